@@ -1,0 +1,1 @@
+"""The edge to people: the terminal, Discord, Slack, and the composition root."""

@@ -1,0 +1,1 @@
+"""What the program does, in words: one file a command, knowing no platform, no SQL and no torch."""

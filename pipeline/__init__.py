@@ -1,0 +1,1 @@
+"""Pictures, weights and devices: a library that knows nothing of guilds, chats or SQL."""

@@ -1,0 +1,87 @@
+"""What a worker says to a device and what it hears back: plain data, safe to pickle between processes."""
+
+from dataclasses import dataclass
+
+from pipeline.image_request import ImageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """Render the one picture of `request` (its count is 1) and answer under `ticket`."""
+
+    ticket: str
+    request: ImageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Drop the picture of `ticket` at the next step; answered by `Dropped` unless it was already done."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """Finish nothing more and exit."""
+
+
+Command = Render | Cancel | Shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The device has loaded what it needs to begin; `description` is for the log and `limner doctor`."""
+
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """`step` of `steps` denoising steps are done; `preview` is a small JPEG every few steps, else None."""
+
+    ticket: str
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The finished picture as PNG with its parameters embedded, and the device seconds it cost."""
+
+    ticket: str
+    png: bytes
+    device_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The request can never succeed as it is; `sentence` tells the member what to change."""
+
+    ticket: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulted:
+    """Something of ours went wrong; the same request may succeed later. `why` is for the log."""
+
+    ticket: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """The picture of `ticket` was cancelled and nothing of it remains on the device."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The device itself is gone; every open ticket with it. `why` is for the log."""
+
+    why: str
+
+
+Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | Lost

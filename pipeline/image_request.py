@@ -1,0 +1,127 @@
+"""What a member asks for: the prompt and every parameter that decides the picture."""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from pipeline.errors import InvalidRequest
+
+MAX_PROMPT_LENGTH: Final = 2000
+MAX_STEPS: Final = 150
+MAX_COUNT: Final = 4
+MIN_SIZE: Final = 64
+MAX_SIZE: Final = 4096
+MAX_GUIDANCE_SCALE: Final = 30.0
+MAX_SEED: Final = 2**32 - 1
+MAX_LORAS: Final = 8
+MAX_LORA_SCALE: Final = 2.0
+
+
+class Scheduler(StrEnum):
+    """The samplers that a request may choose; the value is what a member types."""
+
+    EULER = "euler"
+    EULER_A = "euler-a"
+    DPMPP_2M = "dpm++2m"
+    DDIM = "ddim"
+    HEUN = "heun"
+    LCM = "lcm"
+    UNIPC = "unipc"
+
+    @classmethod
+    def parse(cls, text: str) -> "Scheduler":
+        """The scheduler called `text`, in any case; raises InvalidRequest with the names that exist."""
+        try:
+            return cls(text.strip().lower())
+        except ValueError:
+            names = ", ".join(scheduler.value for scheduler in cls)
+            raise InvalidRequest("scheduler", f"scheduler '{text}' is unknown; choose one of: {names}.") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraUse:
+    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it."""
+
+    key: str
+    name: str
+    scale: float = 1.0
+    text_encoder_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        for scale in (self.scale, self.effective_text_encoder_scale):
+            if not (math.isfinite(scale) and abs(scale) <= MAX_LORA_SCALE):
+                raise InvalidRequest(
+                    "lora",
+                    f"LoRA scale of '{self.name}' is {scale:g}; use {-MAX_LORA_SCALE:g} to {MAX_LORA_SCALE:g}.",
+                )
+
+    @property
+    def effective_text_encoder_scale(self) -> float:
+        """The scale for the text encoders: its own where given, else the UNet's."""
+        return self.scale if self.text_encoder_scale is None else self.text_encoder_scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """A picture (or `count` of them, with seeds counting up) and all that decides it.
+
+    `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
+    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
+    `pipeline.model_source` can resolve. Raises InvalidRequest, naming the field and its limit.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    guidance_rescale: float = 0.0
+    scheduler: Scheduler = Scheduler.EULER
+    seed: int
+    count: int = 1
+    model: str
+    loras: tuple[LoraUse, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._check_text()
+        self._check_size()
+        _check_range("steps", self.steps, 1, MAX_STEPS)
+        _check_range("count", self.count, 1, MAX_COUNT)
+        _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
+        _check_range("guidance rescale", self.guidance_rescale, 0, 1)
+        _check_range("seed", self.seed, 0, MAX_SEED)
+        _check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
+
+    def _check_text(self) -> None:
+        if not self.prompt.strip():
+            raise InvalidRequest("prompt", "The prompt is empty; say what the picture should show.")
+        for field, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT_LENGTH:
+                raise InvalidRequest(
+                    field, f"The {field} has {len(text)} characters; the limit is {MAX_PROMPT_LENGTH}."
+                )
+
+    def _check_size(self) -> None:
+        for field, size in (("width", self.width), ("height", self.height)):
+            _check_range(field, size, MIN_SIZE, MAX_SIZE)
+            if size % 8:
+                below = size - size % 8
+                raise InvalidRequest(field, f"{field} {size} is not a multiple of 8; use {below} or {below + 8}.")
+
+    @property
+    def guided(self) -> bool:
+        """Whether the request pays for a second, unconditional row (classifier-free guidance)."""
+        return self.guidance_scale > 1
+
+    def pictures(self) -> tuple["ImageRequest", ...]:
+        """One request a picture: the same parameters, count 1, seeds counting up from `seed`."""
+        return tuple(
+            replace(self, count=1, seed=(self.seed + index) % (MAX_SEED + 1)) for index in range(self.count)
+        )
+
+
+def _check_range(field: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise InvalidRequest(field, f"{field} is {value:g}; use {low:g} to {high:g}.")

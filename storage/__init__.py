@@ -1,0 +1,1 @@
+"""What survives a restart: guilds, jobs, pictures, replies, blobs and their migrations."""
