@@ -1,0 +1,75 @@
+"""All settings, read once from the environment and an optional `.env` file."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import UserError
+
+
+def _default_data_folder() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "limner"
+
+
+class Settings(BaseSettings):
+    """What the person who runs it may choose; every name is also that of an environment variable."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    data: Path = Field(default_factory=_default_data_folder, alias="LIMNER_DATA")
+    """The folder for the database, the blobs and the pictures."""
+
+    database: str | None = Field(default=None, alias="LIMNER_DATABASE")
+    """A PostgreSQL or SQLite URL; by default a SQLite file in the data folder."""
+
+    model: str = Field(default="pocket", alias="LIMNER_MODEL")
+    """`pocket`, a folder, a Hugging Face id with an optional @revision, or a .safetensors checkpoint."""
+
+    devices: str = Field(default="auto", alias="LIMNER_DEVICES")
+    """`auto` for every GPU (or the CPU), else names separated by commas: `cuda:0,cuda:1`, `cpu`."""
+
+    pictures_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
+    """How many pictures one device works on at the same time."""
+
+    drain_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_DRAIN_SECONDS")
+    """How long a stop lets running pictures finish before it gives them back to the queue."""
+
+    keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
+    """How long finished jobs and their pictures are kept."""
+
+    host: str = Field(default="127.0.0.1", alias="LIMNER_HOST")
+    """Where /healthz, /readyz and /metrics listen."""
+
+    port: int = Field(default=8420, ge=0, le=65535, alias="LIMNER_PORT")
+    """The port of the same; 0 picks a free one."""
+
+    discord_token: SecretStr | None = Field(default=None, alias="DISCORD_TOKEN")
+    slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process; raises UserError naming each setting that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+            raise UserError(f"The settings are wrong ({problems}); correct them in the environment or .env.") from None
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database in use."""
+        return self.database or f"sqlite+aiosqlite:///{self.data / 'limner.db'}"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the blobs."""
+        return self.data / "blobs"
+
+    @property
+    def pictures(self) -> Path:
+        """The folder in which the terminal leaves its pictures."""
+        return self.data / "pictures"

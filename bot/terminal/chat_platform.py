@@ -1,0 +1,60 @@
+"""The terminal's side of delivery: pictures become files, exactly once each."""
+
+import asyncio
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.terminal.screen import Screen
+from handlers.chat_platform import TryLater
+from handlers.message import Message, ShownPicture
+from storage.guilds import Platform
+from storage.replies import ReplyAddress
+
+_FULL_DISK_RETRY_SECONDS = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class TerminalPlatform:
+    """Writes pictures into `folder` and messages to `screen`; `idle` is set while nothing is undelivered."""
+
+    folder: Path
+    screen: Screen
+    delivered: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+
+    @property
+    def platform(self) -> Platform:
+        """The terminal."""
+        return Platform.TERMINAL
+
+    @property
+    def seconds_between_edits(self) -> float:
+        """A terminal is redrawn as often as we look."""
+        return 0.1
+
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:  # noqa: ARG002 - one screen
+        """Redraw the job's status line."""
+        self.screen.show_running(message)
+
+    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:  # noqa: ARG002 - one screen
+        """Write the pictures, print the message; a file that is there already was posted before a crash."""
+        try:
+            paths = tuple([await asyncio.to_thread(self._write, picture) for picture in message.pictures])
+        except OSError as error:
+            raise TryLater(_FULL_DISK_RETRY_SECONDS, f"{self.folder} cannot be written: {error.strerror}") from error
+        self.screen.show(message, paths)
+        self.delivered.put_nowait(message)
+        return nonce
+
+    def _write(self, picture: ShownPicture) -> Path:
+        """Write whole or not at all: a killed process leaves no half picture under its name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / Path(picture.file_name).name
+        if path.exists() and path.read_bytes() == picture.data:
+            return path
+        descriptor, temporary = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(picture.data)
+        Path(temporary).replace(path)
+        return path

@@ -1,0 +1,97 @@
+"""Messages and pictures on a terminal."""
+
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from handlers.message import Message, Mood
+
+_SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
+_BAR_WIDTH = 30
+
+
+@dataclass(slots=True, kw_only=True)
+class Screen:
+    """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place."""
+
+    console: Console
+    _running: dict[int, Message] = field(default_factory=dict)
+    _live: Live | None = None
+
+    def show_running(self, message: Message) -> None:
+        """Show or replace the status line of a running job."""
+        if message.job_id is None:
+            return
+        self._running[message.job_id] = message
+        if not self.console.is_terminal:
+            return
+        if self._live is None:
+            self._live = Live(console=self.console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(self._status(), refresh=True)
+
+    def show(self, message: Message, paths: tuple[Path, ...] = ()) -> None:
+        """Print a message for good, with the pictures where the terminal can, and where they lie."""
+        self._end_running(message.job_id)
+        self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
+        for line in message.lines:
+            self.console.print(f"  {escape(line)}", highlight=False)
+        for path in paths:
+            self._draw(path)
+            self.console.print(Text(f"  {path}"), soft_wrap=True)
+        if message.footer:
+            self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
+
+    def close(self) -> None:
+        """Take the status lines away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _end_running(self, job_id: int | None) -> None:
+        if job_id is not None:
+            self._running.pop(job_id, None)
+        if self._live is not None:
+            if self._running:
+                self._live.update(self._status(), refresh=True)
+            else:
+                self.close()
+
+    def _status(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for message in self._running.values():
+            bar = ProgressBar(
+                total=message.bar.total if message.bar else 1, completed=message.bar.done if message.bar else 0,
+                width=_BAR_WIDTH,
+            )
+            table.add_row(_SYMBOLS[message.mood], Text(message.headline[:40]), bar, Text(" ".join(message.lines)))
+        return table
+
+    def _draw(self, path: Path) -> None:
+        """Draw the picture itself where the terminal speaks the kitty or the sixel protocol."""
+        if not (self.console.is_terminal and _speaks_pictures()):
+            return
+        from textual_image.renderable import Image  # noqa: PLC0415 - asks the terminal what it can on import
+
+        self.console.print(Image(path, width="auto", height="auto"))
+
+
+def _speaks_pictures() -> bool:
+    """Whether this looks like kitty, iTerm2, WezTerm or a sixel terminal; asking a plain one costs a second."""
+    term, program = os.environ.get("TERM", ""), os.environ.get("TERM_PROGRAM", "")
+    named = program in {"iTerm.app", "WezTerm", "ghostty", "mintty", "vscode", "rio"}
+    return named or "KITTY_WINDOW_ID" in os.environ or any(word in term for word in ("kitty", "sixel", "foot", "mlterm"))
+
+
+def plain_screen() -> tuple[Screen, io.StringIO]:
+    """A screen that writes to memory, without colours: for pipes and tests."""
+    text = io.StringIO()
+    return Screen(console=Console(file=text, width=100)), text

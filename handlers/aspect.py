@@ -1,0 +1,30 @@
+"""From an aspect ratio to a size that the model was made for."""
+
+import math
+import re
+from typing import Final
+
+from pipeline.errors import InvalidRequest
+
+ASPECTS: Final = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")
+MAX_RATIO: Final = 4.0
+
+
+def size_for(aspect: str, native_size: int) -> tuple[int, int]:
+    """Width and height in pixels with the area of a `native_size` square, in the ratio `aspect` ("16:9").
+
+    Both are multiples of an eighth of the native size, at most 64: the sizes that such models were trained
+    on, and that every downsampling of the UNet divides. Raises InvalidRequest for ratios past 4:1.
+    """
+    match = re.fullmatch(r"\s*(\d{1,4})\s*[:x/]\s*(\d{1,4})\s*", aspect)
+    across, down = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (across and down and 1 / MAX_RATIO <= across / down <= MAX_RATIO):
+        raise InvalidRequest("aspect", f"aspect '{aspect}' is unclear; write it as 16:9, between 4:1 and 1:4.")
+    grain = min(64, native_size // 8)
+    width = native_size * math.sqrt(across / down)
+    height = native_size * math.sqrt(down / across)
+    return _rounded(width, grain), _rounded(height, grain)
+
+
+def _rounded(length: float, grain: int) -> int:
+    return max(grain, round(length / grain) * grain)

@@ -1,0 +1,27 @@
+"""One call of a command: who, where, with which values."""
+
+from dataclasses import dataclass
+
+from handlers.arguments import Arguments
+from storage.guilds import Guild
+from storage.replies import ReplyAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Who calls: `id` is the platform's own; `roles` are role or group ids that the platform vouches for."""
+
+    id: str
+    name: str
+    is_admin: bool = False
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A member's call of a command in a guild; `reply` is where the answer goes."""
+
+    guild: Guild
+    member: Member
+    arguments: Arguments
+    reply: ReplyAddress

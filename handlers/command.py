@@ -1,0 +1,93 @@
+"""How a command is described once, for every platform to render in its own form."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handlers.call import Call
+    from handlers.message import Message
+    from handlers.studio import Studio
+
+
+class OptionKind(Enum):
+    """What an option holds; a platform picks its own widget for it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    SWITCH = "switch"
+
+
+class Completion(Enum):
+    """Where the suggestions for an option come from: the guild's own things, looked up as the member types."""
+
+    COMMANDS = "commands"
+    OPEN_JOBS = "open jobs"
+
+
+class Audience(Enum):
+    """Who may call a command; a guild's settings may narrow it further."""
+
+    EVERYONE = "everyone"
+    ADMINS = "admins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one.
+
+    `rest` marks the one option that takes all the text in front of the first flag.
+    """
+
+    name: str
+    help: str
+    kind: OptionKind = OptionKind.TEXT
+    required: bool = False
+    rest: bool = False
+    flag: str | None = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    completion: Completion | None = None
+    advanced: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every spelling of the option in text, without dashes."""
+        return (self.name,) if self.flag is None else (self.name, self.flag)
+
+    @property
+    def range_text(self) -> str:
+        """The option's limits in words, for help and errors."""
+        match (self.low, self.high):
+            case (None, None):
+                return "any number"
+            case (low, None):
+                return f"{low:g} or more"
+            case (None, high):
+                return f"{high:g} or less"
+            case (low, high):
+                return f"{low:g} to {high:g}"
+
+
+Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command: its words, its options, who may call it, and the handler that answers."""
+
+    name: str
+    help: str
+    example: str
+    handler: Handler
+    options: tuple[Option, ...] = ()
+    audience: Audience = Audience.EVERYONE
+
+    @property
+    def rest(self) -> Option | None:
+        """The option that takes free text, if the command has one."""
+        return next((option for option in self.options if option.rest), None)

@@ -1,0 +1,113 @@
+"""Posts what is recorded and not yet posted, and keeps members up to date until then."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from handlers.chat_platform import ChatPlatform, TryLater, Undeliverable
+from handlers.imagine import read_request
+from handlers.job_messages import finished, in_progress
+from handlers.message import Message, ShownPicture
+from handlers.studio import Studio
+from pipeline.image_request import ImageRequest
+from storage.jobs import Job, JobState
+from storage.pictures import Picture
+from storage.replies import Reply
+
+_log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.25
+_FIRST_RETRY_SECONDS = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """One platform's delivery loop; `poster` names this process, so that two never post the same reply."""
+
+    studio: Studio
+    chat: ChatPlatform
+    poster: str
+    clock: Callable[[], float] = time.monotonic
+    _shown: dict[int, tuple[float, Message]] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set; an error is logged and costs one round."""
+        while not stop.is_set():
+            try:
+                await self.deliver_due()
+                await self.show_progress()
+            except Exception:
+                _log.exception("delivery to %s failed; the next round tries again", self.chat.platform)
+            try:
+                await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def deliver_due(self) -> int:
+        """Post every finished job whose reply is due; returns how many were settled."""
+        replies = await self.studio.outbox.due(self.chat.platform, self.poster)
+        for reply in replies:
+            await self._deliver(reply)
+        return len(replies)
+
+    async def show_progress(self) -> None:
+        """Edit the status messages whose words have changed, none more often than the platform likes."""
+        replies = await self.studio.outbox.open_replies(self.chat.platform)
+        for reply in replies:
+            await self._show(reply)
+        open_ids = {reply.job.id for reply in replies}
+        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
+
+    async def _show(self, reply: Reply) -> None:
+        shown_at, shown = self._shown.get(reply.job.id, (float("-inf"), None))
+        if self.clock() - shown_at < self.chat.seconds_between_edits:
+            return
+        place = None
+        if reply.job.state is JobState.QUEUED:
+            place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
+        message = in_progress(reply.job, read_request(reply.job.payload), place)
+        if message == shown:
+            return
+        self._shown[reply.job.id] = (self.clock(), message)
+        try:
+            await self.chat.show_progress(reply.address, message)
+        except TryLater as later:
+            _log.info("progress not shown: %s", later, extra=reply.job.log_context())
+
+    async def _deliver(self, reply: Reply) -> None:
+        try:
+            message = await self._final_message(reply.job)
+            message_id = await self.chat.deliver(reply.address, message, reply.nonce)
+        except Undeliverable as why:
+            _log.warning("kept for history: %s", why, extra=reply.job.log_context())
+            await self.studio.outbox.mark_kept(reply, str(why))
+        except TryLater as later:
+            await self.studio.outbox.defer(reply, later.seconds)
+        except Exception:
+            _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())
+            await self.studio.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))
+        else:
+            await self.studio.outbox.mark_posted(reply, message_id)
+            _log.info("posted", extra=reply.job.log_context())
+
+    async def _final_message(self, job: Job) -> Message:
+        request = read_request(job.payload)
+        pictures = await self.studio.queue.pictures(job.guild_id, job.id)
+        shown = [await self._shown_picture(picture, request) for picture in pictures]
+        return finished(job, request, tuple(shown))
+
+    async def _shown_picture(self, picture: Picture, request: ImageRequest) -> ShownPicture:
+        return ShownPicture(
+            data=await self.studio.blobs.get(picture.blob),
+            file_name=f"{file_stem(request.prompt)}-{picture.job_id}-{picture.index + 1}.png",
+            alt_text=request.prompt,
+        )
+
+
+def file_stem(prompt: str) -> str:
+    """A short file name from a prompt: letters, digits and dashes only."""
+    words = re.findall(r"[a-z0-9]+", prompt.casefold())
+    return "-".join(words)[:40].strip("-") or "picture"

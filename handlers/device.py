@@ -1,0 +1,32 @@
+"""The seam to a device: what the worker asks of a GPU or CPU that renders."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from pipeline.device_messages import Event, Render
+
+
+class Device(Protocol):
+    """Renders pictures, each under its ticket; answers arrive as events in any order."""
+
+    @property
+    def name(self) -> str:
+        """For logs: `cpu`, `cuda:0`."""
+
+    async def start(self) -> None:
+        """Begin to load; `Ready` follows as an event."""
+
+    async def submit(self, render: Render) -> None:
+        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped or Lost ends it."""
+
+    async def cancel(self, ticket: str) -> None:
+        """Drop a picture at its next step."""
+
+    def events(self) -> AsyncIterator[Event]:
+        """All events from here on; ends after `close`. After `Lost` the device may be started again."""
+
+    async def restart(self) -> None:
+        """Start anew after `Lost`."""
+
+    async def close(self) -> None:
+        """End the device; open tickets are dropped without an event."""

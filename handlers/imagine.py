@@ -1,0 +1,141 @@
+"""/imagine: from a prompt to a queued job, and how its request is written down."""
+
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from handlers.arguments import Arguments
+from handlers.aspect import ASPECTS, size_for
+from handlers.call import Call
+from handlers.command import Command, Option, OptionKind
+from handlers.job_messages import waiting
+from handlers.message import Message
+from handlers.permissions import check_permission
+from handlers.studio import Studio
+from pipeline.errors import InvalidRequest
+from pipeline.image_request import MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_SEED, MAX_SIZE, MAX_STEPS, MIN_SIZE, ImageRequest
+from pipeline.image_request import Scheduler
+from pipeline.model_source import ModelFacts
+from storage.guilds import GuildSettings
+from storage.jobs import JobKind, NewJob
+
+_REQUEST: Final = TypeAdapter(ImageRequest)
+
+
+async def imagine(call: Call, studio: Studio) -> Message:
+    """Queue the picture that the member describes and say when it will come."""
+    check_permission(call, "imagine")
+    settings = call.guild.settings
+    facts = studio.model(call.arguments.text("model") or settings.default_model)
+    request = _request(call.arguments, facts, studio.new_seed())
+    return await submit(call, studio, request)
+
+
+async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
+    """Queue `request` for the caller; from here on nothing of it can be lost."""
+    check_caps(request, call.guild.settings)
+    job = await studio.queue.enqueue(
+        NewJob(
+            guild_id=call.guild.id,
+            member_id=call.member.id,
+            member_name=call.member.name,
+            kind=JobKind.IMAGINE,
+            payload=write_request(request),
+            reply=call.reply,
+            cost_key=f"{request.model} {request.width}x{request.height}",
+            cost_units=float(request.steps * request.count * (2 if request.guided else 1)),
+        )
+    )
+    place = await studio.queue.place(call.guild.id, job.id)
+    return waiting(job, request, place, restarted=False)
+
+
+def write_request(request: ImageRequest) -> str:
+    """The request as the JSON that a job's row keeps."""
+    return _REQUEST.dump_json(request).decode()
+
+
+def read_request(payload: str) -> ImageRequest:
+    """The request of a job's row."""
+    return _REQUEST.validate_json(payload)
+
+
+def check_caps(request: ImageRequest, settings: GuildSettings) -> None:
+    """Hold the request to the guild's own limits; raises InvalidRequest naming the limit."""
+    if request.steps > settings.max_steps:
+        raise InvalidRequest("steps", f"steps is {request.steps}; this server allows up to {settings.max_steps}.")
+    if request.width * request.height > settings.max_pixels:
+        side = int(settings.max_pixels**0.5)
+        raise InvalidRequest(
+            "size", f"{request.width}x{request.height} is larger than this server allows; stay within {side}x{side}."
+        )
+
+
+def _request(arguments: Arguments, facts: ModelFacts, new_seed: int) -> ImageRequest:
+    width, height = _size(arguments, facts)
+    scheduler = arguments.text("scheduler")
+    steps, seed, guidance = arguments.integer("steps"), arguments.integer("seed"), arguments.number("guidance")
+    return ImageRequest(
+        prompt=(arguments.text("prompt") or "").strip(),
+        negative_prompt=(arguments.text("negative") or "").strip(),
+        width=width,
+        height=height,
+        steps=facts.default_steps if steps is None else steps,
+        guidance_scale=facts.default_guidance_scale if guidance is None else guidance,
+        guidance_rescale=arguments.number("guidance-rescale") or 0.0,
+        scheduler=Scheduler.parse(scheduler) if scheduler else facts.default_scheduler,
+        seed=new_seed if seed is None else seed,
+        count=arguments.integer("count") or 1,
+        model=facts.name,
+    )
+
+
+def _size(arguments: Arguments, facts: ModelFacts) -> tuple[int, int]:
+    width, height = size_for(arguments.text("aspect") or "1:1", facts.native_size)
+    return arguments.integer("width") or width, arguments.integer("height") or height
+
+
+COMMAND: Final = Command(
+    name="imagine",
+    help="Make pictures from words",
+    example="/imagine red fox, glossy style, teal background",
+    handler=imagine,
+    options=(
+        Option(name="prompt", help="What the picture shows", required=True, rest=True),
+        Option(name="negative", help="What it must not show", flag="no"),
+        Option(name="aspect", help="Width to height", flag="ar", kind=OptionKind.CHOICE, choices=ASPECTS),
+        Option(name="count", help="How many pictures", flag="n", kind=OptionKind.INTEGER, low=1, high=MAX_COUNT),
+        Option(name="seed", help="The same seed repeats the picture", kind=OptionKind.INTEGER, low=0, high=MAX_SEED),
+        Option(name="steps", help="Denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS, advanced=True),
+        Option(
+            name="guidance",
+            help="How strictly to follow the prompt",
+            kind=OptionKind.NUMBER,
+            low=0,
+            high=MAX_GUIDANCE_SCALE,
+            advanced=True,
+        ),
+        Option(
+            name="scheduler",
+            help="The sampler",
+            kind=OptionKind.CHOICE,
+            choices=tuple(scheduler.value for scheduler in Scheduler),
+            advanced=True,
+        ),
+        Option(
+            name="guidance-rescale",
+            help="Tames burnt colours at high guidance",
+            kind=OptionKind.NUMBER,
+            low=0,
+            high=1,
+            advanced=True,
+        ),
+        Option(
+            name="width", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True
+        ),
+        Option(
+            name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True
+        ),
+        Option(name="model", help="Which model draws it", advanced=True),
+    ),
+)

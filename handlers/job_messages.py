@@ -1,0 +1,104 @@
+"""The words of a job's life: waiting, rendering, done, failed, cancelled."""
+
+from typing import assert_never
+
+from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
+from pipeline.image_request import ImageRequest
+from storage.job_queue import Place
+from storage.jobs import Job, JobState
+
+_PREVIEW_NAME = "preview.jpg"
+
+
+def in_progress(job: Job, request: ImageRequest, place: Place | None) -> Message:
+    """The status message of a job that is not finished."""
+    if job.state is JobState.RUNNING and job.steps:
+        return rendering(job, request)
+    return waiting(job, request, place, restarted=job.attempt > 1 or job.restarts > 0)
+
+
+def waiting(job: Job, request: ImageRequest, place: Place | None, *, restarted: bool) -> Message:
+    """Before the first step: how many are in front, and about when it will come."""
+    words = _place_words(place) + (" · picked up again after a restart" if restarted else "")
+    return Message(
+        headline=request.prompt,
+        mood=Mood.WAITING,
+        lines=(words,),
+        buttons=((_cancel(job),),),
+        job_id=job.id,
+    )
+
+
+def rendering(job: Job, request: ImageRequest) -> Message:
+    """While steps are being made: a bar and the newest preview."""
+    pictures = ()
+    if job.preview is not None:
+        pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {request.prompt}"),)
+    return Message(
+        headline=request.prompt,
+        mood=Mood.WORKING,
+        lines=(f"{job.step} of {job.steps} steps",),
+        bar=Bar(done=job.step, total=job.steps),
+        pictures=pictures,
+        buttons=((_cancel(job),),),
+        job_id=job.id,
+    )
+
+
+def finished(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+    """The end of a job, in the words that its state calls for."""
+    match job.state:
+        case JobState.DONE:
+            return _done(job, request, pictures)
+        case JobState.FAILED:
+            sentence = job.error or "The picture could not be made; try again."
+            return _ended(job, request, Mood.FAILED, sentence)
+        case JobState.CANCELLED:
+            return _ended(job, request, Mood.CALM, "Cancelled.")
+        case JobState.QUEUED | JobState.RUNNING:
+            raise ValueError(f"job {job.id} is not finished but {job.state}")
+        case _:
+            assert_never(job.state)
+
+
+def seconds_words(seconds: float) -> str:
+    """A duration as a person would say it: "about 40 s", "about 3 min", "about 2 h"."""
+    if seconds < 1.5:
+        return "a moment"
+    if seconds < 90:
+        step = 1 if seconds < 10 else 5
+        return f"about {max(step, round(seconds / step) * step)} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    return f"about {round(seconds / 3600)} h"
+
+
+def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+    size = f"{request.width}×{request.height}"
+    facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
+    again = Button(verb=Verb.AGAIN, job_id=job.id, label="Again")
+    return Message(
+        headline=request.prompt,
+        mood=Mood.DONE,
+        pictures=pictures,
+        buttons=((again,),),
+        footer=" · ".join(facts),
+        job_id=job.id,
+    )
+
+
+def _ended(job: Job, request: ImageRequest, mood: Mood, sentence: str) -> Message:
+    again = Button(verb=Verb.AGAIN, job_id=job.id, label="Try again")
+    return Message(headline=request.prompt, mood=mood, lines=(sentence,), buttons=((again,),), job_id=job.id)
+
+
+def _cancel(job: Job) -> Button:
+    return Button(verb=Verb.CANCEL, job_id=job.id, label="Cancel")
+
+
+def _place_words(place: Place | None) -> str:
+    if place is None:
+        return "Starting"
+    if place.before == 0:
+        return f"Next, {seconds_words(place.seconds)}"
+    return f"{place.before} before you, {seconds_words(place.seconds)}"

@@ -1,0 +1,26 @@
+"""Who may do what in a guild."""
+
+from handlers.call import Call, Member
+from pipeline.errors import UserError
+from storage.jobs import Job
+
+
+class NotAllowed(UserError):
+    """The guild's settings, or plain ownership, say no."""
+
+
+def check_permission(call: Call, command: str) -> None:
+    """Hold the caller to the guild's allowed channels and roles; admins pass. Raises NotAllowed."""
+    if call.member.is_admin:
+        return
+    settings = call.guild.settings
+    if settings.allowed_channels and call.reply.channel_id not in settings.allowed_channels:
+        raise NotAllowed("Pictures are not made in this channel; ask in one that the admins allowed.")
+    roles = dict(settings.command_roles).get(command, ())
+    if roles and not set(roles) & set(call.member.roles):
+        raise NotAllowed(f"/{command} needs a role that you do not have; ask an admin of this server.")
+
+
+def may_manage(member: Member, job: Job) -> bool:
+    """Whether `member` may cancel or delete what `job` makes: its owner may, and admins."""
+    return member.is_admin or job.member_id == member.id

@@ -1,0 +1,41 @@
+"""/queue: what waits and renders, whose turn comes when."""
+
+from typing import Final
+
+from handlers.call import Call
+from handlers.command import Command
+from handlers.imagine import read_request
+from handlers.job_messages import seconds_words
+from handlers.message import Message
+from handlers.studio import Studio
+from storage.jobs import OPEN_STATES, Job, JobState
+
+_SHOWN: Final = 10
+_PROMPT_LENGTH: Final = 60
+
+
+async def queue(call: Call, studio: Studio) -> Message:
+    """The caller's open jobs with their places, and how busy the guild is."""
+    mine = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=_SHOWN)
+    everyone = await studio.queue.guild_jobs(call.guild.id, states=OPEN_STATES, limit=100)
+    lines = [await _line(call, studio, job) for job in mine]
+    others = len(everyone) - sum(job.member_id == call.member.id for job in everyone)
+    if others:
+        lines.append(f"{others} of other members.")
+    headline = "Your pictures on the way:" if mine else "Nothing of yours is waiting."
+    return Message(headline=headline, lines=tuple(lines), private=True)
+
+
+async def _line(call: Call, studio: Studio, job: Job) -> str:
+    prompt = read_request(job.payload).prompt
+    if len(prompt) > _PROMPT_LENGTH:
+        prompt = prompt[: _PROMPT_LENGTH - 1] + "…"
+    if job.state is JobState.RUNNING:
+        return f"{job.id}: {prompt} · {job.step} of {job.steps} steps" if job.steps else f"{job.id}: {prompt} · starting"
+    place = await studio.queue.place(call.guild.id, job.id)
+    if place is None:
+        return f"{job.id}: {prompt}"
+    return f"{job.id}: {prompt} · {place.before} before it, {seconds_words(place.seconds)}"
+
+
+COMMAND: Final = Command(name="queue", help="What waits and renders", example="/queue", handler=queue)

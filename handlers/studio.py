@@ -1,0 +1,49 @@
+"""Everything that a handler may need, put together once at start-up."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handlers.command import Command
+from pipeline.errors import InvalidRequest
+from pipeline.image_request import MAX_SEED
+from pipeline.model_source import ModelFacts
+from storage.blobs import BlobStore
+from storage.guilds import GuildStore
+from storage.job_queue import JobQueue
+from storage.replies import Outbox
+
+
+def random_seed() -> int:
+    """A seed that nobody chose."""
+    return random.SystemRandom().randint(0, MAX_SEED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studio:
+    """The stores, the models (the first is the default) and the commands of this installation."""
+
+    queue: JobQueue
+    outbox: Outbox
+    guilds: GuildStore
+    blobs: BlobStore
+    models: tuple[ModelFacts, ...]
+    commands: tuple[Command, ...]
+    new_seed: Callable[[], int] = random_seed
+
+    def model(self, name: str | None) -> ModelFacts:
+        """The model called `name`, or the default for None; raises InvalidRequest with the names that exist."""
+        if name is None:
+            return self.models[0]
+        for facts in self.models:
+            if facts.name == name:
+                return facts
+        names = ", ".join(facts.name for facts in self.models)
+        raise InvalidRequest("model", f"model '{name}' is not served here; choose one of: {names}.")
+
+    def command(self, name: str) -> Command:
+        """The command called `name`; raises InvalidRequest with the nearest name."""
+        for command in self.commands:
+            if command.name == name:
+                return command
+        raise InvalidRequest("command", f"There is no command /{name}; /help lists them all.")

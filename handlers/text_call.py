@@ -1,0 +1,59 @@
+"""A command typed as text: the words up to the first known flag, then `--flag value` pairs.
+
+Chat clients put in smart quotes, long dashes and ellipses; an apostrophe is a letter like any other, so
+nothing is quoted unless a value begins with a quotation mark.
+"""
+
+import difflib
+import re
+from typing import Final
+
+from handlers.command import Command, Option, OptionKind
+from pipeline.errors import InvalidRequest
+
+_SMART: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "…": "..."})
+_LONG_DASH_FLAG: Final = re.compile(r"(^|\s)[—–](?=[A-Za-z])")
+_FLAG: Final = re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)(?:=|(?=\s|$))")
+
+
+def parse_text(command: Command, text: str) -> dict[str, str]:
+    """The raw values in `text`, by option name, for `Arguments.check`.
+
+    Raises InvalidRequest for an unknown flag (naming the nearest), a flag without its value, or words that
+    the command has no use for.
+    """
+    text = _LONG_DASH_FLAG.sub(r"\1--", text.translate(_SMART)).strip()
+    matches = list(_FLAG.finditer(text))
+    raw = _leading_words(command, text[: matches[0].start()] if matches else text)
+    for match, following in zip(matches, [*matches[1:], None], strict=True):
+        option = _option(command, match[1])
+        value = text[match.end() : following.start() if following else len(text)].strip()
+        if not value and option.kind is not OptionKind.SWITCH:
+            raise InvalidRequest(option.name, f"--{match[1]} needs a value: {option.help.lower()}.")
+        raw[option.name] = _unquoted(value)
+    return raw
+
+
+def _leading_words(command: Command, words: str) -> dict[str, str]:
+    words = words.strip()
+    if not words:
+        return {}
+    if command.rest is None:
+        raise InvalidRequest("text", f"/{command.name} takes no text; write {command.example}")
+    return {command.rest.name: words}
+
+
+def _option(command: Command, flag: str) -> Option:
+    spellings = {spelling: option for option in command.options for spelling in option.flags}
+    option = spellings.get(flag.casefold())
+    if option is not None:
+        return option
+    near = difflib.get_close_matches(flag.casefold(), spellings, n=1)
+    advice = f"did you mean --{near[0]}?" if near else f"/help {command.name} lists them."
+    raise InvalidRequest(flag, f"/{command.name} has no --{flag}; {advice}")
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return value[1:-1]
+    return value

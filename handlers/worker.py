@@ -1,0 +1,233 @@
+"""Claims jobs in fair order, feeds them to the devices, records progress and output."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from handlers.device import Device
+from handlers.imagine import read_request
+from handlers.open_job import OpenJob, index_of
+from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, Stepped
+from pipeline.picture_info import picture_parameters
+from storage.blobs import BlobStore
+from storage.job_queue import Claim, JobQueue, Standing
+from storage.jobs import Cancelled, Done, GiveUp, Outcome, Retry
+from storage.pictures import NewPicture
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.25
+_BEAT_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
+
+    `drain_seconds` is how long a soft stop lets running pictures finish before it gives them back.
+    """
+
+    name: str
+    queue: JobQueue
+    blobs: BlobStore
+    devices: tuple[Device, ...]
+    pictures_at_once: int = 4
+    drain_seconds: float = 20.0
+    _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
+    _room: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let running pictures finish or give them back, uncounted."""
+        for device in self.devices:
+            self._open[device.name] = {}
+            self._room[device.name] = asyncio.Event()
+            await device.start()
+        background = [asyncio.create_task(self._beat_until_cancelled())]
+        background += [asyncio.create_task(self._listen(device)) for device in self.devices]
+        try:
+            await asyncio.gather(*(self._feed(device, stop) for device in self.devices))
+            await self._drain()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            for device in self.devices:
+                await device.close()
+
+    async def _feed(self, device: Device, stop: asyncio.Event) -> None:
+        """Claim for one device whenever it has room."""
+        while not stop.is_set():
+            try:
+                claim = await self.queue.claim(self.name) if self._has_room(device) else None
+                if claim is not None:
+                    await self._begin(device, claim)
+                    continue
+            except Exception:
+                _log.exception("claiming failed; the next round tries again")
+            await self._wait_for_room(device, stop)
+
+    async def _wait_for_room(self, device: Device, stop: asyncio.Event) -> None:
+        """Until a picture ends, a stop is asked for, or it is time to look at the queue again."""
+        room = self._room[device.name]
+        room.clear()
+        waits = [asyncio.ensure_future(event.wait()) for event in (room, stop)]
+        _, unfinished = await asyncio.wait(waits, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for wait in unfinished:
+            wait.cancel()
+
+    def _has_room(self, device: Device) -> bool:
+        held = sum(len(job.missing) for job in self._open[device.name].values())
+        return held < self.pictures_at_once
+
+    async def _begin(self, device: Device, claim: Claim) -> None:
+        job = claim.job
+        pictures = read_request(job.payload).pictures()
+        recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
+        missing = set(range(len(pictures))) - recorded
+        opened = OpenJob(claim=claim, pictures=pictures, missing=missing)
+        _log.info("claimed", extra=job.log_context())
+        self._open[device.name][job.id] = opened
+        if not missing:
+            await self._settle(device, opened, Done(device_seconds=0.0))
+        for render in opened.renders():
+            await device.submit(render)
+
+    async def _listen(self, device: Device) -> None:
+        async for event in device.events():
+            try:
+                await self._take(device, event)
+            except Exception:
+                _log.exception("an answer of %s could not be recorded", device.name)
+                await self._give_back_after_error(device, event)
+
+    async def _take(self, device: Device, event: Event) -> None:
+        match event:
+            case Ready():
+                _log.info("device %s is ready: %s", device.name, event.description)
+            case Lost():
+                await self._lost(device, event.why)
+            case Stepped() | Rendered() | Refused() | Faulted() | Dropped():
+                job = self._find(device, event.ticket)
+                if job is not None:
+                    await self._take_for(device, job, event)
+            case _:
+                assert_never(event)
+
+    async def _take_for(
+        self, device: Device, job: OpenJob, event: Stepped | Rendered | Refused | Faulted | Dropped
+    ) -> None:
+        match event:
+            case Stepped():
+                job.note(index_of(event.ticket), event)
+            case Rendered():
+                await self._record(device, job, event)
+            case Refused():
+                await self._settle(device, job, GiveUp(sentence=event.sentence))
+            case Faulted():
+                _log.error("device %s faulted: %s", device.name, event.why, extra=job.claim.job.log_context())
+                await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=event.why))
+            case Dropped():
+                await self._settle(device, job, Cancelled())
+            case _:
+                assert_never(event)
+
+    async def _record(self, device: Device, job: OpenJob, rendered: Rendered) -> None:
+        index = index_of(rendered.ticket)
+        request = job.pictures[index]
+        picture = NewPicture(
+            index=index,
+            blob=await self.blobs.put(rendered.png),
+            width=request.width,
+            height=request.height,
+            seed=request.seed,
+            parameters=picture_parameters(rendered.png),
+        )
+        await self.queue.record_picture(job.claim, picture)
+        job.missing.discard(index)
+        job.device_seconds += rendered.device_seconds
+        if not job.missing:
+            await self._settle(device, job, Done(device_seconds=job.device_seconds))
+        self._room[device.name].set()
+
+    async def _settle(self, device: Device, job: OpenJob, outcome: Outcome) -> None:
+        """End the claim with `outcome` and take what is left of the job off the device."""
+        settled = await self.queue.settle(job.claim, outcome)
+        words = type(outcome).__name__.lower() if settled else "claim lost"
+        _log.info(words, extra=job.claim.job.log_context())
+        await self._forget(device, job)
+
+    async def _forget(self, device: Device, job: OpenJob) -> None:
+        self._open[device.name].pop(job.claim.job.id, None)
+        self._room[device.name].set()
+        for ticket in job.tickets():
+            await device.cancel(ticket)
+
+    async def _lost(self, device: Device, why: str) -> None:
+        """The device is gone: its jobs go back, one attempt used, and it is started again."""
+        _log.error("device %s is lost: %s; starting it again", device.name, why)
+        for job in list(self._open[device.name].values()):
+            self._open[device.name].pop(job.claim.job.id)
+            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=f"the device was lost: {why}"))
+        await device.restart()
+        self._room[device.name].set()
+
+    async def _give_back_after_error(self, device: Device, event: Event) -> None:
+        """When recording failed (a full disk, an unreachable database) the job is tried again later."""
+        job = None if isinstance(event, Ready | Lost) else self._find(device, event.ticket)
+        if job is not None:
+            with contextlib.suppress(Exception):  # the database itself may be what fails; rescue finds the job then
+                await self.queue.settle(job.claim, Retry(after_seconds=_RETRY_SECONDS, why="could not be recorded"))
+            await self._forget(device, job)
+
+    def _find(self, device: Device, ticket: str) -> OpenJob | None:
+        for job in self._open[device.name].values():
+            if ticket in job.tickets():
+                return job
+        return None
+
+    async def _beat_until_cancelled(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except Exception:
+                _log.exception("the heartbeat failed; the next one tries again")
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        """Tell the queue that we live and how far each job is; hear what was cancelled or taken from us."""
+        held = [(device, job) for device in self.devices for job in self._open[device.name].values()]
+        standings = await self.queue.heartbeat(self.name, [job.beat() for _, job in held])
+        for device, job in held:
+            match standings.get(job.claim.job.id, Standing.LOST):
+                case Standing.HELD:
+                    continue
+                case Standing.CANCEL:
+                    await self._cancel(device, job)
+                case Standing.LOST:
+                    await self._forget(device, job)
+
+    async def _cancel(self, device: Device, job: OpenJob) -> None:
+        if job.cancelled:
+            return
+        job.cancelled = True
+        for ticket in job.tickets():
+            await device.cancel(ticket)
+
+    async def _drain(self) -> None:
+        """Let running pictures finish, then give back the rest without counting the attempt."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_seconds):
+                await asyncio.gather(*(self._wait_until_empty(device) for device in self.devices))
+        for device in self.devices:
+            for job in list(self._open[device.name].values()):
+                await self.queue.release(job.claim)
+                _log.info("given back", extra=job.claim.job.log_context())
+                await self._forget(device, job)
+
+    async def _wait_until_empty(self, device: Device) -> None:
+        while self._open[device.name]:
+            self._room[device.name].clear()
+            await self._room[device.name].wait()
