@@ -1,0 +1,183 @@
+"""A job: what a member asked for, the states that it passes through, and the ways in which an attempt can end."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from storage.replies import ReplyAddress
+
+
+class JobKind(StrEnum):
+    """What a job makes; the worker chooses its handler by it."""
+
+    IMAGINE = "imagine"
+
+
+class JobState(StrEnum):
+    """Where a job stands; docs/job-states.md draws the arrows between these."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether no arrow leaves this state."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Arrow(Enum):
+    """Every change of state that there is: its name in docs/job-states.md, where it starts, where it ends."""
+
+    CLAIM = ("claim", JobState.QUEUED, JobState.RUNNING)
+    CANCEL_WAITING = ("cancel while queued", JobState.QUEUED, JobState.CANCELLED)
+    DONE = ("done", JobState.RUNNING, JobState.DONE)
+    GIVE_UP = ("give up", JobState.RUNNING, JobState.FAILED)
+    RETRY = ("retry", JobState.RUNNING, JobState.QUEUED)
+    EXHAUST = ("retry without attempts left", JobState.RUNNING, JobState.FAILED)
+    CANCEL = ("cancel", JobState.RUNNING, JobState.CANCELLED)
+    SOFT_STOP = ("soft stop", JobState.RUNNING, JobState.QUEUED)
+    RESCUE = ("rescue", JobState.RUNNING, JobState.QUEUED)
+    ABANDON = ("rescue without attempts left", JobState.RUNNING, JobState.FAILED)
+
+    def __init__(self, label: str, source: JobState, target: JobState) -> None:
+        self.label = label
+        self.source = source
+        self.target = target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to enqueue.
+
+    `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
+    job. `cost_key` names jobs that cost alike and `cost_units` counts this one's share (a picture's megapixel-steps,
+    say): both together predict device seconds.
+    """
+
+    guild_id: int
+    member_id: str
+    member_name: str
+    kind: JobKind
+    payload: str
+    reply: ReplyAddress
+    cost_key: str
+    cost_units: float
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was read.
+
+    Times are Unix seconds; `attempt` counts claims that were not handed back; `restarts` counts returns to the queue
+    for no fault of the job; `preview` is a small encoded picture, there only while the job runs; `error` is the
+    sentence for the member when the job failed, or the reason of its last retry.
+    """
+
+    id: int
+    guild_id: int
+    member_id: str
+    member_name: str
+    kind: JobKind
+    payload: str
+    state: JobState
+    attempt: int
+    max_attempts: int
+    restarts: int
+    cancel_requested: bool
+    step: int
+    steps: int
+    preview: bytes | None
+    error: str | None
+    estimated_seconds: float
+    device_seconds: float | None
+    created_at: float
+    run_after: float
+    started_at: float | None
+    finished_at: float | None
+
+    def log_context(self) -> dict[str, object]:
+        """What each log line about this job carries as `extra`."""
+        return {
+            "job_id": self.id,
+            "guild_id": self.guild_id,
+            "member_id": self.member_id,
+            "kind": self.kind.value,
+            "attempt": self.attempt,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's hold on a job; `token` differs for every claim of a job, so that an old hold settles nothing."""
+
+    job: Job
+    worker: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The attempt made what was asked, in `device_seconds` of one device."""
+
+    device_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The attempt failed and another may succeed, not before `after_seconds`; `why` is a sentence for the member."""
+
+    after_seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """No attempt can succeed; `sentence` tells the member why and what to do."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The attempt stopped because somebody asked for it."""
+
+
+Outcome = Done | Retry | GiveUp | Cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A sign of life for one claim: `step` of `steps`, and a new preview where there is one."""
+
+    claim: Claim
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+class Standing(Enum):
+    """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+class CancelResult(Enum):
+    """What a cancel did: ended a queued job, asked a running one to stop, or came too late, or found no such job."""
+
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    TOO_LATE = "too late"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
+
+    before: int
+    seconds: float
