@@ -3,13 +3,20 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.database import Database
-from storage.replies import Platform
 
-__all__ = ["Guild", "GuildSettings", "GuildStore", "Platform"]
+
+class Platform(StrEnum):
+    """Where members write; the value is stored and is part of a guild's identity."""
+
+    DISCORD = "discord"
+    SLACK = "slack"
+    TERMINAL = "terminal"
+    WEB = "web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,6 @@ class GuildStore:
         """Notes that the bot left the guild; `purge` deletes it after a period of grace."""
         raise NotImplementedError
 
-    async def purge(self, older_than: float) -> list[int]:
-        """Deletes the guilds removed before `older_than` (Unix seconds) with all that is theirs; returns their ids."""
+    async def purge(self, older_than_seconds: float) -> int:
+        """Deletes guilds removed longer ago than that, with all that is theirs; returns how many."""
         raise NotImplementedError

@@ -2,10 +2,56 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from storage.database import Database
-from storage.jobs import Beat, CancelResult, Claim, Job, JobState, NewJob, Outcome, Place, Standing
+from storage.jobs import Job, JobState, NewJob, Outcome
 from storage.pictures import NewPicture, Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's hold on a job; `token` differs for every claim of a job, so that an old hold settles nothing."""
+
+    job: Job
+    worker: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A sign of life for one claim: `step` of `steps`, and a new preview where there is one."""
+
+    claim: Claim
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+class Standing(Enum):
+    """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+class CancelResult(Enum):
+    """What a cancel did: ended a queued job, asked a running one to stop, or came too late, or found no such job."""
+
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    TOO_LATE = "too late"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
+
+    before: int
+    seconds: float
 
 
 class JobQueue:

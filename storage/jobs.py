@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final
 
-from storage.replies import ReplyAddress
+if TYPE_CHECKING:
+    # A reply carries its job, so `storage.replies` imports this module.
+    from storage.replies import ReplyAddress
 
 
 class JobKind(StrEnum):
@@ -21,10 +24,9 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def final(self) -> bool:
-        """Whether no arrow leaves this state."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+OPEN_STATES: Final = (JobState.QUEUED, JobState.RUNNING)
+"""The states that a job can still leave."""
 
 
 class Arrow(Enum):
@@ -61,7 +63,7 @@ class NewJob:
     member_name: str
     kind: JobKind
     payload: str
-    reply: ReplyAddress
+    reply: "ReplyAddress"
     cost_key: str
     cost_units: float
     blobs: tuple[str, ...] = ()
@@ -110,15 +112,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A worker's hold on a job; `token` differs for every claim of a job, so that an old hold settles nothing."""
-
-    job: Job
-    worker: str
-    token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """The attempt made what was asked, in `device_seconds` of one device."""
 
@@ -146,38 +139,3 @@ class Cancelled:
 
 
 Outcome = Done | Retry | GiveUp | Cancelled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
-    """A sign of life for one claim: `step` of `steps`, and a new preview where there is one."""
-
-    claim: Claim
-    step: int
-    steps: int
-    preview: bytes | None = None
-
-
-class Standing(Enum):
-    """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
-
-    HELD = "held"
-    CANCEL = "cancel"
-    LOST = "lost"
-
-
-class CancelResult(Enum):
-    """What a cancel did: ended a queued job, asked a running one to stop, or came too late, or found no such job."""
-
-    CANCELLED = "cancelled"
-    STOPPING = "stopping"
-    TOO_LATE = "too late"
-    NOT_FOUND = "not found"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
-
-    before: int
-    seconds: float
