@@ -16,6 +16,7 @@ MAX_GUIDANCE_SCALE: Final = 30.0
 MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
 MAX_LORA_SCALE: Final = 2.0
+MAX_BUCKET: Final = 64
 
 
 class Scheduler(StrEnum):
@@ -68,7 +69,8 @@ class ImageRequest:
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
-    `pipeline.model_source` can resolve. Raises InvalidRequest, naming the field and its limit.
+    `pipeline.model_source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
+    bit for bit (None leaves it to the device). Raises InvalidRequest, naming the field and its limit.
     """
 
     prompt: str
@@ -83,6 +85,7 @@ class ImageRequest:
     count: int = 1
     model: str
     loras: tuple[LoraUse, ...] = ()
+    bucket: int | None = None
 
     def __post_init__(self) -> None:
         self._check_text()
@@ -92,6 +95,7 @@ class ImageRequest:
         _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
         _check_range("guidance rescale", self.guidance_rescale, 0, 1)
         _check_range("seed", self.seed, 0, MAX_SEED)
+        _check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
         _check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
 
     def _check_text(self) -> None:
@@ -117,9 +121,7 @@ class ImageRequest:
 
     def pictures(self) -> tuple["ImageRequest", ...]:
         """One request a picture: the same parameters, count 1, seeds counting up from `seed`."""
-        return tuple(
-            replace(self, count=1, seed=(self.seed + index) % (MAX_SEED + 1)) for index in range(self.count)
-        )
+        return tuple(replace(self, count=1, seed=(self.seed + index) % (MAX_SEED + 1)) for index in range(self.count))
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:

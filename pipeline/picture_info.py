@@ -1,17 +1,35 @@
 """A picture's story inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from typing import Final
 
-from pipeline.image_request import ImageRequest
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import UserError
+from pipeline.image_request import ImageRequest, Scheduler
+from pipeline.png_text import read_texts, with_texts
+
+FORMAT: Final = 1
+_KEYWORD: Final = "limner"
+_SAMPLER_NAMES: Final = {
+    Scheduler.EULER: "Euler",
+    Scheduler.EULER_A: "Euler a",
+    Scheduler.DPMPP_2M: "DPM++ 2M",
+    Scheduler.DDIM: "DDIM",
+    Scheduler.HEUN: "Heun",
+    Scheduler.LCM: "LCM",
+    Scheduler.UNIPC: "UniPC",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureInfo:
     """All that decided a picture.
 
-    `made_from` is the request that the engine ran (count 1); `model_hash` starts the weights' SHA-256; `bucket` is the
-    number of rows of the padded batch; `device` and `dtype` say where and how exactly it ran; `versions` are those
-    of the libraries that decide.
+    `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
+    `bucket` is the number of rows of the padded batch; `device` and `dtype` say where and how exactly it ran;
+    `versions` are those of the libraries that decide.
     """
 
     made_from: ImageRequest
@@ -23,19 +41,63 @@ class PictureInfo:
     versions: tuple[tuple[str, str], ...]
 
     def request(self) -> ImageRequest:
-        """The request that gives this picture again, bit for bit on the same device."""
-        raise NotImplementedError
+        """The request that gives this picture again, bit for bit on the same device.
+
+        The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
+        """
+        return replace(self.made_from, bucket=self.bucket)
 
     def parameters(self) -> str:
-        """The text that AUTOMATIC1111 writes and Civitai reads."""
-        raise NotImplementedError
+        """The text that AUTOMATIC1111 writes and Civitai reads: prompt, negative prompt, settings."""
+        made = self.made_from
+        loras = "".join(f" <lora:{lora.name}:{lora.scale:g}>" for lora in made.loras)
+        settings = {
+            "Steps": made.steps,
+            "Sampler": _SAMPLER_NAMES[made.scheduler],
+            "CFG scale": f"{made.guidance_scale:g}",
+            "Seed": made.seed,
+            "Size": f"{made.width}x{made.height}",
+            "Model hash": self.model_hash,
+            "Model": _quoted(self.model_name),
+            "RNG": "CPU",
+            "Version": f"limner {dict(self.versions).get('limner', '')}".strip(),
+        }
+        lines = [made.prompt + loras]
+        if made.negative_prompt:
+            lines.append(f"Negative prompt: {made.negative_prompt}")
+        lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
+        return "\n".join(lines)
 
 
 def embed(png: bytes, info: PictureInfo) -> bytes:
-    """The same picture with `info` in its text chunks."""
-    raise NotImplementedError
+    """The same picture with `info` in its text chunks; the pixels are not touched."""
+    story = _STORY.dump_json(_Story(format=FORMAT, picture=info), ensure_ascii=True).decode()
+    return with_texts(png, {"parameters": info.parameters(), _KEYWORD: story})
 
 
 def read(png: bytes) -> PictureInfo:
     """The story in a PNG that Limner wrote; raises UserError if there is none or it cannot be trusted."""
-    raise NotImplementedError
+    text = read_texts(png).get(_KEYWORD)
+    if text is None:
+        raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")
+    try:
+        story = _STORY.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError("This picture's story is damaged; send the original file.") from error
+    if story.format != FORMAT:
+        raise UserError("This picture was made by another version of Limner; its story cannot be read.")
+    return story.picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Story:
+    format: int
+    picture: PictureInfo
+
+
+_STORY: Final = TypeAdapter(_Story)
+
+
+def _quoted(text: str) -> str:
+    """`text` as a value between commas: in JSON's quotes where it would not stand alone."""
+    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:"\n') else text
