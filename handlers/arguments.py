@@ -1,5 +1,6 @@
 """The values that a member gave to a command, checked against its description."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -75,7 +76,7 @@ def _ranged(option: Option, value: Value, *, whole: bool) -> float:
         number = float(value)
     except ValueError:
         number = float("nan")
-    if number != number or (whole and not number.is_integer()):
+    if math.isnan(number) or (whole and not number.is_integer()):
         kind = "a whole number" if whole else "a number"
         raise InvalidRequest(option.name, f"{option.name} '{value!s}' is not {kind}; use {option.range_text}.")
     if (option.low is not None and number < option.low) or (option.high is not None and number > option.high):

@@ -13,9 +13,7 @@ async def help_(call: Call, studio: Studio) -> Message:
     name = call.arguments.text("command")
     if name:
         return _one(studio.command(name.strip().removeprefix("/").casefold()))
-    commands = [
-        command for command in studio.commands if command.audience is Audience.EVERYONE or call.member.is_admin
-    ]
+    commands = [command for command in studio.commands if command.audience is Audience.EVERYONE or call.member.is_admin]
     lines = [f"/{command.name}: {command.help}" for command in commands]
     if [facts.name for facts in studio.models] == ["pocket"]:
         lines.append("No model is set, so pictures come from the small built-in model. An admin can choose one.")
@@ -44,7 +42,5 @@ COMMAND: Final = Command(
     help="What you can do here",
     example="/help imagine",
     handler=help_,
-    options=(
-        Option(name="command", help="The command to explain", rest=True, completion=Completion.COMMANDS),
-    ),
+    options=(Option(name="command", help="The command to explain", rest=True, completion=Completion.COMMANDS),),
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from handlers.arguments import Arguments
+from handlers.arguments import Arguments, Value
 from handlers.aspect import ASPECTS, size_for
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
@@ -13,9 +13,17 @@ from handlers.message import Message
 from handlers.permissions import check_permission
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
-from pipeline.image_request import MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_SEED, MAX_SIZE, MAX_STEPS, MIN_SIZE, ImageRequest
-from pipeline.image_request import Scheduler
-from pipeline.model_source import ModelFacts
+from pipeline.image_request import (
+    MAX_COUNT,
+    MAX_GUIDANCE_SCALE,
+    MAX_SEED,
+    MAX_SIZE,
+    MAX_STEPS,
+    MIN_SIZE,
+    ImageRequest,
+    Scheduler,
+)
+from pipeline.model_facts import ModelFacts
 from storage.guilds import GuildSettings
 from storage.jobs import JobKind, NewJob
 
@@ -60,6 +68,23 @@ def read_request(payload: str) -> ImageRequest:
     return _REQUEST.validate_json(payload)
 
 
+def request_values(request: ImageRequest) -> dict[str, Value]:
+    """The option values that ask for exactly `request` again."""
+    return {
+        "prompt": request.prompt,
+        "negative": request.negative_prompt,
+        "width": request.width,
+        "height": request.height,
+        "count": request.count,
+        "seed": request.seed,
+        "steps": request.steps,
+        "guidance": request.guidance_scale,
+        "guidance-rescale": request.guidance_rescale,
+        "scheduler": request.scheduler.value,
+        "model": request.model,
+    }
+
+
 def check_caps(request: ImageRequest, settings: GuildSettings) -> None:
     """Hold the request to the guild's own limits; raises InvalidRequest naming the limit."""
     if request.steps > settings.max_steps:
@@ -80,10 +105,10 @@ def _request(arguments: Arguments, facts: ModelFacts, new_seed: int) -> ImageReq
         negative_prompt=(arguments.text("negative") or "").strip(),
         width=width,
         height=height,
-        steps=facts.default_steps if steps is None else steps,
-        guidance_scale=facts.default_guidance_scale if guidance is None else guidance,
+        steps=facts.steps if steps is None else steps,
+        guidance_scale=facts.guidance_scale if guidance is None else guidance,
         guidance_rescale=arguments.number("guidance-rescale") or 0.0,
-        scheduler=Scheduler.parse(scheduler) if scheduler else facts.default_scheduler,
+        scheduler=Scheduler.parse(scheduler) if scheduler else facts.scheduler,
         seed=new_seed if seed is None else seed,
         count=arguments.integer("count") or 1,
         model=facts.name,
@@ -91,7 +116,7 @@ def _request(arguments: Arguments, facts: ModelFacts, new_seed: int) -> ImageReq
 
 
 def _size(arguments: Arguments, facts: ModelFacts) -> tuple[int, int]:
-    width, height = size_for(arguments.text("aspect") or "1:1", facts.native_size)
+    width, height = size_for(arguments.text("aspect") or "1:1", facts.width)
     return arguments.integer("width") or width, arguments.integer("height") or height
 
 
@@ -130,12 +155,8 @@ COMMAND: Final = Command(
             high=1,
             advanced=True,
         ),
-        Option(
-            name="width", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True
-        ),
-        Option(
-            name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True
-        ),
+        Option(name="width", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
+        Option(name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
         Option(name="model", help="Which model draws it", advanced=True),
     ),
 )

@@ -31,7 +31,7 @@ def waiting(job: Job, request: ImageRequest, place: Place | None, *, restarted: 
 
 def rendering(job: Job, request: ImageRequest) -> Message:
     """While steps are being made: a bar and the newest preview."""
-    pictures = ()
+    pictures: tuple[ShownPicture, ...] = ()
     if job.preview is not None:
         pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {request.prompt}"),)
     return Message(
@@ -76,20 +76,17 @@ def seconds_words(seconds: float) -> str:
 def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
     size = f"{request.width}×{request.height}"
     facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
-    again = Button(verb=Verb.AGAIN, job_id=job.id, label="Again")
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
         pictures=pictures,
-        buttons=((again,),),
         footer=" · ".join(facts),
         job_id=job.id,
     )
 
 
 def _ended(job: Job, request: ImageRequest, mood: Mood, sentence: str) -> Message:
-    again = Button(verb=Verb.AGAIN, job_id=job.id, label="Try again")
-    return Message(headline=request.prompt, mood=mood, lines=(sentence,), buttons=((again,),), job_id=job.id)
+    return Message(headline=request.prompt, mood=mood, lines=(sentence,), job_id=job.id)
 
 
 def _cancel(job: Job) -> Button:

@@ -18,7 +18,6 @@ class Verb(StrEnum):
     """What a button does; the value is part of button ids, which live for ever."""
 
     CANCEL = "cancel"
-    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownPicture:
-    """A picture in a message: its encoded bytes, a file name without folders, and a text for those who cannot see it."""
+    """A picture in a message: its encoded bytes, a file name without folders, a text for those who cannot see it."""
 
     data: bytes
     file_name: str

@@ -21,9 +21,7 @@ class OpenJob:
 
     def renders(self) -> tuple[Render, ...]:
         """What to ask of the device: the pictures that an earlier attempt did not finish."""
-        return tuple(
-            Render(ticket=self.ticket(index), request=self.pictures[index]) for index in sorted(self.missing)
-        )
+        return tuple(Render(ticket=self.ticket(index), request=self.pictures[index]) for index in sorted(self.missing))
 
     def ticket(self, index: int) -> str:
         """The device's name for picture `index`; it carries the claim, so an old attempt's answer is told apart."""

@@ -16,7 +16,7 @@ def check_permission(call: Call, command: str) -> None:
     settings = call.guild.settings
     if settings.allowed_channels and call.reply.channel_id not in settings.allowed_channels:
         raise NotAllowed("Pictures are not made in this channel; ask in one that the admins allowed.")
-    roles = dict(settings.command_roles).get(command, ())
+    roles = settings.roles_for(command)
     if roles and not set(roles) & set(call.member.roles):
         raise NotAllowed(f"/{command} needs a role that you do not have; ask an admin of this server.")
 

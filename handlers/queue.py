@@ -31,7 +31,9 @@ async def _line(call: Call, studio: Studio, job: Job) -> str:
     if len(prompt) > _PROMPT_LENGTH:
         prompt = prompt[: _PROMPT_LENGTH - 1] + "…"
     if job.state is JobState.RUNNING:
-        return f"{job.id}: {prompt} · {job.step} of {job.steps} steps" if job.steps else f"{job.id}: {prompt} · starting"
+        return (
+            f"{job.id}: {prompt} · {job.step} of {job.steps} steps" if job.steps else f"{job.id}: {prompt} · starting"
+        )
     place = await studio.queue.place(call.guild.id, job.id)
     if place is None:
         return f"{job.id}: {prompt}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from handlers.command import Command
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
-from pipeline.model_source import ModelFacts
+from pipeline.model_facts import ModelFacts
 from storage.blobs import BlobStore
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue

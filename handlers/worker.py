@@ -10,7 +10,7 @@ from handlers.device import Device
 from handlers.imagine import read_request
 from handlers.open_job import OpenJob, index_of
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, Stepped
-from pipeline.picture_info import picture_parameters
+from pipeline.picture_info import read
 from storage.blobs import BlobStore
 from storage.job_queue import Claim, JobQueue, Standing
 from storage.jobs import Cancelled, Done, GiveUp, Outcome, Retry
@@ -27,7 +27,8 @@ _RETRY_SECONDS: Final = 5.0
 class Worker:
     """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
 
-    `drain_seconds` is how long a soft stop lets running pictures finish before it gives them back.
+    `drain_seconds` is how long a soft stop lets running pictures finish before it gives them back;
+    `ready` holds the names of the devices that have loaded.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Worker:
     devices: tuple[Device, ...]
     pictures_at_once: int = 4
     drain_seconds: float = 20.0
+    ready: set[str] = field(default_factory=set)
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ class Worker:
     async def _take(self, device: Device, event: Event) -> None:
         match event:
             case Ready():
+                self.ready.add(device.name)
                 _log.info("device %s is ready: %s", device.name, event.description)
             case Lost():
                 await self._lost(device, event.why)
@@ -143,7 +146,7 @@ class Worker:
             width=request.width,
             height=request.height,
             seed=request.seed,
-            parameters=picture_parameters(rendered.png),
+            parameters=read(rendered.png).parameters(),
         )
         await self.queue.record_picture(job.claim, picture)
         job.missing.discard(index)
@@ -168,6 +171,7 @@ class Worker:
     async def _lost(self, device: Device, why: str) -> None:
         """The device is gone: its jobs go back, one attempt used, and it is started again."""
         _log.error("device %s is lost: %s; starting it again", device.name, why)
+        self.ready.discard(device.name)
         for job in list(self._open[device.name].values()):
             self._open[device.name].pop(job.claim.job.id)
             await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=f"the device was lost: {why}"))

@@ -1,8 +1,10 @@
 """The terminal's side of delivery: pictures become files, exactly once each."""
 
 import asyncio
+import itertools
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +19,7 @@ _FULL_DISK_RETRY_SECONDS = 30.0
 
 @dataclass(slots=True, kw_only=True)
 class TerminalPlatform:
-    """Writes pictures into `folder` and messages to `screen`; `idle` is set while nothing is undelivered."""
+    """Writes pictures into `folder` and messages to `screen`; `delivered` tells who waits for one."""
 
     folder: Path
     screen: Screen
@@ -48,13 +50,23 @@ class TerminalPlatform:
         return nonce
 
     def _write(self, picture: ShownPicture) -> Path:
-        """Write whole or not at all: a killed process leaves no half picture under its name."""
+        """Write whole or not at all, and never over another picture: a killed process leaves no half of one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / Path(picture.file_name).name
-        if path.exists() and path.read_bytes() == picture.data:
-            return path
+        for path in _names(self.folder, Path(picture.file_name).name):
+            if not path.exists():
+                break
+            if path.read_bytes() == picture.data:
+                return path
         descriptor, temporary = tempfile.mkstemp(dir=self.folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(picture.data)
         Path(temporary).replace(path)
         return path
+
+
+def _names(folder: Path, name: str) -> Iterator[Path]:
+    """`fox.png`, `fox~2.png`, `fox~3.png`, ...: the first that is free is taken."""
+    path = folder / name
+    yield path
+    for number in itertools.count(2):
+        yield path.with_stem(f"{path.stem}~{number}")

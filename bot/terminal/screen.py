@@ -1,6 +1,5 @@
 """Messages and pictures on a terminal."""
 
-import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +19,13 @@ _BAR_WIDTH = 30
 
 @dataclass(slots=True, kw_only=True)
 class Screen:
-    """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place."""
+    """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place.
+
+    Where another program owns the bottom of the screen (`draws_status` off), it shows `status_line` there.
+    """
 
     console: Console
+    draws_status: bool = True
     _running: dict[int, Message] = field(default_factory=dict)
     _live: Live | None = None
 
@@ -31,7 +34,7 @@ class Screen:
         if message.job_id is None:
             return
         self._running[message.job_id] = message
-        if not self.console.is_terminal:
+        if not (self.draws_status and self.console.is_terminal):
             return
         if self._live is None:
             self._live = Live(console=self.console, transient=True, auto_refresh=False)
@@ -49,6 +52,13 @@ class Screen:
             self.console.print(Text(f"  {path}"), soft_wrap=True)
         if message.footer:
             self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
+
+    def status_line(self) -> str:
+        """The running jobs in one line of plain text."""
+        return "   ".join(
+            f"{_SYMBOLS[message.mood]} {message.headline[:30]} · {' '.join(message.lines)}"
+            for message in self._running.values()
+        )
 
     def close(self) -> None:
         """Take the status lines away."""
@@ -69,7 +79,8 @@ class Screen:
         table = Table.grid(padding=(0, 1))
         for message in self._running.values():
             bar = ProgressBar(
-                total=message.bar.total if message.bar else 1, completed=message.bar.done if message.bar else 0,
+                total=message.bar.total if message.bar else 1,
+                completed=message.bar.done if message.bar else 0,
                 width=_BAR_WIDTH,
             )
             table.add_row(_SYMBOLS[message.mood], Text(message.headline[:40]), bar, Text(" ".join(message.lines)))
@@ -88,10 +99,6 @@ def _speaks_pictures() -> bool:
     """Whether this looks like kitty, iTerm2, WezTerm or a sixel terminal; asking a plain one costs a second."""
     term, program = os.environ.get("TERM", ""), os.environ.get("TERM_PROGRAM", "")
     named = program in {"iTerm.app", "WezTerm", "ghostty", "mintty", "vscode", "rio"}
-    return named or "KITTY_WINDOW_ID" in os.environ or any(word in term for word in ("kitty", "sixel", "foot", "mlterm"))
-
-
-def plain_screen() -> tuple[Screen, io.StringIO]:
-    """A screen that writes to memory, without colours: for pipes and tests."""
-    text = io.StringIO()
-    return Screen(console=Console(file=text, width=100)), text
+    return (
+        named or "KITTY_WINDOW_ID" in os.environ or any(word in term for word in ("kitty", "sixel", "foot", "mlterm"))
+    )

@@ -1,0 +1,179 @@
+"""`limner`: the command line. Each command imports what it runs on only when it is called."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.settings import Settings
+from handlers.arguments import Value
+from handlers.imagine import COMMAND as IMAGINE
+from pipeline.errors import UserError
+
+app = typer.Typer(
+    name="limner",
+    help="An image studio that lives in a community's chat.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+_OPTIONS = {option.name: option for option in IMAGINE.options}
+
+
+def _help(name: str) -> str:
+    option = _OPTIONS[name]
+    if option.choices:
+        return f"{option.help}: {', '.join(option.choices)}."
+    return f"{option.help}." if option.low is None else f"{option.help}: {option.range_text}."
+
+
+@app.command(epilog='Example: limner imagine "red fox, glossy style, teal background" --count 2 --seed 7')
+def imagine(
+    prompt: Annotated[str | None, typer.Argument(help=_help("prompt"))] = None,
+    negative: Annotated[str | None, typer.Option(help=_help("negative"))] = None,
+    aspect: Annotated[str | None, typer.Option(help=_help("aspect"))] = None,
+    count: Annotated[int | None, typer.Option("--count", "--n", help=_help("count"))] = None,
+    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
+    steps: Annotated[int | None, typer.Option(help=_help("steps"))] = None,
+    guidance: Annotated[float | None, typer.Option(help=_help("guidance"))] = None,
+    guidance_rescale: Annotated[float | None, typer.Option(help=_help("guidance-rescale"))] = None,
+    scheduler: Annotated[str | None, typer.Option(help=_help("scheduler"))] = None,
+    width: Annotated[int | None, typer.Option(help=_help("width"))] = None,
+    height: Annotated[int | None, typer.Option(help=_help("height"))] = None,
+    like: Annotated[Path | None, typer.Option(help="A picture to repeat, with these options changed.")] = None,
+) -> None:
+    """Make pictures from words and leave them in the pictures folder."""
+    given: dict[str, Value | None] = {
+        "prompt": prompt, "negative": negative, "aspect": aspect, "count": count, "seed": seed, "steps": steps,
+        "guidance": guidance, "guidance-rescale": guidance_rescale, "scheduler": scheduler,
+        "width": width, "height": height,
+    }  # fmt: skip
+    from bot.terminal.one_shot import imagine_once
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if not _run(imagine_once(_settings(logging.ERROR), values, like)):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: echo '/imagine red fox --steps 20' | limner chat")
+def chat() -> None:
+    """Talk to Limner in the terminal: the same commands as in Discord and Slack."""
+    from bot.terminal.chat import chat
+
+    _run(chat(_settings(logging.ERROR)))
+
+
+@app.command(epilog="Example: LIMNER_MODEL=stabilityai/stable-diffusion-xl-base-1.0 limner serve")
+def serve() -> None:
+    """Serve every configured platform and render for all of them."""
+    from bot.serve import serve
+
+    _run(serve(_settings(logging.INFO)))
+
+
+@app.command(epilog="Example: limner doctor")
+def doctor() -> None:
+    """Look at each thing that is needed: found or missing, and what to do."""
+    from bot.doctor import Verdict, examine
+
+    async def report() -> bool:
+        healthy = True
+        async for finding in examine(_settings(logging.ERROR)):
+            typer.echo(f"{finding.verdict.value} {finding.name:<10} {finding.words}")
+            if finding.advice:
+                typer.echo(f"  {'':<10} → {finding.advice}")
+            healthy &= finding.verdict is not Verdict.MISSING
+        return healthy
+
+    if not _run(report()):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: limner migrate")
+def migrate() -> None:
+    """Bring the database up to date; `serve`, `chat` and `imagine` do so themselves."""
+    from storage.database import migrate
+
+    settings = _settings(logging.ERROR)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    _run(migrate(settings.database_url))
+    typer.echo("The database is up to date.")
+
+
+@app.command(epilog="Example: limner info picture.png")
+def info(picture: Annotated[Path, typer.Argument(help="A PNG that Limner made.")]) -> None:
+    """Print the parameters that a picture carries."""
+    from bot.terminal.one_shot import read_picture
+
+    with _user_errors():
+        story = read_picture(picture)
+        typer.echo(story.parameters())
+        typer.echo(json.dumps(story.as_json(), indent=2, ensure_ascii=False))
+
+
+@models_app.command("list", epilog="Example: limner models list")
+def list_models() -> None:
+    """The models that are on this machine."""
+    from pipeline.model_source import stored_models
+
+    for model in stored_models():
+        typer.echo(f"{model.source}  {model.size / 2**20:,.0f} MB  {model.path}")
+
+
+@models_app.command("pull", epilog="Example: limner models pull stabilityai/stable-diffusion-xl-base-1.0")
+def pull_model(model: Annotated[str, typer.Argument(help="A Hugging Face id, with @revision if you like.")]) -> None:
+    """Download a model: safetensors only, at a pinned commit."""
+    from pipeline.model_source import ModelSource
+
+    with _user_errors():
+        typer.echo(ModelSource.parse(model).pull())
+
+
+@models_app.command("path", epilog="Example: limner models path pocket")
+def model_path(model: Annotated[str, typer.Argument(help="A model as LIMNER_MODEL takes it.")] = "pocket") -> None:
+    """Where a model lies on this machine."""
+    from pipeline.model_source import ModelSource
+
+    with _user_errors():
+        typer.echo(ModelSource.parse(model).local_path())
+
+
+class _user_errors:  # noqa: N801 - reads as a statement where it is used
+    """Turns a UserError into its sentence on standard error and exit code 1."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, UserError):
+            typer.echo(str(error), err=True)
+            sys.exit(1)
+
+
+def _settings(level: int) -> Settings:
+    from bot.logs import configure_logging
+
+    configure_logging(level)
+    with _user_errors():
+        return Settings.load()
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    with _user_errors():
+        return asyncio.run(work)
+
+
+def main() -> None:
+    """The entry point of the `limner` program."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

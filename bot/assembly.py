@@ -1,0 +1,122 @@
+"""The composition root: puts the stores, the devices, the worker and the deliveries together."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.settings import Settings
+from handlers import duties
+from handlers.chat_platform import ChatPlatform
+from handlers.commands import COMMANDS
+from handlers.delivery import Delivery
+from handlers.device import Device
+from handlers.studio import Studio
+from handlers.worker import Worker
+from pipeline.child_device import ChildDevice
+from pipeline.device_spec import DeviceSpec
+from pipeline.model_source import ModelSource
+from storage.blobs import FileBlobStore
+from storage.database import Database, migrate
+from storage.guilds import GuildStore
+from storage.job_queue import JobQueue
+from storage.replies import Outbox
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What one process runs on: the studio that handlers see, and the database below it."""
+
+    studio: Studio
+    database: Database
+    settings: Settings
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+    """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    facts = ModelSource.parse(settings.model).facts()
+    await migrate(settings.database_url)
+    database = await Database.open(settings.database_url)
+    try:
+        studio = Studio(
+            queue=JobQueue(database),
+            outbox=Outbox(database),
+            guilds=GuildStore(database),
+            blobs=FileBlobStore(settings.blobs),
+            models=(facts,),
+            commands=COMMANDS,
+        )
+        yield Workshop(studio=studio, database=database, settings=settings)
+    finally:
+        await database.close()
+
+
+def open_devices(settings: Settings) -> tuple[Device, ...]:
+    """The devices of this machine, not yet started, each to be a process of its own."""
+    names = [name.strip() for name in settings.devices.split(",") if name.strip()]
+    return tuple(ChildDevice(DeviceSpec(model=settings.model, device=name)) for name in names)
+
+
+def process_name() -> str:
+    """A name that no other running process has: the machine's and the process's."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
+    """The worker that feeds `devices` from this workshop's queue."""
+    return Worker(
+        name=process_name(),
+        queue=workshop.studio.queue,
+        blobs=workshop.studio.blobs,
+        devices=devices,
+        pictures_at_once=workshop.settings.pictures_at_once,
+        drain_seconds=workshop.settings.drain_seconds,
+    )
+
+
+def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:
+    """The delivery loop of one platform."""
+    return Delivery(studio=workshop.studio, chat=chat, poster=process_name())
+
+
+@asynccontextmanager
+async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
+    """Rescue, retention and collection on their schedules, the rescue also at once."""
+    studio, database = workshop.studio, workshop.database
+    await duties.rescue_jobs(studio.queue)
+    scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+    scheduler.add_job(duties.rescue_jobs, "interval", [studio.queue], seconds=duties.STALE_SECONDS / 2)
+    scheduler.add_job(duties.apply_retention, "interval", [database, workshop.settings.keep_days], hours=6)
+    scheduler.add_job(duties.sweep_blobs, "interval", [database, studio.blobs], hours=1)
+    scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+@asynccontextmanager
+async def running_pool(workshop: Workshop, chats: tuple[ChatPlatform, ...]) -> AsyncIterator[Worker]:
+    """The worker, the deliveries and the duties, running until the block ends, then stopped softly."""
+    stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
+    worker = build_worker(workshop, open_devices(workshop.settings))
+    working = asyncio.create_task(worker.run(stop_work))
+    deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
+    async with running_duties(workshop):
+        try:
+            yield worker
+        finally:
+            stop_work.set()
+            await working
+            stop_delivery.set()
+            await asyncio.gather(*deliveries)

@@ -1,0 +1,102 @@
+"""`limner doctor`: each thing that is needed, found or missing, and what to do."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import urlsplit
+
+from bot.assembly import open_devices
+from bot.settings import Settings
+from handlers.device import Device
+from pipeline.device_messages import Lost, Ready
+from pipeline.errors import UserError
+from pipeline.model_source import ModelSource
+from storage.database import Database, migration_state
+
+
+class Verdict(Enum):
+    """How a thing was found; the value is its symbol."""
+
+    FOUND = "✓"
+    MISSING = "✗"
+    UNUSED = "–"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the doctor's: what was looked at, how it was found, and what to do where it is missing."""
+
+    name: str
+    verdict: Verdict
+    words: str
+    advice: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at everything in turn, the quick things first."""
+    yield _data_folder(settings)
+    yield await _database(settings)
+    yield _model(settings)
+    for device in open_devices(settings):
+        yield await _device(device)
+    for name, token, page in (
+        ("discord", settings.discord_token, "docs/discord.md"),
+        ("slack", settings.slack_bot_token, "docs/slack.md"),
+    ):
+        words = "not served by this version yet" if token else f"not configured ({page})"
+        yield Finding(name=name, verdict=Verdict.UNUSED, words=words)
+
+
+def _data_folder(settings: Settings) -> Finding:
+    folder = settings.data
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(nearest, os.W_OK):
+        return Finding(name="data", verdict=Verdict.FOUND, words=str(folder))
+    advice = "set LIMNER_DATA to a folder that this user may write to"
+    return Finding(name="data", verdict=Verdict.MISSING, words=f"{folder} cannot be written", advice=advice)
+
+
+async def _database(settings: Settings) -> Finding:
+    kind = urlsplit(settings.database_url).scheme.partition("+")[0]
+    try:
+        state = await migration_state(settings.database_url)
+        if not state.is_current:
+            words = f"{kind}, migrations not up to date"
+            return Finding(name="database", verdict=Verdict.MISSING, words=words, advice="run: limner migrate")
+        database = await Database.open(settings.database_url)
+        try:
+            size = await database.size()
+        finally:
+            await database.close()
+    except UserError as error:
+        return Finding(name="database", verdict=Verdict.MISSING, words=kind, advice=str(error))
+    return Finding(
+        name="database", verdict=Verdict.FOUND, words=f"{kind}, {size / 2**20:.1f} MB, migrations up to date"
+    )
+
+
+def _model(settings: Settings) -> Finding:
+    try:
+        facts = ModelSource.parse(settings.model).facts()
+    except UserError as error:
+        return Finding(name="model", verdict=Verdict.MISSING, words=settings.model, advice=str(error))
+    words = f"{facts.name} ({facts.family.value}, {facts.width}×{facts.height}) @ {facts.hash}"
+    return Finding(name="model", verdict=Verdict.FOUND, words=words)
+
+
+async def _device(device: Device) -> Finding:
+    """Start the device for real and hear what it says of itself."""
+    await device.start()
+    try:
+        async for event in device.events():
+            if isinstance(event, Ready):
+                return Finding(name="device", verdict=Verdict.FOUND, words=event.description)
+            if isinstance(event, Lost):
+                break
+        else:
+            event = Lost(why="it ended without a word")
+    finally:
+        await device.close()
+    advice = f"{event.why}; check LIMNER_DEVICES and LIMNER_MODEL"
+    return Finding(name="device", verdict=Verdict.MISSING, words=device.name, advice=advice)

@@ -1,0 +1,62 @@
+"""`limner chat`: the commands of every platform, at a prompt."""
+
+import asyncio
+import sys
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.patch_stdout import patch_stdout
+from rich.console import Console
+
+from bot.assembly import open_workshop, running_pool
+from bot.settings import Settings
+from bot.terminal.chat_platform import TerminalPlatform
+from bot.terminal.completer import CommandCompleter
+from bot.terminal.screen import Screen
+from bot.terminal.session import TerminalSession
+
+_WELCOME = "Type a prompt, or a command: /help lists them. Ctrl-D leaves; what is queued goes on next time."
+
+
+async def chat(settings: Settings) -> None:
+    """Read commands until the end of input, then wait for what was piped in or leave what was typed."""
+    interactive = sys.stdin.isatty()
+    screen = Screen(console=Console(), draws_status=not interactive)
+    platform = TerminalPlatform(folder=settings.pictures, screen=screen)
+    async with open_workshop(settings) as workshop, running_pool(workshop, (platform,)):
+        session = await TerminalSession.open(workshop, platform)
+        if interactive:
+            await _converse(settings, session, screen)
+        else:
+            await _read_all(session)
+    screen.close()
+
+
+async def _converse(settings: Settings, session: TerminalSession, screen: Screen) -> None:
+    prompt: PromptSession[str] = PromptSession(
+        "› ",
+        completer=CommandCompleter(guild=session.guild, member=session.member, studio=session.studio),
+        history=FileHistory(str(settings.data / "chat-history")),
+        bottom_toolbar=screen.status_line,
+        refresh_interval=0.2,
+    )
+    with patch_stdout(raw=True):
+        screen.console = Console(force_terminal=True)
+        screen.console.print(_WELCOME, style="dim")
+        while True:
+            try:
+                line = await prompt.prompt_async()
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+            if line.strip():
+                await session.run_line(line)
+
+
+async def _read_all(session: TerminalSession) -> None:
+    """Run every line of a pipe, then wait until all of its pictures are there."""
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip():
+            await session.run_line(line)
+    await session.wait_until_delivered()

@@ -1,0 +1,75 @@
+"""Completion in the terminal: commands, then flags, then the values of an option."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from handlers.call import Member
+from handlers.command import Command, Option
+from handlers.completion import Suggestion, complete
+from handlers.studio import Studio
+from storage.guilds import Guild
+
+
+@dataclass(slots=True, kw_only=True)
+class CommandCompleter(Completer):
+    """Completes a line of `/command words --flag value`."""
+
+    guild: Guild
+    member: Member
+    studio: Studio
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:  # noqa: ARG002
+        """Nothing: the stores are asked asynchronously."""
+        return []
+
+    async def get_completions_async(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002 - part of prompt_toolkit's signature
+    ) -> AsyncGenerator[Completion, None]:
+        """Suggestions for the word under the cursor."""
+        line = document.text_before_cursor
+        word = document.get_word_before_cursor(WORD=True)
+        for suggestion in await self.suggestions(line, word):
+            yield Completion(suggestion.value, start_position=-len(word), display_meta=suggestion.help)
+
+    async def suggestions(self, line: str, word: str) -> tuple[Suggestion, ...]:
+        """What may stand in place of `word`, the last of `line`."""
+        name, _, rest = line.lstrip().partition(" ")
+        if not rest and not line.endswith(" "):
+            return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in self.studio.commands])
+        command = next((c for c in self.studio.commands if f"/{c.name}" == name), None)
+        if command is None:
+            return ()
+        if word.startswith("--"):
+            return _starting(word, _flags(command))
+        return await self._values(command, rest, word)
+
+    async def _values(self, command: Command, rest: str, word: str) -> tuple[Suggestion, ...]:
+        option = _option_before(command, rest.removesuffix(word).split())
+        if option is None:
+            return ()
+        if option.completion is not None:
+            return await complete(option.completion, word, guild=self.guild, member=self.member, studio=self.studio)
+        return _starting(word, [Suggestion(value=choice, help=option.help) for choice in option.choices])
+
+
+def _option_before(command: Command, words: list[str]) -> Option | None:
+    """The option whose value is being typed: the last flag's, or the command's free text."""
+    if not words:
+        return command.rest
+    if not words[-1].startswith("--"):
+        return None
+    flag = words[-1].removeprefix("--")
+    return next((option for option in command.options if flag in option.flags), None)
+
+
+def _flags(command: Command) -> list[Suggestion]:
+    return [Suggestion(value=f"--{option.name}", help=option.help) for option in command.options if not option.rest]
+
+
+def _starting(word: str, suggestions: list[Suggestion]) -> tuple[Suggestion, ...]:
+    return tuple(item for item in suggestions if item.value.casefold().startswith(word.casefold()))

@@ -1,0 +1,55 @@
+"""`limner imagine`: one command from the shell, its pictures, and out."""
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+
+from bot.assembly import open_workshop, running_pool
+from bot.settings import Settings
+from bot.terminal.chat_platform import TerminalPlatform
+from bot.terminal.screen import Screen
+from bot.terminal.session import TerminalSession
+from handlers.arguments import Value
+from handlers.imagine import COMMAND, request_values
+from handlers.message import Message, Mood
+from pipeline.errors import UserError
+from pipeline.picture_info import PictureInfo, read
+
+
+async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
+    """Run /imagine with `raw` values, on top of those of the picture `like`; whether it came to a picture."""
+    screen = Screen(console=Console())
+    platform = TerminalPlatform(folder=settings.pictures, screen=screen)
+    info = read_picture(like) if like else None
+    values = {**(request_values(info.request()) if info else {}), **raw}
+    async with open_workshop(settings) as workshop:
+        session = await TerminalSession.open(workshop, platform)
+        if info and info.model_hash != workshop.studio.model(None).hash:
+            screen.show(Message(headline="The picture was made with another model; this one will differ."))
+        waiting = await session.call(COMMAND, values)
+        screen.show_running(waiting)
+        async with running_pool(workshop, (platform,)):
+            try:
+                final = await _delivered(platform, waiting.job_id)
+            except asyncio.CancelledError:
+                await workshop.studio.queue.cancel(session.guild.id, waiting.job_id or 0)
+                raise
+            finally:
+                screen.close()
+    return final.mood is Mood.DONE
+
+
+def read_picture(path: Path) -> PictureInfo:
+    """The story in the picture at `path`; raises UserError."""
+    try:
+        return read(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+async def _delivered(platform: TerminalPlatform, job_id: int | None) -> Message:
+    while True:
+        message = await platform.delivered.get()
+        if message.job_id == job_id:
+            return message

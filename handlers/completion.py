@@ -1,0 +1,38 @@
+"""What a member may want to type next: the suggestions of an option, looked up as they type."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from handlers.call import Member
+from handlers.command import Completion
+from handlers.imagine import read_request
+from handlers.studio import Studio
+from storage.guilds import Guild
+from storage.jobs import OPEN_STATES
+
+_MAX_SUGGESTIONS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """One suggestion: the value that is filled in, and a line that explains it."""
+
+    value: str
+    help: str
+
+
+async def complete(
+    source: Completion, typed: str, *, guild: Guild, member: Member, studio: Studio
+) -> tuple[Suggestion, ...]:
+    """At most 25 suggestions of `source` that contain `typed`; only ever things of `guild`."""
+    match source:
+        case Completion.COMMANDS:
+            found = [Suggestion(value=command.name, help=command.help) for command in studio.commands]
+        case Completion.OPEN_JOBS:
+            jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
+            found = [Suggestion(value=str(job.id), help=read_request(job.payload).prompt) for job in jobs]
+        case _:
+            assert_never(source)
+    wanted = typed.strip().casefold()
+    matching = [item for item in found if wanted in item.value.casefold() or wanted in item.help.casefold()]
+    return tuple(matching[:_MAX_SUGGESTIONS])

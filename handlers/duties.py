@@ -1,0 +1,44 @@
+"""The periodic duties, each a small function of its own; the bot schedules them."""
+
+import logging
+from typing import Final
+
+from storage.blob_gc import collect_blobs
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.guilds import GuildStore
+from storage.job_queue import JobQueue
+from storage.retention import delete_old_jobs
+
+_log = logging.getLogger(__name__)
+
+STALE_SECONDS: Final = 10.0
+"""A worker whose heartbeat is older than this is taken for dead: twenty beats were missed."""
+
+_DAY: Final = 86_400.0
+_BLOB_GRACE_SECONDS: Final = 3600.0
+_GUILD_GRACE_SECONDS: Final = 30 * _DAY
+
+
+async def rescue_jobs(queue: JobQueue) -> None:
+    """Give the jobs of dead workers back to the queue."""
+    for job_id in await queue.rescue(STALE_SECONDS):
+        _log.warning("rescued from a worker that fell silent", extra={"job": job_id})
+
+
+async def apply_retention(database: Database, keep_days: int) -> None:
+    """Delete finished jobs and their pictures once they are older than `keep_days`."""
+    count = await delete_old_jobs(database, keep_days * _DAY)
+    _log.info("retention deleted %d jobs", count)
+
+
+async def sweep_blobs(database: Database, blobs: BlobStore) -> None:
+    """Delete blobs that nothing refers to."""
+    count = await collect_blobs(database, blobs, _BLOB_GRACE_SECONDS)
+    _log.info("blob collection deleted %d blobs", count)
+
+
+async def purge_guilds(guilds: GuildStore) -> None:
+    """Delete what belongs to guilds that removed us, after their grace period."""
+    count = await guilds.purge(_GUILD_GRACE_SECONDS)
+    _log.info("purged %d removed guilds", count)
