@@ -9,11 +9,11 @@ ENV PYTHONUNBUFFERED=1 \
     LIMNER_DATA=/data \
     LIMNER_HOST=0.0.0.0 \
     PATH=/app/.venv/bin:$PATH
-RUN useradd --create-home --uid 10001 limner \
+RUN useradd --create-home --uid 10001 --user-group limner \
     && mkdir --parents /app /data \
     && chown limner:limner /app /data
 WORKDIR /app
-USER limner
+USER 10001:10001
 COPY --chown=limner:limner pyproject.toml constraints.txt README.md LICENSE ./
 COPY --chown=limner:limner bot bot
 COPY --chown=limner:limner handlers handlers
@@ -25,9 +25,10 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=120s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8420/healthz', timeout=4)"]
 
 FROM base AS cpu
+# PyTorch's own index of CPU builds goes here; without it the image carries CUDA packages that it does not use.
+ARG PIP_EXTRA_INDEX_URL
 RUN python -m venv .venv \
-    && pip install --constraint constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu \
-        "torch==2.13.0+cpu" '.[postgres]'
+    && pip install --constraint constraints.txt '.[postgres]'
 ENTRYPOINT ["limner"]
 CMD ["serve"]
 

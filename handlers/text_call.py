@@ -24,10 +24,11 @@ def parse_text(command: Command, text: str) -> dict[str, str]:
     """
     text = _LONG_DASH_FLAG.sub(r"\1--", text.translate(_SMART)).strip()
     matches = list(_FLAG.finditer(text))
-    raw = _leading_words(command, text[: matches[0].start()] if matches else text)
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
+    stops = [match.start() for match in matches] + [len(text)]
+    raw = _leading_words(command, text[: stops[0]])
+    for match, stop in zip(matches, stops[1:], strict=True):
         option = _option(command, match[1])
-        value = text[match.end() : following.start() if following else len(text)].strip()
+        value = text[match.end() : stop].strip()
         if not value and option.kind is not OptionKind.SWITCH:
             raise InvalidRequest(option.name, f"--{match[1]} needs a value: {option.help.lower()}.")
         raw[option.name] = _unquoted(value)

@@ -70,5 +70,5 @@ class TerminalSession:
 
     async def wait_until_delivered(self) -> None:
         """Until nothing of this terminal is queued, running or unposted."""
-        while await self.studio.outbox.unsettled(Platform.TERMINAL):
+        while await self.studio.outbox.unsettled(Platform.TERMINAL):  # noqa: ASYNC110 - another process may deliver
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,0 +1,120 @@
+"""Stand-ins behind our own seams: they keep what was asked of them, and do what a test tells them."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from handlers.chat_platform import TryLater, Undeliverable
+from handlers.message import Message
+from pipeline.device_messages import Dropped, Event, Lost, Ready, Render, Rendered, Stepped
+from pipeline.image_request import ImageRequest
+from pipeline.picture_info import PictureInfo, embed
+from storage.guilds import Platform
+from storage.replies import ReplyAddress
+
+
+def request(prompt: str = "red fox", **changes: object) -> ImageRequest:
+    """A small valid request."""
+    values: dict[str, object] = {
+        "prompt": prompt, "width": 64, "height": 64, "steps": 2, "guidance_scale": 5.0, "seed": 7, "model": "pocket",
+    }  # fmt: skip
+    return ImageRequest(**{**values, **changes})  # type: ignore[arg-type] # keyword names are the fields' own
+
+
+def png(of: ImageRequest) -> bytes:
+    """A picture that tells its request apart from others: its colour is its seed's."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (of.seed % 256, of.seed // 256 % 256, 0)).save(file, "PNG")
+    info = PictureInfo(
+        made_from=of, model_name=of.model, model_hash="0" * 10, bucket=2, device="fake", dtype="float32", versions=()
+    )
+    return embed(file.getvalue(), info)
+
+
+@dataclass(slots=True)
+class FakeDevice:
+    """A device that renders when it is told to, or at once when `eager`."""
+
+    name: str = "fake"
+    eager: bool = True
+    submitted: list[Render] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    starts: int = 0
+    closed: bool = False
+    _events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
+
+    async def start(self) -> None:
+        self.starts += 1
+        self.say(Ready(description="a fake"))
+
+    async def restart(self) -> None:
+        await self.start()
+
+    async def submit(self, render: Render) -> None:
+        self.submitted.append(render)
+        if self.eager:
+            self.finish(render)
+
+    async def cancel(self, ticket: str) -> None:
+        self.cancelled.append(ticket)
+        self.say(Dropped(ticket=ticket))
+
+    async def events(self) -> AsyncIterator[Event]:
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def close(self) -> None:
+        self.closed = True
+        self._events.put_nowait(None)
+
+    def say(self, event: Event) -> None:
+        """Send an event to whoever listens."""
+        self._events.put_nowait(event)
+
+    def step(self, render: Render, step: int, preview: bytes | None = None) -> None:
+        """Report progress of a submitted picture."""
+        self.say(Stepped(ticket=render.ticket, step=step, steps=render.request.steps, preview=preview))
+
+    def finish(self, render: Render) -> None:
+        """Finish a submitted picture."""
+        self.say(Rendered(ticket=render.ticket, png=png(render.request), device_seconds=1.0))
+
+    def die(self) -> None:
+        """Lose everything, as a killed process does."""
+        self.say(Lost(why="killed by a test"))
+
+
+@dataclass(slots=True)
+class FakeChat:
+    """A chat platform that remembers what it was given; `troubles` are raised by the next deliveries, in turn."""
+
+    platform: Platform = Platform.TERMINAL
+    seconds_between_edits: float = 3.0
+    delivered: list[tuple[ReplyAddress, Message]] = field(default_factory=list)
+    progress: list[Message] = field(default_factory=list)
+    troubles: list[TryLater | Undeliverable | Exception] = field(default_factory=list)
+
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:  # noqa: ARG002 - the seam's
+        self.progress.append(message)
+
+    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:  # noqa: ARG002 - the seam's
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.delivered.append((address, message))
+        return f"message {len(self.delivered)}"
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """A clock that moves when a test says so."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
