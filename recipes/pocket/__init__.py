@@ -1,0 +1,1 @@
+"""How the embedded model `pocket` is made: data, training, evaluation and model card, run by one command."""

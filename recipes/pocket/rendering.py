@@ -1,0 +1,69 @@
+"""The pictures: icons of three open sets rendered with resvg, laid on coloured backgrounds."""
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import resvg_py
+import torch
+from PIL import Image
+from torch import Tensor
+
+from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept, Scene
+
+SIZE = 128
+MARGIN = 10
+
+_BACKGROUND_COLOURS = torch.tensor(list(BACKGROUNDS.values()), dtype=torch.float32) / 255
+
+
+def download_icons(folder: Path) -> None:
+    """Puts the icon sets' npm packages into the folder, those that are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in STYLES.values():
+        if not list(folder.glob(f"iconify-json-{name}-[0-9]*.tgz")):
+            subprocess.run(["npm", "pack", f"@iconify-json/{name}"], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607 (fixed words, npm wherever it is installed)
+
+
+def render_sprites(icons: Path, concepts: list[Concept]) -> Tensor:
+    """Every concept in every style, without background: uint8 of shape (concept, style, RGBA, height, width)."""
+    sets = [_icon_set(icons, name) for name in STYLES.values()]
+    sprites = [[_sprite(icon_set, concept.icon) for icon_set in sets] for concept in concepts]
+    return torch.from_numpy(np.array(sprites)).permute(0, 1, 4, 2, 3).contiguous()
+
+
+def _icon_set(icons: Path, name: str) -> dict:
+    archive = next(iter(sorted(icons.glob(f"iconify-json-{name}-[0-9]*.tgz"))))
+    with tarfile.open(archive) as tar:
+        return json.load(tar.extractfile("package/icons.json"))
+
+
+def _sprite(icon_set: dict, icon: str) -> np.ndarray:
+    entry = icon_set["icons"][icon]
+    left, top = entry.get("left", 0), entry.get("top", 0)
+    width, height = entry.get("width", icon_set["width"]), entry.get("height", icon_set["height"])
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{left} {top} {width} {height}">{entry["body"]}</svg>'
+    )
+    inner = SIZE - 2 * MARGIN
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=inner, height=inner))
+    canvas = Image.new("RGBA", (SIZE, SIZE))
+    canvas.paste(Image.open(io.BytesIO(png)).convert("RGBA"), (MARGIN, MARGIN))
+    return np.asarray(canvas)
+
+
+def on_colour(sprites: Tensor, colours: Tensor) -> Tensor:
+    """Sprites (batch, RGBA, height, width), uint8, on one RGB colour each: float pictures from -1 to 1."""
+    rgba = sprites.float() / 255
+    colour, alpha = rgba[:, :3], rgba[:, 3:]
+    return (colour * alpha + colours[:, :, None, None] * (1 - alpha)) * 2 - 1
+
+
+def pictures(sprites: Tensor, batch: list[Scene]) -> Tensor:
+    """The scenes as float pictures from -1 to 1."""
+    chosen = sprites[[scene.concept for scene in batch], [scene.style for scene in batch]]
+    return on_colour(chosen, _BACKGROUND_COLOURS[[scene.background for scene in batch]])
