@@ -1,0 +1,76 @@
+"""A studio on a real SQLite file, and a member who calls commands in it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from handlers.arguments import Arguments, Value
+from handlers.call import Call, Member
+from handlers.commands import COMMANDS
+from handlers.message import Message
+from handlers.studio import Studio
+from pipeline.image_request import Scheduler
+from pipeline.model_facts import ModelFacts, ModelFamily
+from storage.blobs import FileBlobStore
+from storage.database import Database, migrate
+from storage.guilds import Guild, GuildStore, Platform
+from storage.job_queue import JobQueue
+from storage.replies import Outbox, ReplyAddress
+from tests.fakes import FakeClock
+
+FACTS = ModelFacts(
+    name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
+    scheduler=Scheduler.EULER, max_pixels=256 * 256, hash="0123456789",
+)  # fmt: skip
+
+CallCommand = Callable[..., Awaitable[Message]]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'limner.db'}"
+    await migrate(url)
+    database = await Database.open(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def studio(database: Database, tmp_path: Path, clock: FakeClock) -> Studio:
+    return Studio(
+        queue=JobQueue(database, clock),
+        outbox=Outbox(database, clock),
+        guilds=GuildStore(database, clock),
+        blobs=FileBlobStore(tmp_path / "blobs"),
+        models=(FACTS,),
+        commands=COMMANDS,
+        new_seed=lambda: 42,
+    )
+
+
+@pytest.fixture
+async def guild(studio: Studio) -> Guild:
+    return await studio.guilds.ensure(Platform.TERMINAL, "guild-1", "Pixel People")
+
+
+@pytest.fixture
+def call(studio: Studio, guild: Guild) -> CallCommand:
+    async def call_command(
+        name: str, *, member: str = "ada", admin: bool = False, channel: str = "general", **values: Value
+    ) -> Message:
+        command = studio.command(name)
+        fresh = await studio.guilds.get(guild.id)
+        assert fresh is not None
+        raw = {key.replace("_", "-"): value for key, value in values.items()}
+        address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=member)
+        who = Member(id=member, name=member.title(), is_admin=admin)
+        arguments = Arguments.check(command, raw)
+        return await command.handler(Call(guild=fresh, member=who, arguments=arguments, reply=address), studio)
+
+    return call_command

@@ -1,0 +1,130 @@
+"""/imagine: from values to a queued job."""
+
+from dataclasses import replace
+
+import pytest
+
+from handlers.imagine import read_request, request_values
+from handlers.studio import Studio
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.image_request import Scheduler
+from storage.guilds import Guild, GuildSettings
+from storage.jobs import JobState
+from tests.handlers.conftest import CallCommand
+
+
+async def _request_of(studio: Studio, guild: Guild, job_id: int | None) -> object:
+    job = await studio.queue.get(guild.id, job_id or 0)
+    assert job is not None
+    return read_request(job.payload)
+
+
+async def test_a_bare_prompt_takes_the_models_own_defaults(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Native size, steps, guidance and scheduler come from the model; the seed is drawn."""
+    message = await call("imagine", prompt="  red fox ")
+
+    request = await _request_of(studio, guild, message.job_id)
+    assert (request.prompt, request.width, request.height, request.steps) == ("red fox", 128, 128, 20)
+    assert (request.guidance_scale, request.scheduler, request.seed, request.count) == (5.0, Scheduler.EULER, 42, 1)
+
+
+async def test_every_option_reaches_the_request(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """What a member sets is what is rendered, and `request_values` asks for the same again."""
+    message = await call(
+        "imagine", prompt="fox", negative="text", width=64, height=192, count=3, seed=9, steps=5, guidance=0.0,
+        guidance_rescale=0.5, scheduler="unipc", model="pocket",
+    )  # fmt: skip
+
+    request = await _request_of(studio, guild, message.job_id)
+    again = await call("imagine", **{key.replace("-", "_"): value for key, value in request_values(request).items()})
+    assert request_values(request)["guidance"] == 0.0
+    assert request_values(request)["height"] == 192
+    assert await _request_of(studio, guild, again.job_id) == request
+
+
+async def test_the_answer_tells_the_place_and_offers_to_cancel(call: CallCommand) -> None:
+    """The first answer is honest: who is first has nobody in front."""
+    message = await call("imagine", prompt="fox")
+
+    assert message.headline == "fox"
+    assert message.lines[0].startswith("Next")
+    assert message.buttons[0][0].label == "Cancel"
+    second = await call("imagine", prompt="owl")
+    assert second.lines[0].startswith("1 before you")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": "   "}, "The prompt is empty"),
+        ({"prompt": "x" * 2001}, "2001 characters; the limit is 2000"),
+        ({"prompt": "fox", "width": 130}, "width 130 is not a multiple of 8; use 128 or 136"),
+        ({"prompt": "fox", "steps": 60}, "steps is 60; this server allows up to 50"),
+        ({"prompt": "fox", "scheduler": "magic"}, "scheduler 'magic' is unknown"),
+        ({"prompt": "fox", "model": "flux"}, "model 'flux' is not served here; choose one of: pocket"),
+        ({"prompt": "fox", "width": 2048, "height": 2048}, "larger than this server allows"),
+        ({"prompt": "fox", "width": 512, "height": 512}, "512"),
+    ],
+)
+async def test_bad_input_is_one_sentence_and_queues_nothing(
+    studio: Studio, guild: Guild, call: CallCommand, values: dict[str, object], words: str
+) -> None:
+    """Each refusal names the field and its limit."""
+    with pytest.raises(InvalidRequest) as refusal:
+        await call("imagine", **values)
+
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert await studio.queue.guild_jobs(guild.id) == ()
+
+
+async def test_a_guild_may_keep_pictures_to_some_channels(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Members are told where; admins pass."""
+    settings = replace(GuildSettings(), allowed_channels=("studio",))
+    await studio.guilds.save_settings(guild.id, settings, actor="ada")
+
+    with pytest.raises(UserError, match="not made in this channel"):
+        await call("imagine", prompt="fox", channel="general")
+    assert (await call("imagine", prompt="fox", channel="studio")).job_id
+    assert (await call("imagine", prompt="fox", channel="general", admin=True)).job_id
+
+
+async def test_cancel_stops_what_is_ones_own(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Another member's job is out of reach, an admin may stop any."""
+    job_id = (await call("imagine", prompt="fox")).job_id
+    assert job_id is not None
+
+    with pytest.raises(UserError, match="belongs to Ada"):
+        await call("cancel", member="bob", job=job_id)
+    await call("cancel", member="mod", admin=True, job=job_id)
+
+    job = await studio.queue.get(guild.id, job_id)
+    assert job is not None
+    assert job.state is JobState.CANCELLED
+    with pytest.raises(UserError, match="already finished"):
+        await call("cancel", job=job_id)
+    with pytest.raises(UserError, match="Nothing of yours"):
+        await call("cancel")
+
+
+async def test_queue_lists_ones_own_and_counts_the_rest(call: CallCommand) -> None:
+    """Other members' prompts are not shown."""
+    await call("imagine", prompt="a secret", member="bob")
+    await call("imagine", prompt="fox")
+
+    lines = (await call("queue")).lines
+
+    assert lines[0].startswith("2: fox · ")
+    assert lines[-1] == "1 of other members."
+    assert "secret" not in " ".join(lines)
+
+
+async def test_help_names_every_command_and_explains_each(studio: Studio, call: CallCommand) -> None:
+    """`/help imagine` shows every option with its range."""
+    overview = (await call("help")).lines
+    assert all(any(line.startswith(f"/{command.name}:") for line in overview) for command in studio.commands)
+
+    lines = (await call("help", command="/imagine")).lines
+    assert "--steps: Denoising steps (1 to 150)" in lines
+    with pytest.raises(UserError, match="no command /paint"):
+        await call("help", command="paint")
