@@ -4,7 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from storage.database import Database
+from storage.tables import audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +32,21 @@ class AuditLog:
 
     async def record(self, guild_id: int, actor: str, action: str, detail: str) -> None:
         """Adds an entry."""
-        raise NotImplementedError
+        async with self._database.write() as connection:
+            await add_entry(connection, guild_id=guild_id, at=self._clock(), actor=actor, action=action, detail=detail)
 
     async def entries(self, guild_id: int, limit: int = 25, before: int | None = None) -> tuple[AuditEntry, ...]:
         """A guild's entries, newest first, at most `limit`, of ids below `before`."""
-        raise NotImplementedError
+        query = select(audit).where(audit.c.guild_id == guild_id).order_by(audit.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.id < before)
+        async with self._database.read() as connection:
+            return tuple(AuditEntry(**row) for row in (await connection.execute(query)).mappings())
+
+
+async def add_entry(
+    connection: AsyncConnection, *, guild_id: int, at: float, actor: str, action: str, detail: str
+) -> None:
+    """Adds an entry in the transaction that makes the change which it tells of."""
+    row = {"guild_id": guild_id, "at": at, "actor": actor, "action": action, "detail": detail}
+    await connection.execute(insert(audit).values(row))

@@ -1,9 +1,42 @@
 """Deletes the blobs that nothing refers to."""
 
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import select, union
+
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.tables import job_blobs, loras, pictures, subjects
+
+_BATCH: Final = 500
 
 
-async def collect_blobs(database: Database, blobs: BlobStore, grace_seconds: float) -> int:
-    """Deletes blobs that no row mentions and that were stored longer ago than `grace_seconds`; returns how many."""
-    raise NotImplementedError
+async def collect_blobs(
+    database: Database, blobs: BlobStore, grace_seconds: float, clock: Callable[[], float] = time.time
+) -> int:
+    """Deletes blobs that no row mentions and that were stored longer ago than `grace_seconds`; returns how many.
+
+    The grace is for blobs whose row is yet to come: it must be longer than a job takes.
+    """
+    deleted = 0
+    batch: list[str] = []
+    async for key in blobs.keys(stored_before=clock() - grace_seconds):
+        batch.append(key)
+        if len(batch) == _BATCH:
+            deleted += await _delete_unused(database, blobs, batch)
+            batch.clear()
+    return deleted + await _delete_unused(database, blobs, batch)
+
+
+async def _delete_unused(database: Database, blobs: BlobStore, keys: list[str]) -> int:
+    used = union(*(select(table.c.blob).where(table.c.blob.in_(keys)) for table in _REFERRING))
+    async with database.read() as connection:
+        unused = set(keys) - set((await connection.scalars(used)).all())
+    for key in unused:
+        await blobs.delete(key)
+    return len(unused)
+
+
+_REFERRING: Final = (pictures, job_blobs, loras, subjects)

@@ -1,8 +1,18 @@
 """Bytes by their SHA-256: pictures, adapters, attachments. The database holds keys, a blob store holds the bytes."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+from storage.errors import StorageError, disk_error
+
+_KEY: Final = re.compile("[0-9a-f]{64}")
 
 
 class BlobStore(Protocol):
@@ -25,27 +35,85 @@ class BlobStore(Protocol):
 
 
 class FileBlobStore:
-    """Blobs as files under `root`, named by content."""
+    """Blobs as files under `root`, in folders by the first two digits of their keys."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     async def put(self, data: bytes) -> str:
-        """See BlobStore."""
-        raise NotImplementedError
+        """Stores `data` durably and returns its key; storing it again makes it new for the garbage collector."""
+        key = hashlib.sha256(data).hexdigest()
+        with self._disk_errors():
+            await asyncio.to_thread(_write, self._path(key), data)
+        return key
 
     async def get(self, key: str) -> bytes:
-        """See BlobStore."""
-        raise NotImplementedError
+        """The bytes of `key`; raises StorageError when they are missing or no longer match the key."""
+        with self._disk_errors():
+            try:
+                data = await asyncio.to_thread(self._path(key).read_bytes)
+            except FileNotFoundError:
+                raise StorageError(f"The blob {key} is missing from {self._root}; restore it from a backup.") from None
+        if hashlib.sha256(data).hexdigest() != key:
+            raise StorageError(f"The blob {key} in {self._root} is damaged; restore it from a backup.")
+        return data
 
     async def delete(self, key: str) -> None:
-        """See BlobStore."""
-        raise NotImplementedError
+        """Removes `key`; a key that is not there is no error."""
+        with self._disk_errors():
+            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
-    def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
-        """See BlobStore."""
-        raise NotImplementedError
+    async def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
+        """All keys, or those last stored before a Unix second."""
+        with self._disk_errors():
+            found = await asyncio.to_thread(self._listing)
+        for key, stat in found:
+            if stored_before is None or stat.st_mtime < stored_before:
+                yield key
 
     async def size(self) -> int:
-        """See BlobStore."""
-        raise NotImplementedError
+        """Bytes in use."""
+        with self._disk_errors():
+            return sum(stat.st_size for _, stat in await asyncio.to_thread(self._listing))
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no blob key")
+        return self._root / key[:2] / key
+
+    def _listing(self) -> list[tuple[str, os.stat_result]]:
+        return [(path.name, path.stat()) for path in self._root.glob("??/*") if _KEY.fullmatch(path.name)]
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise disk_error(error, f"The blob folder {self._root}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Leaves either the whole file or none, also when the power fails."""
+    if path.exists() and path.read_bytes() == data:
+        os.utime(path)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,23 +1,201 @@
 """The database: SQLite in a file, or a PostgreSQL server, by URL."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.errors import StorageError, database_error
+from storage.tables import SCHEMA_REVISION
+
+_BUSY_SECONDS: Final = 30
+_CONNECT_SECONDS: Final = 10
+# A process that dies between two statements holds its row locks no longer than this.
+_IDLE_IN_TRANSACTION_MS: Final = "15000"
+# Any number that no other program takes: migrations of one database wait for each other.
+_MIGRATION_LOCK: Final = 0x11AA_4E12
+
 
 class Database:
     """An open database, shared by all that store something; close it when done."""
 
+    def __init__(self, engine: AsyncEngine, place: str) -> None:
+        self._place = place
+        self._reader = engine
+        self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._sqlite = engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time and polls for its turn; inside a process a lock is both fair and prompt.
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._sqlite else nullcontext()
+
     @classmethod
     async def open(cls, url: str) -> "Database":
         """Opens the database at `url`; raises StorageError when it cannot be reached or lacks migrations."""
-        raise NotImplementedError
+        address = _address(url)
+        place = _place(address)
+        if address.get_backend_name() == "sqlite":
+            _require_file(place)
+        database = cls(_engine(address), place)
+        try:
+            await database._check_revision()
+        except BaseException:
+            await database.close()
+            raise
+        return database
 
     async def close(self) -> None:
         """Closes every connection."""
-        raise NotImplementedError
+        await self._reader.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements only read."""
+        with database_error(self._place):
+            async with self._reader.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block, or leaves nothing behind."""
+        with database_error(self._place):
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say ON CONFLICT, which SQLAlchemy spells in each dialect's own class."""
+        return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
 
     async def size(self) -> int:
         """Bytes that the database takes."""
-        raise NotImplementedError
+        query = (
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            if self._sqlite
+            else "SELECT pg_database_size(current_database())"
+        )
+        async with self.read() as connection:
+            return int((await connection.execute(text(query))).scalar_one())
+
+    async def _check_revision(self) -> None:
+        async with self.read() as connection:
+            revision = await connection.run_sync(_revision)
+        if revision != SCHEMA_REVISION:
+            raise StorageError(
+                f"The database at {self._place} has schema {revision or 'none'}, this version of Limner needs "
+                f"{SCHEMA_REVISION}; run `limner migrate`."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationState:
+    """The schema that a database has, None before the first migration, and the newest one that there is."""
+
+    current: str | None
+    head: str
+
+
+async def migration_state(url: str) -> MigrationState:
+    """How far the database at `url` has been migrated; raises StorageError when it cannot be reached."""
+    async with _migration(url) as connection:
+        return MigrationState(current=await connection.run_sync(_revision), head=SCHEMA_REVISION)
 
 
 async def migrate(url: str) -> None:
     """Brings the database at `url` to the newest schema, creating it where it is missing; raises StorageError."""
-    raise NotImplementedError
+    async with _migration(url) as connection:
+        if await connection.run_sync(_revision) != SCHEMA_REVISION:
+            await connection.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def _migration(url: str) -> AsyncIterator[AsyncConnection]:
+    address = _address(url)
+    engine = _engine(address, foreign_keys=False).execution_options(begin="BEGIN IMMEDIATE")
+    try:
+        with database_error(_place(address)):
+            if engine.dialect.name == "sqlite":
+                await _use_wal(engine)
+            async with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+                yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _use_wal(engine: AsyncEngine) -> None:
+    # The file remembers it; setting it is refused inside a transaction.
+    async with engine.execution_options(begin="").connect() as connection:
+        await connection.execute(text("PRAGMA journal_mode = WAL"))
+
+
+def _revision(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported here since only a migration needs it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(str(Path(__file__).with_name("alembic.ini")), attributes={"connection": connection})
+    command.upgrade(config, "head")
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        # The text is not repeated: it may hold a password.
+        raise StorageError(
+            "The database URL cannot be read; write sqlite:///limner.db or postgresql://user@host/name."
+        ) from None
+    match address.get_backend_name():
+        case "sqlite":
+            return address.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return address.set(drivername="postgresql+asyncpg")
+        case other:
+            raise StorageError(f"Limner cannot use a database of kind {other}; use sqlite or postgresql.")
+
+
+def _place(address: URL) -> str:
+    if address.get_backend_name() == "sqlite":
+        return address.database or ":memory:"
+    host = address.host or address.query.get("host", "localhost")
+    return f"{host}:{address.port or 5432}/{address.database}"
+
+
+def _require_file(place: str) -> None:
+    # SQLite would create an empty database; a URI may name the file in ways that only SQLite knows.
+    if not place.startswith("file:") and not Path(place).exists():
+        raise StorageError(f"There is no database at {place} yet; run `limner migrate` to create it.")
+
+
+def _engine(address: URL, *, foreign_keys: bool = True) -> AsyncEngine:
+    if address.get_backend_name() == "postgresql":
+        settings = {"application_name": "limner", "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS}
+        return create_async_engine(
+            address, connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings}, hide_parameters=True
+        )
+    engine = create_async_engine(address, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        # The driver would begin transactions by itself, and only at the first write: too late to wait for a turn.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine

@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, delete, select, update
 
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
+from storage.audit import add_entry
 from storage.database import Database
+from storage.tables import guilds
 
 
 class Platform(StrEnum):
@@ -48,6 +54,9 @@ class GuildSettings:
         return dict(self.command_roles).get(command, ())
 
 
+_SETTINGS: Final = TypeAdapter(GuildSettings)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
     """A guild as it stood when it was read; `external_id` is the platform's own id for it."""
@@ -68,20 +77,71 @@ class GuildStore:
 
     async def ensure(self, platform: Platform, external_id: str, name: str) -> Guild:
         """The guild of that external id, stored if it is new, its name brought up to date, its removal undone."""
-        raise NotImplementedError
+        row = {
+            "platform": platform,
+            "external_id": external_id,
+            "name": name,
+            "settings": _dump(GuildSettings()),
+            "created_at": self._clock(),
+        }
+        statement = self._database.insert(guilds).values(row)
+        statement = statement.on_conflict_do_update(
+            index_elements=["platform", "external_id"], set_={"name": name, "removed_at": None}
+        )
+        async with self._database.write() as connection:
+            return _guild_of((await connection.execute(statement.returning(*guilds.c))).one())
 
     async def get(self, guild_id: int) -> Guild | None:
         """The guild of that id, or None."""
-        raise NotImplementedError
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(guilds).where(guilds.c.id == guild_id))).one_or_none()
+        return None if row is None else _guild_of(row)
 
     async def save_settings(self, guild_id: int, settings: GuildSettings, actor: str) -> None:
         """Stores the settings and, in the same transaction, an audit entry that names what `actor` changed."""
-        raise NotImplementedError
+        this = guilds.c.id == guild_id
+        async with self._database.write() as connection:
+            query = select(guilds).where(this).with_for_update()
+            old = _guild_of((await connection.execute(query)).one()).settings
+            if settings == old:
+                return
+            await connection.execute(update(guilds).where(this).values(settings=_dump(settings)))
+            await add_entry(
+                connection,
+                guild_id=guild_id,
+                at=self._clock(),
+                actor=actor,
+                action="settings",
+                detail=_changes(old, settings),
+            )
 
     async def mark_removed(self, guild_id: int) -> None:
         """Notes that the bot left the guild; `purge` deletes it after a period of grace."""
-        raise NotImplementedError
+        async with self._database.write() as connection:
+            values = update(guilds).where(guilds.c.id == guild_id).values(removed_at=self._clock())
+            await connection.execute(values)
 
     async def purge(self, older_than_seconds: float) -> int:
         """Deletes guilds removed longer ago than that, with all that is theirs; returns how many."""
-        raise NotImplementedError
+        async with self._database.write() as connection:
+            removed = guilds.c.removed_at <= self._clock() - older_than_seconds
+            return len((await connection.execute(delete(guilds).where(removed).returning(guilds.c.id))).all())
+
+
+def _guild_of(row: Row[Any]) -> Guild:
+    return Guild(
+        id=row.id,
+        platform=Platform(row.platform),
+        external_id=row.external_id,
+        name=row.name,
+        settings=_SETTINGS.validate_json(row.settings),
+    )
+
+
+def _dump(settings: GuildSettings) -> str:
+    return _SETTINGS.dump_json(settings).decode()
+
+
+def _changes(old: GuildSettings, new: GuildSettings) -> str:
+    pairs = ((field.name, getattr(old, field.name), getattr(new, field.name)) for field in fields(GuildSettings))
+    return "; ".join(f"{name}: {before} → {after}" for name, before, after in pairs if before != after)

@@ -2,11 +2,17 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal_column, select, update
 
 from storage.database import Database
 from storage.guilds import Platform
-from storage.jobs import Job
+from storage.jobs import Job, JobState
+from storage.records import job_of
+from storage.tables import jobs, replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,14 @@ class Reply:
     tries: int
 
 
+class ReplyState(StrEnum):
+    """Whether an answer is still owed, was posted, or could not be delivered and stays in the history."""
+
+    OPEN = "open"
+    POSTED = "posted"
+    KEPT = "kept"
+
+
 class Outbox:
     """Hands each final, unposted reply to one poster at a time."""
 
@@ -45,29 +59,87 @@ class Outbox:
         self._lease_seconds = lease_seconds
 
     async def due(self, platform: Platform, poster: str, limit: int = 10) -> list[Reply]:
-        """Leases up to `limit` replies of final jobs to `poster`, oldest first; each falls due again when it expires."""
-        raise NotImplementedError
+        """Leases up to `limit` replies of final jobs to `poster`; a lease that runs out makes its reply due again."""
+        now = self._clock()
+        waiting = (
+            select(replies.c.job_id)
+            .where(_open(platform), replies.c.due_at <= now)
+            .order_by(replies.c.due_at, replies.c.job_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        lease = (
+            update(replies)
+            .where(replies.c.job_id.in_(waiting.scalar_subquery()))
+            .values(poster=poster, due_at=now + self._lease_seconds)
+            .returning(replies.c.job_id)
+        )
+        if not await self._any(_open(platform), replies.c.due_at <= now):
+            return []
+        async with self._database.write() as connection:
+            leased = (await connection.scalars(lease)).all()
+            rows = await connection.execute(_REPLIES.where(jobs.c.id.in_(leased)).order_by(jobs.c.id))
+            return [_reply_of(row) for row in rows]
 
     async def mark_posted(self, reply: Reply, message_id: str) -> bool:
         """Records that the reply is posted as `message_id`; False when it was already settled."""
-        raise NotImplementedError
+        return await self._change(
+            reply, state=ReplyState.POSTED, posted_message_id=message_id, settled_at=self._clock()
+        )
 
     async def mark_kept(self, reply: Reply, why: str) -> bool:
         """Records that the reply cannot be delivered and stays in the history; False when it was already settled."""
-        raise NotImplementedError
+        return await self._change(reply, state=ReplyState.KEPT, kept_because=why, settled_at=self._clock())
 
     async def defer(self, reply: Reply, seconds: float) -> bool:
         """Ends the lease and makes the reply due again after `seconds`; False when it was already settled."""
-        raise NotImplementedError
+        return await self._change(reply, due_at=self._clock() + seconds, poster=None, tries=replies.c.tries + 1)
 
     async def open_replies(self, platform: Platform, limit: int = 200) -> list[Reply]:
         """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown."""
-        raise NotImplementedError
+        found: list[Reply] = []
+        async with self._database.read() as connection:
+            for state in (JobState.RUNNING, JobState.QUEUED):
+                query = _REPLIES.where(_open(platform), replies.c.due_at.is_(None), jobs.c.state == state)
+                rows = await connection.execute(query.order_by(jobs.c.id).limit(limit - len(found)))
+                found += [_reply_of(row) for row in rows]
+        return found
 
     async def set_message(self, job_id: int, message_id: str) -> None:
         """Remembers the status message that shows a job's progress."""
-        raise NotImplementedError
+        async with self._database.write() as connection:
+            await connection.execute(update(replies).where(replies.c.job_id == job_id).values(message_id=message_id))
 
     async def unsettled(self, platform: Platform) -> int:
         """How many replies of the platform are neither posted nor kept, their jobs final or not."""
-        raise NotImplementedError
+        async with self._database.read() as connection:
+            query = select(func.count()).select_from(replies).where(_open(platform))
+            return (await connection.execute(query)).scalar_one()
+
+    async def _any(self, *where: ColumnElement[bool]) -> bool:
+        async with self._database.read() as connection:
+            return bool(await connection.scalar(select(exists().where(*where))))
+
+    async def _change(self, reply: Reply, **values: object) -> bool:
+        this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN
+        async with self._database.write() as connection:
+            changed = await connection.execute(update(replies).where(*this).values(values).returning(replies.c.job_id))
+            return changed.one_or_none() is not None
+
+
+_ADDRESS_FIELDS: Final = tuple(field.name for field in fields(ReplyAddress))
+
+_REPLIES: Final = select(jobs, *(replies.c[name] for name in (*_ADDRESS_FIELDS, "nonce", "tries"))).join_from(
+    replies, jobs
+)
+
+
+def _open(platform: Platform) -> ColumnElement[bool]:
+    # The state is written into the statement: planners use a partial index only for a condition that they can see.
+    return and_(replies.c.platform == platform, replies.c.state == literal_column("'open'"))
+
+
+def _reply_of(row: Row[Any]) -> Reply:
+    values = {name: getattr(row, name) for name in _ADDRESS_FIELDS}
+    address = ReplyAddress(**{**values, "platform": Platform(row.platform)})
+    return Reply(job=job_of(row), address=address, nonce=row.nonce, tries=row.tries)

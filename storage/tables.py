@@ -1,0 +1,220 @@
+"""The tables, private to this folder: rows leave it as dataclasses only. Times are Unix seconds."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_REVISION: Final = "0001"
+"""The newest migration, so that opening a database need not import Alembic; a test compares them."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    # SQLite numbers rows only in a column of its own INTEGER type.
+    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+
+
+def _owned_by(table: str) -> Column[int]:
+    return Column(f"{table}_id", ForeignKey(f"{table}s.id", ondelete="CASCADE"), nullable=False)
+
+
+def _partial(name: str, *columns: Any, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def _required(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+guilds = Table(
+    "guilds",
+    metadata,
+    _id(),
+    _required("platform", String(16)),
+    _required("external_id", String(64)),
+    _required("name", Text),
+    _required("settings", Text),
+    _required("created_at", Double),
+    Column("removed_at", Double),
+    UniqueConstraint("platform", "external_id"),
+    sqlite_autoincrement=True,
+)
+
+loras = Table(
+    "loras",
+    metadata,
+    _id(),
+    _owned_by("guild"),
+    _required("name", String(64)),
+    _required("owner_id", String(64)),
+    _required("blob", String(64)),
+    _required("base_family", String(32)),
+    _required("created_at", Double),
+    UniqueConstraint("guild_id", "name"),
+    Index(None, "blob"),
+    sqlite_autoincrement=True,
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    _id(),
+    _owned_by("guild"),
+    _required("name", String(64)),
+    _required("owner_id", String(64)),
+    _required("blob", String(64)),
+    _required("base_family", String(32)),
+    _required("created_at", Double),
+    UniqueConstraint("guild_id", "name"),
+    Index(None, "blob"),
+    sqlite_autoincrement=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _owned_by("guild"),
+    _required("member_id", String(64)),
+    _required("member_name", Text),
+    _required("kind", String(32)),
+    _required("payload", Text),
+    _required("state", String(16)),
+    _required("attempt", Integer),
+    _required("max_attempts", Integer),
+    _required("restarts", Integer),
+    _required("cancel_requested", Boolean),
+    _required("step", Integer),
+    _required("steps", Integer),
+    Column("preview", LargeBinary),
+    Column("error", Text),
+    _required("cost_key", Text),
+    _required("cost_units", Double),
+    _required("estimated_seconds", Double),
+    Column("device_seconds", Double),
+    Column("worker", Text),
+    _required("token", Integer),
+    Column("heartbeat_at", Double),
+    _required("created_at", Double),
+    _required("run_after", Double),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+    _partial("ix_jobs_queued_by_member", "guild_id", "member_id", "run_after", "id", where="state = 'queued'"),
+    _partial("ix_jobs_queued_by_guild", "guild_id", "run_after", where="state = 'queued'"),
+    _partial("ix_jobs_running", "heartbeat_at", where="state = 'running'"),
+    _partial("ix_jobs_cost", "cost_key", "finished_at", where="state = 'done'"),
+    _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),
+    Index("ix_jobs_of_guild", "guild_id", "id"),
+    Index("ix_jobs_of_member", "guild_id", "member_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+job_blobs = Table(
+    "job_blobs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("blob", String(64), primary_key=True),
+    Index(None, "blob"),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    _id(),
+    _owned_by("job"),
+    _required("position", Integer),
+    _required("blob", String(64)),
+    _required("width", Integer),
+    _required("height", Integer),
+    _required("seed", BigInteger),
+    _required("parameters", Text),
+    _required("created_at", Double),
+    UniqueConstraint("job_id", "position"),
+    Index(None, "blob"),
+    sqlite_autoincrement=True,
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _required("platform", String(16)),
+    _required("channel_id", String(64)),
+    _required("user_id", String(64)),
+    Column("thread_id", String(64)),
+    Column("message_id", String(64)),
+    _required("private", Boolean),
+    _required("locale", String(16)),
+    _required("nonce", String(32)),
+    _required("state", String(16)),
+    _required("tries", Integer),
+    Column("poster", Text),
+    Column("due_at", Double),
+    Column("posted_message_id", String(64)),
+    Column("kept_because", Text),
+    Column("settled_at", Double),
+    CheckConstraint("state IN ('open', 'posted', 'kept')", name="state"),
+    _partial("ix_replies_open", "platform", "due_at", "job_id", where="state = 'open'"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _owned_by("guild"),
+    _required("at", Double),
+    _required("actor", Text),
+    _required("action", String(64)),
+    _required("detail", Text),
+    Index(None, "guild_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+guild_lanes = Table(
+    "guild_lanes",
+    metadata,
+    Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _required("waiting", Integer),
+    _required("waiting_seconds", Double),
+    _required("score", Double),
+    CheckConstraint("waiting >= 0", name="waiting"),
+    _partial("ix_guild_lanes_waiting", "score", "guild_id", where="waiting > 0"),
+)
+
+member_lanes = Table(
+    "member_lanes",
+    metadata,
+    Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("member_id", String(64), primary_key=True),
+    _required("waiting", Integer),
+    _required("waiting_seconds", Double),
+    _required("score", Double),
+    CheckConstraint("waiting >= 0", name="waiting"),
+    _partial("ix_member_lanes_waiting", "guild_id", "score", "member_id", where="waiting > 0"),
+)
