@@ -42,6 +42,7 @@ async def imagine(call: Call, studio: Studio) -> Message:
 async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
     """Queue `request` for the caller; from here on nothing of it can be lost."""
     check_caps(request, call.guild.settings)
+    studio.model(request.model).check(request)
     job = await studio.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,

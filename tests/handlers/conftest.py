@@ -21,7 +21,7 @@ from tests.fakes import FakeClock
 
 FACTS = ModelFacts(
     name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
-    scheduler=Scheduler.EULER, max_pixels=256 * 256, hash="0123456789",
+    scheduler=Scheduler.EULER, max_pixels=256 * 256, parameters=8_000_000, hash="0123456789",
 )  # fmt: skip
 
 CallCommand = Callable[..., Awaitable[Message]]

@@ -63,7 +63,7 @@ async def test_the_answer_tells_the_place_and_offers_to_cancel(call: CallCommand
         ({"prompt": "fox", "scheduler": "magic"}, "scheduler 'magic' is unknown"),
         ({"prompt": "fox", "model": "flux"}, "model 'flux' is not served here; choose one of: pocket"),
         ({"prompt": "fox", "width": 2048, "height": 2048}, "larger than this server allows"),
-        ({"prompt": "fox", "width": 512, "height": 512}, "512"),
+        ({"prompt": "fox", "width": 512, "height": 512}, "512×512 is too large for pocket"),
     ],
 )
 async def test_bad_input_is_one_sentence_and_queues_nothing(
