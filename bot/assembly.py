@@ -91,11 +91,12 @@ def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:
 @asynccontextmanager
 async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
     """Rescue, retention and collection on their schedules, the rescue also at once."""
-    studio, database = workshop.studio, workshop.database
-    await duties.rescue_jobs(studio.queue)
+    studio, database, settings = workshop.studio, workshop.database, workshop.settings
+    await duties.rescue_jobs(studio.queue, settings.stale_seconds)
     scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
-    scheduler.add_job(duties.rescue_jobs, "interval", [studio.queue], seconds=duties.STALE_SECONDS / 2)
-    scheduler.add_job(duties.apply_retention, "interval", [database, workshop.settings.keep_days], hours=6)
+    rescue = [studio.queue, settings.stale_seconds]
+    scheduler.add_job(duties.rescue_jobs, "interval", rescue, seconds=settings.stale_seconds / 2)
+    scheduler.add_job(duties.apply_retention, "interval", [database, settings.keep_days], hours=6)
     scheduler.add_job(duties.sweep_blobs, "interval", [database, studio.blobs], hours=1)
     scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
     scheduler.start()

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_DRAIN_SECONDS")
     """How long a stop lets running pictures finish before it gives them back to the queue."""
 
+    stale_seconds: float = Field(default=10.0, ge=1, alias="LIMNER_STALE_SECONDS")
+    """After how long a silent worker is taken for dead and its jobs are given to another."""
+
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
     """How long finished jobs and their pictures are kept."""
 

@@ -12,17 +12,14 @@ from storage.retention import delete_old_jobs
 
 _log = logging.getLogger(__name__)
 
-STALE_SECONDS: Final = 10.0
-"""A worker whose heartbeat is older than this is taken for dead: twenty beats were missed."""
-
 _DAY: Final = 86_400.0
 _BLOB_GRACE_SECONDS: Final = 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
 
 
-async def rescue_jobs(queue: JobQueue) -> None:
-    """Give the jobs of dead workers back to the queue."""
-    for job_id in await queue.rescue(STALE_SECONDS):
+async def rescue_jobs(queue: JobQueue, stale_seconds: float) -> None:
+    """Give the jobs of workers that were silent for `stale_seconds` back to the queue."""
+    for job_id in await queue.rescue(stale_seconds):
         _log.warning("rescued from a worker that fell silent", extra={"job": job_id})
 
 

@@ -1,0 +1,51 @@
+"""Completion in the terminal, against a real studio."""
+
+import pytest
+
+from bot.terminal.completer import CommandCompleter
+from handlers.call import Member
+from handlers.studio import Studio
+from storage.guilds import Guild
+from tests.handlers.conftest import CallCommand, call, clock, database, guild, studio  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def completer(studio: Studio, guild: Guild) -> CommandCompleter:  # noqa: F811 - fixtures are arguments
+    return CommandCompleter(guild=guild, member=Member(id="ada", name="Ada"), studio=studio)
+
+
+async def _values(completer: CommandCompleter, line: str) -> list[str]:
+    word = "" if line.endswith(" ") else line.split(" ")[-1]
+    return [suggestion.value for suggestion in await completer.suggestions(line, word)]
+
+
+async def test_a_slash_suggests_commands(completer: CommandCompleter) -> None:
+    """Every command that begins so, with its help."""
+    assert await _values(completer, "/im") == ["/imagine"]
+    assert len(await _values(completer, "/")) == len(completer.studio.commands)
+
+
+async def test_dashes_suggest_the_commands_own_options(completer: CommandCompleter) -> None:
+    """Options of another command are not offered."""
+    assert await _values(completer, "/imagine red fox --st") == ["--steps"]
+    assert await _values(completer, "/queue --st") == []
+
+
+async def test_an_option_with_choices_suggests_them(completer: CommandCompleter) -> None:
+    """By either of its spellings."""
+    assert await _values(completer, "/imagine red fox --scheduler eu") == ["euler", "euler-a"]
+    assert await _values(completer, "/imagine red fox --ar 16") == ["16:9"]
+
+
+async def test_names_come_from_the_members_own_things(
+    completer: CommandCompleter,
+    call: CallCommand,  # noqa: F811 - fixtures are arguments
+) -> None:
+    """`/cancel` offers the numbers of open jobs, found by their prompts too, and nobody else's."""
+    mine = (await call("imagine", prompt="red fox")).job_id
+    await call("imagine", prompt="red owl", member="bob")
+
+    assert await _values(completer, "/cancel ") == [str(mine)]
+    assert await _values(completer, "/cancel fox") == [str(mine)]
+    assert await _values(completer, "/cancel owl") == []
+    assert await _values(completer, "/help im") == ["imagine"]
