@@ -97,10 +97,10 @@ class FakeChat:
     progress: list[Message] = field(default_factory=list)
     troubles: list[TryLater | Undeliverable | Exception] = field(default_factory=list)
 
-    async def show_progress(self, address: ReplyAddress, message: Message) -> None:  # noqa: ARG002 - the seam's
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:
         self.progress.append(message)
 
-    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:  # noqa: ARG002 - the seam's
+    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         if self.troubles:
             raise self.troubles.pop(0)
         self.delivered.append((address, message))

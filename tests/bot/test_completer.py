@@ -15,7 +15,7 @@ def completer(studio: Studio, guild: Guild) -> CommandCompleter:  # noqa: F811 -
 
 
 async def _values(completer: CommandCompleter, line: str) -> list[str]:
-    word = "" if line.endswith(" ") else line.split(" ")[-1]
+    word = "" if line.endswith(" ") else line.rsplit(" ", maxsplit=1)[-1]
     return [suggestion.value for suggestion in await completer.suggestions(line, word)]
 
 

@@ -1,7 +1,5 @@
 """Delivery: what is recorded is posted, once, by whatever way still works."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from handlers.chat_platform import TryLater, Undeliverable
@@ -22,8 +20,8 @@ def chat() -> FakeChat:
 
 
 @pytest.fixture
-async def delivery(studio: Studio, chat: FakeChat, clock: FakeClock) -> AsyncIterator[Delivery]:
-    yield Delivery(studio=studio, chat=chat, poster="this process", clock=clock)
+def delivery(studio: Studio, chat: FakeChat, clock: FakeClock) -> Delivery:
+    return Delivery(studio=studio, chat=chat, poster="this process", clock=clock)
 
 
 async def _finish(studio: Studio, guild: Guild) -> None:
@@ -138,7 +136,8 @@ async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_plat
 
 
 @pytest.mark.parametrize(
-    ("prompt", "stem"), [("../../etc/passwd", "etc-passwd"), ("日本", "picture"), ("A " * 60, "a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a")]
+    ("prompt", "stem"),
+    [("../../etc/passwd", "etc-passwd"), ("日本", "picture"), ("A " * 60, "a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a")],
 )
 def test_file_names_hold_nothing_but_letters_digits_and_dashes(prompt: str, stem: str) -> None:
     """A prompt is a stranger's text."""

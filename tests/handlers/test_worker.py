@@ -14,6 +14,7 @@ from pipeline.device_messages import Faulted, Refused
 from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState, NewJob
 from storage.replies import ReplyAddress
+from tests.eventually import eventually
 from tests.fakes import FakeClock, FakeDevice, request
 
 _PATIENCE = 20.0
@@ -22,30 +23,34 @@ _PATIENCE = 20.0
 async def _enqueue(studio: Studio, guild: Guild, *, member: str = "ada", count: int = 1, seed: int = 7) -> int:
     job = await studio.queue.enqueue(
         NewJob(
-            guild_id=guild.id, member_id=member, member_name=member, kind=JobKind.IMAGINE,
+            guild_id=guild.id,
+            member_id=member,
+            member_name=member,
+            kind=JobKind.IMAGINE,
             payload=write_request(request(count=count, seed=seed)),
             reply=ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id=member),
-            cost_key="pocket", cost_units=1.0,
-        )  # fmt: skip
+            cost_key="pocket",
+            cost_units=1.0,
+        )
     )
     return job.id
 
 
 async def _until(studio: Studio, guild: Guild, job_id: int, what: Callable[[Job], bool]) -> Job:
     """The job, once `what` is true of it."""
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            job = await studio.queue.get(guild.id, job_id)
-            assert job is not None
-            if what(job):
-                return job
-            await asyncio.sleep(0.01)
+
+    async def look() -> Job | None:
+        job = await studio.queue.get(guild.id, job_id)
+        return job if job and what(job) else None
+
+    return await eventually(look)
 
 
 async def _submitted(device: FakeDevice, count: int) -> None:
-    async with asyncio.timeout(_PATIENCE):
-        while len(device.submitted) < count:
-            await asyncio.sleep(0.01)
+    async def look() -> bool:
+        return len(device.submitted) >= count
+
+    await eventually(look)
 
 
 @asynccontextmanager

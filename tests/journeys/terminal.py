@@ -1,0 +1,80 @@
+"""`limner` as its own process, as a person at a terminal starts it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.eventually import eventually
+
+_PATIENCE = 240.0
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """A clean environment with its own data folder; nothing of the developer's settings leaks in."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {
+        **kept, "LIMNER_DATA": str(data), "LIMNER_STALE_SECONDS": "3", "LIMNER_PORT": "0", "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1", **more,
+    }  # fmt: skip
+
+
+async def start(arguments: tuple[str, ...], data: Path, **more: str) -> asyncio.subprocess.Process:
+    """Start `limner` with `arguments`, its streams piped."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *arguments, env=environment(data, **more), cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def run(*arguments: str, data: Path, text: str = "", **more: str) -> tuple[int, str, str]:
+    """Run `limner` to its end; its exit code, what it printed, what it complained about."""
+    process = await start(arguments, data, **more)
+    async with asyncio.timeout(_PATIENCE):
+        out, err = await process.communicate(text.encode())
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def running(*arguments: str, data: Path, text: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
+    """`limner` with `text` typed in, killed with its children at the end if it still runs."""
+    process = await start(arguments, data)
+    assert process.stdin is not None
+    process.stdin.write(text.encode())
+    process.stdin.close()
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            for child in children(process):
+                child.kill()
+            process.kill()
+        await process.communicate()
+
+
+def children(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    """The device processes below `process`."""
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(pid: int) -> None:
+    """End a process as a power cut would."""
+    os.kill(pid, signal.SIGKILL)
+
+
+async def pictures(folder: Path, count: int) -> list[Path]:
+    """The pictures in `folder`, once there are at least `count`."""
+
+    async def look() -> list[Path] | None:
+        found = sorted(folder.glob("*.png")) if folder.exists() else []
+        return found if len(found) >= count else None
+
+    return await eventually(look)

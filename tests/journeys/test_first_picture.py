@@ -1,0 +1,121 @@
+"""What a newcomer does first, by the README's own words."""
+
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.terminal import environment, run
+
+
+async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_path: Path) -> None:
+    """The path and the parameters are printed, `info` reads them back, `--like` gives the same bytes."""
+    code, out, errors = await run("imagine", "red fox", "--steps", "4", "--seed", "7", data=tmp_path)
+
+    assert code == 0, errors
+    [path] = (tmp_path / "pictures").glob("*.png")
+    assert path.name in out.replace("\n", "")
+    assert "seed 7" in out
+
+    code, story, _ = await run("info", str(path), data=tmp_path)
+    assert code == 0
+    assert "Steps: 4" in story
+    assert '"seed": 7' in story
+
+    original = tmp_path / "original.png"
+    shutil.copy(path, original)
+    code, _, errors = await run("imagine", "--like", str(original), data=tmp_path / "elsewhere")
+    assert code == 0, errors
+    [again] = (tmp_path / "elsewhere" / "pictures").glob("*.png")
+    assert again.read_bytes() == original.read_bytes()
+
+
+async def test_chat_runs_every_line_of_a_pipe_and_waits_for_its_pictures(tmp_path: Path) -> None:
+    """Commands, mistakes and a bare prompt: each gets its answer."""
+    lines = "/imagine red fox --steps 2 --n 2\n/paint\n/imagine owl --stpes 3\nblue apple\n/cancel 3\n/queue\n"
+
+    code, out, errors = await run("chat", data=tmp_path, text=lines)
+
+    assert code == 0, errors
+    assert "There is no command /paint" in out
+    assert "did you mean --steps?" in out
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names[-2:] == ["red-fox-1-1.png", "red-fox-1-2.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("imagine", ""), "needs a prompt"),
+        (("imagine", "fox", "--steps", "0"), "steps is 0; use 1 to 150"),
+        (("imagine", "fox", "--width", "130"), "width 130 is not a multiple of 8"),
+        (("imagine", "fox", "--scheduler", "magic"), "scheduler 'magic' is unknown"),
+        (("imagine", "--like", "nowhere.png"), "nowhere.png cannot be read"),
+        (("info", "README.md"), "README.md"),
+        (("models", "path", "nothing.safetensors"), "nothing.safetensors"),
+    ],
+)
+async def test_a_mistake_at_the_command_line_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """Exit code 1, the sentence on standard error, no traceback."""
+    code, _, errors = await run(*arguments, data=tmp_path)
+
+    assert code == 1
+    assert sentence in errors
+    assert "Traceback" not in errors
+
+
+async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) -> None:
+    """Before the first migration the database is the one thing missing; after it nothing is."""
+    code, out, _ = await run("doctor", data=tmp_path)
+    assert code == 1
+    assert "run: limner migrate" in out
+
+    assert (await run("migrate", data=tmp_path))[0] == 0
+    code, out, errors = await run("doctor", data=tmp_path)
+    assert code == 0, out + errors
+    assert "✓ model" in out
+    assert "✓ device" in out
+    assert "– slack" in out
+
+
+SERVE_UNTIL_READY = """
+import asyncio, json, os, signal, sys, urllib.request
+from bot.health import running_health
+import bot.serve
+from bot.settings import Settings
+
+async def main():
+    serving = asyncio.create_task(bot.serve.serve(Settings.load()))
+    port = int(sys.argv[1])
+    while True:
+        try:
+            answer = await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/readyz")
+            break
+        except OSError:
+            await asyncio.sleep(0.1)
+    heavy = [name for name in ("torch", "diffusers", "transformers", "peft") if name in sys.modules]
+    print(json.dumps({"status": answer.status, "heavy": heavy}))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
+
+asyncio.run(main())
+"""
+
+
+async def test_the_chat_process_serves_a_ready_pool_without_torch(tmp_path: Path, unused_tcp_port: int) -> None:
+    """Its heartbeat is never late for an import or a step: torch lives in the device's process alone."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE_UNTIL_READY, str(unused_tcp_port),
+        env=environment(tmp_path, LIMNER_PORT=str(unused_tcp_port)), cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(120):
+        out, errors = await process.communicate()
+
+    assert process.returncode == 0, errors.decode()
+    assert json.loads(out) == {"status": 200, "heavy": []}
