@@ -17,6 +17,7 @@ MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
 MAX_LORA_SCALE: Final = 2.0
 MAX_BUCKET: Final = 64
+MAX_VARIATIONS: Final = 8
 
 
 class Scheduler(StrEnum):
@@ -64,13 +65,26 @@ class LoraUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A step from a picture's initial noise towards that of another seed: `strength` 0 stays, 1 arrives."""
+
+    seed: int
+    strength: float
+
+    def __post_init__(self) -> None:
+        _check_range("variation seed", self.seed, 0, MAX_SEED)
+        _check_range("variation strength", self.strength, 0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """A picture (or `count` of them, with seeds counting up) and all that decides it.
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
     `pipeline.model_source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
-    bit for bit (None leaves it to the device). Raises InvalidRequest, naming the field and its limit.
+    bit for bit (None leaves it to the device); `variations` bend the initial noise, one after the other. Raises
+    InvalidRequest, naming the field and its limit.
     """
 
     prompt: str
@@ -85,6 +99,7 @@ class ImageRequest:
     count: int = 1
     model: str
     loras: tuple[LoraUse, ...] = ()
+    variations: tuple[Variation, ...] = ()
     bucket: int | None = None
 
     def __post_init__(self) -> None:
@@ -97,6 +112,7 @@ class ImageRequest:
         _check_range("seed", self.seed, 0, MAX_SEED)
         _check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
         _check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
+        _check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
 
     def _check_text(self) -> None:
         if not self.prompt.strip():
@@ -120,8 +136,22 @@ class ImageRequest:
         return self.guidance_scale > 1
 
     def pictures(self) -> tuple["ImageRequest", ...]:
-        """One request a picture: the same parameters, count 1, seeds counting up from `seed`."""
-        return tuple(replace(self, count=1, seed=(self.seed + index) % (MAX_SEED + 1)) for index in range(self.count))
+        """One request a picture: the same parameters, count 1, the seeds counting up.
+
+        Without variations it is `seed` that counts; with them it is the last variation's, and `seed` stays.
+        """
+        return tuple(self._picture(index) for index in range(self.count))
+
+    def _picture(self, index: int) -> "ImageRequest":
+        if not self.variations:
+            return replace(self, count=1, seed=_counted(self.seed, index))
+        *earlier, last = self.variations
+        last = replace(last, seed=_counted(last.seed, index))
+        return replace(self, count=1, variations=(*earlier, last))
+
+
+def _counted(seed: int, index: int) -> int:
+    return (seed + index) % (MAX_SEED + 1)
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:

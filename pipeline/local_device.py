@@ -1,16 +1,23 @@
 """A device inside this process, its engine on a thread: for the terminal and for tests."""
 
+import asyncio
+import queue
+import threading
 from collections.abc import AsyncIterator
 
-from pipeline.device_messages import Event, Render
+from pipeline.device_loop import Commands, run_device
+from pipeline.device_messages import Cancel, Event, Lost, Render, Shutdown
 from pipeline.device_spec import DeviceSpec
 
 
 class LocalDevice:
-    """The same interface as `ChildDevice`, without the process."""
+    """The same interface as `ChildDevice`, without the process: it starts sooner, and dies with this one."""
 
     def __init__(self, spec: DeviceSpec) -> None:
         self._spec = spec
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._commands: Commands = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     @property
     def name(self) -> str:
@@ -19,24 +26,45 @@ class LocalDevice:
 
     async def start(self) -> None:
         """Start the thread and begin to load; `Ready` follows as an event, or `Lost`."""
-        raise NotImplementedError
+        loop = asyncio.get_running_loop()
+
+        def say(event: Event) -> None:
+            loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+        self._commands = queue.SimpleQueue()
+        # A daemon: an interrupted program does not wait for a model to finish loading.
+        self._thread = threading.Thread(
+            target=run_device, args=(self._spec, self._commands, say), name="device", daemon=True
+        )
+        self._thread.start()
 
     async def submit(self, render: Render) -> None:
         """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped or Lost ends it."""
-        raise NotImplementedError
+        if self._thread is None or not self._thread.is_alive():
+            self._events.put_nowait(Lost(why="the device is not running"))
+        self._commands.put(render)
 
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""
-        raise NotImplementedError
+        self._commands.put(Cancel(ticket=ticket))
 
-    def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`."""
-        raise NotImplementedError
+        while (event := await self._events.get()) is not None:
+            yield event
 
     async def restart(self) -> None:
         """Start anew after `Lost`."""
-        raise NotImplementedError
+        await self._stop()
+        await self.start()
 
     async def close(self) -> None:
         """End the thread; open tickets are dropped without an event."""
-        raise NotImplementedError
+        await self._stop()
+        self._events.put_nowait(None)
+
+    async def _stop(self) -> None:
+        self._commands.put(Shutdown())
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        self._thread = None

@@ -1,0 +1,190 @@
+"""The engine: one verb, `step`, takes every picture in flight one denoising step further."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from pipeline.batching import Batch, Batching, Candidate
+from pipeline.denoiser import Rendering
+from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
+from pipeline.device_spec import DeviceSpec
+from pipeline.errors import UserError
+from pipeline.hardware import Hardware, is_out_of_memory
+from pipeline.image_request import ImageRequest
+from pipeline.studio import Studio
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """A ticket on its way: `rendering` exists from the encode stage on, `seconds` is its share of the device's time."""
+
+    ticket: str
+    request: ImageRequest
+    studio: Studio
+    rendering: Rendering | None = None
+    bucket: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Its rows in a batch."""
+        return 2 if self.request.guided else 1
+
+    @property
+    def started(self) -> Rendering:
+        """The rendering of a job that has passed the encode stage."""
+        assert self.rendering is not None, "only encoded jobs have a seat"
+        return self.rendering
+
+
+class Engine:
+    """Renders many requests at once on one device.
+
+    Requests join at the next step and leave when their own steps are done, whatever the others' timesteps, schedulers,
+    guidance or seeds. Raises UserError from the constructor if the device or its first model cannot be had; later
+    errors are answered by events.
+    """
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        if spec.threads is not None:
+            torch.set_num_threads(spec.threads)
+        self._spec = spec
+        self._hardware = Hardware.choose(spec.device)
+        self._studios: dict[str, Studio] = {}
+        self._jobs: dict[str, _Job] = {}
+        self._batching = Batching(spec.max_rows)
+        self._finished: deque[str] = deque()
+        self._events: list[Event] = [self._ready(self._studio(spec.model))]
+
+    @property
+    def idle(self) -> bool:
+        """Whether `step` would find nothing to do or say."""
+        return not self._jobs and not self._events
+
+    def admit(self, ticket: str, request: ImageRequest) -> None:
+        """Take a request in; `step` answers with events under `ticket`."""
+        try:
+            studio = self._studio(request.model)
+            studio.facts.check(request)
+        except UserError as error:
+            self._events.append(Refused(ticket=ticket, sentence=str(error)))
+            return
+        job = self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio)
+        self._batching.enter(
+            Candidate(ticket=ticket, shape=studio.shape(request), rows=job.rows, bucket=request.bucket)
+        )
+
+    def cancel(self, ticket: str) -> None:
+        """Forget a request; answered by Dropped unless it has ended already."""
+        if ticket in self._jobs:
+            self._end(Dropped(ticket=ticket))
+
+    def step(self) -> list[Event]:
+        """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
+        self._encode()
+        if batch := self._batching.next():
+            self._denoise(batch)
+        self._decode()
+        events, self._events = self._events, []
+        return events
+
+    def _encode(self) -> None:
+        """Condition those who have just got a seat and are not back from an earlier one."""
+        for ticket in self._batching.seat():
+            job = self._jobs[ticket]
+            if job.rendering is None:
+                with self._answering_for([job]), _charged([job]):
+                    job.rendering = job.studio.begin(job.request)
+
+    def _denoise(self, batch: Batch) -> None:
+        """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
+        jobs = [self._jobs[ticket] for ticket in batch.tickets]
+        renderings = [job.started for job in jobs]
+        with self._answering_for(jobs), _charged(jobs):
+            try:
+                jobs[0].studio.denoiser.advance(renderings, batch.key.bucket)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._make_room(batch)
+                return
+        for job in jobs:
+            self._events.append(self._stepped(job))
+            job.bucket = batch.key.bucket
+            if job.started.sampler.finished:
+                self._batching.leave(job.ticket)
+                self._finished.append(job.ticket)
+
+    def _decode(self) -> None:
+        """At most one picture, so that those who still denoise wait for no more than that."""
+        if not self._finished:
+            return
+        job = self._jobs[self._finished.popleft()]
+        with self._answering_for([job]):
+            with _charged([job]):
+                png = job.studio.finish(job.started, job.bucket)
+            self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
+
+    def _studio(self, model: str) -> Studio:
+        if model not in self._studios:
+            self._studios[model] = Studio(model, self._hardware)
+        return self._studios[model]
+
+    def _ready(self, studio: Studio) -> Ready:
+        facts, hardware = studio.facts, self._hardware
+        millions = facts.parameters / 1e6
+        return Ready(description=f"{facts.name} ({millions:,.0f} M) on {hardware.name} in {hardware.dtype_name}")
+
+    def _stepped(self, job: _Job) -> Stepped:
+        sampler, every = job.started.sampler, self._spec.preview_every
+        wanted = every and sampler.progress % every == 0 and not sampler.finished
+        preview = job.studio.preview(job.started) if wanted else None
+        return Stepped(ticket=job.ticket, step=sampler.progress, steps=job.request.steps, preview=preview)
+
+    def _make_room(self, batch: Batch) -> None:
+        """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat."""
+        self._hardware.release_unused()
+        if self._batching.halve(batch.key):
+            _log.warning("out of memory at %d rows of %s; halved", batch.key.bucket, batch.key.shape)
+            return
+        for ticket in batch.tickets:
+            request = self._jobs[ticket].request
+            sentence = f"{request.width}×{request.height} does not fit in this device's memory; ask for a smaller size."
+            self._end(Refused(ticket=ticket, sentence=sentence))
+
+    def _end(self, event: Dropped | Rendered | Refused | Faulted) -> None:
+        """Say the last word on a ticket and keep nothing of it."""
+        del self._jobs[event.ticket]
+        self._batching.leave(event.ticket)
+        self._finished = deque(ticket for ticket in self._finished if ticket != event.ticket)
+        self._events.append(event)
+
+    @contextmanager
+    def _answering_for(self, jobs: Sequence[_Job]) -> Iterator[None]:
+        """End all of `jobs` if this block fails, so that the engine itself goes on."""
+        try:
+            yield
+        except UserError as error:
+            for job in jobs:
+                self._end(Refused(ticket=job.ticket, sentence=str(error)))
+        except Exception as error:
+            _log.exception("a step failed for %s", ", ".join(job.ticket for job in jobs))
+            for job in jobs:
+                self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
+
+
+@contextmanager
+def _charged(jobs: Sequence[_Job]) -> Iterator[None]:
+    """Charge the time of this block to `jobs`, each by its rows."""
+    began = time.perf_counter()
+    yield
+    each = (time.perf_counter() - began) / sum(job.rows for job in jobs)
+    for job in jobs:
+        job.seconds += each * job.rows
