@@ -1,6 +1,7 @@
 """The values that a member gave to a command, checked against its description."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -61,6 +62,8 @@ def _converted(option: Option, value: Value) -> Value:
             return _ranged(option, value, whole=False)
         case OptionKind.SWITCH:
             return value if isinstance(value, bool) else _switch(option, str(value))
+        case OptionKind.CHANNEL | OptionKind.ROLE:
+            return _mentioned(option, str(value))
 
 
 def _choice(option: Option, text: str) -> str:
@@ -82,6 +85,14 @@ def _ranged(option: Option, value: Value, *, whole: bool) -> float:
     if (option.low is not None and number < option.low) or (option.high is not None and number > option.high):
         raise InvalidRequest(option.name, f"{option.name} is {number:g}; use {option.range_text}.")
     return number
+
+
+def _mentioned(option: Option, text: str) -> str:
+    """The id in a mention as chats write it (<#123>, <@&123>, <#C1|general>, <!subteam^S1|@art>), or `text` itself."""
+    match = re.fullmatch(r"<(?:#|@&|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>|([A-Za-z0-9_-]+)", text.strip())
+    if match is None:
+        raise InvalidRequest(option.name, f"{option.name} '{text}' is unclear; pick one from the list.")
+    return str(match[1] or match[2])
 
 
 def _switch(option: Option, text: str) -> bool:

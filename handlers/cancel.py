@@ -51,6 +51,7 @@ COMMAND: Final = Command(
     help="Stop a picture that waits or renders",
     example="/cancel 12",
     handler=cancel,
+    private=True,
     options=(
         Option(
             name="job",

@@ -19,6 +19,8 @@ class OptionKind(Enum):
     NUMBER = "number"
     CHOICE = "choice"
     SWITCH = "switch"
+    CHANNEL = "channel"
+    ROLE = "role"
 
 
 class Completion(Enum):
@@ -26,6 +28,7 @@ class Completion(Enum):
 
     COMMANDS = "commands"
     OPEN_JOBS = "open jobs"
+    MODELS = "models"
 
 
 class Audience(Enum):
@@ -78,7 +81,10 @@ Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command: its words, its options, who may call it, and the handler that answers."""
+    """A command: its words, its options, who may call it, and the handler that answers.
+
+    `private` says that the answer is for the caller alone, which some platforms must know before they ask.
+    """
 
     name: str
     help: str
@@ -86,6 +92,16 @@ class Command:
     handler: Handler
     options: tuple[Option, ...] = ()
     audience: Audience = Audience.EVERYONE
+    private: bool = False
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether some of the options stand behind a form where there is one."""
+        return any(option.advanced for option in self.options)
+
+    def option(self, name: str) -> Option | None:
+        """The option called `name`, or None."""
+        return next((option for option in self.options if option.name == name), None)
 
     @property
     def rest(self) -> Option | None:

@@ -31,6 +31,8 @@ async def complete(
         case Completion.OPEN_JOBS:
             jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
             found = [Suggestion(value=str(job.id), help=read_request(job.payload).prompt) for job in jobs]
+        case Completion.MODELS:
+            found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
         case _:
             assert_never(source)
     wanted = typed.strip().casefold()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +9,10 @@ from dataclasses import dataclass, field
 from handlers.chat_platform import ChatPlatform, TryLater, Undeliverable
 from handlers.imagine import read_request
 from handlers.job_messages import finished, in_progress
-from handlers.message import Message, ShownPicture
+from handlers.message import Message
+from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
-from pipeline.image_request import ImageRequest
 from storage.jobs import Job, JobState
-from storage.pictures import Picture
 from storage.replies import Reply
 
 _log = logging.getLogger(__name__)
@@ -94,20 +92,4 @@ class Delivery:
             _log.info("posted", extra=reply.job.log_context())
 
     async def _final_message(self, job: Job) -> Message:
-        request = read_request(job.payload)
-        pictures = await self.studio.queue.pictures(job.guild_id, job.id)
-        shown = [await self._shown_picture(picture, request) for picture in pictures]
-        return finished(job, request, tuple(shown))
-
-    async def _shown_picture(self, picture: Picture, request: ImageRequest) -> ShownPicture:
-        return ShownPicture(
-            data=await self.studio.blobs.get(picture.blob),
-            file_name=f"{file_stem(request.prompt)}-{picture.job_id}-{picture.index + 1}.png",
-            alt_text=request.prompt,
-        )
-
-
-def file_stem(prompt: str) -> str:
-    """A short file name from a prompt: letters, digits and dashes only."""
-    words = re.findall(r"[a-z0-9]+", prompt.casefold())
-    return "-".join(words)[:40].strip("-") or "picture"
+        return finished(job, read_request(job.payload), await shown_pictures(job, self.studio))

@@ -32,7 +32,7 @@ def _option_line(option: Option) -> str:
             values = f" ({', '.join(option.choices)})"
         case OptionKind.INTEGER | OptionKind.NUMBER:
             values = f" ({option.range_text})"
-        case OptionKind.TEXT | OptionKind.SWITCH:
+        case OptionKind.TEXT | OptionKind.SWITCH | OptionKind.CHANNEL | OptionKind.ROLE:
             values = ""
     return f"{name}: {option.help}{values}"
 
@@ -42,5 +42,6 @@ COMMAND: Final = Command(
     help="What you can do here",
     example="/help imagine",
     handler=help_,
+    private=True,
     options=(Option(name="command", help="The command to explain", rest=True, completion=Completion.COMMANDS),),
 )

@@ -1,5 +1,6 @@
 """/imagine: from a prompt to a queued job, and how its request is written down."""
 
+import re
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -7,7 +8,7 @@ from pydantic import TypeAdapter
 from handlers.arguments import Arguments, Value
 from handlers.aspect import ASPECTS, size_for
 from handlers.call import Call
-from handlers.command import Command, Option, OptionKind
+from handlers.command import Command, Completion, Option, OptionKind
 from handlers.job_messages import waiting
 from handlers.message import Message
 from handlers.permissions import check_permission
@@ -22,6 +23,7 @@ from pipeline.image_request import (
     MIN_SIZE,
     ImageRequest,
     Scheduler,
+    Variation,
 )
 from pipeline.model_facts import ModelFacts
 from storage.guilds import GuildSettings
@@ -83,6 +85,7 @@ def request_values(request: ImageRequest) -> dict[str, Value]:
         "guidance-rescale": request.guidance_rescale,
         "scheduler": request.scheduler.value,
         "model": request.model,
+        "variation": " ".join(f"{step.seed}:{step.strength:.10g}" for step in request.variations),
     }
 
 
@@ -113,12 +116,22 @@ def _request(arguments: Arguments, facts: ModelFacts, new_seed: int) -> ImageReq
         seed=new_seed if seed is None else seed,
         count=arguments.integer("count") or 1,
         model=facts.name,
+        variations=_variations(arguments.text("variation") or ""),
     )
 
 
 def _size(arguments: Arguments, facts: ModelFacts) -> tuple[int, int]:
     width, height = size_for(arguments.text("aspect") or "1:1", facts.width)
     return arguments.integer("width") or width, arguments.integer("height") or height
+
+
+def _variations(text: str) -> tuple[Variation, ...]:
+    """The steps in "12:0.15 7:0.4": a seed and how far to go towards it, one after the other."""
+    words = text.replace(",", " ").split()
+    matches = [re.fullmatch(r"(\d{1,12}):(\d{1,3}(?:\.\d{1,10})?|\.\d{1,10})", word) for word in words]
+    if not all(matches):
+        raise InvalidRequest("variation", f"variation '{text}' is unclear; write seed:strength, such as 12:0.15.")
+    return tuple(Variation(seed=int(match[1]), strength=float(match[2])) for match in matches if match)
 
 
 COMMAND: Final = Command(
@@ -158,6 +171,8 @@ COMMAND: Final = Command(
         ),
         Option(name="width", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
         Option(name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
-        Option(name="model", help="Which model draws it", advanced=True),
+        Option(name="model", help="Which model draws it", completion=Completion.MODELS, advanced=True),
+        Option(name="variation", help="Steps towards other seeds, as seed:strength", advanced=True),
+        Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
     ),
 )

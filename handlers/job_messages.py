@@ -1,11 +1,14 @@
 """The words of a job's life: waiting, rendering, done, failed, cancelled."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
 from pipeline.image_request import ImageRequest
 from storage.job_queue import Place
 from storage.jobs import Job, JobState
+
+LONG_SECONDS: Final = 60.0
+"""Who waited longer than this is told by a mention that the pictures are there."""
 
 _PREVIEW_NAME = "preview.jpg"
 
@@ -81,16 +84,51 @@ def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -
         mood=Mood.DONE,
         pictures=pictures,
         footer=" · ".join(facts),
+        buttons=(*_variations(job, len(pictures)), (*_repeats(job), *_keeping(job))),
+        mentions=_waited_long(job),
         job_id=job.id,
     )
 
 
 def _ended(job: Job, request: ImageRequest, mood: Mood, sentence: str) -> Message:
-    return Message(headline=request.prompt, mood=mood, lines=(sentence,), job_id=job.id)
+    return Message(
+        headline=request.prompt,
+        mood=mood,
+        lines=(sentence,),
+        buttons=(_repeats(job),),
+        mentions=mood is Mood.FAILED and _waited_long(job),
+        job_id=job.id,
+    )
+
+
+def _waited_long(job: Job) -> bool:
+    """Whether it took so long that the one who asked has looked away."""
+    return job.finished_at is not None and job.finished_at - job.created_at > LONG_SECONDS
+
+
+def _variations(job: Job, count: int) -> tuple[tuple[Button, ...], ...]:
+    """A row of strong and a row of subtle variations, a button a picture; the rows for upscaling go in front."""
+    if count == 1:
+        subtle = Button(verb=Verb.VARY_SUBTLE, target=job.id, label="Vary a little")
+        return ((subtle, Button(verb=Verb.VARY_STRONG, target=job.id, label="Vary a lot")),)
+    return tuple(
+        tuple(Button(verb=verb, target=job.id, index=index, label=f"{word} {index + 1}") for index in range(count))
+        for verb, word in ((Verb.VARY_STRONG, "Vary"), (Verb.VARY_SUBTLE, "Subtle"))
+    )
+
+
+def _repeats(job: Job) -> tuple[Button, ...]:
+    again = Button(verb=Verb.AGAIN, target=job.id, label="Again")
+    return again, Button(verb=Verb.EDIT, target=job.id, label="Edit")
+
+
+def _keeping(job: Job) -> tuple[Button, ...]:
+    words = ((Verb.INFO, "Info"), (Verb.SAVE, "Save"), (Verb.DELETE, "Delete"))
+    return tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words)
 
 
 def _cancel(job: Job) -> Button:
-    return Button(verb=Verb.CANCEL, job_id=job.id, label="Cancel")
+    return Button(verb=Verb.CANCEL, target=job.id, label="Cancel")
 
 
 def _place_words(place: Place | None) -> str:

@@ -18,14 +18,27 @@ class Verb(StrEnum):
     """What a button does; the value is part of button ids, which live for ever."""
 
     CANCEL = "cancel"
+    AGAIN = "again"
+    VARY_SUBTLE = "vary-subtle"
+    VARY_STRONG = "vary-strong"
+    EDIT = "edit"
+    INFO = "info"
+    SAVE = "save"
+    DELETE = "delete"
+    CALL = "call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """A button that survives restarts: what it does and to which job; who clicks is checked again on each click."""
+    """A button that survives restarts: what it does and to what; who clicks is checked again on each click.
+
+    `target` is the id of a job, or of a saved call for Verb.CALL; `index` is the picture within the job.
+    `handlers.buttons` writes and reads the id that a platform keeps.
+    """
 
     verb: Verb
-    job_id: int
+    target: int
+    index: int = 0
     label: str
 
 
@@ -44,26 +57,33 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownPicture:
-    """A picture in a message: its encoded bytes, a file name without folders, a text for those who cannot see it."""
+    """A picture in a message: its encoded bytes, a file name without folders, a text for those who cannot see it.
+
+    `spoiler` hides it until it is clicked.
+    """
 
     data: bytes
     file_name: str
     alt_text: str
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A message: a headline, sentences below it, a bar, pictures, buttons and a small closing line.
 
-    All text is plain: it may hold a stranger's words, and each platform escapes it in its own way.
+    All text is plain: it may hold a stranger's words, and each platform escapes it in its own way. `code` is text to
+    be copied, shown as it is. `private` is for the caller alone; `mentions` tells the one who asked that it is there.
     """
 
     headline: str
     mood: Mood = Mood.CALM
     lines: tuple[str, ...] = ()
+    code: str = ""
     bar: Bar | None = None
     pictures: tuple[ShownPicture, ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
     footer: str = ""
     private: bool = False
+    mentions: bool = False
     job_id: int | None = None

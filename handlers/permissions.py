@@ -2,6 +2,7 @@
 
 from handlers.call import Call, Member
 from pipeline.errors import UserError
+from storage.guilds import Guild
 from storage.jobs import Job
 
 
@@ -16,11 +17,16 @@ def check_permission(call: Call, command: str) -> None:
     settings = call.guild.settings
     if settings.allowed_channels and call.reply.channel_id not in settings.allowed_channels:
         raise NotAllowed("Pictures are not made in this channel; ask in one that the admins allowed.")
-    roles = settings.roles_for(command)
-    if roles and not set(roles) & set(call.member.roles):
+    check_role(call.guild, call.member, command)
+
+
+def check_role(guild: Guild, member: Member, command: str) -> None:
+    """Hold the member to the roles that the guild wants for `command`; admins pass. Raises NotAllowed."""
+    roles = guild.settings.roles_for(command)
+    if roles and not member.is_admin and not set(roles) & set(member.roles):
         raise NotAllowed(f"/{command} needs a role that you do not have; ask an admin of this server.")
 
 
 def may_manage(member: Member, job: Job) -> bool:
-    """Whether `member` may cancel or delete what `job` makes: its owner may, and admins."""
-    return member.is_admin or job.member_id == member.id
+    """Whether `member` may cancel or delete what `job` makes: its owner may, and who manages the guild's messages."""
+    return member.is_admin or member.manages_messages or job.member_id == member.id

@@ -40,4 +40,4 @@ async def _line(call: Call, studio: Studio, job: Job) -> str:
     return f"{job.id}: {prompt} · {place.before} before it, {seconds_words(place.seconds)}"
 
 
-COMMAND: Final = Command(name="queue", help="What waits and renders", example="/queue", handler=queue)
+COMMAND: Final = Command(name="queue", help="What waits and renders", example="/queue", handler=queue, private=True)

@@ -8,10 +8,15 @@ from handlers.command import Command
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
 from pipeline.model_facts import ModelFacts
+from storage.audit import AuditLog
 from storage.blobs import BlobStore
+from storage.clicks import Clicks
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue
+from storage.member_data import MemberData
+from storage.notes import Notes
 from storage.replies import Outbox
+from storage.saved_calls import SavedCalls
 
 
 def random_seed() -> int:
@@ -27,6 +32,11 @@ class Studio:
     outbox: Outbox
     guilds: GuildStore
     blobs: BlobStore
+    audit: AuditLog
+    calls: SavedCalls
+    clicks: Clicks
+    members: MemberData
+    notes: Notes
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     new_seed: Callable[[], int] = random_seed

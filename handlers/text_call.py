@@ -6,6 +6,7 @@ nothing is quoted unless a value begins with a quotation mark.
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from handlers.command import Command, Option, OptionKind
@@ -33,6 +34,20 @@ def parse_text(command: Command, text: str) -> dict[str, str]:
             raise InvalidRequest(option.name, f"--{match[1]} needs a value: {option.help.lower()}.")
         raw[option.name] = _unquoted(value)
     return raw
+
+
+def write_text(command: Command, values: Mapping[str, str]) -> str:
+    """The call as a member would type it, which `parse_text` reads back; empty values are left out."""
+    words = [f"/{command.name}"]
+    if command.rest is not None and values.get(command.rest.name):
+        words.append(values[command.rest.name])
+    return " ".join([*words, *write_flags(command, values)])
+
+
+def write_flags(command: Command, values: Mapping[str, str]) -> list[str]:
+    """The values that are not the free text, each as `--flag value`."""
+    given = [option for option in command.options if not option.rest and values.get(option.name)]
+    return [f"--{option.name} {values[option.name]}" for option in given]
 
 
 def _leading_words(command: Command, words: str) -> dict[str, str]:

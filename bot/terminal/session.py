@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bot.assembly import Workshop
 from bot.terminal.chat_platform import TerminalPlatform
-from handlers.arguments import Arguments, Value
-from handlers.call import Call, Member
+from handlers.answer import answer
+from handlers.arguments import Value
+from handlers.call import Caller, Member
 from handlers.command import Command
 from handlers.message import Message, Mood
 from handlers.studio import Studio
@@ -56,13 +57,8 @@ class TerminalSession:
     async def call(self, command: Command, raw: dict[str, Value] | dict[str, str]) -> Message:
         """Call `command` with raw values, as the member; raises UserError."""
         guild = await self.studio.guilds.get(self.guild.id)
-        call = Call(
-            guild=guild or self.guild,
-            member=self.member,
-            arguments=Arguments.check(command, raw),
-            reply=self.address(),
-        )
-        return await command.handler(call, self.studio)
+        caller = Caller(guild=guild or self.guild, member=self.member, reply=self.address())
+        return await answer(command, raw, caller, self.studio)
 
     def address(self) -> ReplyAddress:
         """Where answers to this terminal go."""

@@ -12,11 +12,16 @@ from handlers.message import Message
 from handlers.studio import Studio
 from pipeline.image_request import Scheduler
 from pipeline.model_facts import ModelFacts, ModelFamily
+from storage.audit import AuditLog
 from storage.blobs import FileBlobStore
+from storage.clicks import Clicks
 from storage.database import Database, migrate
 from storage.guilds import Guild, GuildStore, Platform
 from storage.job_queue import JobQueue
+from storage.member_data import MemberData
+from storage.notes import Notes
 from storage.replies import Outbox, ReplyAddress
+from storage.saved_calls import SavedCalls
 from tests.fakes import FakeClock
 
 FACTS = ModelFacts(
@@ -48,6 +53,11 @@ def studio(database: Database, tmp_path: Path, clock: FakeClock) -> Studio:
         outbox=Outbox(database, clock),
         guilds=GuildStore(database, clock),
         blobs=FileBlobStore(tmp_path / "blobs"),
+        audit=AuditLog(database, clock),
+        calls=SavedCalls(database, clock),
+        clicks=Clicks(database, clock),
+        members=MemberData(database),
+        notes=Notes(database),
         models=(FACTS,),
         commands=COMMANDS,
         new_seed=lambda: 42,

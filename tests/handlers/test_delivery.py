@@ -3,8 +3,9 @@
 import pytest
 
 from handlers.chat_platform import TryLater, Undeliverable
-from handlers.delivery import Delivery, file_stem
+from handlers.delivery import Delivery
 from handlers.message import Mood
+from handlers.shown_pictures import file_stem
 from handlers.studio import Studio
 from storage.guilds import Guild, Platform
 from storage.job_queue import Beat

@@ -1,0 +1,38 @@
+"""From raw values to an answer: the way that every platform takes for every command."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from handlers.arguments import Arguments, Value
+from handlers.call import Call, Caller, Member
+from handlers.command import Audience, Command
+from handlers.message import Message
+from handlers.permissions import NotAllowed, check_role
+from handlers.studio import Studio
+from storage.guilds import GuildSettings
+
+
+async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:
+    """Call `command` with `raw` values (text or native) for `caller`; raises UserError."""
+    check_audience(command, caller.member)
+    check_role(caller.guild, caller.member, command.name)
+    arguments = Arguments.check(command, raw)
+    private = caller.reply.private or answers_privately(command, arguments, caller.guild.settings)
+    call = Call(
+        guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
+    )
+    return await command.handler(call, studio)
+
+
+def check_audience(command: Command, member: Member) -> None:
+    """Keep the admins' commands to admins; raises NotAllowed."""
+    if command.audience is Audience.ADMINS and not member.is_admin:
+        raise NotAllowed(f"/{command.name} is for the admins of this server.")
+
+
+def answers_privately(command: Command, arguments: Arguments, settings: GuildSettings) -> bool:
+    """Whether the answer is for the caller alone: by the command, by its `private` option, or as the guild wants it."""
+    if command.private or command.option("private") is None:
+        return command.private
+    chosen = arguments.switch("private")
+    return settings.private_by_default if chosen is None else chosen

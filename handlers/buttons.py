@@ -1,0 +1,204 @@
+"""What a click on a button does: who clicks is checked anew each time, and two clicks at once do one thing."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, assert_never
+
+from handlers.answer import answer
+from handlers.arguments import Arguments
+from handlers.call import Call, Caller
+from handlers.cancel import cancel_job
+from handlers.form import Form, edit_form, saved_call, value_text
+from handlers.imagine import COMMAND as IMAGINE
+from handlers.imagine import read_request, request_values, submit
+from handlers.message import Button, Message, Mood, Verb
+from handlers.permissions import NotAllowed, check_permission, may_manage
+from handlers.shown_pictures import shown_pictures
+from handlers.studio import Studio
+from handlers.text_call import write_text
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.image_request import MAX_VARIATIONS, Variation
+from storage.jobs import OPEN_STATES, Job
+
+SUBTLE: Final = 0.15
+STRONG: Final = 0.45
+"""How far the two kinds of variation go from a picture's own noise."""
+
+_ID: Final = re.compile(r"v1:([a-z-]{1,20}):(\d{1,19}):(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A button as it comes back from a platform."""
+
+    verb: Verb
+    target: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDirect:
+    """`message` goes to the one who clicked, in a direct message; `sent` says in the channel that it did."""
+
+    message: Message
+    sent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """The clicked message is to be taken away; what it showed is deleted here."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyHeard:
+    """The same click was heard a moment ago; there is nothing to say."""
+
+
+Pressed = Message | Form | SendDirect | Remove | AlreadyHeard
+
+
+class Manner(Enum):
+    """How a platform should take a click, known from the verb alone: some must answer before they may ask."""
+
+    NEW_MESSAGE = "new message"
+    PRIVATE_MESSAGE = "private message"
+    IN_PLACE = "in place"
+    FORM = "form"
+
+
+def button_id(button: Button) -> str:
+    """The id that a platform keeps, for ever: at most 100 characters."""
+    return f"v1:{button.verb.value}:{button.target}:{button.index}"
+
+
+def read_button_id(text: str) -> Press | None:
+    """The button of that id, or None for an id that is not one of ours."""
+    match = _ID.fullmatch(text)
+    if match is None or match[1] not in set(Verb):
+        return None
+    return Press(verb=Verb(match[1]), target=int(match[2]), index=int(match[3]))
+
+
+def manner(verb: Verb) -> Manner:
+    """How a click on `verb` is taken."""
+    match verb:
+        case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG:
+            return Manner.NEW_MESSAGE
+        case Verb.INFO | Verb.SAVE | Verb.CALL:
+            return Manner.PRIVATE_MESSAGE
+        case Verb.CANCEL | Verb.DELETE:
+            return Manner.IN_PLACE
+        case Verb.EDIT:
+            return Manner.FORM
+        case _:
+            assert_never(verb)
+
+
+async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
+    """What the click does; raises UserError."""
+    key = f"{caller.guild.id}:{caller.member.id}:{pressed.verb.value}:{pressed.target}:{pressed.index}"
+    if not await studio.clicks.is_first(key):
+        return AlreadyHeard()
+    if pressed.verb is Verb.CALL:
+        saved = await saved_call(pressed.target, caller, studio)
+        return await answer(studio.command(saved.command), dict(saved.values), caller, studio)
+    job = await _visible_job(pressed.target, caller, studio)
+    call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
+    return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
+
+
+def info(job: Job, studio: Studio) -> Message:
+    """Every parameter as a command that can be pasted back, what drew it, what it cost, who asked."""
+    request = read_request(job.payload)
+    hashes = {facts.name: facts.hash for facts in studio.models}
+    lines = [
+        f"Model {request.model} · hash {hashes.get(request.model, 'no longer served here')}",
+        f"Asked by {job.member_name}",
+    ]
+    if job.device_seconds is not None:
+        lines.append(f"{job.device_seconds:.1f} s on the device")
+    texts = {name: value_text(value) for name, value in request_values(request).items()}
+    return Message(
+        headline=f"How job {job.id} was made", lines=tuple(lines), code=write_text(IMAGINE, texts), private=True
+    )
+
+
+async def _visible_job(job_id: int, caller: Caller, studio: Studio) -> Job:
+    job = await studio.queue.get(caller.guild.id, job_id)
+    if job is None:
+        raise UserError("This picture is no longer kept here; make a new one with /imagine.")
+    return job
+
+
+async def _cancel(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    return await cancel_job(call, studio, job.id)
+
+
+async def _again(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    check_permission(call, IMAGINE.name)
+    request = read_request(job.payload)
+    return await submit(call, studio, replace(request, seed=studio.new_seed(), variations=()))
+
+
+async def _vary_subtly(job: Job, index: int, call: Call, studio: Studio) -> Message:
+    return await _vary(job, index, SUBTLE, call, studio)
+
+
+async def _vary_strongly(job: Job, index: int, call: Call, studio: Studio) -> Message:
+    return await _vary(job, index, STRONG, call, studio)
+
+
+async def _edit(job: Job, _index: int, call: Call, studio: Studio) -> Form:
+    caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
+    return await edit_form(IMAGINE, request_values(read_request(job.payload)), caller, studio)
+
+
+async def _info(job: Job, _index: int, _call: Call, studio: Studio) -> Message:
+    return info(job, studio)
+
+
+async def _vary(job: Job, index: int, strength: float, call: Call, studio: Studio) -> Message:
+    check_permission(call, IMAGINE.name)
+    request = read_request(job.payload)
+    if index >= request.count:
+        raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
+    if len(request.variations) >= MAX_VARIATIONS:
+        raise InvalidRequest("variations", f"This picture was varied {MAX_VARIATIONS} times; vary an earlier one.")
+    picture = request.pictures()[index]
+    further = Variation(seed=studio.new_seed(), strength=strength)
+    varied = replace(picture, variations=(*picture.variations, further), count=request.count)
+    return await submit(call, studio, varied)
+
+
+async def _save(job: Job, _index: int, _call: Call, studio: Studio) -> SendDirect:
+    pictures = await shown_pictures(job, studio)
+    if not pictures:
+        raise UserError("This job has no picture to send yet; wait until it is done.")
+    message = Message(headline=read_request(job.payload).prompt, mood=Mood.DONE, pictures=pictures, job_id=job.id)
+    return SendDirect(message=message, sent="Sent to you in a direct message.")
+
+
+async def _delete(job: Job, _index: int, call: Call, studio: Studio) -> Remove:
+    if not may_manage(call.member, job):
+        raise NotAllowed(f"This is {job.member_name}'s; only they or who manages messages here can delete it.")
+    if job.state in OPEN_STATES:
+        raise UserError("This is still being made; cancel it first.")
+    await studio.members.delete_job(call.guild.id, job.id)
+    return Remove(job_id=job.id)
+
+
+_ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]]]] = {
+    Verb.CANCEL: _cancel,
+    Verb.AGAIN: _again,
+    Verb.VARY_SUBTLE: _vary_subtly,
+    Verb.VARY_STRONG: _vary_strongly,
+    Verb.EDIT: _edit,
+    Verb.INFO: _info,
+    Verb.SAVE: _save,
+    Verb.DELETE: _delete,
+}
+"""What each verb does to picture `index` of a job; Verb.CALL has no job."""

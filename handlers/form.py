@@ -1,0 +1,83 @@
+"""A form that asks for more values of a command; each platform draws it from the options' own descriptions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handlers.answer import answer, check_audience
+from handlers.arguments import Value
+from handlers.call import Caller
+from handlers.command import Command, Option
+from handlers.message import Message
+from handlers.permissions import NotAllowed
+from handlers.studio import Studio
+from pipeline.errors import UserError
+from storage.saved_calls import SavedCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One question of a form: the option that it fills, and the text that stands in it already."""
+
+    option: Option
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form for `command`; `call_id` is the saved call that its entries complete, however much later."""
+
+    title: str
+    command: Command
+    call_id: int
+    fields: tuple[Field, ...]
+
+
+async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
+    """A form for the options that stand behind 'Advanced'; what was given already is kept for the submission."""
+    check_audience(command, caller.member)
+    texts, call_id = await _saved(command, raw, caller, studio)
+    fields = tuple(_field(option, texts) for option in command.options if option.advanced)
+    return Form(title=f"/{command.name}: more options", command=command, call_id=call_id, fields=fields)
+
+
+async def edit_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
+    """A form for all options of `command`, filled with `raw`."""
+    texts, call_id = await _saved(command, raw, caller, studio)
+    fields = tuple(_field(option, texts) for option in command.options)
+    return Form(title="Edit and make again", command=command, call_id=call_id, fields=fields)
+
+
+async def submit_form(call_id: int, entries: Mapping[str, str], caller: Caller, studio: Studio) -> Message:
+    """Call the form's command with what was kept and what was entered; an empty entry leaves an option out."""
+    saved = await saved_call(call_id, caller, studio)
+    raw = {**dict(saved.values), **entries}
+    given = {name: value for name, value in raw.items() if value.strip()}
+    return await answer(studio.command(saved.command), given, caller, studio)
+
+
+async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
+    """The caller's own saved call; raises UserError."""
+    saved = await studio.calls.get(caller.guild.id, call_id)
+    if saved is None:
+        raise UserError("This offer is too old; type the command again.")
+    if saved.member_id != caller.member.id:
+        raise NotAllowed("This was offered to somebody else; type the command yourself.")
+    return saved
+
+
+async def _saved(
+    command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio
+) -> tuple[dict[str, str], int]:
+    texts = {name: value_text(value) for name, value in raw.items()}
+    return texts, await studio.calls.save(caller.guild.id, caller.member.id, command.name, texts)
+
+
+def _field(option: Option, texts: Mapping[str, str]) -> Field:
+    return Field(option=option, value=texts.get(option.name, ""))
+
+
+def value_text(value: Value) -> str:
+    """A value as a member would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
