@@ -115,7 +115,7 @@ def info(picture: Annotated[Path, typer.Argument(help="A PNG that Limner made.")
     with _user_errors():
         story = read_picture(picture)
         typer.echo(story.parameters())
-        typer.echo(json.dumps(story.as_json(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(json.loads(story.to_json()), indent=2, ensure_ascii=False))
 
 
 @models_app.command("list", epilog="Example: limner models list")

@@ -48,7 +48,7 @@ class Workshop:
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    facts = ModelSource.parse(settings.model).facts()
+    models = tuple(ModelSource.parse(text).facts() for text in settings.models)
     await migrate(settings.database_url)
     database = await Database.open(settings.database_url)
     try:
@@ -62,7 +62,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             clicks=Clicks(database),
             members=MemberData(database),
             notes=Notes(database),
-            models=(facts,),
+            models=models,
             commands=COMMANDS,
         )
         yield Workshop(studio=studio, database=database, settings=settings)
@@ -73,7 +73,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
 def open_devices(settings: Settings) -> tuple[Device, ...]:
     """The devices of this machine, not yet started, each to be a process of its own."""
     names = [name.strip() for name in settings.devices.split(",") if name.strip()]
-    return tuple(ChildDevice(DeviceSpec(model=settings.model, device=name)) for name in names)
+    return tuple(ChildDevice(DeviceSpec(models=settings.models, device=name)) for name in names)
 
 
 def process_name() -> str:

@@ -37,7 +37,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Look at everything in turn, the quick things first."""
     yield _data_folder(settings)
     yield await _database(settings)
-    yield _model(settings)
+    for model in settings.models:
+        yield _model(model)
     for device in open_devices(settings):
         yield await _device(device)
     for name, token, page in (
@@ -61,7 +62,7 @@ async def _database(settings: Settings) -> Finding:
     kind = urlsplit(settings.database_url).scheme.partition("+")[0]
     try:
         state = await migration_state(settings.database_url)
-        if not state.is_current:
+        if state.current != state.head:
             words = f"{kind}, migrations not up to date"
             return Finding(name="database", verdict=Verdict.MISSING, words=words, advice="run: limner migrate")
         database = await Database.open(settings.database_url)
@@ -76,11 +77,11 @@ async def _database(settings: Settings) -> Finding:
     )
 
 
-def _model(settings: Settings) -> Finding:
+def _model(model: str) -> Finding:
     try:
-        facts = ModelSource.parse(settings.model).facts()
+        facts = ModelSource.parse(model).facts()
     except UserError as error:
-        return Finding(name="model", verdict=Verdict.MISSING, words=settings.model, advice=str(error))
+        return Finding(name="model", verdict=Verdict.MISSING, words=model, advice=str(error))
     words = f"{facts.name} ({facts.family.value}, {facts.width}×{facts.height}) @ {facts.hash}"
     return Finding(name="model", verdict=Verdict.FOUND, words=words)
 

@@ -27,7 +27,10 @@ class Settings(BaseSettings):
     """A PostgreSQL or SQLite URL; by default a SQLite file in the data folder."""
 
     model: str = Field(default="pocket", alias="LIMNER_MODEL")
-    """`pocket`, a folder, a Hugging Face id with an optional @revision, or a .safetensors checkpoint."""
+    """`pocket`, a folder, a Hugging Face id with an optional @revision, or a .safetensors checkpoint.
+
+    Several, separated by commas, are all served; the first is the default.
+    """
 
     devices: str = Field(default="auto", alias="LIMNER_DEVICES")
     """`auto` for every GPU (or the CPU), else names separated by commas: `cuda:0,cuda:1`, `cpu`."""
@@ -66,6 +69,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The URL of the database in use."""
         return self.database or f"sqlite+aiosqlite:///{self.data / 'limner.db'}"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models to serve, the default first."""
+        return tuple(text.strip() for text in self.model.split(",") if text.strip())
 
     @property
     def blobs(self) -> Path:

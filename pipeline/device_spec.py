@@ -8,13 +8,13 @@ from pathlib import Path
 class DeviceSpec:
     """One device and what it serves.
 
-    `model` (any text that `ModelSource.parse` takes) is loaded at the start; a request may name another. `device` is
-    `auto`, `cpu` or `cuda:<index>`. `loras` is the folder in which a LoRA's file is found as `<key>.safetensors`.
-    `max_rows` bounds the rows of one denoiser call (a guided picture takes two); `preview_every` is in steps, 0 for
-    none; `threads` is the number of CPU threads, None for torch's own choice.
+    `models` are texts that `ModelSource.parse` takes; the first is loaded at the start, the others when a request names
+    them by their `ModelFacts.name`. `device` is `auto`, `cpu` or `cuda:<index>`. `loras` is the folder in which a
+    LoRA's file is found as `<key>.safetensors`. `max_rows` bounds the rows of one denoiser call (a guided picture takes
+    two); `preview_every` is in steps, 0 for none; `threads` is the number of CPU threads, None for torch's own choice.
     """
 
-    model: str
+    models: tuple[str, ...]
     device: str = "auto"
     loras: Path | None = None
     max_rows: int = 16

@@ -16,6 +16,7 @@ from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
 from pipeline.hardware import Hardware, is_out_of_memory
 from pipeline.image_request import ImageRequest
+from pipeline.model_source import ModelSource
 from pipeline.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class Engine:
         self._jobs: dict[str, _Job] = {}
         self._batching = Batching(spec.max_rows)
         self._finished: deque[str] = deque()
-        self._events: list[Event] = [self._ready(self._studio(spec.model))]
+        sources = [ModelSource.parse(text) for text in spec.models]
+        self._sources = {source.facts().name: source for source in sources}
+        self._events: list[Event] = [self._ready(self._studio(next(iter(self._sources))))]
 
     @property
     def idle(self) -> bool:
@@ -133,8 +136,11 @@ class Engine:
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
     def _studio(self, model: str) -> Studio:
+        """The model that requests call `model`, loaded; raises UserError where it is not served or cannot be loaded."""
+        if model not in self._sources:
+            raise UserError(f"Model '{model}' is not served here; choose one of: {', '.join(self._sources)}.")
         if model not in self._studios:
-            self._studios[model] = Studio(model, self._hardware)
+            self._studios[model] = Studio(self._sources[model], self._hardware)
         return self._studios[model]
 
     def _ready(self, studio: Studio) -> Ready:

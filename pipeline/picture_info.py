@@ -68,11 +68,14 @@ class PictureInfo:
         lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
         return "\n".join(lines)
 
+    def to_json(self) -> str:
+        """The JSON that a picture carries."""
+        return _STORY.dump_json(_Story(format=FORMAT, picture=self), ensure_ascii=True).decode()
+
 
 def embed(png: bytes, info: PictureInfo) -> bytes:
     """The same picture with `info` in its text chunks; the pixels are not touched."""
-    story = _STORY.dump_json(_Story(format=FORMAT, picture=info), ensure_ascii=True).decode()
-    return with_texts(png, {"parameters": info.parameters(), _KEYWORD: story})
+    return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
 
 
 def read(png: bytes) -> PictureInfo:

@@ -23,9 +23,8 @@ _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 class Studio:
     """Everything that turns requests for one model into pictures; raises UserError if the model cannot be loaded."""
 
-    def __init__(self, model: str, hardware: Hardware) -> None:
-        self._model = model
-        self._checkpoint = load_checkpoint(ModelSource.parse(model), hardware)
+    def __init__(self, source: ModelSource, hardware: Hardware) -> None:
+        self._checkpoint = load_checkpoint(source, hardware)
         self.facts = self._checkpoint.facts
         self.denoiser = Denoiser(self._checkpoint)
         self._encoder = PromptEncoder(
@@ -38,7 +37,7 @@ class Studio:
     def shape(self, request: ImageRequest) -> Shape:
         """Which requests `request` may share a call with."""
         factor = self._checkpoint.scale_factor
-        return Shape(checkpoint=self._model, height=request.height // factor, width=request.width // factor)
+        return Shape(checkpoint=self.facts.name, height=request.height // factor, width=request.width // factor)
 
     def begin(self, request: ImageRequest) -> Rendering:
         """The encode stage: the request at its first step."""

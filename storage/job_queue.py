@@ -236,6 +236,13 @@ class JobQueue:
         async with self._database.read() as connection:
             return await _estimate(connection, cost_key, units)
 
+    async def counts(self) -> dict[JobState, int]:
+        """How many jobs of all guilds are in each state, for whoever watches over the process."""
+        query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+        async with self._database.read() as connection:
+            found = {JobState(state): count for state, count in await connection.execute(query)}
+        return {state: found.get(state, 0) for state in JobState}
+
     async def _newest(
         self, states: Collection[JobState], limit: int, before: int | None, *where: ColumnElement[bool]
     ) -> tuple[Job, ...]:
