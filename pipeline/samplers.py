@@ -20,7 +20,7 @@ from pipeline.image_request import Scheduler
 
 # Each takes every option from the model's own scheduler config, as diffusers' `from_config` does: DPM++ 2M therefore
 # spaces its sigmas after Karras et al. only where the model says so.
-_CLASSES: Final[Mapping[Scheduler, Any]] = {
+SCHEDULER_CLASSES: Final[Mapping[Scheduler, Any]] = {
     Scheduler.EULER: EulerDiscreteScheduler,
     Scheduler.EULER_A: EulerAncestralDiscreteScheduler,
     Scheduler.DPMPP_2M: DPMSolverMultistepScheduler,
@@ -30,7 +30,7 @@ _CLASSES: Final[Mapping[Scheduler, Any]] = {
     Scheduler.UNIPC: UniPCMultistepScheduler,
 }
 _TAKES_GENERATOR: Final = {
-    kind: "generator" in inspect.signature(scheduler.step).parameters for kind, scheduler in _CLASSES.items()
+    kind: "generator" in inspect.signature(scheduler.step).parameters for kind, scheduler in SCHEDULER_CLASSES.items()
 }
 
 
@@ -43,7 +43,7 @@ class Sampler:
     """
 
     def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int) -> None:
-        self._scheduler = _CLASSES[kind].from_config(config)
+        self._scheduler = SCHEDULER_CLASSES[kind].from_config(config)
         self._takes_generator = _TAKES_GENERATOR[kind]
         try:
             # On the CPU whatever the device: a sigma read from a GPU would make every step wait for it.

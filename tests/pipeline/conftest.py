@@ -1,0 +1,54 @@
+"""Tiny models, built once a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.hardware import Hardware
+from pipeline.image_request import ImageRequest, Scheduler
+from pipeline.studio import Studio
+from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    made: dict[str, Path] = {"pocket": POCKET}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("models") / name
+            {"nano": save_nano, "sd15": save_sd15}[name](made[name])
+        return made[name]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studio(model_folder: Callable[[str], Path]) -> Callable[[str], Studio]:
+    made: dict[str, Studio] = {}
+
+    def of(name: str) -> Studio:
+        if name not in made:
+            made[name] = Studio(str(model_folder(name)), Hardware.choose("cpu"))
+        return made[name]
+
+    return of
+
+
+def a_request(**changes: object) -> ImageRequest:
+    """A small request, with `changes`."""
+    fields: dict[str, object] = {
+        "prompt": "red fox, glossy style",
+        "width": 64,
+        "height": 64,
+        "steps": 4,
+        "guidance_scale": 5.0,
+        "seed": 7,
+        "model": "pocket",
+        "scheduler": Scheduler.EULER,
+    }
+    return ImageRequest(**{**fields, **changes})  # type: ignore[arg-type]  # tests name fields freely
