@@ -17,7 +17,10 @@ from storage.tables import jobs, replies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyAddress:
-    """Where the answer to a request is posted; `message_id` is the status message, once there is one."""
+    """Where the answer to a request is posted; `message_id` is the status message, once there is one.
+
+    `tenant` names whose token posts it, on platforms that give out one for each workspace.
+    """
 
     platform: Platform
     channel_id: str
@@ -26,6 +29,7 @@ class ReplyAddress:
     message_id: str | None = None
     private: bool = False
     locale: str = "en"
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

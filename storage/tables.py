@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -171,6 +171,7 @@ replies = Table(
     Column("message_id", String(64)),
     _required("private", Boolean),
     _required("locale", String(16)),
+    Column("tenant", String(64), nullable=False, server_default=""),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),
@@ -236,3 +237,12 @@ saved_calls = Table(
 )
 
 notes = Table("notes", metadata, Column("name", String(64), primary_key=True), _required("text", Text))
+
+installations = Table(
+    "installations",
+    metadata,
+    Column("platform", String(16), primary_key=True),
+    Column("tenant", String(64), primary_key=True),
+    _required("sealed", Text),
+    _required("saved_at", Double),
+)
