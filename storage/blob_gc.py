@@ -8,7 +8,7 @@ from sqlalchemy import select, union
 
 from storage.blobs import BlobStore
 from storage.database import Database
-from storage.tables import job_blobs, loras, pictures, subjects
+from storage.tables import metadata
 
 _BATCH: Final = 500
 
@@ -39,4 +39,4 @@ async def _delete_unused(database: Database, blobs: BlobStore, keys: list[str]) 
     return len(unused)
 
 
-_REFERRING: Final = (pictures, job_blobs, loras, subjects)
+_REFERRING: Final = tuple(table for table in metadata.sorted_tables if "blob" in table.c)

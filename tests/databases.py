@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from storage.database import Database, migrate
-from storage.tables import guilds
+from storage.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url)
     yield database
     if database_url.startswith("postgresql"):
-        # The next test gets the same database; everything in it belongs to a guild.
+        # The next test gets the same database.
         async with database.write() as connection:
-            await connection.execute(delete(guilds))
+            for table in reversed(metadata.sorted_tables):
+                await connection.execute(delete(table))
     await database.close()

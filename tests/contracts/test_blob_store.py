@@ -1,0 +1,89 @@
+"""What every blob store keeps to."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from storage.blobs import BlobStore, FileBlobStore
+from storage.errors import StorageError
+
+DATA = b"a red fox" * 1000
+
+
+@pytest.fixture(params=["file"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    """An empty store; a new kind of store joins by another parameter."""
+    match request.param:
+        case "file":
+            return FileBlobStore(tmp_path / "blobs")
+        case other:
+            raise NotImplementedError(other)
+
+
+async def _keys(blobs: BlobStore, stored_before: float | None = None) -> set[str]:
+    return {key async for key in blobs.keys(stored_before)}
+
+
+async def test_blob_comes_back_under_its_hash(blobs: BlobStore) -> None:
+    """A key is the SHA-256 of the bytes that it gives back."""
+    key = await blobs.put(DATA)
+
+    assert key == hashlib.sha256(DATA).hexdigest()
+    assert await blobs.get(key) == DATA
+
+
+async def test_same_bytes_are_stored_once(blobs: BlobStore) -> None:
+    """Putting the same bytes again takes no more room."""
+    assert await blobs.put(DATA) == await blobs.put(DATA)
+    await blobs.put(b"")
+
+    assert await blobs.size() == len(DATA)
+    assert len(await _keys(blobs)) == 2
+
+
+async def test_deleted_blob_is_gone(blobs: BlobStore) -> None:
+    """A deleted blob is missing by a sentence; deleting it again is no error; its neighbour stays."""
+    key, other = await blobs.put(DATA), await blobs.put(b"other")
+
+    await blobs.delete(key)
+    await blobs.delete(key)
+
+    with pytest.raises(StorageError, match="is missing"):
+        await blobs.get(key)
+    assert await _keys(blobs) == {other}
+
+
+async def test_empty_store_has_nothing(blobs: BlobStore) -> None:
+    """A store that was never written lists nothing and takes nothing."""
+    assert await _keys(blobs) == set()
+    assert await blobs.size() == 0
+
+
+async def test_keys_can_be_asked_by_age(blobs: BlobStore) -> None:
+    """Only blobs last stored before a moment are listed; the moment is in Unix seconds."""
+    key = await blobs.put(DATA)
+
+    assert await _keys(blobs, time.time() - 100) == set()
+    assert await _keys(blobs, time.time() + 100) == {key}
+
+
+@pytest.mark.parametrize("key", ["", "../../etc/passwd", "A" * 64, "a" * 63])
+async def test_what_is_no_key_is_refused(blobs: BlobStore, key: str) -> None:
+    """A key that no put can have returned is a mistake of the caller, and reaches no disk."""
+    with pytest.raises(ValueError, match="no blob key"):
+        await blobs.get(key)
+
+
+async def test_storing_again_makes_a_file_new(tmp_path: Path) -> None:
+    """Bytes that are put again count from then, so that the collector leaves them to their new user."""
+    blobs = FileBlobStore(tmp_path)
+    key = await blobs.put(DATA)
+    os.utime(tmp_path / key[:2] / key, (0, 0))
+    assert await _keys(blobs, 1.0) == {key}
+
+    await blobs.put(DATA)
+
+    assert await _keys(blobs, 1.0) == set()

@@ -1,0 +1,52 @@
+"""Blob files on a disk that fails."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.blobs import FileBlobStore
+from storage.errors import StorageError
+from tests.full_disk import full_disk
+
+DATA = b"a red fox" * 1000
+
+
+async def test_full_disk_leaves_no_half_blob(tmp_path: Path) -> None:
+    """A blob that does not fit is told by a sentence and leaves no file; once there is room, it can be stored."""
+    blobs = FileBlobStore(tmp_path)
+
+    with full_disk(1000), pytest.raises(StorageError, match=r"is full; free some space there and try again\."):
+        await blobs.put(DATA)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert await blobs.get(await blobs.put(DATA)) == DATA
+
+
+async def test_damaged_blob_is_told_and_mended_by_storing_again(tmp_path: Path) -> None:
+    """A file that no longer matches its key is not given out, and putting the bytes again heals it."""
+    blobs = FileBlobStore(tmp_path)
+    key = await blobs.put(DATA)
+    (tmp_path / key[:2] / key).write_bytes(DATA[:-1])
+
+    with pytest.raises(StorageError, match="is damaged; restore it"):
+        await blobs.get(key)
+    await blobs.put(DATA)
+
+    assert await blobs.get(key) == DATA
+
+
+async def test_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    """A blob folder that cannot be used is named in the sentence."""
+    (tmp_path / "blobs").touch()
+
+    with pytest.raises(StorageError, match=r"blobs cannot be used .*; check the disk"):
+        await FileBlobStore(tmp_path / "blobs").put(DATA)
+
+
+async def test_half_written_file_of_a_crash_is_no_blob(tmp_path: Path) -> None:
+    """What a process left when it died in the middle of a write is never listed."""
+    blobs = FileBlobStore(tmp_path)
+    key = await blobs.put(DATA)
+    (tmp_path / key[:2] / ".new-x7").write_bytes(DATA[:10])
+
+    assert [found async for found in blobs.keys(None)] == [key]
