@@ -127,11 +127,11 @@ class Batching:
         return self._limits.get(shape, self._max_rows)
 
     def _choose(self, candidate: Candidate) -> BatchKey | None:
+        taken = sum(key.bucket - group.free for key, group in self._open(candidate.shape))
+        if taken and taken + candidate.rows > self._limit(candidate.shape):
+            return None
         if candidate.bucket is not None:
-            bucket = max(candidate.rows, min(candidate.bucket, self._limits.get(candidate.shape, candidate.bucket)))
-            key = BatchKey(shape=candidate.shape, bucket=bucket)
-            group = self._groups.get(key)
-            return key if group is None or group.free >= candidate.rows else None
+            return self._asked_for(candidate, candidate.bucket)
         roomy = [(key, group) for key, group in self._open(candidate.shape) if group.free >= candidate.rows]
         # A group that would stay more than half empty is left to drain: padding it costs more than a smaller one.
         busy = [key for key, group in roomy if 2 * (key.bucket - group.free + candidate.rows) >= key.bucket]
@@ -139,16 +139,21 @@ class Batching:
             return max(busy, key=lambda key: key.bucket)
         return self._new_key(candidate) or max((key for key, _ in roomy), key=lambda key: key.bucket, default=None)
 
+    def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
+        """The group of the size that a request insists on, so far as it fits in memory."""
+        fitting = min(bucket, self._limits.get(candidate.shape, bucket))
+        key = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows))
+        group = self._groups.get(key)
+        return key if group is None or group.free >= candidate.rows else None
+
     def _new_key(self, candidate: Candidate) -> BatchKey | None:
         """A new group just large enough for all who wait for this shape, unless there is one of that size."""
+        limit = max(self._limit(candidate.shape), candidate.rows)
         waiting = sum(other.rows for other in self._waiting if other.shape == candidate.shape and not other.bucket)
-        wanted = max(candidate.rows, min(waiting, self._limit(candidate.shape)))
         taken = {key.bucket for key, _ in self._open(candidate.shape)}
-        sizes = [
-            size for size in BUCKETS if size not in taken and candidate.rows <= size <= self._limit(candidate.shape)
-        ]
-        covering = [size for size in sizes if size >= wanted]
-        return BatchKey(shape=candidate.shape, bucket=covering[0]) if covering else None
+        sizes = (size for size in BUCKETS if size not in taken and min(waiting, limit) <= size <= limit)
+        bucket = next(sizes, None)
+        return None if bucket is None else BatchKey(shape=candidate.shape, bucket=bucket)
 
     def _open(self, shape: Shape) -> Iterator[tuple[BatchKey, _Group]]:
         return ((key, group) for key, group in self._groups.items() if key.shape == shape)
