@@ -10,14 +10,14 @@ from handlers.answer import answer
 from handlers.arguments import Arguments
 from handlers.call import Call, Caller
 from handlers.cancel import cancel_job
-from handlers.form import Form, edit_form, saved_call, value_text
+from handlers.form import Form, edit_form, saved_call
 from handlers.imagine import COMMAND as IMAGINE
-from handlers.imagine import read_request, request_values, submit
+from handlers.imagine import editable_values, read_request, submit
+from handlers.info import job_info
 from handlers.message import Button, Message, Mood, Verb
 from handlers.permissions import NotAllowed, check_permission, may_manage
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
-from handlers.text_call import write_text
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
 from storage.jobs import OPEN_STATES, Job
@@ -111,22 +111,6 @@ async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
 
 
-def info(job: Job, studio: Studio) -> Message:
-    """Every parameter as a command that can be pasted back, what drew it, what it cost, who asked."""
-    request = read_request(job.payload)
-    hashes = {facts.name: facts.hash for facts in studio.models}
-    lines = [
-        f"Model {request.model} · hash {hashes.get(request.model, 'no longer served here')}",
-        f"Asked by {job.member_name}",
-    ]
-    if job.device_seconds is not None:
-        lines.append(f"{job.device_seconds:.1f} s on the device")
-    texts = {name: value_text(value) for name, value in request_values(request).items()}
-    return Message(
-        headline=f"How job {job.id} was made", lines=tuple(lines), code=write_text(IMAGINE, texts), private=True
-    )
-
-
 async def _visible_job(job_id: int, caller: Caller, studio: Studio) -> Job:
     job = await studio.queue.get(caller.guild.id, job_id)
     if job is None:
@@ -154,11 +138,12 @@ async def _vary_strongly(job: Job, index: int, call: Call, studio: Studio) -> Me
 
 async def _edit(job: Job, _index: int, call: Call, studio: Studio) -> Form:
     caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
-    return await edit_form(IMAGINE, request_values(read_request(job.payload)), caller, studio)
+    request = read_request(job.payload)
+    return await edit_form(IMAGINE, editable_values(request, studio.model(request.model)), caller, studio)
 
 
 async def _info(job: Job, _index: int, _call: Call, studio: Studio) -> Message:
-    return info(job, studio)
+    return job_info(job, studio)
 
 
 async def _vary(job: Job, index: int, strength: float, call: Call, studio: Studio) -> Message:

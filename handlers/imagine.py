@@ -89,6 +89,16 @@ def request_values(request: ImageRequest) -> dict[str, Value]:
     }
 
 
+def editable_values(request: ImageRequest, facts: ModelFacts) -> dict[str, Value]:
+    """As `request_values`, with the size as an aspect where it is one, so that changing it changes the picture."""
+    values = request_values(request)
+    for aspect in ASPECTS:
+        if size_for(aspect, facts.width) == (request.width, request.height):
+            del values["width"], values["height"]
+            return {**values, "aspect": aspect}
+    return values
+
+
 def check_caps(request: ImageRequest, settings: GuildSettings) -> None:
     """Hold the request to the guild's own limits; raises InvalidRequest naming the limit."""
     if request.steps > settings.max_steps:
@@ -145,21 +155,19 @@ COMMAND: Final = Command(
         Option(name="aspect", help="Width to height", flag="ar", kind=OptionKind.CHOICE, choices=ASPECTS),
         Option(name="count", help="How many pictures", flag="n", kind=OptionKind.INTEGER, low=1, high=MAX_COUNT),
         Option(name="seed", help="The same seed repeats the picture", kind=OptionKind.INTEGER, low=0, high=MAX_SEED),
-        Option(name="steps", help="Denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS, advanced=True),
+        Option(name="steps", help="Denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS),
         Option(
             name="guidance",
             help="How strictly to follow the prompt",
             kind=OptionKind.NUMBER,
             low=0,
             high=MAX_GUIDANCE_SCALE,
-            advanced=True,
         ),
         Option(
             name="scheduler",
             help="The sampler",
             kind=OptionKind.CHOICE,
             choices=tuple(scheduler.value for scheduler in Scheduler),
-            advanced=True,
         ),
         Option(
             name="guidance-rescale",

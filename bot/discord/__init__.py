@@ -1,0 +1,1 @@
+"""Discord: the tree of commands, the answers, the delivery."""

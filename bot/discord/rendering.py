@@ -1,0 +1,165 @@
+"""Messages in Discord's form: components v2, or embeds and buttons where those are refused."""
+
+import io
+from dataclasses import dataclass
+from typing import Any, Final
+
+import discord
+from discord import ui
+from discord.utils import escape_markdown, escape_mentions
+
+from handlers.buttons import button_id
+from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
+
+_SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
+_COLOURS: Final = {
+    Mood.WAITING: discord.Colour.light_grey(),
+    Mood.WORKING: discord.Colour.gold(),
+    Mood.DONE: discord.Colour.teal(),
+    Mood.FAILED: discord.Colour.red(),
+    Mood.CALM: discord.Colour.blurple(),
+}
+_DANGEROUS: Final = (Verb.CANCEL, Verb.DELETE)
+_BAR_BLOCKS: Final = 12
+_MAX_HEADLINE: Final = 400
+_MAX_ALT_TEXT: Final = 1024
+# Discord allows 4000 characters of text a message; the code leaves room for what stands around it.
+_MAX_TEXT: Final = 3900
+_MAX_CODE: Final = 2500
+_CODE_FILE: Final = "command.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A message as the arguments of a send or an edit; `files` are made anew by each call, since sending reads them."""
+
+    view: ui.LayoutView | ui.View
+    embeds: tuple[discord.Embed, ...]
+    pictures: tuple[ShownPicture, ...]
+    code_file: bytes | None = None
+    mentions: int | None = None
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether this is the form with embeds."""
+        return bool(self.embeds)
+
+    def files(self) -> list[discord.File]:
+        """The files to upload."""
+        files = [_file(picture) for picture in self.pictures]
+        if self.code_file is not None:
+            files.append(discord.File(io.BytesIO(self.code_file), _CODE_FILE))
+        return files
+
+    def allowed_mentions(self) -> discord.AllowedMentions:
+        """Nobody, or the one member who is told."""
+        users = False if self.mentions is None else [discord.Object(self.mentions)]
+        return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users)
+
+    def as_new(self) -> dict[str, Any]:
+        """The arguments of a send."""
+        arguments = {"view": self.view, "files": self.files(), "allowed_mentions": self.allowed_mentions()}
+        return {**arguments, "embeds": list(self.embeds)} if self.is_legacy else arguments
+
+    def as_edit(self) -> dict[str, Any]:
+        """The arguments of an edit: what stood there before, pictures too, is replaced."""
+        arguments = {"view": self.view, "attachments": self.files(), "allowed_mentions": self.allowed_mentions()}
+        return {**arguments, "content": None, "embeds": list(self.embeds)}
+
+
+def render(message: Message, mentions: int | None = None) -> Rendering:
+    """The message in components v2: a container with its words, its gallery and its buttons."""
+    container: ui.Container[Any] = ui.Container(accent_colour=_COLOURS[message.mood])
+    container.add_item(ui.TextDisplay(_words(message, mentions)))
+    code_file = None
+    if message.code:
+        if len(message.code) > _MAX_CODE:
+            code_file = message.code.encode()
+            container.add_item(ui.File(f"attachment://{_CODE_FILE}"))
+        else:
+            container.add_item(ui.TextDisplay(_code(message.code)))
+    if message.pictures:
+        items = [
+            discord.MediaGalleryItem(
+                f"attachment://{_name(picture)}", description=_alt_text(picture), spoiler=picture.spoiler
+            )
+            for picture in message.pictures
+        ]
+        container.add_item(ui.MediaGallery(*items))
+    for row in message.buttons:
+        container.add_item(ui.ActionRow(*(_button(button) for button in row)))
+    if message.footer:
+        container.add_item(ui.TextDisplay(f"-# {escaped(message.footer)}"))
+    view = ui.LayoutView(timeout=None)
+    view.add_item(container)
+    view.stop()  # the buttons are found by their ids; nothing of this message is to stay in memory
+    return Rendering(view=view, embeds=(), pictures=message.pictures, code_file=code_file, mentions=mentions)
+
+
+def render_legacy(message: Message, mentions: int | None = None) -> Rendering:
+    """The message as embeds, one a picture, with the buttons below."""
+    words = _words(message, mentions)
+    if message.code:
+        words += "\n" + _code(message.code[:_MAX_CODE])
+    first = discord.Embed(description=words, colour=_COLOURS[message.mood])
+    if message.footer:
+        first.set_footer(text=message.footer)
+    embeds = [first, *(discord.Embed(colour=_COLOURS[message.mood]) for _ in message.pictures[1:])]
+    for embed, picture in zip(embeds, message.pictures, strict=False):  # without a picture there is still one embed
+        embed.set_image(url=f"attachment://{_name(picture)}")
+    view = ui.View(timeout=None)
+    for row, buttons in enumerate(message.buttons):
+        for button in buttons:
+            view.add_item(_button(button, row))
+    view.stop()
+    return Rendering(view=view, embeds=tuple(embeds), pictures=message.pictures, mentions=mentions)
+
+
+def escaped(text: str) -> str:
+    """Somebody's words without effect: no markdown, no mention."""
+    return escape_mentions(escape_markdown(text))
+
+
+def bar_text(bar: Bar) -> str:
+    """The bar in blocks."""
+    full = round(bar.fraction * _BAR_BLOCKS)
+    return "▓" * full + "░" * (_BAR_BLOCKS - full)
+
+
+def _words(message: Message, mentions: int | None) -> str:
+    headline = message.headline
+    if len(headline) > _MAX_HEADLINE:
+        headline = headline[: _MAX_HEADLINE - 1] + "…"
+    lines = [f"{_SYMBOLS[message.mood]}**{escaped(headline)}**"]
+    if mentions is not None:
+        lines.insert(0, f"<@{mentions}>")
+    body = [escaped(line) for line in message.lines]
+    if message.bar is not None and body:
+        body[0] = f"{bar_text(message.bar)}  {body[0]}"
+    text = "\n".join([*lines, *body])
+    room = _MAX_TEXT - (len(message.code) if len(message.code) <= _MAX_CODE else 0)
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _code(text: str) -> str:
+    return "```\n" + text.replace("```", "`\u200b``") + "\n```"
+
+
+def _button(button: Button, row: int | None = None) -> ui.Button[Any]:
+    style = discord.ButtonStyle.danger if button.verb in _DANGEROUS else discord.ButtonStyle.secondary
+    return ui.Button(label=button.label, style=style, custom_id=button_id(button), row=row)
+
+
+def _file(picture: ShownPicture) -> discord.File:
+    return discord.File(
+        io.BytesIO(picture.data), picture.file_name, spoiler=picture.spoiler, description=_alt_text(picture)
+    )
+
+
+def _name(picture: ShownPicture) -> str:
+    """The file's name as Discord keeps it."""
+    return f"SPOILER_{picture.file_name}" if picture.spoiler else picture.file_name
+
+
+def _alt_text(picture: ShownPicture) -> str:
+    return picture.alt_text[:_MAX_ALT_TEXT]
