@@ -19,7 +19,9 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m storage.migrations.check
+	rm -f $(VENV)/check.db
+	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db upgrade head
+	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db check
 	$(BIN)/hadolint Dockerfile
 
 # The packages that stay for a user; then those that a developer needs.

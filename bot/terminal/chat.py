@@ -12,7 +12,7 @@ from bot.assembly import open_workshop, running_pool
 from bot.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
-from bot.terminal.screen import Screen
+from bot.terminal.screen import Screen, picture_class
 from bot.terminal.session import TerminalSession
 
 _WELCOME = "Type a prompt, or a command: /help lists them. Ctrl-D leaves; what is queued goes on next time."
@@ -40,6 +40,7 @@ async def _converse(settings: Settings, session: TerminalSession, screen: Screen
         bottom_toolbar=screen.status_line,
         refresh_interval=0.2,
     )
+    picture_class()
     with patch_stdout(raw=True):
         screen.console = Console(force_terminal=True)
         screen.console.print(_WELCOME, style="dim")

@@ -1,6 +1,7 @@
 """Messages and pictures on a terminal."""
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,18 +88,22 @@ class Screen:
         return table
 
     def _draw(self, path: Path) -> None:
-        """Draw the picture itself where the terminal speaks the kitty or the sixel protocol."""
-        if not (self.console.is_terminal and _speaks_pictures()):
-            return
-        from textual_image.renderable import Image  # noqa: PLC0415 - asks the terminal what it can on import
-
-        self.console.print(Image(path, width="auto", height="auto"))
+        """Draw the picture itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
+        if self.console.is_terminal and _knows_its_size():
+            self.console.print(picture_class()(path))
 
 
-def _speaks_pictures() -> bool:
-    """Whether this looks like kitty, iTerm2, WezTerm or a sixel terminal; asking a plain one costs a second."""
-    term, program = os.environ.get("TERM", ""), os.environ.get("TERM_PROGRAM", "")
-    named = program in {"iTerm.app", "WezTerm", "ghostty", "mintty", "vscode", "rio"}
-    return (
-        named or "KITTY_WINDOW_ID" in os.environ or any(word in term for word in ("kitty", "sixel", "foot", "mlterm"))
-    )
+def picture_class() -> type:
+    """What draws a picture on this terminal; the first call asks the terminal, so nothing else may be reading it."""
+    from textual_image.renderable import Image  # noqa: PLC0415 - importing it is what asks the terminal
+
+    drawing: type = Image
+    return drawing
+
+
+def _knows_its_size() -> bool:
+    """Whether the terminal tells its columns; some that only pass bytes on do not, and pictures need them."""
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1).columns > 0
+    except OSError:
+        return False
