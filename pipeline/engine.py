@@ -109,21 +109,16 @@ class Engine:
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
-        renderings = [job.started for job in jobs]
         with self._answering_for(jobs), _charged(jobs):
-            try:
-                jobs[0].studio.denoiser.advance(renderings, batch.key.bucket)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
+            if not _advance(jobs, batch.key.bucket):
                 self._make_room(batch)
                 return
-        for job in jobs:
-            self._events.append(self._stepped(job))
-            job.bucket = batch.key.bucket
-            if job.started.sampler.finished:
-                self._batching.leave(job.ticket)
-                self._finished.append(job.ticket)
+            for job in jobs:
+                job.bucket = batch.key.bucket
+                self._events.append(self._stepped(job))
+                if job.started.sampler.finished:
+                    self._batching.leave(job.ticket)
+                    self._finished.append(job.ticket)
 
     def _decode(self) -> None:
         """At most one picture, so that those who still denoise wait for no more than that."""
@@ -184,6 +179,17 @@ class Engine:
             _log.exception("a step failed for %s", ", ".join(job.ticket for job in jobs))
             for job in jobs:
                 self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
+
+
+def _advance(jobs: Sequence[_Job], bucket: int) -> bool:
+    """One call for all of `jobs`; False if it did not fit in memory, and then nothing has changed."""
+    try:
+        jobs[0].studio.denoiser.advance([job.started for job in jobs], bucket)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            return False
+        raise
+    return True
 
 
 @contextmanager

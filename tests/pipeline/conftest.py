@@ -8,6 +8,7 @@ import torch
 
 from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
+from pipeline.model_source import ModelSource
 from pipeline.studio import Studio
 from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15
 
@@ -33,7 +34,7 @@ def studio(model_folder: Callable[[str], Path]) -> Callable[[str], Studio]:
 
     def of(name: str) -> Studio:
         if name not in made:
-            made[name] = Studio(str(model_folder(name)), Hardware.choose("cpu"))
+            made[name] = Studio(ModelSource.parse(str(model_folder(name))), Hardware.choose("cpu"))
         return made[name]
 
     return of

@@ -1,0 +1,148 @@
+"""What every device promises its worker, whether it is a child process or a thread of this one."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from handlers.device import Device
+from pipeline.child_device import ChildDevice
+from pipeline.device_messages import Dropped, Event, Lost, Ready, Refused, Render, Rendered, Stepped
+from pipeline.device_spec import DeviceSpec
+from pipeline.image_request import ImageRequest, Scheduler
+
+SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=1)
+DEADLINE_SECONDS = 100
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Listener:
+    """The worker's half: reads events until one that a test waits for."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._events = device.events()
+
+    async def until(self, kind: type[Event]) -> list[Event]:
+        seen: list[Event] = []
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            async for event in self._events:
+                seen.append(event)
+                if isinstance(event, kind):
+                    return seen
+        raise AssertionError(f"the events ended before {kind}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["child", "local"])
+async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
+    if request.param == "local":
+        from pipeline.local_device import LocalDevice  # noqa: PLC0415  only where it is asked for
+
+        device: Device = LocalDevice(SPEC)
+    else:
+        device = ChildDevice(SPEC)
+    await device.start()
+    listening = Listener(device)
+    ready = await listening.until(Ready)
+    assert isinstance(ready[0], Ready)
+    assert "pocket" in ready[0].description
+    yield listening
+    await device.close()
+    assert [event async for event in device.events()] == []
+
+
+def picture(ticket: str, **changes: object) -> Render:
+    fields: dict[str, object] = {
+        "prompt": "red fox",
+        "width": 64,
+        "height": 64,
+        "steps": 3,
+        "guidance_scale": 5.0,
+        "seed": 1,
+        "model": "pocket",
+        "scheduler": Scheduler.EULER,
+    }
+    return Render(ticket=ticket, request=ImageRequest(**{**fields, **changes}))  # type: ignore[arg-type]  # as above
+
+
+async def test_a_submitted_picture_steps_and_is_rendered(listener: Listener) -> None:
+    """With previews on the way, under its own ticket."""
+    await listener.device.submit(picture("a"))
+
+    events = await listener.until(Rendered)
+
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert [(step.ticket, step.step, step.steps) for step in steps] == [("a", number, 3) for number in (1, 2, 3)]
+    assert steps[0].preview is not None
+    assert isinstance(events[-1], Rendered)
+    assert events[-1].png.startswith(b"\x89PNG")
+
+
+async def test_a_cancelled_picture_is_dropped(listener: Listener) -> None:
+    """At its next step; a ticket that is unknown is ignored."""
+    await listener.device.submit(picture("b", steps=150))
+    await listener.until(Stepped)
+    await listener.device.cancel("nobody")
+    await listener.device.cancel("b")
+
+    events = await listener.until(Dropped)
+
+    assert events[-1] == Dropped(ticket="b")
+    assert len(events) < 100
+
+
+async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:
+    """In one sentence for the member."""
+    await listener.device.submit(picture("c", width=4096))
+
+    events = await listener.until(Refused)
+
+    assert events == [events[-1]]
+    assert isinstance(events[-1], Refused)
+    assert "4096×64 is too large for pocket" in events[-1].sentence
+
+
+async def test_a_device_that_cannot_load_is_lost_with_a_sentence(tmp_path: Path) -> None:
+    """And says once what to do."""
+    device = ChildDevice(DeviceSpec(models=(str(tmp_path / "nothing"),), device="cpu"))
+    await device.start()
+
+    events = await Listener(device).until(Lost)
+
+    await device.close()
+    assert len(events) == 1
+    assert isinstance(events[0], Lost)
+    assert "check LIMNER_MODEL" in events[0].why
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def test_a_killed_process_is_lost_once_and_starts_again() -> None:
+    """In mid-render; what is sent in between is lost with it, not an error."""
+    before = set(children_of(os.getpid()))
+    device = ChildDevice(SPEC)
+    listening = Listener(device)
+    await device.start()
+    await device.submit(picture("a", steps=150))
+    await listening.until(Stepped)
+    (process,) = set(children_of(os.getpid())) - before
+
+    os.kill(process, signal.SIGKILL)
+    events = await listening.until(Lost)
+    await device.cancel("a")
+    await device.submit(picture("too late"))
+
+    assert events[-1] == Lost(why="the device's process ended with signal 9")
+    assert await listening.until(Lost) == [Lost(why="the device is not running")]
+    await device.restart()
+    await device.submit(picture("b", steps=1))
+    assert isinstance((await listening.until(Rendered))[-1], Rendered)
+    await device.close()
+    assert set(children_of(os.getpid())) == before
