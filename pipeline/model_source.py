@@ -46,7 +46,7 @@ class ModelSource:
             raise UserError(f"Model '{text}' is a pickle, which can run code; use its .safetensors version.")
         if path.suffix == ".safetensors":
             return cls(kind=SourceKind.CHECKPOINT, location=str(path))
-        if text.startswith(("/", "./", "../", "~")) or path.is_dir():
+        if text.startswith(("/", "./", "../", "~")) or (text and path.is_dir()):
             return cls(kind=SourceKind.FOLDER, location=str(path))
         if match := _HUB_NAME.fullmatch(text):
             return cls(kind=SourceKind.HUB, location=match["repository"], revision=match["revision"])
