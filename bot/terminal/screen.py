@@ -16,6 +16,7 @@ from handlers.message import Message, Mood
 
 _SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
 _BAR_WIDTH = 30
+_PICTURE_COLUMNS = 40
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Screen:
     def _draw(self, path: Path) -> None:
         """Draw the picture itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
         if self.console.is_terminal and _knows_its_size():
-            self.console.print(picture_class()(path))
+            self.console.print(picture_class()(path, width=_PICTURE_COLUMNS, height="auto"))
 
 
 def picture_class() -> type:
