@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     """The port of the same; 0 picks a free one."""
 
     discord_token: SecretStr | None = Field(default=None, alias="DISCORD_TOKEN")
+    """The bot's token (docs/discord.md)."""
+
+    discord_api_base: str | None = Field(default=None, alias="DISCORD_API_BASE")
+    """Another address of Discord's API, for tests and proxies."""
+
+    discord_gateway_url: str | None = Field(default=None, alias="DISCORD_GATEWAY_URL")
+    """Another address of Discord's gateway, instead of the one that the API names."""
+
     slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
 
     @classmethod

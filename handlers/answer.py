@@ -17,7 +17,7 @@ async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, stu
     check_audience(command, caller.member)
     check_role(caller.guild, caller.member, command.name)
     arguments = Arguments.check(command, raw)
-    private = caller.reply.private or answers_privately(command, arguments, caller.guild.settings)
+    private = caller.reply.private or answers_privately(command, arguments.switch("private"), caller.guild.settings)
     call = Call(
         guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
     )
@@ -30,9 +30,8 @@ def check_audience(command: Command, member: Member) -> None:
         raise NotAllowed(f"/{command.name} is for the admins of this server.")
 
 
-def answers_privately(command: Command, arguments: Arguments, settings: GuildSettings) -> bool:
+def answers_privately(command: Command, chosen: bool | None, settings: GuildSettings) -> bool:
     """Whether the answer is for the caller alone: by the command, by its `private` option, or as the guild wants it."""
     if command.private or command.option("private") is None:
         return command.private
-    chosen = arguments.switch("private")
     return settings.private_by_default if chosen is None else chosen

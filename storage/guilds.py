@@ -97,6 +97,12 @@ class GuildStore:
             row = (await connection.execute(select(guilds).where(guilds.c.id == guild_id))).one_or_none()
         return None if row is None else _guild_of(row)
 
+    async def all(self, platform: Platform) -> tuple[Guild, ...]:
+        """The platform's guilds that have not removed us."""
+        query = select(guilds).where(guilds.c.platform == platform, guilds.c.removed_at.is_(None)).order_by(guilds.c.id)
+        async with self._database.read() as connection:
+            return tuple(_guild_of(row) for row in await connection.execute(query))
+
     async def save_settings(self, guild_id: int, settings: GuildSettings, actor: str) -> None:
         """Stores the settings and, in the same transaction, an audit entry that names what `actor` changed."""
         this = guilds.c.id == guild_id

@@ -1,0 +1,120 @@
+"""The connection to Discord: gateway, guilds, buttons, the publication of commands."""
+
+import hashlib
+import json
+import logging
+import re
+from typing import Any
+
+import discord
+import yarl
+from discord import app_commands, ui
+
+from bot.discord.front_desk import FrontDesk
+from bot.discord.guild_book import GuildBook
+from bot.discord.live_replies import LiveReplies
+from bot.discord.modal import ModalId
+from bot.discord.translations import Translations
+from bot.discord.tree import build_tree
+from handlers.buttons import read_button_id
+from handlers.studio import Studio
+from storage.notes import Notes
+
+_log = logging.getLogger(__name__)
+
+
+class LimnerClient(discord.AutoShardedClient):
+    """Hears interactions and the coming and going of guilds, which is all that it asks Discord for."""
+
+    def __init__(self, studio: Studio, *, gateway_url: str | None = None, **options: Any) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            **options,
+        )
+        self.studio = studio
+        self.live = LiveReplies()
+        self.guild_book = GuildBook(studio=studio)
+        self.desk = FrontDesk(studio=studio, guilds=self.guild_book, live=self.live)
+        self.tree = build_tree(self, self.desk)
+        self._gateway_url = gateway_url
+
+    async def setup_hook(self) -> None:
+        """Before the gateway: remember the guilds, make the buttons work, publish the commands if they changed."""
+        await self.guild_book.open()
+        self.add_dynamic_items(PressedButton)
+        await self.tree.set_translator(Translations())
+        await publish(self.tree, self.studio.notes, self.application_id or 0)
+        if self._gateway_url is not None:
+            # A client that knows its number of shards takes the default address.
+            discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
+            self.shard_count, _, _ = await self.http.get_bot_gateway()
+
+    async def on_ready(self) -> None:
+        """Take note of the guilds that we are in."""
+        await self.guild_book.meet({str(guild.id): guild.name for guild in self.guilds})
+        _log.info("Discord: ready as %s in %d guilds", self.user, len(self.guilds))
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """A guild invited us."""
+        await self.guild_book.ensure(str(guild.id), guild.name)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """A guild removed us; discord.py tells of an outage by another event."""
+        await self.guild_book.remove(str(guild.id))
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Modals are answered here; commands and buttons find their own way."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        modal = ModalId.read(str(dict(interaction.data or {}).get("custom_id")))
+        if modal is not None:
+            try:
+                await self.desk.submit(interaction, modal)
+            except Exception as error:
+                await self.desk.fault(interaction, error)
+
+
+class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d+"):
+    """Any button that we ever posted, found again by its id, after weeks and restarts."""
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py's signature
+        item: ui.Item[Any],
+        match: re.Match[str],  # noqa: ARG003 - as above
+    ) -> "PressedButton":
+        """The button that was clicked."""
+        assert isinstance(item, ui.Button)
+        return cls(item)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Do what the button says."""
+        client = interaction.client
+        assert isinstance(client, LimnerClient)
+        pressed = read_button_id(self.custom_id)
+        if pressed is None:
+            await interaction.response.send_message(
+                "This button is of another version of Limner; use a newer message.", ephemeral=True
+            )
+            return
+        try:
+            await client.desk.press(interaction, pressed)
+        except Exception as error:
+            await client.desk.fault(interaction, error)
+
+
+async def publish(tree: app_commands.CommandTree[Any], notes: Notes, application_id: int) -> bool:
+    """Tell Discord of the commands if they are not those that it was told of last; whether it was told."""
+    payloads = [await command.get_translated_payload(tree, Translations()) for command in tree.get_commands(type=None)]
+    fingerprint = hashlib.sha256(json.dumps(payloads, sort_keys=True).encode()).hexdigest()
+    name = f"discord commands of {application_id}"
+    if await notes.get(name) == fingerprint:
+        return False
+    await tree.sync()
+    await notes.put(name, fingerprint)
+    _log.info("Discord: published %d commands", len(payloads))
+    return True

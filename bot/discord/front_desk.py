@@ -1,0 +1,269 @@
+"""Answers members: every interaction is acknowledged first, then looked into, then answered in one sentence or more."""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+import discord
+
+from bot.discord.guild_book import GuildBook
+from bot.discord.live_replies import LiveReplies
+from bot.discord.members import address_of, check_install, check_target, member_of
+from bot.discord.modal import ModalId, build_modal, read_entries
+from bot.discord.rendering import render
+from bot.discord.uploads import pack
+from bot.discord.ways import DEFAULT_FILE_LIMIT
+from handlers.answer import answer, answers_privately
+from handlers.arguments import Arguments, Value
+from handlers.buttons import AlreadyHeard, Manner, Press, Pressed, Remove, SendDirect, manner, press
+from handlers.call import Caller
+from handlers.command import Command, Option
+from handlers.completion import Suggestion, complete
+from handlers.form import Form, advanced_form, submit_form
+from handlers.message import Message, Mood
+from handlers.studio import Studio
+from handlers.text_call import parse_text
+from pipeline.errors import UserError
+from storage.guilds import GuildSettings
+
+_log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontDesk:
+    """Takes interactions and answers them; `live` learns of every answer that delivery may still edit."""
+
+    studio: Studio
+    guilds: GuildBook
+    live: LiveReplies
+
+    async def command(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
+        """Answer a slash command; nothing is awaited before its acknowledgement."""
+        try:
+            raw = _with_flags(command, given)
+            chosen = Arguments.check(command, raw).switch("private")
+        except UserError as error:
+            await _refuse_at_once(interaction, error)
+            return
+        await self._reply(
+            interaction,
+            lambda caller: answer(command, raw, caller, self.studio),
+            private=lambda settings: answers_privately(command, chosen, settings),
+        )
+
+    async def advanced(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
+        """Open the form of a command's other options; a modal must be the first answer, so it is looked up first."""
+
+        async def form(caller: Caller) -> Form:
+            check_target(interaction)
+            return await advanced_form(command, _with_flags(command, given), caller, self.studio)
+
+        chosen = given.get("private")
+        private = answers_privately(command, chosen if isinstance(chosen, bool) else None, self._settings(interaction))
+        await self._open(interaction, form, private=private)
+
+    async def submit(self, interaction: Interaction, modal: ModalId) -> None:
+        """Answer a modal."""
+        try:
+            entries = read_entries(self.studio.command(modal.command), dict(interaction.data or {}))
+        except UserError as error:
+            await _refuse_at_once(interaction, error)
+            return
+        await self._reply(
+            interaction,
+            lambda caller: submit_form(modal.call_id, entries, caller, self.studio),
+            private=lambda _settings: modal.private,
+        )
+
+    async def press(self, interaction: Interaction, pressed: Press) -> None:
+        """Answer a click, in the manner that its verb asks for."""
+        ephemeral = _is_ephemeral(interaction)
+        match manner(pressed.verb):
+            case Manner.FORM:
+                private = ephemeral or self._settings(interaction).private_by_default
+                await self._open(interaction, lambda caller: press(pressed, caller, self.studio), private=private)
+            case Manner.IN_PLACE:
+                await self._press_in_place(interaction, pressed)
+            case Manner.NEW_MESSAGE:
+                await self._reply(
+                    interaction,
+                    lambda caller: press(pressed, caller, self.studio),
+                    private=lambda settings: ephemeral or settings.private_by_default,
+                )
+            case Manner.PRIVATE_MESSAGE:
+                await self._reply(interaction, lambda caller: press(pressed, caller, self.studio), private=_always)
+            case other:
+                assert_never(other)
+
+    async def say(self, interaction: Interaction, work: Callable[[], Awaitable[Message]]) -> None:
+        """Answer privately with what `work` finds, which needs no guild."""
+
+        async def ignoring_caller(_caller: Caller) -> Message:
+            return await work()
+
+        await self._reply(interaction, ignoring_caller, private=_always)
+
+    async def suggest(self, interaction: Interaction, option: Option, typed: str) -> tuple[Suggestion, ...]:
+        """What may be typed next into `option`."""
+        if option.completion is None:
+            return ()
+        guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
+        member = member_of(interaction)
+        return await complete(option.completion, typed, guild=guild, member=member, studio=self.studio)
+
+    async def fault(self, interaction: Interaction, error: BaseException) -> None:
+        """Log what went wrong on our side and say so, with a number by which the line in the log is found."""
+        number = secrets.token_hex(4)
+        _log.error("an interaction failed (%s)", number, exc_info=error)
+        sentence = f"Something went wrong on our side and was noted as {number}; try again in a minute."
+        try:
+            await _tell(interaction, UserError(sentence))
+        except discord.HTTPException as second:
+            _log.warning("the member could not be told of %s: %s", number, second)
+
+    async def _reply(
+        self,
+        interaction: Interaction,
+        work: Callable[[Caller], Awaitable[Pressed]],
+        private: Callable[[GuildSettings], bool],
+    ) -> None:
+        """Acknowledge, do the work, answer; of a job the answer is left to delivery, which edits it from here on."""
+        hidden = private(self._settings(interaction))
+        message_id = await _defer(interaction, private=hidden)
+        self.live.add(message_id, interaction)
+        try:
+            check_install(interaction)
+            if not hidden:
+                check_target(interaction)
+            caller = await self._caller(interaction, message_id, private=hidden)
+            _check_still_public(hidden=hidden, wanted=private(caller.guild.settings))
+            result = await work(caller)
+        except UserError as error:
+            self.live.drop(message_id)
+            await _refuse(interaction, error, private=hidden)
+            return
+        if isinstance(result, Message) and result.job_id is not None:
+            return
+        self.live.drop(message_id)
+        await self._answer(interaction, result, private=hidden)
+
+    async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
+        match result:
+            case Message() if result.private and not private:
+                await interaction.delete_original_response()
+                await interaction.followup.send(**render(result).as_new(), ephemeral=True)
+            case Message():
+                await interaction.edit_original_response(**render(result).as_edit())
+            case SendDirect():
+                await self._send_direct(interaction, result)
+            case AlreadyHeard():
+                await interaction.delete_original_response()
+            case Form() | Remove():
+                raise TypeError(f"{type(result).__name__} is no message")
+            case _:
+                assert_never(result)
+
+    async def _press_in_place(self, interaction: Interaction, pressed: Press) -> None:
+        await interaction.response.defer()
+        try:
+            result = await press(pressed, await self._caller(interaction, None, private=False), self.studio)
+        except UserError as error:
+            await _tell(interaction, error)
+            return
+        if isinstance(result, Remove):
+            await interaction.delete_original_response()
+
+    async def _open(
+        self, interaction: Interaction, work: Callable[[Caller], Awaitable[Pressed]], *, private: bool
+    ) -> None:
+        try:
+            check_install(interaction)
+            result = await work(await self._caller(interaction, None, private=private))
+        except UserError as error:
+            await _refuse_at_once(interaction, error)
+            return
+        if isinstance(result, Form):
+            await interaction.response.send_modal(build_modal(result, private=private))
+        else:
+            await interaction.response.defer()
+
+    async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
+        sentence = result.sent
+        parcels = await pack(result.message.pictures, DEFAULT_FILE_LIMIT)
+        try:
+            for pictures in parcels.messages:
+                await interaction.user.send(**render(replace(result.message, pictures=pictures)).as_new())
+        except discord.Forbidden:
+            sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
+        await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())
+
+    async def _caller(self, interaction: Interaction, message_id: str | None, *, private: bool) -> Caller:
+        return Caller(
+            guild=await self.guilds.read(interaction),
+            member=member_of(interaction),
+            reply=address_of(interaction, message_id, private=private),
+        )
+
+    def _settings(self, interaction: Interaction) -> GuildSettings:
+        """The guild's settings as they were last read: the acknowledgement waits for no database."""
+        guild = self.guilds.remembered(interaction)
+        return guild.settings if guild is not None else GuildSettings()
+
+
+def _check_still_public(*, hidden: bool, wanted: bool) -> None:
+    """Refuse to answer in public what the guild's settings, read since, want to be private; raises UserError."""
+    if wanted and not hidden:
+        raise UserError("The admins have just made answers here private; please ask again.")
+
+
+def _always(_settings: GuildSettings) -> bool:
+    return True
+
+
+def _is_ephemeral(interaction: Interaction) -> bool:
+    return interaction.message is not None and interaction.message.flags.ephemeral
+
+
+def _with_flags(command: Command, given: Mapping[str, Value]) -> dict[str, Value]:
+    """The values with the flags that were typed behind the free text, as on every other platform."""
+    if command.rest is None or not isinstance(text := given.get(command.rest.name), str):
+        return dict(given)
+    without = {name: value for name, value in given.items() if name != command.rest.name}
+    return {**parse_text(command, text), **without}
+
+
+async def _defer(interaction: Interaction, *, private: bool) -> str:
+    """Acknowledge and return the id of the message that will hold the answer."""
+    response = await interaction.response.defer(ephemeral=private, thinking=True)
+    if response is not None and response.message_id is not None:
+        return str(response.message_id)
+    return str((await interaction.original_response()).id)
+
+
+async def _refuse_at_once(interaction: Interaction, error: UserError) -> None:
+    await interaction.response.send_message(**render(_refusal(error)).as_new(), ephemeral=True)
+
+
+async def _tell(interaction: Interaction, error: UserError) -> None:
+    """Say it to the member alone, whatever was answered before."""
+    if interaction.response.is_done():
+        await interaction.followup.send(**render(_refusal(error)).as_new(), ephemeral=True)
+    else:
+        await _refuse_at_once(interaction, error)
+
+
+async def _refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:
+    """Say no to the member alone: what was acknowledged in public is taken away first."""
+    if private:
+        await interaction.edit_original_response(**render(_refusal(error)).as_edit())
+    else:
+        await interaction.delete_original_response()
+        await _tell(interaction, error)
+
+
+def _refusal(error: UserError) -> Message:
+    return Message(headline=str(error), mood=Mood.FAILED, private=True)

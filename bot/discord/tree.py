@@ -1,0 +1,144 @@
+"""The application commands, built from the descriptions in `handlers`: a new command is no work here."""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, assert_never
+
+import discord
+from discord import app_commands
+from discord.app_commands import locale_str
+
+from bot.discord.front_desk import FrontDesk
+from bot.discord.picture_menu import add_picture_menu
+from handlers.arguments import Value
+from handlers.command import Audience, Command, Option, OptionKind
+
+_ADVANCED: Final = "advanced"
+_MAX_SUGGESTION: Final = 100
+
+Interaction = discord.Interaction[Any]
+Complete = Callable[[Interaction, str], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
+
+
+class LimnerTree(app_commands.CommandTree[Any]):
+    """The tree that tells the front desk of everything that goes wrong in a command."""
+
+    desk: FrontDesk
+
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
+        """Say that something went wrong, and log why."""
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        await self.desk.fault(interaction, cause)
+
+
+def build_tree(client: discord.Client, desk: FrontDesk) -> LimnerTree:
+    """The tree of all commands and of what can be done with a picture."""
+    tree = LimnerTree(client)
+    tree.desk = desk
+    for command in desk.studio.commands:
+        tree.add_command(_slash_command(command, desk))
+    add_picture_menu(tree, desk)
+    return tree
+
+
+def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
+    shown = [option for option in command.options if not option.advanced]
+    # Discord wants required options first, and keeps the order otherwise.
+    shown.sort(key=lambda option: not option.required)
+    built: app_commands.Command[Any, ..., None] = app_commands.Command(
+        name=locale_str(command.name),
+        description=locale_str(command.help),
+        callback=_callback(command, shown, desk),
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+    if command.audience is Audience.ADMINS:
+        built.default_permissions = discord.Permissions(manage_guild=True)
+    for option in shown:
+        if option.completion is not None:
+            built.autocomplete(_identifier(option.name))(_completer(option, desk))
+    return built
+
+
+def _callback(command: Command, shown: list[Option], desk: FrontDesk) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A function whose signature says which options there are, which is how discord.py learns of them."""
+
+    async def run(interaction: Interaction, **values: Any) -> None:
+        given = {name.replace("_", "-"): _native(value) for name, value in values.items() if value is not None}
+        if given.pop(_ADVANCED, False):
+            await desk.advanced(interaction, command, given)
+        else:
+            await desk.command(interaction, command, given)
+
+    parameters = [inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Interaction)]
+    parameters += [_parameter(option) for option in shown]
+    described = {_identifier(option.name): locale_str(option.help[:100]) for option in shown}
+    if command.has_advanced:
+        parameters.append(_keyword(_ADVANCED, bool, required=False))
+        described[_ADVANCED] = locale_str("Opens a form with more options")
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # inspect's own protocol
+    app_commands.describe(**described)(run)
+    app_commands.rename(**{_identifier(option.name): locale_str(option.name) for option in shown})(run)
+    choices = {
+        _identifier(option.name): [app_commands.Choice(name=choice, value=choice) for choice in option.choices]
+        for option in shown
+        if option.kind is OptionKind.CHOICE
+    }
+    app_commands.choices(**choices)(run)
+    return run
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    return _keyword(_identifier(option.name), _annotation(option), required=option.required)
+
+
+def _keyword(name: str, annotation: object, *, required: bool) -> inspect.Parameter:
+    default = inspect.Parameter.empty if required else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation(option: Option) -> object:
+    """The type that discord.py reads an option's kind, range and choices from."""
+    match option.kind:
+        case OptionKind.TEXT | OptionKind.CHOICE:
+            return str
+        case OptionKind.INTEGER:
+            return app_commands.Range[int, _whole(option.low), _whole(option.high)]
+        case OptionKind.NUMBER:
+            return app_commands.Range[float, option.low, option.high]
+        case OptionKind.SWITCH:
+            return bool
+        case OptionKind.CHANNEL:
+            return app_commands.AppCommandChannel
+        case OptionKind.ROLE:
+            return discord.Role
+        case _:
+            assert_never(option.kind)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _native(value: Any) -> Value:
+    """A value as handlers take it: channels and roles by their ids."""
+    return str(value.id) if isinstance(value, discord.Role | app_commands.AppCommandChannel) else value
+
+
+def _identifier(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _completer(option: Option, desk: FrontDesk) -> Complete:
+    async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[Any]]:
+        found = await desk.suggest(interaction, option, typed)
+        return [
+            app_commands.Choice(
+                name=f"{item.value} · {item.help}"[:_MAX_SUGGESTION],
+                value=int(item.value) if option.kind is OptionKind.INTEGER else item.value,
+            )
+            for item in found
+            if len(item.value) <= _MAX_SUGGESTION
+        ]
+
+    return complete
