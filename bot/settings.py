@@ -63,6 +63,27 @@ class Settings(BaseSettings):
     """Another address of Discord's gateway, instead of the one that the API names."""
 
     slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
+    """With SLACK_APP_TOKEN: one workspace over Socket Mode (docs/slack.md)."""
+
+    slack_app_token: SecretStr | None = Field(default=None, alias="SLACK_APP_TOKEN")
+
+    slack_signing_secret: SecretStr | None = Field(default=None, alias="SLACK_SIGNING_SECRET")
+    """With the client's id and secret: many workspaces, each of which installs the app (docs/slack.md)."""
+
+    slack_client_id: str | None = Field(default=None, alias="SLACK_CLIENT_ID")
+    slack_client_secret: SecretStr | None = Field(default=None, alias="SLACK_CLIENT_SECRET")
+
+    slack_api_base: str = Field(default="https://slack.com/api/", alias="SLACK_API_BASE")
+    """Slack's Web API; another one for GovSlack or for tests."""
+
+    slack_command_prefix: str = Field(default="", alias="SLACK_COMMAND_PREFIX")
+    """In front of every slash command but the umbrella's: `img-` makes /img-imagine."""
+
+    slack_command_names: str = Field(default="", alias="SLACK_COMMAND_NAMES")
+    """Other names for single commands: `imagine=draw limner=studio`."""
+
+    key: SecretStr | None = Field(default=None, alias="LIMNER_KEY")
+    """Seals stored tokens; of several, separated by commas, the first seals. By default a file in the data folder."""
 
     @classmethod
     def load(cls) -> Self:

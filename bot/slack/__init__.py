@@ -1,0 +1,1 @@
+"""Slack: one workspace over Socket Mode, or many over signed requests with OAuth."""

@@ -1,0 +1,122 @@
+"""The Bolt app: which payload goes to which listener."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.answers import OPEN_FORM
+from bot.slack.home import Home
+from bot.slack.listeners import Ack, Body, Listeners
+from bot.slack.modal import CALLBACK, OPTION_ACTION
+from bot.slack.names import CommandNames, is_housekeeping
+from bot.slack.once import Once
+from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
+from bot.slack.picture_shortcut import PictureShortcut
+from bot.slack.removal import Removal
+from bot.slack.tenant import Tenant
+from bot.slack.workspaces import NotInstalled, Workspaces
+from handlers.command import Command
+
+_log = logging.getLogger(__name__)
+
+NOT_INSTALLED = "Limner is no longer installed in this workspace; ask an admin to install it again."
+
+
+class Authorize(AsyncAuthorize):
+    """Tells Bolt who we are in the workspace of a request; calls nobody, for Slack waits three seconds."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    async def __call__(
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        actor_enterprise_id: str | None = None,  # noqa: ARG002 - Bolt's signature
+        actor_team_id: str | None = None,  # noqa: ARG002 - Bolt's signature
+        actor_user_id: str | None = None,  # noqa: ARG002 - Bolt's signature
+    ) -> AuthorizeResult | None:
+        """Who we are there, or None where nobody installed us."""
+        org_id = enterprise_id if context.is_enterprise_install else None
+        try:
+            identity = await self._workspaces.identity(Tenant(team_id=team_id or "", org_id=org_id))
+        except NotInstalled:
+            return None
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            user_id=user_id,
+            bot_id=identity.bot_id,
+            bot_user_id=identity.user_id,
+            bot_token=identity.token,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everyone who listens."""
+
+    listeners: Listeners
+    home: Home
+    shortcut: PictureShortcut
+    removal: Removal
+    names: CommandNames
+    commands: tuple[Command, ...]
+
+
+def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
+    """An app that verifies signatures, hears each payload once and passes it to its listener."""
+    app = AsyncApp(
+        name="limner",
+        logger=_log,
+        client=client,
+        signing_secret=signing_secret,
+        authorize=Authorize(workspaces),  # type: ignore[arg-type] # Bolt takes an AsyncAuthorize, and says so only in its code
+        user_facing_authorize_error_message=NOT_INSTALLED,
+    )
+    once = Once()
+
+    async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
+        if not once.is_new(body):
+            return BoltResponse(status=200)
+        await next()
+        return None
+
+    app.middleware(hear_once)
+    _listen_to_commands(app, desk)
+    app.action(re.compile(r"^v\d+:"))(desk.listeners.button)
+    app.action(re.compile(f"^{OPEN_FORM}:"))(desk.listeners.open_form)
+    app.options(re.compile(f"^{OPTION_ACTION}:"))(desk.listeners.suggest)
+    app.view(CALLBACK)(desk.listeners.submission)
+    app.message_shortcut(USE_PICTURE)(desk.shortcut.used)
+    app.event("app_mention")(desk.listeners.mention)
+    app.event("app_home_opened")(desk.home.opened)
+    app.event("app_uninstalled")(desk.removal.uninstalled)
+    app.event("tokens_revoked")(desk.removal.revoked)
+    return app
+
+
+def _listen_to_commands(app: AsyncApp, desk: Desk) -> None:
+    app.command(desk.names.umbrella)(desk.listeners.umbrella)
+    for command in desk.commands:
+        if not is_housekeeping(command):
+            app.command(desk.names.slash(command.name))(_listener(desk.listeners, command))
+
+
+def _listener(listeners: Listeners, command: Command) -> Callable[[Ack, Body], Awaitable[None]]:
+    async def heard(ack: Ack, body: Body) -> None:
+        await listeners.command(ack, body, command)
+
+    return heard

@@ -1,0 +1,154 @@
+"""Slack's side of delivery: one status message a job, edited in place until its pictures stand in it."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from slack_sdk.errors import SlackApiError
+
+from bot.slack.client import PacedClient
+from bot.slack.content import Renderer
+from bot.slack.message_ref import MessageRef
+from bot.slack.poster import edit, mention, post, put
+from bot.slack.progress_board import ProgressBoard
+from bot.slack.tenant import Tenant
+from bot.slack.troubles import Trouble, code_of, delivery_errors, sentence_of, trouble_of
+from bot.slack.uploads import Uploads
+from bot.slack.workspaces import Workspaces
+from handlers.chat_platform import Undeliverable
+from handlers.message import Message, Mood
+from storage.guilds import Platform
+from storage.replies import Outbox, ReplyAddress
+
+_EDIT_SECONDS: Final = 3.0
+
+
+@dataclass(slots=True, kw_only=True)
+class SlackPlatform:
+    """Posts by the bot's token of the job's tenant, resolved anew each time."""
+
+    workspaces: Workspaces
+    outbox: Outbox
+    renderer: Renderer
+    uploads: Uploads
+    _boards: dict[str, ProgressBoard] = field(default_factory=dict)
+    _standing: dict[int, MessageRef] = field(default_factory=dict)
+    _uploaded: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def platform(self) -> Platform:
+        """Slack."""
+        return Platform.SLACK
+
+    @property
+    def seconds_between_edits(self) -> float:
+        """Slack counts edits by the minute and the workspace; the board of each spreads them further."""
+        return _EDIT_SECONDS
+
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:
+        """Put the newest state on the workspace's board; returns at once."""
+        job_id = _job_id(message)
+        board = self._boards.get(address.tenant)
+        if board is None:
+            client = await self.workspaces.client(Tenant.parse(address.tenant))
+            board = self._boards[address.tenant] = ProgressBoard(draw=self._draw, turn=client.pace.progress_turn)
+        board.show(job_id, address, message)
+
+    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
+        """Put the pictures into the status message, or wherever it is still possible; raises as the seam says.
+
+        The status message is posted and remembered before anything is put into it, so a crash posts nothing twice:
+        what is repeated is an edit, which changes nothing.
+        """
+        job_id = _job_id(message)
+        if (board := self._boards.get(address.tenant)) is not None:
+            await board.end(job_id)
+        try:
+            place = await self._deliver(job_id, address, message, nonce)
+        except Undeliverable:
+            self._forget(job_id, nonce)
+            raise
+        self._forget(job_id, nonce)
+        return place.text
+
+    async def _deliver(self, job_id: int, address: ReplyAddress, message: Message, nonce: str) -> MessageRef:
+        with delivery_errors():
+            client = await self.workspaces.client(Tenant.parse(address.tenant))
+            standing = await self._status(client, job_id, address, message)
+            file_ids = await self._upload(client, address, standing, message, nonce)
+            place = await put(client, address, standing, self.renderer.content(message, file_ids))
+            if message.mentions:
+                words = "this did not work out." if message.mood is Mood.FAILED else "your pictures are here."
+                await mention(client, address, place, words)
+        return place
+
+    def _forget(self, job_id: int, nonce: str) -> None:
+        """Keep nothing of a job that is settled."""
+        self._standing.pop(job_id, None)
+        self._uploaded.pop(nonce, None)
+
+    async def send(self, address: ReplyAddress, message: Message) -> None:
+        """Post a message that belongs to no running job, with its pictures."""
+        with delivery_errors():
+            client = await self.workspaces.client(Tenant.parse(address.tenant))
+            file_ids = await self.uploads.upload(client, message.pictures)
+            await post(client, address, self.renderer.content(message, file_ids))
+
+    async def close(self) -> None:
+        """Stop drawing progress."""
+        for board in self._boards.values():
+            await board.close()
+
+    async def _draw(self, job_id: int, address: ReplyAddress, message: Message) -> None:
+        client = await self.workspaces.client(Tenant.parse(address.tenant))
+        standing = self._find(job_id, address)
+        if standing is None:
+            await self._post_status(client, job_id, address, message)
+        else:
+            await edit(client, standing, self.renderer.content(message))
+
+    async def _status(
+        self, client: PacedClient, job_id: int, address: ReplyAddress, message: Message
+    ) -> MessageRef | None:
+        """The status message that stands; posted first where pictures are to be put into it and there is none."""
+        standing = self._find(job_id, address)
+        if standing is None and message.pictures:
+            working = Message(headline=message.headline, mood=Mood.WORKING, job_id=job_id)
+            standing = await self._post_status(client, job_id, address, working)
+        return standing
+
+    async def _post_status(
+        self, client: PacedClient, job_id: int, address: ReplyAddress, message: Message
+    ) -> MessageRef:
+        standing = await post(client, address, self.renderer.content(message))
+        self._standing[job_id] = standing
+        await self.outbox.set_message(job_id, standing.text)
+        return standing
+
+    def _find(self, job_id: int, address: ReplyAddress) -> MessageRef | None:
+        """What we posted ourselves is newer than what the address was read with."""
+        if job_id in self._standing:
+            return self._standing[job_id]
+        return MessageRef.parse(address.message_id) if address.message_id else None
+
+    async def _upload(
+        self, client: PacedClient, address: ReplyAddress, standing: MessageRef | None, message: Message, nonce: str
+    ) -> tuple[str, ...]:
+        """The files of a message, uploaded once however often its posting is tried."""
+        if nonce not in self._uploaded:
+            try:
+                self._uploaded[nonce] = await self.uploads.upload(client, message.pictures)
+            except SlackApiError as error:
+                if trouble_of(error) is not Trouble.NO_FILES:
+                    raise
+                sorry = Message(
+                    headline=message.headline, mood=Mood.FAILED, lines=(sentence_of(error),), job_id=message.job_id
+                )
+                await put(client, address, standing, self.renderer.content(sorry))
+                raise Undeliverable(f"no files are taken: {code_of(error)}") from error
+        return self._uploaded[nonce]
+
+
+def _job_id(message: Message) -> int:
+    if message.job_id is None:
+        raise ValueError(f"a message of no job has no status: {message.headline}")
+    return message.job_id

@@ -1,0 +1,38 @@
+"""A Web API client that keeps to its workspace's pace and retries what is worth retrying."""
+
+from typing import Any
+
+import aiohttp
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+    AsyncServerErrorRetryHandler,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.slack.pace import Pace
+
+
+def retry_handlers() -> list[AsyncRetryHandler]:
+    """What every client retries; by default slack_sdk retries broken connections alone."""
+    return [
+        AsyncConnectionErrorRetryHandler(),
+        AsyncRateLimitErrorRetryHandler(max_retry_count=1),
+        AsyncServerErrorRetryHandler(max_retry_count=1),
+    ]
+
+
+class PacedClient(AsyncWebClient):
+    """A workspace's client: each call waits for its turn."""
+
+    def __init__(self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, pace: Pace) -> None:
+        super().__init__(token=token, base_url=base_url, session=session, retry_handlers=retry_handlers())
+        self.pace = pace
+
+    async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
+        """Call a method when its turn has come; raises TryLater, SlackApiError or a connection's own error."""
+        body = arguments.get("json") or arguments.get("params") or {}
+        await self.pace.turn(api_method, body.get("channel"))
+        return await super().api_call(api_method, **arguments)

@@ -1,0 +1,167 @@
+"""Slack as a whole: opened from the settings, with what the pool, the web server and a connection need of it."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.assembly import Workshop
+from bot.settings import Settings
+from bot.slack.answers import Answers
+from bot.slack.bolt_app import Desk, bolt_app
+from bot.slack.callers import Callers
+from bot.slack.chat_platform import SlackPlatform
+from bot.slack.client import PacedClient, retry_handlers
+from bot.slack.content import Renderer
+from bot.slack.home import Home
+from bot.slack.inbox import SLACK_FILES, Inbox
+from bot.slack.installations import SealedInstallationStore
+from bot.slack.listeners import Listeners
+from bot.slack.members import Members
+from bot.slack.names import CommandNames
+from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
+from bot.slack.pace import Pace
+from bot.slack.picture_shortcut import PictureShortcut
+from bot.slack.removal import Removal
+from bot.slack.seal import Seal
+from bot.slack.transport import Distributed, SocketMode, Transport, transport
+from bot.slack.uploads import Uploads
+from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
+from storage.installations import Installations
+
+_log = logging.getLogger(__name__)
+
+EVENTS_PATH = "/slack/events"
+_Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackEdge:
+    """`chat` delivers; `routes` answer Slack's requests; `listening` holds the WebSocket where there is one."""
+
+    chat: SlackPlatform
+    routes: tuple[web.RouteDef, ...]
+    app: AsyncApp
+    socket: SocketMode | None
+    client: AsyncWebClient
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear what members do until the block ends."""
+        if self.socket is None:
+            yield
+            return
+        handler = AsyncSocketModeHandler(
+            self.app, self.socket.app_token, logger=_log, web_client=_plain_client(self.client, self.socket.app_token)
+        )
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call] # Bolt leaves it untyped
+            _log.info("Slack: connected over Socket Mode")
+            yield
+        finally:
+            await handler.close_async()  # type: ignore[no-untyped-call] # as above
+
+
+@asynccontextmanager
+async def open_slack(settings: Settings, workshop: Workshop) -> AsyncIterator[SlackEdge | None]:
+    """Slack as the settings ask for it, None where they do not; raises UserError naming what is missing."""
+    chosen = transport(settings)
+    if chosen is None:
+        yield None
+        return
+    studio = workshop.studio
+    names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, studio.commands)
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
+        workspaces, flow = _workspaces(chosen, settings, workshop, client, session)
+        chat = SlackPlatform(
+            workspaces=workspaces,
+            outbox=studio.outbox,
+            renderer=Renderer(names=names, commands=studio.commands),
+            uploads=Uploads(session),
+        )
+        desk = _desk(workshop, workspaces, chat, session, settings)
+        app = bolt_app(desk, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
+        socket = chosen if isinstance(chosen, SocketMode) else None
+        try:
+            routes = () if socket else _routes(app, flow)
+            yield SlackEdge(chat=chat, routes=routes, app=app, socket=socket, client=client)
+        finally:
+            await chat.close()
+
+
+def _workspaces(
+    chosen: Transport, settings: Settings, workshop: Workshop, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> tuple[Workspaces, AsyncOAuthFlow | None]:
+    def new_client(pace: Pace, token: str | None = None) -> PacedClient:
+        return PacedClient(token=token, base_url=settings.slack_api_base, session=session, pace=pace)
+
+    if not isinstance(chosen, Distributed):
+        return OneWorkspace(new_client(Pace(), chosen.bot_token)), None
+    seal = open_seal(settings)
+    store = SealedInstallationStore(Installations(workshop.database), seal)
+    rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
+    many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
+    return many, oauth_flow(chosen, store, seal, client)
+
+
+def open_seal(settings: Settings) -> Seal:
+    """The seal of LIMNER_KEY, or of the key in the data folder."""
+    key = settings.key.get_secret_value() if settings.key else ""
+    return Seal.from_keys(key) if key else Seal.from_file(settings.data)
+
+
+def _desk(
+    workshop: Workshop, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
+) -> Desk:
+    studio = workshop.studio
+    callers = Callers(studio=studio, members=Members(workspaces=workspaces))
+    answers = Answers(workspaces=workspaces, chat=chat, session=session)
+    listeners = Listeners(studio=studio, callers=callers, answers=answers, workspaces=workspaces, chat=chat)
+    inbox = Inbox(session=session, origin=files_origin(settings.slack_api_base))
+    return Desk(
+        listeners=listeners,
+        home=Home(studio=studio, callers=callers, workspaces=workspaces, listeners=listeners),
+        shortcut=PictureShortcut(workspaces=workspaces, answers=answers, listeners=listeners, inbox=inbox),
+        removal=Removal(callers=callers, workspaces=workspaces),
+        names=chat.renderer.names,
+        commands=studio.commands,
+    )
+
+
+def files_origin(api_base: str) -> str:
+    """Where files may come from: Slack's file host, or the host of another API that the settings name."""
+    origin, _, _ = api_base.partition("/api")
+    return SLACK_FILES if origin == "https://slack.com" else origin
+
+
+def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None) -> tuple[web.RouteDef, ...]:
+    routes = [web.post(EVENTS_PATH, _handler(app.async_dispatch))]
+    if flow is not None:
+        routes.append(web.get(INSTALL_PATH, _handler(flow.handle_installation)))
+        routes.append(web.get(REDIRECT_PATH, _handler(flow.handle_callback)))
+    return tuple(routes)
+
+
+def _handler(answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        return await to_aiohttp_response(await answer(await to_bolt_request(request)))
+
+    return handle
+
+
+def _plain_client(client: AsyncWebClient, token: str) -> AsyncWebClient:
+    return AsyncWebClient(
+        token=token, base_url=client.base_url, session=client.session, retry_handlers=client.retry_handlers
+    )

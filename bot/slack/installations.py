@@ -1,0 +1,76 @@
+"""Who installed us, kept behind slack_sdk's own interface and sealed at rest."""
+
+import json
+import logging
+from typing import Any
+
+from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
+
+from bot.slack.seal import Seal
+from storage.guilds import Platform
+from storage.installations import Installations
+
+_log = logging.getLogger(__name__)
+
+
+class SealedInstallationStore(AsyncInstallationStore):
+    """Bot installations in our own database (docs/decisions/slack-installations.md says why not slack_sdk's store)."""
+
+    def __init__(self, installations: Installations, seal: Seal) -> None:
+        self._installations = installations
+        self._seal = seal
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger that slack_bolt asks for."""
+        return _log
+
+    async def async_save(self, installation: Installation) -> None:
+        """Keep an installation's bot; no user tokens are asked for."""
+        await self.async_save_bot(installation.to_bot())
+
+    async def async_save_bot(self, bot: Bot) -> None:
+        """Keep a bot in place of the one that was there."""
+        tenant = _key(bot.enterprise_id, bot.team_id, is_enterprise_install=bot.is_enterprise_install)
+        await self._installations.save(Platform.SLACK, tenant, self._seal.close(json.dumps(vars(bot))))
+
+    async def async_find_bot(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        is_enterprise_install: bool | None = False,
+    ) -> Bot | None:
+        """The bot that serves a workspace or an organisation."""
+        tenant = _key(enterprise_id, team_id, is_enterprise_install=bool(is_enterprise_install))
+        return await self.find(tenant)
+
+    async def find(self, tenant: str) -> Bot | None:
+        """The bot kept under the id of a workspace or an organisation."""
+        sealed = await self._installations.find(Platform.SLACK, tenant)
+        if sealed is None:
+            return None
+        values: dict[str, Any] = json.loads(self._seal.open(sealed))
+        return Bot(**values)
+
+    async def bots(self) -> list[Bot]:
+        """Every bot that is kept."""
+        found = [await self.find(tenant) for tenant in await self._installations.tenants(Platform.SLACK)]
+        return [bot for bot in found if bot is not None]
+
+    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
+        """Forget a workspace's bot, or without a workspace the organisation's."""
+        await self._installations.delete(Platform.SLACK, team_id or enterprise_id or "")
+
+    async def async_delete_installation(
+        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
+    ) -> None:
+        """Nothing: users' own tokens are never kept."""
+
+
+def _key(enterprise_id: str | None, team_id: str | None, *, is_enterprise_install: bool) -> str:
+    key = enterprise_id if is_enterprise_install else team_id
+    if not key:
+        raise ValueError("an installation names neither a workspace nor an organisation")
+    return key

@@ -1,0 +1,157 @@
+"""A form as a Slack modal, and the entries that come back from one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from bot.slack.content import Block, plain
+from handlers.command import Command, Option, OptionKind
+from handlers.form import Field, Form
+
+CALLBACK: Final = "form"
+OPTION_ACTION: Final = "option"
+
+_TITLE: Final = 24
+_LABEL: Final = 150
+_HINT: Final = 150
+_CHOICES: Final = 100
+_CHOICE_TEXT: Final = 75
+_INPUT_TEXT: Final = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPlace:
+    """What a form must know when it comes back: its command, the saved call that it completes, where answers go."""
+
+    command: str
+    call_id: int | None
+    channel_id: str | None
+    thread_id: str | None
+
+    @property
+    def text(self) -> str:
+        """The form that a view carries."""
+        return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id])
+
+    @classmethod
+    def parse(cls, text: str) -> "FormPlace":
+        """The place that a view carried."""
+        command, call_id, channel_id, thread_id = json.loads(text)
+        return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id)
+
+
+def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:
+    """Every option of a command as a question, with what was given already."""
+    return tuple(Field(option=option, value=values.get(option.name, "")) for option in command.options)
+
+
+def form_view(form: Form, channel_id: str | None, thread_id: str | None) -> Block:
+    """The modal that continues a saved call."""
+    place = FormPlace(command=form.command.name, call_id=form.call_id, channel_id=channel_id, thread_id=thread_id)
+    return modal(form.title, form.command, form.fields, place)
+
+
+def modal(title: str, command: Command, fields: tuple[Field, ...], place: FormPlace) -> Block:
+    """The whole form of a command, its advanced options below a heading."""
+    simple = [_input(command, field) for field in fields if not field.option.advanced]
+    advanced = [_input(command, field) for field in fields if field.option.advanced]
+    heading: list[Block] = [{"type": "divider"}, {"type": "header", "text": plain("Advanced", 150)}]
+    return {
+        "type": "modal",
+        "callback_id": CALLBACK,
+        "private_metadata": place.text,
+        "title": plain(title, _TITLE),
+        "submit": plain("Go", _TITLE),
+        "close": plain("Cancel", _TITLE),
+        "blocks": [*simple, *(heading if simple and advanced else []), *advanced],
+    }
+
+
+def entries(view: Mapping[str, Any]) -> dict[str, str]:
+    """What was entered, by option; an empty field is an empty text."""
+    values: Mapping[str, Mapping[str, Any]] = view["state"]["values"]
+    return {block_id: _entered(next(iter(elements.values()))) for block_id, elements in values.items()}
+
+
+def errors(view: Mapping[str, Any], field: str, sentence: str) -> dict[str, str]:
+    """The sentence beside the field that it is about, or beside the first one."""
+    blocks = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
+    return {field if field in blocks else blocks[0]: sentence}
+
+
+def option_of(action_id: str) -> tuple[str, str] | None:
+    """The command and the option that a field of ours asks for."""
+    kind, _, rest = action_id.partition(":")
+    command, _, option = rest.partition(":")
+    return (command, option) if kind == OPTION_ACTION and option else None
+
+
+def choice(text: str, value: str) -> Block:
+    """One entry of a select."""
+    return {"text": plain(text, _CHOICE_TEXT), "value": value[:_CHOICE_TEXT]}
+
+
+def _input(command: Command, field: Field) -> Block:
+    option = field.option
+    return {
+        "type": "input",
+        "block_id": option.name,
+        "optional": not option.required,
+        "label": plain(option.name.replace("-", " ").capitalize(), _LABEL),
+        "hint": plain(_hint(option), _HINT),
+        "element": {"action_id": f"{OPTION_ACTION}:{command.name}:{option.name}", **_element(option, field.value)},
+    }
+
+
+def _hint(option: Option) -> str:
+    match option.kind:
+        case OptionKind.INTEGER | OptionKind.NUMBER:
+            return f"{option.help}: {option.range_text}"
+        case _:
+            return option.help
+
+
+def _element(option: Option, value: str) -> Block:
+    if option.completion is not None:
+        suggested = {"initial_option": choice(value, value)} if value else {}
+        return {"type": "external_select", "min_query_length": 0, **suggested}
+    match option.kind:
+        case OptionKind.TEXT | OptionKind.ROLE:
+            filled = {"initial_value": value[:_INPUT_TEXT]} if value else {}
+            return {"type": "plain_text_input", "multiline": option.rest, "max_length": _INPUT_TEXT, **filled}
+        case OptionKind.INTEGER | OptionKind.NUMBER:
+            return _number(option, value)
+        case OptionKind.CHOICE:
+            return _select(option.choices, value)
+        case OptionKind.SWITCH:
+            return _select(("on", "off"), value)
+        case OptionKind.CHANNEL:
+            there = {"initial_conversation": value} if value else {}
+            return {"type": "conversations_select", **there}
+        case _:
+            assert_never(option.kind)
+
+
+def _number(option: Option, value: str) -> Block:
+    element: Block = {"type": "number_input", "is_decimal_allowed": option.kind is OptionKind.NUMBER}
+    if option.low is not None:
+        element["min_value"] = f"{option.low:.10g}"
+    if option.high is not None:
+        element["max_value"] = f"{option.high:.10g}"
+    if value:
+        element["initial_value"] = value
+    return element
+
+
+def _select(choices: tuple[str, ...], value: str) -> Block:
+    options = [choice(text, text) for text in choices[:_CHOICES]]
+    picked = {"initial_option": choice(value, value)} if value in choices else {}
+    return {"type": "static_select", "options": options, **picked}
+
+
+def _entered(state: Mapping[str, Any]) -> str:
+    selected = state.get("selected_option")
+    if selected:
+        return str(selected["value"])
+    return str(state.get("value") or state.get("selected_conversation") or "")

@@ -1,0 +1,75 @@
+"""The message shortcut "Use this picture": a picture that Limner made opens its form again, filled as it was made."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bot.slack.answers import Answers
+from bot.slack.content import Block, plain, section
+from bot.slack.inbox import Inbox
+from bot.slack.listeners import Ack, Body, Listeners
+from bot.slack.modal import FormPlace, fields_of, modal
+from bot.slack.visit import Visit
+from bot.slack.workspaces import Workspaces
+from handlers.form import value_text
+from handlers.imagine import COMMAND, request_values
+from pipeline.errors import UserError
+from pipeline.picture_info import read
+
+CALLBACK: Final = "use-picture"
+_TITLE: Final = "Use this picture"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureShortcut:
+    """Reads the story that a picture of ours carries; other pictures cannot be started from yet, and that is said."""
+
+    workspaces: Workspaces
+    answers: Answers
+    listeners: Listeners
+    inbox: Inbox
+
+    async def used(self, ack: Ack, body: Body) -> None:
+        """Open a form at once, since the trigger does not wait; fill it when the picture was looked at."""
+        await ack()
+        visit = Visit.of_interaction(body)
+        async with self.listeners.told(visit):
+            client = await self.workspaces.client(visit.tenant)
+            opened = await client.views_open(trigger_id=visit.trigger_id, view=_note("Looking at the picture …"))
+            try:
+                view = await self._form(visit, body["message"])
+            except UserError as error:
+                view = _note(str(error))
+            await client.views_update(view_id=opened["view"]["id"], view=view)
+
+    async def _form(self, visit: Visit, message: Mapping[str, Any]) -> Block:
+        file_id = _file_id(message)
+        if file_id is None:
+            raise UserError("There is no picture in that message; use the shortcut on one that has a picture.")
+        client = await self.workspaces.client(visit.tenant)
+        file = (await client.files_info(file=file_id))["file"]
+        data = await self.inbox.picture(file, client.token or "")
+        try:
+            story = await asyncio.to_thread(read, data)
+        except UserError:
+            raise UserError(
+                "Limner did not make this picture; starting from a picture of one's own comes later."
+            ) from None
+        values = {name: value_text(value) for name, value in request_values(story.request()).items()}
+        place = FormPlace(command=COMMAND.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id)
+        return modal(_TITLE, COMMAND, fields_of(COMMAND, values), place)
+
+
+def _file_id(message: Mapping[str, Any]) -> str | None:
+    """The first picture of a message: one that a member uploaded, or one that stands in our blocks."""
+    for file in message.get("files") or ():
+        return str(file["id"])
+    for block in message.get("blocks") or ():
+        if block.get("type") == "image" and "slack_file" in block:
+            return str(block["slack_file"]["id"])
+    return None
+
+
+def _note(words: str) -> Block:
+    return {"type": "modal", "title": plain(_TITLE, 24), "close": plain("Close", 24), "blocks": [section(words)]}

@@ -1,0 +1,78 @@
+"""A command as it was typed in Slack: by its own name, below the umbrella, or to the bot by a mention."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from handlers.arguments import Arguments
+from handlers.command import Command
+from handlers.studio import Studio
+from handlers.text_call import parse_text
+from pipeline.errors import InvalidRequest
+
+_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+_MENTION: Final = re.compile(r"^\s*<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
+_MAX_UNKNOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedCall:
+    """A command and the text behind it."""
+
+    command: Command
+    text: str
+
+    @property
+    def wants_form(self) -> bool:
+        """Whether nothing was typed for a command that cannot do without."""
+        return not self.text.strip() and any(option.required for option in self.command.options)
+
+
+def below_umbrella(text: str, studio: Studio) -> TypedCall:
+    """`queue`, `imagine red fox …` and the like; nothing at all asks for help. Raises InvalidRequest."""
+    name, _, rest = text.strip().partition(" ")
+    return TypedCall(command=studio.command(name.removeprefix("/").casefold() or "help"), text=rest)
+
+
+def by_mention(text: str, studio: Studio) -> TypedCall:
+    """What was written to the bot: a command, or else a prompt."""
+    words = _MENTION.sub("", text)
+    name, _, rest = words.partition(" ")
+    known = {command.name for command in studio.commands}
+    if not words.strip():
+        return TypedCall(command=studio.command("help"), text="")
+    if name.removeprefix("/").casefold() in known:
+        return TypedCall(command=studio.command(name.removeprefix("/").casefold()), text=rest)
+    return TypedCall(command=studio.command("imagine"), text=words)
+
+
+def unescaped(text: str) -> str:
+    """Slack escapes three characters in what members type."""
+    for entity, character in _ENTITIES:
+        text = text.replace(entity, character)
+    return text
+
+
+def readable_values(call: TypedCall) -> dict[str, str]:
+    """As much of the text as can be understood, for a form that is to be filled: unknown flags are left out."""
+    text = call.text
+    for _ in range(_MAX_UNKNOWN):
+        try:
+            values = parse_text(call.command, text)
+        except InvalidRequest as error:
+            text, before = re.sub(rf"[-—–]+{re.escape(error.field)}\b=?\s*(?:(?!--)\S+)?", "", text), text
+            if text == before:
+                break
+        else:
+            return {name: value for name, value in values.items() if _is_valid(call.command, name, value)}
+    return {}
+
+
+def _is_valid(command: Command, name: str, value: str) -> bool:
+    """Whether a form may show the value: a select refuses a choice that it does not have."""
+    required = {option.name: "x" for option in command.options if option.required}
+    try:
+        Arguments.check(command, {**required, name: value})
+    except InvalidRequest as error:
+        return error.field != name
+    return True

@@ -1,0 +1,53 @@
+"""Pictures into Slack: three steps, then a wait until Slack has processed them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from bot.slack.client import PacedClient
+from handlers.chat_platform import TryLater
+from handlers.message import ShownPicture
+
+_ALT_TEXT: Final = 1000
+_FIRST_LOOK_SECONDS: Final = 0.25
+_LOOKS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Uploads without a channel: a picture is seen only in the message that shows it."""
+
+    _session: aiohttp.ClientSession
+
+    async def upload(self, client: PacedClient, pictures: tuple[ShownPicture, ...]) -> tuple[str, ...]:
+        """The ids of the pictures' files, ready to be shown; raises TryLater or Slack's own errors."""
+        if not pictures:
+            return ()
+        file_ids = tuple([await self._send(client, picture) for picture in pictures])
+        titles: list[dict[str, str | None]] = [
+            {"id": file_id, "title": picture.file_name} for file_id, picture in zip(file_ids, pictures, strict=True)
+        ]
+        await client.files_completeUploadExternal(files=titles)
+        for file_id in file_ids:
+            await _wait_until_ready(client, file_id)
+        return file_ids
+
+    async def _send(self, client: PacedClient, picture: ShownPicture) -> str:
+        ticket = await client.files_getUploadURLExternal(
+            filename=picture.file_name, length=len(picture.data), alt_txt=picture.alt_text[:_ALT_TEXT]
+        )
+        async with self._session.post(ticket["upload_url"], data=picture.data) as answer:
+            answer.raise_for_status()
+        return str(ticket["file_id"])
+
+
+async def _wait_until_ready(client: PacedClient, file_id: str) -> None:
+    """Slack processes a file after its upload; a message that shows it before that is refused."""
+    for look in range(_LOOKS):
+        await asyncio.sleep(_FIRST_LOOK_SECONDS * 2**look)
+        file = (await client.files_info(file=file_id))["file"]
+        if file.get("mimetype"):
+            return
+    raise TryLater(_FIRST_LOOK_SECONDS * 2**_LOOKS, f"Slack has not processed {file_id} yet")
