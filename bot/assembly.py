@@ -21,16 +21,8 @@ from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
 from pipeline.device_spec import DeviceSpec
 from pipeline.model_source import ModelSource
-from storage.audit import AuditLog
 from storage.blobs import FileBlobStore
-from storage.clicks import Clicks
 from storage.database import Database, migrate
-from storage.guilds import GuildStore
-from storage.job_queue import JobQueue
-from storage.member_data import MemberData
-from storage.notes import Notes
-from storage.replies import Outbox
-from storage.saved_calls import SavedCalls
 
 _log = logging.getLogger(__name__)
 
@@ -52,19 +44,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     await migrate(settings.database_url)
     database = await Database.open(settings.database_url)
     try:
-        studio = Studio(
-            queue=JobQueue(database),
-            outbox=Outbox(database),
-            guilds=GuildStore(database),
-            blobs=FileBlobStore(settings.blobs),
-            audit=AuditLog(database),
-            calls=SavedCalls(database),
-            clicks=Clicks(database),
-            members=MemberData(database),
-            notes=Notes(database),
-            models=models,
-            commands=COMMANDS,
-        )
+        studio = Studio.over(database, blobs=FileBlobStore(settings.blobs), models=models, commands=COMMANDS)
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()

@@ -1,8 +1,10 @@
 """Everything that a handler may need, put together once at start-up."""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from handlers.command import Command
 from pipeline.errors import InvalidRequest
@@ -11,6 +13,7 @@ from pipeline.model_facts import ModelFacts
 from storage.audit import AuditLog
 from storage.blobs import BlobStore
 from storage.clicks import Clicks
+from storage.database import Database
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue
 from storage.member_data import MemberData
@@ -40,6 +43,31 @@ class Studio:
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     new_seed: Callable[[], int] = random_seed
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        *,
+        blobs: BlobStore,
+        models: tuple[ModelFacts, ...],
+        commands: tuple[Command, ...],
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """The studio whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
+        return cls(
+            queue=JobQueue(database, clock),
+            outbox=Outbox(database, clock),
+            guilds=GuildStore(database, clock),
+            blobs=blobs,
+            audit=AuditLog(database, clock),
+            calls=SavedCalls(database, clock),
+            clicks=Clicks(database, clock),
+            members=MemberData(database),
+            notes=Notes(database),
+            models=models,
+            commands=commands,
+        )
 
     def model(self, name: str | None) -> ModelFacts:
         """The model called `name`, or the default for None; raises InvalidRequest with the names that exist."""

@@ -6,11 +6,11 @@ from bot.terminal.completer import CommandCompleter
 from handlers.call import Member
 from handlers.studio import Studio
 from storage.guilds import Guild
-from tests.handlers.conftest import CallCommand, call, clock, database, guild, studio  # noqa: F401 - fixtures
+from tests.studios import CallCommand
 
 
 @pytest.fixture
-def completer(studio: Studio, guild: Guild) -> CommandCompleter:  # noqa: F811 - fixtures are arguments
+def completer(studio: Studio, guild: Guild) -> CommandCompleter:
     return CommandCompleter(guild=guild, member=Member(id="ada", name="Ada"), studio=studio)
 
 
@@ -39,7 +39,7 @@ async def test_an_option_with_choices_suggests_them(completer: CommandCompleter)
 
 async def test_names_come_from_the_members_own_things(
     completer: CommandCompleter,
-    call: CallCommand,  # noqa: F811 - fixtures are arguments
+    call: CallCommand,
 ) -> None:
     """`/cancel` offers the numbers of open jobs, found by their prompts too, and nobody else's."""
     mine = (await call("imagine", prompt="red fox")).job_id

@@ -12,7 +12,7 @@ from storage.job_queue import Beat
 from storage.jobs import Done, GiveUp
 from storage.pictures import NewPicture
 from tests.fakes import FakeChat, FakeClock, png, request
-from tests.handlers.conftest import CallCommand
+from tests.studios import CallCommand
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import Scheduler
 from storage.guilds import Guild, GuildSettings
 from storage.jobs import JobState
-from tests.handlers.conftest import CallCommand
+from tests.studios import CallCommand
 
 
 async def _request_of(studio: Studio, guild: Guild, job_id: int | None) -> object:

@@ -1,6 +1,8 @@
 """A studio on a real SQLite file, and a member who calls commands in it."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,10 @@ from handlers.message import Message
 from handlers.studio import Studio
 from pipeline.image_request import Scheduler
 from pipeline.model_facts import ModelFacts, ModelFamily
-from storage.audit import AuditLog
 from storage.blobs import FileBlobStore
-from storage.clicks import Clicks
-from storage.database import Database, migrate
-from storage.guilds import Guild, GuildStore, Platform
-from storage.job_queue import JobQueue
-from storage.member_data import MemberData
-from storage.notes import Notes
-from storage.replies import Outbox, ReplyAddress
-from storage.saved_calls import SavedCalls
+from storage.database import Database
+from storage.guilds import Guild, Platform
+from storage.replies import ReplyAddress
 from tests.fakes import FakeClock
 
 FACTS = ModelFacts(
@@ -38,30 +34,21 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'limner.db'}"
-    await migrate(url)
-    database = await Database.open(url)
+async def sqlite(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """An open database in a file of its own: for tests of what stands above storage."""
+    path = tmp_path / "limner.db"
+    shutil.copy(empty_sqlite, path)
+    database = await Database.open(f"sqlite:///{path}")
     yield database
     await database.close()
 
 
 @pytest.fixture
-def studio(database: Database, tmp_path: Path, clock: FakeClock) -> Studio:
-    return Studio(
-        queue=JobQueue(database, clock),
-        outbox=Outbox(database, clock),
-        guilds=GuildStore(database, clock),
-        blobs=FileBlobStore(tmp_path / "blobs"),
-        audit=AuditLog(database, clock),
-        calls=SavedCalls(database, clock),
-        clicks=Clicks(database, clock),
-        members=MemberData(database),
-        notes=Notes(database),
-        models=(FACTS,),
-        commands=COMMANDS,
-        new_seed=lambda: 42,
+def studio(sqlite: Database, tmp_path: Path, clock: FakeClock) -> Studio:
+    studio = Studio.over(
+        sqlite, blobs=FileBlobStore(tmp_path / "blobs"), models=(FACTS,), commands=COMMANDS, clock=clock
     )
+    return replace(studio, new_seed=lambda: 42)
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""A studio whose members are on a simulated Discord: two servers, a channel each, and a pool that a test drives."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import discord
+import pytest
+import simcord
+
+from bot.discord.chat_platform import DiscordPlatform
+from bot.discord.client import LimnerClient
+from bot.discord.ways import Ways
+from handlers.commands import COMMANDS
+from handlers.delivery import Delivery
+from handlers.imagine import read_request
+from handlers.studio import Studio
+from pipeline.image_request import Scheduler
+from pipeline.model_facts import ModelFacts, ModelFamily
+from storage.audit import AuditLog
+from storage.blobs import FileBlobStore
+from storage.clicks import Clicks
+from storage.database import Database, migrate
+from storage.guilds import GuildStore
+from storage.job_queue import Beat, Claim, JobQueue
+from storage.jobs import Done, Outcome
+from storage.member_data import MemberData
+from storage.notes import Notes
+from storage.pictures import NewPicture
+from storage.replies import Outbox
+from storage.saved_calls import SavedCalls
+from tests.fakes import FakeClock, png
+
+FACTS = ModelFacts(
+    name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
+    scheduler=Scheduler.EULER, max_pixels=256 * 256, parameters=8_000_000, hash="0123456789",
+)  # fmt: skip
+
+ALLOWED = discord.Permissions(view_channel=True, send_messages=True, attach_files=True, embed_links=True)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Studio]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'limner.db'}"
+    await migrate(url)
+    database = await Database.open(url)
+    yield Studio(
+        queue=JobQueue(database, clock),
+        outbox=Outbox(database, clock),
+        guilds=GuildStore(database, clock),
+        blobs=FileBlobStore(tmp_path / "blobs"),
+        audit=AuditLog(database, clock),
+        calls=SavedCalls(database, clock),
+        clicks=Clicks(database, clock),
+        members=MemberData(database),
+        notes=Notes(database),
+        models=(FACTS,),
+        commands=COMMANDS,
+        new_seed=lambda: 42,
+    )
+    await database.close()
+
+
+@dataclass(kw_only=True)
+class World:
+    """A simulated Discord with our client in it."""
+
+    env: simcord.Env
+    client: LimnerClient
+    studio: Studio
+    clock: FakeClock
+    delivery: Delivery
+    guild: simcord.GuildHandle
+    channel: simcord.ChannelHandle
+    ada: simcord.MemberActor
+    admin: simcord.MemberActor
+
+    def server(self, name: str) -> tuple[simcord.GuildHandle, simcord.ChannelHandle, simcord.MemberActor]:
+        """Another server with a channel and a member, to which we are invited."""
+        guild = self.env.create_guild(name=name)
+        channel = guild.create_text_channel("general")
+        return guild, channel, guild.add_member(self.env.create_user(f"member-of-{guild.id}"))
+
+    async def claim(self) -> Claim:
+        """Take the next job, as a worker does."""
+        claim = await self.studio.queue.claim("a worker")
+        assert claim is not None
+        return claim
+
+    async def progress(self, claim: Claim, step: int, of: int = 20) -> None:
+        """Report steps and show them."""
+        await self.studio.queue.heartbeat("a worker", [Beat(claim=claim, step=step, steps=of)])
+        await self.show()
+
+    async def show(self) -> None:
+        """One round of progress."""
+        await self.delivery.show_progress()
+        await self.env.settle()
+
+    async def finish(self, claim: Claim, outcome: Outcome | None = None) -> None:
+        """Record every picture of the job and deliver it."""
+        request = read_request(claim.job.payload)
+        for index, picture in enumerate(request.pictures()):
+            data = png(picture)
+            new = NewPicture(
+                index=index, blob=await self.studio.blobs.put(data), width=picture.width, height=picture.height,
+                seed=picture.seed, parameters="",
+            )  # fmt: skip
+            await self.studio.queue.record_picture(claim, new)
+        await self.studio.queue.settle(claim, outcome or Done(device_seconds=3.1))
+        await self.deliver()
+
+    async def deliver(self) -> None:
+        """One round of delivery."""
+        await self.delivery.deliver_due()
+        await self.env.settle()
+
+    async def restart(self) -> None:
+        """The process ends and another begins: nothing is left but what was stored."""
+        self.client = LimnerClient(self.studio, shard_count=1)
+        await self.env.restart_bot(self.client)
+        self.delivery = _delivery(self.studio, self.client, self.clock)
+
+    @property
+    def last(self) -> discord.Message:
+        """The newest message in the channel."""
+        message = self.channel.last_message
+        assert message is not None
+        return message
+
+
+def _delivery(studio: Studio, client: LimnerClient, clock: FakeClock) -> Delivery:
+    platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
+    return Delivery(studio=studio, chat=platform, poster="a poster", clock=clock)
+
+
+@pytest.fixture
+async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
+    client = LimnerClient(studio, shard_count=1)
+    env = simcord.Env(client)
+    guild = env.create_guild(name="Pixel People")
+    channel = guild.create_text_channel("art")
+    admins = guild.create_role("Admins", permissions=discord.Permissions(manage_guild=True))
+    ada = guild.add_member(env.create_user("ada"))
+    admin = guild.add_member(env.create_user("boss"), roles=[admins])
+    await env.start()
+    yield World(
+        env=env, client=client, studio=studio, clock=clock, delivery=_delivery(studio, client, clock),
+        guild=guild, channel=channel, ada=ada, admin=admin,
+    )  # fmt: skip
+    await env.shutdown()
+
+
+def words(message: discord.Message | simcord.ResponseMessage) -> str:
+    """All text of a message, whatever components hold it."""
+    return "\n".join([message.content, *_texts(_components(message))])
+
+
+def labels(message: discord.Message | simcord.ResponseMessage) -> list[str]:
+    """The labels of a message's buttons, in order."""
+    return [str(part["label"]) for part in _flat(_components(message)) if part.get("type") == 2]
+
+
+def _components(message: discord.Message | simcord.ResponseMessage) -> list[dict[str, object]]:
+    return [part if isinstance(part, dict) else part.to_dict() for part in message.components]
+
+
+def _flat(parts: list[dict[str, object]]) -> list[dict[str, object]]:
+    found = []
+    for part in parts:
+        found += [part, *_flat(list(part.get("components", ())))]  # type: ignore[call-overload] # JSON
+    return found
+
+
+def _texts(parts: list[dict[str, object]]) -> list[str]:
+    return [str(part["content"]) for part in _flat(parts) if "content" in part]
