@@ -4,10 +4,12 @@ import asyncio
 import logging
 import signal
 from contextlib import AsyncExitStack
+from typing import assert_never
 
 from bot.assembly import open_workshop, running_pool
 from bot.health import Check, health_app, running_health, standard_checks
 from bot.settings import Settings
+from bot.slack.transport import Distributed, SignedRequests, SocketMode, Transport, transport
 from handlers.chat_platform import ChatPlatform
 
 _log = logging.getLogger(__name__)
@@ -31,8 +33,18 @@ async def serve(settings: Settings) -> None:
             discord = await stack.enter_async_context(running_discord(settings, workshop.studio))
             chats.append(discord.platform)
             checks["discord"] = discord.check
+        slack = None
+        if slack_transport := transport(settings):
+            from bot.slack.edge import open_slack  # noqa: PLC0415 - only those who use Slack wait for it
+
+            slack = await stack.enter_async_context(open_slack(slack_transport, settings, workshop))
+            chats.append(slack.chat)
+            checks["slack"] = slack.check
         worker = await stack.enter_async_context(running_pool(workshop, tuple(chats)))
         app = health_app(standard_checks(workshop.database, worker) | checks, workshop.studio.queue)
+        if slack is not None:
+            app.add_routes(slack.routes)
+            await stack.enter_async_context(slack.listening())
         port = await stack.enter_async_context(running_health(app, settings.host, settings.port))
         _log.info("serving the pool; health on http://%s:%d/readyz", settings.host, port)
         await stop.wait()
@@ -43,5 +55,19 @@ def platform_lines(settings: Settings) -> tuple[str, ...]:
     """Which platforms are configured and what is missing for the others."""
     return (
         "Discord: DISCORD_TOKEN is set" if settings.discord_token else "Discord: DISCORD_TOKEN is not set",
-        "Slack: not served by this version yet" if settings.slack_bot_token else "Slack: SLACK_BOT_TOKEN is not set",
+        _slack_line(transport(settings)),
     )
+
+
+def _slack_line(chosen: Transport | None) -> str:
+    match chosen:
+        case None:
+            return "Slack: SLACK_BOT_TOKEN is not set (docs/slack.md)"
+        case SocketMode():
+            return "Slack: one workspace over Socket Mode"
+        case SignedRequests():
+            return "Slack: one workspace over requests to /slack/events"
+        case Distributed():
+            return "Slack: any workspace that installs at /slack/install"
+        case _:
+            assert_never(chosen)

@@ -1,5 +1,6 @@
 """Slack as a whole: opened from the settings, with what the pool, the web server and a connection need of it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -35,7 +36,7 @@ from bot.slack.pace import Pace
 from bot.slack.picture_shortcut import PictureShortcut
 from bot.slack.removal import Removal
 from bot.slack.seal import Seal
-from bot.slack.transport import Distributed, SocketMode, Transport, transport
+from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from storage.installations import Installations
@@ -46,40 +47,38 @@ EVENTS_PATH = "/slack/events"
 _Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SlackEdge:
     """`chat` delivers; `routes` answer Slack's requests; `listening` holds the WebSocket where there is one."""
 
     chat: SlackPlatform
     routes: tuple[web.RouteDef, ...]
-    app: AsyncApp
-    socket: SocketMode | None
-    client: AsyncWebClient
+    _socket: AsyncSocketModeHandler | None
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hear what members do until the block ends."""
-        if self.socket is None:
+        """Hear what members do until the block ends; where Slack does not answer, it is asked again and again."""
+        if self._socket is None:
             yield
             return
-        handler = AsyncSocketModeHandler(
-            self.app, self.socket.app_token, logger=_log, web_client=_plain_client(self.client, self.socket.app_token)
-        )
+        connecting = asyncio.create_task(self._socket.connect_async())  # type: ignore[no-untyped-call] # Bolt's
         try:
-            await handler.connect_async()  # type: ignore[no-untyped-call] # Bolt leaves it untyped
-            _log.info("Slack: connected over Socket Mode")
             yield
         finally:
-            await handler.close_async()  # type: ignore[no-untyped-call] # as above
+            await self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    async def check(self) -> str | None:
+        """What is missing before members are heard, for /readyz."""
+        if self._socket is None or await self._socket.client.is_connected():
+            return None
+        return "not connected to Slack; limner doctor says why"
 
 
 @asynccontextmanager
-async def open_slack(settings: Settings, workshop: Workshop) -> AsyncIterator[SlackEdge | None]:
-    """Slack as the settings ask for it, None where they do not; raises UserError naming what is missing."""
-    chosen = transport(settings)
-    if chosen is None:
-        yield None
-        return
+async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) -> AsyncIterator[SlackEdge]:
+    """Slack over the chosen transport; raises UserError for settings that cannot be."""
     studio = workshop.studio
     names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, studio.commands)
     async with aiohttp.ClientSession() as session:
@@ -93,10 +92,11 @@ async def open_slack(settings: Settings, workshop: Workshop) -> AsyncIterator[Sl
         )
         desk = _desk(workshop, workspaces, chat, session, settings)
         app = bolt_app(desk, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
-        socket = chosen if isinstance(chosen, SocketMode) else None
         try:
-            routes = () if socket else _routes(app, flow)
-            yield SlackEdge(chat=chat, routes=routes, app=app, socket=socket, client=client)
+            if isinstance(chosen, SocketMode):
+                yield SlackEdge(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
+            else:
+                yield SlackEdge(chat=chat, routes=_routes(app, flow), _socket=None)
         finally:
             await chat.close()
 
@@ -161,7 +161,8 @@ def _handler(answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]
     return handle
 
 
-def _plain_client(client: AsyncWebClient, token: str) -> AsyncWebClient:
-    return AsyncWebClient(
-        token=token, base_url=client.base_url, session=client.session, retry_handlers=client.retry_handlers
+def _socket_handler(app: AsyncApp, client: AsyncWebClient, app_token: str) -> AsyncSocketModeHandler:
+    own = AsyncWebClient(
+        token=app_token, base_url=client.base_url, session=client.session, retry_handlers=client.retry_handlers
     )
+    return AsyncSocketModeHandler(app, app_token, logger=_log, web_client=own)

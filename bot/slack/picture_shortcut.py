@@ -12,7 +12,7 @@ from bot.slack.listeners import Ack, Body, Listeners
 from bot.slack.modal import FormPlace, fields_of, modal
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
-from handlers.form import value_text
+from handlers.arguments import value_text
 from handlers.imagine import COMMAND, request_values
 from pipeline.errors import UserError
 from pipeline.picture_info import read
