@@ -1,6 +1,7 @@
 """A loaded model with its three stages: encode, denoise, decode."""
 
 import io
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -57,7 +58,7 @@ class Studio:
     def _info(self, request: ImageRequest, bucket: int) -> PictureInfo:
         hardware = self._checkpoint.hardware
         return PictureInfo(
-            made_from=request,
+            made_from=replace(request, bucket=None),
             model_name=self.facts.name,
             model_hash=self.facts.hash,
             bucket=bucket,

@@ -14,6 +14,7 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
 from bot.terminal.screen import Screen, picture_class
 from bot.terminal.session import TerminalSession
+from handlers.message import Message
 
 _WELCOME = "Type a prompt, or a command: /help lists them. Ctrl-D leaves; what is queued goes on next time."
 
@@ -44,20 +45,21 @@ async def _converse(settings: Settings, session: TerminalSession, screen: Screen
     with patch_stdout(raw=True):
         screen.console = Console(force_terminal=True)
         screen.console.print(_WELCOME, style="dim")
+        draft = ""
         while True:
             try:
-                line = await prompt.prompt_async()
+                line = await prompt.prompt_async(default=draft)
             except KeyboardInterrupt:
+                draft = ""
                 continue
             except EOFError:
                 return
-            if line.strip():
-                await session.run_line(line)
+            draft = await session.run_line(line) if line.strip() else ""
 
 
 async def _read_all(session: TerminalSession) -> None:
     """Run every line of a pipe, then wait until all of its pictures are there."""
     while line := await asyncio.to_thread(sys.stdin.readline):
-        if line.strip():
-            await session.run_line(line)
+        if line.strip() and (draft := await session.run_line(line)):
+            session.chat.screen.show(Message(headline="To change it, run this:", code=draft))
     await session.wait_until_delivered()

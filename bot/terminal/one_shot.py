@@ -22,12 +22,14 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
     screen = Screen(console=Console())
     platform = TerminalPlatform(folder=settings.pictures, screen=screen)
     info = read_picture(like) if like else None
-    values = {**(request_values(info.request()) if info else {}), **raw}
     async with open_workshop(settings) as workshop:
         session = await TerminalSession.open(workshop, platform)
         if info and info.model_hash != workshop.studio.model(None).hash:
             screen.show(Message(headline="The picture was made with another model; this one will differ."))
-        waiting = await session.call(COMMAND, values)
+        if info and not raw:
+            waiting = await session.repeat(info.request())
+        else:
+            waiting = await session.call(COMMAND, {**(request_values(info.request()) if info else {}), **raw})
         screen.show_running(waiting)
         async with running_pool(workshop, (platform,)):
             try:

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from handlers.message import Message, Mood
+from handlers.message import Button, Message, Mood
 
 _SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
 _BAR_WIDTH = 30
@@ -24,10 +24,12 @@ class Screen:
     """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place.
 
     Where another program owns the bottom of the screen (`draws_status` off), it shows `status_line` there.
+    `buttons` are those shown so far; the first is typed as #1.
     """
 
     console: Console
     draws_status: bool = True
+    buttons: list[Button] = field(default_factory=list)
     _running: dict[int, Message] = field(default_factory=dict)
     _live: Live | None = None
 
@@ -49,11 +51,15 @@ class Screen:
         self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
         for line in message.lines:
             self.console.print(f"  {escape(line)}", highlight=False)
+        if message.code:
+            self.console.print(Text(f"  {message.code}"), soft_wrap=True)
         for path in paths:
             self._draw(path)
             self.console.print(Text(f"  {path}"), soft_wrap=True)
         if message.footer:
             self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
+        for row in message.buttons:
+            self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", highlight=False)
 
     def status_line(self) -> str:
         """The running jobs in one line of plain text."""
@@ -67,6 +73,14 @@ class Screen:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _numbered(self, row: tuple[Button, ...]) -> str:
+        """The buttons as they are typed; a number is never given twice, so it cannot come to mean something else."""
+        words = []
+        for button in row:
+            self.buttons.append(button)
+            words.append(f"#{len(self.buttons)} {button.label}")
+        return "   ".join(words)
 
     def _end_running(self, job_id: int | None) -> None:
         if job_id is not None:

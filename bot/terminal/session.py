@@ -2,24 +2,31 @@
 
 import asyncio
 import getpass
+import re
 from dataclasses import dataclass
+from typing import Final, assert_never
 
 from bot.assembly import Workshop
 from bot.terminal.chat_platform import TerminalPlatform
 from handlers.answer import answer
-from handlers.arguments import Value
-from handlers.call import Caller, Member
+from handlers.arguments import Arguments, Value
+from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
+from handlers.call import Call, Caller, Member
 from handlers.command import Command
+from handlers.form import Form
+from handlers.imagine import submit
 from handlers.message import Message, Mood
 from handlers.studio import Studio
-from handlers.text_call import parse_text
+from handlers.text_call import parse_text, write_text
 from pipeline.errors import UserError
+from pipeline.image_request import ImageRequest
 from storage.guilds import Guild, Platform
 from storage.replies import ReplyAddress
 
-_GUILD = "local"
-_CHANNEL = "terminal"
-_POLL_SECONDS = 0.1
+_GUILD: Final = "local"
+_CHANNEL: Final = "terminal"
+_POLL_SECONDS: Final = 0.1
+_BUTTON: Final = re.compile(r"#(\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +46,51 @@ class TerminalSession:
         member = Member(id=user, name=user, is_admin=True)
         return cls(studio=workshop.studio, chat=chat, guild=guild, member=member)
 
-    async def run_line(self, line: str) -> None:
-        """Run one typed line, `/command …` or just a prompt, and show what it answers."""
-        name, _, text = line.strip().partition(" ")
-        if not name.startswith("/"):
-            name, text = "/imagine", line.strip()
+    async def run_line(self, line: str) -> str:
+        """Run one typed line (`/command …`, `#3` for a button, or just a prompt) and show what it answers.
+
+        Returns what the next line should begin with: the command of a form that is to be changed, else nothing.
+        """
         try:
-            command = self.studio.command(name.removeprefix("/").casefold())
-            message = await self.call(command, parse_text(command, text))
+            if number := _BUTTON.fullmatch(line.strip()):
+                return await self._press(int(number[1]))
+            self._show(await self._run_command(line.strip()))
         except UserError as error:
-            message = Message(headline=str(error), mood=Mood.FAILED)
+            self._show(Message(headline=str(error), mood=Mood.FAILED))
+        return ""
+
+    async def _run_command(self, line: str) -> Message:
+        name, _, text = line.partition(" ")
+        if not name.startswith("/"):
+            name, text = "/imagine", line
+        command = self.studio.command(name.removeprefix("/").casefold())
+        return await self.call(command, parse_text(command, text))
+
+    async def _press(self, number: int) -> str:
+        """Press the button shown as `number`."""
+        if not 1 <= number <= len(self.chat.screen.buttons):
+            raise UserError(f"There is no button #{number}; buttons are shown below a picture.")
+        button = self.chat.screen.buttons[number - 1]
+        pressed = await press(
+            Press(verb=button.verb, target=button.target, index=button.index), await self._caller(), self.studio
+        )
+        match pressed:
+            case Message():
+                self._show(pressed)
+            case Form():
+                values = {field.option.name: field.value for field in pressed.fields if field.value}
+                return write_text(pressed.command, values)
+            case SendDirect():
+                await self.chat.deliver(self.address(), pressed.message, nonce="")
+            case Remove():
+                self._show(Message(headline="Deleted here; the file in the pictures folder is yours to keep."))
+            case AlreadyHeard():
+                pass
+            case _:
+                assert_never(pressed)
+        return ""
+
+    def _show(self, message: Message) -> None:
         if message.job_id is None:
             self.chat.screen.show(message)
         else:
@@ -56,9 +98,18 @@ class TerminalSession:
 
     async def call(self, command: Command, raw: dict[str, Value] | dict[str, str]) -> Message:
         """Call `command` with raw values, as the member; raises UserError."""
+        return await answer(command, raw, await self._caller(), self.studio)
+
+    async def repeat(self, request: ImageRequest) -> Message:
+        """Ask for exactly `request` again; raises UserError."""
+        caller = await self._caller()
+        call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
+        return await submit(call, self.studio, request)
+
+    async def _caller(self) -> Caller:
+        """The member with the guild's settings of this moment."""
         guild = await self.studio.guilds.get(self.guild.id)
-        caller = Caller(guild=guild or self.guild, member=self.member, reply=self.address())
-        return await answer(command, raw, caller, self.studio)
+        return Caller(guild=guild or self.guild, member=self.member, reply=self.address())
 
     def address(self) -> ReplyAddress:
         """Where answers to this terminal go."""
