@@ -50,6 +50,13 @@ class Arguments:
         return dict(self.values).get(name)
 
 
+def value_text(value: Value) -> str:
+    """A value as a member would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
 def _converted(option: Option, value: Value) -> Value:
     match option.kind:
         case OptionKind.TEXT:

@@ -5,7 +5,10 @@ from typing import Final
 from handlers.cancel import COMMAND as CANCEL
 from handlers.command import Command
 from handlers.help import COMMAND as HELP
+from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
+from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
+from handlers.settings import COMMAND as SETTINGS
 
-COMMANDS: Final[tuple[Command, ...]] = (IMAGINE, QUEUE, CANCEL, HELP)
+COMMANDS: Final[tuple[Command, ...]] = (IMAGINE, QUEUE, CANCEL, HISTORY, HELP, PRIVACY, SETTINGS)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from handlers.answer import answer, check_audience
-from handlers.arguments import Value
+from handlers.arguments import Value, value_text
 from handlers.call import Caller
 from handlers.command import Command, Option
 from handlers.message import Message
@@ -74,10 +74,3 @@ async def _saved(
 
 def _field(option: Option, texts: Mapping[str, str]) -> Field:
     return Field(option=option, value=texts.get(option.name, ""))
-
-
-def value_text(value: Value) -> str:
-    """A value as a member would type it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

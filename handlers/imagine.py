@@ -1,17 +1,19 @@
 """/imagine: from a prompt to a queued job, and how its request is written down."""
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from handlers.arguments import Arguments, Value
+from handlers.arguments import Arguments, Value, value_text
 from handlers.aspect import ASPECTS, size_for
 from handlers.call import Call
 from handlers.command import Command, Completion, Option, OptionKind
 from handlers.job_messages import waiting
-from handlers.message import Message
+from handlers.message import Button, Message, Verb
 from handlers.permissions import check_permission
+from handlers.prompt_syntax import expand, read_loras
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import (
@@ -30,15 +32,21 @@ from storage.guilds import GuildSettings
 from storage.jobs import JobKind, NewJob
 
 _REQUEST: Final = TypeAdapter(ImageRequest)
+_SHOWN_PROMPTS: Final = 8
 
 
 async def imagine(call: Call, studio: Studio) -> Message:
     """Queue the picture that the member describes and say when it will come."""
-    check_permission(call, "imagine")
-    settings = call.guild.settings
-    facts = studio.model(call.arguments.text("model") or settings.default_model)
+    check_permission(call, COMMAND.name)
+    facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
     request = _request(call.arguments, facts, studio.new_seed())
-    return await submit(call, studio, request)
+    _refuse_loras(request.prompt)
+    prompts = expand(request.prompt)
+    if len(prompts) == 1:
+        return await submit(call, studio, replace(request, prompt=prompts[0]))
+    if call.arguments.switch("all"):
+        return await _submit_all(call, studio, [replace(request, prompt=prompt) for prompt in prompts])
+    return await _ask_for_all(call, studio, request, prompts)
 
 
 async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
@@ -59,6 +67,35 @@ async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
     )
     place = await studio.queue.place(call.guild.id, job.id)
     return waiting(job, request, place, restarted=False)
+
+
+async def _ask_for_all(call: Call, studio: Studio, request: ImageRequest, prompts: tuple[str, ...]) -> Message:
+    """Ask before one line becomes many jobs."""
+    given = {name: value_text(value) for name, value in call.arguments.values}
+    everything = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {**given, "all": "on"})
+    shown = prompts[:_SHOWN_PROMPTS]
+    more = (f"and {len(prompts) - len(shown)} more",) if len(prompts) > len(shown) else ()
+    return Message(
+        headline=f"This stands for {len(prompts)} prompts, {len(prompts) * request.count} pictures. Make them all?",
+        lines=(*shown, *more),
+        buttons=((Button(verb=Verb.CALL, target=everything, label="Make all"),),),
+        private=True,
+    )
+
+
+async def _submit_all(call: Call, studio: Studio, requests: list[ImageRequest]) -> Message:
+    """Queue each as a job with a message of its own."""
+    each = replace(call, reply=replace(call.reply, message_id=None))
+    for request in requests:
+        await submit(each, studio, request)
+    return Message(headline=f"{len(requests)} are on their way; each comes as a message of its own.", private=True)
+
+
+def _refuse_loras(prompt: str) -> None:
+    """Name what is not there yet instead of drawing its name; raises InvalidRequest."""
+    _, loras = read_loras(prompt)
+    if loras:
+        raise InvalidRequest("lora", f"This server has no LoRA '{loras[0].name}'; leave out <lora:{loras[0].name}…>.")
 
 
 def write_request(request: ImageRequest) -> str:
@@ -181,6 +218,7 @@ COMMAND: Final = Command(
         Option(name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
         Option(name="model", help="Which model draws it", completion=Completion.MODELS, advanced=True),
         Option(name="variation", help="Steps towards other seeds, as seed:strength", advanced=True),
+        Option(name="all", help="Make all of {a|b} unasked", kind=OptionKind.SWITCH, advanced=True),
         Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
     ),
 )

@@ -1,6 +1,6 @@
 """How a picture was made, as a command that can be pasted back: from its job, or from the file itself."""
 
-from handlers.form import value_text
+from handlers.arguments import value_text
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.imagine import read_request, request_values
 from handlers.message import Message

@@ -69,6 +69,14 @@ class ShownPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that is no picture: its bytes and a name without folders."""
+
+    data: bytes
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A message: a headline, sentences below it, a bar, pictures, buttons and a small closing line.
 
@@ -82,6 +90,7 @@ class Message:
     code: str = ""
     bar: Bar | None = None
     pictures: tuple[ShownPicture, ...] = ()
+    files: tuple[Attachment, ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
     footer: str = ""
     private: bool = False

@@ -9,7 +9,7 @@ from discord import ui
 from discord.utils import escape_markdown, escape_mentions
 
 from handlers.buttons import button_id
-from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
+from handlers.message import Attachment, Bar, Button, Message, Mood, ShownPicture, Verb
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
 _COLOURS: Final = {
@@ -36,7 +36,7 @@ class Rendering:
     view: ui.LayoutView | ui.View
     embeds: tuple[discord.Embed, ...]
     pictures: tuple[ShownPicture, ...]
-    code_file: bytes | None = None
+    attachments: tuple[Attachment, ...] = ()
     mentions: int | None = None
 
     @property
@@ -46,10 +46,8 @@ class Rendering:
 
     def files(self) -> list[discord.File]:
         """The files to upload."""
-        files = [_file(picture) for picture in self.pictures]
-        if self.code_file is not None:
-            files.append(discord.File(io.BytesIO(self.code_file), _CODE_FILE))
-        return files
+        others = [discord.File(io.BytesIO(file.data), file.file_name) for file in self.attachments]
+        return [_file(picture) for picture in self.pictures] + others
 
     def allowed_mentions(self) -> discord.AllowedMentions:
         """Nobody, or the one member who is told."""
@@ -71,13 +69,13 @@ def render(message: Message, mentions: int | None = None) -> Rendering:
     """The message in components v2: a container with its words, its gallery and its buttons."""
     container: ui.Container[Any] = ui.Container(accent_colour=_COLOURS[message.mood])
     container.add_item(ui.TextDisplay(_words(message, mentions)))
-    code_file = None
-    if message.code:
-        if len(message.code) > _MAX_CODE:
-            code_file = message.code.encode()
-            container.add_item(ui.File(f"attachment://{_CODE_FILE}"))
-        else:
-            container.add_item(ui.TextDisplay(_code(message.code)))
+    attachments = message.files
+    if len(message.code) > _MAX_CODE:
+        attachments += (Attachment(data=message.code.encode(), file_name=_CODE_FILE),)
+    elif message.code:
+        container.add_item(ui.TextDisplay(_code(message.code)))
+    for attachment in attachments:
+        container.add_item(ui.File(f"attachment://{attachment.file_name}"))
     if message.pictures:
         items = [
             discord.MediaGalleryItem(
@@ -93,7 +91,7 @@ def render(message: Message, mentions: int | None = None) -> Rendering:
     view = ui.LayoutView(timeout=None)
     view.add_item(container)
     view.stop()  # the buttons are found by their ids; nothing of this message is to stay in memory
-    return Rendering(view=view, embeds=(), pictures=message.pictures, code_file=code_file, mentions=mentions)
+    return Rendering(view=view, embeds=(), pictures=message.pictures, attachments=attachments, mentions=mentions)
 
 
 def render_legacy(message: Message, mentions: int | None = None) -> Rendering:
@@ -112,7 +110,9 @@ def render_legacy(message: Message, mentions: int | None = None) -> Rendering:
         for button in buttons:
             view.add_item(_button(button, row))
     view.stop()
-    return Rendering(view=view, embeds=tuple(embeds), pictures=message.pictures, mentions=mentions)
+    return Rendering(
+        view=view, embeds=tuple(embeds), pictures=message.pictures, attachments=message.files, mentions=mentions
+    )
 
 
 def escaped(text: str) -> str:

@@ -103,9 +103,9 @@ def _annotation(option: Option) -> object:
         case OptionKind.TEXT | OptionKind.CHOICE:
             return str
         case OptionKind.INTEGER:
-            return app_commands.Range[int, _whole(option.low), _whole(option.high)]
+            return _range(int, option)
         case OptionKind.NUMBER:
-            return app_commands.Range[float, option.low, option.high]
+            return _range(float, option)
         case OptionKind.SWITCH:
             return bool
         case OptionKind.CHANNEL:
@@ -116,8 +116,10 @@ def _annotation(option: Option) -> object:
             assert_never(option.kind)
 
 
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
+def _range(kind: type[int] | type[float], option: Option) -> object:
+    """The number with its limits; discord.py wants both of one type, and no range where there is none."""
+    low, high = (None if limit is None else kind(limit) for limit in (option.low, option.high))
+    return kind if low is None and high is None else app_commands.Range[kind, low, high]
 
 
 def _native(value: Any) -> Value:

@@ -1,8 +1,7 @@
-"""A studio whose members are on a simulated Discord: two servers, a channel each, and a pool that a test drives."""
+"""A simulated Discord with our client in it: a server, a channel, two members, and a pool that a test drives."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import discord
 import pytest
@@ -11,59 +10,13 @@ import simcord
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.ways import Ways
-from handlers.commands import COMMANDS
 from handlers.delivery import Delivery
 from handlers.imagine import read_request
 from handlers.studio import Studio
-from pipeline.image_request import Scheduler
-from pipeline.model_facts import ModelFacts, ModelFamily
-from storage.audit import AuditLog
-from storage.blobs import FileBlobStore
-from storage.clicks import Clicks
-from storage.database import Database, migrate
-from storage.guilds import GuildStore
-from storage.job_queue import Beat, Claim, JobQueue
+from storage.job_queue import Beat, Claim
 from storage.jobs import Done, Outcome
-from storage.member_data import MemberData
-from storage.notes import Notes
 from storage.pictures import NewPicture
-from storage.replies import Outbox
-from storage.saved_calls import SavedCalls
 from tests.fakes import FakeClock, png
-
-FACTS = ModelFacts(
-    name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
-    scheduler=Scheduler.EULER, max_pixels=256 * 256, parameters=8_000_000, hash="0123456789",
-)  # fmt: skip
-
-ALLOWED = discord.Permissions(view_channel=True, send_messages=True, attach_files=True, embed_links=True)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Studio]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'limner.db'}"
-    await migrate(url)
-    database = await Database.open(url)
-    yield Studio(
-        queue=JobQueue(database, clock),
-        outbox=Outbox(database, clock),
-        guilds=GuildStore(database, clock),
-        blobs=FileBlobStore(tmp_path / "blobs"),
-        audit=AuditLog(database, clock),
-        calls=SavedCalls(database, clock),
-        clicks=Clicks(database, clock),
-        members=MemberData(database),
-        notes=Notes(database),
-        models=(FACTS,),
-        commands=COMMANDS,
-        new_seed=lambda: 42,
-    )
-    await database.close()
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,6 @@ async def test_a_prompt_becomes_a_message_with_its_pictures(world: World) -> Non
 
     await world.finish(await world.claim())
 
-    assert result.deferred
     assert not result.ephemeral
     assert len(world.channel.history()) == 1
     assert [file.description for file in world.last.attachments] == ["red fox", "red fox"]

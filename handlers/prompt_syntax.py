@@ -1,0 +1,43 @@
+"""What members of other tools write into a prompt: `{red|blue}` for several prompts, `<lora:name:0.8>` for a LoRA.
+
+Weights such as `(word:1.2)` are left to the text encoders.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import InvalidRequest
+
+MAX_PROMPTS: Final = 16
+
+_LORA: Final = re.compile(r"<lora:([^<>:]{1,64})(?::(-?\d{1,3}(?:\.\d{1,6})?))?>", re.IGNORECASE)
+_CHOICE: Final = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraMention:
+    """A LoRA that a prompt asks for by the guild's own name."""
+
+    name: str
+    scale: float = 1.0
+
+
+def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
+    """The prompt without its `<lora:name:scale>` marks, and what they ask for."""
+    mentions = tuple(LoraMention(name=match[1].strip(), scale=float(match[2] or 1)) for match in _LORA.finditer(prompt))
+    return " ".join(_LORA.sub(" ", prompt).split()) if mentions else prompt, mentions
+
+
+def expand(prompt: str) -> tuple[str, ...]:
+    """Every prompt that `{a|b}` stands for, the last choice changing first; raises InvalidRequest past MAX_PROMPTS."""
+    groups = [match[1].split("|") for match in _CHOICE.finditer(prompt)]
+    count = math.prod(len(group) for group in groups)
+    if count > MAX_PROMPTS:
+        raise InvalidRequest("prompt", f"The prompt stands for {count} prompts; the limit is {MAX_PROMPTS}.")
+    match = _CHOICE.search(prompt)
+    if match is None:
+        return (prompt,)
+    choices = [prompt[: match.start()] + choice.strip() + prompt[match.end() :] for choice in match[1].split("|")]
+    return tuple(dict.fromkeys(whole for choice in choices for whole in expand(choice)))
