@@ -19,7 +19,7 @@ from pipeline.picture_info import PictureInfo, read
 
 async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
     """Run /imagine with `raw` values, on top of those of the picture `like`; whether it came to a picture."""
-    screen = Screen(console=Console())
+    screen = Screen(console=Console(), shows_buttons=False)
     platform = TerminalPlatform(folder=settings.pictures, screen=screen)
     info = read_picture(like) if like else None
     async with open_workshop(settings) as workshop:

@@ -24,11 +24,12 @@ class Screen:
     """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place.
 
     Where another program owns the bottom of the screen (`draws_status` off), it shows `status_line` there.
-    `buttons` are those shown so far; the first is typed as #1.
+    `buttons` are those shown so far; the first is typed as #1. Where nothing can be typed, none are shown.
     """
 
     console: Console
     draws_status: bool = True
+    shows_buttons: bool = True
     buttons: list[Button] = field(default_factory=list)
     _running: dict[int, Message] = field(default_factory=dict)
     _live: Live | None = None
@@ -58,7 +59,7 @@ class Screen:
             self.console.print(Text(f"  {path}"), soft_wrap=True)
         if message.footer:
             self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
-        for row in message.buttons:
+        for row in message.buttons if self.shows_buttons else ():
             self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", highlight=False)
 
     def status_line(self) -> str:
