@@ -72,16 +72,16 @@ class Outbox:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        lease = (
-            update(replies)
-            .where(replies.c.job_id.in_(waiting.scalar_subquery()))
-            .values(poster=poster, due_at=now + self._lease_seconds)
-            .returning(replies.c.job_id)
-        )
         if not await self._any(_open(platform), replies.c.due_at <= now):
             return []
         async with self._database.write() as connection:
-            leased = (await connection.scalars(lease)).all()
+            # Two statements: as a subquery of the UPDATE, PostgreSQL may run the limited SELECT more than once.
+            leased = (await connection.scalars(waiting)).all()
+            await connection.execute(
+                update(replies)
+                .where(replies.c.job_id.in_(leased))
+                .values(poster=poster, due_at=now + self._lease_seconds)
+            )
             rows = await connection.execute(_REPLIES.where(jobs.c.id.in_(leased)).order_by(jobs.c.id))
             return [_reply_of(row) for row in rows]
 

@@ -16,7 +16,7 @@ from bot.terminal.screen import Screen, picture_class
 from bot.terminal.session import TerminalSession
 from handlers.message import Message
 
-_WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D leaves; what is queued goes on next time."
+_WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D leaves; the queue goes on next time."
 
 
 async def chat(settings: Settings) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.journeys.terminal import environment, run
 
+pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+
 
 async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_path: Path) -> None:
     """The path and the parameters are printed, `info` reads them back, `--like` gives the same bytes alone."""
