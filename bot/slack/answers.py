@@ -31,10 +31,10 @@ class Answers:
     session: aiohttp.ClientSession
 
     async def give(self, visit: Visit, message: Message) -> None:
-        """Answer with what a command said; a job's message becomes its status, which delivery keeps up to date."""
+        """Answer with what a command said; a job's status is not posted here but by delivery, a moment later."""
         if message.job_id is not None:
-            await self.chat.show_progress(visit.reply, message)
-        elif message.pictures or (visit.channel_id is None and not message.private):
+            return
+        if message.pictures or (visit.channel_id is None and not message.private):
             await self.chat.send(visit.reply, message)
         else:
             await self.say(visit, self.chat.renderer.content(message), private=message.private)
