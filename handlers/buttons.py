@@ -104,11 +104,18 @@ async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     if not await studio.clicks.is_first(key):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
-        saved = await saved_call(pressed.target, caller, studio)
-        return await answer(studio.command(saved.command), dict(saved.values), caller, studio)
+        return await _call(pressed.target, caller, studio)
     job = await _visible_job(pressed.target, caller, studio)
     call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
     return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
+
+
+async def _call(call_id: int, caller: Caller, studio: Studio) -> Message:
+    """Make the saved call; a job that comes of it gets a message of its own: the offer was for one pair of eyes."""
+    saved = await saved_call(call_id, caller, studio)
+    elsewhere = replace(caller, reply=replace(caller.reply, message_id=None, private=False))
+    message = await answer(studio.command(saved.command), dict(saved.values), elsewhere, studio)
+    return message if message.job_id is None else Message(headline="It is on its way.", private=True)
 
 
 async def _visible_job(job_id: int, caller: Caller, studio: Studio) -> Job:

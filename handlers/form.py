@@ -35,16 +35,13 @@ class Form:
 async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
     """A form for the options that stand behind 'Advanced'; what was given already is kept for the submission."""
     check_audience(command, caller.member)
-    texts, call_id = await _saved(command, raw, caller, studio)
-    fields = tuple(_field(option, texts) for option in command.options if option.advanced)
-    return Form(title=f"/{command.name}: more options", command=command, call_id=call_id, fields=fields)
+    advanced = tuple(option for option in command.options if option.advanced)
+    return await _form(command, advanced, raw, caller, studio)
 
 
 async def edit_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
     """A form for all options of `command`, filled with `raw`."""
-    texts, call_id = await _saved(command, raw, caller, studio)
-    fields = tuple(_field(option, texts) for option in command.options)
-    return Form(title="Edit and make again", command=command, call_id=call_id, fields=fields)
+    return await _form(command, command.options, raw, caller, studio)
 
 
 async def submit_form(call_id: int, entries: Mapping[str, str], caller: Caller, studio: Studio) -> Message:
@@ -65,12 +62,13 @@ async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
     return saved
 
 
-async def _saved(
-    command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio
-) -> tuple[dict[str, str], int]:
+async def _form(
+    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, studio: Studio
+) -> Form:
+    """A form for `options`; the values of the others are saved for the submission."""
     texts = {name: value_text(value) for name, value in raw.items()}
-    return texts, await studio.calls.save(caller.guild.id, caller.member.id, command.name, texts)
-
-
-def _field(option: Option, texts: Mapping[str, str]) -> Field:
-    return Field(option=option, value=texts.get(option.name, ""))
+    asked = {option.name for option in options}
+    kept = {name: text for name, text in texts.items() if name not in asked}
+    call_id = await studio.calls.save(caller.guild.id, caller.member.id, command.name, kept)
+    fields = tuple(Field(option=option, value=texts.get(option.name, "")) for option in options)
+    return Form(title=f"/{command.name}", command=command, call_id=call_id, fields=fields)

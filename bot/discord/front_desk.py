@@ -133,12 +133,16 @@ class FrontDesk:
     ) -> None:
         """Acknowledge, do the work, answer; of a job the answer is left to delivery, which edits it from here on."""
         hidden = private(self._settings(interaction))
-        message_id = await _defer(interaction, private=hidden)
-        self.live.add(message_id, interaction)
         try:
             check_install(interaction)
             if not hidden:
                 check_target(interaction)
+        except UserError as error:
+            await _refuse_at_once(interaction, error)
+            return
+        message_id = await _defer(interaction, private=hidden)
+        self.live.add(message_id, interaction)
+        try:
             caller = await self._caller(interaction, message_id, private=hidden)
             _check_still_public(hidden=hidden, wanted=private(caller.guild.settings))
             result = await work(caller)
@@ -150,12 +154,12 @@ class FrontDesk:
             return
         self.live.drop(message_id)
         await self._answer(interaction, result, private=hidden)
+        await self.guilds.read(interaction)  # what was asked may have been to change the settings
 
     async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
         match result:
             case Message() if result.private and not private:
-                await interaction.delete_original_response()
-                await interaction.followup.send(**render(result).as_new(), ephemeral=True)
+                await _whisper(interaction, result)
             case Message():
                 await interaction.edit_original_response(**render(result).as_edit())
             case SendDirect():
@@ -256,13 +260,22 @@ async def _tell(interaction: Interaction, error: UserError) -> None:
         await _refuse_at_once(interaction, error)
 
 
+async def _whisper(interaction: Interaction, message: Message) -> None:
+    """Say privately what was acknowledged in public.
+
+    The first follow-up takes the place of an acknowledgement, and its publicity; so that is answered, then taken away.
+    """
+    await interaction.edit_original_response(**render(Message(headline="Answered privately.")).as_edit())
+    await interaction.followup.send(**render(message).as_new(), ephemeral=True)
+    await interaction.delete_original_response()
+
+
 async def _refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:
     """Say no to the member alone: what was acknowledged in public is taken away first."""
     if private:
         await interaction.edit_original_response(**render(_refusal(error)).as_edit())
     else:
-        await interaction.delete_original_response()
-        await _tell(interaction, error)
+        await _whisper(interaction, _refusal(error))
 
 
 def _refusal(error: UserError) -> Message:

@@ -52,7 +52,8 @@ def build_modal(form: Form, *, private: bool) -> ui.Modal:
 def read_entries(command: Command, data: Mapping[str, Any]) -> dict[str, str]:
     """What was entered, by option name, from the payload of a submission; raises UserError on a wrong flag."""
     entries = dict(_values(data.get("components", ())))
-    return {**entries, **parse_text(command, entries.pop(_FOLDED, ""))}
+    folded = parse_text(command, entries.pop(_FOLDED, ""))
+    return {**entries, **folded}
 
 
 def _values(components: Any) -> Iterator[tuple[str, str]]:
@@ -101,7 +102,7 @@ def _folded_question(command: Command, fields: tuple[Field, ...]) -> ui.Label[An
         custom_id=_FOLDED, style=discord.TextStyle.paragraph, default=text[:_MAX_TEXT] or None, required=False,
         placeholder=names[:100], max_length=_MAX_TEXT,
     )  # fmt: skip
-    return ui.Label(text="More options", description=names[:100], component=component)
+    return ui.Label(text="More options", description="Each as a flag and its value", component=component)
 
 
 def _title(name: str) -> str:

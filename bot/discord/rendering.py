@@ -9,6 +9,7 @@ from discord import ui
 from discord.utils import escape_markdown, escape_mentions
 
 from handlers.buttons import button_id
+from handlers.commands import COMMANDS
 from handlers.message import Attachment, Bar, Button, Message, Mood, ShownPicture, Verb
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
@@ -142,7 +143,15 @@ def _words(message: Message, mentions: int | None) -> str:
 
 
 def _code(text: str) -> str:
+    text = _pasteable(text)
     return "```\n" + text.replace("```", "`\u200b``") + "\n```"
+
+
+def _pasteable(text: str) -> str:
+    """A command as Discord's input line takes it: its free text is the value of an option, flags and all."""
+    name, _, rest = text.removeprefix("/").partition(" ")
+    command = next((command for command in COMMANDS if text.startswith("/") and command.name == name), None)
+    return text if command is None or command.rest is None else f"/{name} {command.rest.name}:{rest}"
 
 
 def _button(button: Button, row: int | None = None) -> ui.Button[Any]:

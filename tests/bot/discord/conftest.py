@@ -52,7 +52,8 @@ class World:
 
     async def show(self) -> None:
         """One round of progress."""
-        await self.delivery.show_progress()
+        with self.env.time_context():
+            await self.delivery.show_progress()
         await self.env.settle()
 
     async def finish(self, claim: Claim, outcome: Outcome | None = None) -> None:
@@ -70,7 +71,8 @@ class World:
 
     async def deliver(self) -> None:
         """One round of delivery."""
-        await self.delivery.deliver_due()
+        with self.env.time_context():
+            await self.delivery.deliver_due()
         await self.env.settle()
 
     async def restart(self) -> None:
