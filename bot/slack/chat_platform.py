@@ -11,7 +11,7 @@ from bot.slack.message_ref import MessageRef
 from bot.slack.poster import edit, mention, post, put
 from bot.slack.progress_board import ProgressBoard
 from bot.slack.tenant import Tenant
-from bot.slack.troubles import Trouble, code_of, delivery_errors, sentence_of, trouble_of
+from bot.slack.troubles import Trouble, code_of, delivery_errors, no_files_sentence, trouble_of
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import Workspaces
 from handlers.chat_platform import Undeliverable
@@ -104,7 +104,7 @@ class SlackPlatform:
         if standing is None:
             await self._post_status(client, job_id, address, message)
         else:
-            await edit(client, standing, self.renderer.content(message))
+            await edit(client, address, standing, self.renderer.content(message))
 
     async def _status(
         self, client: PacedClient, job_id: int, address: ReplyAddress, message: Message
@@ -141,7 +141,10 @@ class SlackPlatform:
                 if trouble_of(error) is not Trouble.NO_FILES:
                     raise
                 sorry = Message(
-                    headline=message.headline, mood=Mood.FAILED, lines=(sentence_of(error),), job_id=message.job_id
+                    headline=message.headline,
+                    mood=Mood.FAILED,
+                    lines=(no_files_sentence(error),),
+                    job_id=message.job_id,
                 )
                 await put(client, address, standing, self.renderer.content(sorry))
                 raise Undeliverable(f"no files are taken: {code_of(error)}") from error

@@ -3,17 +3,23 @@
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.client import PacedClient
-from bot.slack.content import Content
+from bot.slack.content import Content, context
 from bot.slack.message_ref import MessageRef
-from bot.slack.troubles import Trouble, code_of, sentence_of, trouble_of
+from bot.slack.troubles import Trouble, code_of, trouble_of
 from handlers.chat_platform import Undeliverable
 from storage.replies import ReplyAddress
 
 _log = logging.getLogger(__name__)
+
+
+_ELSEWHERE: Final = (
+    "This comes here because Limner could not write in the channel; type /invite @Limner there if it is no member."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +37,7 @@ async def put(client: PacedClient, address: ReplyAddress, standing: MessageRef |
     """
     if standing is not None:
         try:
-            await edit(client, standing, content)
+            await edit(client, address, standing, content)
         except SlackApiError as error:
             _raise_unless_closed(error)
         else:
@@ -42,7 +48,7 @@ async def put(client: PacedClient, address: ReplyAddress, standing: MessageRef |
 async def post(
     client: PacedClient, address: ReplyAddress, content: Content, standing: MessageRef | None = None
 ) -> MessageRef:
-    """Post a message by the first way that is open; one that had to be left says why at the end."""
+    """Post a message by the first way that is open; raises as `put` does."""
     closed: SlackApiError | None = None
     try:
         async for way in _ways(client, address, standing):
@@ -51,7 +57,7 @@ async def post(
                     channel=way.channel,
                     thread_ts=way.thread_ts,
                     text=content.text,
-                    blocks=_explained(content, way, address, closed).blocks,
+                    blocks=_explained(content, way.channel, address).blocks,
                     unfurl_links=False,
                     unfurl_media=False,
                 )
@@ -67,9 +73,10 @@ async def post(
     raise Undeliverable(f"neither the channel nor a direct message is open: {why}")
 
 
-async def edit(client: PacedClient, standing: MessageRef, content: Content) -> None:
+async def edit(client: PacedClient, address: ReplyAddress, standing: MessageRef, content: Content) -> None:
     """Replace what a message says, text and blocks together."""
-    await client.chat_update(channel=standing.channel, ts=standing.ts, text=content.text, blocks=content.blocks)
+    blocks = _explained(content, standing.channel, address).blocks
+    await client.chat_update(channel=standing.channel, ts=standing.ts, text=content.text, blocks=blocks)
 
 
 async def mention(client: PacedClient, address: ReplyAddress, place: MessageRef, words: str) -> None:
@@ -95,11 +102,11 @@ async def _ways(client: PacedClient, address: ReplyAddress, standing: MessageRef
     yield _Way(channel=opened["channel"]["id"])
 
 
-def _explained(content: Content, way: _Way, address: ReplyAddress, closed: SlackApiError | None) -> Content:
-    if closed is None or way.channel == address.channel_id:
+def _explained(content: Content, channel: str, address: ReplyAddress) -> Content:
+    """The content, with a word on why it comes where nobody asked for it."""
+    if address.private or channel == address.channel_id:
         return content
-    note = {"type": "context", "elements": [{"type": "plain_text", "text": sentence_of(closed), "emoji": False}]}
-    return Content(text=content.text, blocks=[*content.blocks, note])
+    return Content(text=content.text, blocks=[*content.blocks, context(_ELSEWHERE)])
 
 
 def _raise_unless_closed(error: SlackApiError) -> None:

@@ -45,11 +45,9 @@ _TROUBLES: Final = {
 _BY_CODE: Final = {code: trouble for trouble, codes in _TROUBLES.items() for code in codes}
 
 _SENTENCES: Final = {
-    "is_archived": "That channel is archived, so this comes here.",
     "file_uploads_disabled": "This workspace takes no uploads; ask an admin for them. /history keeps the pictures.",
     "storage_limit_reached": "This workspace has no storage left; delete files there. /history keeps the pictures.",
 }
-_NOT_INVITED: Final = "Limner may not write in that channel; type /invite @Limner there to see pictures in it."
 _NO_FILES: Final = "This workspace does not take these files; ask an admin. /history keeps the pictures."
 
 
@@ -63,10 +61,9 @@ def trouble_of(error: SlackApiError) -> Trouble:
     return _BY_CODE.get(code_of(error), Trouble.UNEXPECTED)
 
 
-def sentence_of(error: SlackApiError) -> str:
-    """What a member is told, and what to do."""
-    default = _NO_FILES if trouble_of(error) is Trouble.NO_FILES else _NOT_INVITED
-    return _SENTENCES.get(code_of(error), default)
+def no_files_sentence(error: SlackApiError) -> str:
+    """What a member is told where files are not taken, and what to do."""
+    return _SENTENCES.get(code_of(error), _NO_FILES)
 
 
 @contextmanager

@@ -37,13 +37,13 @@ class Someone:
     async def command(self, command: str, text: str = "", channel: str = "CGEN", **changes: Any) -> Acked:
         """Type a slash command."""
         team = self.workspace
-        payload = fixture(
-            "slash_command__slash_command_body.form",
-            team_id=team.team_id, team_domain=team.name, channel_id=channel,
-            channel_name=team.channels[channel].name if channel in team.channels else "directmessage",
-            user_id=self.id, user_name=team.people[self.id].name, command=command, text=text,
-            response_url=self._response_url(channel), trigger_id=self.slack.triggers.issue(), **changes,
-        )  # fmt: skip
+        values = {
+            "team_id": team.team_id, "team_domain": team.name, "channel_id": channel,
+            "channel_name": team.channels[channel].name if channel in team.channels else "directmessage",
+            "user_id": self.id, "user_name": team.people[self.id].name, "command": command, "text": text,
+            "response_url": self._response_url(channel), "trigger_id": self.slack.triggers.issue(),
+        }  # fmt: skip
+        payload = fixture("slash_command__slash_command_body.form", **{**values, **changes})
         payload |= {"enterprise_id": team.enterprise_id or "", "is_enterprise_install": str(team.org_wide).lower()}
         if team.enterprise_id is None:
             del payload["enterprise_id"], payload["enterprise_name"]

@@ -1,0 +1,139 @@
+"""Delivery in Slack: whatever closes, the picture finds its member, or stays in the history."""
+
+import pytest
+
+from storage.guilds import Platform
+from tests.eventually import eventually
+from tests.wire.slack.people import Someone
+from tests.wire.slack.stage import Stage
+from tests.wire.slack.test_commands import finished
+from tests.wire.slack.workspace import Workspace, direct_channel
+
+
+def direct(workspace: Workspace):
+    """The picture in Ada's direct messages."""
+    return finished(workspace, direct_channel("UADA"))
+
+
+async def test_a_channel_without_the_bot_is_answered_directly(ada: Someone) -> None:
+    """`not_in_channel`: the picture comes in a direct message that says how to invite us."""
+    await ada.command("/imagine", "red fox", channel="CPRIV")
+
+    message = await ada.sees(direct)
+
+    assert "/invite @Limner" in message.words
+
+
+@pytest.mark.parametrize("trouble", ["channel_not_found", "restricted_action_read_only_channel", "is_archived"])
+async def test_a_closed_channel_is_answered_directly(ada: Someone, trouble: str) -> None:
+    """Each of Slack's words for a closed door leads to the next one."""
+    ada.workspace.channels["CGEN"].trouble = trouble
+    await ada.command("/imagine", "red fox")
+
+    assert "could not write in the channel" in (await ada.sees(direct)).words
+
+
+async def test_a_channel_archived_meanwhile_is_answered_directly(ada: Someone, stage: Stage) -> None:
+    """The status message stands there and cannot be edited any more."""
+    stage.device.eager = False
+    await ada.command("/imagine", "red fox")
+    await ada.sees(lambda w: w.in_channel("CGEN"))
+    (render,) = await ada.sees(lambda _: stage.device.submitted)
+    ada.workspace.channels["CGEN"].trouble = "is_archived"
+    stage.device.finish(render)
+
+    assert "could not write in the channel" in (await ada.sees(direct)).words
+
+
+async def test_a_channel_that_takes_only_threads_is_answered_below_the_status(ada: Someone, stage: Stage) -> None:
+    """The status message can no longer be edited; the picture comes as an answer to it."""
+    stage.device.eager = False
+    await ada.command("/imagine", "red fox")
+    (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
+    (render,) = await ada.sees(lambda _: stage.device.submitted)
+    ada.workspace.channels["CGEN"].trouble = "restricted_action_thread_only_channel"
+    ada.workspace.troubles["chat.update"] = ["edit_window_closed"] * 2
+    stage.device.finish(render)
+
+    assert (await ada.sees(finished)).thread_ts == status.ts
+
+
+async def test_a_status_message_that_was_deleted_is_posted_anew(ada: Someone, stage: Stage) -> None:
+    """Somebody tidied up; the picture comes all the same."""
+    stage.device.eager = False
+    await ada.command("/imagine", "red fox")
+    (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
+    (render,) = await ada.sees(lambda _: stage.device.submitted)
+    ada.workspace.messages.remove(status)
+    stage.device.finish(render)
+
+    assert (await ada.sees(finished)).ts != status.ts
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"), [("file_uploads_disabled", "takes no uploads"), ("storage_limit_reached", "no storage left")]
+)
+async def test_a_workspace_that_takes_no_files_is_told(ada: Someone, stage: Stage, trouble: str, words: str) -> None:
+    """The status message says who can mend it; the pictures stay for the history."""
+    ada.workspace.troubles["files.getUploadURLExternal"] = [trouble]
+    await ada.command("/imagine", "red fox")
+
+    await ada.sees(lambda w: any(words in m.words for m in w.in_channel("CGEN")))
+    await _settled(stage)
+    job = await stage.studio.queue.get(1, 1)
+    assert job is not None
+    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+
+
+async def test_a_revoked_token_keeps_the_picture(ada: Someone, stage: Stage) -> None:
+    """Nobody can be reached; the reply is settled, and is not tried for ever."""
+    stage.device.eager = False
+    await ada.command("/imagine", "red fox")
+    await ada.sees(lambda w: w.in_channel("CGEN"))
+    (render,) = await ada.sees(lambda _: stage.device.submitted)
+    ada.workspace.revoked.add(ada.workspace.token)
+    stage.device.finish(render)
+
+    await _settled(stage)
+    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+
+
+async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) -> None:
+    """The judge refuses a block whose file is not ready; two looks say not yet, the third says ready."""
+    ada.workspace.processing_looks = 3
+    await ada.command("/imagine", "red fox --n 2")
+
+    message = await ada.sees(finished)
+
+    assert len(message.pictures) == 2
+    assert len(ada.slack.called("files.info")) >= 5
+
+
+async def test_an_error_that_passes_is_tried_again_and_uploads_nothing_twice(ada: Someone) -> None:
+    """Slack's own trouble delays the picture."""
+    ada.workspace.troubles["chat.update"] = ["internal_error"]
+    await ada.command("/imagine", "red fox")
+
+    await ada.sees(finished)
+    assert len(ada.workspace.files) == 1
+
+
+async def test_a_member_who_cannot_be_written_to_keeps_the_picture_in_the_history(ada: Someone, stage: Stage) -> None:
+    """Every way is closed: the channel and the direct message."""
+    ada.workspace.troubles["conversations.open"] = ["user_disabled"] * 10
+    await ada.command("/imagine", "red fox", channel="CPRIV")
+
+    await _settled(stage)
+
+    assert direct(ada.workspace) is None
+    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+
+
+async def _settled(stage: Stage) -> None:
+    """Until the picture is recorded and its reply is owed to nobody."""
+
+    async def look() -> bool | None:
+        recorded = await stage.studio.queue.pictures(1, 1)
+        return (recorded and await stage.studio.outbox.unsettled(Platform.SLACK) == 0) or None
+
+    await eventually(look)
