@@ -1,7 +1,7 @@
 """Who runs next: requests that may share one denoiser call sit in one group, and groups take turns. No torch."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,29 +19,42 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchKey:
-    """A group: rows of one shape, padded to `bucket` rows.
+    """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row.
 
-    The bucket is part of the key because a picture's last bits depend on the number of rows in a call, and on nothing
-    else of its neighbours: so it is fixed for a picture's whole life.
+    Both are part of the key because a picture's last bits depend on the sizes of the tensors in a call, and on nothing
+    else of its neighbours: so they are fixed for a picture's whole life.
     """
 
     shape: Shape
     bucket: int
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A request that waits for a seat: its `rows` are 2 with guidance, else 1; `bucket` is set where it insists."""
+    """A request that waits for a seat: its `rows` are 2 with guidance, else 1; its LoRAs take `pages` pages.
+
+    `bucket` is set where it insists on a group of that many rows, and then of just as many pages.
+    """
 
     ticket: str
     shape: Shape
     rows: int
+    pages: int = 0
     bucket: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Where a request runs: its group and its rows there."""
+
+    key: BatchKey
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One denoiser call: the tickets in the order of their rows."""
+    """One denoiser call: everyone who sits in a group."""
 
     key: BatchKey
     tickets: tuple[str, ...]
@@ -50,11 +63,19 @@ class Batch:
 @dataclass(slots=True)
 class _Group:
     bucket: int
-    rows: dict[str, int] = field(default_factory=dict)
+    seats: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        return sum(map(len, self.seats.values()))
 
     @property
     def free(self) -> int:
-        return self.bucket - sum(self.rows.values())
+        return self.bucket - self.taken
+
+    def seat(self, ticket: str, rows: int) -> None:
+        taken = {row for seat in self.seats.values() for row in seat}
+        self.seats[ticket] = tuple(row for row in range(self.bucket) if row not in taken)[:rows]
 
 
 class Batching:
@@ -67,7 +88,12 @@ class Batching:
         self._limits: dict[Shape, int] = {}
 
     def __contains__(self, ticket: str) -> bool:
-        return any(candidate.ticket == ticket for candidate in self._waiting) or self.key_of(ticket) is not None
+        return any(candidate.ticket == ticket for candidate in self._waiting) or self.seat_of(ticket) is not None
+
+    @property
+    def keys(self) -> frozenset[BatchKey]:
+        """The groups in which somebody sits."""
+        return frozenset(self._groups)
 
     def enter(self, candidate: Candidate) -> None:
         """Take a request in; it gets its seat from `seat`."""
@@ -77,16 +103,19 @@ class Batching:
         """Free what the request held, its seat or its place in the line."""
         self._waiting = deque(candidate for candidate in self._waiting if candidate.ticket != ticket)
         for key, group in list(self._groups.items()):
-            if group.rows.pop(ticket, 0) and not group.rows:
+            if group.seats.pop(ticket, None) and not group.seats:
                 del self._groups[key]
 
-    def key_of(self, ticket: str) -> BatchKey | None:
-        """The group in which the request sits; None while it waits."""
-        return next((key for key, group in self._groups.items() if ticket in group.rows), None)
+    def seat_of(self, ticket: str) -> Seat | None:
+        """The request's seat; None while it waits."""
+        for key, group in self._groups.items():
+            if ticket in group.seats:
+                return Seat(key=key, rows=group.seats[ticket])
+        return None
 
-    def seat(self) -> list[str]:
-        """Give free seats to those who wait; returns the tickets that have just got one."""
-        seated: list[str] = []
+    def seat(self) -> dict[str, Seat]:
+        """Give free seats to those who wait; returns those that have just been given, by ticket."""
+        given: dict[str, Seat] = {}
         full: set[Shape] = set()
         for candidate in list(self._waiting):
             if candidate.shape in full:
@@ -94,10 +123,11 @@ class Batching:
             if (key := self._choose(candidate)) is None:
                 full.add(candidate.shape)
                 continue
-            self._groups.setdefault(key, _Group(key.bucket)).rows[candidate.ticket] = candidate.rows
+            group = self._groups.setdefault(key, _Group(key.bucket))
+            group.seat(candidate.ticket, candidate.rows)
             self._waiting.remove(candidate)
-            seated.append(candidate.ticket)
-        return seated
+            given[candidate.ticket] = Seat(key=key, rows=group.seats[candidate.ticket])
+        return given
 
     def next(self) -> Batch | None:
         """The group whose turn it is, which then goes to the end of the line; None if nobody has a seat."""
@@ -106,20 +136,22 @@ class Batching:
         key = next(iter(self._groups))
         group = self._groups.pop(key)
         self._groups[key] = group
-        return Batch(key=key, tickets=tuple(group.rows))
+        return Batch(key=key, tickets=tuple(group.seats))
 
     def halve(self, key: BatchKey) -> bool:
         """Remember that a call of `key` does not fit, and seat its requests in one of half the rows.
 
         Those who find no seat there wait at the head of the line. False if no single request would fit.
         """
-        rows = self._groups[key].rows
+        seats = self._groups[key].seats
         limit = key.bucket // 2
-        if limit < min(rows.values()):
+        if limit < min(map(len, seats.values())):
             return False
         del self._groups[key]
         self._limits[key.shape] = min(limit, self._limit(key.shape))
-        back = [Candidate(ticket=ticket, shape=key.shape, rows=count) for ticket, count in rows.items()]
+        back = [
+            Candidate(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages) for ticket, rows in seats.items()
+        ]
         self._waiting.extendleft(reversed(back))
         return True
 
@@ -127,33 +159,43 @@ class Batching:
         return self._limits.get(shape, self._max_rows)
 
     def _choose(self, candidate: Candidate) -> BatchKey | None:
-        taken = sum(key.bucket - group.free for key, group in self._open(candidate.shape))
+        taken = sum(group.taken for key, group in self._groups.items() if key.shape == candidate.shape)
         if taken and taken + candidate.rows > self._limit(candidate.shape):
             return None
         if candidate.bucket is not None:
             return self._asked_for(candidate, candidate.bucket)
-        roomy = [(key, group) for key, group in self._open(candidate.shape) if group.free >= candidate.rows]
+        hosts = {key: group for key, group in self._groups.items() if _may_host(key, candidate)}
+        roomy = [key for key, group in hosts.items() if group.free >= candidate.rows]
         # A group that would stay more than half empty is left to drain: padding it costs more than a smaller one.
-        busy = [key for key, group in roomy if 2 * (key.bucket - group.free + candidate.rows) >= key.bucket]
+        busy = [key for key in roomy if 2 * (hosts[key].taken + candidate.rows) >= key.bucket]
         if busy:
             return max(busy, key=lambda key: key.bucket)
-        return self._new_key(candidate) or max((key for key, _ in roomy), key=lambda key: key.bucket, default=None)
+        return self._new_key(candidate, hosts) or max(roomy, key=lambda key: key.bucket, default=None)
 
     def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
         """The group of the size that a request insists on, so far as it fits in memory."""
         fitting = min(bucket, self._limits.get(candidate.shape, bucket))
-        key = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows))
+        key = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
         group = self._groups.get(key)
         return key if group is None or group.free >= candidate.rows else None
 
-    def _new_key(self, candidate: Candidate) -> BatchKey | None:
+    def _new_key(self, candidate: Candidate, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all who wait for this shape, unless there is one of that size."""
         limit = max(self._limit(candidate.shape), candidate.rows)
-        waiting = sum(other.rows for other in self._waiting if other.shape == candidate.shape and not other.bucket)
-        taken = {key.bucket for key, _ in self._open(candidate.shape)}
-        sizes = (size for size in BUCKETS if size not in taken and min(waiting, limit) <= size <= limit)
-        bucket = next(sizes, None)
-        return None if bucket is None else BatchKey(shape=candidate.shape, bucket=bucket)
+        waiting = [other for other in self._waiting if other.shape == candidate.shape and not other.bucket]
+        wanted = min(sum(other.rows for other in waiting), limit)
+        pages = _size(max(other.pages for other in waiting))
+        for bucket in BUCKETS:
+            key = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
+            if wanted <= bucket <= limit and key not in hosts:
+                return key
+        return None
 
-    def _open(self, shape: Shape) -> Iterator[tuple[BatchKey, _Group]]:
-        return ((key, group) for key, group in self._groups.items() if key.shape == shape)
+
+def _may_host(key: BatchKey, candidate: Candidate) -> bool:
+    return key.shape == candidate.shape and key.pages >= candidate.pages
+
+
+def _size(pages: int) -> int:
+    """The power of two that holds so many pages; 0 for none."""
+    return 1 << (pages - 1).bit_length() if pages else 0

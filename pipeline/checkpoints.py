@@ -95,7 +95,7 @@ def _text_encoder(kind: Any, folder: Path, suffix: str, hardware: Hardware) -> T
         tokenizer = CLIPTokenizer.from_pretrained(folder / f"tokenizer{suffix}", local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"The tokenizer in {folder / f'tokenizer{suffix}'} cannot be read; pull it again.") from error
-    return TextEncoder(tokenizer=tokenizer, model=model)
+    return TextEncoder(network=f"text_encoder{suffix}", tokenizer=tokenizer, model=model)
 
 
 def _build(make: Callable[[], nn.Module], folder: Path) -> nn.Module:

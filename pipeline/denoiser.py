@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.checkpoints import Checkpoint
+from pipeline.cross_attention import install
 from pipeline.image_request import ImageRequest
-from pipeline.model_facts import ModelFamily
 from pipeline.prompt_encoder import Conditioning
+from pipeline.row_memory import RowMemory
 from pipeline.samplers import Sampler
 
 
@@ -17,44 +19,61 @@ from pipeline.samplers import Sampler
 class Rendering:
     """One request between noise and picture.
 
-    `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end.
+    `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
+    are the UNet's LoRAs; `rows` are its rows in the batch where it sits.
     """
 
     request: ImageRequest
     conditioning: Conditioning
+    parts: tuple[Part, ...]
     sampler: Sampler
     latents: Tensor
     generator: torch.Generator
+    rows: tuple[int, ...] = ()
     denoised: Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Denoiser:
     """The denoise and decode stages of one checkpoint."""
 
-    checkpoint: Checkpoint
+    def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool) -> None:
+        self._checkpoint = checkpoint
+        self._adapters = adapters
+        self._attention = install(checkpoint.unet)
 
-    def begin(self, request: ImageRequest, conditioning: Conditioning) -> Rendering:
+    def begin(self, request: ImageRequest, conditioning: Conditioning, adapters: Sequence[Adapter]) -> Rendering:
         """The request at its first step: noise from its own seed, drawn on the CPU whatever the device."""
-        sampler = Sampler(request.scheduler, self.checkpoint.scheduler_config, request.steps)
+        sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps)
         generator = torch.Generator().manual_seed(request.seed)
-        factor, hardware = self.checkpoint.scale_factor, self.checkpoint.hardware
-        shape = (1, self.checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
+        factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
+        shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
         noise = torch.randn(shape, generator=generator, dtype=hardware.dtype).to(hardware.device, torch.float32)
+        scales = [lora.scale for lora in request.loras]
         return Rendering(
             request=request,
             conditioning=conditioning,
+            parts=tuple(Part(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
             sampler=sampler,
             latents=noise * sampler.noise_scale,
             generator=generator,
         )
 
+    def open(self, bucket: int, pages: int) -> RowMemory:
+        """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row."""
+        return RowMemory(self._adapters, self._attention, bucket=bucket, pages=pages)
+
     @torch.inference_mode()
-    def advance(self, renderings: Sequence[Rendering], bucket: int) -> None:
-        """One denoiser call of `bucket` rows for all `renderings`, which have one latent size; then a step each."""
+    def seat(self, memory: RowMemory, rendering: Rendering, rows: tuple[int, ...]) -> None:
+        """Give a request its place in a batch."""
+        rendering.rows = rows
+        memory.put(rows, rendering.conditioning, rendering.parts)
+
+    @torch.inference_mode()
+    def advance(self, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+        """One denoiser call for all `renderings`, which have one latent size and sit in `memory`; then a step each."""
         inputs = [rendering.sampler.model_input(rendering.latents) for rendering in renderings]
-        predictions = self._predict(renderings, inputs, bucket)
-        rows = torch.split(predictions.float(), [rendering.conditioning.rows for rendering in renderings])
+        predictions = self._predict(memory, renderings, inputs)
+        rows = torch.split(predictions.float(), [len(rendering.rows) for rendering in renderings])
         for rendering, model_input, own in zip(renderings, inputs, rows, strict=True):
             prediction = guided(own, rendering.request)
             rendering.denoised = rendering.sampler.denoised(prediction, model_input)
@@ -63,30 +82,29 @@ class Denoiser:
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """The picture of one request's final latents: bytes (height, width, 3) on the CPU."""
-        vae = self.checkpoint.vae
+        vae = self._checkpoint.vae
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()
 
-    def _predict(self, renderings: Sequence[Rendering], inputs: Sequence[Tensor], bucket: int) -> Tensor:
-        """What the UNet says of every row; rows past those of `renderings` are padding and mean nothing."""
-        dtype = self.checkpoint.hardware.dtype
-        parts = [rendering.conditioning for rendering in renderings]
-        latents = torch.cat([one.expand(part.rows, -1, -1, -1) for one, part in zip(inputs, parts, strict=True)])
-        timesteps = torch.cat([r.sampler.timestep.float().expand(r.conditioning.rows) for r in renderings])
-        added = None
-        if self.checkpoint.facts.family is ModelFamily.SDXL:
-            added = {
-                "text_embeds": _padded([part.pooled for part in parts if part.pooled is not None], bucket),
-                "time_ids": _padded([part.time_ids for part in parts if part.time_ids is not None], bucket),
-            }
-        prediction: Tensor = self.checkpoint.unet(
-            _padded([latents.to(dtype)], bucket),
-            _padded([timesteps], bucket).to(latents.device),
-            encoder_hidden_states=_padded([part.states for part in parts], bucket),
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
-        return prediction[: latents.shape[0]]
+    def _predict(self, memory: RowMemory, renderings: Sequence[Rendering], inputs: Sequence[Tensor]) -> Tensor:
+        """What the UNet says of every row of `renderings`, in their order."""
+        places = [row for rendering in renderings for row in rendering.rows]
+        latents = inputs[0].new_zeros(memory.bucket, *inputs[0].shape[1:])
+        timesteps = torch.zeros(memory.bucket)
+        for rendering, model_input in zip(renderings, inputs, strict=True):
+            latents[list(rendering.rows)] = model_input
+            timesteps[list(rendering.rows)] = float(rendering.sampler.timestep)
+        conditioning = memory.conditioning
+        added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
+        with memory.applied():
+            prediction: Tensor = self._checkpoint.unet(
+                latents.to(self._checkpoint.hardware.dtype),
+                timesteps.to(latents.device),
+                encoder_hidden_states=conditioning.states,
+                added_cond_kwargs=added,
+                return_dict=False,
+            )[0]
+        return prediction[places]
 
 
 def guided(rows: Tensor, request: ImageRequest) -> Tensor:
@@ -103,9 +121,3 @@ def guided(rows: Tensor, request: ImageRequest) -> Tensor:
     dims = tuple(range(1, rows.ndim))
     rescaled = mixed * (wanted.std(dim=dims, keepdim=True) / mixed.std(dim=dims, keepdim=True))
     return request.guidance_rescale * rescaled + (1 - request.guidance_rescale) * mixed
-
-
-def _padded(parts: Sequence[Tensor], bucket: int) -> Tensor:
-    """The rows of `parts` below one another, then rows of zeros up to `bucket`."""
-    rows = sum(part.shape[0] for part in parts)
-    return torch.cat([*parts, parts[0].new_zeros(bucket - rows, *parts[0].shape[1:])])

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from pipeline.errors import UserError
+from pipeline.image_request import MAX_BUCKET
+
+# One guided picture.
+MIN_ROWS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +18,8 @@ class DeviceSpec:
     `models` are texts that `ModelSource.parse` takes; the first is loaded at the start, the others when a request names
     them by their `ModelFacts.name`. `device` is `auto`, `cpu` or `cuda:<index>`. `loras` is the folder in which a
     LoRA's file is found as `<key>.safetensors`. `max_rows` bounds the rows of one denoiser call (a guided picture takes
-    two); `preview_every` is in steps, 0 for none; `threads` is the number of CPU threads, None for torch's own choice.
+    two); `preview_every` is in steps, 0 for none; `threads` is the number of CPU threads, None for torch's own choice;
+    `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device, for each model.
     """
 
     models: tuple[str, ...]
@@ -20,3 +28,11 @@ class DeviceSpec:
     max_rows: int = 16
     preview_every: int = 3
     threads: int | None = None
+    host_lora_bytes: int = 2 * 1024**3
+    device_lora_bytes: int = 4 * 1024**3
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UserError("No model is named; set LIMNER_MODEL.")
+        if not MIN_ROWS <= self.max_rows <= MAX_BUCKET:
+            raise UserError(f"A device's rows are {self.max_rows}; use {MIN_ROWS} to {MAX_BUCKET}.")

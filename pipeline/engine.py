@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.batching import Batch, Batching, Candidate
+from pipeline.adapters import Adapter, Part, pages_needed
+from pipeline.batching import Batch, Batching, BatchKey, Candidate
 from pipeline.denoiser import Rendering
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
@@ -20,6 +21,8 @@ from pipeline.model_source import ModelSource
 from pipeline.studio import Studio
 
 _log = logging.getLogger(__name__)
+# How long a device with nothing else to do waits for a LoRA before it listens for commands again.
+_PATIENCE_SECONDS = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,14 +32,28 @@ class _Job:
     ticket: str
     request: ImageRequest
     studio: Studio
+    adapters: tuple[Adapter, ...] = ()
     rendering: Rendering | None = None
-    bucket: int = 0
+    key: BatchKey | None = None
     seconds: float = 0.0
 
     @property
     def rows(self) -> int:
         """Its rows in a batch."""
         return 2 if self.request.guided else 1
+
+    def candidate(self) -> Candidate:
+        """What the job needs of a seat, once its LoRAs are known."""
+        parts = [Part(adapter=adapter, scale=1) for adapter in self.adapters]
+        pages = max(pages_needed(parts, "unet"), self.request.lora_pages)
+        shape = self.studio.shape(self.request)
+        return Candidate(ticket=self.ticket, shape=shape, rows=self.rows, pages=pages, bucket=self.request.bucket)
+
+    @property
+    def seated(self) -> BatchKey:
+        """The group of a job that has a seat, or had it to the end."""
+        assert self.key is not None, "only seated jobs are decoded"
+        return self.key
 
     @property
     def started(self) -> Rendering:
@@ -61,6 +78,7 @@ class Engine:
         self._studios: dict[str, Studio] = {}
         self._jobs: dict[str, _Job] = {}
         self._batching = Batching(spec.max_rows)
+        self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
         sources = [ModelSource.parse(text) for text in spec.models]
         self._sources = {source.facts().name: source for source in sources}
@@ -79,10 +97,9 @@ class Engine:
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        job = self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio)
-        self._batching.enter(
-            Candidate(ticket=ticket, shape=studio.shape(request), rows=job.rows, bucket=request.bucket)
-        )
+        self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio)
+        self._arriving.append(ticket)
+        studio.loras.want(request.loras)
 
     def cancel(self, ticket: str) -> None:
         """Forget a request; answered by Dropped unless it has ended already."""
@@ -91,6 +108,7 @@ class Engine:
 
     def step(self) -> list[Event]:
         """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
+        self._line_up()
         self._encode()
         if batch := self._batching.next():
             self._denoise(batch)
@@ -98,23 +116,36 @@ class Engine:
         events, self._events = self._events, []
         return events
 
-    def _encode(self) -> None:
-        """Condition those who have just got a seat and are not back from an earlier one."""
-        for ticket in self._batching.seat():
+    def _line_up(self) -> None:
+        """Let those in line whose LoRAs are on the device; wait for them only if there is nothing else to do."""
+        timeout = 0.0 if self._batching.keys or self._finished else _PATIENCE_SECONDS
+        for ticket in list(self._arriving):
             job = self._jobs[ticket]
-            if job.rendering is None:
-                with self._answering_for([job]), _charged([job]):
-                    job.rendering = job.studio.begin(job.request)
+            with self._answering_for([job]):
+                if (adapters := job.studio.loras.acquire(job.request, timeout)) is None:
+                    continue
+                job.adapters = adapters
+                self._batching.enter(job.candidate())
+                self._arriving.remove(ticket)
+
+    def _encode(self) -> None:
+        """Condition those who have just got a seat, unless they are back from an earlier one."""
+        for ticket, seat in self._batching.seat().items():
+            job = self._jobs[ticket]
+            with self._answering_for([job]), _charged([job]):
+                if job.rendering is None:
+                    job.rendering = job.studio.begin(job.request, job.adapters)
+                job.key = seat.key
+                job.studio.denoiser.seat(job.studio.memory(seat.key), job.rendering, seat.rows)
 
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
         with self._answering_for(jobs), _charged(jobs):
-            if not _advance(jobs, batch.key.bucket):
+            if not _advance(jobs, batch.key):
                 self._make_room(batch)
                 return
             for job in jobs:
-                job.bucket = batch.key.bucket
                 self._events.append(self._stepped(job))
                 if job.started.sampler.finished:
                     self._batching.leave(job.ticket)
@@ -127,7 +158,7 @@ class Engine:
         job = self._jobs[self._finished.popleft()]
         with self._answering_for([job]):
             with _charged([job]):
-                png = job.studio.finish(job.started, job.bucket)
+                png = job.studio.finish(job.started, job.seated)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
     def _studio(self, model: str) -> Studio:
@@ -135,7 +166,7 @@ class Engine:
         if model not in self._sources:
             raise UserError(f"Model '{model}' is not served here; choose one of: {', '.join(self._sources)}.")
         if model not in self._studios:
-            self._studios[model] = Studio(self._sources[model], self._hardware)
+            self._studios[model] = Studio(self._sources[model], self._hardware, self._spec)
         return self._studios[model]
 
     def _ready(self, studio: Studio) -> Ready:
@@ -162,9 +193,13 @@ class Engine:
 
     def _end(self, event: Dropped | Rendered | Refused | Faulted) -> None:
         """Say the last word on a ticket and keep nothing of it."""
-        del self._jobs[event.ticket]
+        job = self._jobs.pop(event.ticket)
+        for line in (self._arriving, self._finished):
+            if event.ticket in line:
+                line.remove(event.ticket)
         self._batching.leave(event.ticket)
-        self._finished = deque(ticket for ticket in self._finished if ticket != event.ticket)
+        job.studio.loras.release(job.adapters)
+        job.studio.forget(self._batching.keys)
         self._events.append(event)
 
     @contextmanager
@@ -181,10 +216,11 @@ class Engine:
                 self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
 
 
-def _advance(jobs: Sequence[_Job], bucket: int) -> bool:
+def _advance(jobs: Sequence[_Job], key: BatchKey) -> bool:
     """One call for all of `jobs`; False if it did not fit in memory, and then nothing has changed."""
     try:
-        jobs[0].studio.denoiser.advance([job.started for job in jobs], bucket)
+        studio = jobs[0].studio
+        studio.denoiser.advance(studio.memory(key), [job.started for job in jobs])
     except RuntimeError as error:
         if is_out_of_memory(error):
             return False

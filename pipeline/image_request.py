@@ -17,6 +17,7 @@ MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
 MAX_LORA_SCALE: Final = 2.0
 MAX_BUCKET: Final = 64
+MAX_LORA_PAGES: Final = 128
 MAX_VARIATIONS: Final = 8
 
 
@@ -101,6 +102,7 @@ class ImageRequest:
     loras: tuple[LoraUse, ...] = ()
     variations: tuple[Variation, ...] = ()
     bucket: int | None = None
+    lora_pages: int = 0
 
     def __post_init__(self) -> None:
         self._check_text()
@@ -111,6 +113,7 @@ class ImageRequest:
         _check_range("guidance rescale", self.guidance_rescale, 0, 1)
         _check_range("seed", self.seed, 0, MAX_SEED)
         _check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
+        _check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)
         _check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
         _check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
 

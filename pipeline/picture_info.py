@@ -28,14 +28,15 @@ class PictureInfo:
     """All that decided a picture.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
-    `bucket` is the number of rows of the padded batch; `device` and `dtype` say where and how exactly it ran;
-    `versions` are those of the libraries that decide.
+    `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `device` and
+    `dtype` say where and how exactly it ran; `versions` are those of the libraries that decide.
     """
 
     made_from: ImageRequest
     model_name: str
     model_hash: str
     bucket: int
+    lora_pages: int = 0
     device: str
     dtype: str
     versions: tuple[tuple[str, str], ...]
@@ -45,7 +46,7 @@ class PictureInfo:
 
         The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
         """
-        return replace(self.made_from, bucket=self.bucket)
+        return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages)
 
     def parameters(self) -> str:
         """The text that AUTOMATIC1111 writes and Civitai reads: prompt, negative prompt, settings."""

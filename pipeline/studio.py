@@ -1,6 +1,7 @@
 """A loaded model with its three stages: encode, denoise, decode."""
 
 import io
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -8,15 +9,20 @@ from typing import Final
 from PIL import Image
 
 from pipeline import picture_info
-from pipeline.batching import Shape
+from pipeline.adapters import Adapter, AdapterPool
+from pipeline.batching import BatchKey, Shape
 from pipeline.checkpoints import load_checkpoint
 from pipeline.denoiser import Denoiser, Rendering
+from pipeline.device_spec import DeviceSpec
 from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest
+from pipeline.lora_layers import adapt
+from pipeline.lora_library import LoraLibrary
 from pipeline.model_source import ModelSource
 from pipeline.picture_info import PictureInfo
 from pipeline.previews import Previews
 from pipeline.prompt_encoder import PromptEncoder
+from pipeline.row_memory import RowMemory
 
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
@@ -24,44 +30,61 @@ _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 class Studio:
     """Everything that turns requests for one model into pictures; raises UserError if the model cannot be loaded."""
 
-    def __init__(self, source: ModelSource, hardware: Hardware) -> None:
-        self._checkpoint = load_checkpoint(source, hardware)
-        self.facts = self._checkpoint.facts
-        self.denoiser = Denoiser(self._checkpoint)
+    def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
+        self._checkpoint = checkpoint = load_checkpoint(source, hardware)
+        self.facts = checkpoint.facts
+        networks = {"unet": adapt(checkpoint.unet)}
+        networks.update((encoder.network, adapt(encoder.model)) for encoder in checkpoint.text_encoders)
+        self._adapters = AdapterPool(networks, hardware.device, hardware.dtype, spec.device_lora_bytes)
+        self.loras = LoraLibrary(spec, self._adapters, hardware)
         self._encoder = PromptEncoder(
             self.facts.family,
-            self._checkpoint.text_encoders,
-            zero_empty_negative=self._checkpoint.zero_empty_negative,
+            checkpoint.text_encoders,
+            self._adapters,
+            zero_empty_negative=checkpoint.zero_empty_negative,
         )
-        self._previews = Previews.fit(self._checkpoint)
+        self._previews = Previews.fit(checkpoint)
+        self.denoiser = Denoiser(checkpoint, self._adapters)
+        self._memories: dict[BatchKey, RowMemory] = {}
 
     def shape(self, request: ImageRequest) -> Shape:
         """Which requests `request` may share a call with."""
         factor = self._checkpoint.scale_factor
         return Shape(checkpoint=self.facts.name, height=request.height // factor, width=request.width // factor)
 
-    def begin(self, request: ImageRequest) -> Rendering:
+    def begin(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Rendering:
         """The encode stage: the request at its first step."""
-        return self.denoiser.begin(request, self._encoder.encode(request))
+        return self.denoiser.begin(request, self._encoder.encode(request, adapters), adapters)
+
+    def memory(self, key: BatchKey) -> RowMemory:
+        """What the rows of the group `key` keep, made when the first request sits down."""
+        if key not in self._memories:
+            self._memories[key] = self.denoiser.open(key.bucket, key.pages)
+        return self._memories[key]
+
+    def forget(self, open_keys: Container[BatchKey]) -> None:
+        """Free the memory of groups that are not among `open_keys`."""
+        self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
     def preview(self, rendering: Rendering) -> bytes:
         """A small JPEG of what the picture would be if it were finished now."""
         assert rendering.denoised is not None, "a preview is asked for after a step"
         return self._previews.jpeg(rendering.denoised)
 
-    def finish(self, rendering: Rendering, bucket: int) -> bytes:
+    def finish(self, rendering: Rendering, key: BatchKey) -> bytes:
         """The decode stage: the picture as PNG with its story inside."""
         file = io.BytesIO()
         Image.fromarray(self.denoiser.decode(rendering.latents).numpy()).save(file, "PNG")
-        return picture_info.embed(file.getvalue(), self._info(rendering.request, bucket))
+        return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
 
-    def _info(self, request: ImageRequest, bucket: int) -> PictureInfo:
+    def _info(self, request: ImageRequest, key: BatchKey) -> PictureInfo:
         hardware = self._checkpoint.hardware
         return PictureInfo(
             made_from=replace(request, bucket=None),
             model_name=self.facts.name,
             model_hash=self.facts.hash,
-            bucket=bucket,
+            bucket=key.bucket,
+            lora_pages=key.pages if request.loras else 0,
             device=hardware.name,
             dtype=hardware.dtype_name,
             versions=tuple((package, _version(package)) for package in _DECIDING_PACKAGES),

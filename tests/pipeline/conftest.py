@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.device_spec import DeviceSpec
 from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.model_source import ModelSource
@@ -13,6 +14,8 @@ from pipeline.studio import Studio
 from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15
 
 torch.set_num_threads(1)
+
+SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=2)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,7 @@ def studio(model_folder: Callable[[str], Path]) -> Callable[[str], Studio]:
 
     def of(name: str) -> Studio:
         if name not in made:
-            made[name] = Studio(ModelSource.parse(str(model_folder(name))), Hardware.choose("cpu"))
+            made[name] = Studio(ModelSource.parse(str(model_folder(name))), Hardware.choose("cpu"), SPEC)
         return made[name]
 
     return of

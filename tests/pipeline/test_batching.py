@@ -4,14 +4,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipeline.batching import BUCKETS, Batching, Candidate, Shape
+from pipeline.batching import BUCKETS, Batching, BatchKey, Candidate, Shape
 
 SMALL = Shape(checkpoint="pocket", height=8, width=8)
 LARGE = Shape(checkpoint="pocket", height=16, width=16)
 
 
-def candidate(ticket: str, *, rows: int = 2, shape: Shape = SMALL, bucket: int | None = None) -> Candidate:
-    return Candidate(ticket=ticket, shape=shape, rows=rows, bucket=bucket)
+def candidate(
+    ticket: str, *, rows: int = 2, shape: Shape = SMALL, bucket: int | None = None, pages: int = 0
+) -> Candidate:
+    return Candidate(ticket=ticket, shape=shape, rows=rows, bucket=bucket, pages=pages)
+
+
+def seat_key(batching: Batching, ticket: str) -> BatchKey:
+    seat = batching.seat_of(ticket)
+    assert seat is not None
+    return seat.key
 
 
 def seated(*candidates: Candidate, max_rows: int = 16) -> Batching:
@@ -53,12 +61,12 @@ def test_a_late_request_does_not_change_the_bucket_of_one_that_runs() -> None:
 def test_a_free_seat_is_taken_at_the_next_step() -> None:
     """By the first in line, without a new group."""
     batching = seated(*(candidate(str(number)) for number in range(9)))
-    assert batching.key_of("8") is None
+    assert batching.seat_of("8") is None
 
     batching.leave("3")
 
-    assert batching.seat() == ["8"]
-    assert batching.key_of("8") == batching.key_of("0")
+    assert list(batching.seat()) == ["8"]
+    assert seat_key(batching, "8") == seat_key(batching, "0")
 
 
 def test_a_nearly_empty_large_group_is_left_to_drain() -> None:
@@ -69,25 +77,23 @@ def test_a_nearly_empty_large_group_is_left_to_drain() -> None:
     batching.enter(candidate("new"))
     batching.seat()
 
-    key = batching.key_of("new")
-
-    assert key is not None
-    assert key.bucket == 2
+    assert seat_key(batching, "new").bucket == 2
 
 
 def test_an_asked_for_bucket_is_kept() -> None:
     """So that a picture can be repeated bit for bit."""
     batching = seated(candidate("a", bucket=8), candidate("b"))
 
-    assert [key.bucket for key in (batching.key_of("a"), batching.key_of("b")) if key] == [8, 8]
+    assert seat_key(batching, "a") == seat_key(batching, "b")
+    assert seat_key(batching, "a").bucket == 8
 
 
 def test_sizes_never_meet_and_one_full_line_does_not_hold_up_another() -> None:
     """First come, first served within a size only."""
     batching = seated(*(candidate(str(number)) for number in range(12)), candidate("large", shape=LARGE))
 
-    assert batching.key_of("11") is None
-    assert batching.key_of("large") is not None
+    assert batching.seat_of("11") is None
+    assert batching.seat_of("large") is not None
 
 
 def test_what_does_not_fit_is_halved_and_remembered() -> None:
@@ -96,7 +102,7 @@ def test_what_does_not_fit_is_halved_and_remembered() -> None:
     batch = batching.next()
     assert batch is not None
     assert batching.halve(batch.key)
-    assert batching.seat() == ["0", "1", "2", "3"]
+    assert list(batching.seat()) == ["0", "1", "2", "3"]
     for _ in range(2):
         batch = batching.next()
         assert batch is not None
@@ -107,6 +113,22 @@ def test_what_does_not_fit_is_halved_and_remembered() -> None:
 
     assert last.tickets == ("0",)
     assert not batching.halve(last.key)
+
+
+def test_a_group_is_as_deep_as_its_deepest_lora() -> None:
+    """And those with fewer LoRAs, or none, may sit there too."""
+    batching = seated(candidate("a", pages=3), candidate("b"), candidate("c", pages=1))
+
+    assert {seat_key(batching, ticket).pages for ticket in "abc"} == {4}
+
+
+def test_a_lora_finds_no_seat_where_no_pages_are() -> None:
+    """It opens a group of its own."""
+    batching = seated(candidate("a"))
+    batching.enter(candidate("b", pages=2))
+    batching.seat()
+
+    assert (seat_key(batching, "a").pages, seat_key(batching, "b").pages) == (0, 2)
 
 
 class Arrivals(RuleBasedStateMachine):
@@ -123,10 +145,11 @@ class Arrivals(RuleBasedStateMachine):
         rows=st.sampled_from([1, 2]),
         shape=st.sampled_from([SMALL, LARGE]),
         bucket=st.none() | st.sampled_from([2, 4, 8]),
+        pages=st.integers(0, 5),
     )
-    def arrive(self, rows: int, shape: Shape, bucket: int | None) -> None:
+    def arrive(self, rows: int, shape: Shape, bucket: int | None, pages: int) -> None:
         self.count += 1
-        one = candidate(str(self.count), rows=rows, shape=shape, bucket=bucket)
+        one = candidate(str(self.count), rows=rows, shape=shape, bucket=bucket, pages=pages)
         self.batching.enter(one)
         self.present[one.ticket] = one
 
@@ -140,10 +163,8 @@ class Arrivals(RuleBasedStateMachine):
 
     @rule()
     def seat(self) -> None:
-        for ticket in self.batching.seat():
-            key = self.batching.key_of(ticket)
-            assert key is not None
-            self.buckets[ticket] = key.bucket
+        for ticket, seat in self.batching.seat().items():
+            self.buckets[ticket] = seat.key.bucket
 
     @precondition(lambda self: self.buckets)
     @rule()
@@ -162,13 +183,19 @@ class Arrivals(RuleBasedStateMachine):
 
     @invariant()
     def seats_are_enough_and_constant(self) -> None:
+        rows: dict[BatchKey, list[int]] = {}
         for ticket, bucket in self.buckets.items():
-            key = self.batching.key_of(ticket)
-            assert key is not None
-            assert key.bucket == bucket in BUCKETS
-            batch_rows = sum(self.present[other].rows for other in self.buckets if self.batching.key_of(other) == key)
-            assert batch_rows <= bucket <= 8
-            assert key.shape == self.present[ticket].shape
+            seat = self.batching.seat_of(ticket)
+            one = self.present[ticket]
+            assert seat is not None
+            assert seat.key.bucket == bucket in BUCKETS
+            assert bucket <= 8
+            assert (seat.key.shape, len(seat.rows)) == (one.shape, one.rows)
+            assert seat.key.pages >= one.pages
+            rows.setdefault(seat.key, []).extend(seat.rows)
+        for key, taken in rows.items():
+            assert len(set(taken)) == len(taken)
+            assert set(taken) <= set(range(key.bucket))
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
@@ -178,7 +205,7 @@ class Arrivals(RuleBasedStateMachine):
         for ticket in self.present:
             self.batching.leave(ticket)
         assert self.batching.next() is None
-        assert self.batching.seat() == []
+        assert self.batching.seat() == {}
 
 
 Arrivals.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -1,7 +1,7 @@
 """The engine's latents against those of diffusers' own pipelines, in float32."""
 
 from collections.abc import Callable, Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,15 @@ def mixed_requests() -> list[ImageRequest]:
 
 def run_together(studio: Studio, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
     """All requests in one batch, each joining one step after the one before it."""
-    coming = [studio.begin(request) for request in requests]
-    everyone, running = list(coming), list[Rendering]()
+    memory = studio.denoiser.open(bucket, pages=0)
+    coming = [studio.begin(request, ()) for request in requests]
+    everyone, running, free = list(coming), list[Rendering](), iter(range(bucket))
     while coming or running:
-        running += [coming.pop(0)] if coming else []
-        studio.denoiser.advance(running, bucket)
+        if coming:
+            newcomer = coming.pop(0)
+            studio.denoiser.seat(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
+            running.append(newcomer)
+        studio.denoiser.advance(memory, running)
         running = [rendering for rendering in running if not rendering.sampler.finished]
     return [rendering.latents for rendering in everyone]
 

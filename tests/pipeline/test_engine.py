@@ -1,19 +1,20 @@
 """The engine's one verb: who joins, who leaves, what is said, what survives a failure."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from pipeline.denoiser import Denoiser
+from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.picture_info import read
+from pipeline.row_memory import RowMemory
 from tests.pipeline.conftest import a_request
 
 
@@ -153,11 +154,11 @@ class SmallMemory:
         self._advance = Denoiser.advance
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        def advance(denoiser: Denoiser, renderings: object, bucket: int) -> None:
-            self.calls.append(bucket)
-            if bucket > self.rows:
+        def advance(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+            self.calls.append(memory.bucket)
+            if memory.bucket > self.rows:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            self._advance(denoiser, renderings, bucket)  # type: ignore[arg-type]  # passed on as it came
+            self._advance(denoiser, memory, renderings)
 
         patch.setattr(Denoiser, "advance", advance)
 

@@ -1,0 +1,123 @@
+"""A LoRA cut into pages of sixteen ranks: one tensor for each shape of layer instead of two for each layer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.lora_file import LoraFile, LoraLayer
+from pipeline.lora_layers import Bank
+
+PAGE_RANK: Final = 16
+
+Networks = Mapping[str, Sequence[Bank]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankPages:
+    """One LoRA's part in one bank, on the host.
+
+    `down` is (pages, layers, width, 16) and `up` is (pages, layers, 16, outputs); ranks past a layer's own are zeros.
+    `used` are the places of the layers that the LoRA changes.
+    """
+
+    down: Tensor
+    up: Tensor
+    used: frozenset[int]
+
+    @property
+    def count(self) -> int:
+        """How many pages."""
+        return int(self.down.shape[0])
+
+    @property
+    def size(self) -> int:
+        """Bytes of both halves."""
+        return self.down.nbytes + self.up.nbytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraPages:
+    """One LoRA in pages, by network and number of the bank in it; banks that it leaves alone are not there."""
+
+    banks: Mapping[tuple[str, int], BankPages]
+
+    @property
+    def size(self) -> int:
+        """Bytes on the host."""
+        return sum(pages.size for pages in self.banks.values())
+
+
+def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool) -> LoraPages:
+    """Read the canonical LoRA at `path` for a model with these `networks`.
+
+    `pin` puts it where a GPU can fetch it by itself. Raises UserError if it is damaged or made for another model.
+    """
+    file = LoraFile.open(path)
+    places = _places(file, networks)
+    banks = {}
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            for where, names in places.items():
+                bank = networks[where[0]][where[1]]
+                ranks = {place: file.layers[name] for place, name in names.items()}
+                pages = _empty(bank, ceil(max(layer.rank for layer in ranks.values()) / PAGE_RANK), dtype, ranks, pin)
+                for place, name in names.items():
+                    _write(pages, place, tensors.get_tensor(f"{name}.down"), tensors.get_tensor(f"{name}.up"))
+                banks[where] = pages
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
+    return LoraPages(banks=banks)
+
+
+def _places(file: LoraFile, networks: Networks) -> dict[tuple[str, int], dict[int, str]]:
+    """For each bank that `file` changes: the layer's name in the file by its place in the bank."""
+    known = {
+        # Some of transformers' classes wrap CLIP's text model and some are it; a file names layers without the wrapper.
+        f"{network}.{name.removeprefix('text_model.')}": ((network, number), place, bank)
+        for network, banks in networks.items()
+        for number, bank in enumerate(banks)
+        for place, name in enumerate(bank.names)
+    }
+    places: dict[tuple[str, int], dict[int, str]] = {}
+    strangers = 0
+    for name, layer in file.layers.items():
+        where, place, bank = known.get(name, (None, 0, None))
+        if where is None or bank is None or not _fits(layer, bank):
+            strangers += 1
+        else:
+            places.setdefault(where, {})[place] = name
+    if strangers:
+        raise UserError(
+            f"{file.path.name} was made for another model: {strangers} of its {len(file.layers)} layers do not fit."
+        )
+    return places
+
+
+def _fits(layer: LoraLayer, bank: Bank) -> bool:
+    shape = bank.shape
+    kernel = layer.down[2:] or (1, 1)
+    return (layer.down[1], layer.up[0], kernel) == (shape.inputs, shape.outputs, shape.kernel)
+
+
+def _empty(bank: Bank, count: int, dtype: torch.dtype, used: Mapping[int, LoraLayer], pin: bool) -> BankPages:
+    layers, shape = len(bank.names), bank.shape
+    return BankPages(
+        down=torch.zeros(count, layers, shape.width, PAGE_RANK, dtype=dtype, pin_memory=pin),
+        up=torch.zeros(count, layers, PAGE_RANK, shape.outputs, dtype=dtype, pin_memory=pin),
+        used=frozenset(used),
+    )
+
+
+def _write(pages: BankPages, place: int, down: Tensor, up: Tensor) -> None:
+    for page in range(ceil(down.shape[0] / PAGE_RANK)):
+        part = slice(page * PAGE_RANK, (page + 1) * PAGE_RANK)
+        rows = down[part].flatten(1)
+        pages.down[page, place, :, : len(rows)] = rows.T
+        pages.up[page, place, : len(rows)] = up[:, part].T
