@@ -49,8 +49,9 @@ def standard_checks(database: Database, worker: Worker) -> dict[str, Check]:
         return None
 
     async def check_devices() -> str | None:
-        loading = [device.name for device in worker.devices if device.name not in worker.ready]
-        return f"still loading: {', '.join(loading)}" if loading else None
+        missing = [device.name for device in worker.devices if device.name not in worker.ready]
+        words = [f"{name}: {worker.troubles.get(name, 'still loading')}" for name in missing]
+        return "; ".join(words) or None
 
     return {"database": check_database, "devices": check_devices}
 

@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.25
 _BEAT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 5.0
+_LONGEST_PAUSE: Final = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Worker:
     """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
 
     `drain_seconds` is how long a soft stop lets running pictures finish before it gives them back;
-    `ready` holds the names of the devices that have loaded.
+    `ready` holds the names of the devices that have loaded, `troubles` why others could not, by name.
+    `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     """
 
     name: str
@@ -37,7 +39,10 @@ class Worker:
     devices: tuple[Device, ...]
     pictures_at_once: int = 4
     drain_seconds: float = 20.0
+    restart_seconds: float = 1.0
     ready: set[str] = field(default_factory=set)
+    troubles: dict[str, str] = field(default_factory=dict)
+    _failed_loads: dict[str, int] = field(default_factory=dict)
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -81,8 +86,9 @@ class Worker:
             wait.cancel()
 
     def _has_room(self, device: Device) -> bool:
+        """Whether a claim can begin at once: a job must not lose attempts to a device that cannot load."""
         held = sum(len(job.missing) for job in self._open[device.name].values())
-        return held < self.pictures_at_once
+        return device.name in self.ready and held < self.pictures_at_once
 
     async def _begin(self, device: Device, claim: Claim) -> None:
         job = claim.job
@@ -109,6 +115,9 @@ class Worker:
         match event:
             case Ready():
                 self.ready.add(device.name)
+                self.troubles.pop(device.name, None)
+                self._failed_loads[device.name] = 0
+                self._room[device.name].set()
                 _log.info("device %s is ready: %s", device.name, event.description)
             case Lost():
                 await self._lost(device, event.why)
@@ -170,13 +179,22 @@ class Worker:
 
     async def _lost(self, device: Device, why: str) -> None:
         """The device is gone: its jobs go back, one attempt used, and it is started again."""
-        _log.error("device %s is lost: %s; starting it again", device.name, why)
-        self.ready.discard(device.name)
+        _log.error("device %s is lost: %s", device.name, why)
         for job in list(self._open[device.name].values()):
             self._open[device.name].pop(job.claim.job.id)
-            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=f"the device was lost: {why}"))
+            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=f"The device was lost: {why}"))
+        if device.name not in self.ready:
+            await self._pause_before_another_load(device, why)
+        self.ready.discard(device.name)
         await device.restart()
         self._room[device.name].set()
+
+    async def _pause_before_another_load(self, device: Device, why: str) -> None:
+        """A device that cannot load is tried ever more seldom; a person may mend it meanwhile."""
+        self.troubles[device.name] = why
+        failed = self._failed_loads.get(device.name, 0)
+        self._failed_loads[device.name] = failed + 1
+        await asyncio.sleep(min(_LONGEST_PAUSE, self.restart_seconds * 2**failed))
 
     async def _give_back_after_error(self, device: Device, event: Event) -> None:
         """When recording failed (a full disk, an unreachable database) the job is tried again later."""

@@ -36,10 +36,11 @@ def png(of: ImageRequest) -> bytes:
 
 @dataclass(slots=True)
 class FakeDevice:
-    """A device that renders when it is told to, or at once when `eager`."""
+    """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail."""
 
     name: str = "fake"
     eager: bool = True
+    bad_loads: int = 0
     submitted: list[Render] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     starts: int = 0
@@ -48,7 +49,8 @@ class FakeDevice:
 
     async def start(self) -> None:
         self.starts += 1
-        self.say(Ready(description="a fake"))
+        good = self.starts > self.bad_loads
+        self.say(Ready(description="a fake") if good else Lost(why="The weights are damaged; pull the model again."))
 
     async def restart(self) -> None:
         await self.start()

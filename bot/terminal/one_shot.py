@@ -1,7 +1,9 @@
 """`limner imagine`: one command from the shell, its pictures, and out."""
 
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -13,8 +15,11 @@ from bot.terminal.session import TerminalSession
 from handlers.arguments import Value
 from handlers.imagine import COMMAND, request_values
 from handlers.message import Message, Mood
+from handlers.worker import Worker
 from pipeline.errors import UserError
 from pipeline.picture_info import PictureInfo, read
+
+_LOOK_SECONDS: Final = 0.5
 
 
 async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
@@ -31,10 +36,10 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
         else:
             waiting = await session.call(COMMAND, {**(request_values(info.request()) if info else {}), **raw})
         screen.show_running(waiting)
-        async with running_pool(workshop, (platform,)):
+        async with running_pool(workshop, (platform,)) as worker:
             try:
-                final = await _delivered(platform, waiting.job_id)
-            except asyncio.CancelledError:
+                final = await _delivered(platform, waiting.job_id, worker)
+            except (asyncio.CancelledError, UserError):
                 await workshop.studio.queue.cancel(session.guild.id, waiting.job_id or 0)
                 raise
             finally:
@@ -50,8 +55,11 @@ def read_picture(path: Path) -> PictureInfo:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-async def _delivered(platform: TerminalPlatform, job_id: int | None) -> Message:
-    while True:
-        message = await platform.delivered.get()
-        if message.job_id == job_id:
-            return message
+async def _delivered(platform: TerminalPlatform, job_id: int | None, worker: Worker) -> Message:
+    """The job's last message; raises UserError when no device can be started to make it."""
+    while len(worker.troubles) < len(worker.devices):
+        with contextlib.suppress(TimeoutError):
+            message = await asyncio.wait_for(platform.delivered.get(), _LOOK_SECONDS)
+            if message.job_id == job_id:
+                return message
+    raise UserError("; ".join(worker.troubles.values()))

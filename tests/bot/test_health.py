@@ -32,7 +32,7 @@ async def test_ready_means_that_the_database_answers_and_a_device_has_loaded(
             assert answer.status == 200
         async with session.get(f"{url}/readyz") as answer:
             assert answer.status == 503
-            assert (await answer.json())["missing"] == {"devices": "still loading: cuda:0"}
+            assert (await answer.json())["missing"] == {"devices": "cuda:0: still loading"}
         worker.ready.add("cuda:0")
         async with session.get(f"{url}/readyz") as answer:
             assert answer.status == 200

@@ -142,6 +142,28 @@ async def test_a_device_that_dies_of_the_same_job_each_time_is_not_fed_it_for_ev
     assert len(device.submitted) == 3
 
 
+async def test_a_device_that_cannot_load_costs_no_job_an_attempt(studio: Studio, guild: Guild) -> None:
+    """Jobs wait until somebody has mended it; meanwhile the worker tells why."""
+    job_id = await _enqueue(studio, guild)
+    device = FakeDevice(bad_loads=4)
+
+    async with _working(studio, device, restart_seconds=0.0) as worker:
+        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+        assert worker.troubles == {}
+
+    assert (job.attempt, device.starts) == (1, 5)
+
+
+async def test_a_trouble_is_told_while_it_lasts(studio: Studio) -> None:
+    """Health and the command line show the device's own sentence."""
+    async with _working(studio, FakeDevice(bad_loads=99), restart_seconds=0.0) as worker:
+
+        async def told() -> dict[str, str]:
+            return worker.troubles
+
+        assert await eventually(told) == {"fake": "The weights are damaged; pull the model again."}
+
+
 async def test_a_refusal_is_final_and_its_sentence_is_kept(studio: Studio, guild: Guild) -> None:
     """No second attempt is wasted on what can never work."""
     job_id = await _enqueue(studio, guild)
