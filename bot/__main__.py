@@ -96,13 +96,32 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+@app.command("slack-manifest", epilog="Example: limner slack-manifest > manifest.json")
+def slack_manifest(
+    url: Annotated[
+        str | None, typer.Option(help="This server's public address, for signed requests; without it, Socket Mode.")
+    ] = None,
+) -> None:
+    """Print the manifest from which api.slack.com/apps makes the app, commands and scopes included."""
+    from bot.slack.manifest import manifest
+    from bot.slack.names import CommandNames
+    from handlers.commands import COMMANDS
+
+    settings = _settings(logging.ERROR)
+    with _user_errors():
+        names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, COMMANDS)
+        typer.echo(json.dumps(manifest(COMMANDS, names, url), indent=2, ensure_ascii=False))
+
+
 @app.command(epilog="Example: limner migrate")
 def migrate() -> None:
     """Bring the database up to date; `serve`, `chat` and `imagine` do so themselves."""
+    from bot.assembly import make_data_folder
     from storage.database import migrate
 
     settings = _settings(logging.ERROR)
-    settings.data.mkdir(parents=True, exist_ok=True)
+    with _user_errors():
+        make_data_folder(settings)
     _run(migrate(settings.database_url))
     typer.echo("The database is up to date.")
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from bot.assembly import open_devices
 from bot.settings import Settings
+from bot.slack.transport import transport
 from handlers.device import Device
 from pipeline.device_messages import Lost, Ready
 from pipeline.errors import UserError
@@ -41,12 +42,26 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield _model(model)
     for device in open_devices(settings):
         yield await _device(device)
-    for name, token, page in (
-        ("discord", settings.discord_token, "docs/discord.md"),
-        ("slack", settings.slack_bot_token, "docs/slack.md"),
-    ):
-        words = "not served by this version yet" if token else f"not configured ({page})"
-        yield Finding(name=name, verdict=Verdict.UNUSED, words=words)
+    words = "not looked at by this version yet" if settings.discord_token else "not configured (docs/discord.md)"
+    yield Finding(name="discord", verdict=Verdict.UNUSED, words=words)
+    async for finding in _slack(settings):
+        yield finding
+
+
+async def _slack(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        chosen = transport(settings)
+    except UserError as error:
+        yield Finding(name="slack", verdict=Verdict.MISSING, words="not configured", advice=str(error))
+        return
+    if chosen is None:
+        yield Finding(name="slack", verdict=Verdict.UNUSED, words="not configured (docs/slack.md)")
+        return
+    from bot.slack.examination import examine_slack  # noqa: PLC0415 - only those who use Slack wait for it
+
+    async for seen in examine_slack(chosen, settings):
+        verdict = Verdict.MISSING if seen.advice else Verdict.FOUND
+        yield Finding(name="slack", verdict=verdict, words=seen.words, advice=seen.advice)
 
 
 def _data_folder(settings: Settings) -> Finding:
