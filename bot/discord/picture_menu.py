@@ -13,7 +13,7 @@ from handlers.message import Message
 from pipeline.errors import UserError
 
 MAX_BYTES: Final = 25 * 2**20
-_HOSTS: Final = {"cdn.discordapp.com", "media.discordapp.net"}
+HOSTS: Final = {"cdn.discordapp.com", "media.discordapp.net"}
 
 
 def add_picture_menu(tree: app_commands.CommandTree[Any], desk: FrontDesk) -> None:
@@ -54,4 +54,4 @@ async def read_picture(message: discord.Message) -> bytes:
 def _is_discords(url: str) -> bool:
     """Whether `url` leads to Discord: its file servers, or the server that stands in for it (DISCORD_API_BASE)."""
     host = urlsplit(url).hostname
-    return host in _HOSTS or host == urlsplit(discord.http.Route.BASE).hostname
+    return host in HOSTS or host == urlsplit(discord.http.Route.BASE).hostname

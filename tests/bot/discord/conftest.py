@@ -13,9 +13,11 @@ from bot.discord.ways import Ways
 from handlers.delivery import Delivery
 from handlers.imagine import read_request
 from handlers.studio import Studio
+from storage.guilds import Platform
 from storage.job_queue import Beat, Claim
 from storage.jobs import Done, Outcome
 from storage.pictures import NewPicture
+from storage.replies import ReplyAddress
 from tests.fakes import FakeClock, png
 
 
@@ -32,6 +34,7 @@ class World:
     channel: simcord.ChannelHandle
     ada: simcord.MemberActor
     admin: simcord.MemberActor
+    expected_errors: int = 0
 
     def server(self, name: str) -> tuple[simcord.GuildHandle, simcord.ChannelHandle, simcord.MemberActor]:
         """Another server with a channel and a member, to which we are invited."""
@@ -81,6 +84,12 @@ class World:
         await self.env.restart_bot(self.client)
         self.delivery = _delivery(self.studio, self.client, self.clock)
 
+    def address(self, thread_id: str | None = None) -> ReplyAddress:
+        """Where an answer to Ada goes that has no status message."""
+        return ReplyAddress(
+            platform=Platform.DISCORD, channel_id=str(self.channel.id), user_id=str(self.ada.id), thread_id=thread_id
+        )
+
     @property
     def last(self) -> discord.Message:
         """The newest message in the channel."""
@@ -104,11 +113,13 @@ async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
     ada = guild.add_member(env.create_user("ada"))
     admin = guild.add_member(env.create_user("boss"), roles=[admins])
     await env.start()
-    yield World(
+    world = World(
         env=env, client=client, studio=studio, clock=clock, delivery=_delivery(studio, client, clock),
         guild=guild, channel=channel, ada=ada, admin=admin,
     )  # fmt: skip
+    yield world
     await env.shutdown()
+    assert len(env.errors) == world.expected_errors, env.errors
 
 
 def words(message: discord.Message | simcord.ResponseMessage) -> str:
