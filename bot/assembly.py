@@ -23,6 +23,7 @@ from pipeline.device_spec import DeviceSpec
 from pipeline.model_source import ModelSource
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
+from storage.errors import disk_error
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Workshop:
 @asynccontextmanager
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     models = tuple(ModelSource.parse(text).facts() for text in settings.models)
     await migrate(settings.database_url)
     database = await Database.open(settings.database_url)
@@ -48,6 +49,14 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Make the data folder where it is missing; raises StorageError."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, str(settings.data)) from error
 
 
 def open_devices(settings: Settings) -> tuple[Device, ...]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.journeys.terminal import environment, run
 
@@ -69,6 +70,45 @@ async def test_a_mistake_at_the_command_line_is_one_sentence(
     assert code == 1
     assert sentence in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"LIMNER_DATABASE": "postgresql://nobody:secret@127.0.0.1:1/none"}, "127.0.0.1:1/none does not answer"),
+        ({"LIMNER_DATA": "/dev/null/limner"}, "/dev/null/limner cannot be used"),
+        ({"LIMNER_MODEL": "nowhere/at-all"}, "run: limner models pull nowhere/at-all"),
+        ({"LIMNER_PORT": "a lot"}, "LIMNER_PORT"),
+    ],
+)
+async def test_a_wrong_setting_is_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
+    """It says what to mend, and keeps passwords to itself."""
+    code, _, errors = await run("imagine", "fox", data=tmp_path, **settings)
+
+    assert code == 1
+    assert sentence in errors
+    assert "Traceback" not in errors
+    assert "secret" not in errors
+
+
+async def test_weights_that_do_not_fit_are_one_sentence_and_lose_no_job(tmp_path: Path) -> None:
+    """A tensor is missing: the device says so, and the same command works once the model is whole."""
+    whole = Path(__file__).parents[2] / "pipeline" / "pocket"
+    model = tmp_path / "pocket"
+    shutil.copytree(whole, model)
+    [unet] = (model / "unet").glob("*.safetensors")
+    tensors = load_file(unet)
+    del tensors["conv_in.weight"]
+    save_file(tensors, unet)
+
+    code, _, errors = await run("imagine", "fox", data=tmp_path / "data", LIMNER_MODEL=str(model))
+    assert code == 1
+    assert "Traceback" not in errors
+    assert errors.strip().endswith(".")
+
+    code, out, errors = await run("imagine", "fox", "--steps", "1", data=tmp_path / "data")
+    assert code == 0, errors
+    assert "fox-2-1.png" in out.replace("\n", "")
 
 
 async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) -> None:
