@@ -10,6 +10,7 @@ from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.checkpoints import Checkpoint
 from pipeline.cross_attention import install
 from pipeline.image_request import ImageRequest
+from pipeline.initial_noise import initial_noise
 from pipeline.prompt_encoder import Conditioning
 from pipeline.row_memory import RowMemory
 from pipeline.samplers import Sampler
@@ -47,7 +48,7 @@ class Denoiser:
         generator = torch.Generator().manual_seed(request.seed)
         factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
         shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
-        noise = torch.randn(shape, generator=generator, dtype=hardware.dtype).to(hardware.device, torch.float32)
+        noise = initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
         scales = [lora.scale for lora in request.loras]
         return Rendering(
             request=request,

@@ -58,6 +58,7 @@ class PictureInfo:
             "CFG scale": f"{made.guidance_scale:g}",
             "Seed": made.seed,
             "Size": f"{made.width}x{made.height}",
+            **_variation_settings(made),
             "Model hash": self.model_hash,
             "Model": _quoted(self.model_name),
             "RNG": "CPU",
@@ -100,6 +101,17 @@ class _Story:
 
 
 _STORY: Final = TypeAdapter(_Story)
+
+
+def _variation_settings(made: ImageRequest) -> dict[str, object]:
+    """AUTOMATIC1111's words for one variation; several, which it does not know, as `seed:strength` each."""
+    match made.variations:
+        case ():
+            return {}
+        case (only,):
+            return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
+        case several:
+            return {"Variations": " ".join(f"{one.seed}:{one.strength:g}" for one in several)}
 
 
 def _quoted(text: str) -> str:

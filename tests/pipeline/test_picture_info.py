@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from pipeline.picture_info import PictureInfo, embed, read
 from pipeline.png_text import with_texts
+from tests import fakes
 
 
 def png() -> bytes:
@@ -171,3 +172,19 @@ def test_compressed_text_is_left_alone() -> None:
     chunk = struct.pack(">I4s", len(body), b"zTXt") + body + zlib.crc32(b"zTXt" + body).to_bytes(4, "big")
     with pytest.raises(UserError, match="carries no story"):
         read(png()[:33] + chunk + png()[33:])
+
+
+@pytest.mark.parametrize(
+    ("variations", "words"),
+    [
+        ((), "Size: 64x64, Model hash"),
+        ((Variation(seed=8, strength=0.15),), "Variation seed: 8, Variation seed strength: 0.15, "),
+        ((Variation(seed=8, strength=0.15), Variation(seed=9, strength=0.45)), "Variations: 8:0.15 9:0.45, "),
+    ],
+)
+def test_variations_are_told(variations: tuple[Variation, ...], words: str) -> None:
+    """One in AUTOMATIC1111's own words; several, which it has no words for, in ours."""
+    info = read(fakes.png(fakes.request(variations=variations)))
+
+    assert words in info.parameters()
+    assert info.request().variations == variations
