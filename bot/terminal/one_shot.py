@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.text import Text
 
 from bot.assembly import open_workshop, running_pool
 from bot.settings import Settings
@@ -44,6 +45,8 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
                 raise
             finally:
                 screen.close()
+    for picture in final.pictures:
+        screen.console.print(Text(read(picture.data).parameters(), style="dim"))
     return final.mood is Mood.DONE
 
 

@@ -21,7 +21,8 @@ async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_pat
     assert code == 0, errors
     path = tmp_path / "pictures" / "red-fox-1-2.png"
     assert path.name in out.replace("\n", "")
-    assert "seed 6" in out
+    assert "Steps: 4, Sampler: Euler, CFG scale: " in out
+    assert "Seed: 8" in out
 
     code, story, _ = await run("info", str(path), data=tmp_path)
     assert code == 0
