@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from handlers.chat_platform import ChatPlatform, TryLater, Undeliverable
@@ -32,32 +32,33 @@ class Delivery:
     _shown: dict[int, tuple[float, Message]] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop` is set; an error is logged and costs one round."""
+        """Deliver until `stop` is set; results never wait for progress."""
+        await asyncio.gather(self._repeat(self.deliver_due, stop), self._repeat(self.show_progress, stop))
+
+    async def deliver_due(self) -> int:
+        """Post every finished job whose reply is due; returns how many were settled."""
+        replies = await self.studio.outbox.due(self.chat.platform, self.poster)
+        await _all(self._deliver(reply) for reply in replies)
+        return len(replies)
+
+    async def show_progress(self) -> None:
+        """Edit the status messages whose words have changed, none more often than the platform likes."""
+        replies = await self.studio.outbox.open_replies(self.chat.platform)
+        await _all(self._show(reply) for reply in replies)
+        open_ids = {reply.job.id for reply in replies}
+        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
+
+    async def _repeat(self, duty: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
+        """Do `duty` again and again; an error is logged and costs one round."""
         while not stop.is_set():
             try:
-                await self.deliver_due()
-                await self.show_progress()
+                await duty()
             except Exception:
                 _log.exception("delivery to %s failed; the next round tries again", self.chat.platform)
             try:
                 await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
             except TimeoutError:
                 continue
-
-    async def deliver_due(self) -> int:
-        """Post every finished job whose reply is due; returns how many were settled."""
-        replies = await self.studio.outbox.due(self.chat.platform, self.poster)
-        for reply in replies:
-            await self._deliver(reply)
-        return len(replies)
-
-    async def show_progress(self) -> None:
-        """Edit the status messages whose words have changed, none more often than the platform likes."""
-        replies = await self.studio.outbox.open_replies(self.chat.platform)
-        for reply in replies:
-            await self._show(reply)
-        open_ids = {reply.job.id for reply in replies}
-        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
 
     async def _show(self, reply: Reply) -> None:
         shown_at, shown = self._shown.get(reply.job.id, (float("-inf"), None))
@@ -93,3 +94,10 @@ class Delivery:
 
     async def _final_message(self, job: Job) -> Message:
         return finished(job, read_request(job.payload), await shown_pictures(job, self.studio))
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Do all of `work` at once; one that fails stops no other, and its error is raised at the end."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
