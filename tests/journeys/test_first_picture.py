@@ -73,6 +73,16 @@ async def test_a_mistake_at_the_command_line_is_one_sentence(
     assert "Traceback" not in errors
 
 
+async def test_models_tells_what_is_here_and_where(tmp_path: Path) -> None:
+    """The embedded model is always there, and its path leads to it."""
+    code, out, errors = await run("models", "list", data=tmp_path, HF_HOME=str(tmp_path / "empty"))
+    assert code == 0, errors
+    assert out.startswith("pocket ")
+
+    _, out, _ = await run("models", "path", data=tmp_path)
+    assert (Path(out.strip()) / "model_index.json").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
