@@ -1,11 +1,8 @@
 """Many workspaces: each installs Limner by OAuth, its token is sealed, renewed and never mixed up."""
 
 from collections.abc import AsyncIterator
-from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
 
 from bot.slack.tenant import Tenant
@@ -14,6 +11,7 @@ from storage.installations import Installations
 from tests.eventually import eventually
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.installing import install
 from tests.wire.slack.stage import Stage, oauth_settings, on_stage
 from tests.wire.slack.test_commands import finished
 from tests.wire.slack.workspace import Workspace, new_workspace
@@ -26,27 +24,11 @@ async def stage(slack: FakeSlack, tmp_path: Path, empty_sqlite: Path) -> AsyncIt
         yield running
 
 
-async def install(stage: Stage, workspace: Workspace, *, cookie: bool = True, state: str | None = None) -> int:
-    """Click through the installation as an admin does; the status of the last page."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
-        async with browser.get(f"{stage.url}/slack/install") as page:
-            html = await page.text()
-            jar = SimpleCookie(page.headers["Set-Cookie"])
-        link = next(part.split('"')[0] for part in html.split('href="') if "/oauth/v2/authorize" in part)
-        query = parse_qs(urlsplit(link.replace("&amp;", "&")).query)
-        assert set(query["scope"][0].split(",")) >= {"commands", "chat:write", "files:write"}
-        name, morsel = next(iter(jar.items()))
-        headers = {"Cookie": f"{name}={morsel.value}"} if cookie else {}
-        back = {"code": stage.slack.code_for(workspace), "state": state or query["state"][0]}
-        async with browser.get(f"{stage.url}/slack/oauth_redirect", params=back, headers=headers) as page:
-            return page.status
-
-
 async def test_two_workspaces_install_and_paint_each_for_itself(stage: Stage) -> None:
     """Each gets its pictures by its own token, and its own guild."""
     first, second = (stage.slack.add(new_workspace(number)) for number in (1, 2))
     for workspace in (first, second):
-        assert await install(stage, workspace) == 200
+        assert await install(stage.slack, stage.url, workspace) == 200
         await stage.someone(workspace).command("/imagine", f"a fox for {workspace.name}")
 
     for workspace in (first, second):
@@ -58,7 +40,7 @@ async def test_two_workspaces_install_and_paint_each_for_itself(stage: Stage) ->
 async def test_tokens_are_sealed_where_they_are_stored(stage: Stage) -> None:
     """Whoever reads the database alone holds nothing that works."""
     workspace = stage.slack.add(new_workspace())
-    await install(stage, workspace)
+    await install(stage.slack, stage.url, workspace)
 
     sealed = await Installations(stage.database).find(Platform.SLACK, workspace.team_id)
 
@@ -71,7 +53,7 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_used(stage: Stage) -
     """Rotation: twelve hours, and the old token is revoked; three jobs at once renew it once."""
     stage.slack.rotates = True
     workspace = stage.slack.add(new_workspace())
-    await install(stage, workspace)
+    await install(stage.slack, stage.url, workspace)
     store = stage.edge.chat.workspaces.store
     bot = await store.find(workspace.team_id)
     bot.bot_token_expires_at -= 11 * 3600
@@ -89,7 +71,7 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_used(stage: Stage) -
 async def test_an_organisation_installs_once_for_all_its_workspaces(stage: Stage) -> None:
     """The organisation's token serves each workspace; the job keeps both ids and no token."""
     workspace = stage.slack.add(new_workspace(5, enterprise_id="E9", org_wide=True))
-    assert await install(stage, workspace) == 200
+    assert await install(stage.slack, stage.url, workspace) == 200
     ada = stage.someone(workspace)
     await ada.command("/imagine", "red fox")
     assert await ada.sees(finished)
@@ -106,7 +88,7 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(stage: Stage
 async def test_a_removed_workspace_is_told_to_install_again(stage: Stage) -> None:
     """Its token is forgotten at once; a late command is answered in a sentence."""
     workspace = stage.slack.add(new_workspace())
-    await install(stage, workspace)
+    await install(stage.slack, stage.url, workspace)
     ada = stage.someone(workspace)
     await ada.event({"type": "tokens_revoked", "tokens": {"bot": [workspace.bot_user], "oauth": []}})
 
@@ -124,7 +106,11 @@ async def test_a_forged_state_installs_nothing(stage: Stage, how: str) -> None:
     workspace = stage.slack.add(new_workspace())
 
     status = await install(
-        stage, workspace, cookie=how != "another browser", state="made up" if how == "made up" else None
+        stage.slack,
+        stage.url,
+        workspace,
+        same_browser=how != "another browser",
+        state="made up" if how == "made up" else None,
     )
 
     assert status in {400, 401}
@@ -135,7 +121,7 @@ async def test_a_forged_state_installs_nothing(stage: Stage, how: str) -> None:
 async def test_a_wrong_signature_and_a_stale_request_are_refused(stage: Stage, secret: str | None, age: int) -> None:
     """Neither reaches a handler."""
     workspace = stage.slack.add(new_workspace())
-    await install(stage, workspace)
+    await install(stage.slack, stage.url, workspace)
     good = stage.door
     assert isinstance(good, SignedRequests)
     door = SignedRequests(url=good.url, secret=secret or good.secret, age=age)
@@ -148,7 +134,7 @@ async def test_a_wrong_signature_and_a_stale_request_are_refused(stage: Stage, s
 async def test_a_replayed_request_is_heard_once(stage: Stage) -> None:
     """The signature is good, the request was here before."""
     workspace = stage.slack.add(new_workspace())
-    await install(stage, workspace)
+    await install(stage.slack, stage.url, workspace)
     ada = stage.someone(workspace)
     same = stage.slack.triggers.issue()
     await ada.command("/imagine", "red fox", trigger_id=same)
