@@ -22,6 +22,8 @@ _POLL_SECONDS: Final = 0.25
 _BEAT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
+_FAULT: Final = "The picture could not be made because of a fault on our side; try again later."
+_STOPPED: Final = "The device stopped while it made this picture; try again, with a smaller size if it stops again."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class Worker:
                 await self._settle(device, job, GiveUp(sentence=event.sentence))
             case Faulted():
                 _log.error("device %s faulted: %s", device.name, event.why, extra=job.claim.job.log_context())
-                await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=event.why))
+                await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             case Dropped():
                 await self._settle(device, job, Cancelled())
             case _:
@@ -182,7 +184,7 @@ class Worker:
         _log.error("device %s is lost: %s", device.name, why)
         for job in list(self._open[device.name].values()):
             self._open[device.name].pop(job.claim.job.id)
-            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=f"The device was lost: {why}"))
+            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=_STOPPED))
         if device.name not in self.ready:
             await self._pause_before_another_load(device, why)
         self.ready.discard(device.name)
@@ -201,7 +203,7 @@ class Worker:
         job = None if isinstance(event, Ready | Lost) else self._find(device, event.ticket)
         if job is not None:
             with contextlib.suppress(Exception):  # the database itself may be what fails; rescue finds the job then
-                await self.queue.settle(job.claim, Retry(after_seconds=_RETRY_SECONDS, why="could not be recorded"))
+                await self.queue.settle(job.claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             await self._forget(device, job)
 
     def _find(self, device: Device, ticket: str) -> OpenJob | None:
