@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.devices import device_names
 from bot.settings import Settings
 from handlers import duties
 from handlers.chat_platform import ChatPlatform
@@ -61,7 +62,7 @@ def make_data_folder(settings: Settings) -> None:
 
 def open_devices(settings: Settings) -> tuple[Device, ...]:
     """The devices of this machine, not yet started, each to be a process of its own."""
-    names = [name.strip() for name in settings.devices.split(",") if name.strip()]
+    names = device_names(settings.devices, os.environ)
     return tuple(ChildDevice(DeviceSpec(models=settings.models, device=name)) for name in names)
 
 
