@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,8 +68,8 @@ def open_devices(settings: Settings) -> tuple[Device, ...]:
 
 
 def process_name() -> str:
-    """A name that no other running process has: the machine's and the process's."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """A name for logs and claims that no other process has, nor had: in a container even process numbers return."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
