@@ -34,7 +34,11 @@ class Answers:
         """Answer with what a command said; a job's status is not posted here but by delivery, a moment later."""
         if message.job_id is not None:
             return
-        if message.pictures or (visit.channel_id is None and not message.private):
+        if message.files:
+            await self.chat.send(visit.reply, message)
+            sent = Message(headline="Sent to you in a direct message.", private=True)
+            await self.say(visit, self.chat.renderer.content(sent), private=True)
+        elif message.pictures or (visit.channel_id is None and not message.private):
             await self.chat.send(visit.reply, message)
         else:
             await self.say(visit, self.chat.renderer.content(message), private=message.private)

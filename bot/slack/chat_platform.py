@@ -87,11 +87,16 @@ class SlackPlatform:
         self._uploaded.pop(nonce, None)
 
     async def send(self, address: ReplyAddress, message: Message) -> None:
-        """Post a message that belongs to no running job, with its pictures."""
+        """Post a message that belongs to no running job, with its pictures; files go to the member alone."""
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
             file_ids = await self.uploads.upload(client, message.pictures)
-            await post(client, address, self.renderer.content(message, file_ids))
+            content = self.renderer.content(message, file_ids)
+            if message.files:
+                opened = await client.conversations_open(users=address.user_id)
+                await self.uploads.share(client, opened["channel"]["id"], content.text, message.files)
+            else:
+                await post(client, address, content)
 
     async def close(self) -> None:
         """Stop drawing progress."""

@@ -15,7 +15,7 @@ from bot.slack.chat_platform import SlackPlatform
 from bot.slack.content import Block
 from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, modal, option_of
 from bot.slack.troubles import code_of, delivery_errors
-from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, readable_values, unescaped
+from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.answer import answer
@@ -54,21 +54,21 @@ class Listeners:
         await ack()
         visit = Visit.of_command(body)
         async with self.told(visit):
-            await self._run(visit, TypedCall(command=command, text=unescaped(body.get("text", ""))))
+            await self._run(visit, TypedCall(command=command, text=body.get("text", "")))
 
     async def umbrella(self, ack: Ack, body: Body) -> None:
         """Any command below `/limner`."""
         await ack()
         visit = Visit.of_command(body)
         async with self.told(visit):
-            await self._run(visit, below_umbrella(unescaped(body.get("text", "")), self.studio))
+            await self._run(visit, below_umbrella(body.get("text", ""), self.studio))
 
     async def mention(self, ack: Ack, body: Body) -> None:
         """A command or a prompt in a message to us; what is asked in a thread is answered there."""
         await ack()
         visit = Visit.of_event(body)
         async with self.told(visit):
-            await self._run(visit, by_mention(unescaped(body["event"].get("text", "")), self.studio))
+            await self._run(visit, by_mention(body["event"].get("text", ""), self.studio))
 
     async def button(self, ack: Ack, body: Body) -> None:
         """A button below a message; who clicks is checked by the handler, each time."""
@@ -142,7 +142,8 @@ class Listeners:
         except (TryLater, Undeliverable, SlackApiError) as why:
             _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
 
-    async def _run(self, visit: Visit, typed: TypedCall) -> None:
+    async def _run(self, visit: Visit, heard: TypedCall) -> None:
+        typed = plain_words(heard)
         if typed.wants_form and visit.trigger_id:
             await self.answers.open_view(visit, self._form(visit, typed))
             return

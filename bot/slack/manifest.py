@@ -75,7 +75,7 @@ def _slash_commands(commands: tuple[Command, ...], names: CommandNames, url: str
     words = " | ".join(command.name for command in commands)
     umbrella = {
         "command": names.umbrella, "description": "Everything that Limner does", "usage_hint": words[:_HINT],
-        "should_escape": False, **reach,
+        "should_escape": True, **reach,  # settings name channels, whose ids come only so
     }  # fmt: skip
     return [*own, umbrella]
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.arguments import Arguments
-from handlers.command import Command
+from handlers.command import Command, OptionKind
 from handlers.studio import Studio
 from handlers.text_call import parse_text
 from pipeline.errors import InvalidRequest
 
 _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+_NAMED: Final = re.compile(r"<([@#])[A-Z0-9]+\|([^>]*)>")
+_LINK: Final = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>")
 _MENTION: Final = re.compile(r"^\s*<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
 _MAX_UNKNOWN: Final = 10
 
@@ -44,6 +46,14 @@ def by_mention(text: str, studio: Studio) -> TypedCall:
     if name.removeprefix("/").casefold() in known:
         return TypedCall(command=studio.command(name.removeprefix("/").casefold()), text=rest)
     return TypedCall(command=studio.command("imagine"), text=words)
+
+
+def plain_words(call: TypedCall) -> TypedCall:
+    """The call without Slack's markup: "<#C1|general>" is "#general", but for commands that ask for channels."""
+    if any(option.kind in {OptionKind.CHANNEL, OptionKind.ROLE} for option in call.command.options):
+        return TypedCall(command=call.command, text=unescaped(call.text))
+    text = _NAMED.sub(lambda match: match[1] + match[2], call.text)
+    return TypedCall(command=call.command, text=unescaped(_LINK.sub(lambda match: match[1], text)))
 
 
 def unescaped(text: str) -> str:

@@ -8,7 +8,7 @@ import aiohttp
 
 from bot.slack.client import PacedClient
 from handlers.chat_platform import TryLater
-from handlers.message import ShownPicture
+from handlers.message import Attachment, ShownPicture
 
 _ALT_TEXT: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.25
@@ -25,7 +25,7 @@ class Uploads:
         """The ids of the pictures' files, ready to be shown; raises TryLater or Slack's own errors."""
         if not pictures:
             return ()
-        file_ids = tuple([await self._send(client, picture) for picture in pictures])
+        file_ids = tuple([await self._send_picture(client, picture) for picture in pictures])
         titles: list[dict[str, str | None]] = [
             {"id": file_id, "title": picture.file_name} for file_id, picture in zip(file_ids, pictures, strict=True)
         ]
@@ -34,13 +34,25 @@ class Uploads:
             await _wait_until_ready(client, file_id)
         return file_ids
 
-    async def _send(self, client: PacedClient, picture: ShownPicture) -> str:
+    async def share(self, client: PacedClient, channel: str, words: str, files: tuple[Attachment, ...]) -> None:
+        """Post files that are no pictures into a conversation, below a few words."""
+        tickets: list[dict[str, str | None]] = []
+        for file in files:
+            ticket = await client.files_getUploadURLExternal(filename=file.file_name, length=len(file.data))
+            await self._send(ticket["upload_url"], file.data)
+            tickets.append({"id": ticket["file_id"], "title": file.file_name})
+        await client.files_completeUploadExternal(files=tickets, channel_id=channel, initial_comment=words)
+
+    async def _send_picture(self, client: PacedClient, picture: ShownPicture) -> str:
         ticket = await client.files_getUploadURLExternal(
             filename=picture.file_name, length=len(picture.data), alt_txt=picture.alt_text[:_ALT_TEXT]
         )
-        async with self._session.post(ticket["upload_url"], data=picture.data) as answer:
-            answer.raise_for_status()
+        await self._send(ticket["upload_url"], picture.data)
         return str(ticket["file_id"])
+
+    async def _send(self, url: str, data: bytes) -> None:
+        async with self._session.post(url, data=data) as answer:
+            answer.raise_for_status()
 
 
 async def _wait_until_ready(client: PacedClient, file_id: str) -> None:

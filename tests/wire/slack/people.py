@@ -63,6 +63,8 @@ class Someone:
             },
             response_url=self._response_url(message.channel, message.ts),
         )  # fmt: skip
+        # The public fixture is of an ephemeral message, which comes without this.
+        payload["message"] = {"type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks}
         return await self._send("interactive", payload)
 
     async def submit(self, view: dict[str, Any], **values: Any) -> Acked:

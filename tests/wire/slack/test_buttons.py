@@ -59,7 +59,7 @@ async def test_save_sends_the_picture_directly(ada: Someone, bob: Someone) -> No
 
 
 async def test_only_its_owner_or_an_admin_deletes_a_picture(ada: Someone, bob: Someone, eve: Someone) -> None:
-    """Who clicks is asked of Slack; the message and its rows go."""
+    """Who clicks is asked of Slack; the message goes, its file, and its rows."""
     await ada.command("/imagine", "red fox")
     message = await ada.sees(finished)
 
@@ -68,7 +68,7 @@ async def test_only_its_owner_or_an_admin_deletes_a_picture(ada: Someone, bob: S
     assert message in bob.workspace.messages
 
     await eve.click(message, "Delete")
-    await eve.sees(lambda w: message not in w.messages)
+    await eve.sees(lambda w: message not in w.messages and not w.files)
 
 
 async def test_cancel_stops_what_waits(ada: Someone, bob: Someone, stage: Stage) -> None:

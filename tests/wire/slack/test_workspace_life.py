@@ -4,7 +4,7 @@ from tests.eventually import eventually
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
 from tests.wire.slack.test_commands import finished, told
-from tests.wire.slack.workspace import new_ts
+from tests.wire.slack.workspace import PostedMessage, new_ts
 
 
 async def test_the_home_tab_shows_ones_own_jobs_and_starts_a_picture(ada: Someone, stage: Stage) -> None:
@@ -75,3 +75,36 @@ async def test_a_connection_that_slack_closes_is_opened_again(ada: Someone, stag
     await ada.command("/imagine", "red fox")
 
     assert await ada.sees(finished)
+
+
+async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone, bob: Someone) -> None:
+    """Slack has no permissions for commands: who is an admin is asked of it."""
+    await bob.command("/limner", "settings --max-steps 9")
+    assert "for the admins" in (await bob.sees(told("UBOB"))).words
+
+    await eve.command("/limner", "settings --max-steps 9 --allow-channel <#CGEN|general>")
+    assert "Most steps: 9" in (await eve.sees(told("UEVE"))).words
+    await eve.open_home()
+    await bob.open_home()
+
+    assert "Most steps: 9" in str(await eve.sees(lambda w: w.homes.get("UEVE")))
+    assert "Most steps: 9" not in str(await bob.sees(lambda w: w.homes.get("UBOB")))
+    await bob.command("/imagine", "fox", channel="CPRIV")
+    assert "not made in this channel" in (await bob.sees(lambda w: _last(w.private("UBOB"), "channel"))).words
+
+
+async def test_an_export_comes_as_a_file_in_a_direct_message(ada: Someone) -> None:
+    """Whoever asks gets everything, and nobody else sees it."""
+    await ada.command("/imagine", "red fox")
+    await ada.sees(finished)
+    await ada.command("/limner", "privacy export")
+
+    shared = await ada.sees(lambda w: next((m for m in w.direct("UADA") if m.files), None))
+
+    file = ada.workspace.files[shared.files[0]]
+    assert b"red fox" in (file.data or b"")
+    assert "direct message" in (await ada.sees(told())).words
+
+
+def _last(messages: list[PostedMessage], word: str) -> PostedMessage | None:
+    return next((message for message in reversed(messages) if word in message.words), None)

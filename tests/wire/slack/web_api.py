@@ -154,6 +154,11 @@ async def _complete_upload(call: Call) -> Answer:
             raise Refused("file_not_found")
         file.completed = True
         answers.append({"id": file.id, "title": entry.get("title", file.name)})
+    if call.get("channel_id"):
+        channel = _open_channel(call, "channel_id")
+        words = call.get("initial_comment") or ""
+        shared = PostedMessage(ts=new_ts(), channel=channel.id, text=words, blocks=[], files=[f["id"] for f in answers])
+        call.workspace.messages.append(shared)
     return {"files": answers}
 
 
@@ -201,8 +206,8 @@ def _keep_view(call: Call, view: dict[str, Any], view_id: str) -> Answer:
     return {"view": call.workspace.views[view_id]}
 
 
-def _open_channel(call: Call) -> Channel:
-    channel = call.workspace.channels.get(call.get("channel"))
+def _open_channel(call: Call, argument: str = "channel") -> Channel:
+    channel = call.workspace.channels.get(call.get(argument))
     if channel is None:
         raise Refused("channel_not_found")
     if channel.trouble and not (call.get("thread_ts") and channel.trouble == "restricted_action_thread_only_channel"):

@@ -48,6 +48,7 @@ class PostedMessage:
     thread_ts: str | None = None
     ephemeral_for: str | None = None
     history: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     @property
     def buttons(self) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,154 @@
+"""Files that members bring: from Slack's own host alone, with the token for it alone, and only pictures."""
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from bot.slack.inbox import MAX_BYTES, Inbox
+from pipeline.errors import UserError
+from tests.fakes import png, request
+from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.people import Someone
+from tests.wire.slack.test_commands import finished
+from tests.wire.slack.test_forms import opened
+from tests.wire.slack.workspace import StoredFile, Workspace, new_ts
+
+
+@pytest.fixture
+async def inbox(slack: FakeSlack) -> AsyncIterator[Inbox]:
+    async with aiohttp.ClientSession() as session:
+        yield Inbox(session=session, origin=slack.origin)
+
+
+def stored(slack: FakeSlack, workspace: Workspace, data: bytes, **changes: Any) -> dict[str, Any]:
+    """A file in the workspace, as `files.info` describes it."""
+    file = StoredFile(id="F1", name="photo.png", length=len(data), data=data, completed=True, looks_until_ready=0)
+    for name, value in changes.items():
+        setattr(file, name, value)
+    workspace.files[file.id] = file
+    url = f"{slack.origin}/files-pri/{workspace.team_id}/{file.id}/{file.name}"
+    return {"id": file.id, "size": file.length, "mode": "hosted", "is_external": file.is_external, "url_private": url}
+
+
+def picture() -> bytes:
+    return png(request())
+
+
+async def test_a_picture_comes_with_the_workspaces_token(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+    """What a member uploaded, byte for byte."""
+    data = picture()
+
+    assert await inbox.picture(stored(slack, workspace, data), workspace.token) == data
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example.org/a.png", "https://files.slack.com.evil.org/a.png", "file:///x"]
+)
+async def test_the_token_goes_to_no_other_host(slack: FakeSlack, workspace: Workspace, inbox: Inbox, url: str) -> None:
+    """The address of a file can be a member's own choice."""
+    file = stored(slack, workspace, picture()) | {"url_private": url}
+
+    with pytest.raises(UserError, match="does not lie with Slack"):
+        await inbox.picture(file, workspace.token)
+
+
+async def test_slacks_own_host_is_the_only_one_by_default() -> None:
+    """Not http, no other port, no user in front."""
+    async with aiohttp.ClientSession() as session:
+        inbox = Inbox(session=session)
+        for url in ("http://files.slack.com/a", "https://files.slack.com:444/a", "https://files.slack.com@evil.org/a"):
+            with pytest.raises(UserError, match="does not lie with Slack"):
+                await inbox.picture({"url_private": url}, "xoxb")
+
+
+async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+    """Slack only links to it: whoever added it chose the address."""
+    with pytest.raises(UserError, match="only links"):
+        await inbox.picture(stored(slack, workspace, picture(), is_external=True), workspace.token)
+
+
+async def test_a_redirect_is_not_followed(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+    """It would take the token along."""
+    with pytest.raises(UserError, match="does not give out that file"):
+        await inbox.picture(stored(slack, workspace, picture(), name="elsewhere.png"), workspace.token)
+
+
+async def test_a_page_that_asks_to_sign_in_is_no_picture(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+    """Without files:read Slack answers 200 and HTML."""
+    with pytest.raises(UserError, match="files:read"):
+        await inbox.picture(stored(slack, workspace, picture()), "xoxb-wrong")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(9 * 2**20), "no picture that can be read"),
+        (b"MZ not a picture at all", "no picture that can be read"),
+        (b"", "no picture that can be read"),
+        (bytes(MAX_BYTES + 1), "too large: 10.0 of 10 MB"),
+    ],
+    ids=["ten megabytes that are none", "a program", "nothing", "too much"],
+)
+async def test_what_is_no_picture_is_refused(
+    slack: FakeSlack, workspace: Workspace, inbox: Inbox, data: bytes, words: str
+) -> None:
+    """The name and the type that came with it are a stranger's words."""
+    with pytest.raises(UserError, match=words):
+        await inbox.picture(stored(slack, workspace, data), workspace.token)
+
+
+async def test_a_size_that_was_understated_is_found_while_reading(
+    slack: FakeSlack, workspace: Workspace, inbox: Inbox
+) -> None:
+    """What Slack says of a file does not decide how much is read."""
+    file = stored(slack, workspace, bytes(MAX_BYTES + 5)) | {"size": 10}
+
+    with pytest.raises(UserError, match="too large"):
+        await inbox.picture(file, workspace.token)
+
+
+async def test_a_picture_of_too_many_pixels_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+    """A small file can unfold into gigabytes."""
+    file = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(file, "PNG")
+
+    with pytest.raises(UserError, match="50 megapixels"):
+        await inbox.picture(stored(slack, workspace, file.getvalue()), workspace.token)
+
+
+async def test_use_this_picture_opens_the_form_as_it_was_made(ada: Someone) -> None:
+    """The shortcut on a message of ours: its parameters stand in the form."""
+    await ada.command("/imagine", "red fox --seed 7")
+    message = await ada.sees(finished)
+    payload = {"type": "message", "user": "UB001", "ts": message.ts, "text": message.text, "blocks": message.blocks}
+
+    await ada.use_shortcut("use-picture", payload)
+
+    view = await ada.sees(lambda w: (view := opened(w)) and view.get("submit") and view)
+    fields = {block["block_id"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+    assert fields["prompt"]["initial_value"] == "red fox"
+    assert fields["seed"]["initial_value"] == "7"
+    await ada.submit(view, prompt="blue fox")
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "blue fox" in m.words and m.pictures])
+
+
+async def test_a_picture_of_ones_own_is_told_that_it_comes_later(ada: Someone, slack: FakeSlack) -> None:
+    """It is fetched and looked at; then a sentence."""
+    plain = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "PNG")
+    stored(slack, ada.workspace, plain.getvalue())
+
+    await ada.use_shortcut("use-picture", {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]})
+
+    await ada.sees(lambda w: "comes later" in str(opened(w)))
+
+
+async def test_a_message_without_a_picture_says_so(ada: Someone) -> None:
+    """Not every message has one."""
+    await ada.use_shortcut("use-picture", {"type": "message", "ts": new_ts(), "text": "hello"})
+
+    await ada.sees(lambda w: "no picture in that message" in str(opened(w)))
