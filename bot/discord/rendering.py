@@ -47,7 +47,7 @@ class Rendering:
 
     def files(self) -> list[discord.File]:
         """The files to upload."""
-        others = [discord.File(io.BytesIO(file.data), file.file_name) for file in self.attachments]
+        others = [_Upload(io.BytesIO(file.data), file.file_name) for file in self.attachments]
         return [_file(picture) for picture in self.pictures] + others
 
     def allowed_mentions(self) -> discord.AllowedMentions:
@@ -64,6 +64,14 @@ class Rendering:
         """The arguments of an edit: what stood there before, pictures too, is replaced."""
         arguments = {"view": self.view, "attachments": self.files(), "allowed_mentions": self.allowed_mentions()}
         return {**arguments, "content": None, "embeds": list(self.embeds)}
+
+
+class _Upload(discord.File):
+    """A file whose place in the message is written as Discord's API document has it: ids are strings."""
+
+    def to_dict(self, index: int) -> dict[str, Any]:
+        """The description of the file in the message."""
+        return {**super().to_dict(index), "id": str(index)}
 
 
 def render(message: Message, mentions: int | None = None) -> Rendering:
@@ -160,9 +168,7 @@ def _button(button: Button, row: int | None = None) -> ui.Button[Any]:
 
 
 def _file(picture: ShownPicture) -> discord.File:
-    return discord.File(
-        io.BytesIO(picture.data), picture.file_name, spoiler=picture.spoiler, description=_alt_text(picture)
-    )
+    return _Upload(io.BytesIO(picture.data), picture.file_name, spoiler=picture.spoiler, description=_alt_text(picture))
 
 
 def _name(picture: ShownPicture) -> str:

@@ -109,7 +109,7 @@ def _annotation(option: Option) -> object:
         case OptionKind.SWITCH:
             return bool
         case OptionKind.CHANNEL:
-            return app_commands.AppCommandChannel
+            return discord.TextChannel
         case OptionKind.ROLE:
             return discord.Role
         case _:
@@ -124,7 +124,7 @@ def _range(kind: type[int] | type[float], option: Option) -> object:
 
 def _native(value: Any) -> Value:
     """A value as handlers take it: channels and roles by their ids."""
-    return str(value.id) if isinstance(value, discord.Role | app_commands.AppCommandChannel) else value
+    return str(value.id) if isinstance(value, discord.Role | discord.TextChannel) else value
 
 
 def _identifier(name: str) -> str:

@@ -1,0 +1,129 @@
+"""People on the fake Discord: they type commands, click and look at what came."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from simcord.backend import serializers
+from simcord.interactions import base_payload
+
+from tests.eventually import eventually
+from tests.wire.discord.fake_discord import FakeDiscord
+
+_COMMAND, _COMPONENT, _AUTOCOMPLETE = 2, 3, 4
+_KINDS = {str: 3, int: 4, bool: 5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server with one channel."""
+
+    discord: FakeDiscord
+    guild_id: int
+    channel_id: int
+
+    def messages(self) -> list[Any]:
+        """What everybody sees in the channel, oldest first."""
+        return [
+            message
+            for _, message in sorted(self.discord.backend.messages.get(self.channel_id, {}).items())
+            if not message.is_ephemeral
+        ]
+
+    async def pictures(self, count: int) -> list[Any]:
+        """The messages with pictures, once there are `count`."""
+
+        async def look() -> list[Any] | None:
+            found = [m for m in self.messages() if m.attachments and "Delete" in labels(m)]
+            return found if len(found) >= count else None
+
+        return await eventually(look)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member of a server."""
+
+    server: Server
+    id: int
+
+    def slash(self, name: str, **options: str | int | bool) -> Any:
+        """Type a command; returns the record of the interaction."""
+        discord = self.server.discord
+        command = discord.backend.commands[None][name, 1]
+        given = [{"name": key, "type": _KINDS[type(value)], "value": value} for key, value in options.items()]
+        return self._send(_COMMAND, {"id": command["id"], "name": name, "type": 1, "options": given})
+
+    def click(self, message: Any, label: str) -> Any:
+        """Click a button of a message."""
+        button = next(part for part in flat(message.components) if part.get("label") == label)
+        payload = dict(serializers.message_payload(self.server.discord.backend, message))
+        return self._send(_COMPONENT, {"custom_id": button["custom_id"], "component_type": 2}, message=payload)
+
+    def menu(self, name: str, message: Any) -> Any:
+        """Choose a message command."""
+        backend = self.server.discord.backend
+        command = backend.commands[None][name, 3]
+        payload = dict(serializers.message_payload(backend, message))
+        data = {
+            "id": command["id"], "name": name, "type": 3, "target_id": str(message.id),
+            "resolved": {"messages": {str(message.id): payload}},
+        }  # fmt: skip
+        return self._send(_COMMAND, data)
+
+    def post(self, *files: tuple[str, bytes]) -> Any:
+        """Write a message with files."""
+        backend = self.server.discord.backend
+        stored = backend.store_attachments(self.server.channel_id, files)
+        return backend.create_message(self.server.channel_id, self.id, "look", attachments=stored)
+
+    async def reads(self, interaction: Any, words: str) -> Any:
+        """The message, seen by this person, that answers with `words`."""
+
+        async def look() -> Any:
+            ids = [interaction.message_id, *interaction.followup_ids]
+            known = self.server.discord.backend.messages.get(self.server.channel_id, {})
+            return next((known[i] for i in ids if i in known and words in text(known[i])), None)
+
+        return await eventually(look)
+
+    def _send(self, kind: int, data: dict[str, Any], **extra: Any) -> Any:
+        record, payload = base_payload(
+            self.server.discord.backend, type=kind, channel_id=self.server.channel_id,
+            guild_id=self.server.guild_id, user_id=self.id, data=data,
+        )  # fmt: skip
+        if "message" in extra:
+            record.source_message_id = int(extra["message"]["id"])
+        self.server.discord.backend.emit("INTERACTION_CREATE", {**payload, **extra})
+        return record
+
+
+def new_server(discord: FakeDiscord, name: str) -> Server:
+    """A server that invited Limner, with a channel."""
+    guild = discord.backend.create_guild(name)
+    channel = discord.backend.create_channel(guild.id, "art")
+    return Server(discord=discord, guild_id=guild.id, channel_id=channel.id)
+
+
+def new_person(server: Server, name: str) -> Person:
+    """A member of `server`."""
+    user = server.discord.backend.make_user(name)
+    server.discord.backend.add_member(server.guild_id, user.id)
+    return Person(server=server, id=user.id)
+
+
+def flat(parts: Any) -> list[dict[str, Any]]:
+    """All components, however deep."""
+    found = []
+    for part in parts:
+        found += [part, *flat(part.get("components", ()))]
+    return found
+
+
+def labels(message: Any) -> list[str]:
+    """The labels of a message's buttons."""
+    return [str(part["label"]) for part in flat(message.components) if part.get("type") == 2]
+
+
+def text(message: Any) -> str:
+    """All the words of a message."""
+    return "\n".join([message.content, *(str(p["content"]) for p in flat(message.components) if "content" in p)])

@@ -1,0 +1,177 @@
+"""The real `limner serve` as its own process, on a Discord on loopback, drawing real pictures."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.eventually import eventually
+from tests.journeys.terminal import kill, run
+from tests.wire.discord.fake_discord import TOKEN, FakeDiscord, Fault
+from tests.wire.discord.people import Person, Server, labels, text
+from tests.wire.slack.process import Served, serving
+
+pytestmark = pytest.mark.timeout(400)
+
+_QUICK = {"steps": 2, "seed": 7}
+
+
+async def _ready(served: Served) -> None:
+    """Wait until members are heard and the device has loaded."""
+
+    async def look() -> bool:
+        async with aiohttp.ClientSession() as session, session.get(f"{served.url}/readyz") as response:
+            return response.status == 200
+
+    await eventually(look)
+
+
+async def _seen(server: Server, words: str) -> Any:
+    """The message in the channel that says `words`."""
+
+    async def look() -> Any:
+        return next((message for message in server.messages() if words in text(message)), None)
+
+    return await eventually(look)
+
+
+async def test_an_evening_on_two_servers(
+    discord: FakeDiscord, pixels: Server, foxes: Server, ada: Person, bob: Person, tmp_path: Path
+) -> None:
+    """Two servers at once, hiccups of Discord's, buttons, a picture's own story, a soft stop: all arrives, once."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        discord.faults += [
+            Fault(method="PATCH", path="/webhooks/*", status=429, retry_after=0.2),
+            Fault(method="PATCH", path="/webhooks/*", status=502),
+        ]
+
+        ada.slash("imagine", prompt="red fox", count=2, **_QUICK)
+        bob.slash("imagine", prompt="grey owl", **_QUICK)
+        [fox] = await pixels.pictures(1)
+        [owl] = await foxes.pictures(1)
+
+        assert [len(fox.attachments), len(owl.attachments)] == [2, 1]
+        assert {each["description"] for each in fox.attachments} == {"red fox"}
+        assert labels(fox)[-5:] == ["Again", "Edit", "Info", "Save", "Delete"]
+        assert len(pixels.messages()) == 1
+        assert discord.gateway.intents == {1}
+
+        await ada.reads(ada.click(fox, "Info"), "/imagine prompt:red fox --count 2 --seed 7 --steps 2")
+        await ada.reads(ada.menu("Picture info", fox), "How this picture was made")
+        await bob.reads(bob.menu("Picture info", bob.post(("notes.txt", b"words"))), "holds no picture")
+        await bob.reads(bob.slash("cancel", job=1), "no job 1 here")
+        ada.click(fox, "Delete")
+        await eventually(lambda: _is_empty(pixels))
+        bob.slash("imagine", prompt="last fox", **_QUICK)
+        await _seen(foxes, "last fox")
+    assert served.process.returncode == 0
+    assert TOKEN not in "\n".join(served.log)
+
+
+async def _is_empty(server: Server) -> bool:
+    return not server.messages()
+
+
+async def test_a_dropped_line_is_resumed(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
+    """What was said while nobody listened is heard after the resume, once."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        await discord.gateway.drop()
+
+        ada.slash("imagine", prompt="red fox", **_QUICK)
+        await pixels.pictures(1)
+
+        assert (discord.gateway.identified, discord.gateway.resumed) == (1, 1)
+        assert len(pixels.messages()) == 1
+
+
+async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
+    """Nothing that was queued is lost or comes twice, old buttons work, and the commands are not published again."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="old fox", **_QUICK)
+        [old] = await pixels.pictures(1)
+        ada.slash("imagine", prompt="slow fox", steps=150, seed=1)
+        await _seen(pixels, "of 150 steps")
+        kill(served.process.pid)
+        await served.process.wait()
+
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        await ada.reads(ada.click(old, "Info"), "/imagine prompt:old fox")
+        found = await pixels.pictures(2)
+
+        assert sorted(text(message).split("**")[1] for message in found) == ["old fox", "slow fox"]
+        assert len(pixels.messages()) == 2
+        assert discord.count("PUT", "/applications/*/commands") == 1
+
+
+async def test_a_token_that_ran_out_and_a_picture_too_large(
+    discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
+) -> None:
+    """Past fifteen minutes the bot edits its own message; what Discord finds too large comes smaller."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="patient fox", steps=150, seed=1)
+        await _seen(pixels, "of 150 steps")
+        discord.backend.clock.advance(16 * 60)
+        discord.faults.append(Fault(method="PATCH", path="/channels/*/messages/*", status=413, code=40005))
+        [message] = await pixels.pictures(1)
+
+        assert message.attachments[0]["filename"].endswith(".webp")
+        assert len(pixels.messages()) == 1
+
+
+async def test_a_post_whose_answer_is_lost_comes_once(
+    discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
+) -> None:
+    """Discord took the message and the line broke before it said so: the nonce makes one of two."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="lost fox", steps=150, seed=1)
+        status = await _seen(pixels, "of 150 steps")
+        discord.backend.clock.advance(16 * 60)
+        discord.backend.delete_message(pixels.channel_id, status.id)
+        post = f"/channels/{pixels.channel_id}/messages"
+        discord.faults.append(Fault(method="POST", path=post, status=500, times=6, takes_effect=True))
+
+        await pixels.pictures(1)
+        await eventually(lambda: _posted_often(discord, post))
+
+        assert len(pixels.messages()) == 1
+
+
+async def _posted_often(discord: FakeDiscord, path: str) -> bool:
+    return discord.count("POST", path) > 6
+
+
+async def test_a_wrong_token_is_one_sentence(discord: FakeDiscord, tmp_path: Path) -> None:
+    """It says where the right one is found, and shows neither."""
+    environment = {**discord.environment, "DISCORD_TOKEN": "not.the.token"}
+
+    code, _, complaint = await run("serve", data=tmp_path, **environment)
+
+    assert code == 1
+    assert "Discord refused DISCORD_TOKEN; copy it anew" in complaint
+    assert "not.the.token" not in complaint
+
+
+async def test_a_soft_stop_gives_back_what_runs(
+    discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
+) -> None:
+    """A stop ends the process in good order; the next one draws what was left."""
+    async with serving(tmp_path, **discord.environment, LIMNER_DRAIN_SECONDS="0") as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="slow fox", steps=150, seed=1)
+        await _seen(pixels, "of 150 steps")
+        served.process.send_signal(signal.SIGTERM)
+        assert await served.process.wait() == 0
+
+    async with serving(tmp_path, **discord.environment):
+        [message] = await pixels.pictures(1)
+
+        assert len(pixels.messages()) == 1
+        assert "slow fox" in text(message)
