@@ -1,6 +1,7 @@
 """Slack's side of delivery: one status message a job, edited in place until its pictures stand in it."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from slack_sdk.errors import SlackApiError
@@ -46,12 +47,7 @@ class SlackPlatform:
 
     async def show_progress(self, address: ReplyAddress, message: Message) -> None:
         """Put the newest state on the workspace's board; returns at once."""
-        job_id = _job_id(message)
-        board = self._boards.get(address.tenant)
-        if board is None:
-            client = await self.workspaces.client(Tenant.parse(address.tenant))
-            board = self._boards[address.tenant] = ProgressBoard(draw=self._draw, turn=client.pace.progress_turn)
-        board.show(job_id, address, message)
+        self._board(address.tenant).show(_job_id(message), address, message)
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         """Put the pictures into the status message, or wherever it is still possible; raises as the seam says.
@@ -60,8 +56,7 @@ class SlackPlatform:
         what is repeated is an edit, which changes nothing.
         """
         job_id = _job_id(message)
-        if (board := self._boards.get(address.tenant)) is not None:
-            await board.end(job_id)
+        await self._board(address.tenant).end(job_id)
         try:
             place = await self._deliver(job_id, address, message, nonce)
         except Undeliverable:
@@ -102,6 +97,16 @@ class SlackPlatform:
         """Stop drawing progress."""
         for board in self._boards.values():
             await board.close()
+
+    def _board(self, tenant: str) -> ProgressBoard:
+        """The workspace's board."""
+        if tenant not in self._boards:
+            self._boards[tenant] = ProgressBoard(draw=self._draw, turn=partial(self._progress_turn, tenant))
+        return self._boards[tenant]
+
+    async def _progress_turn(self, tenant: str) -> None:
+        client = await self.workspaces.client(Tenant.parse(tenant))
+        await client.pace.progress_turn()
 
     async def _draw(self, job_id: int, address: ReplyAddress, message: Message) -> None:
         client = await self.workspaces.client(Tenant.parse(address.tenant))

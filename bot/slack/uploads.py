@@ -12,7 +12,7 @@ from handlers.message import Attachment, ShownPicture
 
 _ALT_TEXT: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.25
-_LOOKS: Final = 8
+_LOOKS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)

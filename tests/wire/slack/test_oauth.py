@@ -145,6 +145,16 @@ async def test_a_replayed_request_is_heard_once(stage: Stage) -> None:
     assert len(stage.device.submitted) == 2
 
 
+async def test_slacks_question_whether_the_address_is_ours_is_answered(stage: Stage) -> None:
+    """Slack asks when the manifest is saved, before anybody has installed us."""
+    door = stage.door
+    assert isinstance(door, SignedRequests)
+
+    status, text = await door.post("events_api", {"type": "url_verification", "token": "x", "challenge": "fox"})
+
+    assert (status, text) == (200, '{"challenge": "fox"}')
+
+
 def _tenant(workspace: Workspace) -> Tenant:
 
     return Tenant(team_id=workspace.team_id)
