@@ -26,6 +26,9 @@ class Sizes:
     head: int = 32
 
 
+POCKET = Sizes()
+
+
 def build_vae(sizes: Sizes) -> AutoencoderKL:
     """An autoencoder with eightfold reduction and four latent channels."""
     return AutoencoderKL(

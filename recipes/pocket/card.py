@@ -1,0 +1,91 @@
+"""The model card: what `pocket` is, what it was made of, and how good it is, from the figures on record."""
+
+from pathlib import Path
+
+from recipes.pocket.evaluation import Score
+from recipes.pocket.sampling import GUIDANCE, STEPS
+
+SAMPLE_SHEET = Path(__file__).parents[2] / "docs" / "images" / "pocket-samples.png"
+COLUMNS = 8
+SAMPLES = [
+    "red fox, glossy style, teal background",
+    "red apple, flat style, blue background",
+    "penguin, cartoon style, orange background",
+    "rocket, flat style, purple background",
+    "pizza, glossy style, green background",
+    "red car, cartoon style, yellow background",
+    "cat, flat style, pink background",
+    "robot, glossy style, white background",
+    "red fox, flat style, yellow background",
+    "red apple, cartoon style, pink background",
+    "penguin, glossy style, purple background",
+    "rocket, cartoon style, teal background",
+    "pizza, flat style, gray background",
+    "red car, glossy style, green background",
+    "cat, cartoon style, blue background",
+    "robot, flat style, red background",
+    "red fox, cartoon style, pink background",
+    "red apple, glossy style, orange background",
+    "penguin, flat style, red background",
+    "rocket, glossy style, white background",
+    "pizza, cartoon style, blue background",
+    "red car, flat style, teal background",
+    "cat, glossy style, yellow background",
+    "robot, cartoon style, green background",
+]
+
+_TEMPLATE = Path(__file__).with_name("card.md")
+# What the model is asked for: style, background, concept among the first five.
+_TARGETS = {"style": "95 %", "background": "95 %", "concept_top": "80 %", "concept": "-"}
+_ASPECTS = {
+    "style": "style",
+    "background": "background",
+    "concept_top": "concept, among the judge's first five",
+    "concept": "concept, the judge's first",
+}
+
+
+def write_card(folder: Path, figures: dict[str, Score]) -> None:
+    """Writes the folder's `README.md` from the template."""
+    text = _TEMPLATE.read_text(encoding="utf-8")
+    for name, value in _values(folder, figures).items():
+        text = text.replace("{{" + name + "}}", value)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _values(folder: Path, figures: dict[str, Score]) -> dict[str, str]:
+    return {
+        "figures": figure_table(figures["pocket"], figures["judge"]),
+        "prompts": str(figures["pocket"].pictures),
+        "renderings": str(figures["judge"].pictures),
+        "sizes": size_table(folder),
+        "steps": str(STEPS),
+        "guidance": str(GUIDANCE),
+        "samples": "\n".join(f"{row + 1}. {', '.join(f'`{prompt}`' for prompt in part)}" for row, part in _rows()),
+    }
+
+
+def _rows() -> list[tuple[int, list[str]]]:
+    return [(start // COLUMNS, SAMPLES[start : start + COLUMNS]) for start in range(0, len(SAMPLES), COLUMNS)]
+
+
+def figure_table(pocket: Score, judge: Score) -> str:
+    """The figures as a Markdown table, the judge's own accuracy beside each."""
+    rows = ["| right in | `pocket` | wanted | the judge on real renderings |", "|---|---|---|---|"]
+    for aspect, words in _ASPECTS.items():
+        reached, possible = pocket.share(getattr(pocket, aspect)), judge.share(getattr(judge, aspect))
+        rows.append(f"| {words} | {reached} | {_TARGETS[aspect]} | {possible} |")
+    return "\n".join(rows)
+
+
+def size_table(folder: Path) -> str:
+    """The weights' sizes as a Markdown table."""
+    rows = ["| part | parameters | MB |", "|---|---|---|"]
+    total = 0
+    for weights in sorted(folder.glob("*/*.safetensors")):
+        size = weights.stat().st_size
+        total += size
+        # Two bytes a number; what the file's header takes is lost in the rounding.
+        rows.append(f"| `{weights.parent.name}` | {size / 2e6:.1f} M | {size / 1e6:.1f} |")
+    rows.append(f"| together | {total / 2e6:.1f} M | {total / 1e6:.1f} |")
+    return "\n".join(rows)

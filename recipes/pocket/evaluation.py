@@ -1,0 +1,87 @@
+"""What the judge says of pictures of combinations that training never saw, and what it says of real renderings."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recipes.pocket.captions import full_caption
+from recipes.pocket.judge import Judge, Verdict
+from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
+
+PROMPTS = 500
+BATCH = 20
+TOP = 5
+SEED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How many pictures were judged, and how many of them right in each respect."""
+
+    pictures: int = 0
+    style: int = 0
+    background: int = 0
+    concept: int = 0
+    concept_top: int = 0
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(
+            pictures=self.pictures + other.pictures,
+            style=self.style + other.style,
+            background=self.background + other.background,
+            concept=self.concept + other.concept,
+            concept_top=self.concept_top + other.concept_top,
+        )
+
+    def share(self, right: int) -> str:
+        """A count as a percentage of the pictures."""
+        return f"{100 * right / self.pictures:.1f} %"
+
+
+def score(verdict: Verdict, asked: list[Scene]) -> Score:
+    """Compares verdicts with what was asked for."""
+    concept = torch.tensor([scene.concept for scene in asked])
+    style = torch.tensor([scene.style for scene in asked])
+    background = torch.tensor([scene.background for scene in asked])
+    top = verdict.concept.topk(min(TOP, verdict.concept.shape[1])).indices
+    return Score(
+        pictures=len(asked),
+        style=int((verdict.style.argmax(dim=1) == style).sum()),
+        background=int((verdict.background.argmax(dim=1) == background).sum()),
+        concept=int((top[:, 0] == concept).sum()),
+        concept_top=int((top == concept[:, None]).any(dim=1).sum()),
+    )
+
+
+def held_out_scenes(concept_count: int) -> list[Scene]:
+    """The combinations that training never sees."""
+    return [scene for scene in scenes(concept_count) if is_held_out(scene)]
+
+
+def asked_scenes(concept_count: int, count: int = PROMPTS) -> list[Scene]:
+    """The combinations to evaluate: always the same random choice."""
+    unseen = held_out_scenes(concept_count)
+    return random.Random(SEED).sample(unseen, min(count, len(unseen)))  # noqa: S311 (chance, not secrecy)
+
+
+@torch.no_grad()
+def judge_pictures(judge: Judge, pictures: Callable[[list[Scene]], Tensor], asked: list[Scene]) -> Score:
+    """The score of pictures made for the scenes asked for."""
+    total = Score()
+    for batch in batches(asked):
+        total += score(judge(pictures(batch)), batch)
+    return total
+
+
+def batches(asked: list[Scene]) -> Iterator[list[Scene]]:
+    """The scenes, a few at a time."""
+    for start in range(0, len(asked), BATCH):
+        yield asked[start : start + BATCH]
+
+
+def prompts(asked: list[Scene], concepts: list[Concept]) -> list[str]:
+    """The full caption of each scene."""
+    return [full_caption(scene, concepts[scene.concept]) for scene in asked]

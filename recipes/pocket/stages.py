@@ -1,0 +1,216 @@
+"""The stages in their order; each reads what earlier ones finished, and goes on where it stopped."""
+
+import logging
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from recipes.pocket import card, evaluation, export, figures, rendering, text_training, unet_training, vae_training
+from recipes.pocket import judge as judge_weights
+from recipes.pocket.adoption import adopt, is_fresh
+from recipes.pocket.architecture import POCKET, Sizes, build_unet, build_vae
+from recipes.pocket.conditioning import CaptionReader
+from recipes.pocket.run_folder import RunFolder, read, write
+from recipes.pocket.sampling import render
+from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
+from recipes.pocket.sheet import write_sheet
+from recipes.pocket.tokenizer import build_tokenizer
+from recipes.pocket.training import Plan, Training
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that a run depends on."""
+
+    folder: RunFolder
+    concepts: list[Concept]
+    shipped: Path = export.SHIPPED
+    shipped_judge: Path = judge_weights.WEIGHTS
+    figures_file: Path = figures.FIGURES
+    samples_file: Path = card.SAMPLE_SHEET
+    sizes: Sizes = POCKET
+    text_plan: Plan = text_training.PLAN
+    crops_plan: Plan = vae_training.CROPS
+    whole_plan: Plan = vae_training.WHOLE
+    decoder_plan: Plan = vae_training.DECODER
+    unet_plan: Plan = unet_training.PLAN
+
+    @cached_property
+    def sprites(self) -> Tensor:
+        """Every icon, rendered."""
+        return read(self.folder.sprites)
+
+    @cached_property
+    def tokenizer(self) -> CLIPTokenizer:
+        """The vocabulary, which depends on the captions' words alone."""
+        return build_tokenizer(self.concepts)
+
+    @cached_property
+    def seen_scenes(self) -> list[Scene]:
+        """The combinations that training may see."""
+        return [scene for scene in scenes(len(self.concepts)) if not is_held_out(scene)]
+
+    def adopt(self) -> None:
+        """Lets the shipped weights stand in for what is not in the run folder any more."""
+        if is_fresh(self.folder) and self.shipped_judge.exists():
+            adopt(self.folder, self.shipped, self.shipped_judge, self._new_reader())
+
+    def data(self) -> None:
+        """Renders the icons."""
+        if not self.folder.sprites.exists():
+            rendering.download_icons(self.folder.icons)
+            write(rendering.render_sprites(self.folder.icons, self.concepts), self.folder.sprites)
+
+    def text(self) -> None:
+        """Trains the text encoders and the judge against each other."""
+        if self.folder.finished("text").exists():
+            return
+        training = Training(self._new_reader(), self.text_plan, self.folder.checkpoint("text"))
+        lessons = text_training.Lessons(tokenizer=self.tokenizer, sprites=self.sprites, concepts=self.concepts)
+        reader = training.run(
+            lambda generator: text_training.loss(training.model, lessons, self.text_plan.batch, generator),
+            on_save=lambda _: None,
+        )
+        write(reader.state_dict(), self.folder.finished("text"))
+
+    def _new_reader(self) -> text_training.Reader:
+        return text_training.Reader(self.sizes, self.tokenizer, len(self.concepts))
+
+    def vae(self) -> None:
+        """Trains the autoencoder, on crops and then on whole pictures, and settles what a latent is."""
+        if self.folder.finished("vae").exists():
+            return
+        vae = build_vae(self.sizes).to(memory_format=torch.channels_last)
+        vae = self._train_vae(vae, self.crops_plan, vae_training.crop_loss, "vae-crops")
+        vae = self._train_vae(vae, self.whole_plan, vae_training.whole_loss, "vae-whole")
+        some = vae_training.random_pictures(self.sprites, 96, torch.Generator().manual_seed(0))
+        vae_training.even_latents(vae, some)
+        write(vae.state_dict(), self.folder.finished("vae"))
+
+    def decoder(self) -> None:
+        """Sharpens the decoder; the latents stay what they are, so the UNet may train meanwhile."""
+        if self.folder.finished("decoder").exists():
+            return
+        vae = self.load_vae()
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+        vae = self._train_vae(vae, self.decoder_plan, vae_training.decoder_loss, "decoder")
+        write(vae.state_dict(), self.folder.finished("decoder"))
+
+    def _train_vae(self, vae: AutoencoderKL, plan: Plan, loss: vae_training.Loss, name: str) -> AutoencoderKL:
+        training = Training(vae, plan, self.folder.checkpoint(name))
+        return training.run(
+            lambda generator: loss(training.model, self.sprites, plan.batch, generator), on_save=self._show_vae
+        )
+
+    def _show_vae(self, vae: nn.Module) -> None:
+        some = vae_training.random_pictures(self.sprites, 12, torch.Generator().manual_seed(1))
+        shown = torch.cat([some, vae_training.reconstruct(vae, some)])
+        log.info("reconstruction error %.4f", (shown[:12] - shown[12:]).abs().mean())
+        write_sheet(shown, columns=12, path=self.folder.sheet("vae"))
+
+    def load_vae(self) -> AutoencoderKL:
+        """The trained autoencoder, with the sharpened decoder once there is one."""
+        vae = build_vae(self.sizes).to(memory_format=torch.channels_last)
+        sharpened = self.folder.finished("decoder")
+        vae.load_state_dict(read(sharpened if sharpened.exists() else self.folder.finished("vae")))
+        return vae
+
+    def latents(self) -> None:
+        """Encodes every picture that training may see."""
+        if self.folder.latents.exists():
+            return
+        starts = range(0, len(self.seen_scenes), 16)
+        batches = (rendering.pictures(self.sprites, self.seen_scenes[start : start + 16]) for start in starts)
+        write(vae_training.encode_all(self.load_vae(), batches), self.folder.latents)
+
+    def load_unet(self) -> UNet2DConditionModel:
+        """The UNet's running average, of the finished training or of the last checkpoint."""
+        unet = build_unet(self.sizes)
+        finished = self.folder.finished("unet")
+        if finished.exists():
+            unet.load_state_dict(read(finished))
+        else:
+            average = torch.optim.swa_utils.AveragedModel(unet)
+            average.load_state_dict(read(self.folder.checkpoint("unet"))["average"])
+            unet = average.module
+        return unet.eval()
+
+    def load_pipeline(self, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:
+        """A UNet with the other parts, trained."""
+        reader = self._new_reader()
+        reader.load_state_dict(read(self.folder.finished("text")))
+        return export.assemble(
+            vae=self.load_vae(),
+            unet=unet,
+            text_encoder=reader.text_encoder.eval(),
+            text_encoder_2=reader.text_encoder_2.eval(),
+            tokenizer=self.tokenizer,
+        )
+
+    def unet(self) -> None:
+        """Trains the UNet on the latents with the frozen text encoders."""
+        if self.folder.finished("unet").exists():
+            return
+        unet = build_unet(self.sizes).to(memory_format=torch.channels_last)
+        if self.folder.start.exists():
+            unet.load_state_dict(read(self.folder.start))
+        training = Training(unet, self.unet_plan, self.folder.checkpoint("unet"))
+        lessons = unet_training.Lessons(
+            scenes=self.seen_scenes,
+            latents=read(self.folder.latents),
+            concepts=self.concepts,
+            reader=CaptionReader(self.load_pipeline(unet)),
+        )
+        unet = training.run(
+            lambda generator: unet_training.loss(training.model, lessons, self.unet_plan.batch, generator),
+            on_save=self._show_unet,
+        )
+        write(unet.state_dict(), self.folder.finished("unet"))
+
+    def _show_unet(self, unet: nn.Module) -> None:
+        shown = render(self.load_pipeline(unet), unet_training.SHOWN, seed=0)
+        write_sheet(shown, columns=8, path=self.folder.sheet("unet"))
+
+    def judge(self) -> None:
+        """Ships the judge and measures it on real renderings that training never saw."""
+        reader = self._new_reader()
+        reader.load_state_dict(read(self.folder.finished("text")))
+        judge_weights.save_judge(reader.judge, self.shipped_judge)
+        unseen = evaluation.held_out_scenes(len(self.concepts))
+        judge = judge_weights.load_judge(self.shipped_judge)
+        figures.record(
+            self.figures_file,
+            judge=evaluation.judge_pictures(judge, lambda batch: rendering.pictures(self.sprites, batch), unseen),
+        )
+
+    def export(self) -> None:
+        """Writes the folder that ships."""
+        self.folder.checkpoint("evaluate").unlink(missing_ok=True)
+        export.save(self.load_pipeline(self.load_unet()), self.shipped)
+
+    def evaluate(self) -> None:
+        """Measures what ships: prompts of combinations that training never saw, judged."""
+        pipe, judge = export.load(self.shipped), judge_weights.load_judge(self.shipped_judge)
+        asked = evaluation.asked_scenes(len(self.concepts))
+        done = self.folder.checkpoint("evaluate")
+        total = evaluation.Score(**read(done)) if done.exists() else evaluation.Score()
+        for batch in evaluation.batches(asked[total.pictures :]):
+            shown = render(pipe, evaluation.prompts(batch, self.concepts), seed=total.pictures)
+            total += evaluation.judge_pictures(judge, lambda _, shown=shown: shown, batch)
+            write(asdict(total), done)
+            log.info("%s", total)
+        figures.record(self.figures_file, pocket=total)
+
+    def card(self) -> None:
+        """Draws the sheet of samples and writes the model card."""
+        shown = render(export.load(self.shipped), card.SAMPLES, seed=0)
+        write_sheet(shown, columns=card.COLUMNS, path=self.samples_file)
+        card.write_card(self.shipped, figures.recorded(self.figures_file))
