@@ -11,7 +11,7 @@ from storage.tables import installations
 
 
 class Installations:
-    """Sealed texts by the tenant, the platform's own id of a workspace or an organisation; `clock` tells Unix seconds."""
+    """Sealed texts by tenant, the platform's own id of a workspace or an organisation; `clock` tells Unix seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database

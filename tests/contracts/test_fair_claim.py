@@ -17,7 +17,7 @@ from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
 EXAMPLES = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     # Every example begins with an empty database, see `_start`.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -127,7 +127,7 @@ async def test_retry_that_waits_does_not_block_its_member(queue: JobQueue, enque
 
 
 @EXAMPLES
-@given(plan=st.lists(st.tuples(WHO, st.sampled_from([2.0, 5.0, 9.0])), min_size=1, max_size=14))
+@given(plan=st.lists(st.tuples(WHO, st.sampled_from([2.0, 5.0, 9.0])), min_size=1, max_size=10))
 async def test_least_used_is_served_first(
     database: Database,
     queue: JobQueue,
@@ -157,7 +157,7 @@ async def test_least_used_is_served_first(
 
 
 @EXAMPLES
-@given(plan=st.lists(WHO, min_size=1, max_size=14), claimed=st.integers(0, 4))
+@given(plan=st.lists(WHO, min_size=1, max_size=10), claimed=st.integers(0, 4))
 async def test_place_is_honest(
     database: Database, queue: JobQueue, guilds: GuildStore, plan: list[tuple[int, str]], claimed: int
 ) -> None:
