@@ -1,6 +1,5 @@
 """Limner in this process, connected to the fake Slack: real adapter, stores, worker and delivery, a paper device."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,16 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.assembly import Workshop, build_delivery
+from bot.assembly import Workshop
 from bot.settings import Settings
 from bot.slack.edge import SlackEdge, open_slack
 from bot.slack.transport import transport
 from handlers.commands import COMMANDS
 from handlers.studio import Studio
-from handlers.worker import Worker
 from storage.blobs import FileBlobStore
 from storage.database import Database
 from tests.fakes import FakeDevice
+from tests.pool import working
 from tests.studios import FACTS
 from tests.wire.slack.doors import Door, SignedRequests
 from tests.wire.slack.fake_slack import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, FakeSlack
@@ -83,7 +82,7 @@ async def on_stage(slack: FakeSlack, settings: Settings, empty_sqlite: Path) -> 
             open_slack(chosen, settings, workshop) as edge,
             _serving(edge) as url,
             edge.listening(),
-            _working(workshop, edge, device),
+            working(workshop, edge.chat, device),
         ):
             door = SignedRequests(url=f"{url}/slack/events") if url else slack.sockets
             yield Stage(slack=slack, edge=edge, studio=studio, database=database, device=device, door=door, url=url)
@@ -106,18 +105,3 @@ async def _serving(edge: SlackEdge) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _working(workshop: Workshop, edge: SlackEdge, device: FakeDevice) -> AsyncIterator[None]:
-    """A worker and the delivery."""
-    stop = asyncio.Event()
-    studio = workshop.studio
-    worker = Worker(name="worker", queue=studio.queue, blobs=studio.blobs, devices=(device,), drain_seconds=0)
-    delivery = build_delivery(workshop, edge.chat)
-    running = [asyncio.create_task(worker.run(stop)), asyncio.create_task(delivery.run(stop))]
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.gather(*running)

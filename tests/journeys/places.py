@@ -1,0 +1,155 @@
+"""A member at each platform, behind one face: types, presses, reads, gets pictures."""
+
+import io
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+
+from bot.assembly import Workshop
+from bot.settings import Settings
+from bot.terminal.chat_platform import TerminalPlatform
+from bot.terminal.screen import Screen
+from bot.terminal.session import TerminalSession
+from handlers.commands import COMMANDS
+from handlers.studio import Studio
+from storage.blobs import FileBlobStore
+from storage.database import Database
+from tests.eventually import eventually
+from tests.fakes import FakeDevice
+from tests.pool import working
+from tests.studios import FACTS
+from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.people import Someone
+from tests.wire.slack.specification import require_specifications
+from tests.wire.slack.stage import on_stage, socket_settings
+from tests.wire.slack.workspace import PostedMessage, new_workspace
+
+_OWN_SLASH = {"imagine"}
+
+
+class Place(Protocol):
+    """An admin at a platform; commands are written as everywhere: `/queue`, `/imagine red fox --seed 7`."""
+
+    async def type(self, line: str) -> None:
+        """Type a command."""
+
+    async def press(self, label: str) -> None:
+        """Press a button of the newest picture."""
+
+    async def reads(self, words: str) -> str:
+        """The newest answer that holds these words, once there is one."""
+
+    async def pictures(self, count: int) -> list[bytes]:
+        """Every picture that was posted, in its order, once there are so many."""
+
+
+@dataclass(slots=True, kw_only=True)
+class AtTerminal:
+    """The person at the terminal."""
+
+    session: TerminalSession
+    folder: Path
+    output: io.StringIO
+    _read: int = 0
+
+    async def type(self, line: str) -> None:
+        self._read = self.output.tell()
+        await self.session.run_line(line)
+
+    async def press(self, label: str) -> None:
+        buttons = self.session.chat.screen.buttons
+        number = max(n for n, button in enumerate(buttons, start=1) if button.label == label)
+        await self.type(f"#{number}")
+
+    async def reads(self, words: str) -> str:
+        async def look() -> str | None:
+            said = self.output.getvalue()[self._read :]
+            return said if words in said else None
+
+        return await eventually(look)
+
+    async def pictures(self, count: int) -> list[bytes]:
+        async def look() -> list[Path] | None:
+            found = sorted(self.folder.glob("*.png")) if self.folder.exists() else []
+            return found if len(found) >= count else None
+
+        found = await eventually(look)
+        await self.session.wait_until_delivered()
+        return [path.read_bytes() for path in found]
+
+
+@dataclass(slots=True, kw_only=True)
+class InSlack:
+    """An admin of a Slack workspace."""
+
+    someone: Someone
+    _read: set[str] = field(default_factory=set)
+
+    async def type(self, line: str) -> None:
+        self._note()
+        name, _, text = line.removeprefix("/").partition(" ")
+        if name in _OWN_SLASH:
+            await self.someone.command(f"/{name}", text)
+        else:
+            await self.someone.command("/limner", f"{name} {text}")
+
+    async def press(self, label: str) -> None:
+        self._note()
+        await self.someone.click(self._finished()[-1], label)
+
+    async def reads(self, words: str) -> str:
+        def look(_: object) -> str | None:
+            new = [m for m in self.someone.workspace.messages if m.ts not in self._read]
+            return next((m.words for m in reversed(new) if words in m.words), None)
+
+        found: str = await self.someone.sees(look)
+        return found
+
+    async def pictures(self, count: int) -> list[bytes]:
+        def look(_: object) -> list[bytes] | None:
+            files = [self.someone.workspace.files[id_] for message in self._finished() for id_ in message.pictures]
+            return [file.data or b"" for file in files] if len(files) >= count else None
+
+        found: list[bytes] = await self.someone.sees(look)
+        return found
+
+    def _finished(self) -> list[PostedMessage]:
+        return [message for message in self.someone.workspace.in_channel("CGEN") if message.pictures]
+
+    def _note(self) -> None:
+        self._read = {message.ts for message in self.someone.workspace.messages}
+
+
+@asynccontextmanager
+async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
+    """A terminal with its own database."""
+    shutil.copy(empty_sqlite, data / "limner.db")
+    database = await Database.open(f"sqlite:///{data / 'limner.db'}")
+    try:
+        blobs = FileBlobStore(data / "blobs")
+        studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=COMMANDS)
+        settings = Settings(_env_file=None, data=data)  # type: ignore[call-arg] # pydantic's own argument
+        workshop = Workshop(studio=studio, database=database, settings=settings)
+        output = io.StringIO()
+        platform = TerminalPlatform(folder=data / "pictures", screen=Screen(console=Console(file=output, width=500)))
+        async with working(workshop, platform, FakeDevice()):
+            session = await TerminalSession.open(workshop, platform)
+            yield AtTerminal(session=session, folder=data / "pictures", output=output)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def in_slack(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
+    """A Slack workspace, over Socket Mode; what Slack's judges find fails the journey."""
+    require_specifications()
+    async with FakeSlack().running() as slack:
+        slack.add(new_workspace())
+        async with on_stage(slack, socket_settings(slack, data), empty_sqlite) as stage:
+            yield InSlack(someone=stage.member("UEVE"))
+        assert slack.violations == []
