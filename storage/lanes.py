@@ -21,6 +21,7 @@ UNUSED: Final = -1.0e9
 
 # Lanes that used the same are to compare as equal, whatever order the sums were made in.
 _SCORE_DIGITS: Final = 6
+_SCORE_ERROR: Final = 10.0**-_SCORE_DIGITS
 _TURN_DIGITS: Final = 4
 
 
@@ -29,7 +30,7 @@ def charged(score: float, seconds: float, at: float) -> float:
     if seconds == 0:
         return score
     change = log2(abs(seconds)) + at / HALF_LIFE_SECONDS
-    if seconds < 0 and change >= score:
+    if seconds < 0 and change >= score - _SCORE_ERROR:
         return UNUSED
     high, low = max(score, change), min(score, change)
     return round(high + log2(1 + copysign(2.0 ** (low - high), seconds)), _SCORE_DIGITS)
