@@ -14,11 +14,13 @@ from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
+from pipeline.companions import companion
 from pipeline.errors import UserError
 from pipeline.hardware import Hardware
-from pipeline.model_facts import ModelFacts, ModelFamily, component_files, read_json
+from pipeline.model_facts import MODEL_INDEX, ModelFacts, ModelFamily, component_files, read_json
 from pipeline.model_source import ModelSource
 from pipeline.prompt_encoder import TextEncoder
+from pipeline.single_file import SingleFile
 
 # How the VAEs of 2022 name their attention layers, and what diffusers calls them now.
 _OLD_ATTENTION: Final = {
@@ -55,47 +57,62 @@ def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
     facts, path = source.facts(), source.local_path()
     hardware.check_room(facts)
     with torch.inference_mode():
-        return _load_folder(facts, path, hardware)
+        if path.is_dir():
+            parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, hardware.device, dtype))
+            return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware)
+        configs = companion(path, facts.family)
+        file = SingleFile(path=path, configs=configs, family=facts.family, device=hardware.device)
+        return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware)
 
 
-def _load_folder(facts: ModelFacts, folder: Path, hardware: Hardware) -> Checkpoint:
-    unet = _diffusers_module(UNet2DConditionModel, folder / "unet", hardware, hardware.dtype)
-    vae = _diffusers_module(AutoencoderKL, folder / "vae", hardware, hardware.vae_dtype)
-    encoders = [_text_encoder(CLIPTextModel, folder, "", hardware)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Where the parts of a model come from: configs and tokenizers from `folder`, tensors by part and dtype."""
+
+    folder: Path
+    weights: Callable[[str, torch.dtype], dict[str, Tensor]]
+
+
+def _load(facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware) -> Checkpoint:
+    unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware, hardware.dtype)
+    vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware, hardware.vae_dtype)
+    encoders = [_text_encoder(CLIPTextModel, parts, "", hardware)]
     if facts.family is ModelFamily.SDXL:
-        encoders.append(_text_encoder(CLIPTextModelWithProjection, folder, "_2", hardware))
+        encoders.append(_text_encoder(CLIPTextModelWithProjection, parts, "_2", hardware))
     return Checkpoint(
         facts=facts,
         hardware=hardware,
         unet=unet,
         vae=vae,
         text_encoders=tuple(encoders),
-        scheduler_config=read_json(folder / "scheduler" / "scheduler_config.json"),
-        zero_empty_negative=bool(read_json(folder / "model_index.json").get("force_zeros_for_empty_prompt", False)),
+        scheduler_config=scheduler_config,
+        zero_empty_negative=bool(read_json(parts.folder / MODEL_INDEX).get("force_zeros_for_empty_prompt", False)),
     )
 
 
-def _diffusers_module(kind: Any, folder: Path, hardware: Hardware, dtype: torch.dtype) -> nn.Module:
-    config = read_json(folder / "config.json")
-    module = _build(lambda: kind.from_config(config), folder)
-    weights = read_weights(folder, hardware.device, dtype)
-    return _filled(module, {_current_name(name): weight for name, weight in weights.items()}, folder, hardware)
+def _diffusers_module(kind: Any, parts: _Parts, part: str, hardware: Hardware, dtype: torch.dtype) -> nn.Module:
+    place = parts.folder / part
+    config = read_json(place / "config.json")
+    module = _build(lambda: kind.from_config(config), place)
+    weights = {_current_name(name): weight for name, weight in parts.weights(part, dtype).items()}
+    return _filled(module, weights, place, hardware)
 
 
-def _text_encoder(kind: Any, folder: Path, suffix: str, hardware: Hardware) -> TextEncoder:
-    place = folder / f"text_encoder{suffix}"
+def _text_encoder(kind: Any, parts: _Parts, suffix: str, hardware: Hardware) -> TextEncoder:
+    part = f"text_encoder{suffix}"
+    place = parts.folder / part
     config = CLIPTextConfig(**read_json(place / "config.json"))
     module = _build(lambda: kind(config), place)
-    weights = read_weights(place, hardware.device, hardware.dtype)
+    weights = parts.weights(part, hardware.dtype)
     if kind is CLIPTextModel:
         weights = {name.removeprefix("text_model."): weight for name, weight in weights.items()}
     _restore_positions(module, config.max_position_embeddings, hardware.device)
     model = _filled(module, weights, place, hardware)
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / f"tokenizer{suffix}", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(parts.folder / f"tokenizer{suffix}", local_files_only=True)
     except (OSError, ValueError) as error:
-        raise UserError(f"The tokenizer in {folder / f'tokenizer{suffix}'} cannot be read; pull it again.") from error
-    return TextEncoder(network=f"text_encoder{suffix}", tokenizer=tokenizer, model=model)
+        raise UserError(f"The tokenizer beside {place} cannot be read; pull it again.") from error
+    return TextEncoder(network=part, tokenizer=tokenizer, model=model)
 
 
 def _build(make: Callable[[], nn.Module], folder: Path) -> nn.Module:

@@ -57,6 +57,7 @@ _FAMILIES: Final = {
 _NATIVE_SIDE: Final = {ModelFamily.SDXL: 1024, ModelFamily.SD15: 512}
 _GUIDANCE: Final = {ModelFamily.SDXL: 6.0, ModelFamily.SD15: 7.5}
 _STEPS: Final = 30
+MODEL_INDEX: Final = "model_index.json"
 _CROSS_ATTENTION: Final = {2048: ModelFamily.SDXL, 768: ModelFamily.SD15}
 
 
@@ -88,18 +89,23 @@ def read_json(path: Path) -> dict[str, object]:
 
 
 def _folder_facts(name: str, path: Path) -> ModelFacts:
-    pipeline = str(read_json(path / "model_index.json").get("_class_name"))
+    family = _folder_family(name, path)
+    files = [file for part in _parts(family) for file in component_files(path / part)]
+    return _with_own_defaults(_facts(name, family, files, side=_native_side(path, family)), path / "limner.json")
+
+
+def _folder_family(name: str, path: Path) -> ModelFamily:
+    pipeline = str(read_json(path / MODEL_INDEX).get("_class_name"))
     if (family := _FAMILIES.get(pipeline)) is None:
         raise UserError(f"Model '{name}' is made for {pipeline}; Limner serves SDXL and SD 1.5.")
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     if unet.get("in_channels") != vae.get("latent_channels", 4):
         raise UserError(f"Model '{name}' draws inside pictures only; choose its text-to-image version.")
-    files = [file for part in _parts(family) for file in component_files(path / part)]
-    facts = _facts(name, family, files, side=_native_side(unet, vae, family))
-    return _with_own_defaults(facts, path / "limner.json")
+    return family
 
 
-def _native_side(unet: dict[str, object], vae: dict[str, object], family: ModelFamily) -> int:
+def _native_side(path: Path, family: ModelFamily) -> int:
+    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     latent, blocks = unet.get("sample_size"), vae.get("block_out_channels")
     if isinstance(latent, int) and isinstance(blocks, list):
         return int(latent * 2 ** (len(blocks) - 1))
@@ -113,6 +119,10 @@ def _parts(family: ModelFamily) -> tuple[str, ...]:
 
 def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
     tensors = WeightsFile.open(path).tensors
+    own = path.with_suffix("")
+    if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
+        told = _folder_family(name, own)
+        return _facts(name, told, [path], side=_native_side(own, told))
     first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     widths = {tensors[key].shape[-1] for key in tensors if key.endswith("attn2.to_k.weight")}
     family = _CROSS_ATTENTION.get(max(widths, default=0))

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 import huggingface_hub as hub
 
+from pipeline.companions import pull_companion
 from pipeline.errors import UserError
 from pipeline.model_facts import ModelFacts, read_facts
 
@@ -88,11 +89,15 @@ class ModelSource:
         return read_facts(self.name, self.local_path())
 
     def pull(self) -> Path:
-        """Download the model's safetensors, configs and tokenizers; returns their folder. Raises UserError."""
-        if self.kind is not SourceKind.HUB:
-            return self.local_path()
+        """Download what is missing of the model's safetensors, configs and tokenizers; returns where the model is.
 
+        Raises UserError.
+        """
         try:
+            if self.kind is SourceKind.CHECKPOINT:
+                pull_companion(self.facts().family)
+            if self.kind is not SourceKind.HUB:
+                return self.local_path()
             info = hub.HfApi().model_info(self.location, revision=self.revision)
             files = _needed_files([sibling.rfilename for sibling in info.siblings or ()])
             return Path(hub.snapshot_download(self.location, revision=info.sha, allow_patterns=files))
