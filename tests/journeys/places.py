@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import discord
+import simcord
 from rich.console import Console
 
 from bot.assembly import Workshop
@@ -15,12 +17,16 @@ from bot.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.screen import Screen
 from bot.terminal.session import TerminalSession
+from handlers.arguments import Arguments, Value
 from handlers.commands import COMMANDS
 from handlers.studio import Studio
+from handlers.text_call import parse_text
 from storage.blobs import FileBlobStore
 from storage.database import Database
+from tests.bot.discord.conftest import World, labels, simulation
+from tests.bot.discord.conftest import words as text
 from tests.eventually import eventually
-from tests.fakes import FakeDevice
+from tests.fakes import FakeClock, FakeDevice
 from tests.pool import working
 from tests.studios import FACTS
 from tests.wire.slack.fake_slack import FakeSlack
@@ -39,7 +45,7 @@ class Place(Protocol):
         """Type a command."""
 
     async def press(self, label: str) -> None:
-        """Press a button of the newest picture."""
+        """Press the newest button of that label."""
 
     async def reads(self, words: str) -> str:
         """The newest answer that holds these words, once there is one."""
@@ -100,7 +106,8 @@ class InSlack:
 
     async def press(self, label: str) -> None:
         self._note()
-        await self.someone.click(self._finished()[-1], label)
+        newest = next(m for m in reversed(self.someone.workspace.messages) if label in m.buttons)
+        await self.someone.click(newest, label)
 
     async def reads(self, words: str) -> str:
         def look(_: object) -> str | None:
@@ -125,6 +132,45 @@ class InSlack:
         self._read = {message.ts for message in self.someone.workspace.messages}
 
 
+@dataclass(slots=True, kw_only=True)
+class OnDiscord:
+    """Somebody who manages a Discord server."""
+
+    world: World
+    _said: list[discord.Message | simcord.ResponseMessage] = field(default_factory=list)
+
+    async def type(self, line: str) -> None:
+        name, _, text = line.removeprefix("/").partition(" ")
+        command = self.world.studio.command(name)
+        if command.rest is not None and command.rest.required:
+            # A prompt may hold flags on Discord too: what was copied from Info can be pasted into it.
+            given: dict[str, Value] = {command.rest.name: text}
+        else:
+            given = dict(Arguments.check(command, parse_text(command, text)).values)
+        self._note(await self.world.admin.slash(self.world.channel, name, **given))
+
+    async def press(self, label: str) -> None:
+        shown = [*self.world.channel.history(), *self._said]
+        newest = next(message for message in reversed(shown) if label in labels(message))
+        self._note(await self.world.admin.click(newest, label=label))
+
+    async def reads(self, words: str) -> str:
+        said = [text(message).replace("\\", "") for message in reversed(self._said)]
+        found = next((each for each in said if words in each), None)
+        assert found is not None, said
+        return found
+
+    async def pictures(self, count: int) -> list[bytes]:
+        while (claim := await self.world.studio.queue.claim("a worker")) is not None:
+            await self.world.finish(claim)
+        files = [file for message in self.world.channel.history() for file in message.attachments]
+        assert len(files) == count
+        return [await file.read() for file in files]
+
+    def _note(self, result: simcord.InteractionResult) -> None:
+        self._said += [message for message in (result.response, *result.followups) if message is not None]
+
+
 @asynccontextmanager
 async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     """A terminal with its own database."""
@@ -140,6 +186,20 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
         async with working(workshop, platform, FakeDevice()):
             session = await TerminalSession.open(workshop, platform)
             yield AtTerminal(session=session, folder=data / "pictures", output=output)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
+    """A simulated Discord server."""
+    shutil.copy(empty_sqlite, data / "limner.db")
+    database = await Database.open(f"sqlite:///{data / 'limner.db'}")
+    try:
+        clock, blobs = FakeClock(), FileBlobStore(data / "blobs")
+        studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=COMMANDS, clock=clock)
+        async with simulation(studio, clock) as world:
+            yield OnDiscord(world=world)
     finally:
         await database.close()
 

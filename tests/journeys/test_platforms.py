@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.picture_info import read
-from tests.journeys.places import Place, at_terminal, in_slack
+from tests.journeys.places import Place, at_terminal, in_slack, on_discord
 
 
-@pytest.fixture(params=[at_terminal, in_slack], ids=["terminal", "slack"])
+@pytest.fixture(params=[at_terminal, in_slack, on_discord], ids=["terminal", "slack", "discord"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     enter: Callable[[Path, Path], AbstractAsyncContextManager[Place]] = request.param
     async with enter(tmp_path, empty_sqlite) as somewhere:
@@ -26,7 +26,7 @@ async def test_a_member_paints_asks_again_and_looks_back(place: Place) -> None:
 
     await place.press("Info")
     info = await place.reads("How job 1 was made")
-    assert "/imagine red fox, it's snowing" in info
+    assert "red fox, it's snowing" in info
     assert "--seed 7" in info
 
     await place.press("Again")
@@ -66,7 +66,9 @@ async def test_what_is_kept_of_a_member_can_be_deleted(place: Place) -> None:
     """At once, and without a trace in the history."""
     await place.type("/imagine red fox --steps 2")
     await place.pictures(1)
-    await place.type("/privacy delete --confirm on")
+    await place.type("/privacy delete")
+    await place.reads("Delete all 1 of your jobs")
+    await place.press("Delete everything")
     await place.reads("Deleted: 1 jobs")
     await place.type("/history")
     await place.reads("You have asked for nothing here yet.")

@@ -1,6 +1,7 @@
 """A simulated Discord with our client in it: a server, a channel, two members, and a pool that a test drives."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import discord
@@ -103,8 +104,9 @@ def _delivery(studio: Studio, client: LimnerClient, clock: FakeClock) -> Deliver
     return Delivery(studio=studio, chat=platform, poster="a poster", clock=clock)
 
 
-@pytest.fixture
-async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
+@asynccontextmanager
+async def simulation(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
+    """A Discord with one server, until the block ends; an error that the test did not expect fails it."""
     client = LimnerClient(studio, shard_count=1)
     env = simcord.Env(client)
     guild = env.create_guild(name="Pixel People")
@@ -120,6 +122,12 @@ async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
     yield world
     await env.shutdown()
     assert len(env.errors) == world.expected_errors, env.errors
+
+
+@pytest.fixture
+async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
+    async with simulation(studio, clock) as world:
+        yield world
 
 
 def words(message: discord.Message | simcord.ResponseMessage) -> str:
