@@ -113,6 +113,14 @@ def slack_manifest(
         typer.echo(json.dumps(manifest(COMMANDS, names, url), indent=2, ensure_ascii=False))
 
 
+@app.command("discord-invite", epilog="Example: DISCORD_TOKEN=… limner discord-invite")
+def discord_invite() -> None:
+    """Print the link that invites the bot to a Discord server, with exactly what it needs."""
+    from bot.discord.invite import invite_url
+
+    typer.echo(_run(invite_url(_settings(logging.ERROR))))
+
+
 @app.command(epilog="Example: limner migrate")
 def migrate() -> None:
     """Bring the database up to date; `serve`, `chat` and `imagine` do so themselves."""

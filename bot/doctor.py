@@ -42,10 +42,21 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield _model(model)
     for device in open_devices(settings):
         yield await _device(device)
-    words = "not looked at by this version yet" if settings.discord_token else "not configured (docs/discord.md)"
-    yield Finding(name="discord", verdict=Verdict.UNUSED, words=words)
+    async for finding in _discord(settings):
+        yield finding
     async for finding in _slack(settings):
         yield finding
+
+
+async def _discord(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.discord_token is None:
+        yield Finding(name="discord", verdict=Verdict.UNUSED, words="not configured (docs/discord.md)")
+        return
+    from bot.discord.examination import examine_discord  # noqa: PLC0415 - only those who use Discord wait for it
+
+    async for seen in examine_discord(settings):
+        verdict = Verdict.MISSING if seen.advice else Verdict.FOUND
+        yield Finding(name="discord", verdict=verdict, words=seen.words, advice=seen.advice)
 
 
 async def _slack(settings: Settings) -> AsyncIterator[Finding]:

@@ -60,6 +60,17 @@ async def running_discord(settings: Settings, studio: Studio) -> AsyncIterator[R
         await client.close()
 
 
+@asynccontextmanager
+async def logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
+    """A client for a few questions, without the gateway; raises UserError when the token is missing or refused."""
+    if settings.discord_token is None:
+        raise UserError("DISCORD_TOKEN is not set; docs/discord.md says where it comes from.")
+    use_api_base(settings.discord_api_base)
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        await _log_in(client, settings.discord_token.get_secret_value().strip())
+        yield client
+
+
 def use_api_base(base: str | None) -> None:
     """Talk to the API at `base` instead of Discord's own; the version is added where it is missing."""
     if base is None:
@@ -70,7 +81,7 @@ def use_api_base(base: str | None) -> None:
     discord.http.Route.BASE = base if re.search(r"/v\d+$", base) else f"{base}/v{discord.http.INTERNAL_API_VERSION}"
 
 
-async def _log_in(client: LimnerClient, token: str) -> None:
+async def _log_in(client: discord.Client, token: str) -> None:
     for attempt in range(1, _LOGIN_TRIES + 1):
         try:
             await client.login(token)
