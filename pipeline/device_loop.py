@@ -63,7 +63,7 @@ def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -
         for command in _arrived(commands, wait=engine.idle):
             match command:
                 case Render():
-                    engine.admit(command.ticket, command.request)
+                    engine.admit(command.ticket, command.request, command.parked)
                 case Cancel():
                     engine.cancel(command.ticket)
                 case Shutdown():

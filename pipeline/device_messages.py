@@ -7,10 +7,14 @@ from pipeline.image_request import ImageRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Render:
-    """Render the one picture of `request` (its count is 1) and answer under `ticket`."""
+    """Render the one picture of `request` (its count is 1) and answer under `ticket`.
+
+    `parked` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
+    """
 
     ticket: str
     request: ImageRequest
+    parked: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +41,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
-    """`step` of `steps` denoising steps are done; `preview` is a small JPEG every few steps, else None."""
+    """`step` of `steps` denoising steps are done.
+
+    `preview` is a small JPEG every few steps, else None; `parked` is all that another device needs to go on from here,
+    every `DeviceSpec.park_every` steps, else None.
+    """
 
     ticket: str
     step: int
     steps: int
     preview: bytes | None = None
+    parked: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ from pipeline.errors import UserError
 from pipeline.hardware import Hardware, is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.model_source import ModelSource
+from pipeline.parking import Parked
+from pipeline.samplers import Sampler
 from pipeline.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class _Job:
     ticket: str
     request: ImageRequest
     studio: Studio
+    parked: Parked | None = None
     adapters: tuple[Adapter, ...] = ()
     rendering: Rendering | None = None
     key: BatchKey | None = None
@@ -45,9 +48,22 @@ class _Job:
     def candidate(self) -> Candidate:
         """What the job needs of a seat, once its LoRAs are known."""
         parts = [Part(adapter=adapter, scale=1) for adapter in self.adapters]
-        pages = max(pages_needed(parts, "unet"), self.request.lora_pages)
-        shape = self.studio.shape(self.request)
-        return Candidate(ticket=self.ticket, shape=shape, rows=self.rows, pages=pages, bucket=self.request.bucket)
+        before = self.parked.pages if self.parked else self.request.lora_pages
+        return Candidate(
+            ticket=self.ticket,
+            shape=self.studio.shape(self.request),
+            rows=self.rows,
+            pages=max(pages_needed(parts, "unet"), before),
+            bucket=self.parked.bucket if self.parked else self.request.bucket,
+        )
+
+    def start(self) -> Rendering:
+        """The encode stage, and back to where the picture was parked."""
+        rendering = self.studio.begin(self.request, self.adapters)
+        if self.parked is not None:
+            self.parked.resume(rendering)
+            self.parked = None
+        return rendering
 
     @property
     def seated(self) -> BatchKey:
@@ -89,15 +105,15 @@ class Engine:
         """Whether `step` would find nothing to do or say."""
         return not self._jobs and not self._events
 
-    def admit(self, ticket: str, request: ImageRequest) -> None:
-        """Take a request in; `step` answers with events under `ticket`."""
+    def admit(self, ticket: str, request: ImageRequest, parked: bytes | None = None) -> None:
+        """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`."""
         try:
             studio = self._studio(request.model)
             studio.facts.check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio)
+        self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio, parked=_parked(ticket, parked))
         self._arriving.append(ticket)
         studio.loras.want(request.loras)
 
@@ -134,7 +150,7 @@ class Engine:
             job = self._jobs[ticket]
             with self._answering_for([job]), _charged([job]):
                 if job.rendering is None:
-                    job.rendering = job.studio.begin(job.request, job.adapters)
+                    job.rendering = job.start()
                 job.key = seat.key
                 job.studio.denoiser.seat(job.studio.memory(seat.key), job.rendering, seat.rows)
 
@@ -175,10 +191,16 @@ class Engine:
         return Ready(description=f"{facts.name} ({millions:,.0f} M) on {hardware.name} in {hardware.dtype_name}")
 
     def _stepped(self, job: _Job) -> Stepped:
-        sampler, every = job.started.sampler, self._spec.preview_every
-        wanted = every and sampler.progress % every == 0 and not sampler.finished
-        preview = job.studio.preview(job.started) if wanted else None
-        return Stepped(ticket=job.ticket, step=sampler.progress, steps=job.request.steps, preview=preview)
+        sampler, spec = job.started.sampler, self._spec
+        preview = _is_due(sampler, spec.preview_every)
+        park = _is_due(sampler, spec.park_every)
+        return Stepped(
+            ticket=job.ticket,
+            step=sampler.progress,
+            steps=job.request.steps,
+            preview=job.studio.preview(job.started) if preview else None,
+            parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
+        )
 
     def _make_room(self, batch: Batch) -> None:
         """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat."""
@@ -214,6 +236,18 @@ class Engine:
             _log.exception("a step failed for %s", ", ".join(job.ticket for job in jobs))
             for job in jobs:
                 self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
+
+
+def _is_due(sampler: Sampler, every: int) -> bool:
+    return bool(every) and sampler.progress % every == 0 and sampler.progress > 0 and not sampler.finished
+
+
+def _parked(ticket: str, packed: bytes | None) -> Parked | None:
+    try:
+        return None if packed is None else Parked.from_bytes(packed)
+    except ValueError:
+        _log.warning("%s begins anew: what was parked of it is damaged", ticket)
+        return None
 
 
 def _advance(jobs: Sequence[_Job], key: BatchKey) -> bool:

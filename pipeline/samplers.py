@@ -33,6 +33,19 @@ _TAKES_GENERATOR: Final = {
     kind: "generator" in inspect.signature(scheduler.step).parameters for kind, scheduler in SCHEDULER_CLASSES.items()
 }
 
+# What the schedulers change from step to step, by their own names.
+_HISTORY: Final = (
+    "_step_index",
+    "model_outputs",
+    "timestep_list",
+    "lower_order_nums",
+    "last_sample",
+    "this_order",
+    "prev_derivative",
+    "dt",
+    "sample",
+)
+
 
 class Sampler:
     """One request's walk from noise to picture; latents are float tensors (1, channels, height, width).
@@ -87,6 +100,38 @@ class Sampler:
         moved: Tensor = self._scheduler.step(prediction, self.timestep, latents, return_dict=False, **extra)[0]
         self._calls += 1
         return moved
+
+    def history(self) -> tuple[dict[str, Tensor], dict[str, int | None]]:
+        """What the walk remembers: tensors by name, and its plain numbers, with the calls made so far as `calls`."""
+        tensors: dict[str, Tensor] = {}
+        places: dict[str, int | None] = {"calls": self._calls}
+        for name in _HISTORY:
+            value = getattr(self._scheduler, name, None)
+            for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                own = name if index is None else f"{name}.{index}"
+                if isinstance(item, Tensor):
+                    tensors[own] = item
+                elif hasattr(self._scheduler, name):
+                    places[own] = item
+        return tensors, places
+
+    def restore(self, tensors: Mapping[str, Tensor], places: Mapping[str, int | None], device: torch.device) -> None:
+        """Go to where `history` was taken, in a walk of the same kind and steps; latents are on `device`."""
+        for name, tensor in tensors.items():
+            # What a scheduler keeps on the CPU are its own scalars; what has a shape is made of latents.
+            self._remember(name, tensor.to(device) if tensor.ndim else tensor)
+        for name, place in places.items():
+            if name == "calls":
+                self._calls = place or 0
+            else:
+                self._remember(name, place)
+
+    def _remember(self, name: str, value: Tensor | int | None) -> None:
+        own, _, index = name.partition(".")
+        if index:
+            getattr(self._scheduler, own)[int(index)] = value
+        else:
+            setattr(self._scheduler, own, value)
 
     def denoised(self, prediction: Tensor, model_input: Tensor) -> Tensor:
         """What the picture would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews."""
