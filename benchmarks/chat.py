@@ -75,6 +75,15 @@ _MESSAGE: dict[str, Any] = {
 }  # fmt: skip
 
 
+class _BotWire(HTTPClient):
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self._wire = wire
+
+    async def request(self, route: Route, *, files: Any = None, form: Any = None, **given: Any) -> Any:  # noqa: ARG002 - discord.py's signature
+        return await self._wire.request(route, given.get("json") or {})
+
+
 class _WebhookWire(AsyncWebhookAdapter):
     def __init__(self, wire: Wire) -> None:
         super().__init__()
@@ -95,10 +104,11 @@ def _interaction(client: LimnerClient, number: int, servers: int) -> discord.Int
         "user": user, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
         "permissions": everything, "flags": 0,
     }  # fmt: skip
+    channel = {"id": str(server * 10), "type": 0, "name": "art", "position": 0}
     options = [{"name": "prompt", "type": 3, "value": f"fox number {number}"}]
     payload: Any = {
         "id": str(now), "application_id": "1", "type": 2, "token": str(now), "version": 1, "guild_id": str(server),
-        "channel_id": str(server * 10), "channel": {"id": str(server * 10), "type": 0, "name": "art", "position": 0}, "member": member,
+        "channel_id": str(server * 10), "channel": channel, "member": member,
         "data": {"id": "9", "name": "imagine", "type": 1, "options": options}, "app_permissions": everything,
         "locale": "en-US", "entitlements": [], "context": 0, "authorizing_integration_owners": {"0": str(server)},
         "attachment_size_limit": 10 * 2**20,
@@ -153,7 +163,7 @@ async def measure(servers: int, calls: int, seconds: float) -> None:
         studio = replace(studio, new_seed=lambda: 7)
         client, wire = LimnerClient(studio, shard_count=1), Wire()
         await client._async_setup_hook()  # noqa: SLF001 - what a login does, without Discord
-        client.http = HTTPClient(asyncio.get_running_loop())
+        client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
         me: Any = {"id": "2", "username": "limner", "discriminator": "0", "avatar": None, "bot": True}
         client._connection.user = discord.ClientUser(state=client._connection, data=me)  # noqa: SLF001 - as a login does
         async_context.set(_WebhookWire(wire))

@@ -19,6 +19,10 @@ _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.25
 _FIRST_RETRY_SECONDS = 2.0
+_SECONDS_BETWEEN_PLACES = 10.0
+"""A place in the queue costs a look at every lane, and changes slowly."""
+_AT_ONCE = 8
+"""So many messages are worked on at a time: enough to hide the network, few enough to leave the loop to others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,10 +66,12 @@ class Delivery:
 
     async def _show(self, reply: Reply) -> None:
         shown_at, shown = self._shown.get(reply.job.id, (float("-inf"), None))
-        if self.clock() - shown_at < self.chat.seconds_between_edits:
+        waiting = reply.job.state is JobState.QUEUED
+        pace = self.chat.seconds_between_edits
+        if self.clock() - shown_at < (max(pace, _SECONDS_BETWEEN_PLACES) if waiting else pace):
             return
         place = None
-        if reply.job.state is JobState.QUEUED:
+        if waiting:
             place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
         message = in_progress(reply.job, read_request(reply.job.payload), place)
         if message == shown:
@@ -97,7 +103,13 @@ class Delivery:
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Do all of `work` at once; one that fails stops no other, and its error is raised at the end."""
-    for result in await asyncio.gather(*work, return_exceptions=True):
+    """Do all of `work`, several at once; one that fails stops no other, and its error is raised at the end."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(one: Awaitable[None]) -> None:
+        async with turns:
+            await one
+
+    for result in await asyncio.gather(*(in_turn(one) for one in work), return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

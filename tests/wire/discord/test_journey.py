@@ -16,6 +16,7 @@ from tests.wire.slack.process import Served, serving
 pytestmark = pytest.mark.timeout(400)
 
 _QUICK = {"steps": 2, "seed": 7}
+_SLOW = {"steps": 30, "seed": 1}
 
 
 async def _ready(served: Served) -> None:
@@ -94,8 +95,8 @@ async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ad
         await _ready(served)
         ada.slash("imagine", prompt="old fox", **_QUICK)
         [old] = await pixels.pictures(1)
-        ada.slash("imagine", prompt="slow fox", steps=150, seed=1)
-        await _seen(pixels, "of 150 steps")
+        ada.slash("imagine", prompt="slow fox", **_SLOW)
+        await _seen(pixels, "slow fox")
         kill(served.process.pid)
         await served.process.wait()
 
@@ -115,8 +116,8 @@ async def test_a_token_that_ran_out_and_a_picture_too_large(
     """Past fifteen minutes the bot edits its own message; what Discord finds too large comes smaller."""
     async with serving(tmp_path, **discord.environment) as served:
         await _ready(served)
-        ada.slash("imagine", prompt="patient fox", steps=150, seed=1)
-        await _seen(pixels, "of 150 steps")
+        ada.slash("imagine", prompt="patient fox", **_SLOW)
+        await _seen(pixels, "patient fox")
         discord.backend.clock.advance(16 * 60)
         discord.faults.append(Fault(method="PATCH", path="/channels/*/messages/*", status=413, code=40005))
         [message] = await pixels.pictures(1)
@@ -131,8 +132,8 @@ async def test_a_post_whose_answer_is_lost_comes_once(
     """Discord took the message and the line broke before it said so: the nonce makes one of two."""
     async with serving(tmp_path, **discord.environment) as served:
         await _ready(served)
-        ada.slash("imagine", prompt="lost fox", steps=150, seed=1)
-        status = await _seen(pixels, "of 150 steps")
+        ada.slash("imagine", prompt="lost fox", **_SLOW)
+        status = await _seen(pixels, "lost fox")
         discord.backend.clock.advance(16 * 60)
         discord.backend.delete_message(pixels.channel_id, status.id)
         post = f"/channels/{pixels.channel_id}/messages"
@@ -165,8 +166,8 @@ async def test_a_soft_stop_gives_back_what_runs(
     """A stop ends the process in good order; the next one draws what was left."""
     async with serving(tmp_path, **discord.environment, LIMNER_DRAIN_SECONDS="0") as served:
         await _ready(served)
-        ada.slash("imagine", prompt="slow fox", steps=150, seed=1)
-        await _seen(pixels, "of 150 steps")
+        ada.slash("imagine", prompt="slow fox", **_SLOW)
+        await _seen(pixels, "slow fox")
         served.process.send_signal(signal.SIGTERM)
         assert await served.process.wait() == 0
 
