@@ -1,5 +1,6 @@
 """A fresh run's start: the shipped weights stand in for what an earlier run finished."""
 
+import shutil
 from pathlib import Path
 
 from recipes.pocket.export import load
@@ -8,7 +9,12 @@ from recipes.pocket.run_folder import RunFolder, write
 from recipes.pocket.text_training import Reader
 
 
-def adopt(folder: RunFolder, shipped: Path, judge: Path, reader: Reader) -> None:
+def adopt_tokenizer(folder: RunFolder, shipped: Path) -> None:
+    """Takes over the vocabulary, which the shipped text encoders depend on."""
+    shutil.copytree(shipped / "tokenizer", folder.tokenizer, dirs_exist_ok=True)
+
+
+def adopt_weights(folder: RunFolder, shipped: Path, judge: Path, reader: Reader) -> None:
     """Takes over text encoders, judge and autoencoder as finished, and the UNet as the place to go on from."""
     pipe = load(shipped)
     reader.text_encoder.load_state_dict(pipe.text_encoder.state_dict())

@@ -24,6 +24,11 @@ class RunFolder:
         return self.root / "icons"
 
     @property
+    def tokenizer(self) -> Path:
+        """The vocabulary that the text encoders were trained with."""
+        return self.root / "tokenizer"
+
+    @property
     def sprites(self) -> Path:
         """Every icon, rendered."""
         return self.root / "sprites.pt"

@@ -12,7 +12,7 @@ from transformers import CLIPTokenizer
 
 from recipes.pocket import card, evaluation, export, figures, rendering, text_training, unet_training, vae_training
 from recipes.pocket import judge as judge_weights
-from recipes.pocket.adoption import adopt, is_fresh
+from recipes.pocket.adoption import adopt_tokenizer, adopt_weights, is_fresh
 from recipes.pocket.architecture import POCKET, Sizes, build_unet, build_vae
 from recipes.pocket.conditioning import CaptionReader
 from recipes.pocket.run_folder import RunFolder, read, write
@@ -49,8 +49,10 @@ class Recipe:
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
-        """The vocabulary, which depends on the captions' words alone."""
-        return build_tokenizer(self.concepts)
+        """The vocabulary, made once: where two merges are equally frequent, their order is chance."""
+        if not self.folder.tokenizer.exists():
+            build_tokenizer(self.concepts).save_pretrained(self.folder.tokenizer)
+        return CLIPTokenizer.from_pretrained(self.folder.tokenizer)
 
     @cached_property
     def seen_scenes(self) -> list[Scene]:
@@ -60,7 +62,8 @@ class Recipe:
     def adopt(self) -> None:
         """Lets the shipped weights stand in for what is not in the run folder any more."""
         if is_fresh(self.folder) and self.shipped_judge.exists():
-            adopt(self.folder, self.shipped, self.shipped_judge, self._new_reader())
+            adopt_tokenizer(self.folder, self.shipped)
+            adopt_weights(self.folder, self.shipped, self.shipped_judge, self._new_reader())
 
     def data(self) -> None:
         """Renders the icons."""
