@@ -32,12 +32,16 @@ def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
 
 def expand(prompt: str) -> tuple[str, ...]:
     """Every prompt that `{a|b}` stands for, the last choice changing first; raises InvalidRequest past MAX_PROMPTS."""
-    groups = [match[1].split("|") for match in _CHOICE.finditer(prompt)]
-    count = math.prod(len(group) for group in groups)
-    if count > MAX_PROMPTS:
-        raise InvalidRequest("prompt", f"The prompt stands for {count} prompts; the limit is {MAX_PROMPTS}.")
+    _check_count(math.prod(len(match[1].split("|")) for match in _CHOICE.finditer(prompt)))
     match = _CHOICE.search(prompt)
     if match is None:
         return (prompt,)
     choices = [prompt[: match.start()] + choice.strip() + prompt[match.end() :] for choice in match[1].split("|")]
-    return tuple(dict.fromkeys(whole for choice in choices for whole in expand(choice)))
+    prompts = tuple(dict.fromkeys(whole for choice in choices for whole in expand(choice)))
+    _check_count(len(prompts))
+    return prompts
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_PROMPTS:
+        raise InvalidRequest("prompt", f"The prompt stands for {count} prompts; the limit is {MAX_PROMPTS}.")

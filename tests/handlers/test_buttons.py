@@ -1,0 +1,185 @@
+"""Buttons, their ids and what a click does, on every platform alike."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.buttons import (
+    AlreadyHeard,
+    Press,
+    Remove,
+    SendDirect,
+    button_id,
+    manner,
+    press,
+    read_button_id,
+)
+from handlers.call import Caller, Member
+from handlers.form import Form, submit_form
+from handlers.imagine import read_request
+from handlers.message import Button, Message, Verb
+from handlers.permissions import NotAllowed
+from handlers.studio import Studio
+from pipeline.errors import UserError
+from storage.guilds import Guild, GuildSettings, Platform
+from storage.jobs import Done, JobState
+from storage.pictures import NewPicture
+from storage.replies import ReplyAddress
+from tests.fakes import FakeClock, png
+from tests.studios import CallCommand
+
+
+def _caller(guild: Guild, member: str = "ada", **rights: bool) -> Caller:
+    who = Member(id=member, name=member.title(), **rights)
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id=member, message_id="5")
+    return Caller(guild=guild, member=who, reply=reply)
+
+
+async def _done(studio: Studio, call: CallCommand, **values: object) -> int:
+    """A finished job of Ada's."""
+    await call("imagine", **{"prompt": "red fox", **values})
+    claim = await studio.queue.claim("a worker")
+    assert claim is not None
+    for index, picture in enumerate(read_request(claim.job.payload).pictures()):
+        blob = await studio.blobs.put(png(picture))
+        new = NewPicture(index=index, blob=blob, width=128, height=128, seed=picture.seed, parameters="")
+        await studio.queue.record_picture(claim, new)
+    await studio.queue.settle(claim, Done(device_seconds=2.0))
+    return claim.job.id
+
+
+def _press(verb: Verb, target: int, index: int = 0) -> Press:
+    return Press(verb=verb, target=target, index=index)
+
+
+@given(verb=st.sampled_from(Verb), target=st.integers(1, 2**63 - 1), index=st.integers(0, 999))
+def test_an_id_is_read_back_and_fits_every_platform(verb: Verb, target: int, index: int) -> None:
+    """Ids live for ever in messages, and the strictest platform takes 100 characters."""
+    text = button_id(Button(verb=verb, target=target, index=index, label="x"))
+
+    assert len(text) <= 100
+    assert read_button_id(text) == Press(verb=verb, target=target, index=index)
+    assert manner(verb)
+
+
+@pytest.mark.parametrize("text", ["", "v1:again:1", "v1:paint:1:0", "v2:again:1:0", "v1:again:x:0", " v1:again:1:0"])
+def test_an_id_that_is_not_ours_is_none(text: str) -> None:
+    """Whatever a platform sends, it is read or it is not."""
+    assert read_button_id(text) is None
+
+
+async def test_a_click_of_another_guild_finds_nothing(studio: Studio, call: CallCommand) -> None:
+    """An id from one server means nothing in another."""
+    job_id = await _done(studio, call)
+    stranger = await studio.guilds.ensure(Platform.TERMINAL, "guild-2", "Elsewhere")
+
+    with pytest.raises(UserError, match="no longer kept here"):
+        await press(_press(Verb.INFO, job_id), _caller(stranger), studio)
+
+
+async def test_who_clicks_is_held_to_the_settings(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """A button gives nobody what the command would not."""
+    job_id = await _done(studio, call)
+    await studio.guilds.save_settings(guild.id, GuildSettings(command_roles=(("imagine", ("artists",)),)), "boss")
+    narrowed = await studio.guilds.get(guild.id)
+    assert narrowed is not None
+
+    for verb in (Verb.AGAIN, Verb.VARY_SUBTLE, Verb.VARY_STRONG):
+        with pytest.raises(NotAllowed, match="needs a role"):
+            await press(_press(verb, job_id), _caller(narrowed), studio)
+
+
+async def test_the_second_of_two_clicks_is_only_heard(
+    studio: Studio, guild: Guild, call: CallCommand, clock: FakeClock
+) -> None:
+    """Of the same member on the same button; another's click, or a later one, counts."""
+    job_id = await _done(studio, call)
+    again = _press(Verb.AGAIN, job_id)
+
+    assert isinstance(await press(again, _caller(guild), studio), Message)
+    assert await press(again, _caller(guild), studio) == AlreadyHeard()
+    assert isinstance(await press(again, _caller(guild, "bob"), studio), Message)
+    clock.advance(60)
+    assert isinstance(await press(again, _caller(guild), studio), Message)
+
+
+async def test_deleting_is_for_the_owner_and_moderators(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Others are told whose it is; what was deleted is gone from the store."""
+    job_id = await _done(studio, call)
+
+    with pytest.raises(NotAllowed, match="This is Ada's"):
+        await press(_press(Verb.DELETE, job_id), _caller(guild, "bob"), studio)
+    removed = await press(_press(Verb.DELETE, job_id), _caller(guild, "mod", manages_messages=True), studio)
+
+    assert removed == Remove(job_id=job_id)
+    assert await studio.queue.get(guild.id, job_id) is None
+
+
+async def test_what_is_still_being_made_cannot_be_deleted(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """A cancel comes first, so that no device draws for nobody."""
+    message = await call("imagine", prompt="fox")
+
+    with pytest.raises(UserError, match="cancel it first"):
+        await press(_press(Verb.DELETE, message.job_id or 0), _caller(guild), studio)
+
+
+async def test_save_carries_every_picture(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """As they are in the store, with their names."""
+    job_id = await _done(studio, call, count=2)
+
+    sent = await press(_press(Verb.SAVE, job_id), _caller(guild), studio)
+
+    assert isinstance(sent, SendDirect)
+    assert [picture.file_name for picture in sent.message.pictures] == ["red-fox-1-1.png", "red-fox-1-2.png"]
+
+
+async def test_a_picture_that_is_not_there_cannot_be_varied(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """An index is checked like any value that comes from outside."""
+    job_id = await _done(studio, call)
+
+    with pytest.raises(UserError, match="no such picture"):
+        await press(_press(Verb.VARY_STRONG, job_id, 3), _caller(guild), studio)
+
+
+async def test_an_edited_form_asks_for_the_same_with_what_was_changed(
+    studio: Studio, guild: Guild, call: CallCommand
+) -> None:
+    """The fields hold what was used; the size stands there as the aspect that it is."""
+    job_id = await _done(studio, call, seed=9, aspect="16:9")
+    form = await press(_press(Verb.EDIT, job_id), _caller(guild), studio)
+    assert isinstance(form, Form)
+    entries = {field.option.name: field.value for field in form.fields}
+
+    await submit_form(form.call_id, {**entries, "prompt": "grey owl"}, _caller(guild), studio)
+
+    claim = await studio.queue.claim("a worker")
+    assert claim is not None
+    request = read_request(claim.job.payload)
+    assert entries["aspect"] == "16:9"
+    assert (request.prompt, request.seed, request.width > request.height) == ("grey owl", 9, True)
+
+
+async def test_a_form_is_its_askers_own(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Another member's form, or one that is long gone, is refused."""
+    job_id = await _done(studio, call)
+    form = await press(_press(Verb.EDIT, job_id), _caller(guild), studio)
+    assert isinstance(form, Form)
+
+    with pytest.raises(NotAllowed, match="offered to somebody else"):
+        await submit_form(form.call_id, {"prompt": "owl"}, _caller(guild, "bob"), studio)
+    with pytest.raises(UserError, match="too old"):
+        await submit_form(form.call_id + 1, {"prompt": "owl"}, _caller(guild), studio)
+
+
+async def test_an_offer_is_made_good_in_public(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """The question was private, the pictures need not be: each job is answered by a message of its own."""
+    asked = await call("imagine", prompt="{red|blue} fox")
+    offer = asked.buttons[0][0]
+
+    answered = await press(_press(offer.verb, offer.target), _caller(guild), studio)
+
+    assert isinstance(answered, Message)
+    assert answered.private
+    replies = await studio.outbox.open_replies(Platform.TERMINAL)
+    assert [(reply.address.private, reply.address.message_id) for reply in replies] == [(False, None)] * 2
+    assert len(await studio.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))) == 2
