@@ -16,7 +16,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from pipeline.companions import companion
 from pipeline.errors import UserError
-from pipeline.hardware import Hardware
+from pipeline.hardware import Hardware, Home
 from pipeline.model_facts import MODEL_INDEX, ModelFacts, ModelFamily, component_files, read_json
 from pipeline.model_source import ModelSource
 from pipeline.prompt_encoder import TextEncoder
@@ -33,13 +33,15 @@ _OLD_ATTENTION: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Everything of one model that the three stages need, in place on one device.
+    """Everything of one model that the three stages need.
 
-    `unet` is a UNet2DConditionModel, `vae` an AutoencoderKL; `scheduler_config` is what the model's author chose.
+    `home` says where it lies; from host memory `pipeline.offload` brings it to its device. `unet` is a
+    UNet2DConditionModel, `vae` an AutoencoderKL; `scheduler_config` is what the model's author chose.
     """
 
     facts: ModelFacts
     hardware: Hardware
+    home: Home
     unet: Any
     vae: Any
     text_encoders: tuple[TextEncoder, ...]
@@ -53,16 +55,17 @@ class Checkpoint:
 
 
 def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
-    """Load `source` onto `hardware`; raises UserError on what is missing, damaged, foreign or too large."""
+    """Load `source` for `hardware`; raises UserError on what is missing, damaged, foreign or too large."""
     facts, path = source.facts(), source.local_path()
-    hardware.check_room(facts)
+    home = hardware.home(facts)
+    device = hardware.device if home is Home.DEVICE else torch.device("cpu")
     with torch.inference_mode():
         if path.is_dir():
-            parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, hardware.device, dtype))
-            return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware)
+            parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, device, dtype))
+            return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware, home)
         configs = companion(path, facts.family)
-        file = SingleFile(path=path, configs=configs, family=facts.family, device=hardware.device)
-        return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware)
+        file = SingleFile(path=path, configs=configs, family=facts.family, device=device)
+        return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware, home)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,9 @@ class _Parts:
     weights: Callable[[str, torch.dtype], dict[str, Tensor]]
 
 
-def _load(facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware) -> Checkpoint:
+def _load(
+    facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware, home: Home
+) -> Checkpoint:
     unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware, hardware.dtype)
     vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware, hardware.vae_dtype)
     encoders = [_text_encoder(CLIPTextModel, parts, "", hardware)]
@@ -82,6 +87,7 @@ def _load(facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any],
     return Checkpoint(
         facts=facts,
         hardware=hardware,
+        home=home,
         unet=unet,
         vae=vae,
         text_encoders=tuple(encoders),
@@ -112,7 +118,7 @@ def _text_encoder(kind: Any, parts: _Parts, suffix: str, hardware: Hardware) -> 
         tokenizer = CLIPTokenizer.from_pretrained(parts.folder / f"tokenizer{suffix}", local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"The tokenizer beside {place} cannot be read; pull it again.") from error
-    return TextEncoder(network=part, tokenizer=tokenizer, model=model)
+    return TextEncoder(network=part, tokenizer=tokenizer, model=model, device=hardware.device)
 
 
 def _build(make: Callable[[], nn.Module], folder: Path) -> nn.Module:

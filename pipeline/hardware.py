@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,13 @@ from pipeline.model_facts import ModelFacts
 
 # Weights are not all: a forward needs room for its activations.
 _ROOM_FOR_WORK: Final = 1.25
+
+
+class Home(Enum):
+    """Where a model's weights are loaded to."""
+
+    DEVICE = "device"
+    HOST = "host memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +77,25 @@ class Hardware:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def check_room(self, facts: ModelFacts) -> None:
-        """Raise UserError if the model cannot fit."""
-        needed, free = int(facts.parameters * self.dtype.itemsize * _ROOM_FOR_WORK), self.free_bytes()
-        if needed > free:
-            raise UserError(
-                f"Model '{facts.name}' needs about {needed / 1e9:.1f} GB on {self.device} and {free / 1e9:.1f} GB are "
-                "free; close other programs or choose a smaller model."
-            )
+    def fits(self, weights: int) -> bool:
+        """Whether a module of `weights` bytes finds room on the device, and to work in."""
+        return weights * _ROOM_FOR_WORK <= self.free_bytes()
+
+    def home(self, facts: ModelFacts) -> Home:
+        """Where to load the model: its device, or host memory if that is too short (see `pipeline.offload`).
+
+        Raises UserError if neither has room.
+        """
+        needed = facts.parameters * self.dtype.itemsize
+        if self.fits(needed):
+            return Home.DEVICE
+        free = _available_memory()
+        if needed * _ROOM_FOR_WORK <= free:
+            return Home.HOST
+        raise UserError(
+            f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+            "free; close other programs or choose a smaller model."
+        )
 
 
 def _available_memory() -> int:

@@ -50,11 +50,12 @@ class Conditioning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextEncoder:
-    """A CLIP tokenizer and its model; `network` is what LoRA files call it."""
+    """A CLIP tokenizer and its model, which runs on `device`; `network` is what LoRA files call it."""
 
     network: str
     tokenizer: Any
     model: Any
+    device: torch.device
 
     def tokens(self, text: str) -> Tensor:
         """Token ids (1, 77), cut at the end where the text is longer."""
@@ -62,7 +63,7 @@ class TextEncoder:
         ids: Tensor = tokenizer(
             text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
         ).input_ids
-        return ids.to(self.model.device)
+        return ids.to(self.device)
 
 
 class PromptEncoder:

@@ -14,11 +14,12 @@ from pipeline.batching import BatchKey, Shape
 from pipeline.checkpoints import load_checkpoint
 from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_spec import DeviceSpec
-from pipeline.hardware import Hardware
+from pipeline.hardware import Hardware, Home
 from pipeline.image_request import ImageRequest
 from pipeline.lora_layers import adapt
 from pipeline.lora_library import LoraLibrary
 from pipeline.model_source import ModelSource
+from pipeline.offload import place
 from pipeline.picture_info import PictureInfo
 from pipeline.previews import Previews
 from pipeline.prompt_encoder import PromptEncoder
@@ -35,6 +36,8 @@ class Studio:
         self.facts = checkpoint.facts
         networks = {"unet": adapt(checkpoint.unet)}
         networks.update((encoder.network, adapt(encoder.model)) for encoder in checkpoint.text_encoders)
+        if checkpoint.home is Home.HOST:
+            place(checkpoint)
         self._adapters = AdapterPool(networks, hardware.device, hardware.dtype, spec.device_lora_bytes)
         self.loras = LoraLibrary(spec, self._adapters, hardware)
         self._encoder = PromptEncoder(
