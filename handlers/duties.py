@@ -5,16 +5,19 @@ from typing import Final
 
 from storage.blob_gc import collect_blobs
 from storage.blobs import BlobStore
+from storage.clicks import Clicks
 from storage.database import Database
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue
 from storage.retention import delete_old_jobs
+from storage.saved_calls import SavedCalls
 
 _log = logging.getLogger(__name__)
 
 _DAY: Final = 86_400.0
 _BLOB_GRACE_SECONDS: Final = 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
+_OFFER_SECONDS: Final = 7 * _DAY
 
 
 async def rescue_jobs(queue: JobQueue, stale_seconds: float) -> None:
@@ -39,3 +42,9 @@ async def purge_guilds(guilds: GuildStore) -> None:
     """Delete what belongs to guilds that removed us, after their grace period."""
     count = await guilds.purge(_GUILD_GRACE_SECONDS)
     _log.info("purged %d removed guilds", count)
+
+
+async def forget_offers(clicks: Clicks, calls: SavedCalls) -> None:
+    """Forget the clicks of a moment ago, and the forms and offers that nobody came back to."""
+    await clicks.forget_old()
+    await calls.delete_old(_OFFER_SECONDS)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bot.terminal.screen import Screen
 from handlers.chat_platform import TryLater
-from handlers.message import Message, ShownPicture
+from handlers.message import Attachment, Message, ShownPicture
+from pipeline.errors import UserError
 from storage.guilds import Platform
 from storage.replies import ReplyAddress
 
@@ -49,7 +50,14 @@ class TerminalPlatform:
         self.delivered.put_nowait(message)
         return nonce
 
-    def _write(self, picture: ShownPicture) -> Path:
+    def keep(self, files: tuple[Attachment, ...]) -> tuple[Path, ...]:
+        """Write files that are no pictures beside them; raises UserError."""
+        try:
+            return tuple(self._write(file) for file in files)
+        except OSError as error:
+            raise UserError(f"{self.folder} cannot be written: {error.strerror}.") from error
+
+    def _write(self, picture: ShownPicture | Attachment) -> Path:
         """Write whole or not at all, and never over another picture: a killed process leaves no half of one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in _names(self.folder, Path(picture.file_name).name):

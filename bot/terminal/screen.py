@@ -55,7 +55,8 @@ class Screen:
         if message.code:
             self.console.print(Text(f"  {message.code}"), soft_wrap=True)
         for path in paths:
-            self._draw(path)
+            if path.suffix == ".png":
+                self._draw(path)
             self.console.print(Text(f"  {path}"), soft_wrap=True)
         if message.footer:
             self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)

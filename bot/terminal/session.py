@@ -92,7 +92,7 @@ class TerminalSession:
 
     def _show(self, message: Message) -> None:
         if message.job_id is None:
-            self.chat.screen.show(message)
+            self.chat.screen.show(message, self.chat.keep(message.files))
         else:
             self.chat.screen.show_running(message)
 

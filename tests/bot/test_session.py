@@ -99,3 +99,14 @@ async def test_a_button_that_was_never_shown_is_a_sentence(session: TerminalSess
     await session.run_line("#99")
 
     assert "There is no button #99" in text.getvalue()
+
+
+async def test_an_export_becomes_a_file(session: TerminalSession, text: io.StringIO) -> None:
+    """What is kept of the person at the terminal, as JSON beside the pictures."""
+    await session.run_line("red fox")
+
+    await session.run_line("/privacy export")
+
+    [path] = session.chat.folder.glob("*.json")
+    assert "red fox" in path.read_text()
+    assert path.name in text.getvalue().replace("\n", "")

@@ -15,6 +15,7 @@ from handlers.buttons import (
     read_button_id,
 )
 from handlers.call import Caller, Member
+from handlers.duties import forget_offers
 from handlers.form import Form, submit_form
 from handlers.imagine import read_request
 from handlers.message import Button, Message, Verb
@@ -183,3 +184,17 @@ async def test_an_offer_is_made_good_in_public(studio: Studio, guild: Guild, cal
     replies = await studio.outbox.open_replies(Platform.TERMINAL)
     assert [(reply.address.private, reply.address.message_id) for reply in replies] == [(False, None)] * 2
     assert len(await studio.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))) == 2
+
+
+async def test_offers_that_nobody_came_back_to_are_forgotten(
+    studio: Studio, guild: Guild, call: CallCommand, clock: FakeClock
+) -> None:
+    """A week on, a form or an offer is answered with a sentence, and nothing of it is kept."""
+    offer = (await call("imagine", prompt="{red|blue} fox")).buttons[0][0]
+    clock.advance(8 * 86_400)
+
+    await forget_offers(studio.clicks, studio.calls)
+
+    assert await studio.calls.get(guild.id, offer.target) is None
+    with pytest.raises(UserError, match="too old"):
+        await press(_press(offer.verb, offer.target), _caller(guild), studio)
