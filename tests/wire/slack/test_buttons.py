@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.looks import finished, told
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
-from tests.wire.slack.test_commands import finished, told
 from tests.wire.slack.workspace import Workspace
 
 

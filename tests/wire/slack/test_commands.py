@@ -2,18 +2,10 @@
 
 import pytest
 
+from tests.wire.slack.looks import finished, told
 from tests.wire.slack.people import Someone
-from tests.wire.slack.workspace import PostedMessage, Workspace, new_ts
-
-
-def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | None:
-    """The newest message of a channel that shows pictures."""
-    return next((message for message in reversed(workspace.in_channel(channel)) if message.pictures), None)
-
-
-def told(user: str = "UADA"):
-    """What a member was last told privately in a channel."""
-    return lambda workspace: (workspace.private(user) or [None])[-1]
+from tests.wire.slack.stage import Stage
+from tests.wire.slack.workspace import new_ts
 
 
 async def test_a_command_becomes_a_picture_in_its_own_status_message(ada: Someone) -> None:
@@ -30,7 +22,7 @@ async def test_a_command_becomes_a_picture_in_its_own_status_message(ada: Someon
     assert "seed 7" in message.words
 
 
-async def test_a_status_message_shows_the_wait_before_it_shows_the_picture(ada: Someone, stage) -> None:
+async def test_a_status_message_shows_the_wait_before_it_shows_the_picture(ada: Someone, stage: Stage) -> None:
     """Progress is drawn into the message that later holds the picture."""
     stage.device.eager = False
     await ada.command("/imagine", "fox --steps 20")

@@ -4,9 +4,9 @@ import pytest
 
 from storage.guilds import Platform
 from tests.eventually import eventually
+from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
-from tests.wire.slack.test_commands import finished
 from tests.wire.slack.workspace import Workspace, direct_channel
 
 

@@ -2,15 +2,9 @@
 
 from typing import Any
 
+from tests.wire.slack.looks import finished, opened, told
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
-from tests.wire.slack.test_commands import finished, told
-from tests.wire.slack.workspace import Workspace
-
-
-def opened(workspace: Workspace) -> dict[str, Any] | None:
-    """The newest form."""
-    return (list(workspace.views.values()) or [None])[-1]
 
 
 async def test_an_empty_command_opens_the_whole_form(ada: Someone) -> None:

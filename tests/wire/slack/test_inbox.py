@@ -12,9 +12,8 @@ from bot.slack.inbox import MAX_BYTES, Inbox
 from pipeline.errors import UserError
 from tests.fakes import png, request
 from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.looks import finished, opened
 from tests.wire.slack.people import Someone
-from tests.wire.slack.test_commands import finished
-from tests.wire.slack.test_forms import opened
 from tests.wire.slack.workspace import StoredFile, Workspace, new_ts
 
 

@@ -12,8 +12,8 @@ from tests.eventually import eventually
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
+from tests.wire.slack.looks import finished
 from tests.wire.slack.stage import Stage, oauth_settings, on_stage
-from tests.wire.slack.test_commands import finished
 from tests.wire.slack.workspace import Workspace, new_workspace
 
 

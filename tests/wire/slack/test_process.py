@@ -8,9 +8,9 @@ from tests.journeys.terminal import kill, run
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
+from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
 from tests.wire.slack.process import oauth_environment, serving, socket_environment
-from tests.wire.slack.test_commands import finished
 from tests.wire.slack.workspace import Workspace, new_workspace
 
 pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model

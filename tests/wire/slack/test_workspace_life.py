@@ -1,9 +1,9 @@
 """A workspace's life with Limner: the Home tab, admins, events that come twice, and the day it leaves."""
 
 from tests.eventually import eventually
+from tests.wire.slack.looks import finished, told
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
-from tests.wire.slack.test_commands import finished, told
 from tests.wire.slack.workspace import PostedMessage, new_ts
 
 

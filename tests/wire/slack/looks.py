@@ -1,0 +1,21 @@
+"""What a member looks for in a workspace: a finished picture, a private word, an open form."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.wire.slack.workspace import PostedMessage, Workspace
+
+
+def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | None:
+    """The newest message of a channel that shows pictures."""
+    return next((message for message in reversed(workspace.in_channel(channel)) if message.pictures), None)
+
+
+def told(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:
+    """What a member was last told privately in a channel."""
+    return lambda workspace: (workspace.private(user) or [None])[-1]
+
+
+def opened(workspace: Workspace) -> dict[str, Any] | None:
+    """The newest form."""
+    return (list(workspace.views.values()) or [None])[-1]
