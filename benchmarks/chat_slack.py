@@ -1,6 +1,6 @@
 """Slack under load: 20 workspaces, 200 commands in 10 seconds: `python -m benchmarks.chat_slack [commands] [seconds]`.
 
-Limner's real chat side, worker and delivery, installed by OAuth in 20 workspaces of the tests' fake Slack, tiers included.
+Limner's real chat side, worker and delivery, installed in 20 workspaces of the tests' fake Slack, tiers included.
 Pictures are drawn by a device of paper, since it is the chat that is measured; both run in this one process.
 """
 
