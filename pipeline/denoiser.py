@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.adapters import Adapter, AdapterPool, Part
+from pipeline.attention import install
 from pipeline.checkpoints import Checkpoint
-from pipeline.cross_attention import install
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
 from pipeline.prompt_encoder import Conditioning

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pipeline.adapters import AdapterPool, Part, RowStack
-from pipeline.cross_attention import KeysAndValues, PromptAttention, prepared_for
+from pipeline.attention import KeysAndValues, PromptAttention, prepared_for
 from pipeline.prompt_encoder import Conditioning
 
 
@@ -41,6 +41,6 @@ class RowMemory:
         """Run the UNet's forward inside this block."""
         with self._stack.applied():
             if self._prepared is None:
-                self._prepared = [processor.prepare(self.conditioning.states) for processor in self._attention]
+                self._prepared = [layer.keys_and_values(self.conditioning.states) for layer in self._attention]
             with prepared_for(self._attention, self._prepared):
                 yield
