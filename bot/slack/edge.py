@@ -83,7 +83,7 @@ async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) 
     names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, studio.commands)
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
-        workspaces, flow = _workspaces(chosen, settings, workshop, client, session)
+        workspaces, flow = await _workspaces(chosen, settings, workshop, client, session)
         chat = SlackPlatform(
             workspaces=workspaces,
             outbox=studio.outbox,
@@ -101,7 +101,7 @@ async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) 
             await chat.close()
 
 
-def _workspaces(
+async def _workspaces(
     chosen: Transport, settings: Settings, workshop: Workshop, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> tuple[Workspaces, AsyncOAuthFlow | None]:
     def new_client(pace: Pace, token: str | None = None) -> PacedClient:
@@ -113,6 +113,7 @@ def _workspaces(
     store = SealedInstallationStore(Installations(workshop.database), seal)
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
+    await many.remember_all()
     return many, oauth_flow(chosen, store, seal, client)
 
 

@@ -17,7 +17,7 @@ from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_
 from bot.slack.troubles import code_of, delivery_errors
 from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.visit import Visit
-from bot.slack.workspaces import Workspaces
+from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.answer import answer
 from handlers.buttons import AlreadyHeard, Remove, SendDirect, press, read_button_id
 from handlers.chat_platform import TryLater, Undeliverable
@@ -126,6 +126,8 @@ class Listeners:
             yield
         except UserError as error:
             await self._refuse(visit, str(error))
+        except NotInstalled as why:
+            await self._refuse(visit, str(why))
         except (TryLater, Undeliverable) as why:
             _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
         except SlackApiError as error:

@@ -83,6 +83,12 @@ class ManyWorkspaces:
     _known: dict[str, tuple[float, Bot]] = field(default_factory=dict)
     _renewing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
+    async def remember_all(self) -> None:
+        """Read every installation once, so that no workspace's first request waits for the database."""
+        for bot in await self.store.bots():
+            key = bot.enterprise_id if bot.is_enterprise_install else bot.team_id
+            self._known[key or ""] = (self.clock(), bot)
+
     async def client(self, tenant: Tenant) -> PacedClient:
         """The workspace's client with a token that lives on for a while."""
         if tenant.text not in self._clients:
@@ -92,8 +98,10 @@ class ManyWorkspaces:
         return client
 
     async def identity(self, tenant: Tenant) -> BotIdentity:
-        """From the stored installation."""
-        bot = await self._bot(tenant)
+        """From memory, however old: who we are does not change, and the database may be busy."""
+        _, bot = self._known.get(tenant.installation, (0.0, None))
+        if bot is None:
+            bot = await self._bot(tenant)
         return BotIdentity(token=bot.bot_token, bot_id=bot.bot_id, user_id=bot.bot_user_id)
 
     async def forget(self, tenant: Tenant) -> None:
