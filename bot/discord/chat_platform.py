@@ -5,12 +5,12 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import discord
 
 from bot.discord.refusals import FAULTS, Refusal, later_seconds, refusal
-from bot.discord.rendering import render, render_legacy
+from bot.discord.rendering import render, render_legacy, snowflake
 from bot.discord.uploads import pack
 from bot.discord.ways import Way, Ways
 from handlers.chat_platform import TryLater, Undeliverable
@@ -146,11 +146,9 @@ class DiscordPlatform:
     async def _mention(self, address: ReplyAddress, message_id: str, nonce: str) -> None:
         """Tell the requester in a line of its own, once; the pictures are there whether it is heard or not."""
         place = address.thread_id or address.channel_id
-        reference = discord.MessageReference(
-            message_id=int(message_id), channel_id=int(place), fail_if_not_exists=False
-        )
+        reference = _Reference(message_id=int(message_id), channel_id=int(place), fail_if_not_exists=False)
         told = discord.AllowedMentions(
-            everyone=False, roles=False, replied_user=False, users=[discord.Object(int(address.user_id))]
+            everyone=False, roles=False, replied_user=False, users=[snowflake(address.user_id)]
         )
         try:
             await self.ways.client.get_partial_messageable(int(place)).send(
@@ -163,6 +161,16 @@ class DiscordPlatform:
         if key not in self._statuses and len(self._statuses) >= _REMEMBERED:
             self._statuses = dict(list(self._statuses.items())[_REMEMBERED // 2 :])
         return self._statuses.setdefault(key, _Status())
+
+
+class _Reference(discord.MessageReference):
+    """A reference whose ids are written as Discord's API document has them: as strings."""
+
+    def to_dict(self) -> Any:
+        """The reference as it is sent."""
+        return {name: str(value) if name.endswith("_id") else value for name, value in super().to_dict().items()}
+
+    to_message_reference_dict = to_dict  # the name by which discord.py asks for it when it sends
 
 
 def _told(address: ReplyAddress, message: Message, way: Way) -> int | None:

@@ -14,7 +14,7 @@ from bot.discord.members import address_of, check_install, check_target, member_
 from bot.discord.modal import ModalId, build_modal, read_entries
 from bot.discord.rendering import render
 from bot.discord.uploads import pack
-from bot.discord.ways import DEFAULT_FILE_LIMIT
+from bot.discord.ways import DEFAULT_FILE_LIMIT, direct_channel
 from handlers.answer import answer, answers_privately
 from handlers.arguments import Arguments, Value
 from handlers.buttons import AlreadyHeard, Manner, Press, Pressed, Remove, SendDirect, manner, press
@@ -199,8 +199,9 @@ class FrontDesk:
         sentence = result.sent
         parcels = await pack(result.message.pictures, DEFAULT_FILE_LIMIT)
         try:
+            channel = await direct_channel(interaction.client, str(interaction.user.id))
             for pictures in parcels.messages:
-                await interaction.user.send(**render(replace(result.message, pictures=pictures)).as_new())
+                await channel.send(**render(replace(result.message, pictures=pictures)).as_new())
         except discord.Forbidden:
             sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
         await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())

@@ -52,7 +52,7 @@ class Rendering:
 
     def allowed_mentions(self) -> discord.AllowedMentions:
         """Nobody, or the one member who is told."""
-        users = False if self.mentions is None else [discord.Object(self.mentions)]
+        users = False if self.mentions is None else [snowflake(self.mentions)]
         return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users)
 
     def as_new(self) -> dict[str, Any]:
@@ -72,6 +72,13 @@ class _Upload(discord.File):
     def to_dict(self, index: int) -> dict[str, Any]:
         """The description of the file in the message."""
         return {**super().to_dict(index), "id": str(index)}
+
+
+def snowflake(number: str | int) -> discord.Object:
+    """Somebody by their id, which discord.py sends on as it is: Discord's API document has ids as strings."""
+    somebody = discord.Object(int(number))
+    somebody.id = str(number)  # type: ignore[assignment] # see above
+    return somebody
 
 
 def render(message: Message, mentions: int | None = None) -> Rendering:

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.discord.live_replies import LiveReplies
-from bot.discord.rendering import Rendering
+from bot.discord.rendering import Rendering, snowflake
 from storage.replies import ReplyAddress
 
 DEFAULT_FILE_LIMIT = 10 * 2**20
@@ -89,7 +89,7 @@ class Ways:
 
     def _direct(self, user_id: str) -> Way:
         async def send(rendering: Rendering, nonce: str) -> str:
-            channel = await self.client.create_dm(discord.Object(int(user_id)))
+            channel = await direct_channel(self.client, user_id)
             return str((await channel.send(**rendering.as_new(), nonce=nonce)).id)
 
         return Way(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True)
@@ -101,3 +101,8 @@ class Ways:
         channel = self.client.get_channel(int(place))
         guild = getattr(channel, "guild", None)
         return guild.filesize_limit if isinstance(guild, discord.Guild) else DEFAULT_FILE_LIMIT
+
+
+async def direct_channel(client: discord.Client, user_id: str) -> discord.DMChannel:
+    """The channel of direct messages with a member."""
+    return await client.create_dm(snowflake(user_id))

@@ -43,7 +43,10 @@ class RealClock:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """The next `times` requests that match are answered with `status`, before or after they took effect."""
+    """The next `times` requests that match are answered with `status`, before or after they took effect.
+
+    Where `file` is given, only those that bring a file of such a name.
+    """
 
     method: str
     path: str
@@ -52,6 +55,7 @@ class Fault:
     times: int = 1
     retry_after: float | None = None
     takes_effect: bool = False
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -120,7 +124,7 @@ class FakeDiscord:
             self.violations.append(wrong)
         if not _is_public(path) and request.headers.get("Authorization") != f"Bot {TOKEN}":
             return _json({"message": "401: Unauthorized", "code": 0}, 401)
-        fault = self._fault(request.method, path)
+        fault = self._fault(request.method, path, body)
         if fault is not None and not fault.takes_effect:
             return _refusal(fault)
         answer = self._answer(request.method, path, body, files, dict(request.query))
@@ -144,9 +148,11 @@ class FakeDiscord:
             self._nonces[key] = payload
         return _json(payload)
 
-    def _fault(self, method: str, path: str) -> Fault | None:
+    def _fault(self, method: str, path: str, body: Any) -> Fault | None:
+        brought = [each["filename"] for each in (body or {}).get("attachments") or ()] if isinstance(body, dict) else []
         for fault in self.faults:
-            if fault.method == method and fnmatch.fnmatch(path, fault.path) and fault.times > 0:
+            matches = fault.method == method and fnmatch.fnmatch(path, fault.path) and fault.times > 0
+            if matches and (not fault.file or fnmatch.filter(brought, fault.file)):
                 fault.times -= 1
                 return fault
         return None

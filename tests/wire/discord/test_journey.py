@@ -119,7 +119,8 @@ async def test_a_token_that_ran_out_and_a_picture_too_large(
         ada.slash("imagine", prompt="patient fox", **_SLOW)
         await _seen(pixels, "patient fox")
         discord.backend.clock.advance(16 * 60)
-        discord.faults.append(Fault(method="PATCH", path="/channels/*/messages/*", status=413, code=40005))
+        patch = "/channels/*/messages/*"
+        discord.faults.append(Fault(method="PATCH", path=patch, status=413, code=40005, file="*.png"))
         [message] = await pixels.pictures(1)
 
         assert message.attachments[0]["filename"].endswith(".webp")
