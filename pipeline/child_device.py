@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import frames
-from pipeline.device_messages import Cancel, Command, Event, Lost, Render
+from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Render
 from pipeline.device_spec import DeviceSpec
+from pipeline.image_request import ImageRequest
 
 _PACKAGE_ROOT: Final = str(Path(__file__).parent.parent)
 # A fresh interpreter and not a fork, which CUDA does not survive; it finds the package wherever this one was found.
@@ -46,6 +47,10 @@ class ChildDevice:
         if self._process is None:
             self._events.put_nowait(Lost(why="the device is not running"))
         await self._send(render)
+
+    async def expect(self, request: ImageRequest) -> None:
+        """Load ahead what `request`, which waits in the queue, will need."""
+        await self._send(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""

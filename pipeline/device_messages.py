@@ -18,6 +18,13 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """`request` may come soon: load its LoRAs into host memory meanwhile. Never answered."""
+
+    request: ImageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
     """Drop the picture of `ticket` at the next step; answered by `Dropped` unless it was already done."""
 
@@ -29,7 +36,7 @@ class Shutdown:
     """Finish nothing more and exit."""
 
 
-Command = Render | Cancel | Shutdown
+Command = Render | Expect | Cancel | Shutdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

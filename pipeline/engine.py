@@ -117,6 +117,11 @@ class Engine:
         self._arriving.append(ticket)
         studio.loras.want(request.loras)
 
+    def expect(self, request: ImageRequest) -> None:
+        """Load the LoRAs of a request that waits elsewhere, if its model is here already."""
+        if studio := self._studios.get(request.model):
+            studio.loras.want(request.loras)
+
     def cancel(self, ticket: str) -> None:
         """Forget a request; answered by Dropped unless it has ended already."""
         if ticket in self._jobs:

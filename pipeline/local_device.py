@@ -6,8 +6,9 @@ import threading
 from collections.abc import AsyncIterator
 
 from pipeline.device_loop import Commands, run_device
-from pipeline.device_messages import Cancel, Event, Lost, Render, Shutdown
+from pipeline.device_messages import Cancel, Event, Expect, Lost, Render, Shutdown
 from pipeline.device_spec import DeviceSpec
+from pipeline.image_request import ImageRequest
 
 
 class LocalDevice:
@@ -43,6 +44,10 @@ class LocalDevice:
         if self._thread is None or not self._thread.is_alive():
             self._events.put_nowait(Lost(why="the device is not running"))
         self._commands.put(render)
+
+    async def expect(self, request: ImageRequest) -> None:
+        """Load ahead what `request`, which waits in the queue, will need."""
+        self._commands.put(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""

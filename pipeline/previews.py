@@ -11,7 +11,7 @@ from pipeline.checkpoints import Checkpoint
 
 _SIDE = 64
 _SAMPLES = 12
-_MAX_PREVIEW_SIDE = 256
+_MAX_PREVIEW_SIDE = 128
 _JPEG_QUALITY = 80
 
 

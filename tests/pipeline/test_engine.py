@@ -45,7 +45,7 @@ def test_a_request_steps_previews_and_ends_in_a_picture(engine: Engine) -> None:
     assert [(event.step, event.steps) for event in steps] == [(number, 5) for number in range(1, 6)]
     assert [event.step for event in steps if event.preview] == [2, 4]
     preview = Image.open(io.BytesIO(steps[1].preview or b""))
-    assert (preview.format, preview.size) == ("JPEG", (256, 256))
+    assert (preview.format, preview.size) == ("JPEG", (128, 128))
     assert isinstance(events[-1], Rendered)
     assert Image.open(io.BytesIO(events[-1].png)).size == (64, 64)
     assert events[-1].device_seconds > 0
