@@ -222,8 +222,9 @@ def join_latency(bench: Bench) -> Row:
     call = bench.one_after_another(requests[:1])
     return Row(
         workload=f"join under load, {bench.model.name}, 128 px, 30 steps",
-        against="serial: half a picture, then a step",
-        theirs=call / 2 + call / 30,
+        against="serial at its 95th percentile",
+        # Who comes at any moment of another's picture waits for the rest of it, then for a step.
+        theirs=0.95 * call + call / 30,
         ours=ours.seconds,
     )
 

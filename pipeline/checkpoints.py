@@ -59,13 +59,12 @@ def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
     facts, path = source.facts(), source.local_path()
     home = hardware.home(facts)
     device = hardware.device if home is Home.DEVICE else torch.device("cpu")
-    with torch.inference_mode():
-        if path.is_dir():
-            parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, device, dtype))
-            return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware, home)
-        configs = companion(path, facts.family)
-        file = SingleFile(path=path, configs=configs, family=facts.family, device=device)
-        return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware, home)
+    if path.is_dir():
+        parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, device, dtype))
+        return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware, home)
+    configs = companion(path, facts.family)
+    file = SingleFile(path=path, configs=configs, family=facts.family, device=device)
+    return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware, home)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +80,8 @@ def _load(
 ) -> Checkpoint:
     unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware, hardware.dtype)
     vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware, hardware.vae_dtype)
+    # All convolutions: a quarter faster in this layout on a CPU too, where it does nothing for the UNet (measured).
+    vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stub
     encoders = [_text_encoder(CLIPTextModel, parts, "", hardware)]
     if facts.family is ModelFamily.SDXL:
         encoders.append(_text_encoder(CLIPTextModelWithProjection, parts, "_2", hardware))
