@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +64,9 @@ class TerminalPlatform:
                 break
             if path.read_bytes() == picture.data:
                 return path
-        descriptor, temporary = tempfile.mkstemp(dir=self.folder)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(picture.data)
-        Path(temporary).replace(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        part.write_bytes(picture.data)
+        part.replace(path)
         return path
 
 
