@@ -89,12 +89,11 @@ class Hardware:
         needed = facts.parameters * self.dtype.itemsize
         if self.fits(needed):
             return Home.DEVICE
-        free = _available_memory()
-        if needed * _ROOM_FOR_WORK <= free:
+        if self.device.type != "cpu" and needed * _ROOM_FOR_WORK <= _available_memory():
             return Home.HOST
         raise UserError(
-            f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
-            "free; close other programs or choose a smaller model."
+            f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB on {self.device} and "
+            f"{self.free_bytes() / 1e9:.1f} GB are free; close other programs or choose a smaller model."
         )
 
 
