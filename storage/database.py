@@ -1,6 +1,7 @@
 """The database: SQLite in a file, or a PostgreSQL server, by URL."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.errors import StorageError, database_error
@@ -18,6 +19,8 @@ from storage.tables import SCHEMA_REVISION
 
 _BUSY_SECONDS: Final = 30
 _CONNECT_SECONDS: Final = 10
+_WAL_TRIES: Final = 100
+_WAL_PAUSE_SECONDS: Final = 0.05
 # A process that dies between two statements holds its row locks no longer than this.
 _IDLE_IN_TRANSACTION_MS: Final = "15000"
 # Any number that no other program takes: migrations of one database wait for each other.
@@ -130,9 +133,17 @@ async def _migration(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def _use_wal(engine: AsyncEngine) -> None:
-    # The file remembers it; setting it is refused inside a transaction.
-    async with engine.execution_options(begin="").connect() as connection:
-        await connection.execute(text("PRAGMA journal_mode = WAL"))
+    # The file remembers it; setting it is refused inside a transaction, and at once while another process sets it too.
+    for tries_left in reversed(range(_WAL_TRIES)):
+        try:
+            async with engine.execution_options(begin="").connect() as connection:
+                await connection.execute(text("PRAGMA journal_mode = WAL"))
+        except OperationalError as error:
+            if not tries_left or getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+            await asyncio.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _revision(connection: Connection) -> str | None:
