@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    ScalarSelect,
+    Select,
     Table,
     bindparam,
     exists,
@@ -33,21 +33,32 @@ def _waiting(lane: Table) -> ColumnElement[bool]:
 
 def _fair_order(lane: Table) -> tuple[ColumnElement[Any], ...]:
     """Who comes first; a bonus for what a device holds already belongs here, as a term beside the score."""
-    key = lane.c.member_id if lane is member_lanes else lane.c.guild_id
-    return lane.c.score, key
+    return lane.c.score, lane.c.lane if lane is member_lanes else lane.c.guild_id
 
 
-def _ready(*of_lane: ColumnElement[bool]) -> ColumnElement[bool]:
-    # Compared as a value and not with EXISTS, which PostgreSQL may turn into a join over every queued job.
-    earliest: ScalarSelect[float] = (
-        select(jobs.c.run_after).where(_QUEUED, *of_lane).order_by(jobs.c.run_after).limit(1).scalar_subquery()
+# These are compared as values and not with EXISTS, which PostgreSQL may turn into a join over every queued job.
+_earliest: Final = (
+    select(jobs.c.run_after)
+    .where(jobs.c.lane == member_lanes.c.lane, _QUEUED)
+    .order_by(jobs.c.run_after, jobs.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+
+
+def _member_of(guild_id: ColumnElement[int]) -> Select[tuple[str]]:
+    """The lane of the next member of a guild who has a job that is ready."""
+    return (
+        select(member_lanes.c.lane)
+        .where(member_lanes.c.guild_id == guild_id, _waiting(member_lanes), _earliest <= _NOW)
+        .order_by(*_fair_order(member_lanes))
+        .limit(1)
     )
-    return earliest <= _NOW
 
 
 _guild: Final = (
     select(guild_lanes.c.guild_id)
-    .where(_waiting(guild_lanes), _ready(jobs.c.guild_id == guild_lanes.c.guild_id))
+    .where(_waiting(guild_lanes), _member_of(guild_lanes.c.guild_id).scalar_subquery().is_not(None))
     .order_by(*_fair_order(guild_lanes))
     .limit(1)
 )
@@ -56,23 +67,10 @@ _guild: Final = (
 # find it taken go on to the next guild.
 _next_guild: Final = _guild.with_for_update(skip_locked=True).cte("next_guild")
 
-_next_member: Final = (
-    select(member_lanes.c.guild_id, member_lanes.c.member_id)
-    .where(
-        member_lanes.c.guild_id == select(_next_guild.c.guild_id).scalar_subquery(),
-        _waiting(member_lanes),
-        _ready(jobs.c.guild_id == member_lanes.c.guild_id, jobs.c.member_id == member_lanes.c.member_id),
-    )
-    .order_by(*_fair_order(member_lanes))
-    .limit(1)
-    .cte("next_member")
-)
-
 _next_job: Final = (
     select(jobs.c.id)
     .where(
-        jobs.c.guild_id == select(_next_member.c.guild_id).scalar_subquery(),
-        jobs.c.member_id == select(_next_member.c.member_id).scalar_subquery(),
+        jobs.c.lane == _member_of(select(_next_guild.c.guild_id).scalar_subquery()).scalar_subquery(),
         _QUEUED,
         jobs.c.run_after <= _NOW,
     )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.fair_claim import ANY_READY, CLAIM
 from storage.jobs import Arrow, Job, JobState, NewJob, Outcome
-from storage.lanes import add_waiting, ahead_of, update_lanes
+from storage.lanes import add_waiting, ahead_of, lane_of, update_lanes
 from storage.pictures import NewPicture, Picture
 from storage.records import job_of, picture_of
 from storage.tables import job_blobs, jobs, pictures, replies
@@ -264,6 +264,7 @@ def _new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any
     return {
         "guild_id": new.guild_id,
         "member_id": new.member_id,
+        "lane": lane_of(new.guild_id, new.member_id),
         "member_name": new.member_name,
         "kind": new.kind,
         "payload": new.payload,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from math import ceil, copysign, floor, log2
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, func, literal, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.jobs import JobState
 from storage.tables import guild_lanes, jobs, member_lanes
 
 HALF_LIFE_SECONDS: Final = 3600.0
@@ -41,12 +40,17 @@ def used_seconds(score: float, at: float) -> float:
     return float(2.0 ** (score - at / HALF_LIFE_SECONDS))
 
 
+def lane_of(guild_id: int, member_id: str) -> str:
+    """The name of a member's lane."""
+    return f"{guild_id}/{member_id}"
+
+
 async def add_waiting(database: Database, connection: AsyncConnection, job: Any) -> None:
     """Counts a new job in its lanes, which are made where they are missing."""
     for lane in (guild_lanes, member_lanes):
         row = {"guild_id": job.guild_id, "waiting": 1, "waiting_seconds": job.estimated_seconds, "score": UNUSED}
         if lane is member_lanes:
-            row["member_id"] = job.member_id
+            row |= {"lane": job.lane, "member_id": job.member_id}
         grown = {
             "waiting": lane.c.waiting + 1,
             "waiting_seconds": lane.c.waiting_seconds + job.estimated_seconds,
@@ -95,7 +99,7 @@ async def ahead_of(connection: AsyncConnection, job: Any, now: float) -> tuple[i
     """How many jobs the fair order puts before a queued `job`, and the device seconds predicted for them."""
     own_jobs, own_seconds = await _ahead_in_lane(connection, job)
     members = await _waiting_lanes(connection, member_lanes, now, member_lanes.c.guild_id == job.guild_id)
-    count, seconds = _ahead_of_lane(members, job.member_id, own_jobs, own_seconds)
+    count, seconds = _ahead_of_lane(members, job.lane, own_jobs, own_seconds)
     return _ahead_of_lane(await _waiting_lanes(connection, guild_lanes, now), job.guild_id, count, seconds)
 
 
@@ -112,9 +116,8 @@ def _ahead_of_lane(lanes: dict[int | str, Lane], key: int | str, count: int, sec
 
 async def _ahead_in_lane(connection: AsyncConnection, job: Any) -> tuple[int, float]:
     query = select(func.count(), func.coalesce(func.sum(jobs.c.estimated_seconds), 0.0)).where(
-        jobs.c.guild_id == job.guild_id,
-        jobs.c.member_id == job.member_id,
-        jobs.c.state == JobState.QUEUED,
+        jobs.c.lane == job.lane,
+        jobs.c.state == literal_column("'queued'"),
         tuple_(jobs.c.run_after, jobs.c.id) < (job.run_after, job.id),
     )
     count, seconds = (await connection.execute(query)).one()
@@ -127,7 +130,7 @@ async def _waiting_lanes(
     rows = await connection.execute(select(lane).where(lane.c.waiting > 0, *where))
     lanes = (
         Lane(
-            key=row.member_id if lane is member_lanes else row.guild_id,
+            key=row.lane if lane is member_lanes else row.guild_id,
             use=used_seconds(row.score, now),
             waiting=row.waiting,
             waiting_seconds=row.waiting_seconds,
@@ -138,5 +141,5 @@ async def _waiting_lanes(
 
 
 def _of(lane: Table, job: Any) -> ColumnElement[bool]:
-    guild = lane.c.guild_id == job.guild_id
-    return and_(guild, lane.c.member_id == job.member_id) if lane is member_lanes else guild
+    key, value = (lane.c.lane, job.lane) if lane is member_lanes else (lane.c.guild_id, job.guild_id)
+    return key == literal(value)

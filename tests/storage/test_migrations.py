@@ -5,15 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import storage
 from storage.database import Database, MigrationState, migrate, migration_state
-from storage.tables import SCHEMA_REVISION
+from storage.job_queue import JobQueue
+from storage.tables import SCHEMA_REVISION, member_lanes
 
 INI = Path(storage.__file__).with_name("alembic.ini")
 
@@ -32,8 +34,7 @@ async def _check(url: str) -> None:
     def check(connection: Connection) -> None:
         command.check(Config(str(INI), attributes={"connection": connection}))
 
-    driver = "sqlite+aiosqlite" if url.startswith("sqlite") else "postgresql+asyncpg"
-    engine = create_async_engine(url.replace(url.partition(":")[0], driver, 1))
+    engine = _engine(url)
     async with engine.connect() as connection:
         await connection.run_sync(check)
     await engine.dispose()
@@ -45,6 +46,52 @@ async def test_processes_that_start_together_migrate_once(fresh_url: str) -> Non
 
     database = await Database.open(fresh_url)
     await database.close()
+
+
+async def test_queue_survives_the_migrations(fresh_url: str) -> None:
+    """A job that an older Limner queued is claimed after the migrations, its member's use unforgotten."""
+    await _upgrade(fresh_url, "0003", _OLD_ROWS)
+
+    await migrate(fresh_url)
+
+    database = await Database.open(fresh_url)
+    claim = await JobQueue(database).claim("worker-1")
+    async with database.read() as connection:
+        lanes = (await connection.execute(select(member_lanes.c.score, member_lanes.c.waiting))).all()
+    await database.close()
+    assert claim is not None
+    assert (claim.job.member_id, claim.job.payload) == ("ann", "fox")
+    assert lanes == [(pytest.approx(500_000.0, abs=1), 0)]
+
+
+_JOB = (
+    "guild_id, member_id, member_name, kind, payload, state, attempt, max_attempts, restarts, cancel_requested, "
+    "step, steps, cost_key, cost_units, estimated_seconds, token, created_at, run_after"
+)
+_OLD_ROWS = (
+    "INSERT INTO guilds (id, platform, external_id, name, settings, created_at) VALUES (7, 'slack', 'T', 'g', '{}', 0)",
+    f"INSERT INTO jobs ({_JOB}) "  # noqa: S608 # our own words
+    "VALUES (7, 'ann', 'Ann', 'imagine', 'fox', 'queued', 0, 3, 0, false, 0, 0, 'pocket', 1, 1, 0, 0, 0)",
+    "INSERT INTO guild_lanes (guild_id, waiting, waiting_seconds, score) VALUES (7, 1, 1, 500000)",
+    "INSERT INTO member_lanes (guild_id, member_id, waiting, waiting_seconds, score) VALUES (7, 'ann', 1, 1, 500000)",
+)
+
+
+async def _upgrade(url: str, revision: str, statements: tuple[str, ...]) -> None:
+    def upgrade(connection: Connection) -> None:
+        command.upgrade(Config(str(INI), attributes={"connection": connection}), revision)
+        for statement in statements:
+            connection.execute(text(statement))
+
+    engine = _engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    driver = "sqlite+aiosqlite" if url.startswith("sqlite") else "postgresql+asyncpg"
+    return create_async_engine(url.replace(url.partition(":")[0], driver, 1))
 
 
 def test_revision_in_the_code_is_the_newest_migration() -> None:
