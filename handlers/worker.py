@@ -22,6 +22,7 @@ _POLL_SECONDS: Final = 0.25
 _BEAT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
+_MOST_DOUBLINGS: Final = 10
 _FAULT: Final = "The picture could not be made because of a fault on our side; try again later."
 _STOPPED: Final = "The device stopped while it made this picture; try again, with a smaller size if it stops again."
 
@@ -196,7 +197,7 @@ class Worker:
         self.troubles[device.name] = why
         failed = self._failed_loads.get(device.name, 0)
         self._failed_loads[device.name] = failed + 1
-        await asyncio.sleep(min(_LONGEST_PAUSE, self.restart_seconds * 2**failed))
+        await asyncio.sleep(min(_LONGEST_PAUSE, self.restart_seconds * 2 ** min(failed, _MOST_DOUBLINGS)))
 
     async def _give_back_after_error(self, device: Device, event: Event) -> None:
         """When recording failed (a full disk, an unreachable database) the job is tried again later."""

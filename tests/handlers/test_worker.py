@@ -158,7 +158,7 @@ async def test_a_device_that_cannot_load_costs_no_job_an_attempt(studio: Studio,
 
 async def test_a_trouble_is_told_while_it_lasts(studio: Studio) -> None:
     """Health and the command line show the device's own sentence."""
-    async with _working(studio, FakeDevice(bad_loads=99), restart_seconds=0.0) as worker:
+    async with _working(studio, FakeDevice(bad_loads=99), restart_seconds=60.0) as worker:
 
         async def told() -> dict[str, str]:
             return worker.troubles
