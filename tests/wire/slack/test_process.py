@@ -25,8 +25,8 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
         await ada.command("/imagine", "red fox --steps 2 --seed 7")
         message = await ada.sees(finished, _RENDER_SECONDS)
         assert "seed 7" in message.words
-        await ada.command("/imagine", "blue apple --steps 40")
-        await ada.sees(lambda w: "of 40 steps" in w.in_channel("CGEN")[-1].words, _RENDER_SECONDS)
+        await ada.command("/imagine", "blue apple --steps 50 --n 4")
+        await ada.sees(lambda w: "of 200 steps" in w.in_channel("CGEN")[-1].words, _RENDER_SECONDS)
         kill(served.process.pid)
         await served.process.wait()
     slack.sockets.connected.clear()
