@@ -174,21 +174,21 @@ def plain_trace(bench: Bench) -> Row:
 def activation(bench: Bench) -> list[Row]:
     """From host memory to ready for the first forward, against diffusers' loader and its hotswap."""
     engine = bench.engine(device_lora_bytes=1)
-    studio = engine._studio(bench.model.name)  # noqa: SLF001  the part under measure
+    model = engine._model(bench.model.name)  # noqa: SLF001  the part under measure
     requests = bench.requests(size=64, steps=1, with_loras=True, count=LORAS)
-    memory = studio.denoiser.open(2, pages=1)
+    memory = model.denoiser.open(2, pages=1)
     times = []
     for request in requests * 2:
-        studio.loras.want(request.loras)
+        model.loras.want(request.loras)
         for lora in request.loras:
-            studio.loras._cache.take(lora.key, 60)  # noqa: SLF001  host-cached is where the measure begins
+            model.loras._cache.take(lora.key, 60)  # noqa: SLF001  host-cached is where the measure begins
         with cpu_seconds() as watch:
-            adapters = studio.loras.acquire(request, 60)
+            adapters = model.loras.acquire(request, 60)
             assert adapters is not None
-        rendering = studio.begin(request, adapters)
+        rendering = model.begin(request, adapters)
         with cpu_seconds() as seat:
-            studio.denoiser.seat(memory, rendering, (0, 1))
-        studio.loras.release(adapters)
+            model.denoiser.seat(memory, rendering, (0, 1))
+        model.loras.release(adapters)
         times.append(watch.seconds + seat.seconds)
     ours = median(times)
     loads, swaps = [], []

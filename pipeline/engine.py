@@ -20,7 +20,7 @@ from pipeline.image_request import ImageRequest
 from pipeline.model_source import ModelSource
 from pipeline.parking import Parked
 from pipeline.samplers import Sampler
-from pipeline.studio import Studio
+from pipeline.loaded_model import LoadedModel
 
 _log = logging.getLogger(__name__)
 # How long a device with nothing else to do waits for a LoRA before it listens for commands again.
@@ -33,7 +33,7 @@ class _Job:
 
     ticket: str
     request: ImageRequest
-    studio: Studio
+    model: LoadedModel
     parked: Parked | None = None
     adapters: tuple[Adapter, ...] = ()
     rendering: Rendering | None = None
@@ -51,7 +51,7 @@ class _Job:
         before = self.parked.pages if self.parked else self.request.lora_pages
         return Candidate(
             ticket=self.ticket,
-            shape=self.studio.shape(self.request),
+            shape=self.model.shape(self.request),
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
             bucket=self.parked.bucket if self.parked else self.request.bucket,
@@ -59,7 +59,7 @@ class _Job:
 
     def start(self) -> Rendering:
         """The encode stage, and back to where the picture was parked."""
-        rendering = self.studio.begin(self.request, self.adapters)
+        rendering = self.model.begin(self.request, self.adapters)
         if self.parked is not None:
             self.parked.resume(rendering)
             self.parked = None
@@ -91,14 +91,14 @@ class Engine:
             torch.set_num_threads(spec.threads)
         self._spec = spec
         self._hardware = Hardware.choose(spec.device)
-        self._studios: dict[str, Studio] = {}
+        self._models: dict[str, LoadedModel] = {}
         self._jobs: dict[str, _Job] = {}
         self._batching = Batching(spec.max_rows)
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
         sources = [ModelSource.parse(text) for text in spec.models]
         self._sources = {source.facts().name: source for source in sources}
-        self._events: list[Event] = [self._ready(self._studio(next(iter(self._sources))))]
+        self._events: list[Event] = [self._ready(self._model(next(iter(self._sources))))]
 
     @property
     def idle(self) -> bool:
@@ -108,19 +108,19 @@ class Engine:
     def admit(self, ticket: str, request: ImageRequest, parked: bytes | None = None) -> None:
         """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`."""
         try:
-            studio = self._studio(request.model)
-            studio.facts.check(request)
+            model = self._model(request.model)
+            model.facts.check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        self._jobs[ticket] = _Job(ticket=ticket, request=request, studio=studio, parked=_parked(ticket, parked))
+        self._jobs[ticket] = _Job(ticket=ticket, request=request, model=model, parked=_parked(ticket, parked))
         self._arriving.append(ticket)
-        studio.loras.want(request.loras)
+        model.loras.want(request.loras)
 
     def expect(self, request: ImageRequest) -> None:
         """Load the LoRAs of a request that waits elsewhere, if its model is here already."""
-        if studio := self._studios.get(request.model):
-            studio.loras.want(request.loras)
+        if model := self._models.get(request.model):
+            model.loras.want(request.loras)
 
     def cancel(self, ticket: str) -> None:
         """Forget a request; answered by Dropped unless it has ended already."""
@@ -143,7 +143,7 @@ class Engine:
         for ticket in list(self._arriving):
             job = self._jobs[ticket]
             with self._answering_for([job]):
-                if (adapters := job.studio.loras.acquire(job.request, timeout)) is None:
+                if (adapters := job.model.loras.acquire(job.request, timeout)) is None:
                     continue
                 job.adapters = adapters
                 self._batching.enter(job.candidate())
@@ -157,7 +157,7 @@ class Engine:
                 if job.rendering is None:
                     job.rendering = job.start()
                 job.key = seat.key
-                job.studio.denoiser.seat(job.studio.memory(seat.key), job.rendering, seat.rows)
+                job.model.denoiser.seat(job.model.memory(seat.key), job.rendering, seat.rows)
 
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
@@ -179,19 +179,19 @@ class Engine:
         job = self._jobs[self._finished.popleft()]
         with self._answering_for([job]):
             with _charged([job]):
-                png = job.studio.finish(job.started, job.seated)
+                png = job.model.finish(job.started, job.seated)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
-    def _studio(self, model: str) -> Studio:
-        """The model that requests call `model`, loaded; raises UserError where it is not served or cannot be loaded."""
-        if model not in self._sources:
-            raise UserError(f"Model '{model}' is not served here; choose one of: {', '.join(self._sources)}.")
-        if model not in self._studios:
-            self._studios[model] = Studio(self._sources[model], self._hardware, self._spec)
-        return self._studios[model]
+    def _model(self, name: str) -> LoadedModel:
+        """The model that requests call `name`, loaded; raises UserError where it is not served or cannot be loaded."""
+        if name not in self._sources:
+            raise UserError(f"Model '{name}' is not served here; choose one of: {', '.join(self._sources)}.")
+        if name not in self._models:
+            self._models[name] = LoadedModel(self._sources[name], self._hardware, self._spec)
+        return self._models[name]
 
-    def _ready(self, studio: Studio) -> Ready:
-        facts, hardware = studio.facts, self._hardware
+    def _ready(self, model: LoadedModel) -> Ready:
+        facts, hardware = model.facts, self._hardware
         millions = facts.parameters / 1e6
         return Ready(description=f"{facts.name} ({millions:,.0f} M) on {hardware.name} in {hardware.dtype_name}")
 
@@ -203,7 +203,7 @@ class Engine:
             ticket=job.ticket,
             step=sampler.progress,
             steps=job.request.steps,
-            preview=job.studio.preview(job.started) if preview else None,
+            preview=job.model.preview(job.started) if preview else None,
             parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
         )
 
@@ -225,8 +225,8 @@ class Engine:
             if event.ticket in line:
                 line.remove(event.ticket)
         self._batching.leave(event.ticket)
-        job.studio.loras.release(job.adapters)
-        job.studio.forget(self._batching.keys)
+        job.model.loras.release(job.adapters)
+        job.model.forget(self._batching.keys)
         self._events.append(event)
 
     @contextmanager
@@ -258,8 +258,8 @@ def _parked(ticket: str, packed: bytes | None) -> Parked | None:
 def _advance(jobs: Sequence[_Job], key: BatchKey) -> bool:
     """One call for all of `jobs`; False if it did not fit in memory, and then nothing has changed."""
     try:
-        studio = jobs[0].studio
-        studio.denoiser.advance(studio.memory(key), [job.started for job in jobs])
+        model = jobs[0].model
+        model.denoiser.advance(model.memory(key), [job.started for job in jobs])
     except RuntimeError as error:
         if is_out_of_memory(error):
             return False

@@ -1,4 +1,4 @@
-"""A loaded model with its three stages: encode, denoise, decode."""
+"""A model in memory with its three stages: encode, denoise, decode."""
 
 import io
 from collections.abc import Container, Sequence
@@ -28,7 +28,7 @@ from pipeline.row_memory import RowMemory
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
 
-class Studio:
+class LoadedModel:
     """Everything that turns requests for one model into pictures; raises UserError if the model cannot be loaded."""
 
     def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
