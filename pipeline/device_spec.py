@@ -20,7 +20,10 @@ class DeviceSpec:
     LoRA's file is found as `<key>.safetensors`. `max_rows` bounds the rows of one denoiser call (a guided picture takes
     two); `preview_every` is in steps, 0 for none; `threads` is the number of CPU threads, None for torch's own choice;
     `park_every` is in steps, 0 for never (see Stepped.parked);
-    `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device, for each model.
+    `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device, for each model;
+    `model_bytes` bounds the weights of several models kept beside each other, None for as many as fit. `cache` is a
+    folder for what was measured or compiled, kept between starts, None for nowhere; `calibration_seconds` bounds the
+    time that a start spends on measuring its steps, 0 for none.
     """
 
     models: tuple[str, ...]
@@ -32,6 +35,9 @@ class DeviceSpec:
     park_every: int = 0
     host_lora_bytes: int = 2 * 1024**3
     device_lora_bytes: int = 4 * 1024**3
+    model_bytes: int | None = None
+    cache: Path | None = None
+    calibration_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -17,10 +17,10 @@ from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
 from pipeline.hardware import Hardware, is_out_of_memory
 from pipeline.image_request import ImageRequest
+from pipeline.loaded_model import LoadedModel
 from pipeline.model_source import ModelSource
 from pipeline.parking import Parked
 from pipeline.samplers import Sampler
-from pipeline.loaded_model import LoadedModel
 
 _log = logging.getLogger(__name__)
 # How long a device with nothing else to do waits for a LoRA before it listens for commands again.
