@@ -174,7 +174,7 @@ def plain_trace(bench: Bench) -> Row:
 def activation(bench: Bench) -> list[Row]:
     """From host memory to ready for the first forward, against diffusers' loader and its hotswap."""
     engine = bench.engine(device_lora_bytes=1)
-    model = engine._model(bench.model.name)  # noqa: SLF001  the part under measure
+    model = engine._shelf.loaded[bench.model.name]  # noqa: SLF001  the part under measure
     requests = bench.requests(size=64, steps=1, with_loras=True, count=LORAS)
     memory = model.denoiser.open(2, pages=1)
     times = []

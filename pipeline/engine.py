@@ -12,13 +12,13 @@ import torch
 from pipeline.adapters import Adapter, Part, pages_needed
 from pipeline.batching import Batch, Batching, BatchKey, Candidate
 from pipeline.denoiser import Rendering
-from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
+from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
 from pipeline.hardware import Hardware, is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.loaded_model import LoadedModel
-from pipeline.model_source import ModelSource
+from pipeline.model_shelf import ModelShelf
 from pipeline.parking import Parked
 from pipeline.samplers import Sampler
 
@@ -29,11 +29,14 @@ _PATIENCE_SECONDS = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class _Job:
-    """A ticket on its way: `rendering` exists from the encode stage on, `seconds` is its share of the device's time."""
+    """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
+
+    `seconds` is its share of the device's time.
+    """
 
     ticket: str
     request: ImageRequest
-    model: LoadedModel
+    loaded: LoadedModel | None = None
     parked: Parked | None = None
     adapters: tuple[Adapter, ...] = ()
     rendering: Rendering | None = None
@@ -66,6 +69,12 @@ class _Job:
         return rendering
 
     @property
+    def model(self) -> LoadedModel:
+        """The model of a job that is past the wait for it."""
+        assert self.loaded is not None, "only jobs whose model is loaded have a line or a seat"
+        return self.loaded
+
+    @property
     def seated(self) -> BatchKey:
         """The group of a job that has a seat, or had it to the end."""
         assert self.key is not None, "only seated jobs are decoded"
@@ -91,14 +100,12 @@ class Engine:
             torch.set_num_threads(spec.threads)
         self._spec = spec
         self._hardware = Hardware.choose(spec.device)
-        self._models: dict[str, LoadedModel] = {}
+        self._shelf = ModelShelf(spec, self._hardware)
         self._jobs: dict[str, _Job] = {}
         self._batching = Batching(spec.max_rows)
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
-        sources = [ModelSource.parse(text) for text in spec.models]
-        self._sources = {source.facts().name: source for source in sources}
-        self._events: list[Event] = [self._ready(self._model(next(iter(self._sources))))]
+        self._events: list[Event] = [self._ready()]
 
     @property
     def idle(self) -> bool:
@@ -108,24 +115,31 @@ class Engine:
     def admit(self, ticket: str, request: ImageRequest, parked: bytes | None = None) -> None:
         """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`."""
         try:
-            model = self._model(request.model)
-            model.facts.check(request)
+            self._shelf.facts(request.model).check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        self._jobs[ticket] = _Job(ticket=ticket, request=request, model=model, parked=_parked(ticket, parked))
+        self._jobs[ticket] = _Job(ticket=ticket, request=request, parked=_parked(ticket, parked))
         self._arriving.append(ticket)
-        model.loras.want(request.loras)
+        self.expect(request)
 
     def expect(self, request: ImageRequest) -> None:
         """Load the LoRAs of a request that waits elsewhere, if its model is here already."""
-        if model := self._models.get(request.model):
+        if model := self._shelf.loaded.get(request.model):
             model.loras.want(request.loras)
 
     def cancel(self, ticket: str) -> None:
         """Forget a request; answered by Dropped unless it has ended already."""
         if ticket in self._jobs:
             self._end(Dropped(ticket=ticket))
+
+    def park(self, ticket: str) -> None:
+        """Let go of an unfinished picture; answered by SetAside, or by Rendered if it waits for nothing but that."""
+        if ticket in self._jobs and ticket not in self._finished:
+            job = self._jobs[ticket]
+            with self._answering_for([job]):
+                parked = Parked.of(job.rendering, job.seated).to_bytes() if job.rendering else None
+                self._end(SetAside(ticket=ticket, parked=parked))
 
     def step(self) -> list[Event]:
         """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
@@ -138,16 +152,23 @@ class Engine:
         return events
 
     def _line_up(self) -> None:
-        """Let those in line whose LoRAs are on the device; wait for them only if there is nothing else to do."""
+        """Let those in line whose model and LoRAs are on the device; wait only if there is nothing else to do."""
         timeout = 0.0 if self._batching.keys or self._finished else _PATIENCE_SECONDS
         for ticket in list(self._arriving):
             job = self._jobs[ticket]
             with self._answering_for([job]):
-                if (adapters := job.model.loras.acquire(job.request, timeout)) is None:
+                if job.loaded is None and not self._shelf.want(job.request.model, self._busy_models()):
+                    # Who comes after may not overtake, or a busy model would never be put away for this one.
+                    return
+                job.loaded = job.loaded or self._shelf.take(job.request.model, timeout)
+                if job.loaded is None or (adapters := job.model.loras.acquire(job.request, timeout)) is None:
                     continue
                 job.adapters = adapters
                 self._batching.enter(job.candidate())
                 self._arriving.remove(ticket)
+
+    def _busy_models(self) -> set[str]:
+        return {job.request.model for job in self._jobs.values() if job.loaded is not None}
 
     def _encode(self) -> None:
         """Condition those who have just got a seat, unless they are back from an earlier one."""
@@ -182,15 +203,11 @@ class Engine:
                 png = job.model.finish(job.started, job.seated)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
-    def _model(self, name: str) -> LoadedModel:
-        """The model that requests call `name`, loaded; raises UserError where it is not served or cannot be loaded."""
-        if name not in self._sources:
-            raise UserError(f"Model '{name}' is not served here; choose one of: {', '.join(self._sources)}.")
-        if name not in self._models:
-            self._models[name] = LoadedModel(self._sources[name], self._hardware, self._spec)
-        return self._models[name]
-
-    def _ready(self, model: LoadedModel) -> Ready:
+    def _ready(self) -> Ready:
+        """Load the first model; raises UserError if that cannot be done."""
+        self._shelf.want(self._shelf.first, busy=())
+        model = self._shelf.take(self._shelf.first, timeout=None)
+        assert model is not None, "who waits without end gets it"
         facts, hardware = model.facts, self._hardware
         millions = facts.parameters / 1e6
         return Ready(description=f"{facts.name} ({millions:,.0f} M) on {hardware.name} in {hardware.dtype_name}")
@@ -218,15 +235,16 @@ class Engine:
             sentence = f"{request.width}×{request.height} does not fit in this device's memory; ask for a smaller size."
             self._end(Refused(ticket=ticket, sentence=sentence))
 
-    def _end(self, event: Dropped | Rendered | Refused | Faulted) -> None:
+    def _end(self, event: Dropped | Rendered | Refused | Faulted | SetAside) -> None:
         """Say the last word on a ticket and keep nothing of it."""
         job = self._jobs.pop(event.ticket)
         for line in (self._arriving, self._finished):
             if event.ticket in line:
                 line.remove(event.ticket)
         self._batching.leave(event.ticket)
-        job.model.loras.release(job.adapters)
-        job.model.forget(self._batching.keys)
+        if job.loaded is not None:
+            job.loaded.loras.release(job.adapters)
+            job.loaded.forget(self._batching.keys)
         self._events.append(event)
 
     @contextmanager

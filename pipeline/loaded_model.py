@@ -80,6 +80,10 @@ class LoadedModel:
         Image.fromarray(self.denoiser.decode(rendering.latents).numpy()).save(file, "PNG")
         return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
 
+    def close(self) -> None:
+        """Load nothing more."""
+        self.loras.close()
+
     def _info(self, request: ImageRequest, key: BatchKey) -> PictureInfo:
         hardware = self._checkpoint.hardware
         return PictureInfo(

@@ -9,8 +9,8 @@ import torch
 from pipeline.device_spec import DeviceSpec
 from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
+from pipeline.loaded_model import LoadedModel
 from pipeline.model_source import ModelSource
-from pipeline.studio import Studio
 from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15
 
 torch.set_num_threads(1)
@@ -32,12 +32,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
 
 @pytest.fixture(scope="session")
-def studio(model_folder: Callable[[str], Path]) -> Callable[[str], Studio]:
-    made: dict[str, Studio] = {}
+def loaded_model(model_folder: Callable[[str], Path]) -> Callable[[str], LoadedModel]:
+    made: dict[str, LoadedModel] = {}
 
-    def of(name: str) -> Studio:
+    def of(name: str) -> LoadedModel:
         if name not in made:
-            made[name] = Studio(ModelSource.parse(str(model_folder(name))), Hardware.choose("cpu"), SPEC)
+            made[name] = LoadedModel(ModelSource.parse(str(model_folder(name))), Hardware.choose("cpu"), SPEC)
         return made[name]
 
     return of

@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline import samplers
 from pipeline.denoiser import Rendering
 from pipeline.image_request import ImageRequest, Scheduler
-from pipeline.studio import Studio
+from pipeline.loaded_model import LoadedModel
 from tests.pipeline.conftest import a_request
 
 PIPELINES = {"pocket": StableDiffusionXLPipeline, "nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
@@ -42,17 +42,17 @@ def mixed_requests() -> list[ImageRequest]:
     return requests
 
 
-def run_together(studio: Studio, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
+def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
     """All requests in one batch, each joining one step after the one before it."""
-    memory = studio.denoiser.open(bucket, pages=0)
-    coming = [studio.begin(request, ()) for request in requests]
+    memory = loaded_model.denoiser.open(bucket, pages=0)
+    coming = [loaded_model.begin(request, ()) for request in requests]
     everyone, running, free = list(coming), list[Rendering](), iter(range(bucket))
     while coming or running:
         if coming:
             newcomer = coming.pop(0)
-            studio.denoiser.seat(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
+            loaded_model.denoiser.seat(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
             running.append(newcomer)
-        studio.denoiser.advance(memory, running)
+        loaded_model.denoiser.advance(memory, running)
         running = [rendering for rendering in running if not rendering.sampler.finished]
     return [rendering.latents for rendering in everyone]
 
@@ -81,14 +81,14 @@ def load_pipeline(name: str, folder: Path) -> Any:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_latents_equal_those_of_diffusers(
-    name: str, studio: Callable[[str], Studio], model_folder: Callable[[str], Path]
+    name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
 ) -> None:
     """In one mixed batch, for every scheduler, joining one after another."""
     requests = mixed_requests()
     pipeline = load_pipeline(name, model_folder(name))
     config = dict(pipeline.scheduler.config)
 
-    ours = run_together(studio(name), requests, bucket=16)
+    ours = run_together(loaded_model(name), requests, bucket=16)
 
     for request, latents in zip(requests, ours, strict=True):
         expected = run_diffusers(pipeline, request, config)
@@ -97,26 +97,28 @@ def test_latents_equal_those_of_diffusers(
 
 
 @pytest.mark.parametrize("name", ["pocket", "sd15"])
-def test_neighbours_and_place_change_no_bit(name: str, studio: Callable[[str], Studio]) -> None:
+def test_neighbours_and_place_change_no_bit(name: str, loaded_model: Callable[[str], LoadedModel]) -> None:
     """For a fixed bucket: alone, among others, and in another order."""
     requests = mixed_requests()
-    together = run_together(studio(name), requests, bucket=16)
-    backwards = run_together(studio(name), requests[::-1], bucket=16)[::-1]
+    together = run_together(loaded_model(name), requests, bucket=16)
+    backwards = run_together(loaded_model(name), requests[::-1], bucket=16)[::-1]
 
     for index in (1, 4):
-        alone = run_together(studio(name), [requests[index]], bucket=16)[0]
+        alone = run_together(loaded_model(name), [requests[index]], bucket=16)[0]
 
         assert torch.equal(alone, together[index])
         assert torch.equal(alone, backwards[index])
 
 
-def test_pixels_equal_those_of_diffusers(studio: Callable[[str], Studio], model_folder: Callable[[str], Path]) -> None:
+def test_pixels_equal_those_of_diffusers(
+    loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
     """The decode stage, within a rounding of one level."""
     request = a_request(width=72, height=104)
     pipeline = load_pipeline("pocket", model_folder("pocket"))
-    latents = run_together(studio("pocket"), [request], bucket=2)[0]
+    latents = run_together(loaded_model("pocket"), [request], bucket=2)[0]
 
-    ours = studio("pocket").denoiser.decode(latents)
+    ours = loaded_model("pocket").denoiser.decode(latents)
 
     decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor, return_dict=False)[0]
     expected = pipeline.image_processor.postprocess(decoded.detach(), output_type="pt")[0].movedim(0, -1) * 255

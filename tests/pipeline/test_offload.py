@@ -59,7 +59,7 @@ def test_what_does_not_fit_waits_and_the_picture_is_the_same(
 
     engine = Engine(SPEC)
 
-    checkpoint = engine._model("pocket")._checkpoint
+    checkpoint = engine._shelf.loaded["pocket"]._checkpoint
     assert [_waiting(checkpoint.unet), _waiting(checkpoint.vae)] == offloaded
     assert _picture(engine) == expected
 
