@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from pipeline.device_messages import Event, Render
+from pipeline.image_request import ImageRequest
 
 
 class Device(Protocol):
@@ -17,10 +18,16 @@ class Device(Protocol):
         """Begin to load; `Ready` follows as an event."""
 
     async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped or Lost ends it."""
+        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
 
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""
+
+    async def park(self, ticket: str) -> None:
+        """Set an unfinished picture aside at its next step."""
+
+    async def expect(self, request: ImageRequest) -> None:
+        """Load ahead what `request`, which waits in the queue, will need."""
 
     def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`. After `Lost` the device may be started again."""

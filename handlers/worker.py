@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from handlers.device import Device
 from handlers.imagine import read_request
 from handlers.open_job import OpenJob, index_of
-from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, Stepped
+from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.picture_info import read
 from storage.blobs import BlobStore
 from storage.job_queue import Claim, JobQueue, Standing
@@ -124,7 +124,7 @@ class Worker:
                 _log.info("device %s is ready: %s", device.name, event.description)
             case Lost():
                 await self._lost(device, event.why)
-            case Stepped() | Rendered() | Refused() | Faulted() | Dropped():
+            case Stepped() | Rendered() | Refused() | Faulted() | Dropped() | SetAside():
                 job = self._find(device, event.ticket)
                 if job is not None:
                     await self._take_for(device, job, event)
@@ -132,7 +132,7 @@ class Worker:
                 assert_never(event)
 
     async def _take_for(
-        self, device: Device, job: OpenJob, event: Stepped | Rendered | Refused | Faulted | Dropped
+        self, device: Device, job: OpenJob, event: Stepped | Rendered | Refused | Faulted | Dropped | SetAside
     ) -> None:
         match event:
             case Stepped():
@@ -146,6 +146,8 @@ class Worker:
                 await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             case Dropped():
                 await self._settle(device, job, Cancelled())
+            case SetAside():
+                await self._give_back(device, job)
             case _:
                 assert_never(event)
 
@@ -248,9 +250,12 @@ class Worker:
                 await asyncio.gather(*(self._wait_until_empty(device) for device in self.devices))
         for device in self.devices:
             for job in list(self._open[device.name].values()):
-                await self.queue.release(job.claim)
-                _log.info("given back", extra=job.claim.job.log_context())
-                await self._forget(device, job)
+                await self._give_back(device, job)
+
+    async def _give_back(self, device: Device, job: OpenJob) -> None:
+        await self.queue.release(job.claim)
+        _log.info("given back", extra=job.claim.job.log_context())
+        await self._forget(device, job)
 
     async def _wait_until_empty(self, device: Device) -> None:
         while self._open[device.name]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import frames
-from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Render
+from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Park, Render
 from pipeline.device_spec import DeviceSpec
 from pipeline.image_request import ImageRequest
 
@@ -43,7 +43,7 @@ class ChildDevice:
         await self._send(self._spec)
 
     async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped or Lost ends it."""
+        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._process is None:
             self._events.put_nowait(Lost(why="the device is not running"))
         await self._send(render)
@@ -55,6 +55,10 @@ class ChildDevice:
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""
         await self._send(Cancel(ticket=ticket))
+
+    async def park(self, ticket: str) -> None:
+        """Set an unfinished picture aside at its next step."""
+        await self._send(Park(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`."""

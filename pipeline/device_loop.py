@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from pipeline import frames
-from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Render, Shutdown
+from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Park, Render, Shutdown
 from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
 
@@ -68,6 +68,8 @@ def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -
                     engine.expect(command.request)
                 case Cancel():
                     engine.cancel(command.ticket)
+                case Park():
+                    engine.park(command.ticket)
                 case Shutdown():
                     return
                 case never:
@@ -90,6 +92,6 @@ def _arrived(commands: Commands, *, wait: bool) -> Iterator[Command]:
 def _listen(stream: BinaryIO, commands: Commands) -> None:
     """Pass commands on; the end of the stream means that the worker is gone, and no step is worth finishing."""
     while (command := frames.read(stream)) is not None:
-        assert isinstance(command, Render | Expect | Cancel | Shutdown), "a worker sends commands"
+        assert isinstance(command, Command), "a worker sends commands"
         commands.put(command)
     os._exit(0)

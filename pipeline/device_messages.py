@@ -32,11 +32,18 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Take the picture of `ticket` off its seat; answered by `SetAside`, or by its end if only that was left."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
     """Finish nothing more and exit."""
 
 
-Command = Render | Expect | Cancel | Shutdown
+Command = Render | Expect | Cancel | Park | Shutdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +101,22 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """The picture of `ticket` left the device unfinished.
+
+    `parked` is all that a device needs to go on from here, as in Stepped; None if it had not begun here, so that what
+    it came with still holds.
+    """
+
+    ticket: str
+    parked: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """The device itself is gone; every open ticket with it. `why` is for the log."""
 
     why: str
 
 
-Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | Lost
+Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | SetAside | Lost

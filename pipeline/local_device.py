@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from pipeline.device_loop import Commands, run_device
-from pipeline.device_messages import Cancel, Event, Expect, Lost, Render, Shutdown
+from pipeline.device_messages import Cancel, Event, Expect, Lost, Park, Render, Shutdown
 from pipeline.device_spec import DeviceSpec
 from pipeline.image_request import ImageRequest
 
@@ -40,7 +40,7 @@ class LocalDevice:
         self._thread.start()
 
     async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped or Lost ends it."""
+        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._thread is None or not self._thread.is_alive():
             self._events.put_nowait(Lost(why="the device is not running"))
         self._commands.put(render)
@@ -52,6 +52,10 @@ class LocalDevice:
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""
         self._commands.put(Cancel(ticket=ticket))
+
+    async def park(self, ticket: str) -> None:
+        """Set an unfinished picture aside at its next step."""
+        self._commands.put(Park(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`."""

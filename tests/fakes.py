@@ -9,7 +9,7 @@ from PIL import Image
 
 from handlers.chat_platform import TryLater, Undeliverable
 from handlers.message import Message
-from pipeline.device_messages import Dropped, Event, Lost, Ready, Render, Rendered, Stepped
+from pipeline.device_messages import Dropped, Event, Lost, Ready, Render, Rendered, SetAside, Stepped
 from pipeline.image_request import ImageRequest
 from pipeline.picture_info import PictureInfo, embed
 from storage.guilds import Platform
@@ -36,13 +36,19 @@ def png(of: ImageRequest) -> bytes:
 
 @dataclass(slots=True)
 class FakeDevice:
-    """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail."""
+    """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail.
+
+    Asked to park, it sets aside the bytes that stand in `to_park` under the ticket's index, unless it is `deaf`.
+    """
 
     name: str = "fake"
     eager: bool = True
     bad_loads: int = 0
+    deaf: bool = False
+    to_park: dict[int, bytes] = field(default_factory=dict)
     submitted: list[Render] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    expected: list[ImageRequest] = field(default_factory=list)
     starts: int = 0
     closed: bool = False
     _events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
@@ -64,6 +70,13 @@ class FakeDevice:
         self.cancelled.append(ticket)
         self.say(Dropped(ticket=ticket))
 
+    async def park(self, ticket: str) -> None:
+        if not self.deaf:
+            self.say(SetAside(ticket=ticket, parked=self.to_park.get(int(ticket.rpartition(".")[2]))))
+
+    async def expect(self, request: ImageRequest) -> None:
+        self.expected.append(request)
+
     async def events(self) -> AsyncIterator[Event]:
         while (event := await self._events.get()) is not None:
             yield event
@@ -76,9 +89,10 @@ class FakeDevice:
         """Send an event to whoever listens."""
         self._events.put_nowait(event)
 
-    def step(self, render: Render, step: int, preview: bytes | None = None) -> None:
+    def step(self, render: Render, step: int, preview: bytes | None = None, parked: bytes | None = None) -> None:
         """Report progress of a submitted picture."""
-        self.say(Stepped(ticket=render.ticket, step=step, steps=render.request.steps, preview=preview))
+        steps = render.request.steps
+        self.say(Stepped(ticket=render.ticket, step=step, steps=steps, preview=preview, parked=parked))
 
     def finish(self, render: Render) -> None:
         """Finish a submitted picture."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ import pytest_asyncio
 
 from handlers.device import Device
 from pipeline.child_device import ChildDevice
-from pipeline.device_messages import Dropped, Event, Lost, Ready, Refused, Render, Rendered, Stepped
+from pipeline.device_messages import Dropped, Event, Lost, Ready, Refused, Render, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
-from pipeline.image_request import ImageRequest, Scheduler
+from pipeline.image_request import ImageRequest, LoraUse, Scheduler
 
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=1)
 DEADLINE_SECONDS = 100
@@ -94,6 +95,36 @@ async def test_a_cancelled_picture_is_dropped(listener: Listener) -> None:
 
     assert events[-1] == Dropped(ticket="b")
     assert len(events) < 100
+
+
+async def test_a_parked_picture_is_set_aside_and_goes_on_from_there(listener: Listener) -> None:
+    """It leaves its seat at once; submitted again with what was said of it, its next step is the one after."""
+    render = picture("p", steps=150)
+    await listener.device.submit(render)
+    await listener.until(Stepped)
+    await listener.device.park("nobody")
+    await listener.device.park("p")
+    *before, aside = await listener.until(SetAside)
+    assert isinstance(aside, SetAside)
+    done = max((event.step for event in before if isinstance(event, Stepped)), default=1)
+
+    await listener.device.submit(replace(render, parked=aside.parked))
+    first = (await listener.until(Stepped))[-1]
+    await listener.device.cancel("p")
+    await listener.until(Dropped)
+
+    assert isinstance(first, Stepped)
+    assert first.step == done + 1
+
+
+async def test_expecting_a_request_is_answered_by_nothing(listener: Listener) -> None:
+    """It is there for its effect alone: what a LoRA takes to load is over when the request comes."""
+    await listener.device.expect(picture("e", loras=(LoraUse(key="missing", name="glossy"),)).request)
+    await listener.device.submit(picture("e", steps=1))
+
+    events = await listener.until(Rendered)
+
+    assert {type(event) for event in events} == {Stepped, Rendered}
 
 
 async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:

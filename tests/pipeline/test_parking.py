@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from pipeline.device_messages import Rendered, Stepped
+from pipeline.device_messages import Dropped, Event, Rendered, SetAside, Stepped
 from pipeline.engine import Engine
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.parking import Parked
@@ -50,6 +50,51 @@ def test_a_parked_picture_goes_on_to_the_same_end(engine: Engine, scheduler: Sch
         assert len(rest) < len(steps)
         assert pixels(resumed) == pixels(undisturbed)
         assert read(resumed).bucket == 2
+
+
+def test_a_picture_set_aside_leaves_nothing_and_goes_on(engine: Engine) -> None:
+    """At any step, from that very step; nothing of it stays on the device."""
+    request = a_request(scheduler=Scheduler.DPMPP_2M, steps=STEPS)
+    steps, undisturbed = run(engine, request)
+    for after in range(1, STEPS):
+        engine.admit("a", request)
+        for _ in range(after):
+            engine.step()
+        engine.park("a")
+        engine.park("a")
+
+        aside = engine.step()
+
+        assert [type(event) for event in aside] == [SetAside]
+        assert engine.idle
+        rest, resumed = run(engine, request, aside_bytes(aside))
+        assert len(rest) == len(steps) - after
+        assert pixels(resumed) == pixels(undisturbed)
+
+
+def aside_bytes(events: list[Event]) -> bytes | None:
+    (aside,) = events
+    assert isinstance(aside, SetAside)
+    return aside.parked
+
+
+def test_a_picture_set_aside_before_its_first_step_says_nothing(engine: Engine) -> None:
+    """Nor after it was cancelled; one whose steps are done is finished instead."""
+    engine.admit("a", a_request())
+    engine.park("a")
+    assert engine.step() == [SetAside(ticket="a", parked=None)]
+
+    engine.admit("a", a_request())
+    engine.cancel("a")
+    engine.park("a")
+    assert engine.step() == [Dropped(ticket="a")]
+
+    engine.admit("a", a_request(steps=1))
+    engine.admit("b", a_request(steps=1))
+    events = engine.step()
+    engine.park("b")
+    events += engine.step()
+    assert {event.ticket for event in events if isinstance(event, Rendered)} == {"a", "b"}
 
 
 def test_what_was_parked_is_small_and_does_not_change(engine: Engine) -> None:
