@@ -95,6 +95,10 @@ class Batching:
         """The groups in which somebody sits."""
         return frozenset(self._groups)
 
+    def tickets(self, key: BatchKey) -> tuple[str, ...]:
+        """Everyone who sits in a group."""
+        return tuple(self._groups[key].seats)
+
     def enter(self, candidate: Candidate) -> None:
         """Take a request in; it gets its seat from `seat`."""
         self._waiting.append(candidate)

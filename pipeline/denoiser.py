@@ -1,7 +1,9 @@
 """One checkpoint at work: begin a request's latents, advance many requests by one call, decode one picture."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -9,11 +11,16 @@ from torch import Tensor
 from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.attention import install
 from pipeline.checkpoints import Checkpoint
+from pipeline.hardware import is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
 from pipeline.prompt_encoder import Conditioning
 from pipeline.row_memory import RowMemory
 from pipeline.samplers import Sampler
+
+_log = logging.getLogger(__name__)
+# A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.
+_LARGEST_UNTILED: Final = 192 * 192
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +89,29 @@ class Denoiser:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """The picture of one request's final latents: bytes (height, width, 3) on the CPU."""
+        """The picture of one request's final latents: bytes (height, width, 3) on the CPU.
+
+        A large one is decoded in overlapping tiles, and so is one that memory was too short for in one piece.
+        """
+        if latents.shape[-1] * latents.shape[-2] > _LARGEST_UNTILED:
+            return self._decode_in_tiles(latents)
+        try:
+            return self._decode(latents)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        _log.warning("out of memory while decoding; in tiles it takes less")
+        self._checkpoint.hardware.release_unused()
+        return self._decode_in_tiles(latents)
+
+    def _decode_in_tiles(self, latents: Tensor) -> Tensor:
+        self._checkpoint.vae.enable_tiling()
+        try:
+            return self._decode(latents)
+        finally:
+            self._checkpoint.vae.disable_tiling()
+
+    def _decode(self, latents: Tensor) -> Tensor:
         vae = self._checkpoint.vae
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()

@@ -3,20 +3,20 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from pipeline.adapters import Adapter, Part, pages_needed
-from pipeline.batching import Batch, Batching, BatchKey, Candidate
+from pipeline.batching import Batch, Batching, BatchKey, Candidate, Seat
 from pipeline.denoiser import Rendering
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
-from pipeline.hardware import Hardware, is_out_of_memory
-from pipeline.image_request import ImageRequest
+from pipeline.hardware import DeviceExhausted, Hardware, is_out_of_memory
+from pipeline.image_request import ImageRequest, smaller_sizes
 from pipeline.loaded_model import LoadedModel
 from pipeline.model_shelf import ModelShelf
 from pipeline.parking import Parked
@@ -67,6 +67,13 @@ class _Job:
             self.parked.resume(rendering)
             self.parked = None
         return rendering
+
+    def sit(self, seat: Seat) -> None:
+        """Take a seat, through the encode stage unless it is back from an earlier one."""
+        if self.rendering is None:
+            self.rendering = self.start()
+        self.key = seat.key
+        self.model.denoiser.seat(self.model.memory(seat.key), self.rendering, seat.rows)
 
     @property
     def model(self) -> LoadedModel:
@@ -174,18 +181,18 @@ class Engine:
         """Condition those who have just got a seat, unless they are back from an earlier one."""
         for ticket, seat in self._batching.seat().items():
             job = self._jobs[ticket]
+            if self._batching.seat_of(ticket) != seat:
+                continue  # its group was halved for want of memory; it gets another seat
             with self._answering_for([job]), _charged([job]):
-                if job.rendering is None:
-                    job.rendering = job.start()
-                job.key = seat.key
-                job.model.denoiser.seat(job.model.memory(seat.key), job.rendering, seat.rows)
+                if not _fits(lambda job=job, seat=seat: job.sit(seat)):  # type: ignore[misc]  # bound at once
+                    self._make_room(seat.key)
 
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
         with self._answering_for(jobs), _charged(jobs):
-            if not _advance(jobs, batch.key):
-                self._make_room(batch)
+            if not _fits(lambda: _advance(jobs, batch.key)):
+                self._make_room(batch.key)
                 return
             for job in jobs:
                 self._events.append(self._stepped(job))
@@ -224,16 +231,33 @@ class Engine:
             parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
         )
 
-    def _make_room(self, batch: Batch) -> None:
-        """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat."""
+    def _make_room(self, key: BatchKey) -> None:
+        """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat.
+
+        Who does not fit alone is refused; raises DeviceExhausted where even the smallest picture would not fit.
+        """
+        jobs = [self._jobs[ticket] for ticket in self._batching.tickets(key)]
+        halved = self._batching.halve(key)
+        model = jobs[0].model
+        model.forget(self._batching.keys)
         self._hardware.release_unused()
-        if self._batching.halve(batch.key):
-            _log.warning("out of memory at %d rows of %s; halved", batch.key.bucket, batch.key.shape)
+        if halved:
+            _log.warning("out of memory at %d rows of %s; halved", key.bucket, key.shape)
             return
-        for ticket in batch.tickets:
-            request = self._jobs[ticket].request
-            sentence = f"{request.width}×{request.height} does not fit in this device's memory; ask for a smaller size."
-            self._end(Refused(ticket=ticket, sentence=sentence))
+        width, height = self._largest_fitting(model, jobs[0].request)
+        for job in jobs:
+            size = f"{job.request.width}×{job.request.height}"
+            sentence = f"{size} does not fit in this device's memory; ask for {width}×{height} or smaller."
+            self._end(Refused(ticket=job.ticket, sentence=sentence))
+
+    def _largest_fitting(self, model: LoadedModel, request: ImageRequest) -> tuple[int, int]:
+        """The largest size of the request's proportions that does fit, found by trial."""
+        for width, height in smaller_sizes(request.width, request.height):
+            smaller = replace(request, width=width, height=height, loras=())
+            if _fits(lambda smaller=smaller: model.try_step(smaller)):  # type: ignore[misc]  # bound at once
+                return width, height
+            self._hardware.release_unused()
+        raise DeviceExhausted(f"out of memory at {request.width}×{request.height} and every smaller size")
 
     def _end(self, event: Dropped | Rendered | Refused | Faulted | SetAside) -> None:
         """Say the last word on a ticket and keep nothing of it."""
@@ -252,6 +276,8 @@ class Engine:
         """End all of `jobs` if this block fails, so that the engine itself goes on."""
         try:
             yield
+        except DeviceExhausted:
+            raise
         except UserError as error:
             for job in jobs:
                 self._end(Refused(ticket=job.ticket, sentence=str(error)))
@@ -273,12 +299,17 @@ def _parked(ticket: str, packed: bytes | None) -> Parked | None:
         return None
 
 
-def _advance(jobs: Sequence[_Job], key: BatchKey) -> bool:
-    """One call for all of `jobs`; False if it did not fit in memory, and then nothing has changed."""
+def _advance(jobs: Sequence[_Job], key: BatchKey) -> None:
+    """One call for all of `jobs`."""
+    model = jobs[0].model
+    model.denoiser.advance(model.memory(key), [job.started for job in jobs])
+
+
+def _fits(work: Callable[[], None]) -> bool:
+    """Do `work`; False if there was not memory enough for it."""
     try:
-        model = jobs[0].model
-        model.denoiser.advance(model.memory(key), [job.started for job in jobs])
-    except RuntimeError as error:
+        work()
+    except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             return False
         raise

@@ -15,6 +15,10 @@ from pipeline.model_facts import ModelFacts
 _ROOM_FOR_WORK: Final = 1.25
 
 
+class DeviceExhausted(Exception):
+    """The device has no memory left for anything; only a restart of its process can help."""
+
+
 class Home(Enum):
     """Where a model's weights are loaded to."""
 

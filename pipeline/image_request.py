@@ -1,6 +1,7 @@
 """What a member asks for: the prompt and every parameter that decides the picture."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -151,6 +152,16 @@ class ImageRequest:
         *earlier, last = self.variations
         last = replace(last, seed=_counted(last.seed, index))
         return replace(self, count=1, variations=(*earlier, last))
+
+
+def smaller_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Sizes of about the same proportions, ever smaller, in steps that every model draws well."""
+    sizes = ((_step_down(width, eighths), _step_down(height, eighths)) for eighths in range(7, 0, -1))
+    return (size for size in dict.fromkeys(sizes) if size != (width, height))
+
+
+def _step_down(side: int, eighths: int) -> int:
+    return max(MIN_SIZE, side * eighths // 8 // MIN_SIZE * MIN_SIZE)
 
 
 def _counted(seed: int, index: int) -> int:

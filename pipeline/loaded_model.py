@@ -65,6 +65,14 @@ class LoadedModel:
             self._memories[key] = self.denoiser.open(key.bucket, key.pages)
         return self._memories[key]
 
+    def try_step(self, request: ImageRequest) -> None:
+        """One step of `request` by itself, for nothing but to see whether the device bears it."""
+        rendering = self.begin(request, ())
+        rows = rendering.conditioning.rows
+        memory = self.denoiser.open(rows, pages=0)
+        self.denoiser.seat(memory, rendering, tuple(range(rows)))
+        self.denoiser.advance(memory, [rendering])
+
     def forget(self, open_keys: Container[BatchKey]) -> None:
         """Free the memory of groups that are not among `open_keys`."""
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}

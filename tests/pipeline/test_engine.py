@@ -3,15 +3,18 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from diffusers import AutoencoderKL
+from PIL import Image, ImageChops, ImageStat
 
 from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
+from pipeline.hardware import DeviceExhausted
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.picture_info import read
 from pipeline.row_memory import RowMemory
@@ -146,17 +149,18 @@ def test_an_error_of_ours_ends_its_batch_and_not_the_engine(engine: Engine, monk
 
 
 class SmallMemory:
-    """A denoiser that has no room for more than `rows` rows."""
+    """A denoiser that has no room for more than `rows` rows, or `latents` latents in a picture."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int = 64, latents: int = 1_000_000) -> None:
         self.rows = rows
+        self.latents = latents
         self.calls: list[int] = []
         self._advance = Denoiser.advance
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         def advance(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
             self.calls.append(memory.bucket)
-            if memory.bucket > self.rows:
+            if memory.bucket > self.rows or renderings[0].latents[0, 0].numel() > self.latents:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             self._advance(denoiser, memory, renderings)
 
@@ -175,18 +179,70 @@ def test_out_of_memory_is_learned_and_loses_nobody(engine: Engine, monkeypatch: 
     assert max(memory.calls[2:]) == 4
 
 
-def test_what_can_never_fit_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With advice, and the engine goes on for smaller ones."""
-    SmallMemory(rows=1).install(monkeypatch)
-    engine.admit("guided", a_request())
-    engine.admit("single", a_request(guidance_scale=0, steps=2))
+def test_what_can_never_fit_is_refused_with_the_largest_size_that_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by trial on the device; the engine goes on for smaller ones."""
+    SmallMemory(latents=16 * 12).install(monkeypatch)
+    engine.admit("large", a_request(width=256, height=192))
+    engine.admit("small", a_request(steps=2))
 
     events = list(run(engine))
 
     assert [event.sentence for event in events if isinstance(event, Refused)] == [
-        "64×64 does not fit in this device's memory; ask for a smaller size."
+        "256×192 does not fit in this device's memory; ask for 128×64 or smaller."
     ]
-    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["single"]
+    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["small"]
+
+
+def test_a_device_on_which_nothing_fits_any_more_is_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process ends and another is started, which has its memory back."""
+    SmallMemory(latents=1).install(monkeypatch)
+    engine.admit("a", a_request(width=128))
+
+    with pytest.raises(DeviceExhausted, match="128×64"):
+        list(run(engine))
+
+
+def test_a_seat_that_memory_has_no_room_for_is_one_in_a_smaller_group(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a group keeps for its rows can be the part that does not fit."""
+    put = RowMemory.put
+
+    def tight(memory: RowMemory, *of_a_request: Any) -> None:
+        if memory.bucket > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        put(memory, *of_a_request)
+
+    monkeypatch.setattr(RowMemory, "put", tight)
+    for number in range(8):
+        engine.admit(str(number), a_request(seed=number, steps=2))
+
+    assert set(pictures(engine)) == set("01234567")
+
+
+def test_a_picture_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly the same picture, and the VAE is as before afterwards."""
+    engine.admit("a", a_request(steps=2, width=256, height=256))
+    whole = Image.open(io.BytesIO(pictures(engine)["a"]))
+    in_one_piece = AutoencoderKL.decode
+
+    def tight(vae: AutoencoderKL, *latents: Any, **options: Any) -> Any:
+        if not vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return in_one_piece(vae, *latents, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoencoderKL, "decode", tight)
+        engine.admit("a", a_request(steps=2, width=256, height=256))
+        tiled = Image.open(io.BytesIO(pictures(engine)["a"]))
+
+    assert tiled.size == whole.size
+    assert ImageStat.Stat(ImageChops.difference(tiled, whole)).mean[0] < 3
+    assert not engine._shelf.loaded["pocket"]._checkpoint.vae.use_tiling
 
 
 def test_rows_without_guidance_cost_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
