@@ -79,6 +79,33 @@ _next_job: Final = (
     .with_for_update(skip_locked=True)
 )
 
+_next_of_guild: Final = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.lane == _member_of(guild_lanes.c.guild_id).correlate(guild_lanes).scalar_subquery(),
+        _QUEUED,
+        jobs.c.run_after <= _NOW,
+    )
+    .order_by(jobs.c.run_after, jobs.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+
+_next_of_guilds: Final = (
+    select(_next_of_guild.label("job_id"), *_fair_order(guild_lanes))
+    .where(_waiting(guild_lanes))
+    .order_by(*_fair_order(guild_lanes))
+    .limit(bindparam("upcoming_limit"))
+    .subquery()
+)
+
+UPCOMING: Final = (
+    select(jobs)
+    .join(_next_of_guilds, jobs.c.id == _next_of_guilds.c.job_id)
+    .order_by(*(_next_of_guilds.c[column.name] for column in (guild_lanes.c.score, guild_lanes.c.guild_id)))
+)
+"""The first job that is ready of each of the `upcoming_limit` guilds that are next at `claim_now`, in that order."""
+
 ANY_READY: Final = select(exists(_guild))
 """Whether a job could be claimed at `claim_now`."""
 

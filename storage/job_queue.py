@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Select, func, insert, literal_column, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.fair_claim import ANY_READY, CLAIM
+from storage.fair_claim import ANY_READY, CLAIM, UPCOMING
 from storage.jobs import Arrow, Job, JobState, NewJob, Outcome
 from storage.lanes import add_waiting, ahead_of, lane_of, update_lanes
+from storage.parked_pictures import ParkedPicture, forget_parked, keep_parked, parked_of
 from storage.pictures import NewPicture, Picture
 from storage.records import job_of, picture_of
 from storage.tables import job_blobs, jobs, pictures, replies
@@ -41,12 +42,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A sign of life for one claim: `step` of `steps`, and a new preview where there is one."""
+    """A sign of life for one claim: `step` of `steps`, a new preview where there is one, and pictures newly parked."""
 
     claim: Claim
     step: int
     steps: int
     preview: bytes | None = None
+    parked: tuple[ParkedPicture, ...] = ()
 
 
 class Standing(Enum):
@@ -110,6 +112,12 @@ class JobQueue:
             await asyncio.sleep(_CLAIM_PAUSE_SECONDS)
         return None
 
+    async def upcoming(self, limit: int) -> tuple[Job, ...]:
+        """The job that is first in each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
+        values = {"claim_now": self._clock(), "upcoming_limit": limit}
+        async with self._database.read() as connection:
+            return tuple(job_of(row) for row in await connection.execute(UPCOMING, values))
+
     async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, Standing]:
         """Records signs of life in one transaction; tells for each job id whether its claim still stands."""
         now = self._clock()
@@ -117,8 +125,32 @@ class JobQueue:
         async with self._database.write() as connection:
             # In the order of ids, so that two workers never wait for each other.
             for beat in sorted(beats, key=lambda beat: beat.claim.job.id):
-                standings[beat.claim.job.id] = await _record_beat(connection, worker, beat, now)
+                standing = await _record_beat(connection, worker, beat, now)
+                if standing is not Standing.LOST:
+                    await keep_parked(self._database, connection, beat.claim.job.id, beat.parked)
+                standings[beat.claim.job.id] = standing
         return standings
+
+    async def park(self, claim: Claim, parked: Sequence[ParkedPicture]) -> bool:
+        """Keeps unfinished pictures for the next attempt; False when the claim is lost, and then nothing changed."""
+        async with self._database.write() as connection:
+            if await held_job(connection, claim.job.id, claim.token) is None:
+                return False
+            await keep_parked(self._database, connection, claim.job.id, parked)
+        return True
+
+    async def unpark(self, claim: Claim) -> bool:
+        """Forgets the job's unfinished pictures; False when the claim is lost, and then nothing changed."""
+        async with self._database.write() as connection:
+            if await held_job(connection, claim.job.id, claim.token) is None:
+                return False
+            await forget_parked(connection, claim.job.id)
+        return True
+
+    async def parked(self, claim: Claim) -> tuple[ParkedPicture, ...]:
+        """What earlier attempts left of the claimed job's unfinished pictures, by index."""
+        async with self._database.read() as connection:
+            return await parked_of(connection, claim.job.id)
 
     async def record_picture(self, claim: Claim, picture: NewPicture) -> bool:
         """Records a picture once for each index; False when the claim is lost, and then nothing changed."""
@@ -128,6 +160,7 @@ class JobQueue:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
             await connection.execute(self._database.insert(pictures).values(row).on_conflict_do_nothing())
+            await forget_parked(connection, claim.job.id, picture.index)
         return True
 
     async def settle(self, claim: Claim, outcome: Outcome) -> bool:

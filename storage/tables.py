@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0004"
+SCHEMA_REVISION: Final = "0005"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -159,6 +159,14 @@ pictures = Table(
     UniqueConstraint("job_id", "position"),
     Index(None, "blob"),
     sqlite_autoincrement=True,
+)
+
+parked_pictures = Table(
+    "parked_pictures",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _required("data", LargeBinary),
 )
 
 replies = Table(

@@ -1,4 +1,4 @@
-"""Moves a job along an arrow, with all that goes with it: its lanes' counts, its use, its reply."""
+"""Moves a job along an arrow, with all that goes with it: lanes, use, what was parked of it, its reply."""
 
 from typing import Any, Final, assert_never
 
@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.jobs import OPEN_STATES, Arrow, Cancelled, Done, GiveUp, JobState, Outcome, Retry
 from storage.lanes import update_lanes
+from storage.parked_pictures import forget_parked
 from storage.tables import jobs, replies
 
 _ABANDONED: Final = (
@@ -90,4 +91,5 @@ async def move(
         waiting = 1 if arrow.target is JobState.QUEUED else 0
         await update_lanes(connection, job, waiting=waiting, used=spent - job.estimated_seconds, at=job.started_at)
     if ends:
+        await forget_parked(connection, job.id)
         await connection.execute(update(replies).where(replies.c.job_id == job.id).values(due_at=now))
