@@ -1,0 +1,86 @@
+"""The tensors that make up one layer's change in a LoRA file, whatever they are called there."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from torch import Tensor
+
+
+class Part(StrEnum):
+    """What a tensor is to its layer; the values are the names that kohya and LyCORIS give them."""
+
+    DOWN = "lora_down.weight"
+    UP = "lora_up.weight"
+    MID = "lora_mid.weight"
+    ALPHA = "alpha"
+    MAGNITUDE = "dora_scale"
+    HADA_1_UP = "hada_w1_a"
+    HADA_1_DOWN = "hada_w1_b"
+    HADA_1_CORE = "hada_t1"
+    HADA_2_UP = "hada_w2_a"
+    HADA_2_DOWN = "hada_w2_b"
+    HADA_2_CORE = "hada_t2"
+    KRON_1 = "lokr_w1"
+    KRON_1_UP = "lokr_w1_a"
+    KRON_1_DOWN = "lokr_w1_b"
+    KRON_2 = "lokr_w2"
+    KRON_2_UP = "lokr_w2_a"
+    KRON_2_DOWN = "lokr_w2_b"
+    KRON_2_CORE = "lokr_t2"
+    GAIN = "weight"
+    GAIN_ON_INPUT = "on_input"
+    GLORA_A_UP = "a1.weight"
+    GLORA_A_DOWN = "a2.weight"
+    GLORA_B_UP = "b1.weight"
+    GLORA_B_DOWN = "b2.weight"
+    GLORA_B_MID = "bm.weight"
+    BLOCKS = "oft_blocks"
+    RESCALE = "rescale"
+    DIFFERENCE = "diff"
+    BIAS_DIFFERENCE = "diff_b"
+    NORM_DIFFERENCE = "w_norm"
+    NORM_BIAS_DIFFERENCE = "b_norm"
+
+
+LayerTensors = Mapping[Part, Tensor]
+
+# PEFT puts the adapter's own name between its parts and `.weight`.
+_ADAPTER: Final = r"(?:\.[A-Za-z0-9_-]+)?"
+_SPELLINGS: Final = {
+    Part.DOWN: rf"lora_down\.weight|lora\.down\.weight|lora_A{_ADAPTER}\.weight|lora_linear_layer\.down\.weight",
+    Part.UP: rf"lora_up\.weight|lora\.up\.weight|lora_B{_ADAPTER}\.weight|lora_linear_layer\.up\.weight",
+    Part.MID: r"lora_mid\.weight|lora\.mid\.weight",
+    Part.ALPHA: r"alpha|lora\.alpha",
+    Part.MAGNITUDE: rf"dora_scale|magnitude|lora_magnitude_vector{_ADAPTER}(?:\.weight)?",
+}
+_NAME: Final = re.compile(
+    r"(?P<layer>.+?)\.(?:"
+    + "|".join(f"(?P<{part.name}>{_SPELLINGS.get(part, re.escape(part.value))})" for part in Part)
+    + ")",
+    re.ASCII,
+)
+# The layout of 2023: attention processors that hold the projections' halves.
+_PROCESSOR: Final = re.compile(
+    r"(?P<layer>.+?)\.(?:processor\.)?to_(?P<side>q|k|v|out)_lora\.(?P<half>down|up)\.weight", re.ASCII
+)
+_TEXT_SIDES: Final = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "out": "out_proj"}
+
+
+def split_name(name: str) -> tuple[str, Part] | None:
+    """The layer, as the file spells it, and the part that the tensor called `name` is; None if it is no part."""
+    if (old := _PROCESSOR.fullmatch(name)) is not None:
+        side = _text_side(old) if "self_attn" in old["layer"] else _attention_side(old)
+        return f"{old['layer']}.{side}", Part.DOWN if old["half"] == "down" else Part.UP
+    if (match := _NAME.fullmatch(name)) is None:
+        return None
+    return match["layer"], next(part for part in Part if match[part.name] is not None)
+
+
+def _text_side(match: re.Match[str]) -> str:
+    return _TEXT_SIDES[match["side"]]
+
+
+def _attention_side(match: re.Match[str]) -> str:
+    return "to_out.0" if match["side"] == "out" else f"to_{match['side']}"
