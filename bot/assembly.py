@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -28,6 +29,9 @@ from storage.database import Database, migrate
 from storage.errors import disk_error
 
 _log = logging.getLogger(__name__)
+
+PARK_EVERY: Final = 2
+"""How many steps of a picture a killed device costs at most; parking takes a few hundred kilobytes and no waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +65,28 @@ def make_data_folder(settings: Settings) -> None:
         raise disk_error(error, str(settings.data)) from error
 
 
-def open_devices(settings: Settings) -> tuple[Device, ...]:
+def open_devices(settings: Settings, *, calibration_seconds: float = 0.0) -> tuple[Device, ...]:
     """The devices of this machine, not yet started, each to be a process of its own."""
     names = device_names(settings.devices, os.environ)
-    return tuple(ChildDevice(DeviceSpec(models=settings.models, device=name)) for name in names)
+    return tuple(ChildDevice(_device_spec(settings, name, calibration_seconds)) for name in names)
+
+
+def _device_spec(settings: Settings, name: str, calibration_seconds: float) -> DeviceSpec:
+    memory = settings.model_memory_gb
+    return DeviceSpec(
+        models=settings.models,
+        device=name,
+        park_every=PARK_EVERY,
+        host_lora_bytes=_bytes(settings.lora_host_memory_gb),
+        device_lora_bytes=_bytes(settings.lora_device_memory_gb),
+        model_bytes=None if memory is None else _bytes(memory),
+        cache=settings.cache,
+        calibration_seconds=calibration_seconds,
+    )
+
+
+def _bytes(gigabytes: float) -> int:
+    return int(gigabytes * 1024**3)
 
 
 def process_name() -> str:
@@ -78,6 +100,7 @@ def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
         name=process_name(),
         queue=workshop.studio.queue,
         blobs=workshop.studio.blobs,
+        costs=workshop.studio.costs,
         devices=devices,
         pictures_at_once=workshop.settings.pictures_at_once,
         drain_seconds=workshop.settings.drain_seconds,
@@ -109,10 +132,15 @@ async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running_pool(workshop: Workshop, chats: tuple[ChatPlatform, ...]) -> AsyncIterator[Worker]:
-    """The worker, the deliveries and the duties, running until the block ends, then stopped softly."""
+async def running_pool(
+    workshop: Workshop, chats: tuple[ChatPlatform, ...], *, calibration_seconds: float = 0.0
+) -> AsyncIterator[Worker]:
+    """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
+
+    Where its devices are new, each may take `calibration_seconds` to measure itself.
+    """
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
-    worker = build_worker(workshop, open_devices(workshop.settings))
+    worker = build_worker(workshop, open_devices(workshop.settings, calibration_seconds=calibration_seconds))
     working = asyncio.create_task(worker.run(stop_work))
     deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
     async with running_duties(workshop):

@@ -40,7 +40,8 @@ async def serve(settings: Settings) -> None:
             slack = await stack.enter_async_context(open_slack(slack_transport, settings, workshop))
             chats.append(slack.chat)
             checks["slack"] = slack.check
-        worker = await stack.enter_async_context(running_pool(workshop, tuple(chats)))
+        pool = running_pool(workshop, tuple(chats), calibration_seconds=settings.calibration_seconds)
+        worker = await stack.enter_async_context(pool)
         app = health_app(standard_checks(workshop.database, worker) | checks, workshop.studio.queue)
         if slack is not None:
             app.add_routes(slack.routes)

@@ -38,6 +38,18 @@ class Settings(BaseSettings):
     pictures_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
     """How many pictures one device works on at the same time."""
 
+    model_memory_gb: float | None = Field(default=None, gt=0, alias="LIMNER_MODEL_MEMORY_GB")
+    """How much memory several models may take beside each other on one device; by default as much as is free."""
+
+    lora_host_memory_gb: float = Field(default=2.0, gt=0, alias="LIMNER_LORA_HOST_MEMORY_GB")
+    """How much of a device's host memory holds LoRAs, for each model."""
+
+    lora_device_memory_gb: float = Field(default=4.0, gt=0, alias="LIMNER_LORA_DEVICE_MEMORY_GB")
+    """How much of a device's own memory holds LoRAs, for each model."""
+
+    calibration_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_CALIBRATION_SECONDS")
+    """How long `limner serve` may measure a device's steps at its first start with a model; 0 for not at all."""
+
     drain_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_DRAIN_SECONDS")
     """How long a stop lets running pictures finish before it gives them back to the queue."""
 
@@ -103,6 +115,11 @@ class Settings(BaseSettings):
     def models(self) -> tuple[str, ...]:
         """The models to serve, the default first."""
         return tuple(text.strip() for text in self.model.split(",") if text.strip())
+
+    @property
+    def cache(self) -> Path:
+        """The folder for what devices measured or compiled; deleting it loses nothing but time."""
+        return self.data / "cache"
 
     @property
     def blobs(self) -> Path:

@@ -62,7 +62,8 @@ async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
             payload=write_request(request),
             reply=call.reply,
             cost_key=f"{request.model} {request.width}x{request.height}",
-            cost_units=float(request.steps * request.count * (2 if request.guided else 1)),
+            cost_units=float(request.row_steps),
+            seconds_per_unit=await studio.costs.row_seconds(request.model, request.width * request.height),
         )
     )
     place = await studio.queue.place(call.guild.id, job.id)

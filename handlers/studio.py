@@ -20,6 +20,7 @@ from storage.member_data import MemberData
 from storage.notes import Notes
 from storage.replies import Outbox
 from storage.saved_calls import SavedCalls
+from storage.step_costs import StepCosts
 
 
 def random_seed() -> int:
@@ -40,6 +41,7 @@ class Studio:
     clicks: Clicks
     members: MemberData
     notes: Notes
+    costs: StepCosts
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     new_seed: Callable[[], int] = random_seed
@@ -65,6 +67,7 @@ class Studio:
             clicks=Clicks(database, clock),
             members=MemberData(database),
             notes=Notes(database),
+            costs=StepCosts(Notes(database)),
             models=models,
             commands=commands,
         )

@@ -15,6 +15,7 @@ from storage.blobs import BlobStore
 from storage.job_queue import Claim, JobQueue, Standing
 from storage.jobs import Cancelled, Done, GiveUp, Outcome, Retry
 from storage.pictures import NewPicture
+from storage.step_costs import StepCosts
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Worker:
     name: str
     queue: JobQueue
     blobs: BlobStore
+    costs: StepCosts
     devices: tuple[Device, ...]
     pictures_at_once: int = 4
     drain_seconds: float = 20.0
@@ -122,6 +124,7 @@ class Worker:
                 self._failed_loads[device.name] = 0
                 self._room[device.name].set()
                 _log.info("device %s is ready: %s", device.name, event.description)
+                await self.costs.put(event.costs)
             case Lost():
                 await self._lost(device, event.why)
             case Stepped() | Rendered() | Refused() | Faulted() | Dropped() | SetAside():

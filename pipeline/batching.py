@@ -1,9 +1,11 @@
 """Who runs next: requests that may share one denoiser call sit in one group, and groups take turns. No torch."""
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
+
+from pipeline.device_spec import MIN_ROWS
 
 BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 
@@ -79,10 +81,14 @@ class _Group:
 
 
 class Batching:
-    """Seats for requests, first come first served within a shape, in turn between groups."""
+    """Seats for requests, first come first served within a shape, in turn between groups.
 
-    def __init__(self, max_rows: int) -> None:
+    `rows_worth` tells how many rows of a shape a call should have at most, for speed; memory may allow fewer.
+    """
+
+    def __init__(self, max_rows: int, rows_worth: Callable[[Shape], int] | None = None) -> None:
         self._max_rows = max_rows
+        self._rows_worth = rows_worth or (lambda _: max_rows)
         self._waiting: deque[Candidate] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
@@ -160,7 +166,7 @@ class Batching:
         return True
 
     def _limit(self, shape: Shape) -> int:
-        return self._limits.get(shape, self._max_rows)
+        return min(self._limits.get(shape, self._max_rows), max(MIN_ROWS, self._rows_worth(shape)))
 
     def _choose(self, candidate: Candidate) -> BatchKey | None:
         taken = sum(group.taken for key, group in self._groups.items() if key.shape == candidate.shape)

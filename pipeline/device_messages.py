@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.image_request import ImageRequest
+from pipeline.step_cost import StepCost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,13 @@ Command = Render | Expect | Cancel | Park | Shutdown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The device has loaded what it needs to begin; `description` is for the log and `limner doctor`."""
+    """The device has loaded what it needs to begin; `description` is for the log and `limner doctor`.
+
+    `costs` are what it has measured of its own steps, none where it was told not to.
+    """
 
     description: str
+    costs: tuple[StepCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,18 @@
 """The engine: one verb, `step`, takes every picture in flight one denoising step further."""
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from pipeline.adapters import Adapter, Part, pages_needed
-from pipeline.batching import Batch, Batching, BatchKey, Candidate, Seat
+from pipeline.batching import Batch, Batching, BatchKey, Candidate, Seat, Shape
+from pipeline.calibration import calibrate
 from pipeline.denoiser import Rendering
+from pipeline.device_clock import Span
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
@@ -21,6 +22,7 @@ from pipeline.loaded_model import LoadedModel
 from pipeline.model_shelf import ModelShelf
 from pipeline.parking import Parked
 from pipeline.samplers import Sampler
+from pipeline.step_cost import StepCost, best_rows
 
 _log = logging.getLogger(__name__)
 # How long a device with nothing else to do waits for a LoRA before it listens for commands again.
@@ -31,7 +33,7 @@ _PATIENCE_SECONDS = 0.02
 class _Job:
     """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
 
-    `seconds` is its share of the device's time.
+    `spans` are the stretches of the device's time that it had a share in, each with that share.
     """
 
     ticket: str
@@ -41,12 +43,17 @@ class _Job:
     adapters: tuple[Adapter, ...] = ()
     rendering: Rendering | None = None
     key: BatchKey | None = None
-    seconds: float = 0.0
+    spans: list[tuple[Span, float]] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
         """Its rows in a batch."""
         return 2 if self.request.guided else 1
+
+    @property
+    def seconds(self) -> float:
+        """Its share of the device's time so far."""
+        return sum(span.seconds * share for span, share in self.spans)
 
     def candidate(self) -> Candidate:
         """What the job needs of a seat, once its LoRAs are known."""
@@ -109,7 +116,8 @@ class Engine:
         self._hardware = Hardware.choose(spec.device)
         self._shelf = ModelShelf(spec, self._hardware)
         self._jobs: dict[str, _Job] = {}
-        self._batching = Batching(spec.max_rows)
+        self._batching = Batching(spec.max_rows, self._rows_worth)
+        self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
         self._events: list[Event] = [self._ready()]
@@ -183,14 +191,14 @@ class Engine:
             job = self._jobs[ticket]
             if self._batching.seat_of(ticket) != seat:
                 continue  # its group was halved for want of memory; it gets another seat
-            with self._answering_for([job]), _charged([job]):
+            with self._answering_for([job]), self._charging([job]):
                 if not _fits(lambda job=job, seat=seat: job.sit(seat)):  # type: ignore[misc]  # bound at once
                     self._make_room(seat.key)
 
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
-        with self._answering_for(jobs), _charged(jobs):
+        with self._answering_for(jobs), self._charging(jobs):
             if not _fits(lambda: _advance(jobs, batch.key)):
                 self._make_room(batch.key)
                 return
@@ -206,7 +214,7 @@ class Engine:
             return
         job = self._jobs[self._finished.popleft()]
         with self._answering_for([job]):
-            with _charged([job]):
+            with self._charging([job]):
                 png = job.model.finish(job.started, job.seated)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
@@ -216,8 +224,14 @@ class Engine:
         model = self._shelf.take(self._shelf.first, timeout=None)
         assert model is not None, "who waits without end gets it"
         facts, hardware = model.facts, self._hardware
-        millions = facts.parameters / 1e6
-        return Ready(description=f"{facts.name} ({millions:,.0f} M) on {hardware.name} in {hardware.dtype_name}")
+        costs = self._costs[facts.name] = calibrate(model, hardware, self._spec)
+        about = f"{facts.name} ({facts.parameters / 1e6:,.0f} M) on {hardware.name} in {hardware.dtype_name}"
+        return Ready(description=about, costs=costs)
+
+    def _rows_worth(self, shape: Shape) -> int:
+        """The rows of a call beyond which another row costs as much as it brings."""
+        pixels = shape.height * shape.width * self._shelf.loaded[shape.checkpoint].scale_factor ** 2
+        return best_rows(self._costs.get(shape.checkpoint, ()), pixels) or self._spec.max_rows
 
     def _stepped(self, job: _Job) -> Stepped:
         sampler, spec = job.started.sampler, self._spec
@@ -272,6 +286,15 @@ class Engine:
         self._events.append(event)
 
     @contextmanager
+    def _charging(self, jobs: Sequence[_Job]) -> Iterator[None]:
+        """Charge the device's time for this block to `jobs`, each by its rows."""
+        rows = sum(job.rows for job in jobs)
+        with Span(self._hardware.device) as span:
+            yield
+        for job in jobs:
+            job.spans.append((span, job.rows / rows))
+
+    @contextmanager
     def _answering_for(self, jobs: Sequence[_Job]) -> Iterator[None]:
         """End all of `jobs` if this block fails, so that the engine itself goes on."""
         try:
@@ -314,13 +337,3 @@ def _fits(work: Callable[[], None]) -> bool:
             return False
         raise
     return True
-
-
-@contextmanager
-def _charged(jobs: Sequence[_Job]) -> Iterator[None]:
-    """Charge the time of this block to `jobs`, each by its rows."""
-    began = time.perf_counter()
-    yield
-    each = (time.perf_counter() - began) / sum(job.rows for job in jobs)
-    for job in jobs:
-        job.seconds += each * job.rows

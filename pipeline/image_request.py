@@ -139,6 +139,12 @@ class ImageRequest:
         """Whether the request pays for a second, unconditional row (classifier-free guidance)."""
         return self.guidance_scale > 1
 
+    @property
+    def row_steps(self) -> int:
+        """The denoiser's work for all pictures, in rows of its calls; Heun calls it twice a step, but for the last."""
+        calls = 2 * self.steps - 1 if self.scheduler is Scheduler.HEUN else self.steps
+        return calls * self.count * (2 if self.guided else 1)
+
     def pictures(self) -> tuple["ImageRequest", ...]:
         """One request a picture: the same parameters, count 1, the seeds counting up.
 

@@ -50,9 +50,14 @@ class LoadedModel:
         self.denoiser = Denoiser(checkpoint, self._adapters)
         self._memories: dict[BatchKey, RowMemory] = {}
 
+    @property
+    def scale_factor(self) -> int:
+        """Pixels of a side for each latent of a side."""
+        return self._checkpoint.scale_factor
+
     def shape(self, request: ImageRequest) -> Shape:
         """Which requests `request` may share a call with."""
-        factor = self._checkpoint.scale_factor
+        factor = self.scale_factor
         return Shape(checkpoint=self.facts.name, height=request.height // factor, width=request.width // factor)
 
     def begin(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Rendering:

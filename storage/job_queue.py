@@ -23,7 +23,8 @@ from storage.transitions import end_attempt, hand_back, held_job, move, rescue_j
 
 MAX_ATTEMPTS: Final = 3
 
-# Until a job like it was measured: a guess on the slow side, since an early picture pleases more than a late one.
+# Until a job like it or the device was measured: a guess on the slow side, since an early picture pleases more than a
+# late one.
 _DEFAULT_SECONDS_PER_UNIT: Final = 1.0
 _MEASURED_JOBS: Final = 50
 # On PostgreSQL a claim passes over guilds whose lane another process holds, for a few milliseconds at a time.
@@ -87,7 +88,7 @@ class JobQueue:
         """Stores the job and its reply in one transaction; once this returns, nothing can lose it."""
         now = self._clock()
         async with self._database.write() as connection:
-            seconds = await _estimate(connection, new.cost_key, new.cost_units)
+            seconds = await _estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
             row = (await connection.execute(insert(jobs).values(_new_row(new, seconds, now)).returning(*jobs.c))).one()
             address = {**asdict(new.reply), "job_id": row.id, "nonce": uuid.uuid4().hex[:24]}
             await connection.execute(insert(replies).values(**address, state="open", tries=0))
@@ -264,10 +265,13 @@ class JobQueue:
         seconds += sum(max(0.0, row.started_at + row.estimated_seconds - now) for row in running)
         return Place(before=before, seconds=max(job.run_after - now, seconds / max(1, len(running))))
 
-    async def estimate(self, cost_key: str, units: float) -> float:
-        """Predicted device seconds for `units` of work like `cost_key`, from the last jobs done that were like it."""
+    async def estimate(self, cost_key: str, units: float, seconds_per_unit: float | None = None) -> float:
+        """Predicted device seconds for `units` of work like `cost_key`, from the last jobs done that were like it.
+
+        Before the first of them it is `seconds_per_unit` that counts, or a guess.
+        """
         async with self._database.read() as connection:
-            return await _estimate(connection, cost_key, units)
+            return await _estimate(connection, cost_key, units, seconds_per_unit)
 
     async def counts(self) -> dict[JobState, int]:
         """How many jobs of all guilds are in each state, for whoever watches over the process."""
@@ -317,7 +321,7 @@ def _new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any
     }
 
 
-async def _estimate(connection: AsyncConnection, cost_key: str, units: float) -> float:
+async def _estimate(connection: AsyncConnection, cost_key: str, units: float, seconds_per_unit: float | None) -> float:
     like_it = jobs.c.cost_key == cost_key, jobs.c.state == literal_column("'done'")
     last = (
         select(jobs.c.device_seconds, jobs.c.cost_units)
@@ -329,7 +333,9 @@ async def _estimate(connection: AsyncConnection, cost_key: str, units: float) ->
     seconds, measured = (
         await connection.execute(select(func.sum(last.c.device_seconds), func.sum(last.c.cost_units)))
     ).one()
-    return float(units * (seconds / measured if measured else _DEFAULT_SECONDS_PER_UNIT))
+    if measured:
+        return float(units * seconds / measured)
+    return units * (_DEFAULT_SECONDS_PER_UNIT if seconds_per_unit is None else seconds_per_unit)
 
 
 async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now: float) -> Standing:

@@ -55,7 +55,7 @@ class NewJob:
 
     `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
     job. `cost_key` names jobs that cost alike and `cost_units` counts this one's share (a picture's megapixel-steps,
-    say): both together predict device seconds.
+    say): both together predict device seconds. `seconds_per_unit` is the prediction until a job like it was done.
     """
 
     guild_id: int
@@ -66,6 +66,7 @@ class NewJob:
     reply: "ReplyAddress"
     cost_key: str
     cost_units: float
+    seconds_per_unit: float | None = None
     blobs: tuple[str, ...] = ()
 
 

@@ -15,7 +15,9 @@ async def working(workshop: Workshop, chat: ChatPlatform, device: FakeDevice) ->
     """Render and deliver until the block ends."""
     stop = asyncio.Event()
     studio = workshop.studio
-    worker = Worker(name="worker", queue=studio.queue, blobs=studio.blobs, devices=(device,), drain_seconds=0)
+    worker = Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
+    )
     delivery = build_delivery(workshop, chat)
     running = [asyncio.create_task(worker.run(stop)), asyncio.create_task(delivery.run(stop))]
     try:

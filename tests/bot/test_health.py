@@ -15,7 +15,9 @@ from tests.studios import CallCommand
 
 @pytest.fixture
 def worker(studio: Studio) -> Worker:
-    return Worker(name="worker", queue=studio.queue, blobs=studio.blobs, devices=(FakeDevice("cuda:0"),))
+    return Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice("cuda:0"),)
+    )
 
 
 async def test_ready_means_that_the_database_answers_and_a_device_has_loaded(

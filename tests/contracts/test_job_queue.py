@@ -154,15 +154,16 @@ async def test_history_can_be_asked_by_state(queue: JobQueue, guild: Guild, enqu
 
 
 async def test_estimate_follows_what_was_measured(queue: JobQueue, enqueue: Enqueue) -> None:
-    """The prediction is a second a unit until a job like it is done, then what that one took; others stay apart."""
+    """The prediction is a guess, or what the device measured, until a job like it is done; others stay apart."""
     await enqueue(units=10.0)
     held = await queue.claim("worker-1")
     assert held is not None
     assert await queue.estimate("pocket", 20.0) == 20.0
+    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == pytest.approx(0.2)
 
     await queue.settle(held, Done(device_seconds=5.0))
 
-    assert await queue.estimate("pocket", 20.0) == 10.0
+    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == 10.0
     assert await queue.estimate("sdxl", 20.0) == 20.0
 
 

@@ -8,6 +8,7 @@ from handlers.imagine import read_request, request_values
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import Scheduler
+from pipeline.step_cost import StepCost
 from storage.guilds import Guild, GuildSettings
 from storage.jobs import JobState
 from tests.studios import CallCommand
@@ -40,6 +41,20 @@ async def test_every_option_reaches_the_request(studio: Studio, guild: Guild, ca
     assert request_values(request)["guidance"] == 0.0
     assert request_values(request)["height"] == 192
     assert await _request_of(studio, guild, again.job_id) == request
+
+
+async def test_what_the_device_measured_predicts_the_first_picture(
+    call: CallCommand, studio: Studio, guild: Guild
+) -> None:
+    """Twenty guided steps are forty row-steps; Heun calls the denoiser twice a step, but for the last."""
+    await studio.costs.put([StepCost(model="pocket", width=128, height=128, rows=2, seconds=0.2)])
+
+    for scheduler, seconds in (("euler", 4.0), ("heun", 7.8)):
+        message = await call("imagine", prompt="fox", steps=20, scheduler=scheduler)
+
+        job = await studio.queue.get(guild.id, message.job_id or 0)
+        assert job is not None
+        assert job.estimated_seconds == pytest.approx(seconds)
 
 
 async def test_the_answer_tells_the_place_and_offers_to_cancel(call: CallCommand) -> None:

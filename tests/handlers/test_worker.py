@@ -57,7 +57,12 @@ async def _submitted(device: FakeDevice, count: int) -> None:
 async def _working(studio: Studio, device: FakeDevice, **settings: float) -> AsyncIterator[Worker]:
     stop = asyncio.Event()
     worker = Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, devices=(device,), **{"drain_seconds": 0.0, **settings}
+        name="worker",
+        queue=studio.queue,
+        blobs=studio.blobs,
+        costs=studio.costs,
+        devices=(device,),
+        **{"drain_seconds": 0.0, **settings},
     )
     task = asyncio.create_task(worker.run(stop))
     try:
@@ -217,7 +222,14 @@ async def test_a_soft_stop_lets_a_picture_finish_that_is_nearly_there(studio: St
     job_id = await _enqueue(studio, guild)
     device = FakeDevice(eager=False)
     stop = asyncio.Event()
-    worker = Worker(name="worker", queue=studio.queue, blobs=studio.blobs, devices=(device,), drain_seconds=_PATIENCE)
+    worker = Worker(
+        name="worker",
+        queue=studio.queue,
+        blobs=studio.blobs,
+        costs=studio.costs,
+        devices=(device,),
+        drain_seconds=_PATIENCE,
+    )
     task = asyncio.create_task(worker.run(stop))
 
     await _submitted(device, 1)
