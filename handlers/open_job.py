@@ -1,27 +1,38 @@
 """A claimed job while its pictures are on a device: what is still missing, and how far it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.device_messages import Render, Stepped
 from pipeline.image_request import ImageRequest
 from storage.job_queue import Beat, Claim
+from storage.parked_pictures import ParkedPicture
 
 
 @dataclass(slots=True, kw_only=True)
 class OpenJob:
-    """The worker's memory of one claim; `missing` holds the indexes of pictures not yet recorded."""
+    """The worker's memory of one claim; `missing` holds the indexes of pictures not yet recorded.
+
+    `parked` is what earlier attempts left of them, by index.
+    """
 
     claim: Claim
     pictures: tuple[ImageRequest, ...]
     missing: set[int]
+    parked: dict[int, bytes] = field(default_factory=dict)
     device_seconds: float = 0.0
     preview: bytes | None = None
     cancelled: bool = False
     _steps: dict[int, int] = field(default_factory=dict)
+    _aside: set[int] = field(default_factory=set)
+    _unsaved: dict[int, bytes] = field(default_factory=dict)
 
     def renders(self) -> tuple[Render, ...]:
-        """What to ask of the device: the pictures that an earlier attempt did not finish."""
-        return tuple(Render(ticket=self.ticket(index), request=self.pictures[index]) for index in sorted(self.missing))
+        """What to ask of the device: the pictures that an earlier attempt did not finish, from where it left them."""
+        return tuple(
+            Render(ticket=self.ticket(index), request=self.pictures[index], parked=self.parked.get(index))
+            for index in sorted(self.missing)
+        )
 
     def ticket(self, index: int) -> str:
         """The device's name for picture `index`; it carries the claim, so an old attempt's answer is told apart."""
@@ -36,13 +47,42 @@ class OpenJob:
         self._steps[index] = stepped.step
         if stepped.preview is not None:
             self.preview = stepped.preview
+        if stepped.parked is not None:
+            self._unsaved[index] = stepped.parked
+
+    def finish(self, index: int, device_seconds: float) -> None:
+        """Take in that a picture is recorded."""
+        self.missing.discard(index)
+        self._unsaved.pop(index, None)
+        self.device_seconds += device_seconds
+
+    def set_aside(self, index: int, parked: bytes | None) -> None:
+        """Take in that a picture left the device unfinished."""
+        self._aside.add(index)
+        if parked is not None:
+            self._unsaved[index] = parked
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether nothing of the job is on the device though pictures are missing."""
+        return bool(self.missing) and self.missing <= self._aside
+
+    def unsaved(self) -> tuple[ParkedPicture, ...]:
+        """The newest of each unfinished picture that the queue does not have yet."""
+        return tuple(ParkedPicture(index=index, data=data) for index, data in sorted(self._unsaved.items()))
+
+    def mark_saved(self, parked: Iterable[ParkedPicture]) -> None:
+        """The queue has these now; newer ones may have come meanwhile."""
+        for picture in parked:
+            if self._unsaved.get(picture.index) is picture.data:
+                del self._unsaved[picture.index]
 
     def beat(self) -> Beat:
-        """The progress over all pictures, for the job's row."""
+        """The progress over all pictures and what was parked since the last beat, for the job's row."""
         finished = sum(self.pictures[index].steps for index in range(len(self.pictures)) if index not in self.missing)
         running = sum(self._steps.get(index, 0) for index in self.missing)
         total = sum(picture.steps for picture in self.pictures)
-        return Beat(claim=self.claim, step=finished + running, steps=total, preview=self.preview)
+        return Beat(claim=self.claim, step=finished + running, steps=total, preview=self.preview, parked=self.unsaved())
 
 
 def index_of(ticket: str) -> int:

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from handlers.device import Device
 from handlers.imagine import read_request
+from handlers.look_ahead import LookAhead
 from handlers.open_job import OpenJob, index_of
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.picture_info import read
@@ -32,7 +33,8 @@ _STOPPED: Final = "The device stopped while it made this picture; try again, wit
 class Worker:
     """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
 
-    `drain_seconds` is how long a soft stop lets running pictures finish before it gives them back;
+    `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `aside_seconds` how
+    long it waits for that before it gives their jobs back all the same;
     `ready` holds the names of the devices that have loaded, `troubles` why others could not, by name.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     """
@@ -44,12 +46,17 @@ class Worker:
     devices: tuple[Device, ...]
     pictures_at_once: int = 4
     drain_seconds: float = 20.0
+    aside_seconds: float = 5.0
     restart_seconds: float = 1.0
     ready: set[str] = field(default_factory=set)
     troubles: dict[str, str] = field(default_factory=dict)
     _failed_loads: dict[str, int] = field(default_factory=dict)
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
+    _look_ahead: LookAhead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._look_ahead = LookAhead(queue=self.queue, depth=self.pictures_at_once)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running pictures finish or give them back, uncounted."""
@@ -70,13 +77,15 @@ class Worker:
                 await device.close()
 
     async def _feed(self, device: Device, stop: asyncio.Event) -> None:
-        """Claim for one device whenever it has room."""
+        """Claim for one device whenever it has room; while it has none, tell it what is next."""
         while not stop.is_set():
             try:
-                claim = await self.queue.claim(self.name) if self._has_room(device) else None
-                if claim is not None:
-                    await self._begin(device, claim)
-                    continue
+                if self._has_room(device):
+                    if (claim := await self.queue.claim(self.name)) is not None:
+                        await self._begin(device, claim)
+                        continue
+                elif device.name in self.ready:
+                    await self._look_ahead.tell(device)
             except Exception:
                 _log.exception("claiming failed; the next round tries again")
             await self._wait_for_room(device, stop)
@@ -100,7 +109,8 @@ class Worker:
         pictures = read_request(job.payload).pictures()
         recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
         missing = set(range(len(pictures))) - recorded
-        opened = OpenJob(claim=claim, pictures=pictures, missing=missing)
+        parked = {picture.index: picture.data for picture in await self.queue.parked(claim)}
+        opened = OpenJob(claim=claim, pictures=pictures, missing=missing, parked=parked)
         _log.info("claimed", extra=job.log_context())
         self._open[device.name][job.id] = opened
         if not missing:
@@ -146,11 +156,16 @@ class Worker:
                 await self._settle(device, job, GiveUp(sentence=event.sentence))
             case Faulted():
                 _log.error("device %s faulted: %s", device.name, event.why, extra=job.claim.job.log_context())
+                if job.parked:
+                    # What it went on from may be what is at fault.
+                    await self.queue.unpark(job.claim)
                 await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             case Dropped():
                 await self._settle(device, job, Cancelled())
             case SetAside():
-                await self._give_back(device, job)
+                job.set_aside(index_of(event.ticket), event.parked)
+                if job.is_aside:
+                    await self._give_back(device, job)
             case _:
                 assert_never(event)
 
@@ -166,10 +181,11 @@ class Worker:
             parameters=read(rendered.png).parameters(),
         )
         await self.queue.record_picture(job.claim, picture)
-        job.missing.discard(index)
-        job.device_seconds += rendered.device_seconds
+        job.finish(index, rendered.device_seconds)
         if not job.missing:
             await self._settle(device, job, Done(device_seconds=job.device_seconds))
+        elif job.is_aside:
+            await self._give_back(device, job)
         self._room[device.name].set()
 
     async def _settle(self, device: Device, job: OpenJob, outcome: Outcome) -> None:
@@ -190,10 +206,12 @@ class Worker:
         _log.error("device %s is lost: %s", device.name, why)
         for job in list(self._open[device.name].values()):
             self._open[device.name].pop(job.claim.job.id)
+            await self._save_parked(job)
             await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=_STOPPED))
         if device.name not in self.ready:
             await self._pause_before_another_load(device, why)
         self.ready.discard(device.name)
+        self._look_ahead.forget(device)
         await device.restart()
         self._room[device.name].set()
 
@@ -228,12 +246,13 @@ class Worker:
 
     async def _beat(self) -> None:
         """Tell the queue that we live and how far each job is; hear what was cancelled or taken from us."""
-        held = [(device, job) for device in self.devices for job in self._open[device.name].values()]
-        standings = await self.queue.heartbeat(self.name, [job.beat() for _, job in held])
-        for device, job in held:
+        held = self._held()
+        beats = [job.beat() for _, job in held]
+        standings = await self.queue.heartbeat(self.name, beats)
+        for (device, job), beat in zip(held, beats, strict=True):
             match standings.get(job.claim.job.id, Standing.LOST):
                 case Standing.HELD:
-                    continue
+                    job.mark_saved(beat.parked)
                 case Standing.CANCEL:
                     await self._cancel(device, job)
                 case Standing.LOST:
@@ -246,21 +265,39 @@ class Worker:
         for ticket in job.tickets():
             await device.cancel(ticket)
 
+    def _held(self) -> list[tuple[Device, OpenJob]]:
+        return [(device, job) for device in self.devices for job in self._open[device.name].values()]
+
     async def _drain(self) -> None:
-        """Let running pictures finish, then give back the rest without counting the attempt."""
+        """Let running pictures finish, then set the rest aside; their jobs go back, the attempt not counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.drain_seconds):
-                await asyncio.gather(*(self._wait_until_empty(device) for device in self.devices))
-        for device in self.devices:
-            for job in list(self._open[device.name].values()):
-                await self._give_back(device, job)
+                await self._wait_until_empty()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.aside_seconds):
+                for device, job in self._held():
+                    for ticket in job.tickets():
+                        await device.park(ticket)
+                await self._wait_until_empty()
+        for device, job in self._held():
+            await self._give_back(device, job)
 
     async def _give_back(self, device: Device, job: OpenJob) -> None:
+        await self._save_parked(job)
         await self.queue.release(job.claim)
         _log.info("given back", extra=job.claim.job.log_context())
         await self._forget(device, job)
 
-    async def _wait_until_empty(self, device: Device) -> None:
-        while self._open[device.name]:
-            self._room[device.name].clear()
-            await self._room[device.name].wait()
+    async def _save_parked(self, job: OpenJob) -> None:
+        """Keep what has not gone with a beat; where that fails, only time is lost."""
+        try:
+            if parked := job.unsaved():
+                await self.queue.park(job.claim, parked)
+        except Exception:
+            _log.exception("what was parked is lost", extra=job.claim.job.log_context())
+
+    async def _wait_until_empty(self) -> None:
+        for device in self.devices:
+            while self._open[device.name]:
+                self._room[device.name].clear()
+                await self._room[device.name].wait()

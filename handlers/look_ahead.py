@@ -1,0 +1,29 @@
+"""What a busy device is told of the jobs that are next, so that their LoRAs are there when they come."""
+
+from dataclasses import dataclass, field
+
+from handlers.device import Device
+from handlers.imagine import read_request
+from storage.job_queue import JobQueue
+
+
+@dataclass(slots=True, kw_only=True)
+class LookAhead:
+    """Looks at the `depth` jobs that are next; each device hears of a job once for as long as it is among them."""
+
+    queue: JobQueue
+    depth: int
+    _told: dict[str, set[int]] = field(default_factory=dict)
+
+    async def tell(self, device: Device) -> None:
+        """Let the device expect what it has not been told of."""
+        told = self._told.get(device.name, set())
+        upcoming = await self.queue.upcoming(self.depth)
+        self._told[device.name] = {job.id for job in upcoming}
+        for job in upcoming:
+            if job.id not in told:
+                await device.expect(read_request(job.payload))
+
+    def forget(self, device: Device) -> None:
+        """The device has lost what it had loaded."""
+        self._told.pop(device.name, None)
