@@ -58,6 +58,17 @@ def test_a_late_request_does_not_change_the_bucket_of_one_that_runs() -> None:
     assert [turn.key.bucket for turn in turns if turn] == [2, 4, 2]
 
 
+def test_room_is_kept_for_those_whose_loras_are_on_their_way() -> None:
+    """One after the other they find it, instead of each opening a group of its own."""
+    batching = Batching(16)
+    for number in range(5):
+        batching.enter(candidate(str(number)))
+        batching.seat({SMALL: 2 * (4 - number), LARGE: 8})
+
+    assert {seat_key(batching, str(number)).bucket for number in range(5)} == {16}
+    assert len(batching.keys) == 1
+
+
 def test_a_free_seat_is_taken_at_the_next_step() -> None:
     """By the first in line, without a new group."""
     batching = seated(*(candidate(str(number)) for number in range(9)))
