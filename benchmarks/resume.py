@@ -1,0 +1,124 @@
+"""What a killed device costs: `python -m benchmarks.resume` prints how many row-steps are made twice.
+
+A picture of 30 steps is killed at a random step and begun again on another engine: from what was parked of it, and from
+nothing. The work is counted, not timed; every picture is compared with the one that nobody interrupts.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+
+from benchmarks.engine import Row
+from bot.assembly import PARK_EVERY
+from pipeline.device_messages import Rendered, Stepped
+from pipeline.device_spec import DeviceSpec
+from pipeline.engine import Engine
+from pipeline.image_request import ImageRequest, Scheduler
+
+KILLS: Final = 30
+STEPS: Final = 30
+ROUNDS: Final = 3
+SPEC: Final = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, park_every=PARK_EVERY)
+FOX: Final = ImageRequest(
+    prompt="red fox, glossy style", width=64, height=64, steps=STEPS, guidance_scale=5.0,
+    scheduler=Scheduler.DPMPP_2M, seed=7, model="pocket",
+)  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """What was heard of a picture: its steps, what was parked last, and the picture itself if it came to that."""
+
+    steps: int = 0
+    parked: bytes | None = None
+    png: bytes | None = None
+
+
+class Device:
+    """An engine that makes one picture at a time."""
+
+    def __init__(self, spec: DeviceSpec = SPEC) -> None:
+        self._engine = Engine(spec)
+        self._engine.step()
+
+    def run(self, request: ImageRequest, *, parked: bytes | None = None, dies_after: int = STEPS + 1) -> Attempt:
+        """Work on the picture to its end, or until so many steps were heard of it."""
+        attempt = Attempt()
+        self._engine.admit("fox", request, parked)
+        for event in self._events():
+            if isinstance(event, Stepped):
+                attempt.steps += 1
+                attempt.parked = event.parked or attempt.parked
+            if isinstance(event, Rendered):
+                attempt.png = event.png
+            if attempt.steps == dies_after:
+                self._engine.cancel("fox")
+        return attempt
+
+    def _events(self) -> Iterator[object]:
+        while not self._engine.idle:
+            yield from self._engine.step()
+
+
+def wasted_steps(request: ImageRequest, whole: Attempt, go_on: Callable[[Attempt], bytes | None]) -> list[int]:
+    """For each kill, the steps that were made twice; `go_on` says what the next attempt gets of the one before."""
+    first, second = Device(), Device()
+    dice = random.Random(1)  # noqa: S311  the same kills for both ways
+    wasted = []
+    for _ in range(KILLS):
+        killed = first.run(request, dies_after=dice.randint(1, STEPS - 1))
+        rest = second.run(request, parked=go_on(killed))
+        assert rest.png == whole.png, "the picture differs from the undisturbed one"
+        wasted.append(killed.steps + rest.steps - STEPS)
+    return wasted
+
+
+def resuming() -> Row:
+    """Row-steps made twice by a restart, against those made twice after what was parked."""
+    whole = Device().run(FOX)
+    request = replace(FOX, bucket=2)  # what a picture alone gets: the same on every device
+    assert Device().run(request).png == whole.png
+    restart = sum(wasted_steps(request, whole, lambda _: None))
+    resumed = sum(wasted_steps(request, whole, lambda killed: killed.parked))
+    rows = FOX.row_steps / FOX.steps
+    return Row(
+        workload=f"killed at a random step of {STEPS}, {KILLS} times, pocket, parked every {PARK_EVERY} steps",
+        against="restart",
+        theirs=restart * rows,
+        ours=resumed * rows,
+        unit="row-steps made twice",
+    )
+
+
+def parking() -> Row:
+    """What parking costs where nothing is ever killed, in the best of some rounds taken in turns."""
+    devices = (Device(replace(SPEC, park_every=0)), Device())
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for device, own in zip(devices, seconds, strict=True):
+            began = time.process_time()
+            device.run(FOX)
+            own.append(time.process_time() - began)
+    without, with_parking = map(min, seconds)
+    return Row(
+        workload=f"a picture of {STEPS} steps, pocket, parked every {PARK_EVERY} steps",
+        against="never parked",
+        theirs=without,
+        ours=with_parking,
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    print("| workload | against | theirs | ours | unit | ratio |\n|---|---|---|---|---|---|", flush=True)
+    print(resuming(), flush=True)
+    print(parking(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
