@@ -1,21 +1,20 @@
 """The engine against diffusers' documented ways, as ratios within one run.
 
-`python -m benchmarks.engine` prints a table; names of workloads as arguments run only those. Times are CPU-seconds of
-this process on one thread, so that a busy machine does not change the ratios much.
+`python -m benchmarks.engine` prints a table, records it and draws it; names of workloads as arguments run only those.
+Times are CPU-seconds of this process on one thread, so that a busy machine does not change the ratios much.
 """
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import torch
 from diffusers import StableDiffusionXLPipeline
 
+from benchmarks.measuring import HEADER, Row, cpu_seconds, plot, record
 from pipeline.device_messages import Faulted, Refused, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
@@ -24,41 +23,13 @@ from tests.pipeline.random_loras import RandomLora, random_lora
 from tests.pipeline.tiny_models import POCKET, save_nano
 
 LORAS = 8
+MIXED_TRACES = {(8, 64): (8, 15), (30, 64): (4, 7), (30, 128): (2.2, 3.3)}
+"""What each trace's ratio must be and what it is to become, by steps and size in pixels."""
+
+FIGURES = Path("docs/engine-benchmark.json")
+PLOT = Path("docs/engine-benchmark.png")
 REQUESTS = 16
 ATTENTION_AND_FEED_FORWARD = (".to_q", ".to_k", ".to_v", ".to_out.0", ".proj", ".net.2", ".proj_in", ".proj_out")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of the table."""
-
-    workload: str
-    against: str
-    theirs: float
-    ours: float
-    unit: str = "CPU-s"
-
-    def __str__(self) -> str:
-        ratio = self.theirs / self.ours
-        return (
-            f"| {self.workload} | {self.against} | {self.theirs:.3g} | {self.ours:.3g} | {self.unit} | {ratio:.1f}x |"
-        )
-
-
-@dataclass(kw_only=True)
-class Stopwatch:
-    """What a block took, once it has ended."""
-
-    seconds: float = 0.0
-
-
-@contextmanager
-def cpu_seconds() -> Iterator[Stopwatch]:
-    """Measure the processor time of all this process's threads inside the block."""
-    watch = Stopwatch()
-    began = time.process_time()
-    yield watch
-    watch.seconds = time.process_time() - began
 
 
 class Bench:
@@ -154,7 +125,10 @@ def mixed_trace(bench: Bench, *, size: int, steps: int, count: int) -> Row:
     some = requests[: max(2, count // 4)]
     theirs = bench.documented_loop(some) / len(some)
     name = f"mixed trace, {LORAS} LoRAs, {bench.model.name}, {size} px, {steps} steps"
-    return Row(workload=name, against="documented loop", theirs=theirs, ours=ours, unit="CPU-s a picture")
+    must, aim = MIXED_TRACES[steps, size]
+    return Row(
+        workload=name, against="documented loop", theirs=theirs, ours=ours, unit="CPU-s a picture", must=must, aim=aim
+    )
 
 
 def plain_trace(bench: Bench) -> Row:
@@ -168,6 +142,8 @@ def plain_trace(bench: Bench) -> Row:
         theirs=theirs,
         ours=ours,
         unit="CPU-s a picture",
+        must=2,
+        aim=3.5,
     )
 
 
@@ -203,8 +179,8 @@ def activation(bench: Bench) -> list[Row]:
         bench.pipeline.unload_lora_weights()
     name = f"adapter from host memory to first use, {bench.model.name}"
     return [
-        Row(workload=name, against="load_lora_weights", theirs=median(loads), ours=ours),
-        Row(workload=name, against="hotswap", theirs=median(swaps), ours=ours),
+        Row(workload=name, against="load_lora_weights", theirs=median(loads), ours=ours, must=50, aim=300),
+        Row(workload=name, against="hotswap", theirs=median(swaps), ours=ours, must=8, aim=20),
     ]
 
 
@@ -226,6 +202,8 @@ def join_latency(bench: Bench) -> Row:
         # Who comes at any moment of another's picture waits for the rest of it, then for a step.
         theirs=0.95 * call + call / 30,
         ours=ours.seconds,
+        must=10,
+        aim=30,
     )
 
 
@@ -238,7 +216,14 @@ def previews(bench: Bench) -> Row:
         for engine, own in zip(engines, times, strict=True):
             own.append(run_engine(engine, requests))
     without, with_previews = (min(own) for own in times)
-    return Row(workload="previews every 3 steps, pocket", against="none", theirs=without, ours=with_previews)
+    return Row(
+        workload="previews every 3 steps, pocket",
+        against="none",
+        theirs=without,
+        ours=with_previews,
+        must=0.97,
+        aim=0.99,
+    )
 
 
 def _is_usual(name: str) -> bool:
@@ -246,7 +231,7 @@ def _is_usual(name: str) -> bool:
 
 
 def main(wanted: list[str]) -> None:
-    """Print the table, line by line as it is measured."""
+    """Measure, line by line: printed, recorded and drawn."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -264,11 +249,12 @@ def main(wanted: list[str]) -> None:
             "trace-30": lambda: mixed_trace(nano, size=64, steps=30, count=8),
             "trace-30-large": lambda: mixed_trace(nano, size=128, steps=30, count=8),
         }
-        print("| workload | against | theirs | ours | unit | ratio |\n|---|---|---|---|---|---|", flush=True)
+        print(HEADER, flush=True)
         for key in wanted or list(workloads):
             rows = workloads[key]()
-            for row in rows if isinstance(rows, list) else [rows]:
-                print(row, flush=True)
+            rows = rows if isinstance(rows, list) else [rows]
+            print(*rows, sep="\n", flush=True)
+            plot(record(rows, FIGURES), PLOT)
 
 
 if __name__ == "__main__":
