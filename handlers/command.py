@@ -83,7 +83,8 @@ Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
 class Command:
     """A command: its words, its options, who may call it, and the handler that answers.
 
-    `private` says that the answer is for the caller alone, which some platforms must know before they ask.
+    `private` says that the answer is for the caller alone, which some platforms must know before they ask; `notes` are
+    what `/help` adds to the options.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Command:
     options: tuple[Option, ...] = ()
     audience: Audience = Audience.EVERYONE
     private: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def has_advanced(self) -> bool:

@@ -21,7 +21,7 @@ async def help_(call: Call, studio: Studio) -> Message:
 
 
 def _one(command: Command) -> Message:
-    lines = [f"For example: {command.example}", *(_option_line(option) for option in command.options)]
+    lines = [f"For example: {command.example}", *(_option_line(option) for option in command.options), *command.notes]
     return Message(headline=f"/{command.name}: {command.help}", lines=tuple(lines), private=True)
 
 

@@ -13,7 +13,7 @@ from handlers.command import Command, Completion, Option, OptionKind
 from handlers.job_messages import waiting
 from handlers.message import Button, Message, Verb
 from handlers.permissions import check_permission
-from handlers.prompt_syntax import expand, read_loras
+from handlers.prompt_syntax import check_weights, expand, read_loras
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import (
@@ -42,6 +42,7 @@ async def imagine(call: Call, studio: Studio) -> Message:
     request = _request(call.arguments, facts, studio.new_seed())
     _refuse_loras(request.prompt)
     prompts = expand(request.prompt)
+    check_weights(prompts, request.negative_prompt)
     if len(prompts) == 1:
         return await submit(call, studio, replace(request, prompt=prompts[0]))
     if call.arguments.switch("all"):
@@ -221,5 +222,10 @@ COMMAND: Final = Command(
         Option(name="variation", help="Steps towards other seeds, as seed:strength", advanced=True),
         Option(name="all", help="Make all of {a|b} unasked", kind=OptionKind.SWITCH, advanced=True),
         Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
+    ),
+    notes=(
+        "(word:1.3) counts for more, (word:0.7) for less, up to 2 and down to 0; (word) is 1.1, [word] a little less",
+        r"\( and \) are brackets that weigh nothing, and so is a bracket without its partner",
+        "{red|blue} fox stands for two prompts",
     ),
 )

@@ -1,14 +1,16 @@
 """What members of other tools write into a prompt: `{red|blue}` for several prompts, `<lora:name:0.8>` for a LoRA.
 
-Weights such as `(word:1.2)` are left to the text encoders.
+Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode stage reads them.
 """
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import InvalidRequest
+from pipeline.prompt_weights import read_weights
 
 MAX_PROMPTS: Final = 16
 
@@ -40,6 +42,13 @@ def expand(prompt: str) -> tuple[str, ...]:
     prompts = tuple(dict.fromkeys(whole for choice in choices for whole in expand(choice)))
     _check_count(len(prompts))
     return prompts
+
+
+def check_weights(prompts: Iterable[str], negative_prompt: str) -> None:
+    """Refuse a weight that no device would take before it is queued; raises InvalidRequest."""
+    for prompt in prompts:
+        read_weights(prompt)
+    read_weights(negative_prompt, "negative prompt")
 
 
 def _check_count(count: int) -> None:

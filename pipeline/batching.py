@@ -12,11 +12,15 @@ BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What must be equal for two rows to meet in one call: the checkpoint and the latent size."""
+    """What must be equal for two rows to meet in one call: the checkpoint, the latent size, the length of the texts.
+
+    `windows` counts the text encoders' windows that a row's prompt takes.
+    """
 
     checkpoint: str
     height: int
     width: int
+    windows: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,14 @@ class LoadedModel:
         return self._checkpoint.scale_factor
 
     def shape(self, request: ImageRequest) -> Shape:
-        """Which requests `request` may share a call with."""
+        """Which requests `request` may share a call with; raises InvalidRequest where its texts are too long."""
         factor = self.scale_factor
-        return Shape(checkpoint=self.facts.name, height=request.height // factor, width=request.width // factor)
+        return Shape(
+            checkpoint=self.facts.name,
+            height=request.height // factor,
+            width=request.width // factor,
+            windows=self._encoder.windows(request),
+        )
 
     def begin(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Rendering:
         """The encode stage: the request at its first step."""

@@ -10,8 +10,14 @@ import torch
 from torch import Tensor
 
 from pipeline.adapters import Adapter, AdapterPool, Part, RowStack, pages_needed
+from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
 from pipeline.model_facts import ModelFamily
+from pipeline.prompt_weights import is_plain, plain_text, read_weights
+from pipeline.weighted_text import WeightedText
+
+MAX_WINDOWS: Final = 8
+"""About 600 tokens; every window costs the UNet's keys and values anew."""
 
 _REMEMBERED_TEXTS: Final = 128
 
@@ -65,13 +71,18 @@ class TextEncoder:
         ).input_ids
         return ids.to(self.device)
 
+    def has_room_for(self, text: str) -> bool:
+        """Whether `tokens` would cut nothing off."""
+        return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
+
 
 class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
 
     Each text is encoded by itself, so that a picture's conditioning never depends on who else is being encoded; what
-    was encoded lately, with the same LoRAs, is remembered. `zero_empty_negative` is the model's
-    `force_zeros_for_empty_prompt`: no negative prompt means zeros.
+    was encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's
+    two texts take different numbers of windows, the empty text fills the shorter one up. `zero_empty_negative` is the
+    model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
     """
 
     def __init__(
@@ -88,13 +99,19 @@ class PromptEncoder:
         self._zero_empty_negative = zero_empty_negative
         self._remembered: OrderedDict[tuple[str, object], Embedding] = OrderedDict()
 
+    def windows(self, request: ImageRequest) -> int:
+        """How many windows of 77 tokens each of the request's rows takes; raises InvalidRequest past MAX_WINDOWS."""
+        texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
+        return max(self._windows(text, field) for field, text in texts.items())
+
     @torch.inference_mode()
     def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
         """The conditioning of `request`, whose LoRAs are `adapters`: two rows with guidance, else one."""
         scales = [lora.effective_text_encoder_scale for lora in request.loras]
         parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
         parts = [part for part in parts if any(network != "unet" for network, _ in part.adapter.pages)]
-        texts = [self._embed(request.prompt, parts)]
+        windows = self.windows(request)
+        texts = [self._embed_filled(request.prompt, parts, windows)]
         if request.guided:
             texts.insert(0, self._embed_negative(request.negative_prompt, parts, like=texts[0]))
         states = torch.cat([states for states, _ in texts])
@@ -109,10 +126,19 @@ class PromptEncoder:
         if not text and self._zero_empty_negative:
             states, pooled = like
             return torch.zeros_like(states), torch.zeros_like(pooled)
-        return self._embed(text, parts)
+        window = self._encoders[0].tokenizer.model_max_length
+        return self._embed_filled(text, parts, windows=like[0].shape[1] // window)
+
+    def _embed_filled(self, text: str, parts: Sequence[Part], windows: int) -> Embedding:
+        """As `_embed`, filled up with the empty text to so many windows."""
+        states, pooled = self._embed(text, parts)
+        missing = windows - states.shape[1] // self._encoders[0].tokenizer.model_max_length
+        if not missing:
+            return states, pooled
+        return torch.cat([states, *[self._embed("", parts)[0]] * missing], dim=1), pooled
 
     def _embed(self, text: str, parts: Sequence[Part]) -> Embedding:
-        """States (1, 77, width) and the last encoder's pooled output (1, width), remembered."""
+        """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
         key = (text, tuple((part.adapter.key, part.scale) for part in parts))
         if key not in self._remembered:
             with ExitStack() as running:
@@ -130,12 +156,36 @@ class PromptEncoder:
         return stack
 
     def _run(self, text: str) -> Embedding:
+        """A plain text that fits goes straight through, as in diffusers; so does what is pooled of any other."""
+        fragments = read_weights(text)
+        words = plain_text(fragments)
+        states, pooled = self._run_plain(words)
+        if is_plain(fragments) and self._encoders[0].has_room_for(words):
+            return states, pooled
+        penultimate = self._family is ModelFamily.SDXL
+        weighted = [WeightedText(encoder, fragments, penultimate=penultimate).states() for encoder in self._encoders]
+        return torch.cat(weighted, dim=-1), pooled
+
+    def _run_plain(self, text: str) -> Embedding:
         if self._family is ModelFamily.SD15:
             output = self._encoders[0].model(self._encoders[0].tokens(text))
             return output.last_hidden_state, output.pooler_output
         outputs = [encoder.model(encoder.tokens(text), output_hidden_states=True) for encoder in self._encoders]
         # SDXL was trained on the layer before the last of both encoders.
         return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
+
+    def _windows(self, text: str, field: str) -> int:
+        fragments = read_weights(text, field)
+        encoder = self._encoders[0]
+        if encoder.has_room_for(plain_text(fragments)) and is_plain(fragments):
+            return 1
+        windows = WeightedText(encoder, fragments, penultimate=False).windows()
+        if windows > MAX_WINDOWS:
+            raise InvalidRequest(
+                field,
+                f"The {field} takes {windows} windows of 75 tokens; shorten it to {MAX_WINDOWS}, about 450 words.",
+            )
+        return windows
 
 
 def _zeros(like: Tensor | None, rows: int) -> Tensor | None:

@@ -143,3 +143,17 @@ async def test_help_names_every_command_and_explains_each(studio: Studio, call: 
     assert "--steps: Denoising steps (1 to 150)" in lines
     with pytest.raises(UserError, match="no command /paint"):
         await call("help", command="paint")
+
+
+async def test_weights_stay_in_the_prompt_and_a_wrong_one_is_a_sentence(
+    studio: Studio, guild: Guild, call: CallCommand
+) -> None:
+    """Before anything is queued, in each prompt that `{a|b}` stands for, and in the negative one."""
+    message = await call("imagine", prompt="a (red:1.3) fox :)", negative="[blue]")
+
+    request = await _request_of(studio, guild, message.job_id)
+    assert (request.prompt, request.negative_prompt) == ("a (red:1.3) fox :)", "[blue]")
+    for wrong in ({"prompt": "{a|(b:3)} fox"}, {"prompt": "fox", "negative": "(b:3)"}):
+        with pytest.raises(InvalidRequest, match=r"The weight of 'b' is 3; use 0 to 2, or write \\\( and \\\)"):
+            await call("imagine", **wrong)
+    assert any("(word:1.3)" in line for line in (await call("help", command="imagine")).lines)
