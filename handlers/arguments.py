@@ -69,7 +69,7 @@ def _converted(option: Option, value: Value) -> Value:
             return _ranged(option, value, whole=False)
         case OptionKind.SWITCH:
             return value if isinstance(value, bool) else _switch(option, str(value))
-        case OptionKind.CHANNEL | OptionKind.ROLE:
+        case OptionKind.CHANNEL | OptionKind.ROLE | OptionKind.MEMBER:
             return _mentioned(option, str(value))
 
 
@@ -95,8 +95,8 @@ def _ranged(option: Option, value: Value, *, whole: bool) -> float:
 
 
 def _mentioned(option: Option, text: str) -> str:
-    """The id in a mention as chats write it (<#123>, <@&123>, <#C1|general>, <!subteam^S1|@art>), or `text` itself."""
-    match = re.fullmatch(r"<(?:#|@&|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>|([A-Za-z0-9_-]+)", text.strip())
+    """The id in a mention as chats write it (<#1>, <@&1>, <@1>, <#C1|name>, <!subteam^S1|@art>), or `text` itself."""
+    match = re.fullmatch(r"<(?:#|@[&!]?|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>|([A-Za-z0-9_-]+)", text.strip())
     if match is None:
         raise InvalidRequest(option.name, f"{option.name} '{text}' is unclear; pick one from the list.")
     return str(match[1] or match[2])

@@ -21,6 +21,7 @@ class OptionKind(Enum):
     SWITCH = "switch"
     CHANNEL = "channel"
     ROLE = "role"
+    MEMBER = "member"
 
 
 class Completion(Enum):

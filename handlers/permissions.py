@@ -1,13 +1,20 @@
 """Who may do what in a guild."""
 
+from dataclasses import replace
+
 from handlers.call import Call, Member
 from pipeline.errors import UserError
-from storage.guilds import Guild
+from storage.guilds import Guild, GuildSettings
 from storage.jobs import Job
 
 
 class NotAllowed(UserError):
     """The guild's settings, or plain ownership, say no."""
+
+
+def with_rights(member: Member, settings: GuildSettings) -> Member:
+    """The member, an admin also where one of the guild's admins made them one."""
+    return replace(member, is_admin=True) if member.id in settings.admins else member
 
 
 def check_permission(call: Call, command: str) -> None:

@@ -43,6 +43,7 @@ def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSetti
             old.allowed_channels, added=given.text("allow-channel"), removed=given.text("forget-channel")
         ),
         command_roles=_roles(old, given, studio),
+        admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
     )
 
 
@@ -74,6 +75,7 @@ def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
         f"Channels where pictures are made: {channels}",
     ]
     lines += [f"/{command} only for roles: {', '.join(roles)}" for command, roles in shown.command_roles]
+    lines += [f"Admins here besides the platform's own: {', '.join(shown.admins)}"] if shown.admins else []
     return Message(headline=headline, lines=tuple(lines), private=True)
 
 
@@ -106,5 +108,7 @@ COMMAND: Final = Command(
         Option(name="command", help="The command that a role is for", completion=Completion.COMMANDS),
         Option(name="allow-role", help="Only these roles may use it", kind=OptionKind.ROLE),
         Option(name="forget-role", help="Take a role off the list", kind=OptionKind.ROLE),
+        Option(name="name-admin", help="Let this member decide here too", kind=OptionKind.MEMBER),
+        Option(name="forget-admin", help="Let them decide no longer", kind=OptionKind.MEMBER),
     ),
 )

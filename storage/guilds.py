@@ -30,7 +30,8 @@ class GuildSettings:
     """What a guild's admins decide.
 
     `max_pixels` bounds width times height; `allowed_channels` are channel ids, none meaning all; `command_roles` pairs
-    a command's name with the ids of the roles that may use it, a command without a pair being open to everyone.
+    a command's name with the ids of the roles that may use it, a command without a pair being open to everyone;
+    `admins` are the ids of members whom an admin made one too.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -40,6 +41,7 @@ class GuildSettings:
     private_by_default: bool = False
     allowed_channels: tuple[str, ...] = ()
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    admins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, value, low, high in (
@@ -52,6 +54,11 @@ class GuildSettings:
     def roles_for(self, command: str) -> tuple[str, ...]:
         """The ids of the roles that may use `command`; none means everyone."""
         return dict(self.command_roles).get(command, ())
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The ids of all roles that any command asks for."""
+        return frozenset(role for _, roles in self.command_roles for role in roles)
 
 
 _SETTINGS: Final = TypeAdapter(GuildSettings)

@@ -23,6 +23,7 @@ from handlers.command import Command, Option
 from handlers.completion import Suggestion, complete
 from handlers.form import Form, advanced_form, submit_form
 from handlers.message import Message, Mood
+from handlers.permissions import with_rights
 from handlers.studio import Studio
 from handlers.text_call import parse_text
 from pipeline.errors import UserError
@@ -112,7 +113,7 @@ class FrontDesk:
         if option.completion is None:
             return ()
         guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
-        member = member_of(interaction)
+        member = with_rights(member_of(interaction), guild.settings)
         return await complete(option.completion, typed, guild=guild, member=member, studio=self.studio)
 
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
@@ -207,9 +208,10 @@ class FrontDesk:
         await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())
 
     async def _caller(self, interaction: Interaction, message_id: str | None, *, private: bool) -> Caller:
+        guild = await self.guilds.read(interaction)
         return Caller(
-            guild=await self.guilds.read(interaction),
-            member=member_of(interaction),
+            guild=guild,
+            member=with_rights(member_of(interaction), guild.settings),
             reply=address_of(interaction, message_id, private=private),
         )
 

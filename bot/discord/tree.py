@@ -15,6 +15,11 @@ from handlers.command import Audience, Command, Option, OptionKind
 
 _ADVANCED: Final = "advanced"
 _MAX_SUGGESTION: Final = 100
+_POINTED: Final = {
+    OptionKind.CHANNEL: discord.TextChannel,
+    OptionKind.ROLE: discord.Role,
+    OptionKind.MEMBER: discord.User,
+}
 
 Interaction = discord.Interaction[Any]
 Complete = Callable[[Interaction, str], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
@@ -108,10 +113,8 @@ def _annotation(option: Option) -> object:
             return _range(float, option)
         case OptionKind.SWITCH:
             return bool
-        case OptionKind.CHANNEL:
-            return discord.TextChannel
-        case OptionKind.ROLE:
-            return discord.Role
+        case OptionKind.CHANNEL | OptionKind.ROLE | OptionKind.MEMBER:
+            return _POINTED[option.kind]
         case _:
             assert_never(option.kind)
 
@@ -123,8 +126,9 @@ def _range(kind: type[int] | type[float], option: Option) -> object:
 
 
 def _native(value: Any) -> Value:
-    """A value as handlers take it: channels and roles by their ids."""
-    return str(value.id) if isinstance(value, discord.Role | discord.TextChannel) else value
+    """A value as handlers take it: channels, roles and members by their ids."""
+    by_id = isinstance(value, discord.Role | discord.TextChannel | discord.User | discord.Member)
+    return str(value.id) if by_id else value
 
 
 def _identifier(name: str) -> str:

@@ -6,6 +6,7 @@ from bot.slack.members import Members
 from bot.slack.tenant import Tenant
 from bot.slack.visit import Visit
 from handlers.call import Caller
+from handlers.permissions import with_rights
 from handlers.studio import Studio
 from storage.guilds import Guild, Platform
 
@@ -21,7 +22,8 @@ class Callers:
     async def caller(self, visit: Visit) -> Caller:
         """The visitor in their workspace's guild, with the settings that stand now."""
         guild = await self.guild(visit)
-        return Caller(guild=guild, member=await self.members.member(visit), reply=visit.reply)
+        member = await self.members.member(visit, guild.settings.roles)
+        return Caller(guild=guild, member=with_rights(member, guild.settings), reply=visit.reply)
 
     async def guild(self, visit: Visit) -> Guild:
         """The guild of the visitor's workspace, with the settings that stand now."""

@@ -7,7 +7,8 @@ from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
 from handlers.command import Command, Option
 
 BOT_SCOPES: Final = (
-    "app_mentions:read", "chat:write", "commands", "files:read", "files:write", "im:write", "users:read",
+    "app_mentions:read", "chat:write", "commands", "files:read", "files:write", "im:write", "usergroups:read",
+    "users:read",
 )  # fmt: skip
 _EVENTS: Final = ("app_home_opened", "app_mention", "app_uninstalled", "tokens_revoked")
 _HINT: Final = 1000

@@ -1,6 +1,7 @@
 """A form as a Slack modal, and the entries that come back from one."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
@@ -126,11 +127,16 @@ def _element(option: Option, value: str) -> Block:
             return _select(option.choices, value)
         case OptionKind.SWITCH:
             return _select(("on", "off"), value)
-        case OptionKind.CHANNEL:
-            there = {"initial_conversation": value} if value else {}
-            return {"type": "conversations_select", **there}
+        case OptionKind.CHANNEL | OptionKind.MEMBER:
+            kind = "conversation" if option.kind is OptionKind.CHANNEL else "user"
+            return {"type": f"{kind}s_select", **({f"initial_{kind}": _id(value)} if value else {})}
         case _:
             assert_never(option.kind)
+
+
+def _id(text: str) -> str:
+    """What "<#C1|general>" or "<@U1|ada>" points to."""
+    return re.sub(r"^<[#@]([A-Z0-9]+)(?:\|[^>]*)?>$", r"\1", text.strip())
 
 
 def _number(option: Option, value: str) -> Block:
@@ -154,4 +160,4 @@ def _entered(state: Mapping[str, Any]) -> str:
     selected = state.get("selected_option")
     if selected:
         return str(selected["value"])
-    return str(state.get("value") or state.get("selected_conversation") or "")
+    return str(state.get("value") or state.get("selected_conversation") or state.get("selected_user") or "")

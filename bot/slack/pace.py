@@ -10,10 +10,16 @@ from typing import Final
 from handlers.chat_platform import TryLater
 
 # Slack's tiers, in calls a minute; the window is a little longer than its minute, since requests travel.
+_TIER_2: Final = 20
 _TIER_3: Final = 50
 _TIER_4: Final = 100
 _WINDOW_SECONDS: Final = 62.0
-_TIER_3_METHODS: Final = frozenset({"chat.update", "chat.delete", "conversations.open"})
+_LIMITS: Final = {
+    "chat.update": _TIER_3,
+    "chat.delete": _TIER_3,
+    "conversations.open": _TIER_3,
+    "usergroups.users.list": _TIER_2,
+}
 # A message a second for each channel.
 _POST_SECONDS: Final = 1.1
 # What progress leaves to results, and how evenly it spreads the rest.
@@ -61,4 +67,4 @@ def _limit(method: str, channel: str | None) -> tuple[str, int, float]:
     """Under which name calls are counted, and how many are allowed in how many seconds."""
     if method == "chat.postMessage":
         return f"{method} {channel}", 1, _POST_SECONDS
-    return method, _TIER_3 if method in _TIER_3_METHODS else _TIER_4, _WINDOW_SECONDS
+    return method, _LIMITS.get(method, _TIER_4), _WINDOW_SECONDS

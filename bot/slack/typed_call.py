@@ -15,6 +15,7 @@ _NAMED: Final = re.compile(r"<([@#])[A-Z0-9]+\|([^>]*)>")
 _LINK: Final = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>")
 _MENTION: Final = re.compile(r"^\s*<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
 _MAX_UNKNOWN: Final = 10
+_POINTING: Final = frozenset({OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MEMBER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ def by_mention(text: str, studio: Studio) -> TypedCall:
 
 
 def plain_words(call: TypedCall) -> TypedCall:
-    """The call without Slack's markup: "<#C1|general>" is "#general", but for commands that ask for channels."""
-    if any(option.kind in {OptionKind.CHANNEL, OptionKind.ROLE} for option in call.command.options):
+    """The call without Slack's markup: "<#C1|general>" is "#general", but for commands that ask for such things."""
+    if any(option.kind in _POINTING for option in call.command.options):
         return TypedCall(command=call.command, text=unescaped(call.text))
     text = _NAMED.sub(lambda match: match[1] + match[2], call.text)
     return TypedCall(command=call.command, text=unescaped(_LINK.sub(lambda match: match[1], text)))

@@ -93,6 +93,48 @@ async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone,
     assert "not made in this channel" in (await bob.sees(lambda w: _last(w.private("UBOB"), "channel"))).words
 
 
+async def test_an_admin_names_another_and_takes_it_back(eve: Someone, bob: Someone) -> None:
+    """Besides who is admin for Slack; the log tells who did it."""
+    await eve.command("/limner", "settings --name-admin <@UBOB|bob>")
+    assert "besides the platform's own: UBOB" in (await eve.sees(told("UEVE"))).words
+
+    await bob.command("/limner", "settings log")
+    assert "eve · admins: () → ('UBOB',)" in (await bob.sees(lambda w: _last(w.private("UBOB"), "eve"))).words
+    await bob.command("/limner", "settings --forget-admin <@UBOB|bob>")
+    await bob.sees(lambda w: _last(w.private("UBOB"), "Saved"))
+    await bob.command("/limner", "settings")
+
+    assert await bob.sees(lambda w: _last(w.private("UBOB"), "for the admins"))
+
+
+async def test_a_command_may_be_for_a_user_group(eve: Someone, ada: Someone, bob: Someone) -> None:
+    """Slack's user groups stand where Discord has roles; the workspace is asked for few of them, and seldom."""
+    ada.workspace.groups["SART"] = ["UADA"]
+    await eve.command("/limner", "settings --command imagine --allow-role <!subteam^SART|@art>")
+    await eve.sees(lambda w: _last(w.private("UEVE"), "Saved"))
+
+    await bob.command("/imagine", "red fox")
+    assert "needs a role" in (await bob.sees(told("UBOB"))).words
+    await ada.command("/imagine", "red fox")
+
+    assert await ada.sees(finished)
+    assert ada.slack.called("usergroups.users.list") == [{"usergroup": "SART"}]
+
+
+async def test_a_group_that_slack_does_not_tell_of_lets_nobody_in(eve: Someone, ada: Someone) -> None:
+    """Without usergroups:read; an admin is let in all the same."""
+    ada.workspace.groups["SART"] = ["UADA"]
+    ada.workspace.scopes -= {"usergroups:read"}
+    await eve.command("/limner", "settings --command imagine --allow-role SART")
+    await eve.sees(lambda w: _last(w.private("UEVE"), "Saved"))
+
+    await ada.command("/imagine", "red fox")
+    assert "needs a role" in (await ada.sees(told("UADA"))).words
+    await eve.command("/imagine", "red fox")
+
+    assert await eve.sees(finished)
+
+
 async def test_an_export_comes_as_a_file_in_a_direct_message(ada: Someone) -> None:
     """Whoever asks gets everything, and nobody else sees it."""
     await ada.command("/imagine", "red fox")

@@ -123,6 +123,12 @@ async def _user_info(call: Call) -> Answer:
     }  # fmt: skip
 
 
+async def _group_users(call: Call) -> Answer:
+    if call.get("usergroup") not in call.workspace.groups:
+        raise Refused("no_such_subteam")
+    return {"users": list(call.workspace.groups[call.get("usergroup")])}
+
+
 async def _delete_message(call: Call) -> Answer:
     message = call.workspace.message(call.get("channel"), call.get("ts"))
     if message is None:
@@ -236,6 +242,7 @@ METHODS: Final[dict[str, Handler]] = {
     "files.delete": _delete_file,
     "conversations.open": _open_conversation,
     "users.info": _user_info,
+    "usergroups.users.list": _group_users,
     "files.getUploadURLExternal": _upload_url,
     "files.completeUploadExternal": _complete_upload,
     "files.info": _file_info,

@@ -8,7 +8,16 @@ from typing import Any
 _numbers = itertools.count(1)
 
 BOT_SCOPES = frozenset(
-    {"commands", "chat:write", "files:write", "files:read", "users:read", "im:write", "app_mentions:read"}
+    {
+        "commands",
+        "chat:write",
+        "files:write",
+        "files:read",
+        "users:read",
+        "usergroups:read",
+        "im:write",
+        "app_mentions:read",
+    }
 )
 
 
@@ -102,6 +111,7 @@ class Workspace:
     refresh_token: str | None = None
     revoked: set[str] = field(default_factory=set)
     people: dict[str, Person] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     messages: list[PostedMessage] = field(default_factory=list)
     files: dict[str, StoredFile] = field(default_factory=dict)
