@@ -3,14 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import RLock
 
 from pipeline.lora_pages import LoraPages
 
 
 class LoraCache:
-    """The LoRAs of one model by key, least recently used first out; `budget` is in bytes.
+    """The LoRAs of one model by key; `budget` is in bytes, and one alone may be larger.
 
-    `load` reads one from disk, on a thread beside the engine's, so that no step waits for a disk.
+    To make room the least recently used goes first, and one that was wanted and not yet taken goes last. `load` reads
+    one from disk, on a thread beside the engine's, so that no step waits for a disk.
     """
 
     def __init__(self, load: Callable[[str], LoraPages], budget: int) -> None:
@@ -18,42 +20,59 @@ class LoraCache:
         self._budget = budget
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loras")
         self._loras: OrderedDict[str, Future[LoraPages]] = OrderedDict()
+        self._not_taken: set[str] = set()
+        self._lock = RLock()
 
     @property
     def size(self) -> int:
         """Bytes of all that are loaded."""
-        return sum(lora.result().size for lora in self._loras.values() if _loaded(lora))
+        with self._lock:
+            return sum(lora.result().size for lora in self._loras.values() if _loaded(lora))
 
     def want(self, key: str) -> None:
         """Begin to load `key` unless it is here or on its way."""
-        if key not in self._loras:
-            self._loras[key] = self._loader.submit(self._load, key)
-        self._loras.move_to_end(key)
+        self._wanted(key)
 
     def take(self, key: str, timeout: float) -> LoraPages | None:
         """The LoRA, or None if it is still on its way after `timeout` seconds; raises what loading it raised."""
-        self.want(key)
-        lora = self._loras[key]
+        lora = self._wanted(key)
         try:
-            pages = lora.result(timeout)
+            return lora.result(timeout)
         except TimeoutError:
             return None
         except Exception:
             # The file may be mended by the time someone asks again.
-            del self._loras[key]
+            self._loras.pop(key, None)
             raise
-        self._shrink(keep=key)
-        return pages
+        finally:
+            if lora.done():
+                self._not_taken.discard(key)
 
     def close(self) -> None:
         """End the thread."""
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def _shrink(self, keep: str) -> None:
-        for key in [key for key, lora in self._loras.items() if key != keep and _loaded(lora)]:
-            if self.size <= self._budget:
+    def _wanted(self, key: str) -> Future[LoraPages]:
+        with self._lock:
+            self._not_taken.add(key)
+            if key not in self._loras:
+                self._loras[key] = self._loader.submit(self._bring, key)
+            self._loras.move_to_end(key)
+            return self._loras[key]
+
+    def _bring(self, key: str) -> LoraPages:
+        pages = self._load(key)
+        with self._lock:
+            self._make_room(pages.size)
+        return pages
+
+    def _make_room(self, needed: int) -> None:
+        loaded = [key for key, lora in self._loras.items() if _loaded(lora)]
+        for key in sorted(loaded, key=self._not_taken.__contains__):
+            if self.size + needed <= self._budget:
                 return
             del self._loras[key]
+            self._not_taken.discard(key)
 
 
 def _loaded(lora: Future[LoraPages]) -> bool:

@@ -216,6 +216,18 @@ def test_host_memory_is_bounded(cache: LoraCache, gate: Event) -> None:
     assert list(cache._loras) == ["a", "c"]
 
 
+def test_loading_ahead_keeps_within_the_bound_too(cache: LoraCache, gate: Event) -> None:
+    """What was used goes before what somebody still waits for, and then who has waited longest."""
+    gate.set()
+    cache.take("used", 10)
+    for key in ("a", "b", "c"):
+        cache.want(key)
+    cache._loader.shutdown(wait=True)
+
+    assert set(cache._loras) == {"b", "c"}
+    assert cache.size == 2 * PAGE_BYTES
+
+
 def test_what_cannot_be_loaded_is_tried_again(cache: LoraCache, gate: Event) -> None:
     """The file may be there by then."""
     gate.set()
