@@ -4,6 +4,7 @@
 Times are CPU-seconds of this process on one thread, so that a busy machine does not change the ratios much.
 """
 
+import asyncio
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from statistics import median
 import torch
 from diffusers import StableDiffusionXLPipeline
 
+from benchmarks.fairness import light_guild
 from benchmarks.measuring import HEADER, Row, cpu_seconds, plot, record
+from benchmarks.resume import resuming
 from pipeline.device_messages import Faulted, Refused, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
@@ -248,6 +251,8 @@ def main(wanted: list[str]) -> None:
             "join": lambda: join_latency(pocket),
             "trace-30": lambda: mixed_trace(nano, size=64, steps=30, count=8),
             "trace-30-large": lambda: mixed_trace(nano, size=128, steps=30, count=8),
+            "light-guild": lambda: asyncio.run(light_guild()),
+            "resume": resuming,
         }
         print(HEADER, flush=True)
         for key in wanted or list(workloads):

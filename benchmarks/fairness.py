@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.measuring import HEADER, Row
 from storage.database import Database, migrate
 from storage.guilds import GuildStore, Platform
 from storage.job_queue import Claim, JobQueue
@@ -164,19 +165,18 @@ def _new_job(guild_id: int, asked: Asked) -> NewJob:
     )  # fmt: skip
 
 
-async def light_guild() -> tuple[str, ...]:
-    """The light guild's p95 beside the heavy one, against alone and against a plain line."""
+async def light_guild() -> list[Row]:
+    """The light guild's p95 beside the heavy one, against its p95 alone and against a plain line."""
     arrivals = traffic(SEATS)
     beside = p95(await through_the_queue(arrivals, SEATS))
     alone = p95(await through_the_queue([asked for asked in arrivals if asked.guild == LIGHT], SEATS))
     line = p95(first_come_first_served(arrivals, SEATS))
     name = f"a light guild's p95 while another sends {HEAVY_SHARE:.0%} of {LOAD:g} times what {SEATS} seats can do"
-    return iter(
-        (
-            f"| {name} | alone | {alone:.3g} | {beside:.3g} | s, simulated | {beside / alone:.2f}x |",
-            f"| {name} | first come, first served | {line:.3g} | {beside:.3g} | s, simulated | {line / beside:.1f}x |",
-        )
-    )
+    unit = "s, simulated"
+    return [
+        Row(workload=name, against="alone", theirs=alone, ours=beside, unit=unit, must=2, aim=1.3, at_most=True),
+        Row(workload=name, against="first come, first served", theirs=line, ours=beside, unit=unit, must=1, aim=10),
+    ]
 
 
 async def backlogged_guilds() -> str:
@@ -188,14 +188,12 @@ async def backlogged_guilds() -> str:
     ]
     ours, line = jain(await through_the_queue(arrivals, SEATS)), jain(first_come_first_served(arrivals, SEATS))
     name = f"Jain's index of {BACKLOGGED_GUILDS} backlogged guilds, jobs of 1 to {BACKLOGGED_GUILDS} times the length"
-    return f"| {name} | first come, first served | {line:.3f} | {ours:.3f} | index | {ours / line:.2f}x |"
+    return f"| {name} | first come, first served | {line:.3f} | {ours:.3f} | index | {ours / line:.2f}x | | |"
 
 
 async def main() -> None:
     """Print the table."""
-    print("| workload | against | theirs | ours | unit | ratio |\n|---|---|---|---|---|---|", flush=True)
-    for row in await light_guild():
-        print(row, flush=True)
+    print(HEADER, *await light_guild(), sep="\n", flush=True)
     print(await backlogged_guilds(), flush=True)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from benchmarks.engine import Row
+from benchmarks.measuring import HEADER, Row
 from bot.assembly import PARK_EVERY
 from pipeline.device_messages import Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
@@ -91,6 +91,8 @@ def resuming() -> Row:
         theirs=restart * rows,
         ours=resumed * rows,
         unit="row-steps made twice",
+        must=5,
+        aim=15,
     )
 
 
@@ -109,13 +111,15 @@ def parking() -> Row:
         against="never parked",
         theirs=without,
         ours=with_parking,
+        must=0.97,
+        aim=0.99,
     )
 
 
 def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    print("| workload | against | theirs | ours | unit | ratio |\n|---|---|---|---|---|---|", flush=True)
+    print(HEADER, flush=True)
     print(resuming(), flush=True)
     print(parking(), flush=True)
 
