@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.command import Command
 
 _log = logging.getLogger(__name__)
+
+_Listener = Callable[[Ack, Body], Awaitable[None]]
 
 NOT_INSTALLED = "Limner is no longer installed in this workspace; ask an admin to install it again."
 
@@ -74,6 +77,11 @@ class Desk:
     removal: Removal
     names: CommandNames
     commands: tuple[Command, ...]
+    once: Once
+
+
+class _HeardBefore(Exception):
+    """Another process, or this one before it was started anew, has heard the payload."""
 
 
 def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
@@ -86,22 +94,22 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
         authorize=Authorize(workspaces),  # type: ignore[arg-type] # Bolt takes an AsyncAuthorize, and says so only in its code
         user_facing_authorize_error_message=NOT_INSTALLED,
     )
-    once = Once()
 
     async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
-        if not once.is_new(body):
+        if not desk.once.is_new(body):
             return BoltResponse(status=200)
         await next()
         return None
 
     app.middleware(hear_once)
     _listen_to_commands(app, desk)
-    app.action(re.compile(r"^v\d+:"))(desk.listeners.button)
+    app.action(re.compile(r"^v\d+:"))(_first(desk, desk.listeners.button))
     app.action(re.compile(f"^{OPEN_FORM}:"))(desk.listeners.open_form)
     app.options(re.compile(f"^{OPTION_ACTION}:"))(desk.listeners.suggest)
+    # A form is answered after the work, since what is wrong stands in the answer; Slack never sends one twice.
     app.view(CALLBACK)(desk.listeners.submission)
     app.message_shortcut(USE_PICTURE)(desk.shortcut.used)
-    app.event("app_mention")(desk.listeners.mention)
+    app.event("app_mention")(_first(desk, desk.listeners.mention))
     app.event("app_home_opened")(desk.home.opened)
     app.event("app_uninstalled")(desk.removal.uninstalled)
     app.event("tokens_revoked")(desk.removal.revoked)
@@ -109,14 +117,29 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
 
 
 def _listen_to_commands(app: AsyncApp, desk: Desk) -> None:
-    app.command(desk.names.umbrella)(desk.listeners.umbrella)
+    app.command(desk.names.umbrella)(_first(desk, desk.listeners.umbrella))
     for command in desk.commands:
         if not is_housekeeping(command):
-            app.command(desk.names.slash(command.name))(_listener(desk.listeners, command))
+            app.command(desk.names.slash(command.name))(_first(desk, _listener(desk.listeners, command)))
 
 
-def _listener(listeners: Listeners, command: Command) -> Callable[[Ack, Body], Awaitable[None]]:
+def _listener(listeners: Listeners, command: Command) -> _Listener:
     async def heard(ack: Ack, body: Body) -> None:
         await listeners.command(ack, body, command)
+
+    return heard
+
+
+def _first(desk: Desk, listener: _Listener) -> _Listener:
+    """A listener that acknowledges whatever comes, and goes on only with what was never heard before."""
+
+    async def heard(ack: Ack, body: Body) -> None:
+        async def acknowledge(**answer: Any) -> None:
+            await ack(**answer)
+            if not await desk.once.is_first(body):
+                raise _HeardBefore
+
+        with suppress(_HeardBefore):
+            await listener(acknowledge, body)
 
     return heard

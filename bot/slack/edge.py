@@ -32,6 +32,7 @@ from bot.slack.listeners import Listeners
 from bot.slack.members import Members
 from bot.slack.names import CommandNames
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
+from bot.slack.once import Once
 from bot.slack.pace import Pace
 from bot.slack.picture_shortcut import PictureShortcut
 from bot.slack.removal import Removal
@@ -138,6 +139,7 @@ def _desk(
         removal=Removal(callers=callers, workspaces=workspaces),
         names=chat.renderer.names,
         commands=studio.commands,
+        once=Once(clicks=studio.clicks),
     )
 
 

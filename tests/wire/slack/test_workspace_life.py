@@ -1,10 +1,13 @@
 """A workspace's life with Limner: the Home tab, admins, events that come twice, and the day it leaves."""
 
+from pathlib import Path
+
 from tests.eventually import eventually
+from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, told
 from tests.wire.slack.people import Someone
-from tests.wire.slack.stage import Stage
-from tests.wire.slack.workspace import PostedMessage, new_ts
+from tests.wire.slack.stage import Stage, on_stage, socket_settings
+from tests.wire.slack.workspace import PostedMessage, Workspace, new_ts
 
 
 async def test_the_home_tab_shows_ones_own_jobs_and_starts_a_picture(ada: Someone, stage: Stage) -> None:
@@ -43,6 +46,31 @@ async def test_an_event_that_comes_three_times_is_heard_once(ada: Someone, stage
     await ada.sees(told())
     await ada.sees(finished)
     assert len(stage.device.submitted) == 1
+
+
+async def test_what_is_repeated_after_a_restart_is_heard_once(
+    slack: FakeSlack, workspace: Workspace, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    """An event whose acknowledgement Slack did not get, and a command that somebody recorded and sends again."""
+    assert workspace.team_id in slack.workspaces
+    settings = socket_settings(slack, tmp_path)
+    event = {
+        "type": "app_mention", "user": "UADA", "text": "<@UB001> red fox", "ts": new_ts(), "channel": "CGEN",
+        "event_ts": new_ts(),
+    }  # fmt: skip
+    again = {"trigger_id": slack.triggers.issue()}
+    async with on_stage(slack, settings, empty_sqlite) as before:
+        await before.member().event(event, event_id="Ev778")
+        await before.member().command("/imagine", "red owl", **again)
+        await before.member().sees(lambda w: len([m for m in w.messages if m.pictures]) == 2)
+
+    async with on_stage(slack, settings, empty_sqlite) as after:
+        await after.member().event(event, event_id="Ev778", retry=1)
+        await after.member().command("/imagine", "red owl", **again)
+        await after.member().command("/imagine", "blue jay")
+        await after.member().sees(lambda w: len([m for m in w.messages if m.pictures]) == 3)
+
+        assert len(after.device.submitted) == 1
 
 
 async def test_a_missing_scope_makes_nobody_an_admin_and_stops_nothing(ada: Someone) -> None:
