@@ -1,0 +1,197 @@
+"""A hand on the power switch in the middle of a picture: the rest is made, not the whole, and nobody can tell."""
+
+import asyncio
+import io
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bot.assembly import PARK_EVERY
+from bot.settings import Settings
+from handlers.imagine import write_request
+from handlers.studio import Studio
+from handlers.worker import Worker
+from pipeline.child_device import ChildDevice
+from pipeline.device_messages import Event, Render, Rendered, Stepped
+from pipeline.device_spec import DeviceSpec
+from pipeline.engine import Engine
+from pipeline.image_request import ImageRequest
+from pipeline.parking import Parked
+from pipeline.picture_info import read
+from storage.blobs import FileBlobStore
+from storage.database import Database, migrate
+from storage.guilds import Guild, GuildStore, Platform
+from storage.job_queue import Claim, JobQueue
+from storage.jobs import Job, JobState
+from storage.parked_pictures import ParkedPicture
+from tests.eventually import eventually
+from tests.fakes import request
+from tests.journeys.terminal import children, start
+from tests.new_jobs import new_job
+
+pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, park_every=PARK_EVERY)
+# So long that no machine is done before a beat has taken the first of it to the queue.
+STEPS = 80
+FOX = request("red fox", steps=STEPS)
+DIES_AT = 41
+
+
+class FragileDevice(ChildDevice):
+    """A real device that remembers what went over its line, and whose process is killed once, at a step."""
+
+    def __init__(self) -> None:
+        super().__init__(SPEC)
+        self.renders: list[Render] = []
+        self.steps: list[list[int]] = []
+        self.killed = False
+
+    async def submit(self, render: Render) -> None:
+        self.renders.append(render)
+        self.steps.append([])
+        await super().submit(render)
+
+    async def events(self) -> AsyncIterator[Event]:
+        async for event in super().events():
+            if isinstance(event, Stepped):
+                self.steps[-1].append(event.step)
+                if event.step == DIES_AT and not self.killed:
+                    self.killed = True
+                    assert self._process is not None
+                    os.kill(self._process.pid, signal.SIGKILL)
+            yield event
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> bytes:
+    """The picture that nobody interrupts."""
+    engine = Engine(SPEC)
+    engine.admit("a", replace(FOX, bucket=2))
+    while not engine.idle:
+        for event in engine.step():
+            if isinstance(event, Rendered):
+                return event.png
+    raise AssertionError("no picture came")
+
+
+def pixels(png: bytes) -> bytes:
+    assert read(png).bucket == 2
+    return Image.open(io.BytesIO(png)).tobytes()
+
+
+async def test_a_device_killed_in_a_picture_costs_the_steps_since_it_was_parked(
+    studio: Studio, guild: Guild, undisturbed: bytes
+) -> None:
+    """Fewer than PARK_EVERY of those that it had told; the next attempt makes the rest, to the same last bit."""
+    job = await studio.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
+    device, stop = FragileDevice(), asyncio.Event()
+    worker = Worker(name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,))
+    working = asyncio.create_task(worker.run(stop))
+
+    await _until(studio.queue, job, JobState.DONE)
+    stop.set()
+    await working
+
+    before, after = device.steps
+    assert before == list(range(1, before[-1] + 1))
+    assert after == list(range(after[0], STEPS + 1))
+    assert before[-1] - PARK_EVERY < after[0] - 1 <= before[-1] < STEPS
+    assert device.renders[1].parked is not None
+    (picture,) = await studio.queue.pictures(guild.id, job.id)
+    assert pixels(await studio.blobs.get(picture.blob)) == pixels(undisturbed)
+
+
+@dataclass(slots=True, kw_only=True)
+class Pool:
+    """A data folder on which `limner serve` is started and ended, seen through its database."""
+
+    data: Path
+    queue: JobQueue
+    guild: Guild
+
+    async def enqueue(self, asked: ImageRequest) -> Job:
+        return await self.queue.enqueue(new_job(self.guild.id, payload=write_request(asked)))
+
+    async def parked(self, job: Job) -> tuple[ParkedPicture, ...]:
+        return await self.queue.parked(Claim(job=job, worker="", token=0))
+
+    async def steps_until_done(self, job: Job) -> list[int]:
+        """Every step that the next attempt tells in the job's row, once it is done."""
+        seen: list[int] = []
+
+        async def look() -> bool:
+            found = await self.queue.get(self.guild.id, job.id)
+            assert found is not None
+            assert found.state in {JobState.QUEUED, JobState.RUNNING, JobState.DONE}
+            # Before it is rescued, the row still tells the step of the one that was killed.
+            if found.state is JobState.RUNNING and found.restarts and found.step:
+                seen.append(found.step)
+            return found.state is JobState.DONE
+
+        await eventually(look)
+        return seen
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await start(
+            ("serve",), self.data, LIMNER_DRAIN_SECONDS="0", LIMNER_CALIBRATION_SECONDS="0", LIMNER_DEVICES="cpu"
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                for child in children(process):
+                    child.kill()
+                process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
+    url = Settings(data=tmp_path).database_url
+    await migrate(url)
+    database = await Database.open(url)
+    guild = await GuildStore(database).ensure(Platform.DISCORD, "1", "Pixel People")
+    yield Pool(data=tmp_path, queue=JobQueue(database), guild=guild)
+    await database.close()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+async def test_the_next_process_goes_on_where_the_one_before_ended(
+    end: signal.Signals, pool: Pool, undisturbed: bytes
+) -> None:
+    """By kill -9 with what the last beat took to the queue, by a soft stop with the very step that was reached."""
+    job = await pool.enqueue(FOX)
+    async with pool.serving() as process:
+        await eventually(lambda: pool.parked(job))
+        process.send_signal(end)
+        await process.communicate()
+    (kept,) = await pool.parked(job)
+    begun = Parked.from_bytes(kept.data).places["calls"]
+    assert begun is not None
+    assert begun > 0
+
+    async with pool.serving():
+        seen = await pool.steps_until_done(job)
+
+    assert seen
+    assert all(step > begun for step in seen)
+    done = await pool.queue.get(pool.guild.id, job.id)
+    assert done is not None
+    assert done.attempt == (1 if end is signal.SIGTERM else 2)
+    (picture,) = await pool.queue.pictures(pool.guild.id, job.id)
+    assert pixels(await FileBlobStore(pool.data / "blobs").get(picture.blob)) == pixels(undisturbed)
+
+
+async def _until(queue: JobQueue, job: Job, state: JobState) -> None:
+    async def look() -> bool:
+        found = await queue.get(job.guild_id, job.id)
+        return found is not None and found.state is state
+
+    await eventually(look)
