@@ -1,7 +1,7 @@
 """LoRAs on the device: pools of pages, and what each row of a batch takes from them."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -157,6 +157,11 @@ class RowStack:
         touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
             self._put(number, rows, parts)
+
+    def reserve(self, numbers: Iterable[int]) -> list[tuple[Tensor, Tensor]]:
+        """The down and up halves of these banks, where they stay, whether or not a LoRA changes them yet."""
+        weights = [self._weights.get(number) or self._empty(number) for number in numbers]
+        return [(own.down, own.up) for own in weights]
 
     @contextmanager
     def applied(self) -> Iterator[None]:

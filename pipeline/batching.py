@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.device_spec import MIN_ROWS
@@ -25,22 +25,24 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchKey:
-    """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row.
+    """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row, `compiled` or not.
 
-    Both are part of the key because a picture's last bits depend on the sizes of the tensors in a call, and on nothing
-    else of its neighbours: so they are fixed for a picture's whole life.
+    All are part of the key because a picture's last bits depend on the sizes of the tensors in a call and on the code
+    that computes it, and on nothing else of its neighbours: so they are fixed for a picture's whole life.
     """
 
     shape: Shape
     bucket: int
     pages: int = 0
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A request that waits for a seat: its `rows` are 2 with guidance, else 1; its LoRAs take `pages` pages.
 
-    `bucket` is set where it insists on a group of that many rows, and then of just as many pages.
+    `bucket` is set where it insists on a group of that many rows, and then of just as many pages; `compiled` where it
+    insists on a compiled forward, which it gets if there is one, or on none.
     """
 
     ticket: str
@@ -48,6 +50,7 @@ class Candidate:
     rows: int
     pages: int = 0
     bucket: int | None = None
+    compiled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +91,18 @@ class Batching:
     """Seats for requests, first come first served within a shape, in turn between groups.
 
     `rows_worth` tells how many rows of a shape a call should have at most, for speed; memory may allow fewer.
+    `compiles` tells whether a new group of these sizes can run compiled.
     """
 
-    def __init__(self, max_rows: int, rows_worth: Callable[[Shape], int] | None = None) -> None:
+    def __init__(
+        self,
+        max_rows: int,
+        rows_worth: Callable[[Shape], int] | None = None,
+        compiles: Callable[[BatchKey], bool] | None = None,
+    ) -> None:
         self._max_rows = max_rows
         self._rows_worth = rows_worth or (lambda _: max_rows)
+        self._compiles = compiles or (lambda _: False)
         self._waiting: deque[Candidate] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
@@ -163,8 +173,10 @@ class Batching:
             return False
         del self._groups[key]
         self._limits[key.shape] = min(limit, self._limit(key.shape))
+        kind = None if key.compiled else False
         back = [
-            Candidate(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages) for ticket, rows in seats.items()
+            Candidate(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
+            for ticket, rows in seats.items()
         ]
         self._waiting.extendleft(reversed(back))
         return True
@@ -186,13 +198,6 @@ class Batching:
             return max(busy, key=lambda key: key.bucket)
         return self._new_key(candidate, hosts) or max(roomy, key=lambda key: key.bucket, default=None)
 
-    def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
-        """The group of the size that a request insists on, so far as it fits in memory."""
-        fitting = min(bucket, self._limits.get(candidate.shape, bucket))
-        key = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
-        group = self._groups.get(key)
-        return key if group is None or group.free >= candidate.rows else None
-
     def _new_key(self, candidate: Candidate, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all who wait for this shape, unless there is one of that size."""
         limit = max(self._limit(candidate.shape), candidate.rows)
@@ -200,14 +205,16 @@ class Batching:
         wanted = min(sum(other.rows for other in waiting), limit)
         pages = _size(max(other.pages for other in waiting))
         for bucket in BUCKETS:
-            key = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
+            sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
+            key = replace(sizes, compiled=candidate.compiled is not False and self._compiles(sizes))
             if wanted <= bucket <= limit and key not in hosts:
                 return key
         return None
 
 
 def _may_host(key: BatchKey, candidate: Candidate) -> bool:
-    return key.shape == candidate.shape and key.pages >= candidate.pages
+    fits = key.shape == candidate.shape and key.pages >= candidate.pages
+    return fits and not (key.compiled and candidate.compiled is False)
 
 
 def _size(pages: int) -> int:

@@ -11,9 +11,11 @@ from torch import Tensor
 from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.attention import install
 from pipeline.checkpoints import Checkpoint
+from pipeline.compiled_forward import CompiledForward, Forward, ForwardInputs
 from pipeline.hardware import is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
+from pipeline.lora_pages import PAGE_RANK
 from pipeline.prompt_encoder import Conditioning
 from pipeline.row_memory import RowMemory
 from pipeline.samplers import Sampler
@@ -48,6 +50,7 @@ class Denoiser:
         self._checkpoint = checkpoint
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
+        self.forward = Forward(checkpoint.unet, adapters.networks["unet"], self._attention)
 
     def begin(self, request: ImageRequest, conditioning: Conditioning, adapters: Sequence[Adapter]) -> Rendering:
         """The request at its first step: noise from its own seed, drawn on the CPU whatever the device."""
@@ -66,9 +69,9 @@ class Denoiser:
             generator=generator,
         )
 
-    def open(self, bucket: int, pages: int) -> RowMemory:
-        """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row."""
-        return RowMemory(self._adapters, self._attention, bucket=bucket, pages=pages)
+    def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
+        """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row, run by `compiled` if given."""
+        return RowMemory(self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled)
 
     @torch.inference_mode()
     def seat(self, memory: RowMemory, rendering: Rendering, rows: tuple[int, ...]) -> None:
@@ -124,17 +127,33 @@ class Denoiser:
         for rendering, model_input in zip(renderings, inputs, strict=True):
             latents[list(rendering.rows)] = model_input
             timesteps[list(rendering.rows)] = float(rendering.sampler.timestep)
+        latents, timesteps = latents.to(self._checkpoint.hardware.dtype), timesteps.to(latents.device)
+        if memory.compiled is not None:
+            halves = memory.halves(self.forward.changed)
+            return memory.compiled(memory.inputs(latents, timesteps, halves))[places]
+        return self._call(memory, latents, timesteps)[places]
+
+    def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor) -> Tensor:
         conditioning = memory.conditioning
         added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
         with memory.applied():
             prediction: Tensor = self._checkpoint.unet(
-                latents.to(self._checkpoint.hardware.dtype),
-                timesteps.to(latents.device),
+                latents,
+                timesteps,
                 encoder_hidden_states=conditioning.states,
                 added_cond_kwargs=added,
                 return_dict=False,
             )[0]
-        return prediction[places]
+        return prediction
+
+    @torch.inference_mode()
+    def sizes(self, memory: RowMemory, height: int, width: int) -> ForwardInputs:
+        """Tensors like those that a compiled forward of this batch would read; some have no numbers."""
+        unet, dtype = self._checkpoint.unet, self._checkpoint.hardware.dtype
+        latents = torch.empty(memory.bucket, unet.config.in_channels, height, width, dtype=dtype, device="meta")
+        timesteps = torch.empty(memory.bucket, device="meta")
+        rank = memory.pages * PAGE_RANK
+        return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
 
 
 def guided(rows: Tensor, request: ImageRequest) -> Tensor:

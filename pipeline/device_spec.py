@@ -23,7 +23,8 @@ class DeviceSpec:
     `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device, for each model;
     `model_bytes` bounds the weights of several models kept beside each other, None for as many as fit. `cache` is a
     folder for what was measured or compiled, kept between starts, None for nowhere; `calibration_seconds` bounds the
-    time that a start spends on measuring its steps, 0 for none.
+    time that a start spends on measuring its steps, 0 for none. `compile` lets the device compile what it often runs
+    and use it where that is measured to be faster.
     """
 
     models: tuple[str, ...]
@@ -38,6 +39,7 @@ class DeviceSpec:
     model_bytes: int | None = None
     cache: Path | None = None
     calibration_seconds: float = 0.0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:

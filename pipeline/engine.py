@@ -65,7 +65,16 @@ class _Job:
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
             bucket=self.parked.bucket if self.parked else self.request.bucket,
+            compiled=self._compiled(),
         )
+
+    def _compiled(self) -> bool | None:
+        """Whether it insists on a compiled forward or on none."""
+        if not self.model.covers(self.adapters):
+            return False
+        if self.parked:
+            return self.parked.compiled
+        return self.request.compiled if self.request.bucket else None
 
     def start(self) -> Rendering:
         """The encode stage, and back to where the picture was parked."""
@@ -116,7 +125,7 @@ class Engine:
         self._hardware = Hardware.choose(spec.device)
         self._shelf = ModelShelf(spec, self._hardware)
         self._jobs: dict[str, _Job] = {}
-        self._batching = Batching(spec.max_rows, self._rows_worth)
+        self._batching = Batching(spec.max_rows, self._rows_worth, self._compiles)
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
@@ -158,6 +167,8 @@ class Engine:
 
     def step(self) -> list[Event]:
         """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
+        for model in self._shelf.loaded.values():
+            model.judge()
         self._line_up()
         self._encode()
         if batch := self._batching.next():
@@ -232,6 +243,9 @@ class Engine:
         """The rows of a call beyond which another row costs as much as it brings."""
         pixels = shape.height * shape.width * self._shelf.loaded[shape.checkpoint].scale_factor ** 2
         return best_rows(self._costs.get(shape.checkpoint, ()), pixels) or self._spec.max_rows
+
+    def _compiles(self, key: BatchKey) -> bool:
+        return self._shelf.loaded[key.shape.checkpoint].compiles(key)
 
     def _stepped(self, job: _Job) -> Stepped:
         sampler, spec = job.started.sampler, self._spec
@@ -324,8 +338,7 @@ def _parked(ticket: str, packed: bytes | None) -> Parked | None:
 
 def _advance(jobs: Sequence[_Job], key: BatchKey) -> None:
     """One call for all of `jobs`."""
-    model = jobs[0].model
-    model.denoiser.advance(model.memory(key), [job.started for job in jobs])
+    jobs[0].model.advance(key, [job.started for job in jobs])
 
 
 def _fits(work: Callable[[], None]) -> bool:

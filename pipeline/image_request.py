@@ -85,8 +85,8 @@ class ImageRequest:
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
     `pipeline.model_source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
-    bit for bit (None leaves it to the device); `variations` bend the initial noise, one after the other. Raises
-    InvalidRequest, naming the field and its limit.
+    bit for bit (None leaves it to the device), with so many `lora_pages` and, where the device can, `compiled` or not;
+    `variations` bend the initial noise, one after the other. Raises InvalidRequest, naming the field and its limit.
     """
 
     prompt: str
@@ -104,6 +104,7 @@ class ImageRequest:
     variations: tuple[Variation, ...] = ()
     bucket: int | None = None
     lora_pages: int = 0
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         self._check_text()

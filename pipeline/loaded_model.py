@@ -12,6 +12,7 @@ from pipeline import picture_info
 from pipeline.adapters import Adapter, AdapterPool
 from pipeline.batching import BatchKey, Shape
 from pipeline.checkpoints import load_checkpoint
+from pipeline.compilation import Compilation
 from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_spec import DeviceSpec
 from pipeline.hardware import Hardware, Home
@@ -48,6 +49,9 @@ class LoadedModel:
         )
         self._previews = Previews.fit(checkpoint)
         self.denoiser = Denoiser(checkpoint, self._adapters)
+        self.compilation: Compilation | None = None
+        if spec.compile and checkpoint.home is Home.DEVICE:
+            self.compilation = Compilation(self.denoiser.forward, hardware.device, cache=spec.cache)
         self._memories: dict[BatchKey, RowMemory] = {}
 
     @property
@@ -72,8 +76,29 @@ class LoadedModel:
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of the group `key` keep, made when the first request sits down."""
         if key not in self._memories:
-            self._memories[key] = self.denoiser.open(key.bucket, key.pages)
+            compiled = self.compilation.forward(key) if self.compilation and key.compiled else None
+            self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled)
         return self._memories[key]
+
+    def compiles(self, key: BatchKey) -> bool:
+        """Whether a new group of these sizes runs compiled."""
+        return self.compilation is not None and key in self.compilation
+
+    def covers(self, adapters: Sequence[Adapter]) -> bool:
+        """Whether pictures with these LoRAs may run compiled."""
+        return self.compilation is not None and self.compilation.covers(adapters)
+
+    def judge(self) -> None:
+        """Measure a compiled forward that has arrived, if one has."""
+        if self.compilation is not None:
+            self.compilation.judge()
+
+    def advance(self, key: BatchKey, renderings: Sequence[Rendering]) -> None:
+        """One denoiser call for all `renderings`, which sit in the group `key`."""
+        memory = self.memory(key)
+        self.denoiser.advance(memory, renderings)
+        if self.compilation is not None and not key.compiled:
+            self.compilation.saw(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
 
     def try_step(self, request: ImageRequest) -> None:
         """One step of `request` by itself, for nothing but to see whether the device bears it."""
@@ -110,6 +135,7 @@ class LoadedModel:
             model_hash=self.facts.hash,
             bucket=key.bucket,
             lora_pages=key.pages if request.loras else 0,
+            compiled=key.compiled,
             device=hardware.name,
             dtype=hardware.dtype_name,
             versions=tuple((package, _version(package)) for package in _DECIDING_PACKAGES),

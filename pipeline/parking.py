@@ -14,13 +14,14 @@ from pipeline.weights_file import MAX_HEADER_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """An unfinished picture, to go on with on this device or another, in the same bucket and LoRA pages.
+    """An unfinished picture, to go on with on this device or another, in a group like the one that it had.
 
     `tensors` are `latents`, `generator` and what the sampler remembers; `places` are the sampler's plain numbers.
     """
 
     bucket: int
     pages: int
+    compiled: bool
     tensors: dict[str, Tensor]
     places: dict[str, int | None]
 
@@ -30,11 +31,11 @@ class Parked:
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in (own | tensors).items()}
-        return cls(bucket=key.bucket, pages=key.pages, tensors=tensors, places=places)
+        return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=tensors, places=places)
 
     def to_bytes(self) -> bytes:
         """A safetensors file: about 131 KB for a picture of 1024 pixels a side, and as much again for history."""
-        story = {"bucket": self.bucket, "pages": self.pages, "places": self.places}
+        story = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
         packed: bytes = save(self.tensors, metadata={"parked": json.dumps(story)})
         return packed
 
@@ -44,7 +45,8 @@ class Parked:
         try:
             length = min(int.from_bytes(packed[:8], "little"), MAX_HEADER_BYTES)
             story = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["parked"])
-            return cls(bucket=story["bucket"], pages=story["pages"], places=story["places"], tensors=dict(load(packed)))
+            fields = {name: story[name] for name in ("bucket", "pages", "compiled", "places")}
+            return cls(tensors=dict(load(packed)), **fields)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError("a parked picture is damaged") from error
 

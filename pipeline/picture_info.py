@@ -28,8 +28,9 @@ class PictureInfo:
     """All that decided a picture.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
-    `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `device` and
-    `dtype` say where and how exactly it ran; `versions` are those of the libraries that decide.
+    `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `compiled` says
+    whether its denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it ran;
+    `versions` are those of the libraries that decide.
     """
 
     made_from: ImageRequest
@@ -37,6 +38,7 @@ class PictureInfo:
     model_hash: str
     bucket: int
     lora_pages: int = 0
+    compiled: bool = False
     device: str
     dtype: str
     versions: tuple[tuple[str, str], ...]
@@ -46,7 +48,7 @@ class PictureInfo:
 
         The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
         """
-        return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages)
+        return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages, compiled=self.compiled)
 
     def parameters(self) -> str:
         """The text that AUTOMATIC1111 writes and Civitai reads: prompt, negative prompt, settings."""
