@@ -1,8 +1,9 @@
 """Who runs next: requests that may share one denoiser call sit in one group, and groups take turns. No torch."""
 
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from pipeline.device_spec import MIN_ROWS
@@ -106,6 +107,7 @@ class Batching:
         self._waiting: deque[Candidate] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
+        self._coming: Mapping[Shape, int] = {}
 
     def __contains__(self, ticket: str) -> bool:
         return any(candidate.ticket == ticket for candidate in self._waiting) or self.seat_of(ticket) is not None
@@ -137,8 +139,12 @@ class Batching:
                 return Seat(key=key, rows=group.seats[ticket])
         return None
 
-    def seat(self) -> dict[str, Seat]:
-        """Give free seats to those who wait; returns those that have just been given, by ticket."""
+    def seat(self, coming: Mapping[Shape, int] = MappingProxyType({})) -> dict[str, Seat]:
+        """Give free seats to those who wait; returns those that have just been given, by ticket.
+
+        `coming` counts the rows of each shape that will soon wait too, so that room is kept for them.
+        """
+        self._coming = coming
         given: dict[str, Seat] = {}
         full: set[Shape] = set()
         for candidate in list(self._waiting):
@@ -193,17 +199,32 @@ class Batching:
         hosts = {key: group for key, group in self._groups.items() if _may_host(key, candidate)}
         roomy = [key for key, group in hosts.items() if group.free >= candidate.rows]
         # A group that would stay more than half empty is left to drain: padding it costs more than a smaller one.
-        busy = [key for key in roomy if 2 * (hosts[key].taken + candidate.rows) >= key.bucket]
+        expected = self._expected(candidate.shape)
+        busy = [key for key in roomy if 2 * (hosts[key].taken + expected) >= key.bucket]
         if busy:
             return max(busy, key=lambda key: key.bucket)
         return self._new_key(candidate, hosts) or max(roomy, key=lambda key: key.bucket, default=None)
 
+    def _free_to_choose(self, shape: Shape) -> list[Candidate]:
+        return [other for other in self._waiting if other.shape == shape and not other.bucket]
+
+    def _expected(self, shape: Shape) -> int:
+        """The rows that wait for a group of `shape` or soon will."""
+        return sum(other.rows for other in self._free_to_choose(shape)) + self._coming.get(shape, 0)
+
+    def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
+        """The group of the size that a request insists on, so far as it fits in memory."""
+        fitting = min(bucket, self._limits.get(candidate.shape, bucket))
+        sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
+        key = replace(sizes, compiled=candidate.compiled is True and self._compiles(sizes))
+        group = self._groups.get(key)
+        return key if group is None or group.free >= candidate.rows else None
+
     def _new_key(self, candidate: Candidate, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all who wait for this shape, unless there is one of that size."""
         limit = max(self._limit(candidate.shape), candidate.rows)
-        waiting = [other for other in self._waiting if other.shape == candidate.shape and not other.bucket]
-        wanted = min(sum(other.rows for other in waiting), limit)
-        pages = _size(max(other.pages for other in waiting))
+        wanted = min(self._expected(candidate.shape), limit)
+        pages = _size(max(other.pages for other in self._free_to_choose(candidate.shape)))
         for bucket in BUCKETS:
             sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
             key = replace(sizes, compiled=candidate.compiled is not False and self._compiles(sizes))

@@ -193,12 +193,21 @@ class Engine:
                 self._batching.enter(job.candidate())
                 self._arriving.remove(ticket)
 
+    def _coming(self) -> dict[Shape, int]:
+        """The rows of those in line whose LoRAs are on their way."""
+        rows: dict[Shape, int] = {}
+        for job in (self._jobs[ticket] for ticket in self._arriving):
+            if job.loaded is not None:
+                shape = job.model.shape(job.request)
+                rows[shape] = rows.get(shape, 0) + job.rows
+        return rows
+
     def _busy_models(self) -> set[str]:
         return {job.request.model for job in self._jobs.values() if job.loaded is not None}
 
     def _encode(self) -> None:
         """Condition those who have just got a seat, unless they are back from an earlier one."""
-        for ticket, seat in self._batching.seat().items():
+        for ticket, seat in self._batching.seat(self._coming()).items():
             job = self._jobs[ticket]
             if self._batching.seat_of(ticket) != seat:
                 continue  # its group was halved for want of memory; it gets another seat
