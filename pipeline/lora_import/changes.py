@@ -60,13 +60,14 @@ def change_of(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> t
 def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
     parts = frozenset(tensors) - {Part.BIAS_DIFFERENCE}
     if layer.kind is LayerKind.NORM:
-        fitting = [_NORM] if parts <= _NORM.may else []
+        known: tuple[_Recipe, ...] = (_NORM,)
     elif Part.BLOCKS in parts:
-        fitting = [{3: _OFT, 4: _BOFT}[tensors[Part.BLOCKS].ndim]] if tensors[Part.BLOCKS].ndim in {3, 4} else []
+        known = {3: (_OFT,), 4: (_BOFT,)}.get(tensors[Part.BLOCKS].ndim, ())
     elif not parts:
-        fitting = [_FULL]
+        return _FULL
     else:
-        fitting = [recipe for recipe in _RECIPES if recipe.needs <= parts <= recipe.needs | recipe.may]
+        known = _RECIPES
+    fitting = [recipe for recipe in known if recipe.needs <= parts <= recipe.needs | recipe.may]
     if not fitting:
         raise UserError(_misfit(parts, layer))
     return fitting[0]
@@ -74,7 +75,8 @@ def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
 
 def _misfit(parts: frozenset[Part], layer: BaseLayer) -> str:
     lacking = [sorted(recipe.needs - parts) for recipe in _RECIPES if recipe.needs & parts and recipe.needs - parts]
-    if lacking and layer.kind is not LayerKind.NORM:
+    whole = any(recipe.needs <= parts for recipe in _RECIPES)
+    if lacking and not whole and layer.kind is not LayerKind.NORM:
         missing, has = min(lacking, key=len)[0], min(parts)
         return f"This file is incomplete: {layer.name} has {has} without {missing}; download it again."
     return f"This file's tensors for {layer.name} ({min(parts)} and others) belong to no known algorithm together."

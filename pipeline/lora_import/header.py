@@ -17,6 +17,8 @@ MAX_SIDE: Final = 65_536
 MAX_DIMENSIONS: Final = 6
 MAX_METADATA_BYTES: Final = 8 * 1024 * 1024
 _BYTES: Final = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+# LyCORIS saves some alphas and switches as integers.
+_NUMBER_BYTES: Final = _BYTES | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _DTYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
 _FIELDS: Final = {"dtype", "shape", "data_offsets"}
 _DAMAGED: Final = "This file's header is damaged; download it again."
@@ -105,13 +107,14 @@ def _tensor(entry: object) -> TensorHeader:
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise UserError(_DAMAGED)
-    if dtype not in _BYTES:
+    sizes = _NUMBER_BYTES if math.prod(shape) == 1 else _BYTES
+    if dtype not in sizes:
         raise UserError(
             f"This file stores numbers as {dtype}, as quantised files do; add an fp16, bf16 or fp32 version."
         )
     if len(shape) > MAX_DIMENSIONS or any(not 1 <= side <= MAX_SIDE for side in shape):
         raise UserError(f"A tensor in this file has a shape outside 1 to {MAX_SIDE:,}; that is no LoRA.")
-    if end - start != math.prod(shape) * _BYTES[dtype]:
+    if end - start != math.prod(shape) * sizes[dtype]:
         raise UserError("A tensor's size in this file does not fit its shape; download it again.")
     return TensorHeader(dtype=dtype, shape=shape, start=start, end=end)
 

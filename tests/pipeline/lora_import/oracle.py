@@ -48,17 +48,19 @@ class Judged:
     bias: Tensor | None
 
 
-def judge(algorithm: str, layer: nn.Module, *, seed: int, **options: Any) -> Judged:
-    """A module of `algorithm` with random weights over `layer`, which is a `bare` one and stays as it was."""
+def judge(algorithm: str, layer: nn.Module, *, seed: int, dtype: torch.dtype = torch.float64, **options: Any) -> Judged:
+    """A module of `algorithm` with random weights that `dtype` can hold, over a `bare` layer, which stays as it was."""
     generator = torch.Generator().manual_seed(seed)
     module = MODULES[algorithm]("layer", layer, **options).double().eval()
     with torch.no_grad(), _double_inverses():
         before = _effective(layer.forward, layer)
         module.apply_to()
         for name, parameter in module.named_parameters():
-            noise = STRENGTH * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            noise = (
+                (STRENGTH * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)).to(dtype).double()
+            )
             if name == "dora_scale":
-                parameter.mul_(1 + noise)
+                parameter.copy_((parameter * (1 + noise)).to(dtype))
             elif algorithm == "full":  # it has taken the layer's own weight in, and saves what is more than that
                 parameter.add_(noise)
             else:

@@ -208,6 +208,16 @@ class TestRefusals:
             change_of({**tensors, part: wrong}, described(base), base.weight.detach)
         assert len(str(caught.value)) <= 200
 
+    @given(case=st.sampled_from(CASES), stray=st.sampled_from([part for part in Part if part is not Part.ALPHA]))
+    def test_a_stray_part_is_refused(self, case: tuple[str, dict[str, Any]], stray: Part) -> None:
+        """No tensor is passed over: one that an algorithm does not know, or cannot use in its shape, is refused."""
+        base = seeded(nn.Linear(24, 32))
+        tensors = parts(judge(case[0], base, seed=1, **case[1]).tensors)
+        if stray in tensors:
+            return
+        with pytest.raises(UserError):
+            change_of({**tensors, stray: torch.ones(3, 3, 3).double()}, described(base), base.weight.detach)
+
     def test_a_kronecker_bomb_is_refused_before_it_is_multiplied(self) -> None:
         """Two matrices of a few kilobytes would make one of sixteen terabytes."""
         layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(1280, 1280), bias=False)
