@@ -1,0 +1,210 @@
+"""A stranger's LoRA file in any format to one canonical file and a report, or one sentence why not."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod, sqrt
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.lora_import.base_layers import BaseLayer, LayerKind, Layers
+from pipeline.lora_import.base_weights import BaseWeights, opened
+from pipeline.lora_import.canonical_writer import CanonicalWriter
+from pipeline.lora_import.change import Change
+from pipeline.lora_import.changes import Algorithm, change_of
+from pipeline.lora_import.embeddings import alone, bundled
+from pipeline.lora_import.families import refuse_other_kinds
+from pipeline.lora_import.file_layers import FileLayers
+from pipeline.lora_import.header import FileLimits, read_header
+from pipeline.lora_import.layer_names import LayerNames
+from pipeline.lora_import.lowering import Lowered, lower
+from pipeline.lora_import.matching import Matched, match
+from pipeline.lora_import.parts import Part
+from pipeline.lora_import.peft_config import PeftConfig, read_configs
+from pipeline.lora_import.report import Embedding, ImportReport, Unserved, licence, trigger_words
+from pipeline.model_facts import ModelFamily
+from pipeline.weights_file import WeightsFile
+
+# Weights of these models have a root mean square of some 0.03. A change under this one cannot be ten times its layer's
+# weight, and then the weight need not be read to know.
+_CALM: Final = 0.05
+_EXPLODED: Final = 10.0
+
+
+_LIMITS: Final = FileLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The model that LoRAs are imported for: its layers by name, and where their weights are."""
+
+    family: ModelFamily
+    layers: Layers
+    names: LayerNames
+    weights: BaseWeights
+
+    @classmethod
+    def of(cls, family: ModelFamily, layers: Layers, weights: BaseWeights) -> "Base":
+        """The base with these `layers`, and all names that files give them."""
+        return cls(family=family, layers=layers, names=LayerNames.of(layers), weights=weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any."""
+
+    path: Path
+    limits: FileLimits = _LIMITS
+    adapter_config: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One layer of the base, and what a file does to it."""
+
+    layer: BaseLayer
+    change: Change
+    algorithms: frozenset[Algorithm]
+
+
+def import_lora(upload: Upload, base: Base, target: Path) -> ImportReport:
+    """Write the canonical form of `upload` to `target` and tell about it.
+
+    A file of textual inversions alone is reported and nothing is written. Raises UserError, one sentence of at most 200
+    characters, for a file that is no LoRA for this base, is damaged or hostile, or would be applied in part.
+    """
+    file = read_header(upload.path, upload.limits)
+    if (embedding := alone(file, base.layers)) is not None:
+        return _Sums().report(file, base, layout="textual inversion", embeddings=(embedding,), notes=())
+    layers = FileLayers.of(file)
+    refuse_other_kinds(layers)
+    matched = match(layers, base.names, base.family)
+    writer = CanonicalWriter(base.family)
+    sums = _store(changes(layers, matched, base, upload.adapter_config), base, writer)
+    report = sums.report(
+        file, base, layout=matched.layout, embeddings=bundled(file, base.layers), notes=_notes(matched)
+    )
+    writer.save(target)
+    return report
+
+
+def changes(layers: FileLayers, matched: Matched, base: Base, adapter_config: str | None = None) -> Iterator[Found]:
+    """What the file does to each layer of the base, one at a time; raises UserError as `import_lora` does."""
+    configs = read_configs(layers.file.metadata, adapter_config)
+    with opened(layers.file.path) as file:
+        for layer, name in matched.names.items():
+            tensors = _read(file, layers.layers[name], layer, configs)
+            change, algorithms = change_of(tensors, layer, partial(base.weights.read, layer))
+            _check_finite(change.tensors, layer)
+            yield Found(layer=layer, change=change, algorithms=algorithms)
+
+
+def _store(found: Iterable[Found], base: Base, writer: CanonicalWriter) -> "_Sums":
+    sums = _Sums()
+    for one in found:
+        sums.add_change(one)
+        if one.layer.kind is LayerKind.NORM:
+            continue
+        if (lowered := lower(one.change, one.layer, partial(base.weights.read, one.layer))) is not None:
+            _refuse_explosion(lowered, one.layer, base)
+            sums.add_stored(lowered, writer.add(one.layer.name, lowered.factors))
+    if not sums.stored:
+        raise UserError("This file changes norms or biases alone, which this server cannot use yet.")
+    return sums
+
+
+def _read(
+    file: Any, parts: Mapping[Part, str], layer: BaseLayer, configs: Mapping[str, PeftConfig]
+) -> dict[Part, Tensor]:
+    """All tensors of one layer in float64, with the alpha that PEFT keeps elsewhere."""
+    tensors = {part: file.get_tensor(name).to(torch.float64) for part, name in parts.items()}
+    _check_finite(tensors.values(), layer)
+    network, _, path = layer.name.partition(".")
+    if Part.DOWN in tensors and Part.ALPHA not in tensors and network in configs:
+        alpha = configs[network].alpha_of(path, tensors[Part.DOWN].shape[0])
+        if alpha is not None:
+            tensors[Part.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
+    return tensors
+
+
+def _check_finite(tensors: Iterable[Tensor], layer: BaseLayer) -> None:
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        raise UserError(f"This file holds infinite or missing numbers (NaN), in {layer.name}; its training broke down.")
+
+
+def _refuse_explosion(lowered: Lowered, layer: BaseLayer, base: Base) -> None:
+    if lowered.norm <= _CALM * sqrt(prod(layer.shape)):
+        return
+    ratio = lowered.norm / max(float(base.weights.read(layer).norm()), 1e-9)
+    if ratio > _EXPLODED:
+        raise UserError(f"This file changes {layer.name} by {ratio:.3g} times its own weight; it would break pictures.")
+
+
+def _notes(matched: Matched) -> tuple[str, ...]:
+    if not matched.twice:
+        return ()
+    return (f"The file holds {matched.twice} of its layers twice, by two ways of naming them; one half was taken.",)
+
+
+class _Sums:
+    """What adds up over a file's layers."""
+
+    def __init__(self) -> None:
+        self.stored = 0
+        self._layers = 0
+        self._algorithms: set[Algorithm] = set()
+        self._ranks: list[int] = []
+        self._energy = self._lost = self._rounded = self._worst = 0.0
+        self._norms = self._biases = 0
+
+    def add_change(self, found: Found) -> None:
+        """Count one layer of the file."""
+        self._layers += 1
+        self._algorithms |= found.algorithms
+        if found.layer.kind is LayerKind.NORM:
+            self._norms += 1
+        elif found.change.bias is not None and bool(found.change.bias.any()):
+            self._biases += 1
+
+    def add_stored(self, lowered: Lowered, rounded: float) -> None:
+        """Count one layer that was written; `rounded` is the norm of what its numbers' type took from it."""
+        self.stored += 1
+        self._ranks.append(lowered.factors.rank)
+        self._energy += lowered.norm**2
+        self._lost += lowered.residual**2
+        self._rounded += rounded**2
+        if lowered.norm:
+            self._worst = max(self._worst, lowered.residual / lowered.norm)
+
+    def report(
+        self, file: WeightsFile, base: Base, *, layout: str, embeddings: tuple[Embedding, ...], notes: tuple[str, ...]
+    ) -> ImportReport:
+        """The report of the whole file."""
+        whole = self._energy or 1.0
+        return ImportReport(
+            layout=layout,
+            algorithms=tuple(sorted(self._algorithms)),
+            family=base.family,
+            layers=self._layers,
+            ranks=(min(self._ranks, default=0), max(self._ranks, default=0)),
+            residual=sqrt(self._lost / whole),
+            worst_residual=self._worst,
+            rounding=sqrt(self._rounded / whole),
+            unserved=Unserved(norms=self._norms, biases=self._biases),
+            embeddings=embeddings,
+            trigger_words=trigger_words(file.metadata) or tuple(embedding.trigger for embedding in embeddings),
+            licence=licence(file.metadata),
+            sha256=_sha256(file.path),
+            size=file.path.stat().st_size,
+            notes=notes,
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

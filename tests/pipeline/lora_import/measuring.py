@@ -1,0 +1,68 @@
+"""A format's file imported, and how far that is from what LyCORIS's forward makes of the same tensors."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline.lora_import.base_layers import skeleton
+from pipeline.lora_import.base_weights import FolderWeights
+from pipeline.lora_import.file_layers import FileLayers
+from pipeline.lora_import.header import FileLimits, read_header
+from pipeline.lora_import.importer import Base, Upload, changes, import_lora
+from pipeline.lora_import.matching import match
+from pipeline.lora_import.report import ImportReport
+from pipeline.model_facts import ModelFamily
+from tests.pipeline.lora_import.formats import Format, write
+
+FAMILIES = {"nano": ModelFamily.SDXL, "sd15": ModelFamily.SD15}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """`exact` is the largest relative error of any layer's change in float64, `stored` that of the canonical file."""
+
+    exact: float
+    stored: float
+    report: ImportReport
+
+
+@cache
+def base_of(model: Path, family: ModelFamily) -> Base:
+    return Base.of(family, skeleton(model, family), FolderWeights(model))
+
+
+def measure(wanted: Format, model: Path, folder: Path) -> Measured:
+    """Write a file of the format for `model`, import it, and compare."""
+    written = write(wanted, model, folder)
+    base = base_of(model, FAMILIES[wanted.model])
+    layers = FileLayers.of(read_header(written.path, FileLimits()))
+    exact = 0.0
+    for found in changes(layers, match(layers, base.names, base.family), base, wanted.config):
+        name = found.layer.name
+        if name not in written.weights:
+            continue  # an extra of the format's own
+        exact = max(exact, relative(found.change.weight(base.weights.read(found.layer)), written.weights[name]))
+        if name in written.biases:
+            assert found.change.bias is not None
+            exact = max(exact, relative(found.change.bias, written.biases[name]))
+    target = folder / "canonical.safetensors"
+    report = import_lora(Upload(path=written.path, adapter_config=wanted.config), base, target)
+    return Measured(exact=exact, stored=_stored_error(target, written.weights), report=report)
+
+
+def relative(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours.reshape(theirs.shape) - theirs).norm() / theirs.norm())
+
+
+def _stored_error(target: Path, wanted: dict[str, Tensor]) -> float:
+    stored = {name: tensor.double() for name, tensor in load_file(target).items()}
+    errors = [
+        relative(torch.tensordot(stored[f"{name}.up"], stored[f"{name}.down"], dims=1), weight)
+        for name, weight in wanted.items()
+        if f"{name}.up" in stored
+    ]
+    return max(errors, default=0.0)
