@@ -1,0 +1,123 @@
+"""An import in a process of its own, with a memory limit and a deadline: a hostile file costs one sentence.
+
+`python -m pipeline.lora_import.child` reads one order from its input and writes one answer, both JSON.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.errors import UserError
+from pipeline.lora_import.header import FileLimits
+from pipeline.lora_import.report import Embedding, ImportReport, Unserved
+from pipeline.model_facts import ModelFamily
+
+_GREEDY: Final = "This file needs more memory than an import may use here."
+_LARGEST: Final = FileLimits().bytes
+_BROKEN: Final = "This file cannot be read as a LoRA; download it again, or add another version of it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildLimits:
+    """What one import may cost: `memory` in bytes beyond what an idle process has, `seconds` by the clock."""
+
+    memory: int = 4 * 1024**3
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One file to import for `model`, a diffusers folder or a checkpoint; the folder `configs` describes it."""
+
+    source: Path
+    target: Path
+    model: Path
+    configs: Path
+    family: ModelFamily
+    largest: int = _LARGEST
+    adapter_config: str | None = None
+
+
+async def import_apart(order: Order, limits: ChildLimits) -> ImportReport:
+    """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done.
+
+    Whatever happens, the child is gone when this returns; if it is cancelled, the child is killed.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "pipeline.lora_import.child",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        written = json.dumps({"order": asdict(order), "memory": limits.memory}, default=str).encode()
+        answer, _ = await asyncio.wait_for(child.communicate(written), limits.seconds)
+    except TimeoutError:
+        raise UserError(f"Reading this file took longer than {limits.seconds:.0f} seconds; it was given up.") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return _report(answer)
+
+
+def _report(answer: bytes) -> ImportReport:
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        # The system ended it: memory, or a fault in a library that the file brought about.
+        raise UserError(_BROKEN) from None
+    if (sentence := told.get("refused")) is not None:
+        raise UserError(sentence)
+    report = told["report"]
+    return ImportReport(
+        **report
+        | {
+            "family": ModelFamily(report["family"]),
+            "unserved": Unserved(**report["unserved"]),
+            "embeddings": tuple(Embedding(**embedding) for embedding in report["embeddings"]),
+            "ranks": (report["ranks"][0], report["ranks"][1]),
+        }
+        | {name: tuple(report[name]) for name in ("algorithms", "trigger_words", "notes")}
+    )
+
+
+def _answer(told: dict[str, Any]) -> dict[str, Any]:
+    """The child's whole work."""
+    # Torch is the parent's to avoid: chats and workers never import it.
+    from pipeline.lora_import.importer import Upload, import_lora  # noqa: PLC0415
+    from pipeline.lora_import.opening import open_base  # noqa: PLC0415
+
+    order = told["order"]
+    try:
+        base = open_base(Path(order["model"]), Path(order["configs"]), ModelFamily(order["family"]))
+        _limit_memory(told["memory"])
+        limits = FileLimits(bytes=order["largest"])
+        upload = Upload(path=Path(order["source"]), limits=limits, adapter_config=order["adapter_config"])
+        return {"report": asdict(import_lora(upload, base, Path(order["target"])))}
+    except UserError as error:
+        return {"refused": str(error)}
+    except MemoryError:
+        return {"refused": _GREEDY}
+    except RuntimeError as error:
+        # Torch has no class of its own for memory that it cannot have.
+        if "allocate" not in str(error):
+            raise
+        return {"refused": _GREEDY}
+
+
+def _limit_memory(extra: int) -> None:
+    """Let this process have `extra` bytes of addresses more than it has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
