@@ -30,6 +30,7 @@ class Completion(Enum):
     COMMANDS = "commands"
     OPEN_JOBS = "open jobs"
     MODELS = "models"
+    LORAS = "loras"
 
 
 class Audience(Enum):

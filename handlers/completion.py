@@ -1,5 +1,6 @@
 """What a member may want to type next: the suggestions of an option, looked up as they type."""
 
+import re
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -33,8 +34,20 @@ async def complete(
             found = [Suggestion(value=str(job.id), help=read_request(job.payload).prompt) for job in jobs]
         case Completion.MODELS:
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
+        case Completion.LORAS:
+            return await _loras(typed, guild, studio)
         case _:
             assert_never(source)
     wanted = typed.strip().casefold()
     matching = [item for item in found if wanted in item.value.casefold() or wanted in item.help.casefold()]
     return tuple(matching[:_MAX_SUGGESTIONS])
+
+
+async def _loras(typed: str, guild: Guild, studio: Studio) -> tuple[Suggestion, ...]:
+    """For the last of the names typed so far; those in front of it stay."""
+    *before, last = re.split(r"[\s,]+", typed)
+    found = await studio.loras.search(guild.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
+    return tuple(
+        Suggestion(value=" ".join((*filter(None, before), f"{lora.name}:{lora.scale:g}")), help=lora.trigger_words)
+        for lora in found
+    )

@@ -11,9 +11,10 @@ from handlers.aspect import ASPECTS, size_for
 from handlers.call import Call
 from handlers.command import Command, Completion, Option, OptionKind
 from handlers.job_messages import waiting
+from handlers.lora_mentions import mentions_text, with_loras
 from handlers.message import Button, Message, Verb
 from handlers.permissions import check_permission
-from handlers.prompt_syntax import check_weights, expand, read_loras
+from handlers.prompt_syntax import check_weights, expand
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import (
@@ -39,15 +40,16 @@ async def imagine(call: Call, studio: Studio) -> Message:
     """Queue the picture that the member describes and say when it will come."""
     check_permission(call, COMMAND.name)
     facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
-    request = _request(call.arguments, facts, studio.new_seed())
-    _refuse_loras(request.prompt)
-    prompts = expand(request.prompt)
-    check_weights(prompts, request.negative_prompt)
-    if len(prompts) == 1:
-        return await submit(call, studio, replace(request, prompt=prompts[0]))
+    asked = _request(call.arguments, facts, studio.new_seed())
+    prompts = expand(asked.prompt)
+    check_weights(prompts, asked.negative_prompt)
+    lora = call.arguments.text("lora") or ""
+    requests = [await with_loras(replace(asked, prompt=prompt), lora, call.guild.id, studio) for prompt in prompts]
+    if len(requests) == 1:
+        return await submit(call, studio, requests[0])
     if call.arguments.switch("all"):
-        return await _submit_all(call, studio, [replace(request, prompt=prompt) for prompt in prompts])
-    return await _ask_for_all(call, studio, request, prompts)
+        return await _submit_all(call, studio, requests)
+    return await _ask_for_all(call, studio, asked, prompts)
 
 
 async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
@@ -93,13 +95,6 @@ async def _submit_all(call: Call, studio: Studio, requests: list[ImageRequest]) 
     return Message(headline=f"{len(requests)} are on their way; each comes as a message of its own.", private=True)
 
 
-def _refuse_loras(prompt: str) -> None:
-    """Name what is not there yet instead of drawing its name; raises InvalidRequest."""
-    _, loras = read_loras(prompt)
-    if loras:
-        raise InvalidRequest("lora", f"This server has no LoRA '{loras[0].name}'; leave out <lora:{loras[0].name}…>.")
-
-
 def write_request(request: ImageRequest) -> str:
     """The request as the JSON that a job's row keeps."""
     return _REQUEST.dump_json(request).decode()
@@ -124,6 +119,7 @@ def request_values(request: ImageRequest) -> dict[str, Value]:
         "guidance-rescale": request.guidance_rescale,
         "scheduler": request.scheduler.value,
         "model": request.model,
+        "lora": mentions_text(request.loras),
         "variation": " ".join(f"{step.seed}:{step.strength:.10g}" for step in request.variations),
     }
 
@@ -195,6 +191,7 @@ COMMAND: Final = Command(
         Option(name="count", help="How many pictures", flag="n", kind=OptionKind.INTEGER, low=1, high=MAX_COUNT),
         Option(name="seed", help="The same seed repeats the picture", kind=OptionKind.INTEGER, low=0, high=MAX_SEED),
         Option(name="steps", help="Denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS),
+        Option(name="lora", help="The server's LoRAs, such as crayon:0.8", completion=Completion.LORAS),
         Option(
             name="guidance",
             help="How strictly to follow the prompt",

@@ -20,15 +20,19 @@ _CHOICE: Final = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraMention:
-    """A LoRA that a prompt asks for by the guild's own name."""
+    """A LoRA asked for by the guild's own name; without a scale it has the library's."""
 
     name: str
-    scale: float = 1.0
+    scale: float | None = None
+    text_encoder_scale: float | None = None
 
 
 def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
     """The prompt without its `<lora:name:scale>` marks, and what they ask for."""
-    mentions = tuple(LoraMention(name=match[1].strip(), scale=float(match[2] or 1)) for match in _LORA.finditer(prompt))
+    mentions = tuple(
+        LoraMention(name=match[1].strip(), scale=None if match[2] is None else float(match[2]))
+        for match in _LORA.finditer(prompt)
+    )
     return " ".join(_LORA.sub(" ", prompt).split()) if mentions else prompt, mentions
 
 

@@ -16,6 +16,7 @@ from storage.clicks import Clicks
 from storage.database import Database
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue
+from storage.loras import LoraStore
 from storage.member_data import MemberData
 from storage.notes import Notes
 from storage.replies import Outbox
@@ -42,6 +43,7 @@ class Studio:
     members: MemberData
     notes: Notes
     costs: StepCosts
+    loras: LoraStore
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     new_seed: Callable[[], int] = random_seed
@@ -68,6 +70,7 @@ class Studio:
             members=MemberData(database),
             notes=Notes(database),
             costs=StepCosts(Notes(database)),
+            loras=LoraStore(database, clock),
             models=models,
             commands=commands,
         )

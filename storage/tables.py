@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0006"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -72,11 +72,14 @@ loras = Table(
     _owned_by("guild"),
     _required("name", String(64)),
     _required("owner_id", String(64)),
-    _required("blob", String(64)),
     _required("base_family", String(32)),
     _required("created_at", Double),
+    _required("key", String(64)),
+    _required("scale", Double),
+    _required("size", BigInteger),
+    _required("trigger_words", Text),
+    _required("story", Text),
     UniqueConstraint("guild_id", "name"),
-    Index(None, "blob"),
     sqlite_autoincrement=True,
 )
 

@@ -14,7 +14,7 @@ from storage.jobs import Done, Job
 from storage.pictures import NewPicture
 from storage.replies import Outbox
 from storage.retention import delete_old_jobs
-from storage.tables import loras
+from storage.tables import subjects
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
 
@@ -98,7 +98,7 @@ async def test_blobs_in_use_are_kept(
     await queue.record_picture(claim, _picture(picture))
     row = {"guild_id": guild.id, "name": "glossy", "owner_id": "ann", "base_family": "sdxl", "created_at": 0.0}
     async with database.write() as connection:
-        await connection.execute(loras.insert().values(**row, blob=adapter))
+        await connection.execute(subjects.insert().values(**row, blob=adapter))
 
     assert await collect_blobs(database, blobs, GRACE, _later) == 0
     assert {key async for key in blobs.keys(None)} == {picture, attachment, adapter}

@@ -56,5 +56,5 @@ def test_any_text_gives_at_most_the_limit_or_a_sentence(prompt: str) -> None:
     ],
 )
 def test_loras_are_read_out_of_the_prompt(prompt: str, words: str, loras: tuple[LoraMention, ...]) -> None:
-    """As AUTOMATIC1111 writes them; the scale is 1 where there is none."""
+    """As AUTOMATIC1111 writes them; where there is no scale, the library's own is meant."""
     assert read_loras(prompt) == (words, loras)

@@ -1,0 +1,87 @@
+"""From what a member wrote to the guild's own LoRAs: `--lora crayon:0.8`, `<lora:crayon:0.8>`."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from handlers.prompt_syntax import LoraMention, read_loras
+from handlers.studio import Studio
+from pipeline.errors import InvalidRequest
+from pipeline.image_request import ImageRequest, LoraUse
+from pipeline.model_facts import ModelFamily
+from storage.loras import Lora
+
+_NUMBER: Final = r"(-?(?:\d{1,3}(?:\.\d{1,6})?|\.\d{1,6}))"
+_MENTION: Final = re.compile(rf"([^\s:,]{{1,64}})(?::{_NUMBER})?(?::{_NUMBER})?", re.ASCII)
+_WORDS: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
+
+
+def read_mentions(text: str) -> tuple[LoraMention, ...]:
+    """What an option's text such as "crayon:0.8 film" names, separated by spaces or commas.
+
+    A second number is the text encoders' own scale. Raises InvalidRequest.
+    """
+    matches = [_MENTION.fullmatch(word) for word in text.replace(",", " ").split()]
+    if not all(matches):
+        raise InvalidRequest("lora", f"lora '{text[:60]}' is unclear; write name:scale, such as crayon:0.8.")
+    return tuple(
+        LoraMention(name=match[1], scale=_number(match[2]), text_encoder_scale=_number(match[3]))
+        for match in matches
+        if match
+    )
+
+
+def mentions_text(loras: Sequence[LoraUse]) -> str:
+    """The option's text that asks for `loras` again."""
+    return " ".join(_mention_text(lora) for lora in loras)
+
+
+async def with_loras(request: ImageRequest, option: str, guild_id: int, studio: Studio) -> ImageRequest:
+    """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
+
+    Raises InvalidRequest for one that the guild does not have or that does not fit the model.
+    """
+    prompt, in_prompt = read_loras(request.prompt)
+    mentions = (*read_mentions(option), *in_prompt)
+    if not mentions:
+        return request
+    found = [await _find(mention, guild_id, studio) for mention in mentions]
+    family = studio.model(request.model).family
+    for lora in found:
+        if lora.base_family is not family:
+            raise InvalidRequest(
+                "lora",
+                f"LoRA '{lora.name}' was made for {_WORDS[lora.base_family]} and {request.model} is "
+                f"{_WORDS[family]}; choose another LoRA or another model.",
+            )
+    uses = tuple(_use(mention, lora) for mention, lora in zip(mentions, found, strict=True))
+    return replace(request, prompt=prompt, loras=uses)
+
+
+async def _find(mention: LoraMention, guild_id: int, studio: Studio) -> Lora:
+    lora = await studio.loras.get(guild_id, mention.name)
+    if lora is not None:
+        return lora
+    names = [lora.name for lora in await studio.loras.search(guild_id, limit=_MOST_COMPARED)]
+    near = difflib.get_close_matches(mention.name.casefold(), names, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else "/lora list shows those that it has."
+    raise InvalidRequest("lora", f"This server has no LoRA '{mention.name}'; {advice}")
+
+
+_MOST_COMPARED: Final = 500
+
+
+def _use(mention: LoraMention, lora: Lora) -> LoraUse:
+    scale = lora.scale if mention.scale is None else mention.scale
+    return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
+
+
+def _mention_text(lora: LoraUse) -> str:
+    own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
+    return f"{lora.name}:{lora.scale:.10g}{own}"
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,0 +1,140 @@
+"""A guild's LoRAs: what it calls them and which canonical file each one is. Every query carries the guild."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pipeline.errors import InvalidRequest
+from pipeline.image_request import MAX_LORA_SCALE
+from pipeline.model_facts import ModelFamily
+from storage.database import Database
+from storage.tables import loras
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLora:
+    """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `story` is told by /lora info.
+
+    `scale` is what a request that names none gets. Raises InvalidRequest for a name or a scale that cannot be.
+    """
+
+    guild_id: int
+    name: str
+    owner_id: str
+    base_family: ModelFamily
+    key: str
+    size: int
+    scale: float = 1.0
+    trigger_words: str = ""
+    story: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        check_scale(self.scale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora(NewLora):
+    """A LoRA of a guild's library; `created_at` is in Unix seconds."""
+
+    id: int
+    created_at: float
+
+
+def new_key(guild_id: int) -> str:
+    """A name for a canonical file that no other guild's request can hold or guess."""
+    return f"{guild_id}-{secrets.token_hex(16)}"
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidRequest unless `name` can stand in a prompt and on a command line."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            "name",
+            f"'{name[:40]}' cannot be a LoRA's name; use up to 32 letters a-z, digits, dots, dashes or underscores.",
+        )
+
+
+def check_scale(scale: float) -> None:
+    """Raise InvalidRequest for a scale out of range."""
+    if not abs(scale) <= MAX_LORA_SCALE:
+        raise InvalidRequest("scale", f"scale is {scale:g}; use {-MAX_LORA_SCALE:g} to {MAX_LORA_SCALE:g}.")
+
+
+class LoraStore:
+    """The libraries of all guilds; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, new: NewLora) -> Lora:
+        """Adds a LoRA; raises InvalidRequest if the guild has one of that name."""
+        row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._clock()}
+        try:
+            async with self._database.write() as connection:
+                return _lora((await connection.execute(insert(loras).values(row).returning(*loras.c))).one())
+        except IntegrityError:
+            raise _name_taken(new.name) from None
+
+    async def get(self, guild_id: int, name: str) -> Lora | None:
+        """The guild's LoRA of that name, in any case, or None."""
+        query = select(loras).where(loras.c.guild_id == guild_id, loras.c.name == name.strip().lower())
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _lora(row)
+
+    async def search(self, guild_id: int, typed: str = "", limit: int = 25, offset: int = 0) -> tuple[Lora, ...]:
+        """The guild's LoRAs whose names contain what was typed, by name."""
+        wanted = loras.c.name.contains(typed.strip().lower(), autoescape=True)
+        query = select(loras).where(loras.c.guild_id == guild_id, wanted).order_by(loras.c.name)
+        async with self._database.read() as connection:
+            return tuple(_lora(row) for row in await connection.execute(query.limit(limit).offset(offset)))
+
+    async def used_bytes(self, guild_id: int) -> int:
+        """How much the guild's files take."""
+        query = select(func.coalesce(func.sum(loras.c.size), 0)).where(loras.c.guild_id == guild_id)
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def rename(self, guild_id: int, name: str, new_name: str) -> bool:
+        """Gives a LoRA another name; False if there is none called `name`. Raises InvalidRequest as `add` does."""
+        check_name(new_name)
+        try:
+            return await self._change(guild_id, name, {"name": new_name})
+        except IntegrityError:
+            raise _name_taken(new_name) from None
+
+    async def set_scale(self, guild_id: int, name: str, scale: float) -> bool:
+        """Sets what a request that names no scale gets; False if there is none of that name."""
+        check_scale(scale)
+        return await self._change(guild_id, name, {"scale": scale})
+
+    async def remove(self, guild_id: int, name: str) -> Lora | None:
+        """Takes a LoRA out of the library; returns it, so that its file can go too, or None."""
+        where = loras.c.guild_id == guild_id, loras.c.name == name.strip().lower()
+        async with self._database.write() as connection:
+            row = (await connection.execute(delete(loras).where(*where).returning(*loras.c))).one_or_none()
+        return None if row is None else _lora(row)
+
+    async def _change(self, guild_id: int, name: str, values: Mapping[str, object]) -> bool:
+        where = loras.c.guild_id == guild_id, loras.c.name == name.strip().lower()
+        async with self._database.write() as connection:
+            return (await connection.execute(update(loras).where(*where).values(values))).rowcount == 1
+
+
+def _name_taken(name: str) -> InvalidRequest:
+    return InvalidRequest("name", f"This server has a LoRA '{name}' already; choose another name or remove that one.")
+
+
+def _lora(row: Any) -> Lora:
+    values = {field.name: getattr(row, field.name) for field in fields(Lora)}
+    return Lora(**{**values, "base_family": ModelFamily(row.base_family)})

@@ -1,0 +1,96 @@
+"""A guild's library of LoRAs, on every database."""
+
+import pytest
+
+from pipeline.errors import InvalidRequest
+from pipeline.model_facts import ModelFamily
+from storage.database import Database
+from storage.guilds import Guild
+from storage.loras import LoraStore, NewLora, new_key
+from tests.fakes import FakeClock
+
+
+@pytest.fixture
+def loras(database: Database, clock: FakeClock) -> LoraStore:
+    return LoraStore(database, clock)
+
+
+def _new(guild: Guild, name: str, **changes: object) -> NewLora:
+    fields: dict[str, object] = {
+        "guild_id": guild.id, "name": name, "owner_id": "ann", "base_family": ModelFamily.SDXL,
+        "key": new_key(guild.id), "size": 1000,
+    }  # fmt: skip
+    return NewLora(**{**fields, **changes})  # type: ignore[arg-type] # names are the fields' own
+
+
+async def test_what_is_added_is_found_by_name_in_any_case(loras: LoraStore, guild: Guild, clock: FakeClock) -> None:
+    """With everything that was said of it."""
+    added = await loras.add(_new(guild, "crayon", scale=0.8, trigger_words="crayon drawing", story="from a file"))
+
+    assert await loras.get(guild.id, " Crayon ") == added
+    assert (added.scale, added.trigger_words, added.created_at) == (0.8, "crayon drawing", clock.now)
+    assert await loras.get(guild.id, "chalk") is None
+
+
+async def test_no_guild_finds_anothers(loras: LoraStore, guild: Guild, other_guild: Guild) -> None:
+    """Neither by name, nor by search, nor by what it takes; both may use one name."""
+    mine = await loras.add(_new(guild, "crayon"))
+
+    assert await loras.get(other_guild.id, "crayon") is None
+    assert await loras.search(other_guild.id) == ()
+    assert await loras.used_bytes(other_guild.id) == 0
+    assert not await loras.rename(other_guild.id, "crayon", "mine-now")
+    assert not await loras.set_scale(other_guild.id, "crayon", 0.1)
+    assert await loras.remove(other_guild.id, "crayon") is None
+    theirs = await loras.add(_new(other_guild, "crayon"))
+    assert theirs.key != mine.key
+    assert await loras.get(guild.id, "crayon") == mine
+
+
+async def test_search_is_by_any_part_of_a_name_in_pages(loras: LoraStore, guild: Guild) -> None:
+    """What means something to a database's pattern is an ordinary letter here."""
+    for number in range(30):
+        await loras.add(_new(guild, f"style-{number:02}"))
+    await loras.add(_new(guild, "a_b"))
+
+    assert [lora.name for lora in await loras.search(guild.id, "STYLE-2")] == [f"style-{n}" for n in range(20, 30)]
+    assert len(await loras.search(guild.id)) == 25
+    assert [lora.name for lora in await loras.search(guild.id, offset=29)] == ["style-28", "style-29"]
+    assert [lora.name for lora in await loras.search(guild.id, "_")] == ["a_b"]
+    assert await loras.search(guild.id, "%") == ()
+
+
+async def test_names_are_unique_and_can_be_changed(loras: LoraStore, guild: Guild) -> None:
+    """A name in use is refused in words, whether by adding or by renaming."""
+    await loras.add(_new(guild, "crayon"))
+    await loras.add(_new(guild, "chalk"))
+
+    with pytest.raises(InvalidRequest, match="has a LoRA 'crayon' already"):
+        await loras.add(_new(guild, "crayon"))
+    with pytest.raises(InvalidRequest, match="has a LoRA 'chalk' already"):
+        await loras.rename(guild.id, "crayon", "chalk")
+
+    assert await loras.rename(guild.id, "crayon", "pastel")
+    assert [lora.name for lora in await loras.search(guild.id)] == ["chalk", "pastel"]
+    assert await loras.set_scale(guild.id, "pastel", -0.5)
+    pastel = await loras.get(guild.id, "pastel")
+    assert pastel is not None
+    assert pastel.scale == -0.5
+
+
+async def test_what_is_removed_takes_no_room(loras: LoraStore, guild: Guild) -> None:
+    """And is returned, for its file's sake."""
+    added = await loras.add(_new(guild, "crayon", size=7))
+    await loras.add(_new(guild, "chalk", size=5))
+    assert await loras.used_bytes(guild.id) == 12
+
+    assert await loras.remove(guild.id, "crayon") == added
+    assert await loras.remove(guild.id, "crayon") is None
+    assert await loras.used_bytes(guild.id) == 5
+
+
+@pytest.mark.parametrize("name", ["", "Crayon", "a b", "-a", "a" * 33, "a:b", "a>b", "é", "a/b"])
+def test_a_name_must_stand_in_a_prompt(name: str) -> None:
+    """And on a command line."""
+    with pytest.raises(InvalidRequest, match="cannot be a LoRA's name"):
+        NewLora(guild_id=1, name=name, owner_id="ann", base_family=ModelFamily.SDXL, key="k", size=1)
