@@ -65,13 +65,16 @@ def make_data_folder(settings: Settings) -> None:
         raise disk_error(error, str(settings.data)) from error
 
 
-def open_devices(settings: Settings, *, calibration_seconds: float = 0.0) -> tuple[Device, ...]:
-    """The devices of this machine, not yet started, each to be a process of its own."""
+def open_devices(settings: Settings, *, serving: bool = False) -> tuple[Device, ...]:
+    """The devices of this machine, not yet started, each to be a process of its own.
+
+    Only when `serving` for long are they worth measuring and compiling for.
+    """
     names = device_names(settings.devices, os.environ)
-    return tuple(ChildDevice(_device_spec(settings, name, calibration_seconds)) for name in names)
+    return tuple(ChildDevice(_device_spec(settings, name, serving=serving)) for name in names)
 
 
-def _device_spec(settings: Settings, name: str, calibration_seconds: float) -> DeviceSpec:
+def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
     memory = settings.model_memory_gb
     return DeviceSpec(
         models=settings.models,
@@ -81,7 +84,9 @@ def _device_spec(settings: Settings, name: str, calibration_seconds: float) -> D
         device_lora_bytes=_bytes(settings.lora_device_memory_gb),
         model_bytes=None if memory is None else _bytes(memory),
         cache=settings.cache,
-        calibration_seconds=calibration_seconds,
+        calibration_seconds=settings.calibration_seconds if serving else 0.0,
+        compile=serving and settings.compile == "auto",
+        weights=settings.weights,
     )
 
 
@@ -133,14 +138,14 @@ async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running_pool(
-    workshop: Workshop, chats: tuple[ChatPlatform, ...], *, calibration_seconds: float = 0.0
+    workshop: Workshop, chats: tuple[ChatPlatform, ...], *, serving: bool = False
 ) -> AsyncIterator[Worker]:
     """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
 
-    Where its devices are new, each may take `calibration_seconds` to measure itself.
+    Devices that will be `serving` for long measure themselves first, and compile what they often run.
     """
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
-    worker = build_worker(workshop, open_devices(workshop.settings, calibration_seconds=calibration_seconds))
+    worker = build_worker(workshop, open_devices(workshop.settings, serving=serving))
     working = asyncio.create_task(worker.run(stop_work))
     deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
     async with running_duties(workshop):

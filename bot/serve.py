@@ -40,7 +40,7 @@ async def serve(settings: Settings) -> None:
             slack = await stack.enter_async_context(open_slack(slack_transport, settings, workshop))
             chats.append(slack.chat)
             checks["slack"] = slack.check
-        pool = running_pool(workshop, tuple(chats), calibration_seconds=settings.calibration_seconds)
+        pool = running_pool(workshop, tuple(chats), serving=True)
         worker = await stack.enter_async_context(pool)
         app = health_app(standard_checks(workshop.database, worker) | checks, workshop.studio.queue)
         if slack is not None:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.device_spec import Weights
 from pipeline.errors import UserError
 
 
@@ -49,6 +50,12 @@ class Settings(BaseSettings):
 
     calibration_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_CALIBRATION_SECONDS")
     """How long `limner serve` may measure a device's steps at its first start with a model; 0 for not at all."""
+
+    compile: Literal["auto", "off"] = Field(default="auto", alias="LIMNER_COMPILE")
+    """Whether devices of `limner serve` compile what they often run, to use it where that is measured to be faster."""
+
+    weights: Weights = Field(default=Weights.FULL, alias="LIMNER_WEIGHTS")
+    """`fp8` keeps the denoisers' weights in a quarter to half of the memory, with the package's extra `fp8`."""
 
     drain_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_DRAIN_SECONDS")
     """How long a stop lets running pictures finish before it gives them back to the queue."""

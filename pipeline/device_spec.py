@@ -1,6 +1,7 @@
 """What a device is told before it starts: plain data, safe to pickle between processes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,13 @@ from pipeline.image_request import MAX_BUCKET
 
 # One guided picture.
 MIN_ROWS: Final = 2
+
+
+class Weights(StrEnum):
+    """How exactly a denoiser's base weights are kept: as they compute, or in float8."""
+
+    FULL = "full"
+    FP8 = "fp8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +32,7 @@ class DeviceSpec:
     `model_bytes` bounds the weights of several models kept beside each other, None for as many as fit. `cache` is a
     folder for what was measured or compiled, kept between starts, None for nowhere; `calibration_seconds` bounds the
     time that a start spends on measuring its steps, 0 for none. `compile` lets the device compile what it often runs
-    and use it where that is measured to be faster.
+    and use it where that is measured to be faster; `weights` says how the denoiser's own are kept.
     """
 
     models: tuple[str, ...]
@@ -40,6 +48,7 @@ class DeviceSpec:
     cache: Path | None = None
     calibration_seconds: float = 0.0
     compile: bool = False
+    weights: Weights = Weights.FULL
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -14,7 +14,7 @@ from pipeline.batching import BatchKey, Shape
 from pipeline.checkpoints import load_checkpoint
 from pipeline.compilation import Compilation
 from pipeline.denoiser import Denoiser, Rendering
-from pipeline.device_spec import DeviceSpec
+from pipeline.device_spec import DeviceSpec, Weights
 from pipeline.hardware import Hardware, Home
 from pipeline.image_request import ImageRequest
 from pipeline.lora_layers import adapt
@@ -24,6 +24,7 @@ from pipeline.offload import place
 from pipeline.picture_info import PictureInfo
 from pipeline.previews import Previews
 from pipeline.prompt_encoder import PromptEncoder
+from pipeline.quantization import quantize
 from pipeline.row_memory import RowMemory
 
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
@@ -35,8 +36,11 @@ class LoadedModel:
     def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
         self._checkpoint = checkpoint = load_checkpoint(source, hardware)
         self.facts = checkpoint.facts
+        self._weights = spec.weights
         networks = {"unet": adapt(checkpoint.unet)}
         networks.update((encoder.network, adapt(encoder.model)) for encoder in checkpoint.text_encoders)
+        if spec.weights is Weights.FP8:
+            quantize(checkpoint.unet, hardware)
         if checkpoint.home is Home.HOST:
             place(checkpoint)
         self._adapters = AdapterPool(networks, hardware.device, hardware.dtype, spec.device_lora_bytes)
@@ -137,7 +141,7 @@ class LoadedModel:
             lora_pages=key.pages if request.loras else 0,
             compiled=key.compiled,
             device=hardware.name,
-            dtype=hardware.dtype_name,
+            dtype=hardware.dtype_name if self._weights is Weights.FULL else f"{hardware.dtype_name}, {self._weights}",
             versions=tuple((package, _version(package)) for package in _DECIDING_PACKAGES),
         )
 
