@@ -79,6 +79,7 @@ def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
     return DeviceSpec(
         models=settings.models,
         device=name,
+        loras=settings.loras,
         park_every=PARK_EVERY,
         host_lora_bytes=_bytes(settings.lora_host_memory_gb),
         device_lora_bytes=_bytes(settings.lora_device_memory_gb),

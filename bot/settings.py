@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         return self.data / "cache"
 
     @property
+    def loras(self) -> Path:
+        """The folder of the guilds' LoRAs, in their canonical form."""
+        return self.data / "loras"
+
+    @property
     def blobs(self) -> Path:
         """The folder of the blobs."""
         return self.data / "blobs"
