@@ -48,9 +48,13 @@ class SendDirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """The clicked message is to be taken away; what it showed is deleted here."""
+    """The clicked message is to be taken away; what it showed is deleted here.
+
+    `posted` is the id that the platform gave to the message when it was delivered.
+    """
 
     job_id: int
+    posted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +183,9 @@ async def _delete(job: Job, _index: int, call: Call, studio: Studio) -> Remove:
         raise NotAllowed(f"This is {job.member_name}'s; only they or who manages messages here can delete it.")
     if job.state in OPEN_STATES:
         raise UserError("This is still being made; cancel it first.")
+    posted = await studio.outbox.posted_as(job.id)
     await studio.members.delete_job(call.guild.id, job.id)
-    return Remove(job_id=job.id)
+    return Remove(job_id=job.id, posted=posted or "")
 
 
 _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]]]] = {

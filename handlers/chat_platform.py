@@ -34,7 +34,8 @@ class ChatPlatform(Protocol):
         """Bring the job's status message up to date; newest state wins, and a lost edit does no harm."""
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
-        """Post a finished job's message by whatever way still works and return its id.
+        """Post a finished job's message by whatever way still works and return its id, in at most 64 characters.
 
+        The id comes back with `Remove` when the message is to be taken away, all its parts if there are several.
         The same `nonce` twice within minutes posts once. Raises Undeliverable when every way is closed.
         """

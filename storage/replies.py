@@ -114,6 +114,12 @@ class Outbox:
         async with self._database.write() as connection:
             await connection.execute(update(replies).where(replies.c.job_id == job_id).values(message_id=message_id))
 
+    async def posted_as(self, job_id: int) -> str | None:
+        """What `mark_posted` was told of a job's reply; None while it is not posted."""
+        async with self._database.read() as connection:
+            query = select(replies.c.posted_message_id).where(replies.c.job_id == job_id)
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def unsettled(self, platform: Platform) -> int:
         """How many replies of the platform are neither posted nor kept, their jobs final or not."""
         async with self._database.read() as connection:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import discord
 
+from bot.discord.posted import posted_text
 from bot.discord.refusals import FAULTS, Refusal, later_seconds, refusal
 from bot.discord.rendering import render, render_legacy, snowflake
+from bot.discord.standing import REVOKED, Standing
 from bot.discord.uploads import pack
 from bot.discord.ways import Way, Ways
 from handlers.chat_platform import TryLater, Undeliverable
@@ -25,6 +27,7 @@ _SECONDS_BETWEEN_OLD_EDITS: Final = 300.0
 """Discord lets messages of more than an hour be edited very seldom (error 30046)."""
 
 _REMEMBERED: Final = 2000
+_CLOSED_SECONDS: Final = 10.0
 
 
 class _Closed(Exception):
@@ -45,6 +48,7 @@ class DiscordPlatform:
     """Posts and edits messages by whatever way still works."""
 
     ways: Ways
+    standing: Standing = field(default_factory=Standing)
     _statuses: dict[str, _Status] = field(default_factory=dict)
 
     @property
@@ -59,6 +63,7 @@ class DiscordPlatform:
 
     async def show_progress(self, address: ReplyAddress, message: Message) -> None:
         """Edit the status message; where that is refused for good, no further edit is tried."""
+        self._check_open()
         way = self.ways.editing(address)
         if way is None or address.message_id is None:
             return
@@ -71,23 +76,35 @@ class DiscordPlatform:
                 await way.send(render(message), "")
             except FAULTS as error:
                 if refusal(error, by_token=way.by_token) is Refusal.LATER:
-                    raise TryLater(later_seconds(error), str(error)) from error
+                    raise self._later(error, way) from error
                 _log.info("no more progress on message %s by %s: %s", address.message_id, way.name, error)
                 self._lose(address, way, status)
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         """Post the result by the first way that is open, and tell the member where an edit would not be heard."""
+        self._check_open()
         status = self._status(address.message_id or nonce)
         async with status.lock:
             try:
-                way, message_id = await self._send(self.ways.to(address), address, message, nonce)
+                way, message_ids = await self._send(self.ways.to(address), address, message, nonce)
             except _Closed as why:
                 raise Undeliverable(f"no way to the member is open ({why})") from None
             status.settled = True
         if message.mentions and not way.notifies and not address.private:
-            await self._mention(address, message_id, nonce)
+            await self._mention(address, message_ids[0], nonce)
         self.ways.live.drop(address.message_id)
-        return message_id
+        return posted_text(message_ids)
+
+    def _check_open(self) -> None:
+        """Owe it until the next start where the connection has ended for good; raises TryLater."""
+        if self.ways.client.is_closed():
+            raise TryLater(_CLOSED_SECONDS, self.standing.trouble or "the connection to Discord has ended")
+
+    def _later(self, error: Exception, way: Way) -> TryLater:
+        """What to raise after a refusal that may pass, having noted one of our own token."""
+        if isinstance(error, discord.HTTPException) and error.status == 401:
+            self.standing.lose(REVOKED)
+        return TryLater(later_seconds(error), f"{way.name}: {error}")
 
     def _lose(self, address: ReplyAddress, way: Way, status: _Status) -> None:
         if way.by_token:
@@ -95,20 +112,26 @@ class DiscordPlatform:
         else:
             status.settled = True
 
-    async def _send(self, ways: Iterable[Way], address: ReplyAddress, message: Message, nonce: str) -> tuple[Way, str]:
+    async def _send(
+        self, ways: Iterable[Way], address: ReplyAddress, message: Message, nonce: str
+    ) -> tuple[Way, list[str]]:
         """Try each way in turn; raises _Closed when none is open, TryLater when it is Discord's turn to recover."""
         tried: list[str] = []
         for way in ways:
             try:
-                return way, await self._by(way, address, message, nonce)
+                message_ids = await self._by(way, address, message, nonce)
             except FAULTS as error:
                 if refusal(error, by_token=way.by_token) is Refusal.LATER:
-                    raise TryLater(later_seconds(error), f"{way.name}: {error}") from error
+                    raise self._later(error, way) from error
                 _log.info("%s is closed: %s", way.name, error)
                 tried.append(f"{way.name}: {getattr(error, 'code', error)}")
+            else:
+                if not way.by_token:
+                    self.standing.regain()
+                return way, message_ids
         raise _Closed("; ".join(tried))
 
-    async def _by(self, way: Way, address: ReplyAddress, message: Message, nonce: str) -> str:
+    async def _by(self, way: Way, address: ReplyAddress, message: Message, nonce: str) -> list[str]:
         """Send by one way, smaller once if it is too large, as embeds once if the form is refused."""
         try:
             return await self._parcels(way, address, message, nonce, way.limit)
@@ -120,28 +143,27 @@ class DiscordPlatform:
                     return await self._parcels(way, address, message, nonce, min(way.limit, largest // 2))
                 case Refusal.LEGACY if way.notifies:
                     _log.warning("components were refused by %s: %s; sending embeds", way.name, error)
-                    return await way.send(render_legacy(message, _told(address, message, way)), nonce)
+                    return [await way.send(render_legacy(message, _told(address, message, way)), nonce)]
                 case _:
                     raise
 
-    async def _parcels(self, way: Way, address: ReplyAddress, message: Message, nonce: str, limit: int) -> str:
+    async def _parcels(self, way: Way, address: ReplyAddress, message: Message, nonce: str, limit: int) -> list[str]:
         parcels = await pack(message.pictures, limit)
         first, *rest = parcels.messages
         whole = replace(message, pictures=first, lines=(*message.lines, *parcels.refusals))
-        message_id = await way.send(render(whole, _told(address, message, way)), nonce)
+        message_ids = [await way.send(render(whole, _told(address, message, way)), nonce)]
         for number, pictures in enumerate(rest, 2):
-            await self._send_rest(address, _continued(message, pictures), f"{nonce[:24]}{number}")
-        return message_id
+            message_ids += await self._send_rest(address, _continued(message, pictures), f"{nonce[:24]}{number}")
+        return message_ids
 
-    async def _send_rest(self, address: ReplyAddress, message: Message, nonce: str) -> None:
+    async def _send_rest(self, address: ReplyAddress, message: Message, nonce: str) -> list[str]:
         for way in self.ways.new_posts(address):
             try:
-                await way.send(render(message), nonce)
+                return [await way.send(render(message), nonce)]
             except discord.HTTPException as error:
                 if refusal(error, by_token=way.by_token) is Refusal.LATER:
                     raise
-                continue
-            return
+        return []
 
     async def _mention(self, address: ReplyAddress, message_id: str, nonce: str) -> None:
         """Tell the requester in a line of its own, once; the pictures are there whether it is heard or not."""

@@ -14,6 +14,7 @@ from bot.discord.front_desk import FrontDesk
 from bot.discord.guild_book import GuildBook
 from bot.discord.live_replies import LiveReplies
 from bot.discord.modal import ModalId
+from bot.discord.standing import Standing
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
@@ -36,6 +37,7 @@ class LimnerClient(discord.AutoShardedClient):
         )
         self.studio = studio
         self.live = LiveReplies()
+        self.standing = Standing()
         self.guild_book = GuildBook(studio=studio)
         self.desk = FrontDesk(studio=studio, guilds=self.guild_book, live=self.live)
         self.tree = build_tree(self, self.desk)

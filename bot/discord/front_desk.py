@@ -10,8 +10,9 @@ import discord
 
 from bot.discord.guild_book import GuildBook
 from bot.discord.live_replies import LiveReplies
-from bot.discord.members import address_of, check_install, check_target, member_of
+from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
 from bot.discord.modal import ModalId, build_modal, read_entries
+from bot.discord.posted import posted_ids
 from bot.discord.rendering import render
 from bot.discord.uploads import pack
 from bot.discord.ways import DEFAULT_FILE_LIMIT, direct_channel
@@ -110,7 +111,7 @@ class FrontDesk:
 
     async def suggest(self, interaction: Interaction, option: Option, typed: str) -> tuple[Suggestion, ...]:
         """What may be typed next into `option`."""
-        if option.completion is None:
+        if option.completion is None or not is_installed(interaction):
             return ()
         guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
         member = with_rights(member_of(interaction), guild.settings)
@@ -181,6 +182,7 @@ class FrontDesk:
             return
         if isinstance(result, Remove):
             await interaction.delete_original_response()
+            await _delete_parts(interaction, posted_ids(result.posted)[1:])
 
     async def _open(
         self, interaction: Interaction, work: Callable[[Caller], Awaitable[Pressed]], *, private: bool
@@ -261,6 +263,16 @@ async def _tell(interaction: Interaction, error: UserError) -> None:
         await interaction.followup.send(**render(_refusal(error)).as_new(), ephemeral=True)
     else:
         await _refuse_at_once(interaction, error)
+
+
+async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> None:
+    """Take away the messages in which the clicked one went on, as far as they still stand."""
+    place = interaction.client.get_partial_messageable(interaction.channel_id or 0)
+    for message_id in message_ids:
+        try:
+            await place.get_partial_message(int(message_id)).delete()
+        except discord.HTTPException as error:
+            _log.info("a part of a result stays: %s", error)
 
 
 async def _whisper(interaction: Interaction, message: Message) -> None:

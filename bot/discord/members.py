@@ -49,9 +49,14 @@ def address_of(interaction: discord.Interaction[Any], message_id: str | None, *,
     )
 
 
+def is_installed(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the bot is a member where this comes from, or speaks with the member alone."""
+    return interaction.is_guild_integration() or not interaction.is_user_integration()
+
+
 def check_install(interaction: discord.Interaction[Any]) -> None:
     """Refuse the contexts in which the bot is no member: it could not post what it promised. Raises UserError."""
-    if interaction.is_user_integration() and not interaction.is_guild_integration():
+    if not is_installed(interaction):
         raise UserError("Limner works in servers that invited it; ask an admin of this one to add it.")
 
 

@@ -14,6 +14,7 @@ import discord
 
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
+from bot.discord.standing import REVOKED
 from bot.discord.ways import Ways
 from bot.settings import Settings
 from handlers.studio import Studio
@@ -22,6 +23,7 @@ from pipeline.errors import UserError
 _log = logging.getLogger(__name__)
 
 _LOGIN_TRIES: Final = 5
+_AUTHENTICATION_FAILED: Final = 4004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class RunningDiscord:
 
     async def check(self) -> str | None:
         """What is missing for members to be heard, in a few words."""
+        if self.client.standing.trouble is not None:
+            return self.client.standing.trouble
         if self.client.is_closed():
             return "the connection has ended; see the log"
         if not self.client.is_ready():
@@ -46,7 +50,7 @@ async def running_discord(settings: Settings, studio: Studio) -> AsyncIterator[R
     """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
     use_api_base(settings.discord_api_base)
     client = LimnerClient(studio, gateway_url=settings.discord_gateway_url)
-    platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
+    platform = DiscordPlatform(ways=Ways(client=client, live=client.live), standing=client.standing)
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)
@@ -103,6 +107,9 @@ async def _listen(client: LimnerClient) -> None:
         await client.connect(reconnect=True)
     except discord.ConnectionClosed as error:
         # Only what reconnecting cannot mend ends here: a token that was revoked, an intent that is switched off.
-        _log.error("Discord closed the connection for good (%s); check DISCORD_TOKEN and start again", error.code)
+        why = (
+            f"Discord closed the connection for good ({error.code}); limner doctor says what to mend, then start again."
+        )
+        client.standing.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
     except (discord.DiscordException, aiohttp.ClientError, OSError):
         _log.exception("the connection to Discord ended; start again")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 import pytest
@@ -132,6 +133,12 @@ async def simulation(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
 async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
     async with simulation(studio, clock) as world:
         yield world
+
+
+def published(world: World) -> list[dict[str, Any]]:
+    """The commands that Discord was told of."""
+    [put] = [call for call in world.env.http_requests if call.method == "PUT" and call.path.endswith("/commands")]
+    return put.json  # type: ignore[return-value] # the body of a bulk overwrite is a list
 
 
 def words(message: discord.Message | simcord.ResponseMessage) -> str:

@@ -3,10 +3,15 @@
 import asyncio
 
 import discord
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.discord import uploads
+from bot.discord.posted import posted_ids, posted_text
 from handlers.imagine import read_request
 from storage.jobs import JobState
-from tests.bot.discord.conftest import World, words
+from tests.bot.discord.conftest import World, labels, words
 
 
 async def _finished(world: World, **values: str | int | bool) -> discord.Message:
@@ -98,6 +103,31 @@ async def test_a_moderator_deletes_what_others_made(world: World) -> None:
     await mod.click(message, label="Delete")
 
     assert world.channel.history() == []
+
+
+async def test_delete_takes_every_message_of_a_split_result(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one message could not hold went on in others; they go with it, after a restart too."""
+    monkeypatch.setattr(uploads, "MAX_FILES", 1)
+    await world.ada.slash(world.channel, "imagine", prompt="red fox", count=3)
+    await world.finish(await world.claim())
+    parts = world.channel.history()
+    [first] = [message for message in parts if "Delete" in labels(message)]
+    assert len(parts) == 3
+
+    await world.restart()
+    await world.ada.click(first, label="Delete")
+
+    assert world.channel.history() == []
+
+
+@given(st.lists(st.integers(1, 2**63 - 1).map(str), min_size=1, max_size=4))
+def test_four_messages_are_remembered_in_the_room_of_one(message_ids: list[str]) -> None:
+    """Whatever their ids; of more, the first ones."""
+    text = posted_text(message_ids)
+
+    assert len(text) <= 64
+    assert posted_ids(text) == tuple(message_ids)
+    assert len(posted_text(message_ids * 3)) <= 64
 
 
 async def test_save_sends_the_pictures_to_the_one_who_clicked(world: World) -> None:

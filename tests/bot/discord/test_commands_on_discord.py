@@ -6,6 +6,8 @@ import json
 import discord
 import pytest
 from PIL import Image
+from simcord.backend.models import Interaction
+from simcord.interactions import base_payload
 
 from bot.discord import picture_menu
 from bot.discord.client import publish
@@ -15,7 +17,7 @@ from handlers.message import ShownPicture
 from storage.guilds import Platform
 from storage.job_queue import JobQueue
 from storage.jobs import JobState
-from tests.bot.discord.conftest import World, labels, words
+from tests.bot.discord.conftest import World, labels, published, words
 from tests.fakes import png, request
 
 
@@ -51,7 +53,7 @@ async def test_every_command_is_registered_from_its_description() -> None:
 
 async def test_the_tree_carries_types_ranges_choices_and_other_languages(world: World) -> None:
     """What Discord checks for us it is told: ranges, choices, who may, in which contexts, in which language."""
-    payloads = {command["name"]: command for command in _published(world)}
+    payloads = {command["name"]: command for command in published(world)}
     imagine = payloads["imagine"]
     options = {option["name"]: option for option in imagine["options"]}
 
@@ -245,12 +247,61 @@ async def test_pictures_are_split_when_one_message_cannot_hold_them() -> None:
     assert len(big.data) < MAX_REQUEST_BYTES
 
 
+async def test_a_server_that_did_not_invite_us_is_told_so(world: World) -> None:
+    """A member may bring the app along; it could not post there, so nothing is queued, stored or suggested."""
+    for where in ({"context": 0, "guild_id": "4711"}, {"context": 2}):
+        record = await _interact(world, guild=True, **where, authorizing_integration_owners={"1": str(world.ada.id)})
+
+        assert "Limner works in servers that invited it" in _said(world, record)
+    await _interact(world, guild=True, guild_id="4711", type=4, authorizing_integration_owners={"1": str(world.ada.id)})
+    assert [guild.name for guild in await world.studio.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+    assert await world.studio.queue.claim("a worker") is None
+
+
+async def test_a_member_who_brought_the_app_along_is_served_where_it_was_invited(world: World) -> None:
+    """Installed by both, the server's invitation counts."""
+    owners = {"0": str(world.guild.id), "1": str(world.ada.id)}
+
+    await _interact(world, guild=True, authorizing_integration_owners=owners)
+
+    assert (await world.claim()).job.member_name == "ada"
+
+
+async def test_a_direct_message_is_a_place_of_ones_own(world: World) -> None:
+    """Everybody is their own admin there, and what is made is theirs alone."""
+    await _interact(world, guild=False, authorizing_integration_owners={"0": "0"})
+
+    job = (await world.claim()).job
+    guild = await world.studio.guilds.get(job.guild_id)
+    assert guild is not None
+    assert guild.external_id == f"dm-{world.ada.id}"
+
+
+async def _interact(world: World, *, guild: bool, **changes: object) -> Interaction:
+    """Ada's /imagine as Discord would send it, with `changes`."""
+    backend = world.env.backend
+    option = {"name": "prompt", "type": 3, "value": "fox", "focused": True}
+    command = backend.commands[None]["imagine", 1]
+    direct = backend.get_dm_channel(world.ada.id) if not guild else None
+    record, payload = base_payload(
+        backend, type=int(str(changes.get("type", 2))), user_id=world.ada.id,
+        channel_id=world.channel.id if direct is None else direct.id,
+        guild_id=world.guild.id if guild else None,
+        data={"id": command["id"], "name": "imagine", "type": 1, "options": [option]},
+    )  # fmt: skip
+    with world.env.time_context():
+        backend.emit("INTERACTION_CREATE", {**payload, **changes})
+    await world.env.settle()
+    return record
+
+
+def _said(world: World, record: Interaction) -> str:
+    """What was answered, also to one pair of eyes."""
+    known = world.env.backend.messages[record.channel_id]
+    return str([known[number].components for number in (record.message_id, *record.followup_ids) if number in known])
+
+
 def _plain_png(side: int = 8) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (side, side)).save(file, "PNG")
     return file.getvalue()
-
-
-def _published(world: World) -> list[dict[str, object]]:
-    [put] = [call for call in world.env.http_requests if call.method == "PUT" and call.path.endswith("/commands")]
-    return put.json  # type: ignore[return-value] # the body of a bulk overwrite is a list

@@ -6,6 +6,9 @@ import random
 import pytest
 from PIL import Image
 
+from bot.discord.run import RunningDiscord
+from bot.discord.standing import REVOKED
+from handlers.chat_platform import TryLater
 from handlers.message import Message, ShownPicture
 from tests.bot.discord.conftest import World, words
 
@@ -218,6 +221,37 @@ async def test_a_spoiler_stays_a_spoiler(world: World) -> None:
         )
 
     assert world.last.attachments[0].is_spoiler()
+
+
+async def test_a_token_that_is_taken_back_keeps_what_is_owed(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """One sentence in the log, the state in /readyz; when Discord takes the token again, all is well."""
+    await _claimed(world)
+    await world.restart()
+    check = RunningDiscord(client=world.client, platform=world.delivery.chat).check  # type: ignore[arg-type] # it is
+    world.delivery.chat.standing = world.client.standing  # type: ignore[attr-defined] # as above
+    world.env.inject_error("*", "/channels/*", status=401, code=0, message="401: Unauthorized", times=2)
+
+    claim = await world.claim()
+    await world.progress(claim, 5)
+    await world.finish(claim)
+    assert await check() == REVOKED
+    assert caplog.text.count("no longer takes DISCORD_TOKEN") == 1
+    assert await world.studio.outbox.unsettled(world.delivery.chat.platform) == 1
+    world.clock.advance(61)
+    await world.deliver()
+
+    assert await check() is None
+    assert len(world.last.attachments) == 1
+
+
+async def test_a_connection_that_ended_for_good_owes_everything(world: World) -> None:
+    """Neither a trace for each try nor a lost picture."""
+    await _claimed(world)
+    await world.client.close()
+
+    for verb in (world.delivery.chat.show_progress, lambda to, message: world.delivery.chat.deliver(to, message, "n")):
+        with pytest.raises(TryLater, match="the connection to Discord has ended"):
+            await verb(world.address(), Message(headline="fox"))
 
 
 async def test_progress_never_overtakes_the_result(world: World) -> None:

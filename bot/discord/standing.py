@@ -1,0 +1,29 @@
+"""Whether Discord still takes our token: said once in the log, and to /readyz for as long as it lasts."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+REVOKED: Final = (
+    "Discord no longer takes DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot, "
+    "and start again. What is owed is kept until then."
+)
+
+
+@dataclass(slots=True)
+class Standing:
+    """`trouble` is what is wrong with our access to Discord, or None."""
+
+    trouble: str | None = None
+
+    def lose(self, why: str) -> None:
+        """Discord lets us in no longer."""
+        if self.trouble is None:
+            _log.error(why)
+        self.trouble = why
+
+    def regain(self) -> None:
+        """It did after all."""
+        self.trouble = None
