@@ -98,7 +98,7 @@ class DiscordPlatform:
     def _check_open(self) -> None:
         """Owe it until the next start where the connection has ended for good; raises TryLater."""
         if self.ways.client.is_closed():
-            raise TryLater(_CLOSED_SECONDS, self.standing.trouble or "the connection to Discord has ended")
+            raise TryLater(_CLOSED_SECONDS, "the connection to Discord has ended")
 
     def _later(self, error: Exception, way: Way) -> TryLater:
         """What to raise after a refusal that may pass, having noted one of our own token."""

@@ -67,19 +67,20 @@ class FakeDiscord:
     violations: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
+    token: str = TOKEN
     gateway: Gateway = field(init=False)
     _nonces: dict[tuple[str, str], Any] = field(default_factory=dict)
     _unsent: "asyncio.Queue[tuple[str, Mapping[str, Any]]]" = field(default_factory=asyncio.Queue)
 
     def __post_init__(self) -> None:
-        self.gateway = Gateway(backend=self.backend, token=TOKEN)
+        self.gateway = Gateway(backend=self.backend, token=self.token)
         self.backend.subscribers.append(lambda event, payload: self._unsent.put_nowait((event, payload)))
 
     @property
     def environment(self) -> dict[str, str]:
         """The settings by which Limner finds this Discord."""
         return {
-            "DISCORD_TOKEN": TOKEN,
+            "DISCORD_TOKEN": self.token,
             "DISCORD_API_BASE": f"{self.url}{_API}",
             "DISCORD_GATEWAY_URL": self.gateway.url,
         }
@@ -110,6 +111,11 @@ class FakeDiscord:
         """How many requests of that kind there were; `path` may hold wildcards."""
         return sum(method == made and fnmatch.fnmatch(at, path) for made, at, _ in self.requests)
 
+    async def revoke(self) -> None:
+        """The application's owner takes the token back for a new one."""
+        self.token = self.gateway.token = "another.discord.token"
+        await self.gateway.drop(code=4004)
+
     async def _announce(self) -> None:
         while True:
             event, payload = await self._unsent.get()
@@ -122,7 +128,7 @@ class FakeDiscord:
         self.requests.append((request.method, path, body))
         if wrong := discords_own().violation(request.method, path, body):
             self.violations.append(wrong)
-        if not _is_public(path) and request.headers.get("Authorization") != f"Bot {TOKEN}":
+        if not _is_public(path) and request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, 401)
         fault = self._fault(request.method, path, body)
         if fault is not None and not fault.takes_effect:

@@ -66,12 +66,12 @@ class Gateway:
             if session.line is not None and not session.line.socket.closed:
                 await session.line.send(_DISPATCH, json.loads(text), len(session.sent), event)
 
-    async def drop(self) -> None:
-        """Cut every line, as a network does; sessions stay."""
+    async def drop(self, code: int = 4000) -> None:
+        """Cut every line, as a network does, or for the reason that `code` stands for; sessions stay."""
         for session in self.sessions.values():
             if session.line is not None:
                 line, session.line = session.line, None
-                await line.socket.close(code=4000)
+                await line.socket.close(code=code)
 
     @property
     def files(self) -> str:

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.timeout(400)
 
 _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}
+# Long on any machine; whoever starts it cancels it.
+_ENDLESS = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
 
 
 async def _ready(served: Served) -> None:
@@ -87,6 +89,50 @@ async def test_a_dropped_line_is_resumed(discord: FakeDiscord, pixels: Server, a
 
         assert (discord.gateway.identified, discord.gateway.resumed) == (1, 1)
         assert len(pixels.messages()) == 1
+
+
+async def test_a_glimpse_of_what_is_being_drawn(
+    discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
+) -> None:
+    """The status message shows the picture as it stands, and a click stops it."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="endless fox --width 256 --height 256", **_ENDLESS)
+
+        async def glimpsed() -> Any:
+            return next((m for m in pixels.messages() if m.attachments and "Cancel" in labels(m)), None)
+
+        message = await eventually(glimpsed)
+        [preview] = message.attachments
+
+        assert preview["filename"] == "preview.jpg"
+        assert preview["description"] == "Preview of: endless fox"
+        assert "of 200 steps" in text(message)
+        ada.click(message, "Cancel")
+        await _seen(pixels, "Cancelled.")
+
+
+async def test_a_token_that_is_taken_back(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
+    """It is said once in the log and in /readyz; what was owed comes when there is a new token."""
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="patient fox", **_SLOW)
+        await _seen(pixels, "patient fox")
+        await discord.revoke()
+        await eventually(lambda: _says(served, "no longer takes DISCORD_TOKEN"))
+    assert sum("no longer takes DISCORD_TOKEN" in line for line in served.log) == 1
+
+    async with serving(tmp_path, **discord.environment):
+        [message] = await pixels.pictures(1)
+
+        assert "patient fox" in text(message)
+        assert len(pixels.messages()) == 1
+
+
+async def _says(served: Served, words: str) -> bool:
+    """Whether /readyz misses something in these words."""
+    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/readyz") as response:
+        return response.status == 503 and words in str((await response.json())["missing"]["discord"])
 
 
 async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:

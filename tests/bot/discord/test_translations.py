@@ -1,0 +1,75 @@
+"""What Discord shows in other languages, held to Discord's own limits."""
+
+import re
+import unicodedata
+from itertools import pairwise
+
+import discord
+import pytest
+
+from bot.discord.translations import LOCALES, NAMES, SENTENCES, Translations
+from handlers.commands import COMMANDS
+from tests.bot.discord.conftest import World, published
+
+_WORD = re.compile(r"[-_\w]{1,32}")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_every_command_and_option_speaks_the_language(world: World, locale: discord.Locale) -> None:
+    """Every word that has a row is published with it; the commands that there have always been are whole."""
+    payloads = {payload["name"]: payload for payload in published(world)}
+
+    for payload in payloads.values():
+        for part in (payload, *payload.get("options", ())):
+            assert (locale.value in part.get("name_localizations", {})) == (part["name"] in NAMES)
+            described = part.get("description") in SENTENCES
+            assert (locale.value in part.get("description_localizations", {})) == described
+    for name in ("queue", "cancel", "history", "help", "privacy", "settings"):
+        assert all(part["name"] in NAMES for part in (payloads[name], *payloads[name].get("options", ())))
+    assert locale.value in payloads["Picture info"]["name_localizations"]
+
+
+async def test_every_payload_keeps_within_discords_limits(world: World) -> None:
+    """Lengths, lowercase, no name twice in one place, 8000 characters a command in its longest language."""
+    for payload in published(world):
+        if payload["type"] != discord.AppCommandType.chat_input.value:
+            continue
+        parts = [payload, *payload.get("options", ())]
+        for part in parts:
+            for text in (part["name"], *part.get("name_localizations", {}).values()):
+                assert _WORD.fullmatch(text), text
+                assert text == text.lower() == unicodedata.normalize("NFC", text), text
+            for text in (part["description"], *part.get("description_localizations", {}).values()):
+                assert 1 <= len(text) <= 100, text
+        for locale in (locale.value for locale in LOCALES):
+            names = sorted(part.get("name_localizations", {}).get(locale, part["name"]) for part in parts[1:])
+            assert all(one != other for one, other in pairwise(names)), (locale, names)
+        assert sum(_longest(part) for part in parts) <= 8000
+
+
+async def test_latin_american_spanish_is_spanish_and_what_is_unknown_stays_english() -> None:
+    """A locale without a table of its own, a word without a row."""
+    translate = Translations().translate
+    word, foreign = discord.app_commands.locale_str("queue"), discord.app_commands.locale_str("no such word")
+
+    assert await translate(word, discord.Locale.latin_american_spanish, None) == "cola"  # type: ignore[arg-type] # unused
+    assert await translate(word, discord.Locale.polish, None) is None  # type: ignore[arg-type] # as above
+    assert await translate(foreign, discord.Locale.german, None) is None  # type: ignore[arg-type] # as above
+
+
+def test_no_two_commands_share_a_name_in_any_language() -> None:
+    """A member could not tell them apart."""
+    for index in range(len(LOCALES)):
+        names = [NAMES[command.name][index] for command in COMMANDS if command.name in NAMES]
+        assert len(names) == len(set(names))
+    assert not set(NAMES) & set(SENTENCES)
+
+
+def _longest(part: dict[str, object]) -> int:
+    """The characters of a part's words, each in the language in which it is longest, and of its choices."""
+    choices = part.get("choices", ())
+    words = sum(len(choice["name"]) + len(str(choice["value"])) for choice in choices)  # type: ignore[attr-defined] # JSON
+    for field in ("name", "description"):
+        translated = part.get(f"{field}_localizations", {}).values()  # type: ignore[attr-defined] # JSON
+        words += max(len(text) for text in (str(part[field]), *translated))
+    return words
