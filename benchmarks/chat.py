@@ -1,8 +1,9 @@
-"""Many servers at once: 500 /imagine from 50 servers in ten seconds, a Discord in memory, a pool that draws nothing.
+"""Chats under load: 500 /imagine from 50 servers, 200 from 20 workspaces, in ten seconds, a pool that draws nothing.
 
-    python -m benchmarks.chat [--servers 50] [--calls 500] [--seconds 10]
+    python -m benchmarks.chat [discord] [slack] [--seconds 10]
 
-Prints how long Discord waited for each acknowledgement, and whether each result came, once.
+Discord is in memory, below discord.py's HTTP; Slack is the tests' fake on loopback, tiers included. Prints how long
+each platform waited for its acknowledgements, and whether each result came, once.
 """
 
 import argparse
@@ -12,10 +13,11 @@ import io
 import json
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import discord
 from discord.http import HTTPClient, Route
@@ -37,6 +39,53 @@ from storage.guilds import Platform
 from storage.job_queue import JobQueue
 from storage.jobs import Done
 from storage.pictures import NewPicture
+from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.installing import install
+from tests.wire.slack.stage import oauth_settings, on_stage
+from tests.wire.slack.workspace import Workspace, new_workspace
+
+_PATIENCE_SECONDS: Final = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one platform saw: `acked` are the seconds that it waited for each acknowledgement."""
+
+    platform: str
+    places: int
+    calls: int
+    acked: list[float]
+    lost: int
+    twice: int
+    took: float
+    notes: str = ""
+
+    def __str__(self) -> str:
+        waited = sorted(self.acked)
+        middle, late, worst = (waited[int(len(waited) * part)] * 1000 for part in (0.5, 0.99, 1 - 1e-9))
+        return (
+            f"| {self.platform} | {self.calls} from {self.places} | {len(waited)} | {middle:.0f} ms | {late:.0f} ms "
+            f"| {worst:.0f} ms | {self.lost} | {self.twice} | {self.took:.1f} s | {self.notes} |"
+        )
+
+
+HEADER: Final = (
+    "| platform | /imagine | acknowledged | median | 99th percentile | worst | lost | twice | all there after | |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+async def evenly(calls: int, seconds: float, call: Callable[[int, float], Awaitable[None]]) -> None:
+    """`calls` times `call(number, due)`, evenly over `seconds`; a loop that is late makes the platform wait."""
+
+    async def in_time(number: int) -> None:
+        due = begin + number * seconds / calls
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        await call(number, due)
+
+    begin = time.monotonic()
+    await asyncio.gather(*(in_time(number) for number in range(calls)))
+
 
 _FACTS = ModelFacts(
     name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
@@ -47,7 +96,7 @@ _REST_SECONDS = 0.1
 
 
 @dataclass(slots=True)
-class Wire:
+class DiscordWire:
     """Stands where discord.py's HTTP would be: answers after a while, and notes when."""
 
     asked_at: dict[str, float] = field(default_factory=dict)
@@ -57,8 +106,10 @@ class Wire:
     async def request(self, route: Route, body: dict[str, Any]) -> object:
         """Answer like Discord where an answer is read."""
         token = str(route.url).split("/")[-2 if route.url.endswith("callback") else -3]
+        if "/channels/" in route.url:  # who waited long is told by a message of its own
+            return {**_MESSAGE, "id": "3"}
         if route.url.endswith("callback"):
-            self.waited.append(time.perf_counter() - self.asked_at[token])
+            self.waited.append(time.monotonic() - self.asked_at[token])
             await asyncio.sleep(_REST_SECONDS)
             return {"interaction": {"id": "1", "type": 2, "response_message_id": token}, "resource": None}
         if body.get("attachments"):
@@ -76,7 +127,7 @@ _MESSAGE: dict[str, Any] = {
 
 
 class _BotWire(HTTPClient):
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: DiscordWire) -> None:
         super().__init__(asyncio.get_running_loop())
         self._wire = wire
 
@@ -85,7 +136,7 @@ class _BotWire(HTTPClient):
 
 
 class _WebhookWire(AsyncWebhookAdapter):
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: DiscordWire) -> None:
         super().__init__()
         self._wire = wire
 
@@ -132,69 +183,104 @@ async def _draw(queue: JobQueue, blobs: FileBlobStore, done: asyncio.Event) -> N
         await queue.settle(claim, Done(device_seconds=0.1))
 
 
-async def _ask(client: LimnerClient, wire: Wire, calls: int, seconds: float, servers: int) -> None:
-    """`calls` interactions, evenly over `seconds`, each handled as discord.py does."""
-    running = []
-    begin = time.perf_counter()
-    for number in range(calls):
-        await asyncio.sleep(max(0.0, begin + number * seconds / calls - time.perf_counter()))
-        interaction = _interaction(client, number, servers)
-        # Counted from when it was due: a loop that is late has made Discord wait.
-        wire.asked_at[interaction.token] = begin + number * seconds / calls
-        running.append(asyncio.create_task(client.tree._call(interaction)))  # noqa: SLF001 - as discord.py's gateway does
-    await asyncio.gather(*running)
-
-
-async def _all_delivered(studio: Studio) -> None:
-    while await studio.outbox.unsettled(Platform.DISCORD):  # noqa: ASYNC110 - the delivery loop runs beside
-        await asyncio.sleep(0.1)
-
-
-async def measure(servers: int, calls: int, seconds: float) -> None:
-    """Run it and print the figures."""
+async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
+    """Interactions as discord.py's gateway hands them on."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'limner.db'}"
-        await migrate(url)
-        database = await Database.open(url)
+        studio, database, blobs = await _studio(folder)
         stack.push_async_callback(database.close)
-        blobs = FileBlobStore(folder / "blobs")
-        studio = Studio.over(database, blobs=blobs, models=(_FACTS,), commands=COMMANDS)
-        studio = replace(studio, new_seed=lambda: 7)
-        client, wire = LimnerClient(studio, shard_count=1), Wire()
-        await client._async_setup_hook()  # noqa: SLF001 - what a login does, without Discord
+        client, wire = await _client(studio), DiscordWire()
         client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
-        me: Any = {"id": "2", "username": "limner", "discriminator": "0", "avatar": None, "bot": True}
-        client._connection.user = discord.ClientUser(state=client._connection, data=me)  # noqa: SLF001 - as a login does
         async_context.set(_WebhookWire(wire))
-        delivery = Delivery(
-            studio=studio, chat=DiscordPlatform(ways=Ways(client=client, live=client.live)), poster="benchmark"
-        )
-        done = asyncio.Event()
+        platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
+        delivery, done = Delivery(studio=studio, chat=platform, poster="benchmark"), asyncio.Event()
         beside = [asyncio.create_task(delivery.run(done)), asyncio.create_task(_draw(studio.queue, blobs, done))]
-        begin = time.perf_counter()
-        await _ask(client, wire, calls, seconds, servers)
-        await _all_delivered(studio)
-        total = time.perf_counter() - begin
+
+        async def ask(number: int, due: float) -> None:
+            interaction = _interaction(client, number, servers)
+            wire.asked_at[interaction.token] = due
+            await client.tree._call(interaction)  # noqa: SLF001 - as discord.py's gateway does
+
+        begin = time.monotonic()
+        await evenly(calls, seconds, ask)
+        while await studio.outbox.unsettled(Platform.DISCORD):  # noqa: ASYNC110 - the delivery loop runs beside
+            await asyncio.sleep(0.1)
+        took = time.monotonic() - begin
         done.set()
         await asyncio.gather(*beside)
-    waited = sorted(wire.waited)
-    print(f"{calls} /imagine from {servers} servers in {seconds:g} s; all delivered after {total:.1f} s")
-    print(f"acknowledged: {len(waited)}; p50 {waited[len(waited) // 2] * 1000:.0f} ms, "
-          f"p99 {waited[int(len(waited) * 0.99)] * 1000:.0f} ms, worst {waited[-1] * 1000:.0f} ms")  # fmt: skip
-    print(f"results: {len(wire.results)} of {calls}; lost {calls - len(wire.results)}, "
-          f"twice {sum(count > 1 for count in wire.results.values())}")  # fmt: skip
+    twice = sum(count > 1 for count in wire.results.values())
+    return Figures(
+        platform="Discord", places=servers, calls=calls, acked=wire.waited, lost=calls - len(wire.results),
+        twice=twice, took=took,
+    )  # fmt: skip
 
 
-def main() -> None:
-    """Read the sizes from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", type=int, default=50)
-    parser.add_argument("--calls", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    given = parser.parse_args()
-    asyncio.run(measure(given.servers, given.calls, given.seconds))
+async def _studio(folder: Path) -> tuple[Studio, Database, FileBlobStore]:
+    url = f"sqlite:///{folder / 'limner.db'}"
+    await migrate(url)
+    database, blobs = await Database.open(url), FileBlobStore(folder / "blobs")
+    studio = Studio.over(database, blobs=blobs, models=(_FACTS,), commands=COMMANDS)
+    return replace(studio, new_seed=lambda: 7), database, blobs
+
+
+async def _client(studio: Studio) -> LimnerClient:
+    """A client as it is after a login, without Discord."""
+    client = LimnerClient(studio, shard_count=1)
+    await client._async_setup_hook()  # noqa: SLF001 - what a login does
+    me: Any = {"id": "2", "username": "limner", "discriminator": "0", "avatar": None, "bot": True}
+    client._connection.user = discord.ClientUser(state=client._connection, data=me)  # noqa: SLF001 - as a login does
+    return client
+
+
+async def measure_slack(workspaces: int, calls: int, seconds: float) -> Figures:
+    """Signed requests to the whole of Limner's Slack side, installed by OAuth in every workspace."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        empty, data = folder / "empty.db", folder / "data"
+        data.mkdir()
+        await migrate(f"sqlite:///{empty}")
+        slack = await stack.enter_async_context(FakeSlack().running())
+        stage = await stack.enter_async_context(on_stage(slack, oauth_settings(slack, data), empty))
+        people = []
+        for number in range(workspaces):
+            workspace = slack.add(new_workspace(number + 1))
+            await install(slack, stage.url, workspace)
+            people.append(stage.someone(workspace))
+        acked: list[float] = []
+
+        async def ask(number: int, due: float) -> None:
+            await people[number % workspaces].command("/imagine", f"fox {number}")
+            acked.append(time.monotonic() - due)
+
+        begin = time.monotonic()
+        await evenly(calls, seconds, ask)
+        async with asyncio.timeout(_PATIENCE_SECONDS), slack.changed:
+            await slack.changed.wait_for(lambda: sum(map(_finished, slack.workspaces.values())) >= calls)
+        took = time.monotonic() - begin
+    finished = sum(map(_finished, slack.workspaces.values()))
+    return Figures(
+        platform="Slack", places=workspaces, calls=calls, acked=acked, lost=max(0, calls - finished),
+        twice=max(0, finished - calls), took=took,
+        notes=f"tiers exceeded {slack.rate_limits.refused}, judged wrong {len(slack.violations)}",
+    )  # fmt: skip
+
+
+def _finished(workspace: Workspace) -> int:
+    return sum(bool(message.pictures) for message in workspace.in_channel("CGEN"))
+
+
+async def main(platforms: list[str], seconds: float) -> None:
+    """Run them in turn and print the table."""
+    print(HEADER)
+    if "discord" in platforms:
+        print(await measure_discord(50, 500, seconds))
+    if "slack" in platforms:
+        print(await measure_slack(20, 200, seconds))
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("platforms", nargs="*", default=["discord", "slack"])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    given = parser.parse_args()
+    asyncio.run(main(given.platforms, given.seconds))
