@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +17,14 @@ from torch import Tensor
 
 from pipeline.adapters import Adapter
 from pipeline.batching import BatchKey
-from pipeline.blueprint import Blueprint, Compiler, inductor
+from pipeline.blueprint import Blueprint, compile_in_child
 from pipeline.compiled_forward import CompiledForward, Forward, ForwardInputs, Graph
 from pipeline.device_clock import Span
 from pipeline.hardware import is_out_of_memory
 
 _log = logging.getLogger(__name__)
+
+Compiler = Callable[[Blueprint], tuple[Graph, tuple[str, ...]]]
 
 _OFTEN: Final = 100
 """Calls of a group's sizes after which a graph of them is compiled: a few pictures."""
@@ -44,8 +47,8 @@ class _Coming:
 class Compilation:
     """The compiled forwards of one model, by the sizes of groups.
 
-    Graphs come one at a time from a thread that holds none of the model's numbers; what inductor makes is kept in the
-    folder `cache` between starts. Without a compiler, or after its first failure, everything stays eager.
+    Graphs come one at a time from a child process; what inductor makes is kept in the folder `cache` between starts.
+    Without a compiler, or after its first failure, everything stays eager.
     """
 
     def __init__(
@@ -54,14 +57,14 @@ class Compilation:
         device: torch.device,
         *,
         cache: Path | None,
-        compiler: Compiler = inductor,
+        compiler: Compiler = compile_in_child,
         often: int = _OFTEN,
     ) -> None:
         self._forward = forward
         self._device = device
         self._compiler = compiler
         self._often = often
-        self._blueprint: Blueprint | None = Blueprint(forward, device)
+        self._given_up = False
         self._calls: Counter[BatchKey] = Counter()
         self._tried: set[BatchKey] = set()
         self._coming: dict[BatchKey, _Coming] = {}
@@ -92,14 +95,14 @@ class Compilation:
     def saw(self, key: BatchKey, sizes: Callable[[], ForwardInputs]) -> None:
         """Count an eager call of the group `key`; begin to compile its `sizes` once they are seen often."""
         self._calls[key] += 1
-        if self._calls[key] < self._often or self._blueprint is None or self._coming or key in self._tried:
+        if self._calls[key] < self._often or self._given_up or self._coming or key in self._tried:
             return
         self._tried.add(key)
-        own, graph = sizes().each(_on_meta), Future[tuple[Graph, tuple[str, ...]]]()
-        self._coming[key] = _Coming(sizes=own, graph=graph)
-        work = (self._blueprint, self._compiler, own, graph, torch.get_num_threads())
+        blueprint = Blueprint.of(self._forward, sizes(), self._device)
+        graph = Future[tuple[Graph, tuple[str, ...]]]()
+        self._coming[key] = _Coming(sizes=blueprint.sizes, graph=graph)
         # A daemon: a device that is told to end does not wait for a compiler.
-        threading.Thread(target=_compile, args=work, name="compile", daemon=True).start()
+        threading.Thread(target=_compile, args=(self._compiler, blueprint, graph), name="compile", daemon=True).start()
 
     def judge(self) -> None:
         """Measure a graph that has arrived against the eager forward, a few calls each."""
@@ -109,7 +112,7 @@ class Compilation:
         coming = self._coming.pop(key)
         try:
             graph, names = coming.graph.result()
-            weights = tuple(self._forward.get_parameter(name) for name in names)
+            weights = tuple(attrgetter(name)(self._forward) for name in names)
             compiled = CompiledForward(graph=graph, weights=weights)
             if self._is_faster(key, compiled, coming.sizes):
                 self._faster[key] = compiled
@@ -119,7 +122,7 @@ class Compilation:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        self._blueprint = None
+        self._given_up = True
         if self._cache is not None:
             # A compiler that was killed leaves half a file, which would fail at every start from now on.
             shutil.rmtree(self._cache, ignore_errors=True)
@@ -150,23 +153,11 @@ class Compilation:
         return torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device).zero_()
 
 
-def _compile(
-    blueprint: Blueprint,
-    compiler: Compiler,
-    sizes: ForwardInputs,
-    graph: "Future[tuple[Graph, tuple[str, ...]]]",
-    threads: int,
-) -> None:
-    # Every thread has a number of its own, and the code is made for it.
-    torch.set_num_threads(threads)
+def _compile(compiler: Compiler, blueprint: Blueprint, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
     try:
-        graph.set_result(blueprint.compile(sizes, compiler))
+        graph.set_result(compiler(blueprint))
     except BaseException as error:
         graph.set_exception(error)
-
-
-def _on_meta(tensor: Tensor) -> Tensor:
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
 def _sizes(key: BatchKey) -> BatchKey:

@@ -11,7 +11,7 @@ from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.loaded_model import LoadedModel
 from pipeline.model_source import ModelSource
-from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15
+from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15, save_speck
 
 torch.set_num_threads(1)
 
@@ -25,7 +25,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     def folder(name: str) -> Path:
         if name not in made:
             made[name] = tmp_path_factory.mktemp("models") / name
-            {"nano": save_nano, "sd15": save_sd15}[name](made[name])
+            {"nano": save_nano, "sd15": save_sd15, "speck": save_speck}[name](made[name])
         return made[name]
 
     return folder

@@ -35,6 +35,31 @@ def save_nano(folder: Path) -> None:
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=8 * 6 + 32,
     )
+    _save_sdxl(folder, unet)
+
+
+def save_speck(folder: Path) -> None:
+    """The least that has all kinds of SDXL's layers: quick to compile."""
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(16,),
+        down_block_types=("CrossAttnDownBlock2D",),
+        mid_block_type=None,
+        up_block_types=("UpBlock2D",),
+        layers_per_block=1,
+        attention_head_dim=2,
+        norm_num_groups=8,
+        cross_attention_dim=64,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=8 * 6 + 32,
+    )
+    _save_sdxl(folder, unet)
+
+
+def _save_sdxl(folder: Path, unet: UNet2DConditionModel) -> None:
     StableDiffusionXLPipeline(
         vae=_vae(0.13025),
         unet=unet,
