@@ -37,7 +37,6 @@ class Hardware:
     device: torch.device
     dtype: torch.dtype
     vae_dtype: torch.dtype
-    memory_format: torch.memory_format
 
     @classmethod
     def choose(cls, name: str) -> "Hardware":
@@ -47,7 +46,6 @@ class Hardware:
                 device=torch.device("cpu"),
                 dtype=torch.float32,
                 vae_dtype=torch.float32,
-                memory_format=torch.contiguous_format,
             )
         device = _cuda_device("cuda:0" if name == "auto" else name)
         modern = torch.cuda.get_device_capability(device)[0] >= 8
@@ -55,7 +53,6 @@ class Hardware:
             device=device,
             dtype=torch.bfloat16 if modern else torch.float16,
             vae_dtype=torch.bfloat16 if modern else torch.float32,
-            memory_format=torch.channels_last,
         )
 
     @property

@@ -113,7 +113,8 @@ class AdaptedConv2d(nn.Conv2d):
         folded = input.reshape(1, rows * self.in_channels, *input.shape[2:])
         hidden = functional.conv2d(folded, kernels, stride=self.stride, padding=self.padding, groups=rows)
         change = torch.bmm(up.transpose(1, 2), hidden.view(rows, rank, -1))
-        return output + change.view(output.shape)
+        # In place, so that what follows meets the same layout in memory whether a neighbour has a LoRA here or not.
+        return output.add_(change.view(output.shape))
 
 
 def adapt(network: nn.Module) -> list[Bank]:

@@ -37,7 +37,6 @@ def _small(room: int) -> SmallDevice:
         device=cpu.device,
         dtype=cpu.dtype,
         vae_dtype=cpu.vae_dtype,
-        memory_format=cpu.memory_format,
         room=room,
     )
 
