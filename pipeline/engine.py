@@ -4,17 +4,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 
-from pipeline.adapters import Adapter, Part, pages_needed
-from pipeline.batching import Batch, Batching, BatchKey, Candidate, Seat, Shape
+from pipeline.batching import Batch, Batching, BatchKey, Shape
 from pipeline.calibration import calibrate
-from pipeline.denoiser import Rendering
 from pipeline.device_clock import Span
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
+from pipeline.engine_job import EngineJob
 from pipeline.errors import UserError
 from pipeline.hardware import DeviceExhausted, Hardware, is_out_of_memory
 from pipeline.image_request import ImageRequest, smaller_sizes
@@ -27,87 +26,6 @@ from pipeline.step_cost import StepCost, best_rows
 _log = logging.getLogger(__name__)
 # How long a device with nothing else to do waits for a LoRA before it listens for commands again.
 _PATIENCE_SECONDS = 0.02
-
-
-@dataclass(slots=True, kw_only=True)
-class _Job:
-    """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
-
-    `spans` are the stretches of the device's time that it had a share in, each with that share.
-    """
-
-    ticket: str
-    request: ImageRequest
-    loaded: LoadedModel | None = None
-    parked: Parked | None = None
-    adapters: tuple[Adapter, ...] = ()
-    rendering: Rendering | None = None
-    key: BatchKey | None = None
-    spans: list[tuple[Span, float]] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """Its rows in a batch."""
-        return 2 if self.request.guided else 1
-
-    @property
-    def seconds(self) -> float:
-        """Its share of the device's time so far."""
-        return sum(span.seconds * share for span, share in self.spans)
-
-    def candidate(self) -> Candidate:
-        """What the job needs of a seat, once its LoRAs are known."""
-        parts = [Part(adapter=adapter, scale=1) for adapter in self.adapters]
-        before = self.parked.pages if self.parked else self.request.lora_pages
-        return Candidate(
-            ticket=self.ticket,
-            shape=self.model.shape(self.request),
-            rows=self.rows,
-            pages=max(pages_needed(parts, "unet"), before),
-            bucket=self.parked.bucket if self.parked else self.request.bucket,
-            compiled=self._compiled(),
-        )
-
-    def _compiled(self) -> bool | None:
-        """Whether it insists on a compiled forward or on none."""
-        if not self.model.covers(self.adapters):
-            return False
-        if self.parked:
-            return self.parked.compiled
-        return self.request.compiled if self.request.bucket else None
-
-    def start(self) -> Rendering:
-        """The encode stage, and back to where the picture was parked."""
-        rendering = self.model.begin(self.request, self.adapters)
-        if self.parked is not None:
-            self.parked.resume(rendering)
-            self.parked = None
-        return rendering
-
-    def sit(self, seat: Seat) -> None:
-        """Take a seat, through the encode stage unless it is back from an earlier one."""
-        if self.rendering is None:
-            self.rendering = self.start()
-        self.key = seat.key
-        self.model.denoiser.seat(self.model.memory(seat.key), self.rendering, seat.rows)
-
-    @property
-    def model(self) -> LoadedModel:
-        """The model of a job that is past the wait for it."""
-        assert self.loaded is not None, "only jobs whose model is loaded have a line or a seat"
-        return self.loaded
-
-    @property
-    def seated(self) -> BatchKey:
-        """The group of a job that has a seat, or had it to the end."""
-        assert self.key is not None, "only seated jobs are decoded"
-        return self.key
-
-    @property
-    def started(self) -> Rendering:
-        """The rendering of a job that has passed the encode stage."""
-        assert self.rendering is not None, "only encoded jobs have a seat"
-        return self.rendering
 
 
 class Engine:
@@ -124,7 +42,7 @@ class Engine:
         self._spec = spec
         self._hardware = Hardware.choose(spec.device)
         self._shelf = ModelShelf(spec, self._hardware)
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, EngineJob] = {}
         self._batching = Batching(spec.max_rows, self._rows_worth, self._compiles)
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
@@ -143,7 +61,7 @@ class Engine:
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        self._jobs[ticket] = _Job(ticket=ticket, request=request, parked=_parked(ticket, parked))
+        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, parked=_parked(ticket, parked))
         self._arriving.append(ticket)
         self.expect(request)
 
@@ -256,7 +174,7 @@ class Engine:
     def _compiles(self, key: BatchKey) -> bool:
         return self._shelf.loaded[key.shape.checkpoint].compiles(key)
 
-    def _stepped(self, job: _Job) -> Stepped:
+    def _stepped(self, job: EngineJob) -> Stepped:
         sampler, spec = job.started.sampler, self._spec
         preview = _is_due(sampler, spec.preview_every)
         park = _is_due(sampler, spec.park_every)
@@ -309,7 +227,7 @@ class Engine:
         self._events.append(event)
 
     @contextmanager
-    def _charging(self, jobs: Sequence[_Job]) -> Iterator[None]:
+    def _charging(self, jobs: Sequence[EngineJob]) -> Iterator[None]:
         """Charge the device's time for this block to `jobs`, each by its rows."""
         rows = sum(job.rows for job in jobs)
         with Span(self._hardware.device) as span:
@@ -318,7 +236,7 @@ class Engine:
             job.spans.append((span, job.rows / rows))
 
     @contextmanager
-    def _answering_for(self, jobs: Sequence[_Job]) -> Iterator[None]:
+    def _answering_for(self, jobs: Sequence[EngineJob]) -> Iterator[None]:
         """End all of `jobs` if this block fails, so that the engine itself goes on."""
         try:
             yield
@@ -345,7 +263,7 @@ def _parked(ticket: str, packed: bytes | None) -> Parked | None:
         return None
 
 
-def _advance(jobs: Sequence[_Job], key: BatchKey) -> None:
+def _advance(jobs: Sequence[EngineJob], key: BatchKey) -> None:
     """One call for all of `jobs`."""
     jobs[0].model.advance(key, [job.started for job in jobs])
 
