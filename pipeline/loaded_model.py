@@ -3,6 +3,7 @@
 import io
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -146,6 +147,7 @@ class LoadedModel:
         )
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)
