@@ -1,5 +1,7 @@
 """Seats, turns and buckets, without a tensor."""
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -28,6 +30,28 @@ def seated(*candidates: Candidate, max_rows: int = 16) -> Batching:
         batching.enter(one)
     batching.seat()
     return batching
+
+
+def test_a_group_is_compiled_or_eager_for_its_whole_life() -> None:
+    """A compiled one appears beside it; who insists on either finds it, who insists on neither takes the compiled."""
+    ready: set[BatchKey] = set()
+    batching = Batching(16, compiles=ready.__contains__)
+    batching.enter(candidate("before"))
+    batching.seat()
+    ready.add(BatchKey(shape=SMALL, bucket=2))
+    late = candidate("late")
+    for one in (late, replace(late, ticket="eager", compiled=False), replace(late, ticket="like", bucket=2)):
+        batching.enter(one)
+        batching.seat()
+
+    assert [seat_key(batching, ticket).compiled for ticket in ("before", "late", "eager")] == [False, True, False]
+    batching.leave("before")
+    batching.leave("late")
+    batching.enter(replace(late, ticket="again", bucket=2, compiled=True))
+    batching.enter(replace(late, ticket="elsewhere", bucket=4, compiled=True))
+    batching.seat()
+    assert seat_key(batching, "again").compiled
+    assert not seat_key(batching, "elsewhere").compiled
 
 
 def test_a_lone_request_pays_for_no_padding() -> None:
