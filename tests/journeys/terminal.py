@@ -20,7 +20,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {
         **kept, "LIMNER_DATA": str(data), "LIMNER_STALE_SECONDS": "3", "LIMNER_PORT": "0", "OMP_NUM_THREADS": "1",
-        "LIMNER_CALIBRATION_SECONDS": "0",
+        "LIMNER_CALIBRATION_SECONDS": "0", "LIMNER_COMPILE": "off",
         "HF_HUB_OFFLINE": "1", **more,
     }  # fmt: skip
 
