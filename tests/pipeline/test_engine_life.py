@@ -173,12 +173,12 @@ def run(engine: Engine) -> Iterator[Event]:
 
 
 def held_bytes() -> int:
-    """All memory that a tensor holds, each storage counted once."""
+    """All memory that a tensor holds, each storage counted once; tracers' stand-ins for tensors hold none."""
     gc.collect()
     storages = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
         for tensor in gc.get_objects()
-        if issubclass(type(tensor), torch.Tensor) and tensor.device.type == "cpu"
+        if type(tensor) in {torch.Tensor, torch.nn.Parameter} and tensor.device.type == "cpu"
     }
     return sum(storages.values())
 
