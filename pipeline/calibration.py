@@ -89,7 +89,15 @@ def _request(facts: ModelFacts, side: float) -> ImageRequest:
 
 def _fingerprint(facts: ModelFacts, hardware: Hardware, spec: DeviceSpec) -> str:
     """What the measured times depend on."""
-    story = (facts.hash, hardware.name, hardware.dtype_name, spec.max_rows, spec.threads, torch.__version__)
+    story = (
+        facts.hash,
+        hardware.name,
+        hardware.dtype_name,
+        spec.weights,
+        spec.max_rows,
+        spec.threads,
+        torch.__version__,
+    )
     return hashlib.sha256(json.dumps(story).encode()).hexdigest()[:16]
 
 

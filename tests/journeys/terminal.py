@@ -51,11 +51,16 @@ async def running(*arguments: str, data: Path, text: str = "") -> AsyncIterator[
     try:
         yield process
     finally:
-        if process.returncode is None:
-            for child in children(process):
-                child.kill()
-            process.kill()
-        await process.communicate()
+        await end(process)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End the process and its devices if it still runs."""
+    if process.returncode is None:
+        for child in children(process):
+            child.kill()
+        process.kill()
+    await process.communicate()
 
 
 def children(process: asyncio.subprocess.Process) -> list[psutil.Process]:

@@ -32,7 +32,7 @@ from storage.jobs import Job, JobState
 from storage.parked_pictures import ParkedPicture
 from tests.eventually import eventually
 from tests.fakes import request
-from tests.journeys.terminal import children, start
+from tests.journeys.terminal import end, start
 from tests.new_jobs import new_job
 
 pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
@@ -139,17 +139,11 @@ class Pool:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await start(
-            ("serve",), self.data, LIMNER_DRAIN_SECONDS="0", LIMNER_CALIBRATION_SECONDS="0", LIMNER_DEVICES="cpu"
-        )
+        process = await start(("serve",), self.data, LIMNER_DRAIN_SECONDS="0", LIMNER_DEVICES="cpu")
         try:
             yield process
         finally:
-            if process.returncode is None:
-                for child in children(process):
-                    child.kill()
-                process.kill()
-            await process.communicate()
+            await end(process)
 
 
 @pytest.fixture
