@@ -22,6 +22,7 @@ class OptionKind(Enum):
     CHANNEL = "channel"
     ROLE = "role"
     MEMBER = "member"
+    FILE = "file"
 
 
 class Completion(Enum):

@@ -32,7 +32,14 @@ def _option_line(option: Option) -> str:
             values = f" ({', '.join(option.choices)})"
         case OptionKind.INTEGER | OptionKind.NUMBER:
             values = f" ({option.range_text})"
-        case OptionKind.TEXT | OptionKind.SWITCH | OptionKind.CHANNEL | OptionKind.ROLE | OptionKind.MEMBER:
+        case (
+            OptionKind.TEXT
+            | OptionKind.SWITCH
+            | OptionKind.CHANNEL
+            | OptionKind.ROLE
+            | OptionKind.MEMBER
+            | OptionKind.FILE
+        ):
             values = ""
     return f"{name}: {option.help}{values}"
 

@@ -115,6 +115,8 @@ def _annotation(option: Option) -> object:
             return bool
         case OptionKind.CHANNEL | OptionKind.ROLE | OptionKind.MEMBER:
             return _POINTED[option.kind]
+        case OptionKind.FILE:
+            return discord.Attachment
         case _:
             assert_never(option.kind)
 

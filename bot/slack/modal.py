@@ -130,6 +130,8 @@ def _element(option: Option, value: str) -> Block:
         case OptionKind.CHANNEL | OptionKind.MEMBER:
             kind = "conversation" if option.kind is OptionKind.CHANNEL else "user"
             return {"type": f"{kind}s_select", **({f"initial_{kind}": _id(value)} if value else {})}
+        case OptionKind.FILE:
+            return {"type": "file_input", "max_files": 1}
         case _:
             assert_never(option.kind)
 

@@ -1,0 +1,27 @@
+"""What a source tells of a file that it has handed over."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedFile:
+    """A downloaded LoRA file at `path`, its hash checked where the source states one.
+
+    `file_name` is the source's own name for it, `title` the page's; `page` is the address that a member may open.
+    `base_model`, `licence` and `rating` are the page's words, cleaned, None where it has none; `mature` says that the
+    source rates it as not safe for everyone. `adapter_config` is the text of the PEFT configuration beside the file.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    file_name: str
+    title: str
+    page: str
+    base_model: str | None = None
+    trigger_words: tuple[str, ...] = ()
+    licence: str | None = None
+    rating: str | None = None
+    mature: bool = False
+    adapter_config: str | None = None
