@@ -22,7 +22,7 @@ def in_progress(job: Job, request: ImageRequest, place: Place | None) -> Message
 
 def waiting(job: Job, request: ImageRequest, place: Place | None, *, restarted: bool) -> Message:
     """Before the first step: how many are in front, and about when it will come."""
-    words = _place_words(place) + (" · picked up again after a restart" if restarted else "")
+    words = _place_words(place) + (" · interrupted, goes on where it was" if restarted else "")
     return Message(
         headline=request.prompt,
         mood=Mood.WAITING,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from handlers.device import Device
 from handlers.imagine import read_request
 from storage.job_queue import JobQueue
+from storage.jobs import Job
 
 
 @dataclass(slots=True, kw_only=True)
@@ -15,14 +16,15 @@ class LookAhead:
     depth: int
     _told: dict[str, set[int]] = field(default_factory=dict)
 
-    async def tell(self, device: Device) -> None:
-        """Let the device expect what it has not been told of."""
+    async def tell(self, device: Device) -> tuple[Job, ...]:
+        """Let the device expect what it has not been told of; returns the jobs that are next, in fair order."""
         told = self._told.get(device.name, set())
         upcoming = await self.queue.upcoming(self.depth)
         self._told[device.name] = {job.id for job in upcoming}
         for job in upcoming:
             if job.id not in told:
                 await device.expect(read_request(job.payload))
+        return upcoming
 
     def forget(self, device: Device) -> None:
         """The device has lost what it had loaded."""

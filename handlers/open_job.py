@@ -13,7 +13,8 @@ from storage.parked_pictures import ParkedPicture
 class OpenJob:
     """The worker's memory of one claim; `missing` holds the indexes of pictures not yet recorded.
 
-    `parked` is what earlier attempts left of them, by index.
+    `parked` is what earlier attempts left of them, by index; `leaving` says that the device was asked to set it aside
+    for another job.
     """
 
     claim: Claim
@@ -23,6 +24,7 @@ class OpenJob:
     device_seconds: float = 0.0
     preview: bytes | None = None
     cancelled: bool = False
+    leaving: bool = False
     _steps: dict[int, int] = field(default_factory=dict)
     _aside: set[int] = field(default_factory=set)
     _unsaved: dict[int, bytes] = field(default_factory=dict)
@@ -83,6 +85,11 @@ class OpenJob:
         running = sum(self._steps.get(index, 0) for index in self.missing)
         total = sum(picture.steps for picture in self.pictures)
         return Beat(claim=self.claim, step=finished + running, steps=total, preview=self.preview, parked=self.unsaved())
+
+    def seconds_left(self) -> float:
+        """The device seconds predicted for the steps that are not made yet."""
+        beat = self.beat()
+        return self.claim.job.estimated_seconds * (1 - beat.step / beat.steps)
 
 
 def index_of(ticket: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from handlers.device import Device
+from handlers.exchange import to_set_aside
 from handlers.imagine import read_request
 from handlers.look_ahead import LookAhead
 from handlers.open_job import OpenJob, index_of
@@ -14,7 +15,7 @@ from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refus
 from pipeline.picture_info import read
 from storage.blobs import BlobStore
 from storage.job_queue import Claim, JobQueue, Standing
-from storage.jobs import Cancelled, Done, GiveUp, Outcome, Retry
+from storage.jobs import Cancelled, Done, GiveUp, Job, Outcome, Retry
 from storage.pictures import NewPicture
 from storage.step_costs import StepCosts
 
@@ -85,10 +86,24 @@ class Worker:
                         await self._begin(device, claim)
                         continue
                 elif device.name in self.ready:
-                    await self._look_ahead.tell(device)
+                    await self._exchange(device, await self._look_ahead.tell(device))
             except Exception:
                 _log.exception("claiming failed; the next round tries again")
             await self._wait_for_room(device, stop)
+
+    async def _exchange(self, device: Device, upcoming: tuple[Job, ...]) -> None:
+        """Let the first of `upcoming` have the seat of a job that can wait, if there is one."""
+        job = to_set_aside(self._open[device.name].values(), upcoming)
+        # Claimed while the other still counts as served, which is why the fair order puts this one first.
+        if job is None or (claim := await self.queue.claim(self.name)) is None:
+            return
+        job.leaving = True
+        await self._park(device, job)
+        await self._begin(device, claim)
+
+    async def _park(self, device: Device, job: OpenJob) -> None:
+        for ticket in job.tickets():
+            await device.park(ticket)
 
     async def _wait_for_room(self, device: Device, stop: asyncio.Event) -> None:
         """Until a picture ends, a stop is asked for, or it is time to look at the queue again."""
@@ -276,8 +291,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.aside_seconds):
                 for device, job in self._held():
-                    for ticket in job.tickets():
-                        await device.park(ticket)
+                    await self._park(device, job)
                 await self._wait_until_empty()
         for device, job in self._held():
             await self._give_back(device, job)
