@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import nan
 from pathlib import Path
 
 HEADER = "| workload | against | theirs | ours | unit | ratio | must | aim |\n|---|---|---|---|---|---|---|---|"
@@ -14,15 +15,16 @@ HEADER = "| workload | against | theirs | ours | unit | ratio | must | aim |\n|-
 class Row:
     """One line of the table: `ratio` is theirs over ours, to be at least `must` and, one day, `aim`.
 
-    Where less is better for the ratio itself (a share of somebody's time) `at_most` says so.
+    Where less is better for the ratio itself (a share of somebody's time) `at_most` says so; a line for comparison only
+    has no `must`.
     """
 
     workload: str
     against: str
     theirs: float
     ours: float
-    must: float
-    aim: float
+    must: float | None = None
+    aim: float | None = None
     unit: str = "CPU-s"
     at_most: bool = False
 
@@ -34,13 +36,16 @@ class Row:
     @property
     def holds(self) -> bool:
         """Whether what must be is."""
+        if self.must is None:
+            return True
         return self.ratio <= self.must if self.at_most else self.ratio >= self.must
 
     def __str__(self) -> str:
         least = "≤ " if self.at_most else ""
+        must, aim = ("" if limit is None else least + _times(limit) for limit in (self.must, self.aim))
         return (
             f"| {self.workload} | {self.against} | {self.theirs:.3g} | {self.ours:.3g} | {self.unit} "
-            f"| {_times(self.ratio)} | {least}{_times(self.must)} | {least}{_times(self.aim)} |"
+            f"| {_times(self.ratio)} | {must} | {aim} |"
         )
 
 
@@ -80,8 +85,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     axes = figure.subplots()
     places = range(len(rows))
     axes.barh(places, [row.ratio for row in rows], color=["#4c9f70" if row.holds else "#c8553d" for row in rows])
-    axes.plot([row.must for row in rows], places, "k|", markersize=18, markeredgewidth=2, label="must")
-    axes.plot([row.aim for row in rows], places, "k:", linewidth=0, marker="d", markersize=5, label="aim")
+    axes.plot([row.must or nan for row in rows], places, "k|", markersize=18, markeredgewidth=2, label="must")
+    axes.plot([row.aim or nan for row in rows], places, "k:", linewidth=0, marker="d", markersize=5, label="aim")
     for place, row in zip(places, rows, strict=True):
         axes.annotate(
             _times(row.ratio), (row.ratio, place), (4, 0), textcoords="offset points", va="center", fontsize=8
