@@ -1,6 +1,6 @@
 """A claimed job while its pictures are on a device: what is still missing, and how far it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.device_messages import Render, Stepped
@@ -14,13 +14,14 @@ class OpenJob:
     """The worker's memory of one claim; `missing` holds the indexes of pictures not yet recorded.
 
     `parked` is what earlier attempts left of them, by index; `leaving` says that the device was asked to set it aside
-    for another job.
+    for another job; `handed` are the bytes of the pictures that the requests are made from, by their keys.
     """
 
     claim: Claim
     pictures: tuple[ImageRequest, ...]
     missing: set[int]
     parked: dict[int, bytes] = field(default_factory=dict)
+    handed: Mapping[str, bytes] = field(default_factory=dict)
     device_seconds: float = 0.0
     preview: bytes | None = None
     cancelled: bool = False
@@ -32,7 +33,12 @@ class OpenJob:
     def renders(self) -> tuple[Render, ...]:
         """What to ask of the device: the pictures that an earlier attempt did not finish, from where it left them."""
         return tuple(
-            Render(ticket=self.ticket(index), request=self.pictures[index], parked=self.parked.get(index))
+            Render(
+                ticket=self.ticket(index),
+                request=self.pictures[index],
+                parked=self.parked.get(index),
+                pictures=self.handed,
+            )
             for index in sorted(self.missing)
         )
 
@@ -81,9 +87,9 @@ class OpenJob:
 
     def beat(self) -> Beat:
         """The progress over all pictures and what was parked since the last beat, for the job's row."""
-        finished = sum(self.pictures[index].steps for index in range(len(self.pictures)) if index not in self.missing)
+        finished = sum(picture.steps_made for index, picture in enumerate(self.pictures) if index not in self.missing)
         running = sum(self._steps.get(index, 0) for index in self.missing)
-        total = sum(picture.steps for picture in self.pictures)
+        total = sum(picture.steps_made for picture in self.pictures)
         return Beat(claim=self.claim, step=finished + running, steps=total, preview=self.preview, parked=self.unsaved())
 
     def seconds_left(self) -> float:

@@ -14,6 +14,7 @@ from handlers.open_job import OpenJob, index_of
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.picture_info import read
 from storage.blobs import BlobStore
+from storage.errors import StorageError
 from storage.job_queue import Claim, JobQueue, Standing
 from storage.jobs import Cancelled, Done, GiveUp, Job, Outcome, Retry
 from storage.pictures import NewPicture
@@ -125,7 +126,13 @@ class Worker:
         recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
         missing = set(range(len(pictures))) - recorded
         parked = {picture.index: picture.data for picture in await self.queue.parked(claim)}
-        opened = OpenJob(claim=claim, pictures=pictures, missing=missing, parked=parked)
+        try:
+            handed = {key: await self.blobs.get(key) for picture in pictures for key in picture.picture_keys}
+        except StorageError:
+            _log.exception("a picture to begin with cannot be read", extra=job.log_context())
+            await self.queue.settle(claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+            return
+        opened = OpenJob(claim=claim, pictures=pictures, missing=missing, parked=parked, handed=handed)
         _log.info("claimed", extra=job.log_context())
         self._open[device.name][job.id] = opened
         if not missing:

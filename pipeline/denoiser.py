@@ -10,11 +10,13 @@ from torch import Tensor
 
 from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.attention import install
+from pipeline.canvas import Canvas
 from pipeline.checkpoints import Checkpoint
 from pipeline.compiled_forward import CompiledForward, Forward, ForwardInputs
 from pipeline.hardware import is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
+from pipeline.kept_latents import KeptLatents
 from pipeline.lora_pages import PAGE_RANK
 from pipeline.prompt_encoder import Conditioning
 from pipeline.row_memory import RowMemory
@@ -30,7 +32,8 @@ class Rendering:
     """One request between noise and picture.
 
     `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
-    are the UNet's LoRAs; `rows` are its rows in the batch where it sits.
+    are the UNet's LoRAs; `rows` are its rows in the batch where it sits. `canvas` is what it is painted over, `kept`
+    the part of that which stays.
     """
 
     request: ImageRequest
@@ -39,6 +42,8 @@ class Rendering:
     sampler: Sampler
     latents: Tensor
     generator: torch.Generator
+    canvas: Canvas | None = None
+    kept: KeptLatents | None = None
     rows: tuple[int, ...] = ()
     denoised: Tensor | None = None
 
@@ -52,22 +57,54 @@ class Denoiser:
         self._attention = install(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"], self._attention)
 
-    def begin(self, request: ImageRequest, conditioning: Conditioning, adapters: Sequence[Adapter]) -> Rendering:
-        """The request at its first step: noise from its own seed, drawn on the CPU whatever the device."""
-        sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps)
+    @torch.inference_mode()
+    def begin(
+        self,
+        request: ImageRequest,
+        conditioning: Conditioning,
+        adapters: Sequence[Adapter],
+        canvas: Canvas | None = None,
+    ) -> Rendering:
+        """The request at its first step: noise from its own seed, drawn on the CPU whatever the device.
+
+        With a `canvas` it begins where the start image's strength says, as diffusers' pipelines do.
+        """
+        sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps, request.steps_made)
         generator = torch.Generator().manual_seed(request.seed)
-        factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
-        shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
-        noise = initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
+        clean = None if canvas is None else self._encode(canvas.pixels(), generator)
+        noise = self._noise(request, generator)
+        kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
         scales = [lora.scale for lora in request.loras]
         return Rendering(
             request=request,
             conditioning=conditioning,
             parts=tuple(Part(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
             sampler=sampler,
-            latents=noise * sampler.noise_scale,
+            latents=_first_latents(clean, noise, sampler, from_noise=kept is not None and sampler.whole),
             generator=generator,
+            canvas=canvas,
+            kept=kept,
         )
+
+    def _noise(self, request: ImageRequest, generator: torch.Generator) -> Tensor:
+        factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
+        shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
+        return initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
+
+    def _encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """The latents of a picture (1, 3, height, width), drawn from what the autoencoder says of it."""
+        vae = self._checkpoint.vae
+        pixels = pixels.to(self._checkpoint.hardware.device, vae.dtype)
+        drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
+        return drawn.contiguous()
+
+    def _kept(self, canvas: Canvas, clean: Tensor, noise: Tensor, generator: torch.Generator) -> KeptLatents | None:
+        mask = canvas.latent_mask(self._checkpoint.scale_factor)
+        if mask is None:
+            return None
+        # diffusers draws once more here, for what only UNets made for inpainting read.
+        torch.randn(clean.shape, generator=generator, dtype=self._checkpoint.hardware.vae_dtype)
+        return KeptLatents(clean=clean, noise=noise, mask=mask.to(noise.device))
 
     def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
         """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row, run by `compiled` if given."""
@@ -89,6 +126,8 @@ class Denoiser:
             prediction = guided(own, rendering.request)
             rendering.denoised = rendering.sampler.denoised(prediction, model_input)
             rendering.latents = rendering.sampler.step(prediction, rendering.latents, rendering.generator)
+            if rendering.kept is not None:
+                rendering.latents = rendering.kept.put_back(rendering.latents, rendering.sampler)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -154,6 +193,14 @@ class Denoiser:
         timesteps = torch.empty(memory.bucket, device="meta")
         rank = memory.pages * PAGE_RANK
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
+
+
+def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, from_noise: bool) -> Tensor:
+    """Noise alone, or the start with as much of it as its strength says.
+
+    With `from_noise` nothing of the start shines through: diffusers does so where all that a mask lets change is new.
+    """
+    return noise * sampler.noise_scale if clean is None or from_noise else sampler.noised(clean, noise)
 
 
 def guided(rows: Tensor, request: ImageRequest) -> Tensor:

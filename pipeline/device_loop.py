@@ -63,7 +63,7 @@ def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -
         for command in _arrived(commands, wait=engine.idle):
             match command:
                 case Render():
-                    engine.admit(command.ticket, command.request, command.parked)
+                    engine.admit(command.ticket, command.request, command.parked, command.pictures)
                 case Expect():
                     engine.expect(command.request)
                 case Cancel():

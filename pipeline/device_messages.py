@@ -1,6 +1,7 @@
 """What a worker says to a device and what it hears back: plain data, safe to pickle between processes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.image_request import ImageRequest
 from pipeline.step_cost import StepCost
@@ -11,11 +12,13 @@ class Render:
     """Render the one picture of `request` (its count is 1) and answer under `ticket`.
 
     `parked` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
+    `pictures` are the bytes of those that the request is made from, by their keys.
     """
 
     ticket: str
     request: ImageRequest
     parked: bytes | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

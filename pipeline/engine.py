@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ import torch
 
 from pipeline.batching import Batch, Batching, BatchKey, Shape
 from pipeline.calibration import calibrate
+from pipeline.canvas import NO_PICTURES
 from pipeline.device_clock import Span
 from pipeline.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
@@ -54,14 +55,24 @@ class Engine:
         """Whether `step` would find nothing to do or say."""
         return not self._jobs and not self._events
 
-    def admit(self, ticket: str, request: ImageRequest, parked: bytes | None = None) -> None:
-        """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`."""
+    def admit(
+        self,
+        ticket: str,
+        request: ImageRequest,
+        parked: bytes | None = None,
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+    ) -> None:
+        """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`.
+
+        `pictures` are the bytes of those that it is made from, by their keys.
+        """
         try:
             self._shelf.facts(request.model).check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, parked=_parked(ticket, parked))
+        before = _parked(ticket, parked)
+        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, pictures=pictures, parked=before)
         self._arriving.append(ticket)
         self.expect(request)
 
@@ -181,7 +192,7 @@ class Engine:
         return Stepped(
             ticket=job.ticket,
             step=sampler.progress,
-            steps=job.request.steps,
+            steps=job.request.steps_made,
             preview=job.model.preview(job.started) if preview else None,
             parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
         )

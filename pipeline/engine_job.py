@@ -1,5 +1,6 @@
 """A ticket on its way through the engine: what it waits for, where it sits, what it has cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.adapters import Adapter, Part, pages_needed
@@ -15,11 +16,14 @@ from pipeline.parking import Parked
 class EngineJob:
     """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
 
+    `pictures` are the bytes of those that the request is made from, by their keys.
+
     `spans` are the stretches of the device's time that it had a share in, each with that share.
     """
 
     ticket: str
     request: ImageRequest
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
     loaded: LoadedModel | None = None
     parked: Parked | None = None
     adapters: tuple[Adapter, ...] = ()
@@ -60,7 +64,7 @@ class EngineJob:
 
     def start(self) -> Rendering:
         """The encode stage, and back to where the picture was parked."""
-        rendering = self.model.begin(self.request, self.adapters)
+        rendering = self.model.begin(self.request, self.adapters, self.pictures)
         if self.parked is not None:
             self.parked.resume(rendering)
             self.parked = None

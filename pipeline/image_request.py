@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, check_range
+from pipeline.start_image import StartImage
 
 MAX_PROMPT_LENGTH: Final = 2000
 MAX_STEPS: Final = 150
@@ -74,8 +75,8 @@ class Variation:
     strength: float
 
     def __post_init__(self) -> None:
-        _check_range("variation seed", self.seed, 0, MAX_SEED)
-        _check_range("variation strength", self.strength, 0, 1)
+        check_range("variation seed", self.seed, 0, MAX_SEED)
+        check_range("variation strength", self.strength, 0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,8 @@ class ImageRequest:
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
     `pipeline.model_source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
     bit for bit (None leaves it to the device), with so many `lora_pages` and, where the device can, `compiled` or not;
-    `variations` bend the initial noise, one after the other. Raises InvalidRequest, naming the field and its limit.
+    `variations` bend the initial noise, one after the other; `start` is a picture to begin with.
+    Raises InvalidRequest, naming the field and its limit.
     """
 
     prompt: str
@@ -102,6 +104,7 @@ class ImageRequest:
     model: str
     loras: tuple[LoraUse, ...] = ()
     variations: tuple[Variation, ...] = ()
+    start: StartImage | None = None
     bucket: int | None = None
     lora_pages: int = 0
     compiled: bool = False
@@ -109,15 +112,19 @@ class ImageRequest:
     def __post_init__(self) -> None:
         self._check_text()
         self._check_size()
-        _check_range("steps", self.steps, 1, MAX_STEPS)
-        _check_range("count", self.count, 1, MAX_COUNT)
-        _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
-        _check_range("guidance rescale", self.guidance_rescale, 0, 1)
-        _check_range("seed", self.seed, 0, MAX_SEED)
-        _check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
-        _check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)
-        _check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
-        _check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
+        check_range("steps", self.steps, 1, MAX_STEPS)
+        check_range("count", self.count, 1, MAX_COUNT)
+        check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
+        check_range("guidance rescale", self.guidance_rescale, 0, 1)
+        check_range("seed", self.seed, 0, MAX_SEED)
+        check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
+        check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)
+        check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
+        check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
+        if self.steps_made == 0:
+            raise InvalidRequest(
+                "strength", f"strength is too low for {self.steps} steps; use {1 / self.steps:.2g} or more."
+            )
 
     def _check_text(self) -> None:
         if not self.prompt.strip():
@@ -130,7 +137,7 @@ class ImageRequest:
 
     def _check_size(self) -> None:
         for field, size in (("width", self.width), ("height", self.height)):
-            _check_range(field, size, MIN_SIZE, MAX_SIZE)
+            check_range(field, size, MIN_SIZE, MAX_SIZE)
             if size % 8:
                 below = size - size % 8
                 raise InvalidRequest(field, f"{field} {size} is not a multiple of 8; use {below} or {below + 8}.")
@@ -141,9 +148,19 @@ class ImageRequest:
         return self.guidance_scale > 1
 
     @property
+    def steps_made(self) -> int:
+        """How many of `steps` are made: those that a start image's strength leaves, rounded down as diffusers does."""
+        return self.steps if self.start is None else int(self.steps * self.start.strength)
+
+    @property
+    def picture_keys(self) -> tuple[str, ...]:
+        """The keys of all the pictures that the request is made from."""
+        return () if self.start is None else self.start.picture_keys
+
+    @property
     def row_steps(self) -> int:
         """The denoiser's work for all pictures, in rows of its calls; Heun calls it twice a step, but for the last."""
-        calls = 2 * self.steps - 1 if self.scheduler is Scheduler.HEUN else self.steps
+        calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
         return calls * self.count * (2 if self.guided else 1)
 
     def pictures(self) -> tuple["ImageRequest", ...]:
@@ -173,8 +190,3 @@ def _step_down(side: int, eighths: int) -> int:
 
 def _counted(seed: int, index: int) -> int:
     return (seed + index) % (MAX_SEED + 1)
-
-
-def _check_range(field: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InvalidRequest(field, f"{field} is {value:g}; use {low:g} to {high:g}.")

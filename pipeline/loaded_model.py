@@ -1,7 +1,7 @@
 """A model in memory with its three stages: encode, denoise, decode."""
 
 import io
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline import picture_info
 from pipeline.adapters import Adapter, AdapterPool
 from pipeline.batching import BatchKey, Shape
+from pipeline.canvas import NO_PICTURES, Canvas
 from pipeline.checkpoints import load_checkpoint
 from pipeline.compilation import Compilation
 from pipeline.denoiser import Denoiser, Rendering
@@ -74,9 +75,12 @@ class LoadedModel:
             windows=self._encoder.windows(request),
         )
 
-    def begin(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Rendering:
-        """The encode stage: the request at its first step."""
-        return self.denoiser.begin(request, self._encoder.encode(request, adapters), adapters)
+    def begin(
+        self, request: ImageRequest, adapters: Sequence[Adapter], pictures: Mapping[str, bytes] = NO_PICTURES
+    ) -> Rendering:
+        """The encode stage: the request, which is made from `pictures`, at its first step; raises InvalidRequest."""
+        canvas = Canvas.of(request, pictures)
+        return self.denoiser.begin(request, self._encoder.encode(request, adapters), adapters, canvas)
 
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of the group `key` keep, made when the first request sits down."""
@@ -125,7 +129,9 @@ class LoadedModel:
     def finish(self, rendering: Rendering, key: BatchKey) -> bytes:
         """The decode stage: the picture as PNG with its story inside."""
         file = io.BytesIO()
-        Image.fromarray(self.denoiser.decode(rendering.latents).numpy()).save(file, "PNG")
+        painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
+        picture = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
+        picture.save(file, "PNG")
         return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
 
     def close(self) -> None:

@@ -61,6 +61,7 @@ class PictureInfo:
             "Seed": made.seed,
             "Size": f"{made.width}x{made.height}",
             **_variation_settings(made),
+            **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),
             "Model hash": self.model_hash,
             "Model": _quoted(self.model_name),
             "RNG": "CPU",

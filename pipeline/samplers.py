@@ -52,10 +52,11 @@ class Sampler:
 
     `kind` is one of Karras et al., 2022 (Euler, Heun; arXiv 2206.00364), Lu et al., 2022 (DPM++ 2M; arXiv 2211.01095),
     Song et al., 2020 (DDIM; arXiv 2010.02502), Luo et al., 2023 (LCM; arXiv 2310.04378), Zhao et al., 2023 (UniPC;
-    arXiv 2302.04867), each with the model's own `config`. Raises InvalidRequest if it cannot take so many `steps`.
+    arXiv 2302.04867), each with the model's own `config`; of its `steps` the last `made` are walked, None for all.
+    Raises InvalidRequest if it cannot take so many `steps`.
     """
 
-    def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int) -> None:
+    def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int, made: int | None = None) -> None:
         self._scheduler = SCHEDULER_CLASSES[kind].from_config(config)
         self._takes_generator = _TAKES_GENERATOR[kind]
         try:
@@ -63,31 +64,39 @@ class Sampler:
             self._scheduler.set_timesteps(steps, device="cpu")
         except ValueError as error:
             raise InvalidRequest("steps", f"{kind.value} cannot take {steps} steps; use fewer.") from error
+        self._steps = steps if made is None else made
+        self.whole = self._steps == steps
+        skipped = (steps - self._steps) * self._scheduler.order
         if hasattr(self._scheduler, "set_begin_index"):
-            self._scheduler.set_begin_index(0)
-        self._steps = steps
+            self._scheduler.set_begin_index(skipped)
+        self._timesteps: Tensor = self._scheduler.timesteps[skipped:]
         self._calls = 0
 
     @property
     def finished(self) -> bool:
         """Whether the walk has ended."""
-        return self._calls == len(self._scheduler.timesteps)
+        return self._calls == len(self._timesteps)
 
     @property
     def progress(self) -> int:
-        """How many of the request's steps are done; a second-order sampler calls the denoiser twice for most."""
-        return self._calls * self._steps // len(self._scheduler.timesteps)
+        """How many of the walk's steps are done; a second-order sampler calls the denoiser twice for most."""
+        return self._calls * self._steps // len(self._timesteps)
 
     @property
     def timestep(self) -> Tensor:
         """Where the walk is: a scalar, 0 to 999, whole or not."""
-        timestep: Tensor = self._scheduler.timesteps[self._calls]
+        timestep: Tensor = self._timesteps[self._calls]
         return timestep
 
     @property
     def noise_scale(self) -> float:
         """The standard deviation with which the walk begins."""
         return float(self._scheduler.init_noise_sigma)
+
+    def noised(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """Clean latents with as much of `noise` as belongs to where the walk is, which must not be its end."""
+        mixed: Tensor = self._scheduler.add_noise(clean, noise, self.timestep[None])
+        return mixed
 
     def model_input(self, latents: Tensor) -> Tensor:
         """The latents as the denoiser was trained to see them, of unit variance."""
