@@ -86,8 +86,9 @@ Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
 class Command:
     """A command: its words, its options, who may call it, and the handler that answers.
 
-    `private` says that the answer is for the caller alone, which some platforms must know before they ask; `notes` are
-    what `/help` adds to the options.
+    A `name` of two words, "lora add", is an action of the family /lora; a family's own `actions` are filled in
+    `handlers.families` alone. `private` says that the answer is for the caller alone, which some platforms must know
+    before they ask; `notes` are what `/help` adds to the options.
     """
 
     name: str
@@ -98,6 +99,17 @@ class Command:
     audience: Audience = Audience.EVERYONE
     private: bool = False
     notes: tuple[str, ...] = ()
+    actions: tuple["Command", ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The first word of its name."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def action(self) -> str | None:
+        """The second word of its name, or None."""
+        return self.name.partition(" ")[2] or None
 
     @property
     def has_advanced(self) -> bool:

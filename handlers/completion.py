@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from handlers.call import Member
-from handlers.command import Completion
+from handlers.command import Command, Completion
+from handlers.families import heads
 from handlers.imagine import read_request
 from handlers.studio import Studio
 from storage.guilds import Guild
@@ -28,7 +29,7 @@ async def complete(
     """At most 25 suggestions of `source` that contain `typed`; only ever things of `guild`."""
     match source:
         case Completion.COMMANDS:
-            found = [Suggestion(value=command.name, help=command.help) for command in studio.commands]
+            found = [Suggestion(value=command.name, help=command.help) for command in _commands(studio)]
         case Completion.OPEN_JOBS:
             jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
             found = [Suggestion(value=str(job.id), help=read_request(job.payload).prompt) for job in jobs]
@@ -41,6 +42,11 @@ async def complete(
     wanted = typed.strip().casefold()
     matching = [item for item in found if wanted in item.value.casefold() or wanted in item.help.casefold()]
     return tuple(matching[:_MAX_SUGGESTIONS])
+
+
+def _commands(studio: Studio) -> tuple[Command, ...]:
+    """Every command by its full name, and every family."""
+    return (*studio.commands, *(head for head in heads(studio.commands) if head.actions))
 
 
 async def _loras(typed: str, guild: Guild, studio: Studio) -> tuple[Suggestion, ...]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from handlers.call import Call
 from handlers.command import Audience, Command, Completion, Option, OptionKind
+from handlers.families import heads
 from handlers.message import Message
 from handlers.studio import Studio
 
@@ -12,9 +13,11 @@ async def help_(call: Call, studio: Studio) -> Message:
     """All commands in a line each, or one command with its options."""
     name = call.arguments.text("command")
     if name:
-        return _one(studio.command(name.strip().removeprefix("/").casefold()))
-    commands = [command for command in studio.commands if command.audience is Audience.EVERYONE or call.member.is_admin]
-    lines = [f"/{command.name}: {command.help}" for command in commands]
+        command = studio.command(name)
+        return await command.handler(call, studio) if command.actions else _one(command)
+    everything = heads(studio.commands)
+    shown = [command for command in everything if command.audience is Audience.EVERYONE or call.member.is_admin]
+    lines = [f"/{command.name}: {command.help}" for command in shown]
     if [facts.name for facts in studio.models] == ["pocket"]:
         lines.append("No model is set, so pictures come from the small built-in model. An admin can choose one.")
     return Message(headline="What you can do here", lines=tuple(lines), private=True)

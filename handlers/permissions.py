@@ -28,10 +28,11 @@ def check_permission(call: Call, command: str) -> None:
 
 
 def check_role(guild: Guild, member: Member, command: str) -> None:
-    """Hold the member to the roles that the guild wants for `command`; admins pass. Raises NotAllowed."""
-    roles = guild.settings.roles_for(command)
-    if roles and not member.is_admin and not set(roles) & set(member.roles):
-        raise NotAllowed(f"/{command} needs a role that you do not have; ask an admin of this server.")
+    """Hold the member to the roles that `command` and its family ask for; admins pass. Raises NotAllowed."""
+    for name in dict.fromkeys((command.partition(" ")[0], command)):
+        roles = guild.settings.roles_for(name)
+        if roles and not member.is_admin and not set(roles) & set(member.roles):
+            raise NotAllowed(f"/{name} needs a role that you do not have; ask an admin of this server.")
 
 
 def may_manage(member: Member, job: Job) -> bool:

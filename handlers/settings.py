@@ -54,7 +54,7 @@ def _roles(old: GuildSettings, given: Arguments, studio: Studio) -> tuple[tuple[
     name = given.text("command")
     if name is None:
         raise InvalidRequest("command", "Say for which command the role is meant, with the option 'command'.")
-    command = studio.command(name.strip().removeprefix("/").casefold()).name
+    command = studio.command(name).name
     roles = {**dict(old.command_roles), command: _with(old.roles_for(command), added=added, removed=removed)}
     return tuple((command, ids) for command, ids in roles.items() if ids)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from handlers.command import Command
+from handlers.families import split_call, unknown
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
 from pipeline.model_facts import ModelFacts
@@ -86,8 +87,15 @@ class Studio:
         raise InvalidRequest("model", f"model '{name}' is not served here; choose one of: {names}.")
 
     def command(self, name: str) -> Command:
-        """The command called `name`; raises InvalidRequest with the nearest name."""
-        for command in self.commands:
-            if command.name == name:
-                return command
-        raise InvalidRequest("command", f"There is no command /{name}; /help lists them all.")
+        """The command or family called `name`, however it was typed; raises InvalidRequest with the nearest name."""
+        command, rest = self.called(name)
+        if rest:
+            raise unknown(name, self.commands)
+        return command
+
+    def called(self, text: str) -> tuple[Command, str]:
+        """The command that `text` begins with, and the rest of it; raises InvalidRequest with the nearest name."""
+        found = split_call(text, self.commands)
+        if found is None:
+            raise unknown(text, self.commands)
+        return found

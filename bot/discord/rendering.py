@@ -10,6 +10,7 @@ from discord.utils import escape_markdown, escape_mentions
 
 from handlers.buttons import button_id
 from handlers.commands import COMMANDS
+from handlers.families import split_call
 from handlers.message import Attachment, Bar, Button, Message, Mood, ShownPicture, Verb
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
@@ -164,9 +165,10 @@ def _code(text: str) -> str:
 
 def _pasteable(text: str) -> str:
     """A command as Discord's input line takes it: its free text is the value of an option, flags and all."""
-    name, _, rest = text.removeprefix("/").partition(" ")
-    command = next((command for command in COMMANDS if text.startswith("/") and command.name == name), None)
-    return text if command is None or command.rest is None else f"/{name} {command.rest.name}:{rest}"
+    found = split_call(text, COMMANDS) if text.startswith("/") else None
+    if found is None or (free := found[0].rest) is None:
+        return text
+    return f"/{found[0].name} {free.name}:{found[1]}"
 
 
 def _button(button: Button, row: int | None = None) -> ui.Button[Any]:

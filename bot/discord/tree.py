@@ -12,9 +12,12 @@ from bot.discord.front_desk import FrontDesk
 from bot.discord.picture_menu import add_picture_menu
 from handlers.arguments import Value
 from handlers.command import Audience, Command, Option, OptionKind
+from handlers.families import heads
 
 _ADVANCED: Final = "advanced"
 _MAX_SUGGESTION: Final = 100
+_CONTEXTS: Final = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
+_INSTALLS: Final = app_commands.AppInstallationType(guild=True, user=False)
 _POINTED: Final = {
     OptionKind.CHANNEL: discord.TextChannel,
     OptionKind.ROLE: discord.Role,
@@ -40,10 +43,28 @@ def build_tree(client: discord.Client, desk: FrontDesk) -> LimnerTree:
     """The tree of all commands and of what can be done with a picture."""
     tree = LimnerTree(client)
     tree.desk = desk
-    for command in desk.studio.commands:
-        tree.add_command(_slash_command(command, desk))
+    for head in heads(desk.studio.commands):
+        tree.add_command(_group(head, desk) if head.actions else _slash_command(head, desk))
     add_picture_menu(tree, desk)
     return tree
+
+
+def _group(family: Command, desk: FrontDesk) -> app_commands.Group:
+    """A family with its actions as subcommands, at most 25; who may is Discord's to check for the whole group alone."""
+    group = app_commands.Group(
+        name=locale_str(family.name),
+        description=locale_str(family.help[:100]),
+        allowed_contexts=_CONTEXTS,
+        allowed_installs=_INSTALLS,
+        default_permissions=_permissions(family),
+    )
+    for action in family.actions:
+        group.add_command(_slash_command(action, desk))
+    return group
+
+
+def _permissions(command: Command) -> discord.Permissions | None:
+    return discord.Permissions(manage_guild=True) if command.audience is Audience.ADMINS else None
 
 
 def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
@@ -51,14 +72,13 @@ def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[An
     # Discord wants required options first, and keeps the order otherwise.
     shown.sort(key=lambda option: not option.required)
     built: app_commands.Command[Any, ..., None] = app_commands.Command(
-        name=locale_str(command.name),
+        name=locale_str(command.action or command.name),
         description=locale_str(command.help),
         callback=_callback(command, shown, desk),
-        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
-        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        allowed_contexts=_CONTEXTS,
+        allowed_installs=_INSTALLS,
     )
-    if command.audience is Audience.ADMINS:
-        built.default_permissions = discord.Permissions(manage_guild=True)
+    built.default_permissions = _permissions(command)
     for option in shown:
         if option.completion is not None:
             built.autocomplete(_identifier(option.name))(_completer(option, desk))

@@ -26,6 +26,7 @@ from bot.slack.removal import Removal
 from bot.slack.tenant import Tenant
 from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.command import Command
+from handlers.families import heads
 
 _log = logging.getLogger(__name__)
 
@@ -118,14 +119,14 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
 
 def _listen_to_commands(app: AsyncApp, desk: Desk) -> None:
     app.command(desk.names.umbrella)(_first(desk, desk.listeners.umbrella))
-    for command in desk.commands:
-        if not is_housekeeping(command):
-            app.command(desk.names.slash(command.name))(_first(desk, _listener(desk.listeners, command)))
+    for head in heads(desk.commands):
+        if not is_housekeeping(head):
+            app.command(desk.names.slash(head.name))(_first(desk, _listener(desk.listeners, head)))
 
 
-def _listener(listeners: Listeners, command: Command) -> _Listener:
+def _listener(listeners: Listeners, head: Command) -> _Listener:
     async def heard(ack: Ack, body: Body) -> None:
-        await listeners.command(ack, body, command)
+        await listeners.command(ack, body, head)
 
     return heard
 

@@ -15,7 +15,7 @@ from handlers.studio import Studio
 from pipeline.errors import UserError
 
 # In the order in which they are shown; one that this version does not have is left out.
-_SHOWN: Final = ("queue", "history", "lora", "subjects", "privacy", "settings")
+_SHOWN: Final = ("queue", "history", "lora list", "subjects", "privacy", "settings")
 _MAX_BLOCKS: Final = 100
 
 

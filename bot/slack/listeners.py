@@ -49,12 +49,12 @@ class Listeners:
     workspaces: Workspaces
     chat: SlackPlatform
 
-    async def command(self, ack: Ack, body: Body, command: Command) -> None:
-        """A command with a slash of its own."""
+    async def command(self, ack: Ack, body: Body, head: Command) -> None:
+        """A command with a slash of its own, or an action of such a family."""
         await ack()
         visit = Visit.of_command(body)
         async with self.told(visit):
-            await self._run(visit, TypedCall(command=command, text=body.get("text", "")))
+            await self._run(visit, below_umbrella(f"{head.name} {body.get('text', '')}", self.studio))
 
     async def umbrella(self, ack: Ack, body: Body) -> None:
         """Any command below `/limner`."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 from bot.slack.names import CommandNames, is_housekeeping
 from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
 from handlers.command import Command, Option
+from handlers.families import heads
 
 BOT_SCOPES: Final = (
     "app_mentions:read", "chat:write", "commands", "files:read", "files:write", "im:write", "usergroups:read",
@@ -70,10 +71,10 @@ def _slash_commands(commands: tuple[Command, ...], names: CommandNames, url: str
             "should_escape": False,
             **reach,
         }
-        for command in commands
+        for command in heads(commands)
         if not is_housekeeping(command)
     ]
-    words = " | ".join(command.name for command in commands)
+    words = " | ".join(command.name for command in heads(commands))
     umbrella = {
         "command": names.umbrella, "description": "Everything that Limner does", "usage_hint": words[:_HINT],
         "should_escape": True, **reach,  # settings name channels, whose ids come only so
@@ -82,6 +83,8 @@ def _slash_commands(commands: tuple[Command, ...], names: CommandNames, url: str
 
 
 def _usage(command: Command) -> str:
+    if command.actions:
+        return " | ".join(str(action.action) for action in command.actions)
     rest = [f"[{command.rest.name}]"] if command.rest else []
     return " ".join([*rest, *(_flag(option) for option in command.options if not (option.rest or option.advanced))])
 

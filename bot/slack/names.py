@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.command import Command
+from handlers.families import heads
 from pipeline.errors import UserError
 
 UMBRELLA: Final = "limner"
@@ -24,7 +25,7 @@ class CommandNames:
     @classmethod
     def parse(cls, prefix: str, pairs: str, commands: tuple[Command, ...]) -> "CommandNames":
         """From `img-` and `imagine=draw limner=studio`; raises UserError naming the pair that is wrong."""
-        known = {command.name for command in commands if not is_housekeeping(command)} | {UMBRELLA}
+        known = {command.head for command in commands if not is_housekeeping(command)} | {UMBRELLA}
         given: dict[str, str] = {}
         for pair in pairs.replace(",", " ").split():
             name, _, chosen = pair.partition("=")
@@ -53,15 +54,18 @@ class CommandNames:
 
     def typed(self, command: Command) -> str:
         """What one types for any command."""
-        return f"{self.umbrella} {command.name}" if is_housekeeping(command) else self.slash(command.name)
+        if is_housekeeping(command):
+            return f"{self.umbrella} {command.name}"
+        return " ".join(filter(None, (self.slash(command.head), command.action)))
 
     def spell(self, text: str, commands: tuple[Command, ...]) -> str:
         """Our own words with each command as it is typed here: "/queue lists yours" names /limner queue."""
-        typed = {command.name: self.typed(command) for command in commands}
-        pattern = rf"(?<![\w/])/({'|'.join(map(re.escape, typed))})(?![\w-])"
+        typed = {command.name: self.typed(command) for command in (*commands, *heads(commands))}
+        longest_first = sorted(map(re.escape, typed), key=len, reverse=True)
+        pattern = rf"(?<![\w/])/({'|'.join(longest_first)})(?![\w-])"
         return re.sub(pattern, lambda match: typed[match[1]], text)
 
 
 def is_housekeeping(command: Command) -> bool:
     """Whether a command is reached through the umbrella alone."""
-    return command.name in _HOUSEKEEPING
+    return command.head in _HOUSEKEEPING

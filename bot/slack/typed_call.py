@@ -6,6 +6,7 @@ from typing import Final
 
 from handlers.arguments import Arguments
 from handlers.command import Command, OptionKind
+from handlers.families import split_call
 from handlers.studio import Studio
 from handlers.text_call import parse_text
 from pipeline.errors import InvalidRequest
@@ -33,19 +34,15 @@ class TypedCall:
 
 def below_umbrella(text: str, studio: Studio) -> TypedCall:
     """`queue`, `imagine red fox …` and the like; nothing at all asks for help. Raises InvalidRequest."""
-    name, _, rest = text.strip().partition(" ")
-    return TypedCall(command=studio.command(name.removeprefix("/").casefold() or "help"), text=rest)
+    command, rest = studio.called(text.strip() or "help")
+    return TypedCall(command=command, text=rest)
 
 
 def by_mention(text: str, studio: Studio) -> TypedCall:
-    """What was written to the bot: a command, or else a prompt."""
-    words = _MENTION.sub("", text)
-    name, _, rest = words.partition(" ")
-    known = {command.name for command in studio.commands}
-    if not words.strip():
-        return TypedCall(command=studio.command("help"), text="")
-    if name.removeprefix("/").casefold() in known:
-        return TypedCall(command=studio.command(name.removeprefix("/").casefold()), text=rest)
+    """What was written to the bot: a command, or else a prompt. Raises InvalidRequest for an unknown /command."""
+    words = _MENTION.sub("", text).strip()
+    if not words or words.startswith("/") or split_call(words, studio.commands):
+        return below_umbrella(words, studio)
     return TypedCall(command=studio.command("imagine"), text=words)
 
 

@@ -9,6 +9,7 @@ from prompt_toolkit.document import Document
 from handlers.call import Member
 from handlers.command import Command, Option
 from handlers.completion import Suggestion, complete
+from handlers.families import heads, split_call
 from handlers.studio import Studio
 from storage.guilds import Guild
 
@@ -38,18 +39,21 @@ class CommandCompleter(Completer):
 
     async def suggestions(self, line: str, word: str) -> tuple[Suggestion, ...]:
         """What may stand in place of `word`, the last of `line`."""
-        name, _, rest = line.lstrip().partition(" ")
-        if not rest and not line.endswith(" "):
-            return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in self.studio.commands])
-        command = next((c for c in self.studio.commands if f"/{c.name}" == name), None)
-        if command is None:
+        before = line.removesuffix(word).strip()
+        if not before:
+            return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in heads(self.studio.commands)])
+        found = split_call(before, self.studio.commands) if before.startswith("/") else None
+        if found is None:
             return ()
+        command, rest = found
+        if command.actions:
+            return _starting(word, [Suggestion(value=str(c.action), help=c.help) for c in command.actions])
         if word.startswith("--"):
             return _starting(word, _flags(command))
         return await self._values(command, rest, word)
 
-    async def _values(self, command: Command, rest: str, word: str) -> tuple[Suggestion, ...]:
-        option = _option_before(command, rest.removesuffix(word).split())
+    async def _values(self, command: Command, before: str, word: str) -> tuple[Suggestion, ...]:
+        option = _option_before(command, before.split())
         if option is None:
             return ()
         if option.completion is not None:

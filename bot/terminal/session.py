@@ -60,10 +60,7 @@ class TerminalSession:
         return ""
 
     async def _run_command(self, line: str) -> Message:
-        name, _, text = line.partition(" ")
-        if not name.startswith("/"):
-            name, text = "/imagine", line
-        command = self.studio.command(name.removeprefix("/").casefold())
+        command, text = self.studio.called(line) if line.startswith("/") else (self.studio.command("imagine"), line)
         return await self.call(command, parse_text(command, text))
 
     async def _press(self, number: int) -> str:

@@ -4,8 +4,10 @@ import pytest
 
 from bot.terminal.completer import CommandCompleter
 from handlers.call import Member
+from handlers.families import heads
 from handlers.studio import Studio
 from storage.guilds import Guild
+from tests.brushes import with_brushes
 from tests.studios import CallCommand
 
 
@@ -22,7 +24,7 @@ async def _values(completer: CommandCompleter, line: str) -> list[str]:
 async def test_a_slash_suggests_commands(completer: CommandCompleter) -> None:
     """Every command that begins so, with its help."""
     assert await _values(completer, "/im") == ["/imagine"]
-    assert len(await _values(completer, "/")) == len(completer.studio.commands)
+    assert len(await _values(completer, "/")) == len(heads(completer.studio.commands))
 
 
 async def test_dashes_suggest_the_commands_own_options(completer: CommandCompleter) -> None:
@@ -49,3 +51,16 @@ async def test_names_come_from_the_members_own_things(
     assert await _values(completer, "/cancel fox") == [str(mine)]
     assert await _values(completer, "/cancel owl") == []
     assert await _values(completer, "/help im") == ["imagine"]
+
+
+async def test_the_first_word_of_a_family_suggests_its_actions(completer: CommandCompleter) -> None:
+    """Then comes what the action itself takes, in whatever case the words were typed."""
+    completer.studio = with_brushes(completer.studio)
+
+    assert await _values(completer, "/br") == ["/brush"]
+    assert await _values(completer, "/brush ") == ["load", "list"]
+    assert await _values(completer, "/brush lo") == ["load"]
+    assert await _values(completer, "/brush load soft --t") == ["--tip"]
+    assert await _values(completer, "/Brush load soft --tip ") == ["round", "flat"]
+    assert await _values(completer, "/brush zebra ") == []
+    assert await _values(completer, "/help brush") == ["brush load", "brush list", "brush"]

@@ -1,6 +1,7 @@
 """A member at the terminal: lines, buttons by number, and drafts."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from handlers.studio import Studio
 from storage.guilds import Guild
 from storage.jobs import Done
 from storage.pictures import NewPicture
+from tests.brushes import with_brushes
 from tests.fakes import png, request
 
 
@@ -110,3 +112,16 @@ async def test_an_export_becomes_a_file(session: TerminalSession, text: io.Strin
     [path] = session.chat.folder.glob("*.json")
     assert "red fox" in path.read_text()
     assert path.name in text.getvalue().replace("\n", "")
+
+
+async def test_a_command_of_two_words_is_typed_with_both(session: TerminalSession, text: io.StringIO) -> None:
+    """The first alone lists the actions; a wrong second word names the nearest."""
+    session = replace(session, studio=with_brushes(session.studio))
+
+    await session.run_line("/brush list")
+    await session.run_line("/brush")
+    await session.run_line("/brush lisst")
+
+    assert "No brushes yet" in text.getvalue()
+    assert "/brush load: Load a brush from a file. For example: /brush load soft" in text.getvalue()
+    assert "did you mean /brush list?" in text.getvalue()

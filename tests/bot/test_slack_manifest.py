@@ -11,6 +11,7 @@ from bot.slack.manifest import manifest
 from bot.slack.names import CommandNames
 from handlers.commands import COMMANDS
 from pipeline.errors import UserError
+from tests.brushes import LIST, LOAD
 from tests.wire.slack.specification import SPECS, require_specifications
 
 NAMES = CommandNames()
@@ -73,3 +74,18 @@ def test_a_name_that_cannot_be_is_refused_in_a_sentence(prefix: str, pairs: str,
     """At the start, not when the first member types."""
     with pytest.raises(UserError, match=words):
         CommandNames.parse(prefix, pairs, COMMANDS)
+
+
+def test_a_family_is_one_command_with_its_actions_as_a_hint() -> None:
+    """Its actions are spelled as they are typed there, the longest name first."""
+    commands = (*COMMANDS, LOAD, LIST)
+    names = CommandNames.parse("img-", "", commands)
+    entries = {entry["command"]: entry for entry in manifest(commands, names)["features"]["slash_commands"]}
+
+    assert entries["/img-brush"]["usage_hint"] == "load | list"
+    assert entries["/img-brush"]["description"] == "load, list"
+    assert " | brush" in entries["/limner"]["usage_hint"]
+    assert "/img-brush load" not in entries
+    assert names.spell("/brush load soft, then /brush list or /brush", commands) == (
+        "/img-brush load soft, then /img-brush list or /img-brush"
+    )

@@ -3,12 +3,14 @@
 import re
 import unicodedata
 from itertools import pairwise
+from typing import Any
 
 import discord
 import pytest
 
 from bot.discord.translations import LOCALES, NAMES, SENTENCES, Translations
 from handlers.commands import COMMANDS
+from handlers.families import heads
 from tests.bot.discord.conftest import World, published
 
 _WORD = re.compile(r"[-_\w]{1,32}")
@@ -20,7 +22,7 @@ async def test_every_command_and_option_speaks_the_language(world: World, locale
     payloads = {payload["name"]: payload for payload in published(world)}
 
     for payload in payloads.values():
-        for part in (payload, *payload.get("options", ())):
+        for part in _parts(payload):
             assert (locale.value in part.get("name_localizations", {})) == (part["name"] in NAMES)
             described = part.get("description") in SENTENCES
             assert (locale.value in part.get("description_localizations", {})) == described
@@ -34,7 +36,7 @@ async def test_every_payload_keeps_within_discords_limits(world: World) -> None:
     for payload in published(world):
         if payload["type"] != discord.AppCommandType.chat_input.value:
             continue
-        parts = [payload, *payload.get("options", ())]
+        parts = _parts(payload)
         for part in parts:
             for text in (part["name"], *part.get("name_localizations", {}).values()):
                 assert _WORD.fullmatch(text), text
@@ -42,8 +44,10 @@ async def test_every_payload_keeps_within_discords_limits(world: World) -> None:
             for text in (part["description"], *part.get("description_localizations", {}).values()):
                 assert 1 <= len(text) <= 100, text
         for locale in (locale.value for locale in LOCALES):
-            names = sorted(part.get("name_localizations", {}).get(locale, part["name"]) for part in parts[1:])
-            assert all(one != other for one, other in pairwise(names)), (locale, names)
+            for part in parts:
+                options = part.get("options", ())
+                names = sorted(option.get("name_localizations", {}).get(locale, option["name"]) for option in options)
+                assert all(one != other for one, other in pairwise(names)), (locale, names)
         assert sum(_longest(part) for part in parts) <= 8000
 
 
@@ -60,9 +64,14 @@ async def test_latin_american_spanish_is_spanish_and_what_is_unknown_stays_engli
 def test_no_two_commands_share_a_name_in_any_language() -> None:
     """A member could not tell them apart."""
     for index in range(len(LOCALES)):
-        names = [NAMES[command.name][index] for command in COMMANDS if command.name in NAMES]
+        names = [NAMES[head.name][index] for head in heads(COMMANDS) if head.name in NAMES]
         assert len(names) == len(set(names))
     assert not set(NAMES) & set(SENTENCES)
+
+
+def _parts(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """A command, its actions and all their options."""
+    return [payload, *(deeper for part in payload.get("options", ()) for deeper in _parts(part))]
 
 
 def _longest(part: dict[str, object]) -> int:

@@ -13,6 +13,7 @@ from bot.assembly import Workshop
 from bot.settings import Settings
 from bot.slack.edge import SlackEdge, open_slack
 from bot.slack.transport import transport
+from handlers.command import Command
 from handlers.commands import COMMANDS
 from handlers.studio import Studio
 from storage.blobs import FileBlobStore
@@ -65,7 +66,9 @@ def oauth_settings(slack: FakeSlack, data: Path, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def on_stage(slack: FakeSlack, settings: Settings, empty_sqlite: Path) -> AsyncIterator[Stage]:
+async def on_stage(
+    slack: FakeSlack, settings: Settings, empty_sqlite: Path, commands: tuple[Command, ...] = COMMANDS
+) -> AsyncIterator[Stage]:
     """Run Limner until the block ends; the database of an earlier run in the same folder is taken up again."""
     path = settings.data / "limner.db"
     if not path.exists():
@@ -73,7 +76,7 @@ async def on_stage(slack: FakeSlack, settings: Settings, empty_sqlite: Path) -> 
     database = await Database.open(f"sqlite:///{path}")
     device = FakeDevice()
     blobs = FileBlobStore(settings.data / "blobs")
-    studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=COMMANDS)
+    studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=commands)
     try:
         workshop = Workshop(studio=studio, database=database, settings=settings)
         chosen = transport(settings)

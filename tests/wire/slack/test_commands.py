@@ -98,11 +98,13 @@ async def test_an_umbrella_without_words_is_help(ada: Someone) -> None:
     assert "What you can do here" in (await ada.sees(told())).words
 
 
-async def test_an_unknown_command_below_the_umbrella_names_what_lists_them(ada: Someone) -> None:
-    """A sentence, and a command that exists here."""
+async def test_an_unknown_command_below_the_umbrella_names_the_nearest_or_what_lists_them(ada: Someone) -> None:
+    """As it is typed here."""
     await ada.command("/limner", "imagin fox")
+    assert "did you mean /imagine?" in (await ada.sees(told())).words
 
-    assert "/limner help" in (await ada.sees(told())).words
+    await ada.command("/limner", "zebra")
+    await ada.sees(lambda w: [message for message in w.private("UADA") if "/limner help" in message.words])
 
 
 async def test_what_is_asked_in_a_thread_is_answered_there(ada: Someone) -> None:
