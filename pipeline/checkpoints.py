@@ -95,6 +95,12 @@ def _load(
     )
 
 
+def load_module(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """A diffusers module of one folder; raises UserError on what is missing, damaged or foreign."""
+    parts = _Parts(folder=folder, weights=lambda part, dtype: read_weights(folder / part, device, dtype))
+    return _diffusers_module(kind, parts, ".", dtype)
+
+
 def _diffusers_module(kind: Any, parts: _Parts, part: str, dtype: torch.dtype) -> nn.Module:
     place = parts.folder / part
     config = read_json(place / "config.json")

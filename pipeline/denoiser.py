@@ -13,6 +13,7 @@ from pipeline.attention import install
 from pipeline.canvas import Canvas
 from pipeline.checkpoints import Checkpoint
 from pipeline.compiled_forward import CompiledForward, Forward, ForwardInputs
+from pipeline.control_residuals import Control, Residuals, residuals_of, rows_of
 from pipeline.hardware import is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
@@ -33,7 +34,7 @@ class Rendering:
 
     `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
     are the UNet's LoRAs; `rows` are its rows in the batch where it sits. `canvas` is what it is painted over, `kept`
-    the part of that which stays.
+    the part of that which stays, `controls` what else it follows.
     """
 
     request: ImageRequest
@@ -44,6 +45,7 @@ class Rendering:
     generator: torch.Generator
     canvas: Canvas | None = None
     kept: KeptLatents | None = None
+    controls: tuple[Control, ...] = ()
     rows: tuple[int, ...] = ()
     denoised: Tensor | None = None
 
@@ -64,6 +66,7 @@ class Denoiser:
         conditioning: Conditioning,
         adapters: Sequence[Adapter],
         canvas: Canvas | None = None,
+        controls: tuple[Control, ...] = (),
     ) -> Rendering:
         """The request at its first step: noise from its own seed, drawn on the CPU whatever the device.
 
@@ -84,6 +87,7 @@ class Denoiser:
             generator=generator,
             canvas=canvas,
             kept=kept,
+            controls=controls,
         )
 
     def _noise(self, request: ImageRequest, generator: torch.Generator) -> Tensor:
@@ -170,9 +174,15 @@ class Denoiser:
         if memory.compiled is not None:
             halves = memory.halves(self.forward.changed)
             return memory.compiled(memory.inputs(latents, timesteps, halves))[places]
-        return self._call(memory, latents, timesteps)[places]
+        controlled = [
+            each
+            for rendering in renderings
+            for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position)
+        ]
+        residuals = residuals_of(controlled, latents, timesteps, memory.conditioning)
+        return self._call(memory, latents, timesteps, residuals)[places]
 
-    def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor) -> Tensor:
+    def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor, residuals: Residuals | None) -> Tensor:
         conditioning = memory.conditioning
         added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
         with memory.applied():
@@ -181,6 +191,8 @@ class Denoiser:
                 timesteps,
                 encoder_hidden_states=conditioning.states,
                 added_cond_kwargs=added,
+                down_block_additional_residuals=residuals and residuals.down,
+                mid_block_additional_residual=residuals and residuals.mid,
                 return_dict=False,
             )[0]
         return prediction

@@ -116,9 +116,8 @@ class Engine:
                     # Who comes after may not overtake, or a busy model would never be put away for this one.
                     return
                 job.loaded = job.loaded or self._shelf.take(job.request.model, timeout)
-                if job.loaded is None or (adapters := job.model.loras.acquire(job.request, timeout)) is None:
+                if job.loaded is None or not job.equip(timeout):
                     continue
-                job.adapters = adapters
                 self._batching.enter(job.candidate())
                 self._arriving.remove(ticket)
 

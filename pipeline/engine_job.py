@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.adapters import Adapter, Part, pages_needed
 from pipeline.batching import BatchKey, Candidate, Seat
+from pipeline.control_residuals import Control
 from pipeline.denoiser import Rendering
 from pipeline.device_clock import Span
 from pipeline.image_request import ImageRequest
@@ -27,6 +28,7 @@ class EngineJob:
     loaded: LoadedModel | None = None
     parked: Parked | None = None
     adapters: tuple[Adapter, ...] = ()
+    controls: tuple[Control, ...] = ()
     rendering: Rendering | None = None
     key: BatchKey | None = None
     spans: list[tuple[Span, float]] = field(default_factory=list)
@@ -40,6 +42,16 @@ class EngineJob:
     def seconds(self) -> float:
         """Its share of the device's time so far."""
         return sum(span.seconds * share for span, share in self.spans)
+
+    def equip(self, timeout: float) -> bool:
+        """Take what the request needs beside its model; False while that is on its way. Raises UserError."""
+        controls = self.model.controls.acquire(self.request, self.pictures, timeout)
+        # LoRAs come last: they are pinned from here on.
+        adapters = None if controls is None else self.model.loras.acquire(self.request, timeout)
+        if controls is None or adapters is None:
+            return False
+        self.controls, self.adapters = controls, adapters
+        return True
 
     def candidate(self) -> Candidate:
         """What the job needs of a seat, once its LoRAs are known."""
@@ -56,7 +68,7 @@ class EngineJob:
 
     def _compiled(self) -> bool | None:
         """Whether it insists on a compiled forward or on none."""
-        if not self.model.covers(self.adapters):
+        if self.controls or not self.model.covers(self.adapters):
             return False
         if self.parked:
             return self.parked.compiled
@@ -64,7 +76,7 @@ class EngineJob:
 
     def start(self) -> Rendering:
         """The encode stage, and back to where the picture was parked."""
-        rendering = self.model.begin(self.request, self.adapters, self.pictures)
+        rendering = self.model.begin(self.request, self.adapters, self.controls, self.pictures)
         if self.parked is not None:
             self.parked.resume(rendering)
             self.parked = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from pipeline.control_use import ControlUse
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.start_image import StartImage
 
@@ -21,6 +22,7 @@ MAX_LORA_SCALE: Final = 2.0
 MAX_BUCKET: Final = 64
 MAX_LORA_PAGES: Final = 128
 MAX_VARIATIONS: Final = 8
+MAX_CONTROLS: Final = 4
 
 
 class Scheduler(StrEnum):
@@ -87,7 +89,8 @@ class ImageRequest:
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
     `pipeline.model_source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
     bit for bit (None leaves it to the device), with so many `lora_pages` and, where the device can, `compiled` or not;
-    `variations` bend the initial noise, one after the other; `start` is a picture to begin with.
+    `variations` bend the initial noise, one after the other; `start` is a picture to begin with, `controls` what
+    to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -105,6 +108,7 @@ class ImageRequest:
     loras: tuple[LoraUse, ...] = ()
     variations: tuple[Variation, ...] = ()
     start: StartImage | None = None
+    controls: tuple[ControlUse, ...] = ()
     bucket: int | None = None
     lora_pages: int = 0
     compiled: bool = False
@@ -121,6 +125,7 @@ class ImageRequest:
         check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)
         check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
         check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
+        check_range("number of controls", len(self.controls), 0, MAX_CONTROLS)
         if self.steps_made == 0:
             raise InvalidRequest(
                 "strength", f"strength is too low for {self.steps} steps; use {1 / self.steps:.2g} or more."
@@ -155,7 +160,8 @@ class ImageRequest:
     @property
     def picture_keys(self) -> tuple[str, ...]:
         """The keys of all the pictures that the request is made from."""
-        return () if self.start is None else self.start.picture_keys
+        own = () if self.start is None else self.start.picture_keys
+        return (*own, *(control.picture for control in self.controls))
 
     @property
     def row_steps(self) -> int:

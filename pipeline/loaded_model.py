@@ -15,6 +15,8 @@ from pipeline.batching import BatchKey, Shape
 from pipeline.canvas import NO_PICTURES, Canvas
 from pipeline.checkpoints import load_checkpoint
 from pipeline.compilation import Compilation
+from pipeline.control_library import ControlLibrary
+from pipeline.control_residuals import Control
 from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_spec import DeviceSpec, Weights
 from pipeline.hardware import Hardware, Home
@@ -54,6 +56,8 @@ class LoadedModel:
             zero_empty_negative=checkpoint.zero_empty_negative,
         )
         self._previews = Previews.fit(checkpoint)
+        own = path / "controls" if (path := source.local_path()).is_dir() else None
+        self.controls = ControlLibrary(checkpoint, spec.controls, own, spec.control_bytes)
         self.denoiser = Denoiser(checkpoint, self._adapters)
         self.compilation: Compilation | None = None
         if spec.compile and checkpoint.home is Home.DEVICE:
@@ -76,11 +80,15 @@ class LoadedModel:
         )
 
     def begin(
-        self, request: ImageRequest, adapters: Sequence[Adapter], pictures: Mapping[str, bytes] = NO_PICTURES
+        self,
+        request: ImageRequest,
+        adapters: Sequence[Adapter],
+        controls: tuple[Control, ...] = (),
+        pictures: Mapping[str, bytes] = NO_PICTURES,
     ) -> Rendering:
         """The encode stage: the request, which is made from `pictures`, at its first step; raises InvalidRequest."""
-        canvas = Canvas.of(request, pictures)
-        return self.denoiser.begin(request, self._encoder.encode(request, adapters), adapters, canvas)
+        conditioning = self._encoder.encode(request, adapters)
+        return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, pictures), controls)
 
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of the group `key` keep, made when the first request sits down."""
@@ -137,6 +145,7 @@ class LoadedModel:
     def close(self) -> None:
         """Load nothing more."""
         self.loras.close()
+        self.controls.close()
 
     def _info(self, request: ImageRequest, key: BatchKey) -> PictureInfo:
         hardware = self._checkpoint.hardware

@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.control_use import ControlMode
 from pipeline.errors import UserError
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.png_text import read_texts, with_texts
@@ -20,6 +21,11 @@ _SAMPLER_NAMES: Final = {
     Scheduler.HEUN: "Heun",
     Scheduler.LCM: "LCM",
     Scheduler.UNIPC: "UniPC",
+}
+_MODE_NAMES: Final = {
+    ControlMode.BALANCED: "Balanced",
+    ControlMode.PROMPT: "My prompt is more important",
+    ControlMode.CONTROL: "ControlNet is more important",
 }
 
 
@@ -62,6 +68,7 @@ class PictureInfo:
             "Size": f"{made.width}x{made.height}",
             **_variation_settings(made),
             **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),
+            **_control_settings(made),
             "Model hash": self.model_hash,
             "Model": _quoted(self.model_name),
             "RNG": "CPU",
@@ -115,6 +122,17 @@ def _variation_settings(made: ImageRequest) -> dict[str, object]:
             return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
         case several:
             return {"Variations": " ".join(f"{one.seed}:{one.strength:g}" for one in several)}
+
+
+def _control_settings(made: ImageRequest) -> dict[str, object]:
+    """In the words of AUTOMATIC1111's ControlNet extension."""
+    return {
+        f"ControlNet {number}": json.dumps(
+            f"Module: none, Model: {use.kind}, Weight: {use.scale:g}, Guidance Start: {use.start:g}, "
+            f"Guidance End: {use.end:g}, Control Mode: {_MODE_NAMES[use.mode]}"
+        )
+        for number, use in enumerate(made.controls)
+    }
 
 
 def _quoted(text: str) -> str:

@@ -83,6 +83,11 @@ class Sampler:
         return self._calls * self._steps // len(self._timesteps)
 
     @property
+    def position(self) -> tuple[int, int]:
+        """The number of the denoiser's next call, from 0, and how many there are."""
+        return self._calls, len(self._timesteps)
+
+    @property
     def timestep(self) -> Tensor:
         """Where the walk is: a scalar, 0 to 999, whole or not."""
         timestep: Tensor = self._timesteps[self._calls]

@@ -77,7 +77,7 @@ def mixed_requests() -> list[ImageRequest]:
 
 def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
     memory = loaded_model.denoiser.open(bucket, pages=0)
-    everyone = [loaded_model.begin(request, (), PICTURES) for request in requests]
+    everyone = [loaded_model.begin(request, (), pictures=PICTURES) for request in requests]
     free = iter(range(bucket))
     for rendering in everyone:
         loaded_model.denoiser.seat(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))

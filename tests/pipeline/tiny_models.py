@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    ControlNetModel,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
@@ -92,6 +93,16 @@ def save_sd15(folder: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+
+
+def save_control(folder: Path, unet: UNet2DConditionModel, seed: int, **config: Any) -> None:
+    """A ControlNet for `unet` whose last layers say something, which untrained ones do not."""
+    torch.manual_seed(seed)
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 8, 16))
+    net.register_to_config(**config)
+    for convolution in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
+        torch.nn.init.normal_(convolution.weight, std=0.1)
+    net.save_pretrained(folder)
 
 
 def _vae(scaling_factor: float) -> AutoencoderKL:
