@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,6 +20,9 @@ class BlobStore(Protocol):
 
     async def put(self, data: bytes) -> str:
         """Stores `data` durably and returns its key; storing it again makes it new for the garbage collector."""
+
+    async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
+        """The same for bytes that come piece by piece; where `chunks` raises, nothing is left of them."""
 
     async def get(self, key: str) -> bytes:
         """The bytes of `key`; raises StorageError when they are missing or no longer match the key."""
@@ -45,6 +48,22 @@ class FileBlobStore:
         key = hashlib.sha256(data).hexdigest()
         with self._disk_errors():
             await asyncio.to_thread(_write, self._path(key), data)
+        return key
+
+    async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
+        """The same for bytes that come piece by piece; where `chunks` raises, nothing is left of them."""
+        digest = hashlib.sha256()
+        with self._disk_errors():
+            part = await asyncio.to_thread(_new_part, self._root)
+            try:
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    await asyncio.to_thread(_append, part, chunk)
+                key = digest.hexdigest()
+                await asyncio.to_thread(_settle, part, self._path(key))
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
         return key
 
     async def get(self, key: str) -> bytes:
@@ -97,17 +116,34 @@ def _write(path: Path, data: bytes) -> None:
     if path.exists() and path.read_bytes() == data:
         os.utime(path)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    part = _new_part(path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        _append(part, data)
+        _settle(part, path)
     except BaseException:
-        Path(name).unlink()
+        part.unlink(missing_ok=True)
         raise
+
+
+def _new_part(folder: Path) -> Path:
+    """An empty file, which is no blob yet: its name is no key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    os.close(handle)
+    return Path(name)
+
+
+def _append(part: Path, data: bytes) -> None:
+    with part.open("ab") as file:
+        file.write(data)
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Gives a whole `part` its name once its bytes are safe on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
     _sync_folder(path.parent)
 
 

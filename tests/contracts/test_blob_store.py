@@ -3,10 +3,12 @@
 import hashlib
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UserError
 from storage.blobs import BlobStore, FileBlobStore
 from storage.errors import StorageError
 
@@ -33,6 +35,39 @@ async def test_blob_comes_back_under_its_hash(blobs: BlobStore) -> None:
 
     assert key == hashlib.sha256(DATA).hexdigest()
     assert await blobs.get(key) == DATA
+
+
+async def test_bytes_that_come_in_pieces_are_the_same_blob(blobs: BlobStore) -> None:
+    """In whatever pieces, whether it is there already or not; none at all is the empty blob."""
+
+    async def pieces(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(DATA), size):
+            yield DATA[start : start + size]
+
+    async def none() -> AsyncIterator[bytes]:
+        for nothing in ():
+            yield nothing
+
+    key = await blobs.put_chunks(pieces(1000))
+
+    assert key == await blobs.put_chunks(pieces(77)) == await blobs.put(DATA)
+    assert await blobs.get(key) == DATA
+    assert await blobs.size() == len(DATA)
+    assert await blobs.get(await blobs.put_chunks(none())) == b""
+
+
+async def test_pieces_that_break_off_leave_nothing(blobs: BlobStore, tmp_path: Path) -> None:
+    """The error comes through as it was; not even a half is left on the disk."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield DATA
+        raise UserError("the line was cut")
+
+    with pytest.raises(UserError, match="the line was cut"):
+        await blobs.put_chunks(broken())
+
+    assert await _keys(blobs) == set()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_same_bytes_are_stored_once(blobs: BlobStore) -> None:
@@ -85,5 +120,13 @@ async def test_storing_again_makes_a_file_new(tmp_path: Path) -> None:
     assert await _keys(blobs, 1.0) == {key}
 
     await blobs.put(DATA)
+
+    assert await _keys(blobs, 1.0) == set()
+    os.utime(tmp_path / key[:2] / key, (0, 0))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield DATA
+
+    await blobs.put_chunks(pieces())
 
     assert await _keys(blobs, 1.0) == set()
