@@ -51,7 +51,13 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     await migrate(settings.database_url)
     database = await Database.open(settings.database_url)
     try:
-        studio = Studio.over(database, blobs=FileBlobStore(settings.blobs), models=models, commands=COMMANDS)
+        studio = Studio.over(
+            database,
+            blobs=FileBlobStore(settings.blobs),
+            models=models,
+            commands=COMMANDS,
+            max_upload_bytes=settings.max_upload_mb * 2**20,
+        )
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
     """How long finished jobs and their pictures are kept."""
 
+    max_upload_mb: int = Field(default=200, ge=1, alias="LIMNER_MAX_UPLOAD_MB")
+    """How large a file may be that a member hands over with a command."""
+
     host: str = Field(default="127.0.0.1", alias="LIMNER_HOST")
     """Where /healthz, /readyz and /metrics listen."""
 

@@ -7,21 +7,40 @@ from handlers.arguments import Arguments, Value
 from handlers.call import Call, Caller, Member
 from handlers.command import Audience, Command
 from handlers.message import Message
+from handlers.offered_file import OfferedFile
 from handlers.permissions import NotAllowed, check_role
 from handlers.studio import Studio
+from pipeline.errors import InvalidRequest, UserError
 from storage.guilds import GuildSettings
 
 
 async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:
-    """Call `command` with `raw` values (text or native) for `caller`; raises UserError."""
+    """Call `command` with `raw` values (text or native) for `caller`; raises UserError.
+
+    Files that are offered are taken in last, when nothing else can be refused before the handler is called.
+    """
     check_audience(command, caller.member)
     check_role(caller.guild, caller.member, command.name)
-    arguments = Arguments.check(command, raw)
+    arguments = await _with_files(Arguments.check(command, raw), studio)
     private = caller.reply.private or answers_privately(command, arguments.switch("private"), caller.guild.settings)
     call = Call(
         guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
     )
     return await command.handler(call, studio)
+
+
+async def _with_files(arguments: Arguments, studio: Studio) -> Arguments:
+    """The arguments with each file in the blob store; raises InvalidRequest."""
+    values: list[tuple[str, Value]] = []
+    for name, value in arguments.values:
+        if isinstance(value, OfferedFile):
+            try:
+                values.append((name, await value.take(studio.blobs, studio.max_upload_bytes)))
+            except UserError as error:
+                raise InvalidRequest(name, str(error)) from error
+        else:
+            values.append((name, value))
+    return Arguments(tuple(values))
 
 
 def check_audience(command: Command, member: Member) -> None:

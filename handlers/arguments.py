@@ -8,9 +8,10 @@ from typing import cast
 
 from handlers.attached_file import AttachedFile
 from handlers.command import Command, Option, OptionKind
+from handlers.offered_file import OfferedFile
 from pipeline.errors import InvalidRequest
 
-Value = str | int | float | bool | AttachedFile
+Value = str | int | float | bool | OfferedFile | AttachedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def value_text(value: Value) -> str:
     """A value as a member would type it."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, AttachedFile):
+    if isinstance(value, OfferedFile | AttachedFile):
         return value.name
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
@@ -82,9 +83,9 @@ def _converted(option: Option, value: Value) -> Value:
             return _file(option, value)
 
 
-def _file(option: Option, value: Value) -> AttachedFile:
+def _file(option: Option, value: Value) -> OfferedFile | AttachedFile:
     # Text never stands for a file: whoever could name a blob would have what another guild handed over.
-    if isinstance(value, AttachedFile):
+    if isinstance(value, OfferedFile | AttachedFile):
         return value
     raise InvalidRequest(option.name, f"{option.name} is a file; attach it instead of writing '{value!s:.60}'.")
 

@@ -113,8 +113,17 @@ class Command:
 
     @property
     def has_advanced(self) -> bool:
-        """Whether some of the options stand behind a form where there is one."""
-        return any(option.advanced for option in self.options)
+        """Whether some of the options stand behind a form where there is one.
+
+        What was given before such a form opens is kept as text, which a file is not: then all options stand in front.
+        """
+        kinds = {option.kind for option in self.options}
+        return OptionKind.FILE not in kinds and any(option.advanced for option in self.options)
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether it cannot do without a file."""
+        return any(option.required and option.kind is OptionKind.FILE for option in self.options)
 
     def option(self, name: str) -> Option | None:
         """The option called `name`, or None."""

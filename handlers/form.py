@@ -44,11 +44,11 @@ async def edit_form(command: Command, raw: Mapping[str, Value], caller: Caller, 
     return await _form(command, command.options, raw, caller, studio)
 
 
-async def submit_form(call_id: int, entries: Mapping[str, str], caller: Caller, studio: Studio) -> Message:
+async def submit_form(call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:
     """Call the form's command with what was kept and what was entered; an empty entry leaves an option out."""
     saved = await saved_call(call_id, caller, studio)
-    raw = {**dict(saved.values), **entries}
-    given = {name: value for name, value in raw.items() if value.strip()}
+    raw: dict[str, Value] = {**dict(saved.values), **entries}
+    given = {name: value for name, value in raw.items() if not isinstance(value, str) or value.strip()}
     return await answer(studio.command(saved.command), given, caller, studio)
 
 

@@ -32,7 +32,7 @@ def random_seed() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Studio:
-    """The stores, the models (the first is the default) and the commands of this installation."""
+    """The stores, the models (the first is the default), the commands and the limits of this installation."""
 
     queue: JobQueue
     outbox: Outbox
@@ -47,6 +47,7 @@ class Studio:
     loras: LoraStore
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
+    max_upload_bytes: int = 200 * 2**20
     new_seed: Callable[[], int] = random_seed
 
     @classmethod
@@ -57,6 +58,7 @@ class Studio:
         blobs: BlobStore,
         models: tuple[ModelFacts, ...],
         commands: tuple[Command, ...],
+        max_upload_bytes: int = 200 * 2**20,
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """The studio whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
@@ -74,6 +76,7 @@ class Studio:
             loras=LoraStore(database, clock),
             models=models,
             commands=commands,
+            max_upload_bytes=max_upload_bytes,
         )
 
     def model(self, name: str | None) -> ModelFacts:

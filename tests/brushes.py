@@ -38,6 +38,6 @@ LOAD: Final = Command(
 LIST: Final = Command(name="brush list", help="The brushes here", example="/brush list", handler=list_, private=True)
 
 
-def with_brushes(studio: Studio) -> Studio:
-    """The studio with both commands added."""
-    return replace(studio, commands=(*studio.commands, LOAD, LIST))
+def with_brushes(studio: Studio, limit: int = 2**20) -> Studio:
+    """The studio with both commands added, where a file may have `limit` bytes."""
+    return replace(studio, commands=(*studio.commands, LOAD, LIST), max_upload_bytes=limit)

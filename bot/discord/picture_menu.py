@@ -43,7 +43,7 @@ async def read_picture(message: discord.Message) -> bytes:
     file = files[0]
     if file.size > MAX_BYTES:
         raise UserError(f"The picture is too large to read: {file.size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB.")
-    if not _is_discords(file.url):
+    if not is_discords(file.url):
         raise UserError("This picture does not lie with Discord; send it as a file.")
     try:
         return await file.read()
@@ -51,7 +51,7 @@ async def read_picture(message: discord.Message) -> bytes:
         raise UserError("Discord no longer has this picture; send it again.") from None
 
 
-def _is_discords(url: str) -> bool:
+def is_discords(url: str) -> bool:
     """Whether `url` leads to Discord: its file servers, or the server that stands in for it (DISCORD_API_BASE)."""
     host = urlsplit(url).hostname
     return host in HOSTS or host == urlsplit(discord.http.Route.BASE).hostname

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from bot.discord.front_desk import FrontDesk
+from bot.discord.offered import offered
 from bot.discord.picture_menu import add_picture_menu
 from handlers.arguments import Value
 from handlers.command import Audience, Command, Option, OptionKind
@@ -68,7 +69,7 @@ def _permissions(command: Command) -> discord.Permissions | None:
 
 
 def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
-    shown = [option for option in command.options if not option.advanced]
+    shown = [option for option in command.options if not (option.advanced and command.has_advanced)]
     # Discord wants required options first, and keeps the order otherwise.
     shown.sort(key=lambda option: not option.required)
     built: app_commands.Command[Any, ..., None] = app_commands.Command(
@@ -148,7 +149,9 @@ def _range(kind: type[int] | type[float], option: Option) -> object:
 
 
 def _native(value: Any) -> Value:
-    """A value as handlers take it: channels, roles and members by their ids."""
+    """A value as handlers take it: channels, roles and members by their ids, files to be fetched later."""
+    if isinstance(value, discord.Attachment):
+        return offered(value)
     by_id = isinstance(value, discord.Role | discord.TextChannel | discord.User | discord.Member)
     return str(value.id) if by_id else value
 

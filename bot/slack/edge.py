@@ -130,8 +130,10 @@ def _desk(
     studio = workshop.studio
     callers = Callers(studio=studio, members=Members(workspaces=workspaces))
     answers = Answers(workspaces=workspaces, chat=chat, session=session)
-    listeners = Listeners(studio=studio, callers=callers, answers=answers, workspaces=workspaces, chat=chat)
     inbox = Inbox(session=session, origin=files_origin(settings.slack_api_base))
+    listeners = Listeners(
+        studio=studio, callers=callers, answers=answers, workspaces=workspaces, chat=chat, inbox=inbox
+    )
     return Desk(
         listeners=listeners,
         home=Home(studio=studio, callers=callers, workspaces=workspaces, listeners=listeners),

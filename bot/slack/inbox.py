@@ -1,8 +1,9 @@
-"""Files that members bring: taken from Slack's own file host alone, and only where they are pictures."""
+"""Files that members bring: taken from Slack's own file host alone."""
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,13 +11,15 @@ from urllib.parse import urlsplit
 import aiohttp
 from PIL import Image, UnidentifiedImageError
 
+from handlers.offered_file import OfferedFile
 from pipeline.errors import UserError
 
 MAX_BYTES: Final = 10 * 2**20
 SLACK_FILES: Final = "https://files.slack.com"
 _MAX_PIXELS: Final = 50_000_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
-_SECONDS: Final = 30.0
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=30)
+_CHUNK: Final = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,42 +30,58 @@ class Inbox:
     origin: str = SLACK_FILES
 
     async def picture(self, file: Mapping[str, Any], token: str) -> bytes:
-        """The bytes of a file that `files.info` describes; raises UserError where it is not to be had or no picture."""
-        if file.get("is_external") or file.get("mode") == "external":
-            raise UserError("Slack only links to that file; upload the picture itself.")
-        url = str(file.get("url_private_download") or file.get("url_private") or "")
-        parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" != self.origin:
-            raise UserError("That file does not lie with Slack; upload the picture itself.")
+        """The bytes of a picture that `files.info` describes; raises UserError where it is not to be had or is none."""
         if int(file.get("size") or 0) > MAX_BYTES:
             raise UserError(_too_large(int(file["size"])))
-        data = await self._download(url, token)
+        data = b""
+        async with aclosing(self.chunks(file, token)) as chunks:
+            async for chunk in chunks:
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    raise UserError(_too_large(len(data)))
         await asyncio.to_thread(_check_picture, data)
         return data
 
-    async def _download(self, url: str, token: str) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    def offered(self, file: Mapping[str, Any], token: str) -> OfferedFile:
+        """The file that `files.info` describes, whatever it is, to be fetched later."""
+        return OfferedFile(
+            name=str(file.get("name") or "file"),
+            size=int(file.get("size") or 0),
+            chunks=lambda: self.chunks(file, token),
+        )
+
+    async def chunks(self, file: Mapping[str, Any], token: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file that `files.info` describes, as they come; raises UserError where it is not to be had."""
+        if file.get("is_external") or file.get("mode") == "external":
+            raise UserError("Slack only links to that file; upload the file itself.")
+        url = str(file.get("url_private_download") or file.get("url_private") or "")
+        parts = urlsplit(url)
+        if f"{parts.scheme}://{parts.netloc}" != self.origin:
+            raise UserError("That file does not lie with Slack; upload the file itself.")
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            async with self.session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+            async with self.session.get(url, headers=headers, allow_redirects=False, timeout=_TIMEOUT) as answer:
                 if answer.status != 200:
                     raise UserError(f"Slack does not give out that file ({answer.status}); upload it again.")
-                data = await answer.content.read(MAX_BYTES + 1)
-                while len(data) <= MAX_BYTES and (more := await answer.content.read(MAX_BYTES + 1 - len(data))):
-                    data += more
+                first = await answer.content.read(_CHUNK)
+                _check_no_page(answer.content_type, first)
+                yield first
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UserError("Slack did not give out that file in time; try again.") from error
-        if len(data) > MAX_BYTES:
-            raise UserError(_too_large(len(data)))
-        return data
+
+
+def _check_no_page(kind: str, start: bytes) -> None:
+    """Where the token may not read a file, Slack answers 200 and a page to sign in."""
+    if kind == "text/html" or start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        raise UserError(
+            "Slack asked for a sign-in instead of giving out the file; an admin can add files:read to Limner."
+        )
 
 
 def _check_picture(data: bytes) -> None:
     """Look inside: the name and the type that came with a file are a stranger's words."""
-    if data.lstrip()[:1] == b"<":
-        raise UserError(
-            "Slack asked for a sign-in instead of giving out the file; an admin can add files:read to Limner."
-        )
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             if picture.width * picture.height > _MAX_PIXELS:

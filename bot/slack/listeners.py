@@ -13,12 +13,14 @@ from bot.slack.answers import OPEN_FORM, Answers, open_form_button
 from bot.slack.callers import Callers
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.content import Block
-from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, modal, option_of
+from bot.slack.inbox import Inbox
+from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, file_ids, form_view, modal, option_of
 from bot.slack.troubles import code_of, delivery_errors
 from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.visit import Visit
 from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.answer import answer
+from handlers.arguments import Value
 from handlers.buttons import AlreadyHeard, Remove, SendDirect, press, read_button_id
 from handlers.chat_platform import TryLater, Undeliverable
 from handlers.command import Command
@@ -48,6 +50,7 @@ class Listeners:
     answers: Answers
     workspaces: Workspaces
     chat: SlackPlatform
+    inbox: Inbox
 
     async def command(self, ack: Ack, body: Body, head: Command) -> None:
         """A command with a slash of its own, or an action of such a family."""
@@ -95,7 +98,7 @@ class Listeners:
         visit = Visit.of_interaction(body)
         place = FormPlace.parse(body["view"]["private_metadata"])
         visit = replace(visit, channel_id=place.channel_id, thread_id=place.thread_id)
-        calling = asyncio.create_task(self._submit(visit, place, entries(body["view"])))
+        calling = asyncio.create_task(self._submit(visit, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
         if calling.done() and isinstance(error := calling.exception(), InvalidRequest):
             sentence = self.chat.renderer.spell(str(error))
@@ -158,12 +161,21 @@ class Listeners:
         else:
             await self.answers.give(visit, message)
 
-    async def _submit(self, visit: Visit, place: FormPlace, given: dict[str, str]) -> Message:
+    async def _submit(self, visit: Visit, place: FormPlace, view: Mapping[str, Any]) -> Message:
         caller = await self.callers.caller(visit)
+        given = {**entries(view), **await self._files(visit, file_ids(view))}
         if place.call_id is not None:
             return await submit_form(place.call_id, given, caller, self.studio)
-        filled = {name: value for name, value in given.items() if value.strip()}
+        filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
         return await answer(self.studio.command(place.command), filled, caller, self.studio)
+
+    async def _files(self, visit: Visit, file_ids: Mapping[str, str]) -> dict[str, Value]:
+        """What Slack says of the files: their addresses come from it and not from the form."""
+        if not file_ids:
+            return {}
+        client = await self.workspaces.client(visit.tenant)
+        found = {name: (await client.files_info(file=file_id))["file"] for name, file_id in file_ids.items()}
+        return {name: self.inbox.offered(file, client.token or "") for name, file in found.items()}
 
     async def _take(
         self, visit: Visit, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard

@@ -75,6 +75,13 @@ def entries(view: Mapping[str, Any]) -> dict[str, str]:
     return {block_id: _entered(next(iter(elements.values()))) for block_id, elements in values.items()}
 
 
+def file_ids(view: Mapping[str, Any]) -> dict[str, str]:
+    """The files that were handed over, by option."""
+    values: Mapping[str, Mapping[str, Any]] = view["state"]["values"]
+    states = {block_id: next(iter(elements.values())) for block_id, elements in values.items()}
+    return {block_id: str(state["files"][0]["id"]) for block_id, state in states.items() if state.get("files")}
+
+
 def errors(view: Mapping[str, Any], field: str, sentence: str) -> dict[str, str]:
     """The sentence beside the field that it is about, or beside the first one."""
     blocks = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]

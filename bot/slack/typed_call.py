@@ -28,8 +28,9 @@ class TypedCall:
 
     @property
     def wants_form(self) -> bool:
-        """Whether nothing was typed for a command that cannot do without."""
-        return not self.text.strip() and any(option.required for option in self.command.options)
+        """Whether nothing was typed for a command that cannot do without, or it needs a file, which cannot be typed."""
+        nothing = not self.text.strip() and any(option.required for option in self.command.options)
+        return nothing or self.command.needs_file
 
 
 def below_umbrella(text: str, studio: Studio) -> TypedCall:

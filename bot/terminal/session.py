@@ -8,11 +8,12 @@ from typing import Final, assert_never
 
 from bot.assembly import Workshop
 from bot.terminal.chat_platform import TerminalPlatform
+from bot.terminal.offered import offered
 from handlers.answer import answer
 from handlers.arguments import Arguments, Value
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
 from handlers.call import Call, Caller, Member
-from handlers.command import Command
+from handlers.command import Command, OptionKind
 from handlers.form import Form
 from handlers.imagine import submit
 from handlers.message import Message, Mood
@@ -94,8 +95,12 @@ class TerminalSession:
             self.chat.screen.show_running(message)
 
     async def call(self, command: Command, raw: dict[str, Value] | dict[str, str]) -> Message:
-        """Call `command` with raw values, as the member; raises UserError."""
-        return await answer(command, raw, await self._caller(), self.studio)
+        """Call `command` with raw values, as the member, whose files lie on this machine; raises UserError."""
+        files = {option.name for option in command.options if option.kind is OptionKind.FILE}
+        given: dict[str, Value] = {}
+        for name, value in raw.items():
+            given[name] = offered(value) if name in files and isinstance(value, str) else value
+        return await answer(command, given, await self._caller(), self.studio)
 
     async def repeat(self, request: ImageRequest) -> Message:
         """Ask for exactly `request` again; raises UserError."""

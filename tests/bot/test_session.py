@@ -125,3 +125,28 @@ async def test_a_command_of_two_words_is_typed_with_both(session: TerminalSessio
     assert "No brushes yet" in text.getvalue()
     assert "/brush load: Load a brush from a file. For example: /brush load soft" in text.getvalue()
     assert "did you mean /brush list?" in text.getvalue()
+
+
+async def test_a_file_is_named_by_its_path(session: TerminalSession, text: io.StringIO, tmp_path: Path) -> None:
+    """It is copied into the store, so that it may be changed or deleted at once."""
+    session = replace(session, studio=with_brushes(session.studio))
+    (tmp_path / "my brush.png").write_bytes(bytes(900_000) + b"\xde\xad\xbe\xef")
+
+    await session.run_line(f"/brush load soft --tip round --file {tmp_path / 'my brush.png'}")
+
+    assert "soft is my brush.png of 900004 bytes, deadbeef at its end" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("nowhere.png", "cannot be read: No such file"), ("", "needs a value"), ("/dev/zero", "is no file")],
+)
+async def test_a_path_that_leads_to_no_file_is_a_sentence(
+    session: TerminalSession, text: io.StringIO, path: str, words: str
+) -> None:
+    """Nothing that flows without end is opened."""
+    session = replace(session, studio=with_brushes(session.studio))
+
+    await session.run_line(f"/brush load soft --file {path}")
+
+    assert words in text.getvalue()

@@ -164,6 +164,7 @@ class FakeDiscord:
         return None
 
     async def _file(self, request: web.Request) -> web.Response:
+        self.requests.append((request.method, request.path, None))
         data = self.backend.cdn.get(CDN_BASE + request.path)
         return web.Response(body=data) if data is not None else web.Response(status=404)
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from simcord.backend import serializers
-from simcord.interactions import base_payload
+from simcord.interactions import base_payload, store_interaction_attachment
 
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord
 
 _COMMAND, _COMPONENT, _AUTOCOMPLETE = 2, 3, 4
-_KINDS = {str: 3, int: 4, bool: 5}
+_KINDS = {str: 3, int: 4, bool: 5, tuple: 11}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,22 @@ class Person:
     server: Server
     id: int
 
-    def slash(self, name: str, **options: str | int | bool) -> Any:
-        """Type a command; returns the record of the interaction."""
-        discord = self.server.discord
-        command = discord.backend.commands[None][name, 1]
-        given = [{"name": key, "type": _KINDS[type(value)], "value": value} for key, value in options.items()]
-        return self._send(_COMMAND, {"id": command["id"], "name": name, "type": 1, "options": given})
+    def slash(self, name: str, /, **options: str | int | bool | tuple[str, bytes]) -> Any:
+        """Type a command of one word or two, with files as a name and bytes; returns the record of the interaction."""
+        backend = self.server.discord.backend
+        head, _, action = name.partition(" ")
+        resolved: dict[str, Any] = {}
+        given: list[dict[str, Any]] = []
+        for key, value in options.items():
+            held = value
+            if isinstance(value, tuple):
+                held = store_interaction_attachment(backend, self.server.channel_id, *value, resolved)
+            given.append({"name": key, "type": _KINDS[type(value)], "value": held})
+        if action:
+            given = [{"name": action, "type": 1, "options": given}]
+        command = backend.commands[None][head, 1]
+        data = {"id": command["id"], "name": head, "type": 1, "options": given, "resolved": resolved}
+        return self._send(_COMMAND, data)
 
     def click(self, message: Any, label: str) -> Any:
         """Click a button of a message."""

@@ -76,7 +76,8 @@ async def on_stage(
     database = await Database.open(f"sqlite:///{path}")
     device = FakeDevice()
     blobs = FileBlobStore(settings.data / "blobs")
-    studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=commands)
+    limit = settings.max_upload_mb * 2**20
+    studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=commands, max_upload_bytes=limit)
     try:
         workshop = Workshop(studio=studio, database=database, settings=settings)
         chosen = transport(settings)
