@@ -18,6 +18,7 @@ from handlers.message import Button, Message, Mood, Verb
 from handlers.permissions import NotAllowed, check_permission, may_manage
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
+from handlers.upscaling import upscaled
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
 from storage.jobs import OPEN_STATES, Job
@@ -90,7 +91,7 @@ def read_button_id(text: str) -> Press | None:
 def manner(verb: Verb) -> Manner:
     """How a click on `verb` is taken."""
     match verb:
-        case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG:
+        case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG | Verb.UPSCALE:
             return Manner.NEW_MESSAGE
         case Verb.INFO | Verb.SAVE | Verb.CALL:
             return Manner.PRIVATE_MESSAGE
@@ -150,7 +151,10 @@ async def _vary_strongly(job: Job, index: int, call: Call, studio: Studio) -> Me
 async def _edit(job: Job, _index: int, call: Call, studio: Studio) -> Form:
     caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
     request = read_request(job.payload)
-    return await edit_form(IMAGINE, editable_values(request, studio.model(request.model)), caller, studio)
+    values = editable_values(request, studio.model(request.model))
+    if request.picture_keys and job.member_id == call.member.id:
+        values |= {"base": job.id}
+    return await edit_form(IMAGINE, values, caller, studio)
 
 
 async def _info(job: Job, _index: int, _call: Call, studio: Studio) -> Message:
@@ -168,6 +172,15 @@ async def _vary(job: Job, index: int, strength: float, call: Call, studio: Studi
     further = Variation(seed=studio.new_seed(), strength=strength)
     varied = replace(picture, variations=(*picture.variations, further), count=request.count)
     return await submit(call, studio, varied)
+
+
+async def _upscale(job: Job, index: int, call: Call, studio: Studio) -> Message:
+    check_permission(call, IMAGINE.name)
+    pictures = await studio.queue.pictures(call.guild.id, job.id)
+    picture = next((picture for picture in pictures if picture.index == index), None)
+    if picture is None:
+        raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
+    return await submit(call, studio, upscaled(read_request(job.payload).pictures()[index], picture))
 
 
 async def _save(job: Job, _index: int, _call: Call, studio: Studio) -> SendDirect:
@@ -193,6 +206,7 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]
     Verb.AGAIN: _again,
     Verb.VARY_SUBTLE: _vary_subtly,
     Verb.VARY_STRONG: _vary_strongly,
+    Verb.UPSCALE: _upscale,
     Verb.EDIT: _edit,
     Verb.INFO: _info,
     Verb.SAVE: _save,

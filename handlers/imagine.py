@@ -40,7 +40,7 @@ async def imagine(call: Call, studio: Studio) -> Message:
     """Queue the picture that the member describes and say when it will come."""
     check_permission(call, COMMAND.name)
     facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
-    asked = _request(call.arguments, facts, studio.new_seed())
+    asked = await _based(_request(call.arguments, facts, studio.new_seed()), call, studio)
     prompts = expand(asked.prompt)
     check_weights(prompts, asked.negative_prompt)
     lora = call.arguments.text("lora") or ""
@@ -50,6 +50,18 @@ async def imagine(call: Call, studio: Studio) -> Message:
     if call.arguments.switch("all"):
         return await _submit_all(call, studio, requests)
     return await _ask_for_all(call, studio, asked, prompts)
+
+
+async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequest:
+    """The request with the start image and the controls of an earlier one of the caller's, if it names one."""
+    base = call.arguments.integer("base")
+    if base is None:
+        return request
+    job = await studio.queue.get(call.guild.id, base)
+    if job is None or job.member_id != call.member.id:
+        raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
+    earlier = read_request(job.payload)
+    return replace(request, start=earlier.start, controls=earlier.controls)
 
 
 async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
@@ -64,13 +76,19 @@ async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
             kind=JobKind.IMAGINE,
             payload=write_request(request),
             reply=call.reply,
-            cost_key=f"{request.model} {request.width}x{request.height}",
+            cost_key=_cost_key(request),
             cost_units=float(request.row_steps),
+            blobs=request.picture_keys,
             seconds_per_unit=await studio.costs.row_seconds(request.model, request.width * request.height),
         )
     )
     place = await studio.queue.place(call.guild.id, job.id)
     return waiting(job, request, place, restarted=False)
+
+
+def _cost_key(request: ImageRequest) -> str:
+    controls = "".join(f" +{use.kind}" for use in request.controls)
+    return f"{request.model} {request.width}x{request.height}{controls}"
 
 
 async def _ask_for_all(call: Call, studio: Studio, request: ImageRequest, prompts: tuple[str, ...]) -> Message:
@@ -217,6 +235,7 @@ COMMAND: Final = Command(
         Option(name="height", help="In pixels", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE, advanced=True),
         Option(name="model", help="Which model draws it", completion=Completion.MODELS, advanced=True),
         Option(name="variation", help="Steps towards other seeds, as seed:strength", advanced=True),
+        Option(name="base", help="Keep what this job of yours began with", kind=OptionKind.INTEGER, advanced=True),
         Option(name="all", help="Make all of {a|b} unasked", kind=OptionKind.SWITCH, advanced=True),
         Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
     ),

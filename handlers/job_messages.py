@@ -107,13 +107,13 @@ def _waited_long(job: Job) -> bool:
 
 
 def _variations(job: Job, count: int) -> tuple[tuple[Button, ...], ...]:
-    """A row of strong and a row of subtle variations, a button a picture; the rows for upscaling go in front."""
+    """A row each of upscalings, strong and subtle variations, a button a picture."""
     if count == 1:
-        subtle = Button(verb=Verb.VARY_SUBTLE, target=job.id, label="Vary a little")
-        return ((subtle, Button(verb=Verb.VARY_STRONG, target=job.id, label="Vary a lot")),)
+        words = ((Verb.UPSCALE, "Upscale"), (Verb.VARY_SUBTLE, "Vary a little"), (Verb.VARY_STRONG, "Vary a lot"))
+        return (tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words),)
     return tuple(
         tuple(Button(verb=verb, target=job.id, index=index, label=f"{word} {index + 1}") for index in range(count))
-        for verb, word in ((Verb.VARY_STRONG, "Vary"), (Verb.VARY_SUBTLE, "Subtle"))
+        for verb, word in ((Verb.UPSCALE, "Upscale"), (Verb.VARY_STRONG, "Vary"), (Verb.VARY_SUBTLE, "Subtle"))
     )
 
 

@@ -21,6 +21,7 @@ class Verb(StrEnum):
     AGAIN = "again"
     VARY_SUBTLE = "vary-subtle"
     VARY_STRONG = "vary-strong"
+    UPSCALE = "upscale"
     EDIT = "edit"
     INFO = "info"
     SAVE = "save"

@@ -22,6 +22,8 @@ from handlers.message import Button, Message, Verb
 from handlers.permissions import NotAllowed
 from handlers.studio import Studio
 from pipeline.errors import UserError
+from storage.blob_gc import collect_blobs
+from storage.database import Database
 from storage.guilds import Guild, GuildSettings, Platform
 from storage.jobs import Done, JobState
 from storage.pictures import NewPicture
@@ -85,7 +87,7 @@ async def test_who_clicks_is_held_to_the_settings(studio: Studio, guild: Guild, 
     narrowed = await studio.guilds.get(guild.id)
     assert narrowed is not None
 
-    for verb in (Verb.AGAIN, Verb.VARY_SUBTLE, Verb.VARY_STRONG):
+    for verb in (Verb.AGAIN, Verb.VARY_SUBTLE, Verb.VARY_STRONG, Verb.UPSCALE):
         with pytest.raises(NotAllowed, match="needs a role"):
             await press(_press(verb, job_id), _caller(narrowed), studio)
 
@@ -140,6 +142,53 @@ async def test_a_picture_that_is_not_there_cannot_be_varied(studio: Studio, guil
 
     with pytest.raises(UserError, match="no such picture"):
         await press(_press(Verb.VARY_STRONG, job_id, 3), _caller(guild), studio)
+
+
+async def test_an_upscaled_picture_is_drawn_again_over_itself(
+    sqlite: Database, studio: Studio, guild: Guild, call: CallCommand
+) -> None:
+    """At twice its size, with its own prompt and seed; the picture it begins with is kept as long as the new job."""
+    job_id = await _done(studio, call, count=2, seed=9)
+
+    message = await press(_press(Verb.UPSCALE, job_id, 1), _caller(guild), studio)
+
+    assert isinstance(message, Message)
+    job = await studio.queue.get(guild.id, message.job_id or 0)
+    assert job is not None
+    request = read_request(job.payload)
+    second = (await studio.queue.pictures(guild.id, job_id))[1]
+    assert (request.prompt, request.seed, request.count) == ("red fox", 10, 1)
+    assert (request.width, request.height) == (256, 256)
+    assert request.picture_keys == (second.blob,)
+    await studio.members.delete_job(guild.id, job_id)
+    await collect_blobs(sqlite, studio.blobs, grace_seconds=-60)
+    assert await studio.blobs.get(second.blob)
+
+
+async def test_what_a_picture_began_with_is_kept_when_its_words_are_edited(
+    studio: Studio, guild: Guild, call: CallCommand
+) -> None:
+    """By its owner alone: another member's form begins from noise."""
+    job_id = await _done(studio, call)
+    message = await press(_press(Verb.UPSCALE, job_id), _caller(guild), studio)
+    assert isinstance(message, Message)
+    upscaled = message.job_id or 0
+
+    form = await press(_press(Verb.EDIT, upscaled), _caller(guild), studio)
+    assert isinstance(form, Form)
+    entries = {field.option.name: field.value for field in form.fields}
+    answer = await submit_form(form.call_id, {**entries, "prompt": "blue fox"}, _caller(guild), studio)
+    others = await press(_press(Verb.EDIT, upscaled), _caller(guild, "bob"), studio)
+
+    job = await studio.queue.get(guild.id, answer.job_id or 0)
+    assert job is not None
+    request = read_request(job.payload)
+    assert request.prompt == "blue fox"
+    assert request.start is not None
+    assert isinstance(others, Form)
+    assert {field.option.name: field.value for field in others.fields}["base"] == ""
+    with pytest.raises(UserError, match="You have no job"):
+        await submit_form(others.call_id, {"prompt": "fox", "base": str(upscaled)}, _caller(guild, "bob"), studio)
 
 
 async def test_an_edited_form_asks_for_the_same_with_what_was_changed(

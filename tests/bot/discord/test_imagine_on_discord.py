@@ -25,7 +25,7 @@ async def test_a_prompt_becomes_one_message_with_its_pictures(world: World) -> N
     assert len(world.channel.history()) == 1
     assert [file.description for file in world.last.attachments] == ["red fox", "red fox"]
     assert labels(world.last) == [
-        "Vary 1", "Vary 2", "Subtle 1", "Subtle 2", "Again", "Edit", "Info", "Save", "Delete",
+        "Upscale 1", "Upscale 2", "Vary 1", "Vary 2", "Subtle 1", "Subtle 2", "Again", "Edit", "Info", "Save", "Delete",
     ]  # fmt: skip
     assert "pocket · 128×128 · seed 42 · 3.1 s" in words(world.last)
 
