@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from PIL import Image, UnidentifiedImageError
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.troubles import code_of
 from handlers.offered_file import OfferedFile
 from pipeline.errors import UserError
 
@@ -42,13 +45,22 @@ class Inbox:
         await asyncio.to_thread(_check_picture, data)
         return data
 
-    def offered(self, file: Mapping[str, Any], token: str) -> OfferedFile:
-        """The file that `files.info` describes, whatever it is, to be fetched later."""
-        return OfferedFile(
-            name=str(file.get("name") or "file"),
-            size=int(file.get("size") or 0),
-            chunks=lambda: self.chunks(file, token),
-        )
+    def offered(self, handed: Mapping[str, Any], client: AsyncWebClient) -> OfferedFile:
+        """A file that came with a form, whatever it is; where it lies Slack is asked when it is fetched."""
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            try:
+                file = (await client.files_info(file=str(handed["id"])))["file"]
+            except SlackApiError as error:
+                raise UserError(
+                    f"Slack does not tell of that file ({code_of(error)}); upload it again, "
+                    "or ask an admin to add files:read to Limner."
+                ) from error
+            async with aclosing(self.chunks(file, client.token or "")) as found:
+                async for chunk in found:
+                    yield chunk
+
+        return OfferedFile(name=str(handed.get("name") or "file"), size=int(handed.get("size") or 0), chunks=chunks)
 
     async def chunks(self, file: Mapping[str, Any], token: str) -> AsyncGenerator[bytes, None]:
         """The bytes of a file that `files.info` describes, as they come; raises UserError where it is not to be had."""

@@ -14,7 +14,7 @@ from bot.slack.callers import Callers
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.content import Block
 from bot.slack.inbox import Inbox
-from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, file_ids, form_view, modal, option_of
+from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, handed_over, modal, option_of
 from bot.slack.troubles import code_of, delivery_errors
 from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.visit import Visit
@@ -163,19 +163,13 @@ class Listeners:
 
     async def _submit(self, visit: Visit, place: FormPlace, view: Mapping[str, Any]) -> Message:
         caller = await self.callers.caller(visit)
-        given = {**entries(view), **await self._files(visit, file_ids(view))}
+        client = await self.workspaces.client(visit.tenant)
+        files = {name: self.inbox.offered(handed, client) for name, handed in handed_over(view).items()}
+        given: dict[str, Value] = {**entries(view), **files}
         if place.call_id is not None:
             return await submit_form(place.call_id, given, caller, self.studio)
         filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
         return await answer(self.studio.command(place.command), filled, caller, self.studio)
-
-    async def _files(self, visit: Visit, file_ids: Mapping[str, str]) -> dict[str, Value]:
-        """What Slack says of the files: their addresses come from it and not from the form."""
-        if not file_ids:
-            return {}
-        client = await self.workspaces.client(visit.tenant)
-        found = {name: (await client.files_info(file=file_id))["file"] for name, file_id in file_ids.items()}
-        return {name: self.inbox.offered(file, client.token or "") for name, file in found.items()}
 
     async def _take(
         self, visit: Visit, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard

@@ -75,11 +75,11 @@ def entries(view: Mapping[str, Any]) -> dict[str, str]:
     return {block_id: _entered(next(iter(elements.values()))) for block_id, elements in values.items()}
 
 
-def file_ids(view: Mapping[str, Any]) -> dict[str, str]:
-    """The files that were handed over, by option."""
+def handed_over(view: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What a form says of the files that came with it, by option."""
     values: Mapping[str, Mapping[str, Any]] = view["state"]["values"]
     states = {block_id: next(iter(elements.values())) for block_id, elements in values.items()}
-    return {block_id: str(state["files"][0]["id"]) for block_id, state in states.items() if state.get("files")}
+    return {block_id: state["files"][0] for block_id, state in states.items() if state.get("files")}
 
 
 def errors(view: Mapping[str, Any], field: str, sentence: str) -> dict[str, str]:

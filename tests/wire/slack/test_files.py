@@ -26,14 +26,15 @@ async def stage(slack: FakeSlack, workspace: Workspace, tmp_path: Path, empty_sq
         yield running
 
 
-async def _hand_over(ada: Someone, data: bytes = DATA, **changes: Any) -> Acked:
-    """Open the form and submit it with a file that was put into it."""
+async def _hand_over(ada: Someone, data: bytes = DATA, size: int | None = None, **changes: Any) -> Acked:
+    """Open the form and submit it with a file that was put into it, whose `size` the form may tell."""
+    said = {} if size is None else {"size": size}
     file = StoredFile(id="F1", name="soft.png", length=len(data), data=data, completed=True, looks_until_ready=0)
     for name, value in changes.items():
         setattr(file, name, value)
     ada.workspace.files[file.id] = file
     await ada.command("/brush", "load soft --tip flat")
-    return await ada.submit(await ada.sees(opened), file=[{"id": file.id, "name": file.name}])
+    return await ada.submit(await ada.sees(opened), file=[{"id": file.id, "name": file.name, **said}])
 
 
 async def test_a_command_that_needs_a_file_opens_its_form_with_the_rest(ada: Someone) -> None:
@@ -73,12 +74,14 @@ async def test_a_file_is_in_the_store_when_the_handler_is_called(ada: Someone, s
     ("changes", "words"),
     [
         ({"data": bytes(2**20 + 1)}, "too large: 1.0 MB; at most 1 MB"),
+        ({"size": 5 * 2**20}, "too large: 5.0 MB; at most 1 MB"),
         ({"is_external": True}, "only links to that file"),
         ({"name": "elsewhere.png"}, "does not give out that file (302)"),
         ({"data": b"  <!DOCTYPE html><html>Sign in</html>"}, "asked for a sign-in"),
         ({"mimetype": "text/html"}, "asked for a sign-in"),
+        ({"completed": False}, "does not tell of that file (file_not_found)"),
     ],
-    ids=["too large", "external", "a redirect", "a page", "a page by its type"],
+    ids=["too large", "said to be", "external", "a redirect", "a page", "a page by its type", "gone"],
 )
 async def test_what_is_not_to_be_had_is_said_beside_the_field(
     ada: Someone, stage: Stage, changes: dict[str, Any], words: str
@@ -98,3 +101,22 @@ async def test_a_form_without_its_file_is_refused_beside_the_field(ada: Someone)
     acked = await ada.submit(await ada.sees(opened))
 
     assert "needs a file" in acked.payload["errors"]["file"]
+
+
+async def test_nobody_is_asked_for_a_file_of_a_call_that_is_refused(ada: Someone, slack: FakeSlack) -> None:
+    """Slack is not called for a mistake in another field, nor for a size that is too large."""
+    await ada.command("/brush", "load soft")
+    view = await ada.sees(opened)
+
+    await ada.submit(view, file=[{"id": "F1", "name": "soft.png", "size": 2**30}])
+
+    assert slack.called("files.info") == []
+
+
+async def test_a_workspace_that_lacks_the_scope_is_told_what_to_add(ada: Someone) -> None:
+    """An installation of before may not let us read files."""
+    ada.workspace.scopes -= {"files:read"}
+
+    acked = await _hand_over(ada)
+
+    assert "ask an admin to add files:read" in acked.payload["errors"]["file"]
