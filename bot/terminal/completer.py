@@ -1,13 +1,14 @@
 """Completion in the terminal: commands, then flags, then the values of an option."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
 from handlers.call import Member
-from handlers.command import Command, Option
+from handlers.command import Command, Option, OptionKind
 from handlers.completion import Suggestion, complete
 from handlers.families import heads, split_call
 from handlers.studio import Studio
@@ -58,6 +59,8 @@ class CommandCompleter(Completer):
             return ()
         if option.completion is not None:
             return await complete(option.completion, word, guild=self.guild, member=self.member, studio=self.studio)
+        if option.kind is OptionKind.FILE:
+            return await asyncio.to_thread(_paths, word, option)
         return _starting(word, [Suggestion(value=choice, help=option.help) for choice in option.choices])
 
 
@@ -73,6 +76,12 @@ def _option_before(command: Command, words: list[str]) -> Option | None:
 
 def _flags(command: Command) -> list[Suggestion]:
     return [Suggestion(value=f"--{option.name}", help=option.help) for option in command.options if not option.rest]
+
+
+def _paths(word: str, option: Option) -> tuple[Suggestion, ...]:
+    """The files and folders of this machine whose paths begin with `word`."""
+    found = PathCompleter(expanduser=True).get_completions(Document(word), CompleteEvent())
+    return tuple(Suggestion(value=word + ending.text, help=option.help) for ending in found)
 
 
 def _starting(word: str, suggestions: list[Suggestion]) -> tuple[Suggestion, ...]:

@@ -1,5 +1,7 @@
 """Completion in the terminal, against a real studio."""
 
+from pathlib import Path
+
 import pytest
 
 from bot.terminal.completer import CommandCompleter
@@ -64,3 +66,13 @@ async def test_the_first_word_of_a_family_suggests_its_actions(completer: Comman
     assert await _values(completer, "/Brush load soft --tip ") == ["round", "flat"]
     assert await _values(completer, "/brush zebra ") == []
     assert await _values(completer, "/help brush") == ["brush load", "brush list", "brush"]
+
+
+async def test_an_option_that_takes_a_file_suggests_paths(completer: CommandCompleter, tmp_path: Path) -> None:
+    """As a shell does, from what was typed of one."""
+    completer.studio = with_brushes(completer.studio)
+    (tmp_path / "soft.png").touch()
+    (tmp_path / "other.png").touch()
+
+    assert await _values(completer, f"/brush load soft --file {tmp_path}/so") == [f"{tmp_path}/soft.png"]
+    assert await _values(completer, "/brush load soft --file /no/such/folder/") == []
