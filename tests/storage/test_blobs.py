@@ -1,5 +1,6 @@
 """Blob files on a disk that fails."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,20 @@ async def test_full_disk_leaves_no_half_blob(tmp_path: Path) -> None:
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert await blobs.get(await blobs.put(DATA)) == DATA
+
+
+async def test_full_disk_leaves_no_half_of_a_blob_in_pieces(tmp_path: Path) -> None:
+    """What came before the disk was full is gone as well."""
+    blobs = FileBlobStore(tmp_path)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(DATA), 300):
+            yield DATA[start : start + 300]
+
+    with full_disk(1000), pytest.raises(StorageError, match="is full"):
+        await blobs.put_chunks(pieces())
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_damaged_blob_is_told_and_mended_by_storing_again(tmp_path: Path) -> None:
