@@ -1,6 +1,5 @@
 """What a picture is painted over: a start image and its mask in the request's size, and the way back into the whole."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,10 +13,12 @@ from torch.nn import functional
 
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
+from pipeline.picture_input import read_picture, resized
 
 NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 _LANCZOS: Final = Image.Resampling.LANCZOS
+_NEAREST: Final = Image.Resampling.NEAREST
 Box = tuple[int, int, int, int]
 
 
@@ -41,12 +42,12 @@ class Canvas:
         begin, size = request.start, (request.width, request.height)
         if begin is None:
             return None
-        picture = open_picture(pictures[begin.picture])
+        picture = read_picture(pictures[begin.picture]).rgb
         if begin.mask is None:
-            return cls._unmasked(ImageOps.fit(picture, size, _LANCZOS))
-        mask = open_picture(pictures[begin.mask]).convert("L").resize(picture.size, Image.Resampling.NEAREST)
+            return cls._unmasked(resized(picture, size))
+        mask = read_picture(pictures[begin.mask], "mask").rgb.convert("L").resize(picture.size, _NEAREST)
         if begin.padding is None:
-            picture, mask = ImageOps.fit(picture, size, _LANCZOS), ImageOps.fit(mask, size, Image.Resampling.NEAREST)
+            picture, mask = resized(picture, size), ImageOps.fit(mask, size, _NEAREST)
         return cls._masked(picture, mask, request)
 
     @classmethod
@@ -63,7 +64,7 @@ class Canvas:
         size, padding = (request.width, request.height), request.start.padding
         box = (0, 0, *whole.size) if padding is None else surroundings(marked, padding, size, whole.size)
         edge = mask.filter(ImageFilter.GaussianBlur(request.start.feather / 2))
-        start, own = whole.crop(box).resize(size, _LANCZOS), mask.crop(box).resize(size, Image.Resampling.NEAREST)
+        start, own = whole.crop(box).resize(size, _LANCZOS), mask.crop(box).resize(size, _NEAREST)
         return cls(start=start, mask=own, whole=whole, box=box, edge=edge)
 
     def pixels(self) -> Tensor:
@@ -86,11 +87,6 @@ class Canvas:
         result = self.whole.copy()
         result.paste(painted.resize((right - left, bottom - top), _LANCZOS), self.box)
         return Image.composite(result, self.whole, self.edge)
-
-
-def open_picture(data: bytes) -> Image.Image:
-    """An RGB picture."""
-    return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def surroundings(marked: Box, padding: int, size: tuple[int, int], whole: tuple[int, int]) -> Box:

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from pipeline.canvas import open_picture
 from pipeline.control_use import ControlMode, ControlUse
+from pipeline.picture_input import read_picture, resized
 from pipeline.prompt_encoder import Conditioning
 
 _ROWS: Final = 4
@@ -47,9 +46,9 @@ class Residuals:
 
 def hint_of(data: bytes, size: tuple[int, int]) -> Tensor:
     """A control map's bytes as a net reads them, in the request's `size`; raises UserError if they are no picture."""
-    picture = open_picture(data)
+    picture = read_picture(data, "control").rgb
     if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        picture = resized(picture, size)
     return torch.from_numpy(np.asarray(picture, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
