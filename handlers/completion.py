@@ -36,7 +36,7 @@ async def complete(
         case Completion.MODELS:
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
         case Completion.LORAS:
-            return await _loras(typed, guild, studio)
+            return await _loras(typed, guild, member, studio)
         case _:
             assert_never(source)
     wanted = typed.strip().casefold()
@@ -49,10 +49,10 @@ def _commands(studio: Studio) -> tuple[Command, ...]:
     return (*studio.commands, *(head for head in heads(studio.commands) if head.actions))
 
 
-async def _loras(typed: str, guild: Guild, studio: Studio) -> tuple[Suggestion, ...]:
+async def _loras(typed: str, guild: Guild, member: Member, studio: Studio) -> tuple[Suggestion, ...]:
     """For the last of the names typed so far; those in front of it stay."""
     *before, last = re.split(r"[\s,]+", typed)
-    found = await studio.loras.search(guild.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
+    found = await studio.loras.search(guild.id, member.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
     return tuple(
         Suggestion(value=" ".join((*filter(None, before), f"{lora.name}:{lora.scale:g}")), help=lora.trigger_words)
         for lora in found

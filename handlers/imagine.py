@@ -44,7 +44,7 @@ async def imagine(call: Call, studio: Studio) -> Message:
     prompts = expand(asked.prompt)
     check_weights(prompts, asked.negative_prompt)
     lora = call.arguments.text("lora") or ""
-    requests = [await with_loras(replace(asked, prompt=prompt), lora, call.guild.id, studio) for prompt in prompts]
+    requests = [await with_loras(replace(asked, prompt=prompt), lora, call, studio) for prompt in prompts]
     if len(requests) == 1:
         return await submit(call, studio, requests[0])
     if call.arguments.switch("all"):

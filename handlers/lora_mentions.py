@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from handlers.call import Call
 from handlers.prompt_syntax import LoraMention, read_loras
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
@@ -38,7 +39,7 @@ def mentions_text(loras: Sequence[LoraUse]) -> str:
     return " ".join(_mention_text(lora) for lora in loras)
 
 
-async def with_loras(request: ImageRequest, option: str, guild_id: int, studio: Studio) -> ImageRequest:
+async def with_loras(request: ImageRequest, option: str, call: Call, studio: Studio) -> ImageRequest:
     """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
 
     Raises InvalidRequest for one that the guild does not have or that does not fit the model.
@@ -47,7 +48,7 @@ async def with_loras(request: ImageRequest, option: str, guild_id: int, studio: 
     mentions = (*read_mentions(option), *in_prompt)
     if not mentions:
         return request
-    found = [await _find(mention, guild_id, studio) for mention in mentions]
+    found = [await find_lora(mention.name, call, studio) for mention in mentions]
     family = studio.model(request.model).family
     for lora in found:
         if lora.base_family is not family:
@@ -60,14 +61,15 @@ async def with_loras(request: ImageRequest, option: str, guild_id: int, studio: 
     return replace(request, prompt=prompt, loras=uses)
 
 
-async def _find(mention: LoraMention, guild_id: int, studio: Studio) -> Lora:
-    lora = await studio.loras.get(guild_id, mention.name)
+async def find_lora(name: str, call: Call, studio: Studio) -> Lora:
+    """The LoRA that the caller means by `name`; raises InvalidRequest with the nearest name."""
+    lora = await studio.loras.get(call.guild.id, call.member.id, name)
     if lora is not None:
         return lora
-    names = [lora.name for lora in await studio.loras.search(guild_id, limit=_MOST_COMPARED)]
-    near = difflib.get_close_matches(mention.name.casefold(), names, n=1)
+    names = [lora.name for lora in await studio.loras.search(call.guild.id, call.member.id, limit=_MOST_COMPARED)]
+    near = difflib.get_close_matches(name.casefold(), names, n=1)
     advice = f"did you mean '{near[0]}'?" if near else "/lora list shows those that it has."
-    raise InvalidRequest("lora", f"This server has no LoRA '{mention.name}'; {advice}")
+    raise InvalidRequest("lora", f"This server has no LoRA '{name:.64}'; {advice}")
 
 
 _MOST_COMPARED: Final = 500

@@ -1,4 +1,8 @@
-"""A guild's LoRAs: what it calls them and which canonical file each one is. Every query carries the guild."""
+"""A guild's LoRAs: what it calls them and which canonical file each one is.
+
+Every query carries the guild; those that find a LoRA carry the member too, since a private one is there for its owner
+alone: not even its name is taken from the others.
+"""
 
 import re
 import secrets
@@ -7,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import InvalidRequest
@@ -23,7 +27,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 class NewLora:
     """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `story` is told by /lora info.
 
-    `scale` is what a request that names none gets. Raises InvalidRequest for a name or a scale that cannot be.
+    `scale` is what a request that names none gets; a `private` one is there for its owner alone.
+    Raises InvalidRequest for a name or a scale that cannot be.
     """
 
     guild_id: int
@@ -35,6 +40,7 @@ class NewLora:
     scale: float = 1.0
     trigger_words: str = ""
     story: str = ""
+    private: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -77,25 +83,35 @@ class LoraStore:
         self._clock = clock
 
     async def add(self, new: NewLora) -> Lora:
-        """Adds a LoRA; raises InvalidRequest if the guild has one of that name."""
+        """Adds a LoRA; raises InvalidRequest if there is one of that name already."""
         row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._clock()}
+        row["scope"] = new.owner_id if row.pop("private") else _SHARED
         try:
             async with self._database.write() as connection:
                 return _lora((await connection.execute(insert(loras).values(row).returning(*loras.c))).one())
         except IntegrityError:
             raise _name_taken(new.name) from None
 
-    async def get(self, guild_id: int, name: str) -> Lora | None:
-        """The guild's LoRA of that name, in any case, or None."""
-        query = select(loras).where(loras.c.guild_id == guild_id, loras.c.name == name.strip().lower())
+    async def get(self, guild_id: int, member_id: str, name: str) -> Lora | None:
+        """The LoRA that the member means by `name`, in any case: their own private one before the guild's; or None."""
+        query = select(loras).where(*_visible(guild_id, member_id), loras.c.name == name.strip().lower())
+        async with self._database.read() as connection:
+            row = (await connection.execute(query.order_by(loras.c.scope.desc()).limit(1))).one_or_none()
+        return None if row is None else _lora(row)
+
+    async def with_key(self, guild_id: int, key: str) -> Lora | None:
+        """The guild's LoRA whose file is called `key`, or None."""
+        query = select(loras).where(loras.c.guild_id == guild_id, loras.c.key == key)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _lora(row)
 
-    async def search(self, guild_id: int, typed: str = "", limit: int = 25, offset: int = 0) -> tuple[Lora, ...]:
-        """The guild's LoRAs whose names contain what was typed, by name."""
+    async def search(
+        self, guild_id: int, member_id: str, typed: str = "", limit: int = 25, offset: int = 0
+    ) -> tuple[Lora, ...]:
+        """What the member can use whose name contains what was typed, by name."""
         wanted = loras.c.name.contains(typed.strip().lower(), autoescape=True)
-        query = select(loras).where(loras.c.guild_id == guild_id, wanted).order_by(loras.c.name)
+        query = select(loras).where(*_visible(guild_id, member_id), wanted).order_by(loras.c.name, loras.c.id)
         async with self._database.read() as connection:
             return tuple(_lora(row) for row in await connection.execute(query.limit(limit).offset(offset)))
 
@@ -105,30 +121,42 @@ class LoraStore:
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def rename(self, guild_id: int, name: str, new_name: str) -> bool:
-        """Gives a LoRA another name; False if there is none called `name`. Raises InvalidRequest as `add` does."""
+    async def rename(self, lora: Lora, new_name: str) -> bool:
+        """Gives a LoRA another name; False if it is gone. Raises InvalidRequest as `add` does."""
         check_name(new_name)
-        try:
-            return await self._change(guild_id, name, {"name": new_name})
-        except IntegrityError:
-            raise _name_taken(new_name) from None
+        return await self._change(lora, {"name": new_name}, new_name)
 
-    async def set_scale(self, guild_id: int, name: str, scale: float) -> bool:
-        """Sets what a request that names no scale gets; False if there is none of that name."""
+    async def set_scale(self, lora: Lora, scale: float) -> bool:
+        """Sets what a request that names no scale gets; False if the LoRA is gone."""
         check_scale(scale)
-        return await self._change(guild_id, name, {"scale": scale})
+        return await self._change(lora, {"scale": scale}, lora.name)
 
-    async def remove(self, guild_id: int, name: str) -> Lora | None:
-        """Takes a LoRA out of the library; returns it, so that its file can go too, or None."""
-        where = loras.c.guild_id == guild_id, loras.c.name == name.strip().lower()
-        async with self._database.write() as connection:
-            row = (await connection.execute(delete(loras).where(*where).returning(*loras.c))).one_or_none()
-        return None if row is None else _lora(row)
+    async def set_private(self, lora: Lora, private: bool) -> bool:
+        """Gives a LoRA to the guild, or to its owner alone; False if it is gone. Raises as `add` does."""
+        return await self._change(lora, {"scope": lora.owner_id if private else _SHARED}, lora.name)
 
-    async def _change(self, guild_id: int, name: str, values: Mapping[str, object]) -> bool:
-        where = loras.c.guild_id == guild_id, loras.c.name == name.strip().lower()
+    async def remove(self, lora: Lora) -> bool:
+        """Takes a LoRA out of its library; False if it is gone. Its file goes with the next sweep."""
         async with self._database.write() as connection:
-            return (await connection.execute(update(loras).where(*where).values(values))).rowcount == 1
+            return (await connection.execute(delete(loras).where(*_this(lora)))).rowcount == 1
+
+    async def _change(self, lora: Lora, values: Mapping[str, object], name: str) -> bool:
+        try:
+            async with self._database.write() as connection:
+                return (await connection.execute(update(loras).where(*_this(lora)).values(values))).rowcount == 1
+        except IntegrityError:
+            raise _name_taken(name) from None
+
+
+_SHARED: Final = ""
+
+
+def _visible(guild_id: int, member_id: str) -> tuple[ColumnElement[bool], ...]:
+    return loras.c.guild_id == guild_id, loras.c.scope.in_((_SHARED, member_id))
+
+
+def _this(lora: Lora) -> tuple[ColumnElement[bool], ...]:
+    return loras.c.guild_id == lora.guild_id, loras.c.id == lora.id
 
 
 def _name_taken(name: str) -> InvalidRequest:
@@ -136,5 +164,5 @@ def _name_taken(name: str) -> InvalidRequest:
 
 
 def _lora(row: Any) -> Lora:
-    values = {field.name: getattr(row, field.name) for field in fields(Lora)}
-    return Lora(**{**values, "base_family": ModelFamily(row.base_family)})
+    values = {field.name: getattr(row, field.name) for field in fields(Lora) if field.name != "private"}
+    return Lora(**{**values, "base_family": ModelFamily(row.base_family), "private": row.scope != _SHARED})

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0006"
+SCHEMA_REVISION: Final = "0007"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -79,7 +79,9 @@ loras = Table(
     _required("size", BigInteger),
     _required("trigger_words", Text),
     _required("story", Text),
-    UniqueConstraint("guild_id", "name"),
+    # Whose names it stands among: the guild's, or those of its owner, to whom alone it is there.
+    Column("scope", String(64), nullable=False, server_default=""),
+    UniqueConstraint("guild_id", "scope", "name"),
     sqlite_autoincrement=True,
 )
 
@@ -258,4 +260,12 @@ installations = Table(
     Column("tenant", String(64), primary_key=True),
     _required("sealed", Text),
     _required("saved_at", Double),
+)
+
+source_keys = Table(
+    "source_keys",
+    metadata,
+    Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("source", String(32), primary_key=True),
+    _required("sealed", Text),
 )
