@@ -1,0 +1,110 @@
+"""Control maps from pictures, by arithmetic alone: no weights, the same bytes every time."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.control_kind import ControlKind
+from pipeline.errors import InvalidRequest
+
+Pixels = NDArray[np.uint8]
+Annotator = Callable[[Pixels, float], Pixels]
+
+MAX_DETAIL: Final = 2.0
+"""Detail goes from minus this to this; each whole step halves or doubles what counts as a line."""
+
+# The filters' widths are told for pictures of this side, as in AUTOMATIC1111's extension.
+_REFERENCE_SIDE: Final = 512
+_BLOCKS: Final = 8
+# A step of ten grey levels: below it is noise.
+_FAINTEST: Final = 40.0
+
+
+def control_map(kind: ControlKind, picture: Image.Image, detail: float = 0.0) -> Image.Image:
+    """The map (RGB, of the picture's size) of what `kind` keeps of an RGB `picture`, with more or less `detail`.
+
+    Raises InvalidRequest for a kind that needs a model to see it.
+    """
+    annotator = ANNOTATORS.get(kind)
+    if annotator is None:
+        raise InvalidRequest(
+            "control", f"A {kind} map cannot be made here yet; attach a ready one and turn the option 'map' on."
+        )
+    lines = annotator(np.asarray(picture), detail)
+    return Image.fromarray(lines).convert("RGB")
+
+
+def _edge(pixels: Pixels, detail: float) -> Pixels:
+    """Canny, 1986, white on black; the upper threshold is Otsu's (1979) between weak and strong gradients."""
+    across, down = (cv2.Sobel(pixels, cv2.CV_32F, *step) for step in ((1, 0), (0, 1)))
+    steepness = (np.abs(across) + np.abs(down)).max(axis=2)
+    steepest = max(1.0, float(steepness.max()))
+    level, _ = cv2.threshold(_bytes(steepness / steepest * 255), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    high = max(_FAINTEST, level / 255 * steepest) * 2.0**-detail
+    return _bytes(cv2.Canny(pixels, high / 2, high))
+
+
+def _scribble(pixels: Pixels, detail: float) -> Pixels:
+    """Extended difference of Gaussians (Winnemöller et al., 2012), white on black."""
+    near, far = (_blurred(pixels, sigma) for sigma in (0.5, 5.0))
+    darker = (far - near).max(axis=2).clip(0, 255)
+    return _bytes(np.where(2 * darker > 32 * 2.0**-detail, 255, 0))
+
+
+def _lineart(pixels: Pixels, detail: float) -> Pixels:
+    """Dark lines by their difference from their surroundings, white on black."""
+    darker = (_blurred(pixels, 6.0) - pixels).min(axis=2).clip(0, 255)
+    lines = darker[darker > 8]
+    typical = max(16.0, float(np.median(lines))) if lines.size else 16.0
+    return _bytes((darker / typical * 255 * 2.0**detail).clip(0, 255))
+
+
+def _tile(pixels: Pixels, detail: float) -> Pixels:
+    """The picture without what is finer than an eighth of it."""
+    return _patches(pixels, round(_side(pixels) / 64 * 2.0**-detail), cv2.INTER_CUBIC)
+
+
+def _color(pixels: Pixels, detail: float) -> Pixels:
+    """The mean colours of squares, eight of them along the shorter side."""
+    return _patches(pixels, round(_side(pixels) / _BLOCKS * 2.0**-detail), cv2.INTER_NEAREST)
+
+
+def _luminance(pixels: Pixels, detail: float) -> Pixels:  # noqa: ARG001 - an annotator's signature
+    """Its grey levels."""
+    return _bytes(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+
+
+ANNOTATORS: Final[Mapping[ControlKind, Annotator]] = {
+    ControlKind.EDGE: _edge,
+    ControlKind.SCRIBBLE: _scribble,
+    ControlKind.LINEART: _lineart,
+    ControlKind.TILE: _tile,
+    ControlKind.COLOR: _color,
+    ControlKind.LUMINANCE: _luminance,
+}
+"""The kinds whose maps need no model."""
+
+
+def _patches(pixels: Pixels, side: int, back: int) -> Pixels:
+    """The picture from the mean of each square of `side` pixels."""
+    height, width = pixels.shape[:2]
+    small = (max(1, round(width / max(1, side))), max(1, round(height / max(1, side))))
+    means = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+    return _bytes(cv2.resize(means, (width, height), interpolation=back))
+
+
+def _blurred(pixels: Pixels, sigma: float) -> NDArray[np.float32]:
+    scaled = max(0.3, sigma * _side(pixels) / _REFERENCE_SIDE)
+    return np.asarray(cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), scaled))
+
+
+def _side(pixels: Pixels) -> int:
+    return min(int(side) for side in pixels.shape[:2])
+
+
+def _bytes(levels: Any) -> Pixels:
+    return np.asarray(levels).astype(np.uint8)

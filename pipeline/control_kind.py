@@ -1,0 +1,39 @@
+"""The kinds of control: which property of a picture is kept."""
+
+from enum import StrEnum
+
+
+class ControlKind(StrEnum):
+    """What a control keeps; the value is what a member types, and the folder in which its ControlNet lies."""
+
+    EDGE = "edge"
+    SCRIBBLE = "scribble"
+    LINEART = "lineart"
+    SOFTEDGE = "softedge"
+    DEPTH = "depth"
+    POSE = "pose"
+    NORMAL = "normal"
+    SEGMENT = "segment"
+    TILE = "tile"
+    COLOR = "color"
+    LUMINANCE = "luminance"
+
+    @property
+    def keeps(self) -> str:
+        """In words, for help."""
+        return _KEEPS[self]
+
+
+_KEEPS = {
+    ControlKind.EDGE: "sharp outlines",
+    ControlKind.SCRIBBLE: "rough strokes",
+    ControlKind.LINEART: "drawn lines",
+    ControlKind.SOFTEDGE: "soft outlines",
+    ControlKind.DEPTH: "near and far",
+    ControlKind.POSE: "how people stand",
+    ControlKind.NORMAL: "the relief of surfaces",
+    ControlKind.SEGMENT: "what is where",
+    ControlKind.TILE: "the picture as a whole, with new detail",
+    ControlKind.COLOR: "colours in large patches",
+    ControlKind.LUMINANCE: "light and dark",
+}
