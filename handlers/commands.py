@@ -7,8 +7,9 @@ from handlers.command import Command
 from handlers.help import COMMAND as HELP
 from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
+from handlers.lora_library import COMMANDS as LORA_COMMANDS
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
 
-COMMANDS: Final[tuple[Command, ...]] = (IMAGINE, QUEUE, CANCEL, HISTORY, HELP, PRIVACY, SETTINGS)
+COMMANDS: Final[tuple[Command, ...]] = (IMAGINE, QUEUE, CANCEL, HISTORY, *LORA_COMMANDS, HELP, PRIVACY, SETTINGS)

@@ -59,7 +59,7 @@ async def guild(studio: Studio) -> Guild:
 @pytest.fixture
 def call(studio: Studio, guild: Guild) -> CallCommand:
     async def call_command(
-        name: str, *, member: str = "ada", admin: bool = False, channel: str = "general", **values: Value
+        name: str, /, *, member: str = "ada", admin: bool = False, channel: str = "general", **values: Value
     ) -> Message:
         command = studio.command(name)
         fresh = await studio.guilds.get(guild.id)
