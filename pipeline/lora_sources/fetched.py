@@ -25,3 +25,8 @@ class FetchedFile:
     rating: str | None = None
     mature: bool = False
     adapter_config: str | None = None
+
+
+def cleaned(text: str | None) -> str | None:
+    """A stranger's `text` on one line of at most 200 printable characters, None if nothing is left."""
+    return " ".join("".join(c if c.isprintable() else " " for c in (text or "")[:2000]).split())[:200].strip() or None

@@ -1,0 +1,241 @@
+"""Downloads from a server on loopback that answers as the sources document."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from pipeline.errors import UserError
+from pipeline.lora_sources.download import Downloader, Limits, Place
+from pipeline.lora_sources.fetched import FetchedFile
+from pipeline.lora_sources.keys import SourceKeys
+from pipeline.lora_sources.sources import LoraSources
+
+BYTES = bytes(range(256)) * 4096
+HASH = hashlib.sha256(BYTES).hexdigest()
+KEYS = SourceKeys(civitai="civitai-secret", hugging_face="hf-secret")
+HOSTS = frozenset({"127.0.0.1", "localhost"})
+
+
+class Site:
+    """Both sources and their store of files; each test changes what is answered."""
+
+    def __init__(self) -> None:
+        self.version: dict[str, Any] = {}
+        self.model = {"name": "Fox", "type": "LORA", "allowCommercialUse": ["Rent"], "modelVersions": [{"id": 34}]}
+        self.file = {"primary": True, "hashes": {"SHA256": HASH.upper()}, "virusScanResult": "Success"}
+        self.names = ["adapter_config.json", "fox.safetensors"]
+        self.status, self.headers = 200, {}
+        self.location = ""
+        self.authorizations: dict[str, str | None] = {}
+        self.broken = 0
+        self.ranges: list[str | None] = []
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/api/v1/models/12", self._model)
+        app.router.add_get("/api/v1/model-versions/34", self._version)
+        app.router.add_get("/api/download/models/34", self._download)
+        app.router.add_get("/api/models/owner/name", self._repository)
+        app.router.add_get("/owner/name/resolve/{commit}/{name}", self._resolved)
+        app.router.add_get("/signed", self._signed)
+        app.router.add_get("/loop", self._loop)
+        app.router.add_get("/endless", self._endless)
+        app.router.add_get("/page", self._page)
+        app.router.add_get("/gzip", self._gzip)
+        self.server = TestServer(app, host="127.0.0.1")
+        await self.server.start_server()
+        self.base = f"http://127.0.0.1:{self.server.port}"
+        self.location = f"http://localhost:{self.server.port}/signed?signature=hush"
+
+    async def _model(self, request: web.Request) -> web.Response:
+        return web.json_response(self.model, status=self.status, headers=self.headers)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        file = {"name": "fox.safetensors", "downloadUrl": f"{self.base}/api/download/models/34", **self.file}
+        body = {"id": 34, "modelId": 12, "name": "v1", "baseModel": "SDXL 1.0", "nsfwLevel": 4, "trainedWords": ["fox"]}
+        return web.json_response({**body, "files": [file], **self.version}, status=self.status, headers=self.headers)
+
+    async def _download(self, request: web.Request) -> web.Response:
+        self.authorizations["download"] = request.headers.get("Authorization")
+        return web.Response(status=307, headers={"Location": self.location})
+
+    async def _repository(self, request: web.Request) -> web.Response:
+        body = {"id": "owner/name", "sha": "c0ffee", "siblings": [{"rfilename": name} for name in self.names]}
+        return web.json_response(body, status=self.status, headers=self.headers)
+
+    async def _resolved(self, request: web.Request) -> web.Response:
+        assert request.match_info["commit"] == "c0ffee"
+        return web.Response(body=b'{"r": 4}' if request.match_info["name"].endswith("json") else BYTES)
+
+    async def _signed(self, request: web.Request) -> web.StreamResponse:
+        self.authorizations["signed"] = request.headers.get("Authorization")
+        self.ranges.append(request.headers.get("Range"))
+        start = request.http_range.start or 0
+        answer = web.StreamResponse(status=206 if start else 200, headers={"ETag": '"one"'})
+        if start:
+            answer.headers["Content-Range"] = f"bytes {start}-{len(BYTES) - 1}/{len(BYTES)}"
+        answer.content_length = len(BYTES) - start
+        await answer.prepare(request)
+        end = len(BYTES)
+        if self.broken:
+            self.broken -= 1
+            end = start + 300_000
+        await answer.write(BYTES[start:end])
+        if end < len(BYTES) and request.transport is not None:
+            request.transport.close()
+        return answer
+
+    async def _loop(self, request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/loop"})
+
+    async def _endless(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while request.transport is not None and not request.transport.is_closing():
+            await answer.write(BYTES)
+        return answer
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return web.Response(text="<html>login</html>", content_type="text/html")
+
+    async def _gzip(self, request: web.Request) -> web.Response:
+        return web.Response(body=b"x", headers={"Content-Encoding": "gzip"})
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    await site.start()
+    yield site
+    await site.server.close()
+
+
+async def fetch(site: Site, folder: Path, link: str = "https://civitai.com/models/12", **how: Any) -> FetchedFile:
+    sources = LoraSources(
+        civitai_base=site.base, hugging_face_base=site.base, **{"more_hosts": HOSTS, "loopback": True, **how}
+    )
+    return await sources.fetch(link, folder, keys=KEYS, told=lambda done, total: None)
+
+
+def downloader(*, loopback: bool = True, **limits: Any) -> Downloader:
+    return Downloader(place=Place(name="Shop", hosts=HOSTS, loopback=loopback), limits=Limits(**limits))
+
+
+async def get(site: Site, folder: Path, path: str, **how: Any) -> tuple[int, str]:
+    return await downloader(**how).file(f"{site.base}{path}", folder / "x", told=lambda done, total: None)
+
+
+async def test_a_civitai_file_comes_with_its_page_and_the_key_stays_on_its_host(site: Site, tmp_path: Path) -> None:
+    fetched = await fetch(site, tmp_path)
+    assert fetched.path.read_bytes() == BYTES
+    assert (fetched.sha256, fetched.base_model, fetched.trigger_words) == (HASH, "SDXL 1.0", ("fox",))
+    assert (fetched.rating, fetched.mature, fetched.licence) == ("R", True, "commercial use: Rent")
+    assert site.authorizations == {"download": "Bearer civitai-secret", "signed": None}
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "word"),
+    [
+        ("model", {"type": "Checkpoint"}, "not a LoRA"),
+        ("model", {"minor": True}, "minor"),
+        ("version", {"availability": "EarlyAccess"}, "early access"),
+        ("version", {"earlyAccessEndsAt": "2999-01-01T00:00:00Z"}, "2999"),
+        ("version", {"usageControl": "Generation"}, "download"),
+        ("version", {"files": []}, "no .safetensors"),
+        ("file", {"virusScanResult": "Pending"}, "not done"),
+        ("file", {"pickleScanResult": "Danger"}, "dangerous"),
+        ("file", {"hashes": {"SHA256": "0" * 64}}, "hash"),
+    ],
+)
+async def test_what_civitai_forbids_is_one_sentence(
+    site: Site, tmp_path: Path, where: str, change: dict[str, Any], word: str
+) -> None:
+    getattr(site, where).update(change)
+    with pytest.raises(UserError, match=word):
+        await fetch(site, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("link", ["https://civitai.com/models/12", "owner/name"])
+@pytest.mark.parametrize(
+    ("status", "word"), [(401, "key"), (403, "access"), (404, "no such"), (410, "deleted"), (429, "in 2 min")]
+)
+async def test_a_status_is_said_in_words(site: Site, tmp_path: Path, link: str, status: int, word: str) -> None:
+    site.status, site.headers = status, {"Retry-After": "90"}
+    if (link, status) == ("owner/name", 404):
+        site.headers = {"X-Error-Code": "RepoNotFound"}
+    with pytest.raises(UserError, match=word) as caught:
+        await fetch(site, tmp_path, link)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_hub_file_is_of_the_resolved_commit_with_its_config(site: Site, tmp_path: Path) -> None:
+    fetched = await fetch(site, tmp_path, "owner/name")
+    assert (fetched.sha256, fetched.adapter_config) == (HASH, '{"r": 4}')
+
+
+@pytest.mark.parametrize(("code", "word"), [("GatedRepo", "gated"), ("RevisionNotFound", "revision")])
+async def test_the_hubs_own_reasons_are_told_apart(site: Site, tmp_path: Path, code: str, word: str) -> None:
+    site.status, site.headers = 403 if code == "GatedRepo" else 404, {"X-Error-Code": code}
+    with pytest.raises(UserError, match=word):
+        await fetch(site, tmp_path, "owner/name")
+
+
+async def test_a_hub_that_nobody_answers_at_is_one_sentence(site: Site, tmp_path: Path) -> None:
+    await site.server.close()
+    with pytest.raises(UserError, match="cannot be reached"):
+        await fetch(site, tmp_path, "owner/name")
+
+
+async def test_several_files_are_named(site: Site, tmp_path: Path) -> None:
+    site.names = ["a.safetensors", "b.safetensors"]
+    with pytest.raises(UserError, match=r"a\.safetensors, b\.safetensors"):
+        await fetch(site, tmp_path, "owner/name")
+
+
+async def test_a_broken_download_goes_on_where_it_was(site: Site, tmp_path: Path) -> None:
+    site.broken = 1
+    assert (await fetch(site, tmp_path)).sha256 == HASH
+    assert site.ranges[0] is None
+    assert site.ranges[1:]
+    assert all(again is not None and again != "bytes=0-" for again in site.ranges[1:])
+
+
+async def test_a_redirect_to_a_private_address_is_refused(site: Site, tmp_path: Path) -> None:
+    site.location = "https://169.254.169.254/latest"
+    with pytest.raises(UserError, match="not allowed"):
+        await fetch(site, tmp_path)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_an_allowed_name_at_a_private_address_is_never_opened(site: Site, tmp_path: Path, host: str) -> None:
+    with pytest.raises(UserError, match="private address"):
+        await downloader(loopback=False).file(f"https://{host}/x", tmp_path / "x", told=lambda done, total: None)
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "word"),
+    [
+        ("/loop", {}, "too often"),
+        ("/endless", {"size": 5 << 20}, "over the limit"),
+        ("/endless", {"seconds": 0.2, "size": 1 << 50}, "too slow"),
+        ("/signed", {"size": 1000}, "over the limit"),
+        ("/page", {}, "login"),
+        ("/gzip", {}, "compressed"),
+    ],
+)
+async def test_what_is_no_file_within_limits_leaves_nothing(
+    site: Site, tmp_path: Path, path: str, how: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(UserError, match=word):
+        await get(site, tmp_path, path, **how)
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_are_in_no_text() -> None:
+    assert "secret" not in repr(KEYS)
