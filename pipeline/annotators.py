@@ -14,9 +14,6 @@ from pipeline.errors import InvalidRequest
 Pixels = NDArray[np.uint8]
 Annotator = Callable[[Pixels, float], Pixels]
 
-MAX_DETAIL: Final = 2.0
-"""Detail goes from minus this to this; each whole step halves or doubles what counts as a line."""
-
 # The filters' widths are told for pictures of this side, as in AUTOMATIC1111's extension.
 _REFERENCE_SIDE: Final = 512
 _BLOCKS: Final = 8

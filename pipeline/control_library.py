@@ -1,7 +1,7 @@
 """The ControlNets of one model: found by what they keep, loaded beside the steps, the least recently used put away."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from pipeline.checkpoints import Checkpoint, load_module
+from pipeline.control_kind import ControlKind
 from pipeline.control_residuals import Control, hint_of
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
@@ -18,7 +19,8 @@ from pipeline.model_facts import read_json
 class ControlLibrary:
     """What requests for `checkpoint` may name as controls: folders of `root`, or of the model's own `controls`.
 
-    `root` has a folder for each base (`sdxl`, `sd15`) and in it one for each kind, as diffusers saves a ControlNet.
+    `root` has a folder for each base (`sdxl`, `sd15`) and in it one for each ControlNet as diffusers saves it, called
+    after the kind that it reads, or after several (`edge+scribble`).
     `budget` bounds the bytes of those kept in memory; one at work outlives its place here.
     """
 
@@ -26,13 +28,8 @@ class ControlLibrary:
         self._checkpoint = checkpoint
         self._folders = [folder for folder in (own, root and root / checkpoint.facts.family.value) if folder]
         self._budget = budget
-        self._nets: OrderedDict[str, Future[Any]] = OrderedDict()
+        self._nets: OrderedDict[Path, Future[Any]] = OrderedDict()
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="controls")
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What can be kept."""
-        return tuple(sorted({place.parent.name for folder in self._folders for place in folder.glob("*/config.json")}))
 
     def acquire(
         self, request: ImageRequest, pictures: Mapping[str, bytes], timeout: float
@@ -41,14 +38,15 @@ class ControlLibrary:
 
         Raises UserError naming the control that cannot be had.
         """
-        for use in request.controls:
-            self._want(use.kind)
-        nets = [self._take(use.kind, timeout) for use in request.controls]
+        folders = [self._find(use.kind) for use in request.controls]
+        for folder in folders:
+            self._want(folder)
+        nets = [self._take(folder, timeout) for folder in folders]
         if any(net is None for net in nets):
             return None
         size = (request.width, request.height)
         return tuple(
-            Control(use=use, net=net, hint=hint_of(pictures[use.picture], size))
+            Control(use=use, net=net, hint=hint_of(use, pictures[use.picture], size))
             for use, net in zip(request.controls, nets, strict=True)
         )
 
@@ -56,38 +54,38 @@ class ControlLibrary:
         """Load nothing more."""
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    def _want(self, kind: str) -> None:
-        if kind not in self._nets:
-            self._nets[kind] = self._loader.submit(self._load, self._find(kind))
-        self._nets.move_to_end(kind)
+    def _want(self, folder: Path) -> None:
+        if folder not in self._nets:
+            self._nets[folder] = self._loader.submit(self._load, folder)
+        self._nets.move_to_end(folder)
 
-    def _take(self, kind: str, timeout: float) -> Any:
+    def _take(self, folder: Path, timeout: float) -> Any:
         try:
-            net = self._nets[kind].result(timeout)
+            net = self._nets[folder].result(timeout)
         except TimeoutError:
             return None
         except Exception:
-            del self._nets[kind]
+            del self._nets[folder]
             raise
-        self._put_away(kind)
+        self._put_away(folder)
         return net
 
-    def _put_away(self, kept: str) -> None:
+    def _put_away(self, kept: Path) -> None:
         """Let go of the least recently used until the rest is within the budget."""
-        for kind in list(self._nets):
+        for folder in list(self._nets):
             here = [net.result() for net in self._nets.values() if net.done() and net.exception() is None]
-            if kind != kept and sum(map(_bytes, here)) > self._budget:
-                del self._nets[kind]
+            if folder != kept and sum(map(_bytes, here)) > self._budget:
+                del self._nets[folder]
 
-    def _find(self, kind: str) -> Path:
-        for folder in self._folders:
-            if (folder / kind / "config.json").is_file():
-                return folder / kind
-        there = ", ".join(self.kinds) or "none yet"
-        name = self._checkpoint.facts.name
-        raise InvalidRequest(
-            "control", f"There is no control '{kind}' for {name} here; there is: {there}. An admin can add one."
-        )
+    def _find(self, kind: ControlKind) -> Path:
+        places = _places(self._folders)
+        if kind not in places:
+            there = ", ".join(sorted(places)) or "none yet"
+            name = self._checkpoint.facts.name
+            raise InvalidRequest(
+                "control", f"There is no control '{kind}' for {name} here; there is: {there}. An admin can add one."
+            )
+        return places[kind]
 
     def _load(self, folder: Path) -> Any:
         """The net on the model's device; raises UserError where it was made for another base."""
@@ -101,6 +99,15 @@ class ControlLibrary:
                     "an admin can replace it.",
                 )
         return load_module(ControlNetModel, folder, hardware.device, hardware.dtype)
+
+
+def _places(folders: Sequence[Path]) -> dict[str, Path]:
+    """The folder of the net for each kind; a model's own come first."""
+    found: dict[str, Path] = {}
+    for place in (config.parent for folder in folders for config in sorted(folder.glob("*/config.json"))):
+        for kind in place.name.split("+"):
+            found.setdefault(kind, place)
+    return found
 
 
 def _bytes(net: Any) -> int:

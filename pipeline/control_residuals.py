@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.annotators import control_map
 from pipeline.control_use import ControlMode, ControlUse
 from pipeline.picture_input import read_picture, resized
 from pipeline.prompt_encoder import Conditioning
@@ -44,12 +45,14 @@ class Residuals:
     mid: Tensor
 
 
-def hint_of(data: bytes, size: tuple[int, int]) -> Tensor:
-    """A control map's bytes as a net reads them, in the request's `size`; raises UserError if they are no picture."""
-    picture = read_picture(data, "control").rgb
-    if picture.size != size:
-        picture = resized(picture, size)
-    return torch.from_numpy(np.asarray(picture, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
+def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
+    """The control map as a net reads it, from the bytes of a picture or of a map, in the request's `size`.
+
+    Raises UserError if they are no picture, or one of which no map can be made.
+    """
+    picture = resized(read_picture(data, "control").rgb, size, use.resize)
+    drawn = picture if use.ready else control_map(use.kind, picture, use.detail)
+    return torch.from_numpy(np.asarray(drawn, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
 def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int]) -> Iterator[ControlledRow]:

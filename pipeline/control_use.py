@@ -1,14 +1,16 @@
 """One control of a request: which property of a picture to keep, from which map, how much and when."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from pipeline.control_kind import ControlKind
 from pipeline.errors import InvalidRequest, check_range
+from pipeline.resize_mode import ResizeMode
 
 MAX_CONTROL_SCALE: Final = 2.0
-_KIND: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+MAX_DETAIL: Final = 2.0
+"""Each whole step of detail halves or doubles what counts as a line."""
 
 
 class ControlMode(StrEnum):
@@ -23,23 +25,24 @@ class ControlMode(StrEnum):
 class ControlUse:
     """One ControlNet at work: Zhang et al., 2023 (arXiv 2302.05543).
 
-    `kind` says what is kept ("edge", "depth"), `picture` is the key of the control map's bytes, `scale` the
-    conditioning scale; it works from `start` to `end`, parts of the steps that are made. Raises InvalidRequest, naming
-    the field and its limit.
+    `picture` is the key of the bytes of the picture of which `kind` is kept, with more or less `detail` (-2 to 2), or,
+    with `ready`, of a control map made elsewhere; `resize` fits it to the request's size. `scale` is the conditioning
+    scale; it works from `start` to `end`, parts of the steps that are made. Raises InvalidRequest, naming the field and
+    its limit.
     """
 
-    kind: str
+    kind: ControlKind
     picture: str
+    ready: bool = False
+    detail: float = 0.0
+    resize: ResizeMode = ResizeMode.CROP
     scale: float = 1.0
     start: float = 0.0
     end: float = 1.0
     mode: ControlMode = ControlMode.BALANCED
 
     def __post_init__(self) -> None:
-        if not _KIND.fullmatch(self.kind):
-            raise InvalidRequest(
-                "control", f"control '{self.kind[:40]}' is unknown; /help control lists those there are."
-            )
+        check_range("control detail", self.detail, -MAX_DETAIL, MAX_DETAIL)
         check_range("control scale", self.scale, 0, MAX_CONTROL_SCALE)
         check_range("control start", self.start, 0, 1)
         check_range("control end", self.end, 0, 1)

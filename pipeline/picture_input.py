@@ -3,27 +3,19 @@
 import io
 import warnings
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from pipeline.errors import InvalidRequest
+from pipeline.resize_mode import ResizeMode
 
 MAX_PIXELS: Final = 32_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 _DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
 _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
-
-
-class ResizeMode(StrEnum):
-    """How a picture of other proportions becomes one of a wanted size: cut, with a border, or stretched."""
-
-    CROP = "crop"
-    FIT = "fit"
-    FILL = "fill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,20 @@ from recipes.pocket.run_folder import RunFolder
 from recipes.pocket.scenes import concepts
 from recipes.pocket.stages import Recipe
 
-STAGES = ("data", "text", "vae", "latents", "unet", "decoder", "judge", "export", "evaluate", "card")
+STAGES = (
+    "data",
+    "text",
+    "vae",
+    "latents",
+    "unet",
+    "decoder",
+    "judge",
+    "export",
+    "evaluate",
+    "control",
+    "evaluate_control",
+    "card",
+)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from recipes.pocket.architecture import build_scheduler
@@ -46,6 +46,21 @@ def load(folder: Path) -> StableDiffusionXLPipeline:
 def save(pipe: StableDiffusionXLPipeline, folder: Path) -> None:
     """Writes a half-precision copy of the pipeline; the pipeline itself stays as it is."""
     copy.deepcopy(pipe).to(dtype=torch.float16).save_pretrained(folder)
+    _tidy(folder)
+
+
+def load_control(folder: Path) -> ControlNetModel:
+    """The ControlNet in a folder, in single precision."""
+    return ControlNetModel.from_pretrained(folder, dtype=torch.float32)
+
+
+def save_control(net: ControlNetModel, folder: Path) -> None:
+    """Writes a half-precision copy of a ControlNet."""
+    copy.deepcopy(net).to(dtype=torch.float16).save_pretrained(folder)
+    _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
     # What the libraries note about where a part was loaded from is of no use to anybody else.
     for config in folder.rglob("*.json"):
         lines = config.read_text(encoding="utf-8").splitlines(keepends=True)

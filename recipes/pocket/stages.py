@@ -1,5 +1,6 @@
 """The stages in their order; each reads what earlier ones finished, and goes on where it stopped."""
 
+import json
 import logging
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,7 +11,18 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from recipes.pocket import card, evaluation, export, figures, rendering, text_training, unet_training, vae_training
+from recipes.pocket import (
+    card,
+    control_evaluation,
+    control_training,
+    evaluation,
+    export,
+    figures,
+    rendering,
+    text_training,
+    unet_training,
+    vae_training,
+)
 from recipes.pocket import judge as judge_weights
 from recipes.pocket.adoption import adopt_tokenizer, adopt_weights, is_fresh
 from recipes.pocket.architecture import POCKET, Sizes, build_unet, build_vae
@@ -34,6 +46,7 @@ class Recipe:
     shipped: Path = export.SHIPPED
     shipped_judge: Path = judge_weights.WEIGHTS
     figures_file: Path = figures.FIGURES
+    control_figures_file: Path = control_evaluation.FIGURES
     samples_file: Path = card.SAMPLE_SHEET
     sizes: Sizes = POCKET
     text_plan: Plan = text_training.PLAN
@@ -41,6 +54,7 @@ class Recipe:
     whole_plan: Plan = vae_training.WHOLE
     decoder_plan: Plan = vae_training.DECODER
     unet_plan: Plan = unet_training.PLAN
+    control_plan: Plan = control_training.PLAN
 
     @cached_property
     def sprites(self) -> Tensor:
@@ -166,21 +180,50 @@ class Recipe:
         if self.folder.start.exists():
             unet.load_state_dict(read(self.folder.start))
         training = Training(unet, self.unet_plan, self.folder.checkpoint("unet"))
-        lessons = unet_training.Lessons(
-            scenes=self.seen_scenes,
-            latents=read(self.folder.latents),
-            concepts=self.concepts,
-            reader=CaptionReader(self.load_pipeline(unet)),
-        )
+        lessons = self._lessons(unet)
         unet = training.run(
             lambda generator: unet_training.loss(training.model, lessons, self.unet_plan.batch, generator),
             on_save=self._show_unet,
         )
         write(unet.state_dict(), self.folder.finished("unet"))
 
+    def _lessons(self, unet: UNet2DConditionModel) -> unet_training.Lessons:
+        return unet_training.Lessons(
+            scenes=self.seen_scenes,
+            latents=read(self.folder.latents),
+            concepts=self.concepts,
+            reader=CaptionReader(self.load_pipeline(unet)),
+        )
+
     def _show_unet(self, unet: nn.Module) -> None:
         shown = render(self.load_pipeline(unet), unet_training.SHOWN, seed=0)
         write_sheet(shown, columns=8, path=self.folder.sheet("unet"))
+
+    def control(self) -> None:
+        """Trains the ControlNet on the finished UNet, and ships it."""
+        unet = self.load_unet().requires_grad_(requires_grad=False)
+        net = control_training.build_control(unet).to(memory_format=torch.channels_last)
+        training = Training(net, self.control_plan, self.folder.checkpoint("control"))
+        lessons = self._lessons(unet)
+        taught = control_training.ControlLessons(lessons=lessons, unet=unet, sprites=self.sprites)
+        net = training.run(
+            lambda generator: control_training.loss(training.model, taught, self.control_plan.batch, generator),
+            on_save=lambda _: None,
+        )
+        export.save_control(net, self.shipped / "controls" / control_training.FOLDER)
+
+    def evaluate_control(self) -> None:
+        """Measures how well the shipped ControlNet is followed."""
+        asked = evaluation.asked_scenes(len(self.concepts))[: control_evaluation.PAIRS]
+        score = control_evaluation.evaluate(
+            export.load(self.shipped),
+            export.load_control(self.shipped / "controls" / control_training.FOLDER),
+            self.sprites,
+            asked,
+            evaluation.prompts(asked, self.concepts),
+        )
+        log.info("%s", score)
+        self.control_figures_file.write_text(json.dumps(asdict(score), indent=2) + "\n", encoding="utf-8")
 
     def judge(self) -> None:
         """Ships the judge and measures it on real renderings that training never saw."""

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from recipes.pocket.architecture import build_scheduler
 from recipes.pocket.captions import training_caption
-from recipes.pocket.conditioning import CaptionReader
+from recipes.pocket.conditioning import CaptionReader, Conditioning
 from recipes.pocket.scenes import Concept, Scene
 from recipes.pocket.training import Plan
 
-PLAN = Plan(steps=3850, batch=32, rate=2e-3, warmup=80, cooldown=0.31, average=0.997, save_seconds=900)
+PLAN = Plan(steps=5600, batch=32, rate=2e-3, warmup=80, cooldown=0.31, average=0.997, save_seconds=900)
 # Steps with less noise than this ratio teach little more, and would else outweigh the others (Hang et al., 2023).
 MOST_SIGNAL = 5.0
 
@@ -50,8 +50,28 @@ class Lessons:
     reader: CaptionReader
 
 
-def loss(unet: UNet2DConditionModel, lessons: Lessons, batch: int, generator: torch.Generator) -> Tensor:
-    """The weighted error of the predicted velocity over a random batch."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A random batch as a denoiser sees it: `rows` of the lessons, noisy at `steps`, and the right answer."""
+
+    rows: list[int]
+    words: Conditioning
+    noisy: Tensor
+    steps: Tensor
+    velocity: Tensor
+
+    def ask(self, unet: UNet2DConditionModel, **more: object) -> Tensor:
+        """What the UNet answers."""
+        return unet(self.noisy, self.steps, self.words.states, added_cond_kwargs=self.words.added(), **more).sample
+
+    def error(self, predicted: Tensor) -> Tensor:
+        """The weighted error of an answer."""
+        errors = (predicted - self.velocity).square().mean(dim=(1, 2, 3))
+        return (errors * weights(self.steps)).mean()
+
+
+def question(lessons: Lessons, batch: int, generator: torch.Generator) -> Question:
+    """A random batch at noise levels of every strength."""
     rows = torch.randint(len(lessons.scenes), (batch,), generator=generator)
     words = lessons.reader.read(_captions(lessons, rows.tolist(), generator))
     clean = lessons.latents[rows].float()
@@ -59,11 +79,19 @@ def loss(unet: UNet2DConditionModel, lessons: Lessons, batch: int, generator: to
     steps = spread_steps(batch, generator)
     alphas = _ALPHAS[steps][:, None, None, None]
     noisy = alphas.sqrt() * clean + (1 - alphas).sqrt() * noise
-    velocity = alphas.sqrt() * noise - (1 - alphas).sqrt() * clean
-    noisy = noisy.contiguous(memory_format=torch.channels_last)
-    predicted = unet(noisy, steps, words.states, added_cond_kwargs=words.added()).sample
-    errors = (predicted - velocity).square().mean(dim=(1, 2, 3))
-    return (errors * weights(steps)).mean()
+    return Question(
+        rows=rows.tolist(),
+        words=words,
+        noisy=noisy.contiguous(memory_format=torch.channels_last),
+        steps=steps,
+        velocity=alphas.sqrt() * noise - (1 - alphas).sqrt() * clean,
+    )
+
+
+def loss(unet: UNet2DConditionModel, lessons: Lessons, batch: int, generator: torch.Generator) -> Tensor:
+    """The weighted error of the predicted velocity over a random batch."""
+    asked = question(lessons, batch, generator)
+    return asked.error(asked.ask(unet))
 
 
 def _captions(lessons: Lessons, rows: list[int], generator: torch.Generator) -> list[str | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel, MultiControlNetModel
@@ -15,6 +16,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pipeline import samplers
+from pipeline.annotators import control_map
+from pipeline.control_kind import ControlKind
 from pipeline.control_use import ControlMode, ControlUse
 from pipeline.denoiser import Rendering
 from pipeline.device_messages import Event, Refused, Rendered
@@ -38,7 +41,8 @@ HANDED = {**PICTURES, **{kind: png(picture.resize((64, 64))) for kind, picture i
 
 
 def control(kind: str = "edge", **changes: Any) -> ControlUse:
-    return ControlUse(**{"kind": kind, "picture": kind, **changes})
+    """A control by a ready map."""
+    return ControlUse(**{"kind": ControlKind(kind), "picture": kind, "ready": True, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +255,7 @@ def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
     for kind in ("edge", "depth", "edge"):
         assert isinstance(last_word(engine, a_request(steps=1, controls=(control(kind),))), Rendered)
         held = engine._shelf.loaded["pocket"].controls._nets
-        assert list(held) == [kind]
+        assert [folder.name for folder in held] == [kind]
 
 
 @pytest.mark.parametrize(
@@ -259,14 +263,38 @@ def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
     [
         ({"scale": 2.1}, "control scale is 2.1; use 0 to 2."),
         ({"start": 0.5, "end": 0.5}, "The control ends at 0.5, before it starts at 0.5."),
-        ({"kind": "../x"}, "control '../x' is unknown; /help control lists those there are."),
+        ({"detail": 2.5}, "control detail is 2.5; use -2 to 2."),
     ],
 )
 def test_impossible_controls_are_refused(changes: dict[str, Any], sentence: str) -> None:
     """Naming the limit."""
     with pytest.raises(InvalidRequest) as refusal:
-        ControlUse(**{"kind": "edge", "picture": "edge", **changes})
+        ControlUse(**{"kind": ControlKind.EDGE, "picture": "edge", **changes})
     assert str(refusal.value) == sentence
+
+
+def test_a_map_is_made_of_a_picture_in_the_requests_size(controlled_model: Callable[[str], LoadedModel]) -> None:
+    """The very one that its annotator draws."""
+    model = controlled_model("pocket")
+    request = a_request(controls=(control(picture="scene", ready=False, detail=1.0),))
+
+    (own,) = model.controls.acquire(request, HANDED, timeout=60) or ()
+
+    expected = np.asarray(control_map(ControlKind.EDGE, scene(), 1.0)).transpose(2, 0, 1)[None]
+    assert expected.any()
+    assert torch.equal((own.hint * 255).round().byte(), torch.from_numpy(expected.copy()))
+
+
+def test_one_net_may_read_several_kinds(controls: Path, tmp_path: Path) -> None:
+    """As its folder's name says; it is kept once."""
+    (tmp_path / "sdxl").mkdir()
+    (tmp_path / "sdxl" / "edge+depth").symlink_to(controls / "sdxl" / "edge")
+    engine = Engine(replace(SPEC, controls=tmp_path))
+
+    for kind in ("edge", "depth"):
+        assert isinstance(last_word(engine, a_request(steps=1, controls=(control(kind),))), Rendered)
+
+    assert len(engine._shelf.loaded["pocket"].controls._nets) == 1
 
 
 def test_a_map_of_another_size_is_fitted(controlled_model: Callable[[str], LoadedModel]) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import InvalidRequest
-from pipeline.picture_input import ResizeMode, read_picture, resized
+from pipeline.picture_input import read_picture, resized
+from pipeline.resize_mode import ResizeMode
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
