@@ -19,14 +19,18 @@ from handlers.chat_platform import ChatPlatform
 from handlers.commands import COMMANDS
 from handlers.delivery import Delivery
 from handlers.device import Device
+from handlers.lora_adding import Base, LoraAdding
 from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
+from pipeline.companions import companion
 from pipeline.device_spec import DeviceSpec
+from pipeline.lora_sources.sources import LoraSources
 from pipeline.model_source import ModelSource
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
+from storage.jobs import JobKind
 
 _log = logging.getLogger(__name__)
 
@@ -114,9 +118,28 @@ def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
         blobs=workshop.studio.blobs,
         costs=workshop.studio.costs,
         devices=devices,
+        kinds={JobKind.ADD_LORA: _lora_adding(workshop)},
         pictures_at_once=workshop.settings.pictures_at_once,
         drain_seconds=workshop.settings.drain_seconds,
     )
+
+
+def _lora_adding(workshop: Workshop) -> LoraAdding:
+    settings = workshop.settings
+    sources = [ModelSource.parse(text) for text in settings.models]
+    return LoraAdding(
+        loras=workshop.studio.loras,
+        blobs=workshop.studio.blobs,
+        source=LoraSources(),
+        folder=settings.loras,
+        bases=[_base(source) for source in sources],
+        quota=_bytes(settings.lora_quota_gb),
+    )
+
+
+def _base(source: ModelSource) -> Base:
+    facts, model = source.facts(), source.local_path()
+    return Base(facts=facts, model=model, configs=model if model.is_dir() else companion(model, facts.family))
 
 
 def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     lora_device_memory_gb: float = Field(default=4.0, gt=0, alias="LIMNER_LORA_DEVICE_MEMORY_GB")
     """How much of a device's own memory holds LoRAs, for each model."""
 
+    lora_quota_gb: float = Field(default=10.0, gt=0, alias="LIMNER_LORA_QUOTA_GB")
+    """How much of the disk the LoRAs of one guild may take."""
+
     calibration_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_CALIBRATION_SECONDS")
     """How long `limner serve` may measure a device's steps at its first start with a model; 0 for not at all."""
 

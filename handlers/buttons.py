@@ -21,7 +21,7 @@ from handlers.studio import Studio
 from handlers.upscaling import upscaled
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
-from storage.jobs import OPEN_STATES, Job
+from storage.jobs import OPEN_STATES, Job, JobKind
 
 SUBTLE: Final = 0.15
 STRONG: Final = 0.45
@@ -111,6 +111,8 @@ async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     if pressed.verb is Verb.CALL:
         return await _call(pressed.target, caller, studio)
     job = await _visible_job(pressed.target, caller, studio)
+    if job.kind is not JobKind.IMAGINE and pressed.verb not in (Verb.CANCEL, Verb.DELETE):
+        raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
     call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
     return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
 

@@ -7,9 +7,20 @@ from handlers.command import Command
 from handlers.help import COMMAND as HELP
 from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
+from handlers.lora_add import COMMAND as LORA_ADD
 from handlers.lora_library import COMMANDS as LORA_COMMANDS
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
 
-COMMANDS: Final[tuple[Command, ...]] = (IMAGINE, QUEUE, CANCEL, HISTORY, *LORA_COMMANDS, HELP, PRIVACY, SETTINGS)
+COMMANDS: Final[tuple[Command, ...]] = (
+    IMAGINE,
+    QUEUE,
+    CANCEL,
+    HISTORY,
+    LORA_ADD,
+    *LORA_COMMANDS,
+    HELP,
+    PRIVACY,
+    SETTINGS,
+)

@@ -7,7 +7,7 @@ from typing import assert_never
 from handlers.call import Member
 from handlers.command import Command, Completion
 from handlers.families import heads
-from handlers.imagine import read_request
+from handlers.job_title import job_title
 from handlers.studio import Studio
 from storage.guilds import Guild
 from storage.jobs import OPEN_STATES
@@ -32,7 +32,7 @@ async def complete(
             found = [Suggestion(value=command.name, help=command.help) for command in _commands(studio)]
         case Completion.OPEN_JOBS:
             jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
-            found = [Suggestion(value=str(job.id), help=read_request(job.payload).prompt) for job in jobs]
+            found = [Suggestion(value=str(job.id), help=job_title(job)) for job in jobs]
         case Completion.MODELS:
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
         case Completion.LORAS:

@@ -5,14 +5,17 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from handlers.chat_platform import ChatPlatform, TryLater, Undeliverable
 from handlers.imagine import read_request
 from handlers.job_messages import finished, in_progress
+from handlers.job_title import job_title
+from handlers.lora_add import lora_added
 from handlers.message import Message
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
-from storage.jobs import Job, JobState
+from storage.jobs import Job, JobKind, JobState
 from storage.replies import Reply
 
 _log = logging.getLogger(__name__)
@@ -73,7 +76,7 @@ class Delivery:
         place = None
         if waiting:
             place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
-        message = in_progress(reply.job, read_request(reply.job.payload), place)
+        message = in_progress(reply.job, job_title(reply.job), place)
         if message == shown:
             return
         self._shown[reply.job.id] = (self.clock(), message)
@@ -99,7 +102,14 @@ class Delivery:
             _log.info("posted", extra=reply.job.log_context())
 
     async def _final_message(self, job: Job) -> Message:
-        return finished(job, read_request(job.payload), await shown_pictures(job, self.studio))
+        pictures = await shown_pictures(job, self.studio)
+        match job.kind:
+            case JobKind.IMAGINE:
+                return finished(job, read_request(job.payload), pictures)
+            case JobKind.ADD_LORA:
+                return await lora_added(job, pictures, self.studio)
+            case _:
+                assert_never(job.kind)
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -7,7 +7,7 @@ from handlers.command import Command, Option, OptionKind
 from handlers.imagine import read_request
 from handlers.message import Button, Message, Verb
 from handlers.studio import Studio
-from storage.jobs import Job, JobState
+from storage.jobs import Job, JobKind, JobState
 
 _PAGE: Final = 5
 _BATCH: Final = 100
@@ -46,7 +46,8 @@ async def _page(call: Call, studio: Studio, search: str, before: int | None) -> 
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
         jobs = await studio.queue.member_jobs(call.guild.id, call.member.id, limit=_BATCH, before=before)
-        found += [job for job in jobs if all(word in read_request(job.payload).prompt.casefold() for word in words)]
+        made = [job for job in jobs if job.kind is JobKind.IMAGINE]
+        found += [job for job in made if all(word in read_request(job.payload).prompt.casefold() for word in words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:
             break
         before = jobs[-1].id

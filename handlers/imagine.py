@@ -58,7 +58,7 @@ async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequ
     if base is None:
         return request
     job = await studio.queue.get(call.guild.id, base)
-    if job is None or job.member_id != call.member.id:
+    if job is None or job.member_id != call.member.id or job.kind is not JobKind.IMAGINE:
         raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
     earlier = read_request(job.payload)
     return replace(request, start=earlier.start, controls=earlier.controls)
@@ -83,7 +83,7 @@ async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
         )
     )
     place = await studio.queue.place(call.guild.id, job.id)
-    return waiting(job, request, place, restarted=False)
+    return waiting(job, request.prompt, place, restarted=False)
 
 
 def _cost_key(request: ImageRequest) -> str:
@@ -236,6 +236,7 @@ COMMAND: Final = Command(
         Option(name="model", help="Which model draws it", completion=Completion.MODELS, advanced=True),
         Option(name="variation", help="Steps towards other seeds, as seed:strength", advanced=True),
         Option(name="base", help="Keep what this job of yours began with", kind=OptionKind.INTEGER, advanced=True),
+        Option(name="triggers", help="Off: leave LoRAs' trigger words out", kind=OptionKind.SWITCH, advanced=True),
         Option(name="all", help="Make all of {a|b} unasked", kind=OptionKind.SWITCH, advanced=True),
         Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
     ),

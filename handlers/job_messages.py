@@ -5,7 +5,7 @@ from typing import Final, assert_never
 from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
 from pipeline.image_request import ImageRequest
 from storage.job_queue import Place
-from storage.jobs import Job, JobState
+from storage.jobs import Job, JobKind, JobState
 
 LONG_SECONDS: Final = 60.0
 """Who waited longer than this is told by a mention that the pictures are there."""
@@ -13,18 +13,18 @@ LONG_SECONDS: Final = 60.0
 _PREVIEW_NAME = "preview.jpg"
 
 
-def in_progress(job: Job, request: ImageRequest, place: Place | None) -> Message:
+def in_progress(job: Job, title: str, place: Place | None) -> Message:
     """The status message of a job that is not finished."""
     if job.state is JobState.RUNNING and job.steps:
-        return rendering(job, request)
-    return waiting(job, request, place, restarted=job.attempt > 1 or job.restarts > 0)
+        return rendering(job, title)
+    return waiting(job, title, place, restarted=job.attempt > 1 or job.restarts > 0)
 
 
-def waiting(job: Job, request: ImageRequest, place: Place | None, *, restarted: bool) -> Message:
+def waiting(job: Job, title: str, place: Place | None, *, restarted: bool) -> Message:
     """Before the first step: how many are in front, and about when it will come."""
     words = _place_words(place) + (" · interrupted, goes on where it was" if restarted else "")
     return Message(
-        headline=request.prompt,
+        headline=title,
         mood=Mood.WAITING,
         lines=(words,),
         buttons=((_cancel(job),),),
@@ -32,20 +32,27 @@ def waiting(job: Job, request: ImageRequest, place: Place | None, *, restarted: 
     )
 
 
-def rendering(job: Job, request: ImageRequest) -> Message:
+def rendering(job: Job, title: str) -> Message:
     """While steps are being made: a bar and the newest preview."""
     pictures: tuple[ShownPicture, ...] = ()
     if job.preview is not None:
-        pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {request.prompt}"),)
+        pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {title}"),)
     return Message(
-        headline=request.prompt,
+        headline=title,
         mood=Mood.WORKING,
-        lines=(f"{job.step} of {job.steps} steps",),
+        lines=(progress_words(job),),
         bar=Bar(done=job.step, total=job.steps),
         pictures=pictures,
         buttons=((_cancel(job),),),
         job_id=job.id,
     )
+
+
+def progress_words(job: Job) -> str:
+    """How far a running job is: a picture in steps, everything else in percent."""
+    if job.kind is JobKind.IMAGINE:
+        return f"{job.step} of {job.steps} steps"
+    return f"{100 * job.step // job.steps} %"
 
 
 def finished(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
@@ -55,9 +62,9 @@ def finished(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]
             return _done(job, request, pictures)
         case JobState.FAILED:
             sentence = job.error or "The picture could not be made; try again."
-            return _ended(job, request, Mood.FAILED, sentence)
+            return ended(job, request.prompt, Mood.FAILED, sentence)
         case JobState.CANCELLED:
-            return _ended(job, request, Mood.CALM, "Cancelled.")
+            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
         case JobState.QUEUED | JobState.RUNNING:
             raise ValueError(f"job {job.id} is not finished but {job.state}")
         case _:
@@ -90,12 +97,13 @@ def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -
     )
 
 
-def _ended(job: Job, request: ImageRequest, mood: Mood, sentence: str) -> Message:
+def ended(job: Job, title: str, mood: Mood, sentence: str) -> Message:
+    """A job that made nothing, and why."""
     return Message(
-        headline=request.prompt,
+        headline=title,
         mood=mood,
         lines=(sentence,),
-        buttons=(_repeats(job),),
+        buttons=(_repeats(job),) if job.kind is JobKind.IMAGINE else (),
         mentions=mood is Mood.FAILED and _waited_long(job),
         job_id=job.id,
     )

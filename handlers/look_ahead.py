@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from handlers.device import Device
 from handlers.imagine import read_request
 from storage.job_queue import JobQueue
-from storage.jobs import Job
+from storage.jobs import Job, JobKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class LookAhead:
         upcoming = await self.queue.upcoming(self.depth)
         self._told[device.name] = {job.id for job in upcoming}
         for job in upcoming:
-            if job.id not in told:
+            if job.id not in told and job.kind is JobKind.IMAGINE:
                 await device.expect(read_request(job.payload))
         return upcoming
 

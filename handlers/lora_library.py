@@ -22,7 +22,7 @@ async def list_loras(call: Call, studio: Studio) -> Message:
     search, page = (call.arguments.text("search") or "").strip(), call.arguments.integer("page") or 1
     found = await studio.loras.search(call.guild.id, call.member.id, search, limit=_PAGE + 1, offset=(page - 1) * _PAGE)
     if not found:
-        words = f"No LoRA here is called '{search:.64}'." if search else "There is no LoRA here yet."
+        words = f"No LoRA here is called '{search:.64}'." if search else "There is no LoRA here; /lora add adds one."
         return Message(headline=words, private=True)
     turns = [
         (number, label)

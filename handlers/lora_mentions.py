@@ -57,8 +57,19 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
                 f"LoRA '{lora.name}' was made for {_WORDS[lora.base_family]} and {request.model} is "
                 f"{_WORDS[family]}; choose another LoRA or another model.",
             )
+    if call.arguments.switch("triggers") is not False:
+        prompt = with_triggers(prompt, found)
     uses = tuple(_use(mention, lora) for mention, lora in zip(mentions, found, strict=True))
     return replace(request, prompt=prompt, loras=uses)
+
+
+def with_triggers(prompt: str, loras: Sequence[Lora]) -> str:
+    """The prompt with the trigger words of each LoRA of which it has none."""
+    for lora in loras:
+        words = [word.strip() for word in lora.trigger_words.split(",") if word.strip()]
+        if not any(word.casefold() in prompt.casefold() for word in words):
+            prompt = ", ".join((prompt, *words))
+    return prompt
 
 
 async def find_lora(name: str, call: Call, studio: Studio) -> Lora:

@@ -4,8 +4,8 @@ from typing import Final
 
 from handlers.call import Call
 from handlers.command import Command
-from handlers.imagine import read_request
-from handlers.job_messages import seconds_words
+from handlers.job_messages import progress_words, seconds_words
+from handlers.job_title import job_title
 from handlers.message import Message
 from handlers.studio import Studio
 from storage.jobs import OPEN_STATES, Job, JobState
@@ -27,13 +27,11 @@ async def queue(call: Call, studio: Studio) -> Message:
 
 
 async def _line(call: Call, studio: Studio, job: Job) -> str:
-    prompt = read_request(job.payload).prompt
+    prompt = job_title(job)
     if len(prompt) > _PROMPT_LENGTH:
         prompt = prompt[: _PROMPT_LENGTH - 1] + "…"
     if job.state is JobState.RUNNING:
-        return (
-            f"{job.id}: {prompt} · {job.step} of {job.steps} steps" if job.steps else f"{job.id}: {prompt} · starting"
-        )
+        return f"{job.id}: {prompt} · {progress_words(job)}" if job.steps else f"{job.id}: {prompt} · starting"
     place = await studio.queue.place(call.guild.id, job.id)
     if place is None:
         return f"{job.id}: {prompt}"

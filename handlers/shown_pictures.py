@@ -2,26 +2,25 @@
 
 import re
 
-from handlers.imagine import read_request
+from handlers.job_title import job_title
 from handlers.message import ShownPicture
 from handlers.studio import Studio
-from pipeline.image_request import ImageRequest
 from storage.jobs import Job
 from storage.pictures import Picture
 
 
 async def shown_pictures(job: Job, studio: Studio) -> tuple[ShownPicture, ...]:
     """The pictures of `job` that are recorded, with their bytes."""
-    request = read_request(job.payload)
+    title = job_title(job)
     pictures = await studio.queue.pictures(job.guild_id, job.id)
-    return tuple([await _shown(picture, request, studio) for picture in pictures])
+    return tuple([await _shown(picture, title, studio) for picture in pictures])
 
 
-async def _shown(picture: Picture, request: ImageRequest, studio: Studio) -> ShownPicture:
+async def _shown(picture: Picture, title: str, studio: Studio) -> ShownPicture:
     return ShownPicture(
         data=await studio.blobs.get(picture.blob),
-        file_name=f"{file_stem(request.prompt)}-{picture.job_id}-{picture.index + 1}.png",
-        alt_text=request.prompt,
+        file_name=f"{file_stem(title)}-{picture.job_id}-{picture.index + 1}.png",
+        alt_text=title,
     )
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, assert_never
 
 from handlers.device import Device
@@ -11,12 +13,14 @@ from handlers.exchange import to_set_aside
 from handlers.imagine import read_request
 from handlers.look_ahead import LookAhead
 from handlers.open_job import OpenJob, index_of
+from handlers.preparations import Preparation, Preparations
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
+from pipeline.image_request import ImageRequest
 from pipeline.picture_info import read
 from storage.blobs import BlobStore
 from storage.errors import StorageError
 from storage.job_queue import Claim, JobQueue, Standing
-from storage.jobs import Cancelled, Done, GiveUp, Job, Outcome, Retry
+from storage.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
 from storage.pictures import NewPicture
 from storage.step_costs import StepCosts
 
@@ -38,6 +42,7 @@ class Worker:
     `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `aside_seconds` how
     long it waits for that before it gives their jobs back all the same;
     `ready` holds the names of the devices that have loaded, `troubles` why others could not, by name.
+    `kinds` are the jobs that need more than a device, and what prepares them.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     """
 
@@ -46,6 +51,7 @@ class Worker:
     blobs: BlobStore
     costs: StepCosts
     devices: tuple[Device, ...]
+    kinds: Mapping[JobKind, Preparation] = field(default_factory=dict)
     pictures_at_once: int = 4
     drain_seconds: float = 20.0
     aside_seconds: float = 5.0
@@ -56,9 +62,11 @@ class Worker:
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
     _look_ahead: LookAhead = field(init=False)
+    _preparations: Preparations = field(init=False)
 
     def __post_init__(self) -> None:
         self._look_ahead = LookAhead(queue=self.queue, depth=self.pictures_at_once)
+        self._preparations = Preparations(queue=self.queue, kinds=self.kinds)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running pictures finish or give them back, uncounted."""
@@ -121,8 +129,14 @@ class Worker:
         return device.name in self.ready and held < self.pictures_at_once
 
     async def _begin(self, device: Device, claim: Claim) -> None:
+        if claim.job.kind in self.kinds:
+            self._preparations.begin(claim, partial(self._render, device, claim))
+        else:
+            await self._render(device, claim, read_request(claim.job.payload))
+
+    async def _render(self, device: Device, claim: Claim, request: ImageRequest) -> None:
         job = claim.job
-        pictures = read_request(job.payload).pictures()
+        pictures = request.pictures()
         recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
         missing = set(range(len(pictures))) - recorded
         parked = {picture.index: picture.data for picture in await self.queue.parked(claim)}
@@ -270,7 +284,8 @@ class Worker:
         """Tell the queue that we live and how far each job is; hear what was cancelled or taken from us."""
         held = self._held()
         beats = [job.beat() for _, job in held]
-        standings = await self.queue.heartbeat(self.name, beats)
+        standings = await self.queue.heartbeat(self.name, [*beats, *self._preparations.beats()])
+        await self._preparations.hear(standings)
         for (device, job), beat in zip(held, beats, strict=True):
             match standings.get(job.claim.job.id, Standing.LOST):
                 case Standing.HELD:
@@ -292,6 +307,7 @@ class Worker:
 
     async def _drain(self) -> None:
         """Let running pictures finish, then set the rest aside; their jobs go back, the attempt not counted."""
+        await self._preparations.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.drain_seconds):
                 await self._wait_until_empty()

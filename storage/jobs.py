@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     """What a job makes; the worker chooses its handler by it."""
 
     IMAGINE = "imagine"
+    ADD_LORA = "add lora"
 
 
 class JobState(StrEnum):

@@ -61,6 +61,17 @@ async def test_a_request_can_be_asked_for_again(call: CallCommand, studio: Studi
     assert await queued(studio, guild) == [request, request]
 
 
+async def test_trigger_words_are_put_in_unless_told_not_to(call: CallCommand, studio: Studio, guild: Guild) -> None:
+    """Nor where one of them is there already."""
+    await add(studio, guild, "crayon", trigger_words="wax, crayon drawing")
+
+    await call("imagine", prompt="fox", lora="crayon")
+    await call("imagine", prompt="Wax fox", lora="crayon")
+    await call("imagine", prompt="fox", lora="crayon", triggers=False)
+
+    assert [request.prompt for request in await queued(studio, guild)] == ["fox, wax, crayon drawing", "Wax fox", "fox"]
+
+
 @pytest.mark.usefixtures("library")
 async def test_choices_may_hold_different_loras(call: CallCommand, studio: Studio, guild: Guild) -> None:
     """Each prompt has its own."""

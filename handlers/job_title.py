@@ -1,0 +1,18 @@
+"""What a job of any kind is about, in a line."""
+
+from typing import assert_never
+
+from handlers.imagine import read_request
+from handlers.lora_order import read_order
+from storage.jobs import Job, JobKind
+
+
+def job_title(job: Job) -> str:
+    """The prompt of a picture, or what is to be added."""
+    match job.kind:
+        case JobKind.IMAGINE:
+            return read_request(job.payload).prompt
+        case JobKind.ADD_LORA:
+            return read_order(job.payload).title
+        case _:
+            assert_never(job.kind)

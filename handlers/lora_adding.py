@@ -1,0 +1,166 @@
+"""What a worker does for /lora add: fetch or take the file, import it apart, put it into the guild's library."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from handlers.lora_order import LoraOrder, read_order
+from handlers.preparations import Told
+from pipeline.errors import UserError
+from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
+from pipeline.lora_import.child import ChildLimits, Order, import_apart
+from pipeline.lora_import.report import ImportReport
+from pipeline.lora_sources.fetched import FetchedFile
+from pipeline.lora_sources.keys import SourceKeys
+from pipeline.model_facts import ModelFacts
+from storage.blobs import BlobStore
+from storage.jobs import Job
+from storage.loras import Lora, LoraStore, NewLora
+
+_UNFIT: Final = re.compile(r"[^a-z0-9]+")
+
+
+class LoraSource(Protocol):
+    """Where links lead."""
+
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A model that LoRAs may be made for: a diffusers folder or a checkpoint, and the folder that describes it."""
+
+    facts: ModelFacts
+    model: Path
+    configs: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraAdding:
+    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `quota` is in bytes for each guild."""
+
+    loras: LoraStore
+    blobs: BlobStore
+    source: LoraSource
+    folder: Path
+    bases: Sequence[Base]
+    quota: int
+
+    async def __call__(self, job: Job, told: Told) -> ImageRequest:
+        """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
+        order = read_order(job.payload)
+        lora = await self.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
+        facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
+        return ImageRequest(
+            prompt=lora.trigger_words or lora.name,
+            width=facts.width,
+            height=facts.height,
+            steps=facts.steps,
+            guidance_scale=facts.guidance_scale,
+            scheduler=facts.scheduler,
+            seed=job.id % MAX_SEED,
+            model=facts.name,
+            loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
+        )
+
+    async def _add(self, job: Job, order: LoraOrder, told: Told) -> Lora:
+        incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
+        await asyncio.to_thread(_empty, incoming)
+        try:
+            fetched = await self._fetched(order, incoming, told)
+            report = await self._imported(fetched, target)
+            size = target.stat().st_size
+            await self._check_room(job.guild_id, size)
+            _check_loss(report, order)
+            return await self.loras.add(_new_lora(job, order, fetched, report, size))
+        except UserError:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
+
+    async def _fetched(self, order: LoraOrder, incoming: Path, told: Told) -> FetchedFile:
+        if order.link is not None:
+            return await self.source.fetch(order.link, incoming, keys=SourceKeys(), told=told)
+        path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
+        await asyncio.to_thread(path.write_bytes, data)
+        return FetchedFile(
+            path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
+        )
+
+    async def _imported(self, fetched: FetchedFile, target: Path) -> ImportReport:
+        """Import for the first model that it fits; raises the refusal of the default model."""
+        refusals: list[UserError] = []
+        for base in self.bases:
+            order = Order(
+                source=fetched.path,
+                target=target,
+                model=base.model,
+                configs=base.configs,
+                family=base.facts.family,
+                adapter_config=fetched.adapter_config,
+            )
+            try:
+                return await import_apart(order, ChildLimits())
+            except UserError as refusal:
+                refusals.append(refusal)
+        raise refusals[0]
+
+    async def _check_room(self, guild_id: int, size: int) -> None:
+        used = await self.loras.used_bytes(guild_id)
+        if used + size > self.quota:
+            raise UserError(
+                f"This server's LoRAs take {used / 2**30:.2f} of {self.quota / 2**30:.2f} GB, too much for this one "
+                "as well; remove one with /lora remove."
+            )
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _check_loss(report: ImportReport, order: LoraOrder) -> None:
+    if report.needs_word and not order.accept_loss:
+        raise UserError(
+            f"{report.residual:.1%} of this LoRA would be lost here, or it changes what cannot be served; "
+            "add it again with accept-loss if you want it so."
+        )
+
+
+def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportReport, size: int) -> NewLora:
+    return NewLora(
+        guild_id=job.guild_id,
+        name=order.name or _name(fetched),
+        owner_id=job.member_id,
+        base_family=report.family,
+        key=order.key,
+        size=size,
+        trigger_words=", ".join(fetched.trigger_words or report.trigger_words),
+        story="\n".join(_story(fetched, report)),
+        private=order.private,
+    )
+
+
+def _name(fetched: FetchedFile) -> str:
+    """A name that can stand in a prompt, from what the source calls the file."""
+    words = fetched.title or fetched.file_name.removesuffix(".safetensors")
+    return _UNFIT.sub("-", words.casefold()).strip("-")[:32].strip("-") or "lora"
+
+
+def _story(fetched: FetchedFile, report: ImportReport) -> list[str]:
+    low, high = report.ranks
+    rank = f"rank {low}" if low == high else f"ranks {low} to {high}"
+    lost = f" · {report.residual:.2%} lost" if report.residual else ""
+    return [
+        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)} · {rank}{lost}",
+        f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
+        f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",
+        *([f"From {fetched.page}"] if fetched.page else []),
+        *report.notes,
+    ]

@@ -1,0 +1,99 @@
+"""Jobs that need something made ready before their picture can go to a device."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from pipeline.errors import UserError
+from pipeline.image_request import ImageRequest
+from storage.errors import StorageError
+from storage.job_queue import Beat, Claim, JobQueue, Standing
+from storage.jobs import Cancelled, GiveUp, Job, JobKind, Outcome, Retry
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 2
+_RETRY_SECONDS: Final = 5.0
+_FAULT: Final = "This could not be made ready because of a fault on our side; try again later."
+
+Told = Callable[[int, int | None], None]
+"""Hears how much is done, of how much; None while that is unknown."""
+
+
+class Preparation(Protocol):
+    """What one kind of job needs; begun anew by a later attempt, which finds what an earlier one has recorded."""
+
+    async def __call__(self, job: Job, told: Told) -> ImageRequest:
+        """Make ready; returns the picture to render. Raises UserError where it cannot be."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    claim: Claim
+    percent: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def told(self, done: int, total: int | None) -> None:
+        self.percent = min(100, 100 * done // total) if total else 0
+
+    async def end(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Preparations:
+    """What a worker makes ready beside its devices, a few at a time; a job that waits here takes no device's seat."""
+
+    queue: JobQueue
+    kinds: Mapping[JobKind, Preparation]
+    _running: dict[int, _Running] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    def begin(self, claim: Claim, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
+        """Make the claimed job ready, `then` hand its picture on."""
+        running = _Running(claim=claim)
+        self._running[claim.job.id] = running
+        running.task = asyncio.create_task(self._prepare(running, then))
+
+    def beats(self) -> list[Beat]:
+        """A sign of life for each job, with the percentage that is done."""
+        return [Beat(claim=one.claim, step=one.percent, steps=100) for one in self._running.values()]
+
+    async def hear(self, standings: Mapping[int, Standing]) -> None:
+        """Stop what was cancelled or taken from us."""
+        for running in list(self._running.values()):
+            standing = standings.get(running.claim.job.id, Standing.HELD)
+            if standing is not Standing.HELD:
+                await running.end()
+                if standing is Standing.CANCEL:
+                    await self.queue.settle(running.claim, Cancelled())
+
+    async def stop(self) -> None:
+        """Give every job back, the attempt not counted."""
+        for running in list(self._running.values()):
+            await running.end()
+            await self.queue.release(running.claim)
+
+    async def _prepare(self, running: _Running, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
+        job = running.claim.job
+        try:
+            async with self._turns:
+                request = await self.kinds[job.kind](job, running.told)
+            await then(request)
+        except StorageError:
+            _log.exception("preparing failed", extra=job.log_context())
+            await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+        except UserError as refusal:
+            await self._settle(running, GiveUp(sentence=str(refusal)))
+        except Exception:
+            _log.exception("preparing failed", extra=job.log_context())
+            await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+        finally:
+            self._running.pop(job.id, None)
+
+    async def _settle(self, running: _Running, outcome: Outcome) -> None:
+        await self.queue.settle(running.claim, outcome)

@@ -1,0 +1,191 @@
+"""/lora add from the call to the card: a real queue, a real file, a real import in a child process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+import pipeline
+from handlers.attached_file import AttachedFile
+from handlers.chat_platform import ChatPlatform
+from handlers.delivery import Delivery
+from handlers.lora_adding import Base, LoraAdding
+from handlers.message import Message
+from handlers.preparations import Told
+from handlers.studio import Studio
+from handlers.worker import Worker
+from pipeline.errors import InvalidRequest
+from pipeline.lora_sources.fetched import FetchedFile
+from pipeline.lora_sources.keys import SourceKeys
+from storage.guilds import Guild
+from storage.jobs import Job, JobKind, JobState
+from tests.eventually import eventually
+from tests.fakes import FakeChat, FakeClock, FakeDevice
+from tests.studios import FACTS, CallCommand
+
+POCKET = Path(pipeline.__file__).parent / "pocket"
+LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def lora_bytes() -> bytes:
+    width = 128
+    tensors = {
+        f"{LAYER}.lora_down.weight": torch.full((4, width), 0.01),
+        f"{LAYER}.lora_up.weight": torch.full((width, 4), 0.01),
+    }
+    return save(tensors, metadata={"modelspec.license": "CC0", "modelspec.trigger_phrase": "crayon drawing"})
+
+
+@dataclass(slots=True)
+class FakeSource:
+    """A source that hands over `data`, or waits for ever when it has none."""
+
+    data: bytes | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        (folder / "file.safetensors").write_bytes(self.data or b"a part")
+        told(40, 100)
+        self.begun.set()
+        if self.data is None:
+            await asyncio.Event().wait()
+        return FetchedFile(
+            path=folder / "file.safetensors",
+            size=1,
+            sha256="",
+            file_name="f.safetensors",
+            title="Chalk & Co",
+            page=link,
+        )
+
+
+@asynccontextmanager
+async def working(
+    studio: Studio, folder: Path, source: FakeSource | None = None, quota: int = 2**30
+) -> AsyncIterator[FakeDevice]:
+    stop, device = asyncio.Event(), FakeDevice()
+    adding = LoraAdding(
+        loras=studio.loras, blobs=studio.blobs, source=source or FakeSource(), folder=folder, quota=quota,
+        bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
+    )  # fmt: skip
+    worker = Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),
+        kinds={JobKind.ADD_LORA: adding}, drain_seconds=0.0,
+    )  # fmt: skip
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield device
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def ended(studio: Studio, guild: Guild) -> Job:
+    async def look() -> Job | None:
+        (job, *_) = await studio.queue.guild_jobs(guild.id)
+        return job if job.finished_at is not None else None
+
+    return await eventually(look)
+
+
+async def told(studio: Studio, clock: FakeClock) -> Message:
+    chat = FakeChat()
+    platform: ChatPlatform = chat
+    await Delivery(studio=studio, chat=platform, poster="p", clock=clock).deliver_due()
+    return chat.delivered[-1][1]
+
+
+async def upload(studio: Studio, data: bytes) -> AttachedFile:
+    return AttachedFile(blob=await studio.blobs.put(data), name="Crayon V2.safetensors", size=len(data))
+
+
+async def test_a_file_becomes_a_card_with_a_picture(
+    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Its name from the file's, its picture asked with its trigger words, its file under its own key alone."""
+    await call("lora add", file=await upload(studio, lora_bytes()))
+    async with working(studio, tmp_path) as device:
+        job = await ended(studio, guild)
+    assert job.state is JobState.DONE, job.error
+
+    lora = await studio.loras.get(guild.id, "ada", "crayon-v2")
+    assert lora is not None
+    (render,) = device.submitted
+    assert render.request.prompt == "crayon drawing"
+    assert [use.key for use in render.request.loras] == [lora.key]
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == [f"{lora.key}.safetensors"]
+    assert not list((tmp_path / "incoming").iterdir())
+    card = await told(studio, clock)
+    assert "1 of 1 layers matched" in "\n".join(card.lines)
+    assert "CC0" in "\n".join(card.lines)
+    assert len(card.pictures) == 1
+
+
+async def test_a_refusal_is_one_sentence_and_leaves_nothing(
+    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
+) -> None:
+    """No row, no file."""
+    await call("lora add", file=await upload(studio, b"\x80\x04pickle"))
+    async with working(studio, tmp_path):
+        job = await ended(studio, guild)
+
+    assert (job.state, job.attempt) == (JobState.FAILED, 1)
+    assert "pickle" in "\n".join((await told(studio, clock)).lines)
+    assert await studio.loras.search(guild.id, "ada") == ()
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+async def test_a_full_library_says_so(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:
+    """And what to do."""
+    await call("lora add", link="https://example.org/x")
+    async with working(studio, tmp_path, FakeSource(lora_bytes()), quota=1):
+        job = await ended(studio, guild)
+
+    assert "remove one with /lora remove" in (job.error or "")
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+async def test_cancel_works_while_it_is_fetched(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """With nothing left behind, nor a seat taken on the device meanwhile."""
+    source = FakeSource()
+    message = await call("lora add", link="https://example.org/x")
+    assert message.job_id is not None
+    async with working(studio, tmp_path, source):
+        await source.begun.wait()
+        await studio.queue.cancel(guild.id, message.job_id)
+        job = await ended(studio, guild)
+
+    assert job.state is JobState.CANCELLED
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+async def test_a_stop_gives_it_back_and_the_next_worker_begins_anew(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """The attempt uncounted; two guilds' or members' files are never one."""
+    source = FakeSource()
+    await call("lora add", link="https://example.org/x")
+    async with working(studio, tmp_path, source):
+        await source.begun.wait()
+    async with working(studio, tmp_path, FakeSource(lora_bytes())):
+        job = await ended(studio, guild)
+
+    assert (job.state, job.attempt) == (JobState.DONE, 1)
+    assert await studio.loras.get(guild.id, "ada", "chalk-co") is not None
+
+
+@pytest.mark.parametrize("values", [{}, {"link": "https://example.org/x", "name": "a b"}])
+async def test_what_cannot_be_is_refused_at_once(
+    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, str]
+) -> None:
+    """Before anything is queued."""
+    with pytest.raises(InvalidRequest):
+        await call("lora add", **values)
+    assert await studio.queue.guild_jobs(guild.id) == ()
