@@ -157,6 +157,7 @@ async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
     scheduler.add_job(duties.rescue_jobs, "interval", rescue, seconds=settings.stale_seconds / 2)
     scheduler.add_job(duties.apply_retention, "interval", [database, settings.keep_days], hours=6)
     scheduler.add_job(duties.sweep_blobs, "interval", [database, studio.blobs], hours=1)
+    scheduler.add_job(duties.sweep_loras, "interval", [database, settings.loras], hours=1)
     scheduler.add_job(duties.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
     scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
     scheduler.start()

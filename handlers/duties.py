@@ -1,6 +1,7 @@
 """The periodic duties, each a small function of its own; the bot schedules them."""
 
 import logging
+from pathlib import Path
 from typing import Final
 
 from storage.blob_gc import collect_blobs
@@ -9,6 +10,7 @@ from storage.clicks import Clicks
 from storage.database import Database
 from storage.guilds import GuildStore
 from storage.job_queue import JobQueue
+from storage.lora_files import sweep_lora_files
 from storage.retention import delete_old_jobs
 from storage.saved_calls import SavedCalls
 
@@ -16,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 _DAY: Final = 86_400.0
 _BLOB_GRACE_SECONDS: Final = 3600.0
+_LORA_GRACE_SECONDS: Final = 6 * 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
 _OFFER_SECONDS: Final = 7 * _DAY
 
@@ -36,6 +39,12 @@ async def sweep_blobs(database: Database, blobs: BlobStore) -> None:
     """Delete blobs that nothing refers to."""
     count = await collect_blobs(database, blobs, _BLOB_GRACE_SECONDS)
     _log.info("blob collection deleted %d blobs", count)
+
+
+async def sweep_loras(database: Database, folder: Path) -> None:
+    """Delete the files of LoRAs that were removed, and what broken imports left."""
+    count = await sweep_lora_files(database, folder, _LORA_GRACE_SECONDS)
+    _log.info("deleted %d files of removed LoRAs", count)
 
 
 async def purge_guilds(guilds: GuildStore) -> None:

@@ -11,9 +11,12 @@ import torch
 from safetensors.torch import save
 
 import pipeline
+from handlers.arguments import Arguments
 from handlers.attached_file import AttachedFile
+from handlers.call import Call, Member
 from handlers.chat_platform import ChatPlatform
 from handlers.delivery import Delivery
+from handlers.lora_add import COMMAND as LORA_ADD
 from handlers.lora_adding import Base, LoraAdding
 from handlers.message import Message
 from handlers.preparations import Told
@@ -22,8 +25,9 @@ from handlers.worker import Worker
 from pipeline.errors import InvalidRequest
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
-from storage.guilds import Guild
+from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState
+from storage.replies import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
 from tests.studios import FACTS, CallCommand
@@ -169,7 +173,7 @@ async def test_cancel_works_while_it_is_fetched(
 async def test_a_stop_gives_it_back_and_the_next_worker_begins_anew(
     call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
 ) -> None:
-    """The attempt uncounted; two guilds' or members' files are never one."""
+    """The attempt uncounted, with a whole file in place of the part."""
     source = FakeSource()
     await call("lora add", link="https://example.org/x")
     async with working(studio, tmp_path, source):
@@ -179,6 +183,25 @@ async def test_a_stop_gives_it_back_and_the_next_worker_begins_anew(
 
     assert (job.state, job.attempt) == (JobState.DONE, 1)
     assert await studio.loras.get(guild.id, "ada", "chalk-co") is not None
+
+
+async def test_one_file_in_two_guilds_is_two(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:
+    """Each with a name, a key and a canonical file of its own; neither hears of the other."""
+    file = await upload(studio, lora_bytes())
+    await call("lora add", file=file, name="mine")
+    other = await studio.guilds.ensure(Platform.DISCORD, "2", "Others")
+    address = ReplyAddress(platform=Platform.DISCORD, channel_id="c", user_id="bob")
+    arguments = Arguments.check(LORA_ADD, {"file": file, "name": "mine"})
+    theirs = Call(guild=other, member=Member(id="bob", name="Bob"), arguments=arguments, reply=address)
+    await LORA_ADD.handler(theirs, studio)
+    async with working(studio, tmp_path):
+        assert (await ended(studio, guild)).state is JobState.DONE
+        assert (await ended(studio, other)).state is JobState.DONE
+
+    (one,), (two,) = await studio.loras.search(guild.id, "ada"), await studio.loras.search(other.id, "bob")
+    assert one.key != two.key
+    assert {path.stem for path in tmp_path.glob("*.safetensors")} == {one.key, two.key}
+    assert not (tmp_path / f"{one.key}.safetensors").samefile(tmp_path / f"{two.key}.safetensors")
 
 
 @pytest.mark.parametrize("values", [{}, {"link": "https://example.org/x", "name": "a b"}])
