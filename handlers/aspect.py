@@ -20,10 +20,17 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
     across, down = (int(match[1]), int(match[2])) if match else (0, 0)
     if not (across and down and 1 / MAX_RATIO <= across / down <= MAX_RATIO):
         raise InvalidRequest("aspect", f"aspect '{aspect}' is unclear; write it as 16:9, between 4:1 and 1:4.")
+    return _sized(across / down, native_size)
+
+
+def size_like(width: int, height: int, native_size: int) -> tuple[int, int]:
+    """As `size_for`, for a picture of `width` by `height`; past 4:1 it is cut to that."""
+    return _sized(min(MAX_RATIO, max(1 / MAX_RATIO, width / height)), native_size)
+
+
+def _sized(ratio: float, native_size: int) -> tuple[int, int]:
     grain = min(64, native_size // 8)
-    width = native_size * math.sqrt(across / down)
-    height = native_size * math.sqrt(down / across)
-    return _rounded(width, grain), _rounded(height, grain)
+    return _rounded(native_size * math.sqrt(ratio), grain), _rounded(native_size / math.sqrt(ratio), grain)
 
 
 def _rounded(length: float, grain: int) -> int:

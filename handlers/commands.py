@@ -4,6 +4,8 @@ from typing import Final
 
 from handlers.cancel import COMMAND as CANCEL
 from handlers.command import Command
+from handlers.control import COMMANDS as CONTROL_COMMANDS
+from handlers.edit import COMMAND as EDIT
 from handlers.help import COMMAND as HELP
 from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
@@ -15,6 +17,8 @@ from handlers.settings import COMMAND as SETTINGS
 
 COMMANDS: Final[tuple[Command, ...]] = (
     IMAGINE,
+    EDIT,
+    *CONTROL_COMMANDS,
     QUEUE,
     CANCEL,
     HISTORY,

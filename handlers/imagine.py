@@ -52,6 +52,17 @@ async def imagine(call: Call, studio: Studio) -> Message:
     return await _ask_for_all(call, studio, asked, prompts)
 
 
+async def one_request(call: Call, studio: Studio) -> ImageRequest:
+    """What the caller's options ask for, for commands that begin with a picture; raises InvalidRequest."""
+    facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
+    asked = _request(call.arguments, facts, studio.new_seed())
+    prompts = expand(asked.prompt)
+    if len(prompts) > 1:
+        raise InvalidRequest("prompt", "{a|b} stands for several prompts; over a picture, give one at a time.")
+    check_weights(prompts, asked.negative_prompt)
+    return await with_loras(replace(asked, prompt=prompts[0]), call.arguments.text("lora") or "", call, studio)
+
+
 async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequest:
     """The request with the start image and the controls of an earlier one of the caller's, if it names one."""
     base = call.arguments.integer("base")

@@ -1,0 +1,94 @@
+"""/edit: a picture drawn over another one, wholly or where a mask allows it, with or without a control."""
+
+from dataclasses import replace
+from typing import Final
+
+from handlers.arguments import Arguments
+from handlers.aspect import size_like
+from handlers.call import Call
+from handlers.command import Command, Option, OptionKind
+from handlers.handed_picture import HandedPicture, handed_picture
+from handlers.imagine import COMMAND as IMAGINE
+from handlers.imagine import one_request, submit
+from handlers.message import Message
+from handlers.permissions import check_permission
+from handlers.studio import Studio
+from pipeline.control_kind import ControlKind
+from pipeline.control_use import MAX_CONTROL_SCALE, ControlUse
+from pipeline.errors import InvalidRequest
+from pipeline.start_image import MAX_FEATHER, MAX_PADDING, StartImage
+
+_SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "scheduler", "model", "private")
+
+SHARED_OPTIONS: Final = tuple(option for option in IMAGINE.options if option.name in _SHARED)
+"""What a command that begins with a picture takes over from /imagine."""
+
+
+async def edit(call: Call, studio: Studio) -> Message:
+    """Queue the picture that is to come of the one that the member handed over."""
+    check_permission(call, COMMAND.name)
+    picture = await handed_picture(call, "image", studio)
+    assert picture is not None, "the option is required"
+    mask, control = await handed_picture(call, "mask", studio), await handed_picture(call, "control-image", studio)
+    request = await one_request(call, studio)
+    width, height = size_like(*picture.size, studio.model(request.model).width)
+    start = _start(call.arguments, picture, mask.key if mask else picture.hole)
+    controls = _controls(call.arguments, control or picture)
+    return await submit(call, studio, replace(request, width=width, height=height, start=start, controls=controls))
+
+
+def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartImage:
+    strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
+    if mask is None and padding is not None:
+        raise InvalidRequest("padding", "padding is for a mask; attach one, or a picture with a transparent part.")
+    usual = StartImage(picture=picture.key)
+    return StartImage(
+        picture=picture.key,
+        # What a mask marks is to be another thing; a whole picture is to be recognised.
+        strength=strength if strength is not None else usual.strength if mask is None else 1.0,
+        mask=mask,
+        feather=usual.feather if feather is None else feather,
+        padding=padding,
+    )
+
+
+def _controls(given: Arguments, picture: HandedPicture) -> tuple[ControlUse, ...]:
+    kind, scale = given.text("control"), given.number("control-scale")
+    if kind is None:
+        return ()
+    return (ControlUse(kind=ControlKind(kind), picture=picture.key, scale=1.0 if scale is None else scale),)
+
+
+COMMAND: Final = Command(
+    name="edit",
+    help="Draw over a picture, wholly or in a part",
+    example="/edit a fox in the snow --image fox.png --strength 0.6",
+    handler=edit,
+    options=(
+        Option(name="prompt", help="What the picture shows then", required=True, rest=True),
+        Option(name="image", help="The picture to begin with", kind=OptionKind.FILE, required=True),
+        Option(name="strength", help="How much changes", kind=OptionKind.NUMBER, low=0.05, high=1),
+        Option(name="mask", help="White where it may change", kind=OptionKind.FILE),
+        Option(name="feather", help="Softness of the mask's edge", kind=OptionKind.INTEGER, low=0, high=MAX_FEATHER),
+        Option(
+            name="padding",
+            help="Draw the mask alone with so much around it, in full size",
+            kind=OptionKind.INTEGER,
+            low=0,
+            high=MAX_PADDING,
+        ),
+        Option(
+            name="control",
+            help="What else is kept",
+            kind=OptionKind.CHOICE,
+            choices=tuple(kind.value for kind in ControlKind),
+        ),
+        Option(name="control-image", help="Kept of this picture instead", kind=OptionKind.FILE),
+        Option(name="control-scale", help="How much", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
+        *SHARED_OPTIONS,
+    ),
+    notes=(
+        "Without a mask, the transparent part of the picture is one",
+        "Everywhere outside the mask the picture stays as it is",
+    ),
+)
