@@ -18,7 +18,7 @@ from pipeline.control_use import MAX_CONTROL_SCALE, ControlUse
 from pipeline.errors import InvalidRequest
 from pipeline.start_image import MAX_FEATHER, MAX_PADDING, StartImage
 
-_SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "scheduler", "model", "private")
+_SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "model", "private")
 
 SHARED_OPTIONS: Final = tuple(option for option in IMAGINE.options if option.name in _SHARED)
 """What a command that begins with a picture takes over from /imagine."""
