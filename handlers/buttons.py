@@ -182,7 +182,8 @@ async def _upscale(job: Job, index: int, call: Call, studio: Studio) -> Message:
     picture = next((picture for picture in pictures if picture.index == index), None)
     if picture is None:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
-    return await submit(call, studio, upscaled(read_request(job.payload).pictures()[index], picture))
+    request = read_request(job.payload).pictures()[index]
+    return await submit(call, studio, upscaled(request, picture, studio.model(request.model)))
 
 
 async def _save(job: Job, _index: int, _call: Call, studio: Studio) -> SendDirect:

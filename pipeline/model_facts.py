@@ -23,7 +23,8 @@ class ModelFacts:
     """What a person or a program needs to know of a model before it is loaded.
 
     `width` and `height` are the native size in pixels; `steps`, `guidance_scale` and `scheduler` are what a request
-    that names none should use; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
+    that names none should use; `upscale_strength` is how much of an enlarged picture a second pass draws anew without
+    losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
     `parameters` is the number of weights of all parts.
     """
 
@@ -37,6 +38,7 @@ class ModelFacts:
     max_pixels: int
     hash: str
     parameters: int
+    upscale_strength: float = 0.35
 
     def check(self, request: ImageRequest) -> None:
         """Raise InvalidRequest if `request` asks for a larger picture than this model can draw."""
@@ -149,7 +151,7 @@ def _facts(name: str, family: ModelFamily, files: list[Path], *, side: int) -> M
 
 
 def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
-    """The facts with the defaults that a model states in its own `limner.json`: steps, guidance_scale, scheduler."""
+    """The facts with the defaults that a model states in its own `limner.json`, by their names here."""
     if not path.exists():
         return facts
     own = read_json(path)
@@ -158,4 +160,5 @@ def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
         steps=int(str(own.get("steps", facts.steps))),
         guidance_scale=float(str(own.get("guidance_scale", facts.guidance_scale))),
         scheduler=Scheduler.parse(str(own.get("scheduler", facts.scheduler))),
+        upscale_strength=float(str(own.get("upscale_strength", facts.upscale_strength))),
     )

@@ -1,5 +1,7 @@
 """Buttons, their ids and what a click does, on every platform alike."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,7 +150,8 @@ async def test_an_upscaled_picture_is_drawn_again_over_itself(
     sqlite: Database, studio: Studio, guild: Guild, call: CallCommand
 ) -> None:
     """At twice its size, with its own prompt and seed; the picture it begins with is kept as long as the new job."""
-    job_id = await _done(studio, call, count=2, seed=9)
+    job_id = await _done(studio, call, count=2, seed=9, steps=49)
+    studio = replace(studio, models=(replace(studio.models[0], upscale_strength=0.01),))
 
     message = await press(_press(Verb.UPSCALE, job_id, 1), _caller(guild), studio)
 
@@ -158,7 +161,7 @@ async def test_an_upscaled_picture_is_drawn_again_over_itself(
     request = read_request(job.payload)
     second = (await studio.queue.pictures(guild.id, job_id))[1]
     assert (request.prompt, request.seed, request.count) == ("red fox", 10, 1)
-    assert (request.width, request.height) == (256, 256)
+    assert (request.width, request.height, request.steps_made) == (256, 256, 1)
     assert request.picture_keys == (second.blob,)
     await studio.members.delete_job(guild.id, job_id)
     await collect_blobs(sqlite, studio.blobs, grace_seconds=-60)

@@ -87,11 +87,12 @@ def change(path: Path, **fields: object) -> None:
 
 def test_a_model_states_its_own_defaults(copy: Path) -> None:
     """In `limner.json`, so that a few-step model is asked for few steps."""
-    (copy / "limner.json").write_text('{"steps": 6, "guidance_scale": 1.5, "scheduler": "lcm"}')
+    (copy / "limner.json").write_text('{"steps": 6, "guidance_scale": 1.5, "scheduler": "lcm", "upscale_strength": 0.2}')
 
     facts = ModelSource.parse(str(copy)).facts()
 
     assert (facts.steps, facts.guidance_scale, facts.scheduler) == (6, 1.5, Scheduler.LCM)
+    assert facts.upscale_strength == 0.2
 
 
 def test_half_precision_shards_and_old_names_load(copy: Path) -> None:
