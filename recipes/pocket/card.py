@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recipes.pocket.control_evaluation import TOLERANCE, ControlScore
 from recipes.pocket.evaluation import Score
 from recipes.pocket.sampling import GUIDANCE, STEPS
 
@@ -45,10 +46,10 @@ _ASPECTS = {
 }
 
 
-def write_card(folder: Path, figures: dict[str, Score]) -> None:
+def write_card(folder: Path, figures: dict[str, Score], control: ControlScore) -> None:
     """Writes the folder's `README.md` from the template."""
     text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in _values(folder, figures).items():
+    for name, value in (_values(folder, figures) | _control_values(control)).items():
         text = text.replace("{{" + name + "}}", value)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
@@ -62,6 +63,15 @@ def _values(folder: Path, figures: dict[str, Score]) -> dict[str, str]:
         "steps": str(STEPS),
         "guidance": str(GUIDANCE),
         "samples": "\n".join(f"{row + 1}. {', '.join(f'`{prompt}`' for prompt in part)}" for row, part in _rows()),
+    }
+
+
+def _control_values(control: ControlScore) -> dict[str, str]:
+    return {
+        "pairs": str(control.pairs),
+        "controlled": f"{control.with_control:.2f}",
+        "uncontrolled": f"{control.without:.2f}",
+        "tolerance": str(TOLERANCE),
     }
 
 
@@ -82,7 +92,7 @@ def size_table(folder: Path) -> str:
     """The weights' sizes as a Markdown table."""
     rows = ["| part | parameters | MB |", "|---|---|---|"]
     total = 0
-    for weights in sorted(folder.glob("*/*.safetensors")):
+    for weights in sorted(folder.rglob("*.safetensors")):
         size = weights.stat().st_size
         total += size
         # Two bytes a number; what the file's header takes is lost in the rounding.

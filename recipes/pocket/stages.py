@@ -259,4 +259,5 @@ class Recipe:
         """Draws the sheet of samples and writes the model card."""
         shown = render(export.load(self.shipped), card.SAMPLES, seed=0)
         write_sheet(shown, columns=card.COLUMNS, path=self.samples_file)
-        card.write_card(self.shipped, figures.recorded(self.figures_file))
+        control = control_evaluation.ControlScore(**json.loads(self.control_figures_file.read_text(encoding="utf-8")))
+        card.write_card(self.shipped, figures.recorded(self.figures_file), control)

@@ -87,7 +87,8 @@ def change(path: Path, **fields: object) -> None:
 
 def test_a_model_states_its_own_defaults(copy: Path) -> None:
     """In `limner.json`, so that a few-step model is asked for few steps."""
-    (copy / "limner.json").write_text('{"steps": 6, "guidance_scale": 1.5, "scheduler": "lcm", "upscale_strength": 0.2}')
+    own = {"steps": 6, "guidance_scale": 1.5, "scheduler": "lcm", "upscale_strength": 0.2}
+    (copy / "limner.json").write_text(json.dumps(own))
 
     facts = ModelSource.parse(str(copy)).facts()
 

@@ -1,12 +1,14 @@
 """The whole recipe on a model that is smaller still."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import ControlNetModel
 
-from recipes.pocket import sampling, unet_training
+from recipes.pocket import control_evaluation, control_training, sampling, unet_training
 from recipes.pocket.architecture import Sizes
 from recipes.pocket.run_folder import RunFolder, read, write
 from recipes.pocket.scenes import concepts
@@ -26,6 +28,8 @@ class Killed(Exception):
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.setattr(unet_training, "SHOWN", ["ant"])
     monkeypatch.setattr(sampling, "STEPS", 2)
+    monkeypatch.setattr(control_evaluation, "STEPS", 2)
+    monkeypatch.setattr(control_evaluation, "PAIRS", 2)
     folder = RunFolder(root=tmp_path / "run")
     generator = torch.Generator().manual_seed(0)
     write(torch.randint(256, (4, 3, 4, 128, 128), dtype=torch.uint8, generator=generator), folder.sprites)
@@ -43,6 +47,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
         whole_plan=SHORT,
         decoder_plan=SHORT,
         unet_plan=SAVED_OFTEN,
+        control_plan=SHORT,
+        control_figures_file=tmp_path / "control.json",
     )
 
 
@@ -75,6 +81,10 @@ def test_recipe_runs_resumes_exactly_and_starts_again_from_what_it_shipped(
     recipe.decoder()
     recipe.judge()
     recipe.export()
+    recipe.control()
+    recipe.evaluate_control()
+    assert json.loads(recipe.control_figures_file.read_text())["pairs"] == 2
+    assert ControlNetModel.from_pretrained(recipe.shipped / "controls" / control_training.FOLDER)
     lost = RunFolder(root=recipe.folder.root.with_name("lost"))
     again = Recipe(
         folder=lost, concepts=recipe.concepts, shipped=recipe.shipped, shipped_judge=recipe.shipped_judge, sizes=TINY
