@@ -90,6 +90,8 @@ def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
         models=settings.models,
         device=name,
         loras=settings.loras,
+        controls=settings.controls,
+        control_bytes=_bytes(settings.control_memory_gb),
         park_every=PARK_EVERY,
         host_lora_bytes=_bytes(settings.lora_host_memory_gb),
         device_lora_bytes=_bytes(settings.lora_device_memory_gb),

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     lora_quota_gb: float = Field(default=10.0, gt=0, alias="LIMNER_LORA_QUOTA_GB")
     """How much of the disk the LoRAs of one guild may take."""
 
+    control_memory_gb: float = Field(default=6.0, gt=0, alias="LIMNER_CONTROL_MEMORY_GB")
+    """How much of a device's own memory holds ControlNets, for each model."""
+
     calibration_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_CALIBRATION_SECONDS")
     """How long `limner serve` may measure a device's steps at its first start with a model; 0 for not at all."""
 
@@ -138,6 +141,11 @@ class Settings(BaseSettings):
     def loras(self) -> Path:
         """The folder of the guilds' LoRAs, in their canonical form."""
         return self.data / "loras"
+
+    @property
+    def controls(self) -> Path:
+        """The ControlNets, as `<base>/<kind>/`."""
+        return self.data / "controls"
 
     @property
     def blobs(self) -> Path:
