@@ -7,10 +7,11 @@ from handlers.arguments import Arguments
 from handlers.aspect import size_like
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
-from handlers.handed_picture import HandedPicture, handed_picture
+from handlers.handed_picture import HandedPicture, handed_picture, with_more_around
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.imagine import one_request, submit
 from handlers.message import Message
+from handlers.outpainting import MAX_AMOUNT, Direction
 from handlers.permissions import check_permission
 from handlers.studio import Studio
 from pipeline.control_kind import ControlKind
@@ -29,10 +30,12 @@ async def edit(call: Call, studio: Studio) -> Message:
     check_permission(call, COMMAND.name)
     picture = await handed_picture(call, "image", studio)
     assert picture is not None, "the option is required"
+    if (direction := call.arguments.text("outpaint")) is not None:
+        picture = await with_more_around(picture, Direction(direction), call.arguments.integer("amount") or 25, studio)
     mask, control = await handed_picture(call, "mask", studio), await handed_picture(call, "control-image", studio)
     request = await one_request(call, studio)
     width, height = size_like(*picture.size, studio.model(request.model).width)
-    start = _start(call.arguments, picture, mask.key if mask else picture.hole)
+    start = _start(call.arguments, picture, mask.key if mask else picture.mask)
     controls = _controls(call.arguments, control or picture)
     return await submit(call, studio, replace(request, width=width, height=height, start=start, controls=controls))
 
@@ -77,6 +80,13 @@ COMMAND: Final = Command(
             low=0,
             high=MAX_PADDING,
         ),
+        Option(
+            name="outpaint",
+            help="Draw more on this side",
+            kind=OptionKind.CHOICE,
+            choices=tuple(direction.value for direction in Direction),
+        ),
+        Option(name="amount", help="How much more, in percent", kind=OptionKind.INTEGER, low=5, high=MAX_AMOUNT),
         Option(
             name="control",
             help="What else is kept",

@@ -4,20 +4,21 @@ import asyncio
 import io
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from handlers.call import Call
+from handlers.outpainting import Direction, widened
 from handlers.studio import Studio
-from pipeline.picture_input import InputPicture, read_picture
+from pipeline.picture_input import read_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedPicture:
-    """`key` finds its plain PNG in the blob store; `hole` is the key of a mask, white where it is transparent."""
+    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new."""
 
     key: str
     size: tuple[int, int]
-    hole: str | None
+    mask: str | None
 
 
 async def handed_picture(call: Call, option: str, studio: Studio) -> HandedPicture | None:
@@ -27,13 +28,18 @@ async def handed_picture(call: Call, option: str, studio: Studio) -> HandedPictu
         return None
     data = await studio.blobs.get(file.blob)
     picture = await asyncio.to_thread(read_picture, data, option)
-    hole = None if picture.alpha is None else await _keep(_inverted(picture), studio)
-    return HandedPicture(key=await _keep(picture.rgb, studio), size=picture.size, hole=hole)
+    return await _handed(picture.rgb, None if picture.alpha is None else ImageOps.invert(picture.alpha), studio)
 
 
-def _inverted(picture: InputPicture) -> Image.Image:
-    assert picture.alpha is not None, "only a transparent picture has a hole"
-    return picture.alpha.point(lambda level: 255 - level)
+async def with_more_around(picture: HandedPicture, direction: Direction, amount: int, studio: Studio) -> HandedPicture:
+    """The picture on a canvas `amount` percent larger towards `direction`, what is new being its mask."""
+    inner = await asyncio.to_thread(read_picture, await studio.blobs.get(picture.key))
+    return await _handed(*await asyncio.to_thread(widened, inner.rgb, direction, amount), studio)
+
+
+async def _handed(picture: Image.Image, mask: Image.Image | None, studio: Studio) -> HandedPicture:
+    kept = None if mask is None else await _keep(mask, studio)
+    return HandedPicture(key=await _keep(picture, studio), size=picture.size, mask=kept)
 
 
 async def _keep(picture: Image.Image, studio: Studio) -> str:

@@ -70,6 +70,40 @@ async def test_a_mask_lets_all_of_its_part_change(studio: Studio, guild: Guild, 
     assert (hole.getpixel((50, 50)), hole.getpixel((150, 50))) == ((255,) * 3, (0,) * 3)
 
 
+@pytest.mark.parametrize(
+    ("direction", "size", "new", "old"),
+    [
+        ("right", (600, 200), (500, 100), (100, 100)),
+        ("left", (600, 200), (100, 100), (500, 100)),
+        ("up", (400, 300), (200, 50), (200, 250)),
+        ("down", (400, 300), (200, 250), (200, 50)),
+        ("all", (600, 300), (10, 10), (300, 150)),
+    ],
+)
+async def test_more_is_drawn_around_a_picture(
+    studio: Studio,
+    guild: Guild,
+    call: CallCommand,
+    direction: str,
+    size: tuple[int, int],
+    new: tuple[int, int],
+    old: tuple[int, int],
+) -> None:
+    """On that side alone; what was there stays, but for a seam that is drawn again."""
+    image = await attached(studio, photo())
+
+    request = await queued(studio, guild, await call("edit", prompt="fox", image=image, outpaint=direction, amount=50))
+
+    assert request.start is not None
+    canvas, mask = [
+        read_picture(await studio.blobs.get(key)).rgb for key in (request.start.picture, request.start.mask or "")
+    ]
+    assert canvas.size == mask.size == size
+    assert (mask.getpixel(new), mask.getpixel(old)) == ((255,) * 3, (0,) * 3)
+    assert request.start.strength == 1.0
+    assert (request.width > request.height) == (size[0] > size[1])
+
+
 async def test_an_edit_may_keep_a_control_as_well(studio: Studio, guild: Guild, call: CallCommand) -> None:
     """Of the picture itself or of another one; all of them are kept with the job."""
     image, other = await attached(studio, photo()), await attached(studio, photo((64, 64)))

@@ -1,0 +1,59 @@
+"""A picture with more around it: its canvas grows to one side or all, and what is new is to be drawn."""
+
+from enum import StrEnum
+from typing import Final
+
+from PIL import Image
+
+MAX_AMOUNT: Final = 100
+"""In percent of the side that grows."""
+
+_OVERLAP: Final = 1 / 16
+"""So much of the old picture's edge, in parts of its side, is drawn again, so that no seam shows."""
+
+
+class Direction(StrEnum):
+    """Where a picture grows; the value is what a member types."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    UP = "up"
+    DOWN = "down"
+    ALL = "all"
+
+
+def widened(picture: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
+    """`picture` (RGB) on a canvas `amount` percent larger towards `direction`, and its mask (L), white where new.
+
+    What is new shows the picture stretched, so that strengths below 1 have its colours to begin with.
+    """
+    left, upper, right, lower = _margins(picture.size, direction, amount)
+    size = (picture.width + left + right, picture.height + upper + lower)
+    canvas = picture.resize(size)
+    canvas.paste(picture, (left, upper))
+    mask = Image.new("L", size, 255)
+    overlap = [round(side * _OVERLAP) for side in picture.size]
+    kept = (
+        left + (overlap[0] if left else 0),
+        upper + (overlap[1] if upper else 0),
+        left + picture.width - (overlap[0] if right else 0),
+        upper + picture.height - (overlap[1] if lower else 0),
+    )
+    mask.paste(0, kept)
+    return canvas, mask
+
+
+def _margins(size: tuple[int, int], direction: Direction, amount: int) -> tuple[int, int, int, int]:
+    """How many pixels are new on the left, above, on the right and below."""
+    across, down = (max(1, side * amount // 100) for side in size)
+    match direction:
+        case Direction.LEFT:
+            return across, 0, 0, 0
+        case Direction.RIGHT:
+            return 0, 0, across, 0
+        case Direction.UP:
+            return 0, down, 0, 0
+        case Direction.DOWN:
+            return 0, 0, 0, down
+        case Direction.ALL:
+            return across // 2 or 1, down // 2 or 1, across // 2 or 1, down // 2 or 1
