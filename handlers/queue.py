@@ -1,41 +1,77 @@
-"""/queue: what waits and renders, whose turn comes when."""
+"""/queue: what waits and renders, one's own and the guild's, and whose turn comes when."""
 
 from typing import Final
 
 from handlers.call import Call
-from handlers.command import Command
+from handlers.command import Command, Option, OptionKind
 from handlers.job_messages import progress_words, seconds_words
 from handlers.job_title import job_title
-from handlers.message import Message
+from handlers.message import Button, Message, Verb
 from handlers.studio import Studio
 from storage.jobs import OPEN_STATES, Job, JobState
+from storage.replies import Reply
 
-_SHOWN: Final = 10
+_PAGE: Final = 10
 _PROMPT_LENGTH: Final = 60
 
 
 async def queue(call: Call, studio: Studio) -> Message:
-    """The caller's open jobs with their places, and how busy the guild is."""
-    mine = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=_SHOWN)
-    everyone = await studio.queue.guild_jobs(call.guild.id, states=OPEN_STATES, limit=100)
-    lines = [await _line(call, studio, job) for job in mine]
-    others = len(everyone) - sum(job.member_id == call.member.id for job in everyone)
+    """The caller's open jobs, then the other members' a page at a time, each with its place."""
+    after = call.arguments.integer("after")
+    mine: tuple[Job, ...] = ()
+    if after is None:
+        mine = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=_PAGE)
+    found = await studio.outbox.open_in_guild(call.guild.platform, call.guild.id, after or 0, _PAGE + 1)
+    page = found[:_PAGE]
+    others = [reply for reply in page if reply.job.member_id != call.member.id]
+    lines = [f"{job.id}: {_shortened(job_title(job))}{await _standing(call, studio, job)}" for job in mine]
     if others:
-        lines.append(f"{others} of other members.")
-    headline = "Your pictures on the way:" if mine else "Nothing of yours is waiting."
-    return Message(headline=headline, lines=tuple(lines), private=True)
+        lines.append("Of others:")
+    lines += [f"{reply.job.id}: {_told(reply, call)}{await _standing(call, studio, reply.job)}" for reply in others]
+    return Message(
+        headline=_headline(after, bool(mine)),
+        lines=tuple(lines),
+        buttons=((await _more(call, studio, page[-1].job.id),),) if len(found) > _PAGE else (),
+        private=True,
+    )
 
 
-async def _line(call: Call, studio: Studio, job: Job) -> str:
-    prompt = job_title(job)
-    if len(prompt) > _PROMPT_LENGTH:
-        prompt = prompt[: _PROMPT_LENGTH - 1] + "…"
+def _headline(after: int | None, has_own: bool) -> str:
+    if after is not None:
+        return f"On the way after {after}:"
+    return "Your pictures on the way:" if has_own else "Nothing of yours is waiting."
+
+
+def _told(reply: Reply, call: Call) -> str:
+    """Another member's job: its words only where the caller could have read them, in the open and in this channel."""
+    asked = reply.address
+    here = (asked.channel_id, asked.thread_id) == (call.reply.channel_id, call.reply.thread_id)
+    if asked.private or not here:
+        return "private" if asked.private else "asked elsewhere"
+    return f"{reply.job.member_name}: {_shortened(job_title(reply.job))}"
+
+
+def _shortened(prompt: str) -> str:
+    return prompt if len(prompt) <= _PROMPT_LENGTH else prompt[: _PROMPT_LENGTH - 1] + "…"
+
+
+async def _standing(call: Call, studio: Studio, job: Job) -> str:
     if job.state is JobState.RUNNING:
-        return f"{job.id}: {prompt} · {progress_words(job)}" if job.steps else f"{job.id}: {prompt} · starting"
+        return f" · {progress_words(job)}" if job.steps else " · starting"
     place = await studio.queue.place(call.guild.id, job.id)
-    if place is None:
-        return f"{job.id}: {prompt}"
-    return f"{job.id}: {prompt} · {place.before} before it, {seconds_words(place.seconds)}"
+    return "" if place is None else f" · {place.before} before it, {seconds_words(place.seconds)}"
 
 
-COMMAND: Final = Command(name="queue", help="What waits and renders", example="/queue", handler=queue, private=True)
+async def _more(call: Call, studio: Studio, after: int) -> Button:
+    further = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {"after": str(after)})
+    return Button(verb=Verb.CALL, target=further, label="More")
+
+
+COMMAND: Final = Command(
+    name="queue",
+    help="What waits and renders",
+    example="/queue",
+    handler=queue,
+    private=True,
+    options=(Option(name="after", help="Only jobs after this number", kind=OptionKind.INTEGER, low=1),),
+)

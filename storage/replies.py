@@ -109,6 +109,13 @@ class Outbox:
                 found += [_reply_of(row) for row in rows]
         return found
 
+    async def open_in_guild(self, platform: Platform, guild_id: int, after: int, limit: int) -> list[Reply]:
+        """Up to `limit` replies of the guild whose jobs are not final, of ids above `after`, oldest first."""
+        where = _open(platform), replies.c.due_at.is_(None), jobs.c.guild_id == guild_id, jobs.c.id > after
+        async with self._database.read() as connection:
+            rows = await connection.execute(_REPLIES.where(*where).order_by(jobs.c.id).limit(limit))
+            return [_reply_of(row) for row in rows]
+
     async def set_message(self, job_id: int, message_id: str) -> None:
         """Remembers the status message that shows a job's progress."""
         async with self._database.write() as connection:

@@ -35,6 +35,7 @@ NAMES: Final[dict[str, tuple[str, str, str, str, str]]] = {
     "job": ("auftrag", "tâche", "trabajo", "ジョブ", "tarefa"),
     "search": ("suche", "recherche", "buscar", "検索", "busca"),
     "before": ("vor", "avant", "antes", "以前", "antes"),
+    "after": ("nach", "après", "después", "以降", "depois"),
     "command": ("befehl", "commande", "comando", "コマンド", "comando"),
     "what": ("was", "quoi", "qué", "操作", "ação"),
     "show": ("zeige", "montrer", "mostrar", "表示", "mostrar"),
@@ -121,6 +122,10 @@ SENTENCES: Final[dict[str, tuple[str, str, str, str, str]]] = {
     "Only jobs before this number": (
         "Nur Aufträge vor dieser Nummer", "Seulement les tâches avant ce numéro",
         "Solo trabajos anteriores a este número", "この番号より前のジョブだけ", "Só tarefas antes deste número",
+    ),
+    "Only jobs after this number": (
+        "Nur Aufträge nach dieser Nummer", "Seulement les tâches après ce numéro",
+        "Solo trabajos posteriores a este número", "この番号より後のジョブだけ", "Só tarefas depois deste número",
     ),
     "What you can do here": (
         "Was du hier tun kannst", "Ce que vous pouvez faire ici", "Lo que puedes hacer aquí", "ここでできること",

@@ -123,18 +123,6 @@ async def test_cancel_stops_what_is_ones_own(studio: Studio, guild: Guild, call:
         await call("cancel")
 
 
-async def test_queue_lists_ones_own_and_counts_the_rest(call: CallCommand) -> None:
-    """Other members' prompts are not shown."""
-    await call("imagine", prompt="a secret", member="bob")
-    await call("imagine", prompt="fox")
-
-    lines = (await call("queue")).lines
-
-    assert lines[0].startswith("2: fox · ")
-    assert lines[-1] == "1 of other members."
-    assert "secret" not in " ".join(lines)
-
-
 async def test_help_names_every_command_and_explains_each(studio: Studio, call: CallCommand) -> None:
     """`/help imagine` shows every option with its range."""
     overview = (await call("help", admin=True)).lines
