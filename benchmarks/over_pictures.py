@@ -1,7 +1,8 @@
-"""What controls, start images and masks do to pocket's pictures: `python -m benchmarks.over_pictures`, over 200 of them.
+"""What controls, starts and masks do to pocket's pictures: `python -m benchmarks.over_pictures`, over 200 of them.
 
 Every figure comes from the engine itself: a picture from noise, then the same words with the edges of a drawing, over a
-picture at two strengths, and under a mask. The drawings are pictures of pocket's own, of other words.
+picture at two strengths, and under a mask. The drawings are pictures of pocket's own, of the same words and another
+seed, mirrored, turned, made smaller and moved.
 """
 
 import io
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.annotators import control_map
 from pipeline.control_kind import ControlKind
@@ -36,7 +37,7 @@ def main() -> None:
     """Print the table."""
     dice = random.Random(0)  # noqa: S311  the same prompts every time
     plain = [_request(dice, seed) for seed in range(PAIRS)]
-    drawings = list(rendered(replace(_request(dice, seed), seed=10_000 + seed) for seed in range(PAIRS)))
+    drawings = [_moved(drawn, dice) for drawn in rendered(replace(one, seed=10_000 + one.seed) for one in plain)]
     print("| over 200 pictures of pocket | measured | wanted |\n|---|---|---|")
     _controls(plain, drawings)
     _strengths(plain, drawings)
@@ -108,6 +109,17 @@ def _request(dice: random.Random, seed: int) -> ImageRequest:
         seed=seed,
         model="pocket",
     )
+
+
+def _moved(png: bytes, dice: random.Random) -> bytes:
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    behind = picture.getpixel((2, 2))
+    small = ImageOps.mirror(picture).resize((round(SIDE * dice.uniform(0.6, 1)),) * 2)
+    whole = Image.new("RGB", picture.size, behind)  # type: ignore[arg-type]  # an RGB picture's pixel is a colour
+    whole.paste(small, tuple(dice.randint(0, SIDE - side) for side in small.size))  # type: ignore[arg-type]  # two
+    file = io.BytesIO()
+    whole.rotate(dice.uniform(-25, 25), fillcolor=behind).save(file, "PNG")
+    return file.getvalue()
 
 
 def _edges(png: bytes) -> Image.Image:

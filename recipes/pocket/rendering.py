@@ -17,7 +17,7 @@ from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept, Scene
 SIZE = 128
 MARGIN = 10
 
-_BACKGROUND_COLOURS = torch.tensor(list(BACKGROUNDS.values()), dtype=torch.float32) / 255
+BACKGROUND_COLOURS = torch.tensor(list(BACKGROUNDS.values()), dtype=torch.float32) / 255
 
 
 def download_icons(folder: Path) -> None:
@@ -66,4 +66,4 @@ def on_colour(sprites: Tensor, colours: Tensor) -> Tensor:
 def pictures(sprites: Tensor, batch: list[Scene]) -> Tensor:
     """The scenes as float pictures from -1 to 1."""
     chosen = sprites[[scene.concept for scene in batch], [scene.style for scene in batch]]
-    return on_colour(chosen, _BACKGROUND_COLOURS[[scene.background for scene in batch]])
+    return on_colour(chosen, BACKGROUND_COLOURS[[scene.background for scene in batch]])

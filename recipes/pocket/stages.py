@@ -180,20 +180,17 @@ class Recipe:
         if self.folder.start.exists():
             unet.load_state_dict(read(self.folder.start))
         training = Training(unet, self.unet_plan, self.folder.checkpoint("unet"))
-        lessons = self._lessons(unet)
-        unet = training.run(
-            lambda generator: unet_training.loss(training.model, lessons, self.unet_plan.batch, generator),
-            on_save=self._show_unet,
-        )
-        write(unet.state_dict(), self.folder.finished("unet"))
-
-    def _lessons(self, unet: UNet2DConditionModel) -> unet_training.Lessons:
-        return unet_training.Lessons(
+        lessons = unet_training.Lessons(
             scenes=self.seen_scenes,
             latents=read(self.folder.latents),
             concepts=self.concepts,
             reader=CaptionReader(self.load_pipeline(unet)),
         )
+        unet = training.run(
+            lambda generator: unet_training.loss(training.model, lessons, self.unet_plan.batch, generator),
+            on_save=self._show_unet,
+        )
+        write(unet.state_dict(), self.folder.finished("unet"))
 
     def _show_unet(self, unet: nn.Module) -> None:
         shown = render(self.load_pipeline(unet), unet_training.SHOWN, seed=0)
@@ -204,10 +201,16 @@ class Recipe:
         unet = self.load_unet().requires_grad_(requires_grad=False)
         net = control_training.build_control(unet).to(memory_format=torch.channels_last)
         training = Training(net, self.control_plan, self.folder.checkpoint("control"))
-        lessons = self._lessons(unet)
-        taught = control_training.ControlLessons(lessons=lessons, unet=unet, sprites=self.sprites)
+        lessons = control_training.ControlLessons(
+            scenes=self.seen_scenes,
+            concepts=self.concepts,
+            sprites=self.sprites,
+            unet=unet,
+            vae=self.load_vae().requires_grad_(requires_grad=False),
+            reader=CaptionReader(self.load_pipeline(unet)),
+        )
         net = training.run(
-            lambda generator: control_training.loss(training.model, taught, self.control_plan.batch, generator),
+            lambda generator: control_training.loss(training.model, lessons, self.control_plan.batch, generator),
             on_save=lambda _: None,
         )
         export.save_control(net, self.shipped / "controls" / control_training.FOLDER)

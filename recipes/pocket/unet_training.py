@@ -52,9 +52,8 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A random batch as a denoiser sees it: `rows` of the lessons, noisy at `steps`, and the right answer."""
+    """A batch as a denoiser sees it: noisy at `steps`, with its words, and the right answer."""
 
-    rows: list[int]
     words: Conditioning
     noisy: Tensor
     steps: Tensor
@@ -73,14 +72,17 @@ class Question:
 def question(lessons: Lessons, batch: int, generator: torch.Generator) -> Question:
     """A random batch at noise levels of every strength."""
     rows = torch.randint(len(lessons.scenes), (batch,), generator=generator)
-    words = lessons.reader.read(_captions(lessons, rows.tolist(), generator))
-    clean = lessons.latents[rows].float()
+    captions = _captions(lessons, rows.tolist(), generator)
+    return question_about(lessons.latents[rows].float(), lessons.reader.read(captions), generator)
+
+
+def question_about(clean: Tensor, words: Conditioning, generator: torch.Generator) -> Question:
+    """A batch of clean latents and their words, at noise levels of every strength."""
     noise = torch.randn(clean.shape, generator=generator)
-    steps = spread_steps(batch, generator)
+    steps = spread_steps(len(clean), generator)
     alphas = _ALPHAS[steps][:, None, None, None]
     noisy = alphas.sqrt() * clean + (1 - alphas).sqrt() * noise
     return Question(
-        rows=rows.tolist(),
         words=words,
         noisy=noisy.contiguous(memory_format=torch.channels_last),
         steps=steps,
