@@ -72,11 +72,11 @@ class Option:
             case (None, None):
                 return "any number"
             case (low, None):
-                return f"{low:g} or more"
+                return f"{low:.10g} or more"
             case (None, high):
-                return f"{high:g} or less"
+                return f"{high:.10g} or less"
             case (low, high):
-                return f"{low:g} to {high:g}"
+                return f"{low:.10g} to {high:.10g}"
 
 
 Handler = Callable[["Call", "Studio"], Awaitable["Message"]]

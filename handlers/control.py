@@ -55,7 +55,7 @@ def _use(kind: ControlKind, given: Arguments, picture: HandedPicture) -> Control
 def _command(kind: ControlKind) -> Command:
     return Command(
         name=command_name(kind),
-        help=f"Keep {kind.keeps} of a picture",
+        help=f"Keep of a picture: {kind.keeps}",
         example=f"/control {kind} a castle of glass --image tower.png --weight 0.8",
         handler=partial(control, kind=kind),
         options=(

@@ -33,7 +33,7 @@ _KEEPS = {
     ControlKind.POSE: "how people stand",
     ControlKind.NORMAL: "the relief of surfaces",
     ControlKind.SEGMENT: "what is where",
-    ControlKind.TILE: "the picture as a whole, with new detail",
+    ControlKind.TILE: "all but its finest detail",
     ControlKind.COLOR: "colours in large patches",
     ControlKind.LUMINANCE: "light and dark",
 }
