@@ -186,11 +186,13 @@ async def _upscale(job: Job, index: int, call: Call, studio: Studio) -> Message:
     return await submit(call, studio, upscaled(request, picture, studio.model(request.model)))
 
 
-async def _save(job: Job, _index: int, _call: Call, studio: Studio) -> SendDirect:
-    pictures = await shown_pictures(job, studio)
-    if not pictures:
-        raise UserError("This job has no picture to send yet; wait until it is done.")
-    message = Message(headline=read_request(job.payload).prompt, mood=Mood.DONE, pictures=pictures, job_id=job.id)
+async def _save(job: Job, _index: int, call: Call, studio: Studio) -> SendDirect:
+    shown = await shown_pictures(job, call.reply, studio)
+    if not shown.pictures:
+        raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
+    lines = (shown.withheld,) if shown.withheld else ()
+    headline = read_request(job.payload).prompt
+    message = Message(headline=headline, mood=Mood.DONE, lines=lines, pictures=shown.pictures, job_id=job.id)
     return SendDirect(message=message, sent="Sent to you in a direct message.")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from handlers.chat_platform import ChatPlatform, TryLater, Undeliverable
@@ -12,7 +12,7 @@ from handlers.imagine import read_request
 from handlers.job_messages import finished, in_progress
 from handlers.job_title import job_title
 from handlers.lora_add import lora_added
-from handlers.message import Message
+from handlers.message import Message, ShownPicture
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
 from storage.jobs import Job, JobKind, JobState
@@ -87,7 +87,7 @@ class Delivery:
 
     async def _deliver(self, reply: Reply) -> None:
         try:
-            message = await self._final_message(reply.job)
+            message = await self._final_message(reply)
             message_id = await self.chat.deliver(reply.address, message, reply.nonce)
         except Undeliverable as why:
             _log.warning("kept for history: %s", why, extra=reply.job.log_context())
@@ -101,8 +101,12 @@ class Delivery:
             await self.studio.outbox.mark_posted(reply, message_id)
             _log.info("posted", extra=reply.job.log_context())
 
-    async def _final_message(self, job: Job) -> Message:
-        pictures = await shown_pictures(job, self.studio)
+    async def _final_message(self, reply: Reply) -> Message:
+        shown = await shown_pictures(reply.job, reply.address, self.studio)
+        message = await self._ended(reply.job, shown.pictures)
+        return replace(message, lines=(*message.lines, shown.withheld)) if shown.withheld else message
+
+    async def _ended(self, job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
         match job.kind:
             case JobKind.IMAGINE:
                 return finished(job, read_request(job.payload), pictures)

@@ -91,7 +91,11 @@ def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -
         mood=Mood.DONE,
         pictures=pictures,
         footer=" · ".join(facts),
-        buttons=(*_variations(job, len(pictures)), (*_repeats(job), *_keeping(job))),
+        # A button a picture is found by its place: where one is not shown there are none.
+        buttons=(
+            *(_variations(job, len(pictures)) if len(pictures) == request.count else ()),
+            (*_repeats(job), *_keeping(job)),
+        ),
         mentions=_waited_long(job),
         job_id=job.id,
     )

@@ -11,10 +11,15 @@ from handlers.message import Message
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
-from storage.guilds import GuildSettings
+from storage.guilds import GuildSettings, Mature
 
 _LOG: Final = "log"
 _LOG_LINES: Final = 15
+_MATURE_WORDS: Final = {
+    Mature.RESTRICTED: "only in age-restricted channels",
+    Mature.SPOILER: "hidden until clicked, outside age-restricted channels",
+    Mature.REFUSE: "never shown",
+}
 
 
 async def settings(call: Call, studio: Studio) -> Message:
@@ -32,7 +37,7 @@ async def settings(call: Call, studio: Studio) -> Message:
 def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSettings:
     """`old` with what was given; raises InvalidRequest."""
     model, steps, side = given.text("default-model"), given.integer("max-steps"), given.integer("max-size")
-    private = given.switch("private-by-default")
+    private, mature = given.switch("private-by-default"), given.text("mature")
     return replace(
         old,
         default_model=old.default_model if model is None else studio.model(model).name,
@@ -43,6 +48,7 @@ def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSetti
             old.allowed_channels, added=given.text("allow-channel"), removed=given.text("forget-channel")
         ),
         command_roles=_roles(old, given, studio),
+        mature=old.mature if mature is None else Mature(mature),
         admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
     )
 
@@ -73,6 +79,7 @@ def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
         f"Most steps: {shown.max_steps}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
         f"Channels where pictures are made: {channels}",
+        f"Pictures for adults: {_MATURE_WORDS[shown.mature]}",
     ]
     lines += [f"/{command} only for roles: {', '.join(roles)}" for command, roles in shown.command_roles]
     lines += [f"Admins here besides the platform's own: {', '.join(shown.admins)}"] if shown.admins else []
@@ -103,6 +110,12 @@ COMMAND: Final = Command(
             name="max-size", help="Side of the largest square", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE
         ),
         Option(name="private-by-default", help="Answer the asker alone", kind=OptionKind.SWITCH),
+        Option(
+            name="mature",
+            help="Where pictures for adults are shown",
+            kind=OptionKind.CHOICE,
+            choices=tuple(choice.value for choice in Mature),
+        ),
         Option(name="allow-channel", help="Make pictures only there", kind=OptionKind.CHANNEL),
         Option(name="forget-channel", help="Take a channel off the list", kind=OptionKind.CHANNEL),
         Option(name="command", help="The command that a role is for", completion=Completion.COMMANDS),

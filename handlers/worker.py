@@ -208,6 +208,7 @@ class Worker:
     async def _record(self, device: Device, job: OpenJob, rendered: Rendered) -> None:
         index = index_of(rendered.ticket)
         request = job.pictures[index]
+        # Here a classifier says what `mature` is; without one nothing is flagged.
         picture = NewPicture(
             index=index,
             blob=await self.blobs.put(rendered.png),

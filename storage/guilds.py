@@ -25,6 +25,16 @@ class Platform(StrEnum):
     WEB = "web"
 
 
+class Mature(StrEnum):
+    """Where pictures that are not for everybody are shown: plainly in age-restricted channels, and elsewhere not at all
+    (`restricted`) or hidden until they are clicked (`spoiler`); or nowhere (`refuse`).
+    """
+
+    RESTRICTED = "restricted"
+    SPOILER = "spoiler"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuildSettings:
     """What a guild's admins decide.
@@ -42,6 +52,7 @@ class GuildSettings:
     allowed_channels: tuple[str, ...] = ()
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     admins: tuple[str, ...] = ()
+    mature: Mature = Mature.RESTRICTED
 
     def __post_init__(self) -> None:
         for field, value, low, high in (

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPicture:
-    """Picture `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters."""
+    """Picture `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters.
+
+    `mature` says that it is not for everybody: each guild chose what becomes of such a picture.
+    """
 
     index: int
     blob: str
@@ -13,6 +16,7 @@ class NewPicture:
     height: int
     seed: int
     parameters: str
+    mature: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +32,4 @@ class Picture:
     seed: int
     parameters: str
     created_at: float
+    mature: bool

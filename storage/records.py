@@ -29,4 +29,5 @@ def picture_of(row: Row[Any]) -> Picture:
         seed=row.seed,
         parameters=row.parameters,
         created_at=row.created_at,
+        mature=row.mature,
     )

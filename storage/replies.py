@@ -19,7 +19,8 @@ from storage.tables import jobs, replies
 class ReplyAddress:
     """Where the answer to a request is posted; `message_id` is the status message, once there is one.
 
-    `tenant` names whose token posts it, on platforms that give out one for each workspace.
+    `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
+    the platform let only adults in where it was asked.
     """
 
     platform: Platform
@@ -30,6 +31,7 @@ class ReplyAddress:
     private: bool = False
     locale: str = "en"
     tenant: str = ""
+    age_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

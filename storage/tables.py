@@ -17,10 +17,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
-SCHEMA_REVISION: Final = "0007"
+SCHEMA_REVISION: Final = "0008"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -161,6 +162,7 @@ pictures = Table(
     _required("seed", BigInteger),
     _required("parameters", Text),
     _required("created_at", Double),
+    Column("mature", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("job_id", "position"),
     Index(None, "blob"),
     sqlite_autoincrement=True,
@@ -186,6 +188,7 @@ replies = Table(
     _required("private", Boolean),
     _required("locale", String(16)),
     Column("tenant", String(64), nullable=False, server_default=""),
+    Column("age_restricted", Boolean, nullable=False, server_default=false()),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),

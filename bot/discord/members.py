@@ -17,6 +17,7 @@ NEEDED: Final = {
 }
 """What the bot must be allowed where pictures are posted: discord.py's name, and the one that admins see."""
 
+_MAY_BE_RESTRICTED: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 _IN_THREADS: Final = {"send_messages": ("send_messages_in_threads", "Send Messages in Threads")}
 
 
@@ -46,7 +47,13 @@ def address_of(interaction: discord.Interaction[Any], message_id: str | None, *,
         message_id=message_id,
         private=private,
         locale=str(interaction.locale),
+        age_restricted=_is_age_restricted(interaction.channel),
     )
+
+
+def _is_age_restricted(channel: object) -> bool:
+    """Whether Discord lets only adults into the channel; a thread is as the channel around it, a direct message not."""
+    return isinstance(channel, _MAY_BE_RESTRICTED) and channel.is_nsfw()
 
 
 def is_installed(interaction: discord.Interaction[Any]) -> bool:

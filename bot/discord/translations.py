@@ -42,6 +42,7 @@ NAMES: Final[dict[str, tuple[str, str, str, str, str]]] = {
     "default-model": ("standardmodell", "modèle-par-défaut", "modelo-inicial", "標準モデル", "modelo-padrão"),
     "max-steps": ("höchstens-schritte", "étapes-max", "pasos-máximos", "最大ステップ", "passos-máximos"),
     "max-size": ("größte-seite", "taille-max", "tamaño-máximo", "最大サイズ", "tamanho-máximo"),
+    "mature": ("für-erwachsene", "pour-adultes", "para-adultos", "成人向け", "para-adultos"),
     "private-by-default": ("sonst-privat", "privé-par-défaut", "privado-siempre", "標準で非公開", "privado-por-padrão"),
     "allow-channel": ("kanal-erlauben", "autoriser-salon", "permitir-canal", "チャンネル許可", "permitir-canal"),
     "forget-channel": ("kanal-streichen", "retirer-salon", "quitar-canal", "チャンネル解除", "remover-canal"),

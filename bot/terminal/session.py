@@ -115,7 +115,9 @@ class TerminalSession:
 
     def address(self) -> ReplyAddress:
         """Where answers to this terminal go."""
-        return ReplyAddress(platform=Platform.TERMINAL, channel_id=_CHANNEL, user_id=self.member.id)
+        return ReplyAddress(
+            platform=Platform.TERMINAL, channel_id=_CHANNEL, user_id=self.member.id, age_restricted=True
+        )
 
     async def wait_until_delivered(self) -> None:
         """Until nothing of this terminal is queued, running or unposted."""

@@ -62,14 +62,14 @@ class World:
             await self.delivery.show_progress()
         await self.env.settle()
 
-    async def finish(self, claim: Claim, outcome: Outcome | None = None) -> None:
+    async def finish(self, claim: Claim, outcome: Outcome | None = None, *, mature: bool = False) -> None:
         """Record every picture of the job and deliver it."""
         request = read_request(claim.job.payload)
         for index, picture in enumerate(request.pictures()):
             data = png(picture)
             new = NewPicture(
                 index=index, blob=await self.studio.blobs.put(data), width=picture.width, height=picture.height,
-                seed=picture.seed, parameters="",
+                seed=picture.seed, parameters="", mature=mature,
             )  # fmt: skip
             await self.studio.queue.record_picture(claim, new)
         await self.studio.queue.settle(claim, outcome or Done(device_seconds=3.1))

@@ -3,6 +3,7 @@
 import io
 import random
 
+import discord
 import pytest
 from PIL import Image
 
@@ -10,6 +11,7 @@ from bot.discord.run import RunningDiscord
 from bot.discord.standing import REVOKED
 from handlers.chat_platform import TryLater
 from handlers.message import Message, ShownPicture
+from storage.guilds import GuildSettings, Mature, Platform
 from tests.bot.discord.conftest import World, words
 
 FIFTEEN_MINUTES = 15 * 60 + 1
@@ -274,3 +276,30 @@ def _gradient(side: int = 256) -> bytes:
     file = io.BytesIO()
     Image.radial_gradient("L").resize((side, side)).convert("RGB").save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mature", "restricted", "names"),
+    [
+        (Mature.RESTRICTED, True, ["red-fox-1-1.png"]),
+        (Mature.RESTRICTED, False, []),
+        (Mature.SPOILER, True, ["red-fox-1-1.png"]),
+        (Mature.SPOILER, False, ["SPOILER_red-fox-1-1.png"]),
+        (Mature.REFUSE, True, []),
+    ],
+)
+async def test_a_picture_for_adults_is_shown_as_channel_and_guild_have_it(
+    world: World, mature: Mature, restricted: bool, names: list[str]
+) -> None:
+    """Plain where Discord lets only adults in, else hidden or a sentence, and never where the guild refuses it."""
+    channel = world.client.get_channel(world.channel.id)
+    assert isinstance(channel, discord.TextChannel)
+    channel.nsfw = restricted  # as a gateway event says it; the simulation knows of no such channels
+    guild = await world.studio.guilds.ensure(Platform.DISCORD, str(world.guild.id), "Pixel People")
+    await world.studio.guilds.save_settings(guild.id, GuildSettings(mature=mature), "boss")
+    await _claimed(world)
+
+    await world.finish(await world.claim(), mature=True)
+
+    assert [file.filename for file in world.last.attachments] == names
+    assert ("for adults and not shown here" in words(world.last)) is (not names)
