@@ -201,10 +201,11 @@ class FrontDesk:
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
         sentence = result.sent
         parcels = await pack(result.message.pictures, DEFAULT_FILE_LIMIT)
+        message = replace(result.message, lines=(*result.message.lines, *parcels.refusals))
         try:
             channel = await direct_channel(interaction.client, str(interaction.user.id))
             for pictures in parcels.messages:
-                await channel.send(**render(replace(result.message, pictures=pictures)).as_new())
+                await channel.send(**render(replace(message, pictures=pictures)).as_new())
         except discord.Forbidden:
             sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
         await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())

@@ -44,7 +44,10 @@ def _pack_smaller(pictures: tuple[ShownPicture, ...], limit: int) -> Parcels:
         smaller = _within(picture, min(limit, share)) or _within(picture, limit)
         if smaller is None:
             size = f"{len(picture.data) / 2**20:.1f} of {limit / 2**20:.0f} MB"
-            refusals.append(f"{picture.file_name} is too large for this server: {size}. Ask for a smaller size.")
+            refusals.append(
+                f"{picture.file_name} is too large for this server: {size}. It is kept, and /history names its job; "
+                "ask for a smaller size."
+            )
         else:
             kept.append(smaller)
     return Parcels(messages=_grouped(kept) or ((),), refusals=tuple(refusals))

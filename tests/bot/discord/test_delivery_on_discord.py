@@ -202,6 +202,22 @@ async def test_what_discord_finds_too_large_is_sent_smaller_once(world: World) -
     assert attachment.filename == "fox.webp"
 
 
+async def test_what_no_form_makes_small_enough_is_a_sentence(world: World) -> None:
+    """It says which picture is missing, and that it is kept; a pixel is no smaller as WebP than half of itself."""
+    world.env.inject_error("POST", "/channels/*/messages", status=413, code=40005, times=1)
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "PNG")
+
+    with world.env.time_context():
+        await world.delivery.chat.deliver(
+            world.address(), Message(headline="fox", pictures=(_picture(data=file.getvalue()),)), "n"
+        )
+
+    assert world.last.attachments == []
+    assert "fox.png is too large for this server" in words(world.last)
+    assert "It is kept, and /history names its job" in words(world.last)
+
+
 async def test_refused_components_become_embeds(world: World) -> None:
     """Where the new form is not taken the old one is: same words, same buttons."""
     world.env.inject_error("POST", "/channels/*/messages", status=400, code=50035, message="Invalid Form", times=1)
