@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from PIL import Image
 
+from pipeline.control_kind import ControlKind
+from pipeline.control_use import ControlUse
 from pipeline.denoiser import Denoiser, Rendering
 from pipeline.device_messages import Dropped, Event, Faulted, Refused, Rendered, SetAside, Stepped
 from pipeline.device_spec import DeviceSpec
@@ -22,24 +24,42 @@ from pipeline.engine import Engine
 from pipeline.image_request import ImageRequest, LoraUse, Scheduler
 from pipeline.picture_info import read
 from pipeline.row_memory import RowMemory
+from pipeline.start_image import StartImage
 from tests.pipeline.conftest import a_request
 from tests.pipeline.random_loras import random_lora
-from tests.pipeline.tiny_models import save_sd15
+from tests.pipeline.test_start_image import png
+from tests.pipeline.tiny_models import save_control, save_sd15
 
 LORAS = ("a", "b", "c", "missing")
 
-requests = st.builds(
-    a_request,
-    model=st.just("sd15"),
-    prompt=st.sampled_from(["fox", "owl"]),
-    steps=st.integers(1, 5),
-    width=st.sampled_from([128, 144]),
-    guidance_scale=st.sampled_from([0.0, 5.0]),
-    scheduler=st.sampled_from(Scheduler),
-    seed=st.integers(0, 99),
-    loras=st.lists(st.sampled_from(LORAS), max_size=2, unique=True).map(
+SCENE = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+PICTURES = {"scene": png(SCENE), "mask": png(SCENE.convert("L").point(lambda level: 255 if level > 99 else 0))}
+
+
+def over_a_picture(*, mask: str | None, steps: int, **changes: object) -> ImageRequest:
+    """A request that begins with the scene; a single step leaves none to skip."""
+    start = StartImage(picture="scene", strength=0.8 if steps > 1 else 1.0, mask=mask)
+    return a_request(start=start, steps=steps, **changes)
+
+
+common: dict[str, Any] = {
+    "model": st.just("sd15"),
+    "prompt": st.sampled_from(["fox", "owl"]),
+    "steps": st.integers(1, 5),
+    "width": st.sampled_from([128, 144]),
+    "guidance_scale": st.sampled_from([0.0, 5.0]),
+    "scheduler": st.sampled_from(Scheduler),
+    "seed": st.integers(0, 99),
+    "loras": st.lists(st.sampled_from(LORAS), max_size=2, unique=True).map(
         lambda keys: tuple(LoraUse(key=key, name=key, scale=0.5) for key in keys)
     ),
+    "controls": st.lists(st.sampled_from([ControlKind.EDGE, ControlKind.POSE]), max_size=1).map(
+        lambda kinds: tuple(ControlUse(kind=kind, picture="scene") for kind in kinds)
+    ),
+}
+requests = st.one_of(
+    st.builds(a_request, **common),
+    st.builds(over_a_picture, mask=st.sampled_from([None, "mask"]), **common),
 )
 
 
@@ -85,7 +105,7 @@ class Life(RuleBasedStateMachine):
         self.count += 1
         ticket = str(self.count)
         self.open[ticket] = request
-        self.engine.admit(ticket, request, parked)
+        self.engine.admit(ticket, request, parked, PICTURES)
 
     @rule(request=requests)
     def expect(self, request: ImageRequest) -> None:
@@ -142,8 +162,8 @@ class Life(RuleBasedStateMachine):
             while not self.engine.idle:
                 self._take(self.engine.step())
             self._check_nothing_stays()
-            for request, png in self.pictures[:1]:
-                self._check_the_same_alone(request, png)
+            for request, picture in self.pictures[:1]:
+                self._check_the_same_alone(request, picture)
         finally:
             self.patch.undo()
 
@@ -157,11 +177,11 @@ class Life(RuleBasedStateMachine):
             assert len(pages._free) + used + 1 == len(pages.down)
         assert held_bytes() <= self.held_when_idle
 
-    def _check_the_same_alone(self, request: ImageRequest, png: bytes) -> None:
+    def _check_the_same_alone(self, request: ImageRequest, picture: bytes) -> None:
         """As an engine makes it that has seen nothing of all this."""
-        self.alone.admit("alone", read(png).request())
+        self.alone.admit("alone", read(picture).request(), pictures=PICTURES)
         again = next(event.png for event in run(self.alone) if isinstance(event, Rendered))
-        assert Image.open(io.BytesIO(again)).tobytes() == Image.open(io.BytesIO(png)).tobytes(), request
+        assert Image.open(io.BytesIO(again)).tobytes() == Image.open(io.BytesIO(picture)).tobytes(), request
 
     def _pool(self) -> Any:
         return self.engine._shelf.loaded["sd15"]._adapters
@@ -193,6 +213,7 @@ def test_everyone_is_answered_once_and_nothing_stays(tmp_path: Path, monkeypatch
     for seed, key in enumerate(LORAS[:3]):
         wanted = lambda name: name.startswith("unet.") and name.endswith(("to_q", "to_v"))  # noqa: E731
         random_lora(pipeline, key, rank=4, wanted=wanted, seed=seed).save(tmp_path, "sd15")
+    save_control(tmp_path / "sd15" / "controls" / "edge", pipeline.unet, seed=1)
     del pipeline
     spec = DeviceSpec(
         models=(str(tmp_path / "sd15"),), device="cpu", loras=tmp_path, threads=1, max_rows=8, preview_every=2
@@ -204,12 +225,14 @@ def test_everyone_is_answered_once_and_nothing_stays(tmp_path: Path, monkeypatch
 
 
 def warm_engine(spec: DeviceSpec) -> Engine:
-    """An engine that has met every LoRA and every text, whose room for LoRAs is what two of them take."""
+    """An engine that has met every LoRA, text and ControlNet, whose room for LoRAs is what two of them take."""
     engine = Engine(spec)
     engine.step()
     for prompt in ("fox", "owl"):
         uses = tuple(LoraUse(key=key, name=key, scale=0.5) for key in LORAS[:3])
-        engine.admit(prompt, a_request(model="sd15", prompt=prompt, steps=1, loras=uses))
+        edge = ControlUse(kind=ControlKind.EDGE, picture="scene")
+        warm = a_request(model="sd15", prompt=prompt, steps=1, loras=uses, controls=(edge,))
+        engine.admit(prompt, warm, pictures=PICTURES)
         assert any(isinstance(event, Rendered) for event in run(engine))
     pool: Any = engine._shelf.loaded["sd15"]._adapters
     pool._budget = 2 * max(adapter.size for adapter in pool._adapters.values())
