@@ -98,12 +98,12 @@ class Answers:
         return answer.status_code == 200
 
 
-def open_form_button(command: str, text: str = "") -> dict[str, Any]:
+def open_form_button(command: str, text: str = "", label: str = "Open form") -> dict[str, Any]:
     """A button that opens a command's form with what was typed already."""
     return {
         "type": "button",
         "action_id": f"{OPEN_FORM}:{command}",
-        "text": plain("Open form", 75),
+        "text": plain(label, 75),
         "style": "primary",
         "value": text[:_BUTTON_VALUE] or " ",
     }

@@ -1,22 +1,35 @@
-"""The Home tab: what a member's own commands answer, one below the other."""
+"""The Home tab: where a member's pictures stand, and what their own commands answer, one below the other."""
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
+from slack_sdk.errors import SlackApiError
+
 from bot.slack.answers import open_form_button
 from bot.slack.callers import Callers
+from bot.slack.client import PacedClient
 from bot.slack.content import Block, section
 from bot.slack.listeners import Ack, Body, Listeners
+from bot.slack.message_ref import MessageRef
+from bot.slack.troubles import code_of
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.answer import answer
+from handlers.call import Caller
 from handlers.command import Audience
+from handlers.job_title import job_title
 from handlers.studio import Studio
 from pipeline.errors import UserError
+from storage.jobs import Job, JobState
+
+_log = logging.getLogger(__name__)
 
 # In the order in which they are shown; one that this version does not have is left out.
 _SHOWN: Final = ("queue", "history", "lora list", "subjects", "privacy", "settings")
 _MAX_BLOCKS: Final = 100
+_LINKS: Final = 10
+_TITLE: Final = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +54,10 @@ class Home:
 
     async def _blocks(self, visit: Visit) -> list[Block]:
         caller = await self.callers.caller(visit)
-        blocks: list[Block] = [{"type": "actions", "elements": [open_form_button("imagine")]}]
+        elements = [open_form_button("imagine", label="Make a picture")]
+        if caller.member.is_admin:
+            elements.append(open_form_button("settings", label="Change settings"))
+        blocks: list[Block] = [{"type": "actions", "elements": elements}, *await self._pictures(visit, caller)]
         for command in sorted(self.studio.commands, key=lambda command: _rank(command.name)):
             hidden = command.audience is Audience.ADMINS and not caller.member.is_admin
             if command.name not in _SHOWN or hidden:
@@ -53,6 +69,32 @@ class Home:
             else:
                 blocks += [{"type": "divider"}, *self.listeners.chat.renderer.blocks(message)]
         return blocks
+
+    async def _pictures(self, visit: Visit, caller: Caller) -> list[Block]:
+        """Links to the newest messages that hold the member's pictures, as far as these still stand."""
+        client = await self.workspaces.client(visit.tenant)
+        done = await self.studio.queue.member_jobs(
+            caller.guild.id, caller.member.id, states=(JobState.DONE,), limit=_LINKS
+        )
+        links = [link for job in done if (link := await self._link(client, job)) is not None]
+        if not links:
+            return []
+        items = [{"type": "rich_text_section", "elements": [link]} for link in links]
+        bullets = {"type": "rich_text_list", "style": "bullet", "elements": items}
+        return [{"type": "divider"}, section("Where your pictures are"), {"type": "rich_text", "elements": [bullets]}]
+
+    async def _link(self, client: PacedClient, job: Job) -> Block | None:
+        """A link by the job's title, which a rich text shows as it is; None where the message is gone."""
+        posted = await self.studio.outbox.posted_as(job.id)
+        if posted is None:
+            return None
+        place = MessageRef.parse(posted)
+        try:
+            answer = await client.chat_getPermalink(channel=place.channel, message_ts=place.ts)
+        except SlackApiError as error:
+            _log.info("no link to the pictures of job %d: %s", job.id, code_of(error))
+            return None
+        return {"type": "link", "url": answer["permalink"], "text": job_title(job)[:_TITLE]}
 
 
 def _rank(name: str) -> int:

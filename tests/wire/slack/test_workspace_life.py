@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.model_facts import ModelFamily
+from storage.guilds import Platform
+from storage.loras import NewLora, new_key
 from tests.eventually import eventually
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, told
@@ -21,6 +24,42 @@ async def test_the_home_tab_shows_ones_own_jobs_and_starts_a_picture(ada: Someon
 
     assert "a fox for the home tab" in str(home)
     assert "open-form:imagine" in str(home)
+
+
+async def test_the_home_tab_links_to_ones_pictures_and_names_the_loras(
+    ada: Someone, bob: Someone, stage: Stage
+) -> None:
+    """Prompts stand as they were written; a message that is gone has no link, and another member sees none."""
+    for prompt in ("first fox", "<!channel> *owl*"):
+        await ada.command("/imagine", prompt)
+    messages = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.pictures])[1:] and found)
+    guild_id = (await stage.studio.guilds.all(Platform.SLACK))[0].id
+    crayon = NewLora(
+        guild_id=guild_id, name="crayon", owner_id="UBOB", base_family=ModelFamily.SDXL, key=new_key(guild_id), size=9
+    )
+    await stage.studio.loras.add(crayon)
+    await eventually(lambda: _all_posted(stage))
+
+    await ada.open_home()
+    home = str(await ada.sees(lambda w: w.homes.get("UADA")))
+    await bob.open_home()
+
+    for message in messages:
+        assert f"/archives/CGEN/p{message.ts.replace('.', '')}" in home
+    assert "'text': '<!channel> *owl*'" in home
+    assert "crayon" in home
+    assert "What is kept of you here" in home
+    assert "/archives/" not in str(await bob.sees(lambda w: w.homes.get("UBOB")))
+
+    ada.workspace.messages.remove(messages[0])
+    seen = ada.workspace.home_views
+    await ada.open_home()
+    await ada.sees(lambda w: w.home_views > seen)
+    assert str(ada.workspace.homes["UADA"]).count("/archives/") == 1
+
+
+async def _all_posted(stage: Stage) -> bool:
+    return await stage.studio.outbox.unsettled(Platform.SLACK) == 0
 
 
 async def test_the_home_tab_shows_nobody_elses_jobs(ada: Someone, bob: Someone, stage: Stage) -> None:
@@ -115,8 +154,10 @@ async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone,
     await eve.open_home()
     await bob.open_home()
 
-    assert "Most steps: 9" in str(await eve.sees(lambda w: w.homes.get("UEVE")))
-    assert "Most steps: 9" not in str(await bob.sees(lambda w: w.homes.get("UBOB")))
+    admins = str(await eve.sees(lambda w: w.homes.get("UEVE")))
+    others = str(await bob.sees(lambda w: w.homes.get("UBOB")))
+    assert ("Most steps: 9" in admins, "open-form:settings" in admins) == (True, True)
+    assert ("Most steps: 9" in others, "open-form:settings" in others) == (False, False)
     await bob.command("/imagine", "fox", channel="CPRIV")
     assert "not made in this channel" in (await bob.sees(lambda w: _last(w.private("UBOB"), "channel"))).words
 

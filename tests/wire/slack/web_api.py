@@ -129,6 +129,17 @@ async def _group_users(call: Call) -> Answer:
     return {"users": list(call.workspace.groups[call.get("usergroup")])}
 
 
+async def _permalink(call: Call) -> Answer:
+    message = call.workspace.message(call.get("channel"), call.get("message_ts"))
+    if message is None:
+        raise Refused("message_not_found")
+    digits = message.ts.replace(".", "")
+    return {
+        "channel": message.channel,
+        "permalink": f"https://{call.workspace.team_id.lower()}.slack.com/archives/{message.channel}/p{digits}",
+    }
+
+
 async def _delete_message(call: Call) -> Answer:
     message = call.workspace.message(call.get("channel"), call.get("ts"))
     if message is None:
@@ -239,6 +250,7 @@ METHODS: Final[dict[str, Handler]] = {
     "chat.update": _update,
     "chat.postEphemeral": _post_ephemeral,
     "chat.delete": _delete_message,
+    "chat.getPermalink": _permalink,
     "files.delete": _delete_file,
     "conversations.open": _open_conversation,
     "users.info": _user_info,
