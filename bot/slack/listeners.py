@@ -14,7 +14,18 @@ from bot.slack.callers import Callers
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.content import Block
 from bot.slack.inbox import Inbox
-from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, handed_over, modal, option_of
+from bot.slack.modal import (
+    CHOSEN,
+    FormPlace,
+    choice,
+    entries,
+    errors,
+    fields_of,
+    form_view,
+    handed_over,
+    modal,
+    option_of,
+)
 from bot.slack.troubles import code_of, delivery_errors
 from bot.slack.typed_call import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.visit import Visit
@@ -165,6 +176,8 @@ class Listeners:
         caller = await self.callers.caller(visit)
         client = await self.workspaces.client(visit.tenant)
         files = {name: self.inbox.offered(handed, client) for name, handed in handed_over(view).items()}
+        if place.file_id is not None:
+            files[CHOSEN] = self.inbox.offered({"id": place.file_id, "name": "picture"}, client)
         given: dict[str, Value] = {**entries(view), **files}
         if place.call_id is not None:
             return await submit_form(place.call_id, given, caller, self.studio)

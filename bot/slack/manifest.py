@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from bot.slack.names import CommandNames, is_housekeeping
 from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
+from bot.slack.picture_shortcut import START_CALLBACK
 from handlers.command import Command, Option
 from handlers.families import heads
 
@@ -46,7 +47,13 @@ def manifest(commands: tuple[Command, ...], names: CommandNames, url: str | None
                     "type": "message",
                     "callback_id": USE_PICTURE,
                     "description": "Make it again, with changes",
-                }
+                },
+                {
+                    "name": "Use as start image",
+                    "type": "message",
+                    "callback_id": START_CALLBACK,
+                    "description": "Draw another picture over it",
+                },
             ],
             "slash_commands": _slash_commands(commands, names, request_url),
         },

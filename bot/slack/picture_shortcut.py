@@ -1,4 +1,4 @@
-"""The message shortcut "Use this picture": a picture that Limner made opens its form again, filled as it was made."""
+"""Shortcuts on messages: "Use this picture" opens the form as it was made, "Use as start image" that of /edit."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,21 +9,24 @@ from bot.slack.answers import Answers
 from bot.slack.content import Block, plain, section
 from bot.slack.inbox import Inbox
 from bot.slack.listeners import Ack, Body, Listeners
-from bot.slack.modal import FormPlace, fields_of, modal
+from bot.slack.modal import CHOSEN, FormPlace, fields_of, modal
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.arguments import value_text
+from handlers.edit import COMMAND as EDIT
 from handlers.imagine import COMMAND, request_values
 from pipeline.errors import UserError
 from pipeline.picture_info import read
 
 CALLBACK: Final = "use-picture"
+START_CALLBACK: Final = "start-with-picture"
 _TITLE: Final = "Use this picture"
+_NO_PICTURE: Final = "There is no picture in that message; use the shortcut on one that has a picture."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureShortcut:
-    """Reads the story that a picture of ours carries; other pictures cannot be started from yet, and that is said."""
+    """Reads the story that a picture of ours carries; begins with any picture."""
 
     workspaces: Workspaces
     answers: Answers
@@ -43,22 +46,38 @@ class PictureShortcut:
                 view = _note(str(error))
             await client.views_update(view_id=opened["view"]["id"], view=view)
 
+    async def begun(self, ack: Ack, body: Body) -> None:
+        """Open the form of /edit for the picture, which is fetched and looked at when the form comes back."""
+        await ack()
+        visit = Visit.of_interaction(body)
+        async with self.listeners.told(visit):
+            file_id = _file_id(body["message"])
+            view = _note(_NO_PICTURE) if file_id is None else _edit_form(visit, file_id)
+            await self.answers.open_view(visit, view)
+
     async def _form(self, visit: Visit, message: Mapping[str, Any]) -> Block:
         file_id = _file_id(message)
         if file_id is None:
-            raise UserError("There is no picture in that message; use the shortcut on one that has a picture.")
+            raise UserError(_NO_PICTURE)
         client = await self.workspaces.client(visit.tenant)
         file = (await client.files_info(file=file_id))["file"]
         data = await self.inbox.picture(file, client.token or "")
         try:
             story = await asyncio.to_thread(read, data)
         except UserError:
-            raise UserError(
-                "Limner did not make this picture; starting from a picture of one's own comes later."
-            ) from None
+            return _edit_form(visit, file_id)
         values = {name: value_text(value) for name, value in request_values(story.request()).items()}
         place = FormPlace(command=COMMAND.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id)
         return modal(_TITLE, COMMAND, fields_of(COMMAND, values), place)
+
+
+def _edit_form(visit: Visit, file_id: str) -> Block:
+    """The form of /edit without its question for the picture, which is chosen already."""
+    place = FormPlace(
+        command=EDIT.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id, file_id=file_id
+    )
+    fields = tuple(field for field in fields_of(EDIT, {}) if field.option.name != CHOSEN)
+    return modal("Start with this picture", EDIT, fields, place)
 
 
 def _file_id(message: Mapping[str, Any]) -> str | None:

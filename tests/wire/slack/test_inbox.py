@@ -14,6 +14,7 @@ from tests.fakes import png, request
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, opened
 from tests.wire.slack.people import Someone
+from tests.wire.slack.stage import Stage
 from tests.wire.slack.workspace import StoredFile, Workspace, new_ts
 
 
@@ -135,19 +136,41 @@ async def test_use_this_picture_opens_the_form_as_it_was_made(ada: Someone) -> N
     await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "blue fox" in m.words and m.pictures])
 
 
-async def test_a_picture_of_ones_own_is_told_that_it_comes_later(ada: Someone, slack: FakeSlack) -> None:
-    """It is fetched and looked at; then a sentence."""
+@pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
+async def test_a_picture_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack, stage: Stage, shortcut: str) -> None:
+    """The form of /edit, without a question for the picture: that is the one of the message."""
     plain = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(plain, "PNG")
+    Image.new("RGB", (64, 64), "red").save(plain, "PNG")
     stored(slack, ada.workspace, plain.getvalue())
+    payload = {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]}
 
-    await ada.use_shortcut("use-picture", {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]})
+    await ada.use_shortcut(shortcut, payload)
+    view = await ada.sees(lambda w: (view := opened(w)) and view.get("submit") and view)
+    assert "image" not in [block.get("block_id") for block in view["blocks"]]
+    await ada.submit(view, prompt="a blue fox")
 
-    await ada.sees(lambda w: "comes later" in str(opened(w)))
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.pictures])
+    start = stage.device.submitted[-1].request.start
+    assert start is not None
+    with Image.open(io.BytesIO(await stage.studio.blobs.get(start.picture))) as kept:
+        assert kept.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
 
 
-async def test_a_message_without_a_picture_says_so(ada: Someone) -> None:
+async def test_a_file_that_is_no_picture_is_told_beside_the_form(ada: Someone, slack: FakeSlack, stage: Stage) -> None:
+    """It is looked at when the form comes back, and nothing is queued."""
+    stored(slack, ada.workspace, b"words")
+    payload = {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]}
+    await ada.use_shortcut("start-with-picture", payload)
+
+    acked = await ada.submit(await ada.sees(opened), prompt="a blue fox")
+
+    assert acked.payload["response_action"] == "errors"
+    assert stage.device.submitted == []
+
+
+@pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
+async def test_a_message_without_a_picture_says_so(ada: Someone, shortcut: str) -> None:
     """Not every message has one."""
-    await ada.use_shortcut("use-picture", {"type": "message", "ts": new_ts(), "text": "hello"})
+    await ada.use_shortcut(shortcut, {"type": "message", "ts": new_ts(), "text": "hello"})
 
     await ada.sees(lambda w: "no picture in that message" in str(opened(w)))
