@@ -12,7 +12,7 @@ from storage.pictures import NewPicture
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
-FOX = NewPicture(index=0, blob="a" * 64, width=64, height=48, seed=2**32 - 1, parameters="red fox")
+FOX = NewPicture(index=0, blob="a" * 64, width=64, height=48, seed=2**32 - 1, parameters="red fox", mature=True)
 
 
 async def test_job_comes_back_as_it_was_asked(queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
@@ -95,7 +95,7 @@ async def test_picture_is_recorded_once_an_index(queue: JobQueue, guild: Guild, 
 
     found = await queue.pictures(guild.id, claim.job.id)
     assert [(picture.index, picture.blob) for picture in found] == [(0, "a" * 64), (1, "c" * 64)]
-    assert (found[0].seed, found[0].width, found[0].height) == (2**32 - 1, 64, 48)
+    assert (found[0].seed, found[0].width, found[0].height, found[0].mature) == (2**32 - 1, 64, 48, True)
 
 
 async def test_lost_claim_records_no_picture(queue: JobQueue, guild: Guild, clock: FakeClock, claim: Claim) -> None:

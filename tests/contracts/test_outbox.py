@@ -19,6 +19,7 @@ ADDRESS = ReplyAddress(
     message_id="m0",
     private=True,
     locale="de",
+    age_restricted=True,
 )
 
 
@@ -153,3 +154,18 @@ async def test_due_gives_no_more_than_asked(queue: JobQueue, outbox: Outbox, gui
 
     assert len(await outbox.due(Platform.DISCORD, "chat-1", limit=2)) == 2
     assert len(await outbox.due(Platform.DISCORD, "chat-2", limit=2)) == 1
+
+
+async def test_a_guilds_open_jobs_come_in_pages(queue: JobQueue, outbox: Outbox, guild: Guild) -> None:
+    """Oldest first, whoever asked, running or not; none that has ended."""
+    jobs = [await queue.enqueue(new_job(guild.id, member)) for member in ("ann", "bob", "cy", "dora")]
+    await queue.cancel(guild.id, jobs[1].id)
+    claim = await queue.claim("worker-1")
+    assert claim is not None
+
+    first = await outbox.open_in_guild(Platform.DISCORD, guild.id, 0, 2)
+    rest = await outbox.open_in_guild(Platform.DISCORD, guild.id, first[-1].job.id, 2)
+
+    assert [reply.job.id for reply in (*first, *rest)] == [jobs[0].id, jobs[2].id, jobs[3].id]
+    assert JobState.RUNNING in [reply.job.state for reply in first]
+    assert await outbox.open_in_guild(Platform.DISCORD, guild.id + 1, 0, 2) == []
