@@ -26,7 +26,7 @@ class ControlLibrary:
 
     def __init__(self, checkpoint: Checkpoint, root: Path | None, own: Path | None, budget: int) -> None:
         self._checkpoint = checkpoint
-        self._folders = [folder for folder in (own, root and root / checkpoint.facts.family.value) if folder]
+        self._folders = [folder for folder in (root and root / checkpoint.facts.family.value, own) if folder]
         self._budget = budget
         self._nets: OrderedDict[Path, Future[Any]] = OrderedDict()
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="controls")
@@ -102,7 +102,7 @@ class ControlLibrary:
 
 
 def _places(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folder of the net for each kind; a model's own come first."""
+    """The folder of the net for each kind; what an admin has put there comes before a model's own."""
     found: dict[str, Path] = {}
     for place in (config.parent for folder in folders for config in sorted(folder.glob("*/config.json"))):
         for kind in place.name.split("+"):

@@ -230,8 +230,15 @@ def test_a_control_that_is_not_here_is_refused_by_name(controls: Path) -> None:
 
     assert isinstance(refused, Refused)
     assert refused.sentence == (
-        "There is no control 'pose' for pocket here; there is: depth, edge. An admin can add one."
+        "There is no control 'pose' for pocket here; there is: depth, edge, lineart, scribble. An admin can add one."
     )
+
+
+def test_pocket_follows_edges_by_itself() -> None:
+    """Without anything that an admin would have to add."""
+    drawn = last_word(Engine(SPEC), a_request(steps=1, controls=(control(picture="scene", ready=False),)))
+
+    assert isinstance(drawn, Rendered)
 
 
 def test_a_control_for_another_base_is_refused(controls: Path, tmp_path: Path) -> None:
