@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from handlers.open_job import OpenJob
-from storage.jobs import Job
+from storage.jobs import Job, JobKind
 
 
 def to_set_aside(held: Collection[OpenJob], upcoming: Sequence[Job]) -> OpenJob | None:
@@ -15,7 +15,8 @@ def to_set_aside(held: Collection[OpenJob], upcoming: Sequence[Job]) -> OpenJob 
     if not upcoming or any(job.leaving for job in held):
         return None
     first = upcoming[0]
-    if first.guild_id in {job.claim.job.guild_id for job in held}:
+    # What is prepared beside the devices needs no seat yet.
+    if first.kind is not JobKind.IMAGINE or first.guild_id in {job.claim.job.guild_id for job in held}:
         return None
     longest = max(held, key=OpenJob.seconds_left, default=None)
     if longest is None or longest.cancelled or longest.claim.job.restarts:

@@ -11,7 +11,7 @@ from handlers.imagine import write_request
 from handlers.studio import Studio
 from handlers.worker import Worker
 from storage.guilds import Guild, Platform
-from storage.jobs import Job, JobState
+from storage.jobs import Job, JobKind, JobState
 from tests.eventually import eventually
 from tests.fakes import FakeDevice, request
 from tests.new_jobs import new_job
@@ -137,4 +137,17 @@ async def test_a_guild_does_not_interrupt_itself(rivals: Rivals) -> None:
         await rivals.enqueue(rivals.light, 2 * LONG, prompt="longer")
         await rivals.looked_at("longer")
 
+    assert len(rivals.device.submitted) == 2
+
+
+async def test_what_needs_no_seat_interrupts_nobody(rivals: Rivals) -> None:
+    """A file that waits to be added is made ready beside the devices."""
+    await rivals.enqueue(rivals.heavy, LONG, prompt="long", count=2)
+    async with rivals.working():
+        await rivals.submitted("long", "long")
+        file = await rivals.studio.queue.enqueue(new_job(rivals.light.id, units=SHORT, kind=JobKind.ADD_LORA))
+        await rivals.enqueue(rivals.heavy, SHORT, prompt="next")
+        await rivals.looked_at("next")
+
+        assert (await rivals.until(rivals.light, file, JobState.QUEUED)).id == file.id
     assert len(rivals.device.submitted) == 2
