@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from pipeline.device_messages import Event, Render
+from pipeline.device_messages import Event, Order
 from pipeline.image_request import ImageRequest
 
 
@@ -17,8 +17,8 @@ class Device(Protocol):
     async def start(self) -> None:
         """Begin to load; `Ready` follows as an event."""
 
-    async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+    async def submit(self, order: Order) -> None:
+        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
 
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""

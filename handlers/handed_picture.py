@@ -27,7 +27,7 @@ async def handed_picture(call: Call, option: str, studio: Studio) -> HandedPictu
     if file is None:
         return None
     data = await studio.blobs.get(file.blob)
-    picture = await asyncio.to_thread(read_picture, data, option)
+    picture = await asyncio.to_thread(read_picture, data, option, studio.max_upload_bytes)
     return await _handed(picture.rgb, None if picture.alpha is None else ImageOps.invert(picture.alpha), studio)
 
 

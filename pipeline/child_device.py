@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import frames
-from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Park, Render
+from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Order, Park
 from pipeline.device_spec import DeviceSpec
 from pipeline.image_request import ImageRequest
 
@@ -42,11 +42,11 @@ class ChildDevice:
         self._reading = asyncio.create_task(self._read(process))
         await self._send(self._spec)
 
-    async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+    async def submit(self, order: Order) -> None:
+        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._process is None:
             self._events.put_nowait(Lost(why="the device is not running"))
-        await self._send(render)
+        await self._send(order)
 
     async def expect(self, request: ImageRequest) -> None:
         """Load ahead what `request`, which waits in the queue, will need."""

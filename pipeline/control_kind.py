@@ -23,6 +23,16 @@ class ControlKind(StrEnum):
         """In words, for help."""
         return _KEEPS[self]
 
+    @property
+    def is_lines(self) -> bool:
+        """Whether its maps are lines, white on black."""
+        return self in _LINES
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether its maps may hold more or less of what it keeps."""
+        return self in _LINES or self in (ControlKind.TILE, ControlKind.COLOR)
+
 
 _KEEPS = {
     ControlKind.EDGE: "sharp outlines",
@@ -37,3 +47,5 @@ _KEEPS = {
     ControlKind.COLOR: "colours in large patches",
     ControlKind.LUMINANCE: "light and dark",
 }
+
+_LINES = frozenset({ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE})

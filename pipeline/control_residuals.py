@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.annotators import control_map
 from pipeline.control_use import ControlMode, ControlUse
-from pipeline.picture_input import read_picture, resized
+from pipeline.map_drawing import map_of
 from pipeline.prompt_encoder import Conditioning
 
 _ROWS: Final = 4
@@ -50,9 +49,7 @@ def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
 
     Raises UserError if they are no picture, or one of which no map can be made.
     """
-    picture = resized(read_picture(data, "control").rgb, size, use.resize)
-    drawn = picture if use.ready else control_map(use.kind, picture, use.detail)
-    return torch.from_numpy(np.asarray(drawn, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
+    return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
 def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int]) -> Iterator[ControlledRow]:

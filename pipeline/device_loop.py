@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from pipeline import frames
-from pipeline.device_messages import Cancel, Command, Event, Expect, Lost, Park, Render, Shutdown
+from pipeline.device_messages import Cancel, Command, DrawMap, Event, Expect, Lost, Park, Render, Shutdown
 from pipeline.device_spec import DeviceSpec
 from pipeline.errors import UserError
 
@@ -59,11 +59,15 @@ def main() -> None:
 
 
 def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -> None:
+    from pipeline.map_drawing import drawn  # noqa: PLC0415 - as above
+
     while True:
         for command in _arrived(commands, wait=engine.idle):
             match command:
                 case Render():
                     engine.admit(command.ticket, command.request, command.parked, command.pictures)
+                case DrawMap():
+                    say(drawn(command))
                 case Expect():
                     engine.expect(command.request)
                 case Cancel():

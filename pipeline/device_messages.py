@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.control_use import ControlUse
 from pipeline.image_request import ImageRequest
 from pipeline.step_cost import StepCost
 
@@ -19,6 +20,24 @@ class Render:
     request: ImageRequest
     parked: bytes | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawMap:
+    """Draw the map of `use` from the bytes of its `picture`, `width` by `height` pixels, and answer under `ticket`.
+
+    It is drawn at once, between two steps of whatever else the device does, and cannot be cancelled or set aside.
+    """
+
+    ticket: str
+    use: ControlUse
+    width: int
+    height: int
+    picture: bytes
+
+
+Order = Render | DrawMap
+"""What is put on a device and answered under its ticket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +66,7 @@ class Shutdown:
     """Finish nothing more and exit."""
 
 
-Command = Render | Expect | Cancel | Park | Shutdown
+Command = Order | Expect | Cancel | Park | Shutdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +97,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The finished picture as PNG with its parameters embedded, and the device seconds it cost."""
+    """The finished picture as PNG, a map plain, any other with its parameters; and the device seconds it cost."""
 
     ticket: str
     png: bytes

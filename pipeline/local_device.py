@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from pipeline.device_loop import Commands, run_device
-from pipeline.device_messages import Cancel, Event, Expect, Lost, Park, Render, Shutdown
+from pipeline.device_messages import Cancel, Event, Expect, Lost, Order, Park, Shutdown
 from pipeline.device_spec import DeviceSpec
 from pipeline.image_request import ImageRequest
 
@@ -39,11 +39,11 @@ class LocalDevice:
         )
         self._thread.start()
 
-    async def submit(self, render: Render) -> None:
-        """Take a picture in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+    async def submit(self, order: Order) -> None:
+        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._thread is None or not self._thread.is_alive():
             self._events.put_nowait(Lost(why="the device is not running"))
-        self._commands.put(render)
+        self._commands.put(order)
 
     async def expect(self, request: ImageRequest) -> None:
         """Load ahead what `request`, which waits in the queue, will need."""

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from pipeline.errors import InvalidRequest
 from pipeline.resize_mode import ResizeMode
 
+MAX_BYTES: Final = 200 * 2**20
 MAX_PIXELS: Final = 32_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
+_MIDDLE_GREY: Final = 127.5
 _DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
 _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 
@@ -31,8 +33,14 @@ class InputPicture:
         return self.rgb.size
 
 
-def read_picture(data: bytes, field: str = "image") -> InputPicture:
-    """The picture in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large."""
+def read_picture(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputPicture:
+    """The picture in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
+
+    Nothing is decoded of more than `max_bytes` bytes or MAX_PIXELS pixels.
+    """
+    if len(data) > max_bytes:
+        size = f"{len(data) / 2**20:.1f} of {max_bytes / 2**20:.0f} MB"
+        raise InvalidRequest(field, f"The {field} is too large: {size}; send a smaller one.")
     try:
         with warnings.catch_warnings():
             # Pillow only warns of a bomb where our own limit, which is lower, already refuses.
@@ -58,6 +66,11 @@ def resized(picture: Image.Image, size: tuple[int, int], mode: ResizeMode = Resi
             return ImageOps.pad(picture, size, Image.Resampling.LANCZOS, color=0)
         case ResizeMode.FILL:
             return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def is_mostly_light(picture: Image.Image) -> bool:
+    """Whether it is lighter than the middle grey on the mean, as a drawing on paper is."""
+    return bool(ImageStat.Stat(picture.convert("L")).mean[0] > _MIDDLE_GREY)
 
 
 def _check(picture: Image.Image, field: str) -> None:

@@ -9,8 +9,20 @@ from PIL import Image
 
 from handlers.chat_platform import TryLater, Undeliverable
 from handlers.message import Message
-from pipeline.device_messages import Dropped, Event, Lost, Ready, Render, Rendered, SetAside, Stepped
+from pipeline.device_messages import (
+    DrawMap,
+    Dropped,
+    Event,
+    Lost,
+    Order,
+    Ready,
+    Render,
+    Rendered,
+    SetAside,
+    Stepped,
+)
 from pipeline.image_request import ImageRequest
+from pipeline.map_drawing import drawn
 from pipeline.picture_info import PictureInfo, embed
 from storage.guilds import Platform
 from storage.replies import ReplyAddress
@@ -47,6 +59,7 @@ class FakeDevice:
     deaf: bool = False
     to_park: dict[int, bytes] = field(default_factory=dict)
     submitted: list[Render] = field(default_factory=list)
+    maps: list[DrawMap] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     expected: list[ImageRequest] = field(default_factory=list)
     starts: int = 0
@@ -61,10 +74,13 @@ class FakeDevice:
     async def restart(self) -> None:
         await self.start()
 
-    async def submit(self, render: Render) -> None:
-        self.submitted.append(render)
+    async def submit(self, order: Order) -> None:
+        if isinstance(order, DrawMap):
+            self.maps.append(order)
+        else:
+            self.submitted.append(order)
         if self.eager:
-            self.finish(render)
+            self.finish(order)
 
     async def cancel(self, ticket: str) -> None:
         self.cancelled.append(ticket)
@@ -94,9 +110,13 @@ class FakeDevice:
         steps = render.request.steps
         self.say(Stepped(ticket=render.ticket, step=step, steps=steps, preview=preview, parked=parked))
 
-    def finish(self, render: Render) -> None:
-        """Finish a submitted picture."""
-        self.say(Rendered(ticket=render.ticket, png=png(render.request), device_seconds=1.0))
+    def finish(self, order: Order) -> None:
+        """Finish a submitted picture, or draw a submitted map, which takes no device."""
+        match order:
+            case Render():
+                self.say(Rendered(ticket=order.ticket, png=png(order.request), device_seconds=1.0))
+            case DrawMap():
+                self.say(drawn(order))
 
     def die(self) -> None:
         """Lose everything, as a killed process does."""

@@ -1,6 +1,7 @@
 """What every device promises its worker, whether it is a child process or a thread of this one."""
 
 import asyncio
+import io
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -9,12 +10,28 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from handlers.device import Device
+from pipeline.annotators import control_map
 from pipeline.child_device import ChildDevice
-from pipeline.device_messages import Dropped, Event, Lost, Ready, Refused, Render, Rendered, SetAside, Stepped
+from pipeline.control_kind import ControlKind
+from pipeline.control_use import ControlUse
+from pipeline.device_messages import (
+    DrawMap,
+    Dropped,
+    Event,
+    Lost,
+    Ready,
+    Refused,
+    Render,
+    Rendered,
+    SetAside,
+    Stepped,
+)
 from pipeline.device_spec import DeviceSpec
 from pipeline.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.picture_input import resized
 
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=1)
 DEADLINE_SECONDS = 100
@@ -125,6 +142,29 @@ async def test_expecting_a_request_is_answered_by_nothing(listener: Listener) ->
     events = await listener.until(Rendered)
 
     assert {type(event) for event in events} == {Stepped, Rendered}
+
+
+async def test_a_map_is_drawn_beside_the_pictures(listener: Listener) -> None:
+    """To the last pixel the one that the annotator draws; what can never be drawn is refused."""
+    scene = Image.linear_gradient("L").rotate(30).convert("RGB")
+    file = io.BytesIO()
+    scene.save(file, "PNG")
+    edges = DrawMap(
+        ticket="m", use=ControlUse(kind=ControlKind.EDGE, picture="scene"), width=96, height=64, picture=file.getvalue()
+    )
+
+    await listener.device.submit(edges)
+    *others, map_ = await listener.until(Rendered)
+    await listener.device.submit(replace(edges, ticket="n", picture=b"words"))
+    refused = (await listener.until(Refused))[-1]
+
+    assert not others
+    assert isinstance(map_, Rendered)
+    assert map_.ticket == "m"
+    expected = control_map(ControlKind.EDGE, resized(scene, (96, 64)))
+    assert Image.open(io.BytesIO(map_.png)).tobytes() == expected.tobytes()
+    assert isinstance(refused, Refused)
+    assert "cannot be read" in refused.sentence
 
 
 async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:

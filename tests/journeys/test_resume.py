@@ -18,7 +18,7 @@ from handlers.imagine import write_request
 from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
-from pipeline.device_messages import Event, Render, Rendered, Stepped
+from pipeline.device_messages import Event, Order, Render, Rendered, Stepped
 from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
 from pipeline.image_request import ImageRequest
@@ -52,10 +52,11 @@ class FragileDevice(ChildDevice):
         self.steps: list[list[int]] = []
         self.killed = False
 
-    async def submit(self, render: Render) -> None:
-        self.renders.append(render)
+    async def submit(self, order: Order) -> None:
+        assert isinstance(order, Render), "only pictures are made here"
+        self.renders.append(order)
         self.steps.append([])
-        await super().submit(render)
+        await super().submit(order)
 
     async def events(self) -> AsyncIterator[Event]:
         async for event in super().events():

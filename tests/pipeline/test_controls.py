@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel, MultiControlNetModel
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 from pipeline import samplers
@@ -26,6 +26,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.loaded_model import LoadedModel
+from pipeline.map_drawing import map_of
 from pipeline.model_source import ModelSource
 from pipeline.start_image import StartImage
 from tests.pipeline.conftest import SPEC, a_request
@@ -290,6 +291,20 @@ def test_a_map_is_made_of_a_picture_in_the_requests_size(controlled_model: Calla
     expected = np.asarray(control_map(ControlKind.EDGE, scene(), 1.0)).transpose(2, 0, 1)[None]
     assert expected.any()
     assert torch.equal((own.hint * 255).round().byte(), torch.from_numpy(expected.copy()))
+
+
+def test_a_map_that_was_kept_is_the_one_that_was_drawn(controlled_model: Callable[[str], LoadedModel]) -> None:
+    """A picture of a stored map is the picture of what it was drawn from; black on white counts as white on black."""
+    model = controlled_model("pocket")
+    of_scene = control(picture="scene", ready=False, detail=1.0)
+    kept = map_of(of_scene, HANDED["scene"], (64, 64))
+    handed = HANDED | {"kept": png(kept), "on paper": png(ImageOps.invert(kept))}
+    uses = (of_scene, control(picture="kept"), control(picture="on paper", inverted=True))
+
+    hints = [one.hint for one in model.controls.acquire(a_request(controls=uses), handed, timeout=60) or ()]
+
+    assert torch.equal(hints[0], hints[1])
+    assert torch.equal(hints[0], hints[2])
 
 
 def test_one_net_may_read_several_kinds(controls: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.errors import InvalidRequest
-from pipeline.picture_input import read_picture, resized
+from pipeline.picture_input import is_mostly_light, read_picture, resized
 from pipeline.resize_mode import ResizeMode
 
 
@@ -98,6 +98,15 @@ def test_a_turned_photograph_stands_upright_and_says_nothing_more() -> None:
     assert not read.rgb.getexif()
 
 
+def test_a_drawing_on_paper_is_told_from_a_map() -> None:
+    """By what most of it is."""
+    paper = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(paper).line((0, 0, 63, 63), "black", 5)
+
+    assert is_mostly_light(paper)
+    assert not is_mostly_light(ImageOps.invert(paper))
+
+
 def test_an_animated_picture_is_refused() -> None:
     """Whatever its format."""
     frames = [two_colours(), Image.new("RGB", (8, 4), "blue")]
@@ -118,6 +127,38 @@ def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
 
     with pytest.raises(InvalidRequest, match="more than 32 million pixels; send a smaller one"):
         read_picture(bomb)
+
+
+def test_too_many_bytes_are_not_looked_at() -> None:
+    """Not even where they are no picture at all."""
+    whole = saved(two_colours())
+
+    with pytest.raises(InvalidRequest, match=r"The mask is too large: 2\.0 of 1 MB; send a smaller one") as refusal:
+        read_picture(b"?" * 2**21, "mask", max_bytes=2**20)
+
+    assert refusal.value.field == "mask"
+    assert read_picture(whole, max_bytes=len(whole)).size == (8, 4)
+
+
+@pytest.mark.parametrize("size", [(40_000, 40_000), (6_000, 6_000)])
+@pytest.mark.parametrize("kind", ["TIFF", "BMP"])
+def test_a_bomb_of_another_format_is_refused_by_its_header(kind: str, size: tuple[int, int]) -> None:
+    """Only the header is read: the pixels that it speaks of are not there."""
+    data = bytearray(saved(Image.new("RGB", (8, 4)), kind))
+    if kind == "BMP":
+        data[18:26] = struct.pack("<ii", *size)
+    else:
+        with Image.open(io.BytesIO(data)) as picture:
+            start = struct.unpack_from("<I", data, 4)[0]
+            assert picture.size == (8, 4)
+        count = struct.unpack_from("<H", data, start)[0]
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            tag = struct.unpack_from("<H", data, entry)[0]
+            if tag in (256, 257):
+                struct.pack_into("<HHII", data, entry, tag, 4, 1, size[tag - 256])
+
+    with pytest.raises(InvalidRequest, match="more than 32 million pixels"):
+        read_picture(bytes(data))
 
 
 def test_other_bytes_are_no_picture() -> None:
@@ -158,3 +199,22 @@ def test_other_proportions_are_cut_bordered_or_stretched(
     assert square.size == (16, 16)
     assert square.getpixel((0, 0)) == pytest.approx(corner, abs=10)
     assert square.getpixel((0, 8)) == pytest.approx(edge, abs=10)
+
+
+def test_deep_colours_come_close() -> None:
+    """Sixteen bits a channel, which Pillow reads as eight."""
+    row = b"\0" + struct.pack(">6H", 65535, 0, 0, 65535, 32896, 257)
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+
+    assert np.asarray(read_picture(data).rgb).tolist() == [[[255, 0, 0], [255, 128, 1]]]
+
+
+def test_inks_become_light() -> None:
+    """A JPEG of four inks, as printers send it, has the colours of the same picture in RGB."""
+    large = two_colours().resize((64, 32), Image.Resampling.NEAREST)
+
+    picture = read_picture(saved(large.convert("CMYK"), "JPEG", quality=95))
+
+    assert picture.rgb.mode == "RGB"
+    assert np.abs(np.asarray(picture.rgb).astype(int) - np.asarray(large)).mean() < 5
