@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage import tables
 from storage.database import Database, migrate
-from storage.fair_claim import CLAIM
+from storage.fair_claim import FAIR
 from storage.guilds import GuildStore, Platform
 from storage.job_queue import JobQueue
 from storage.jobs import Done, JobKind, JobState
@@ -173,7 +173,7 @@ async def statement_seconds(database: Database) -> list[float]:
             values = {"claim_now": time.time(), "claim_worker": "benchmark"}
             async with connection.begin_nested() as savepoint:
                 start = time.perf_counter()
-                (await connection.execute(CLAIM, values)).one()
+                (await connection.execute(FAIR.claim, values)).one()
                 taken.append(time.perf_counter() - start)
                 await savepoint.rollback()
     return taken
@@ -182,7 +182,7 @@ async def statement_seconds(database: Database) -> list[float]:
 async def plan(database: Database, kind: str) -> list[str]:
     """The lines of the claim's query plan, as the database tells them."""
     dialect = sqlite.dialect if kind == "SQLite" else postgresql.dialect
-    compiled = CLAIM.compile(dialect=dialect(paramstyle="named"))
+    compiled = FAIR.claim.compile(dialect=dialect(paramstyle="named"))
     # The space lets `text` tell a parameter from the cast that follows it.
     statement = str(compiled).replace("::", " ::")
     explain = text(f"{'EXPLAIN QUERY PLAN' if kind == 'SQLite' else 'EXPLAIN (COSTS OFF)'} {statement}")

@@ -28,7 +28,7 @@ class Arguments:
             if name not in known:
                 raise InvalidRequest(name, f"/{command.name} has no option '{name}'; /help {command.name} lists them.")
         for option in command.options:
-            if option.required and raw.get(option.name) in (None, ""):
+            if option.required and option.unless not in raw and raw.get(option.name) in (None, ""):
                 raise InvalidRequest(option.name, f"/{command.name} needs a {option.name}: {command.example}")
         return cls(tuple((name, _converted(known[name], value)) for name, value in raw.items()))
 

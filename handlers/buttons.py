@@ -14,8 +14,10 @@ from handlers.form import Form, edit_form, saved_call
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.imagine import editable_values, read_request, submit
 from handlers.info import job_info
+from handlers.map_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
 from handlers.message import Button, Message, Mood, Verb
 from handlers.permissions import NotAllowed, check_permission, may_manage
+from handlers.same_control import same_control_form
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
 from handlers.upscaling import upscaled
@@ -26,6 +28,9 @@ from storage.jobs import OPEN_STATES, Job, JobKind
 SUBTLE: Final = 0.15
 STRONG: Final = 0.45
 """How far the two kinds of variation go from a picture's own noise."""
+
+MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN_MAP})
+"""What can be done with a map that was drawn, by the one who asked for it alone."""
 
 _ID: Final = re.compile(r"v1:([a-z-]{1,20}):(\d{1,19}):(\d{1,3})")
 
@@ -95,9 +100,9 @@ def manner(verb: Verb) -> Manner:
             return Manner.NEW_MESSAGE
         case Verb.INFO | Verb.SAVE | Verb.CALL:
             return Manner.PRIVATE_MESSAGE
-        case Verb.CANCEL | Verb.DELETE:
+        case Verb.CANCEL | Verb.DELETE | Verb.USE_MAP | Verb.SOFTER | Verb.STRONGER | Verb.OWN_MAP:
             return Manner.IN_PLACE
-        case Verb.EDIT:
+        case Verb.EDIT | Verb.SAME_CONTROL:
             return Manner.FORM
         case _:
             assert_never(verb)
@@ -105,16 +110,33 @@ def manner(verb: Verb) -> Manner:
 
 async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     """What the click does; raises UserError."""
-    key = f"{caller.guild.id}:{caller.member.id}:{pressed.verb.value}:{pressed.target}:{pressed.index}"
+    # A map's message becomes that of what comes of it, so all that can be done with it is one thing.
+    deed = "map" if pressed.verb in MAP_VERBS else pressed.verb.value
+    key = f"{caller.guild.id}:{caller.member.id}:{deed}:{pressed.target}:{pressed.index}"
     if not await studio.clicks.is_first(key):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
         return await _call(pressed.target, caller, studio)
     job = await _visible_job(pressed.target, caller, studio)
-    if job.kind is not JobKind.IMAGINE and pressed.verb not in (Verb.CANCEL, Verb.DELETE):
+    if not _fits(pressed.verb, job.kind):
         raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
     call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
     return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
+
+
+def _fits(verb: Verb, kind: JobKind) -> bool:
+    """Whether messages about such jobs have the button."""
+    if verb in (Verb.CANCEL, Verb.DELETE):
+        return True
+    match kind:
+        case JobKind.IMAGINE:
+            return verb not in MAP_VERBS
+        case JobKind.DRAW_MAP:
+            return verb in MAP_VERBS
+        case JobKind.ADD_LORA:
+            return False
+        case _:
+            assert_never(kind)
 
 
 async def _call(call_id: int, caller: Caller, studio: Studio) -> Message:
@@ -132,7 +154,9 @@ async def _visible_job(job_id: int, caller: Caller, studio: Studio) -> Job:
     return job
 
 
-async def _cancel(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def _cancel(job: Job, index: int, call: Call, studio: Studio) -> Message | Remove:
+    if job.kind is JobKind.DRAW_MAP and job.state not in OPEN_STATES:
+        return await _delete(job, index, call, studio)
     return await cancel_job(call, studio, job.id)
 
 
@@ -216,5 +240,10 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]
     Verb.INFO: _info,
     Verb.SAVE: _save,
     Verb.DELETE: _delete,
+    Verb.USE_MAP: make_with_map,
+    Verb.SOFTER: soften_map,
+    Verb.STRONGER: strengthen_map,
+    Verb.OWN_MAP: make_with_own_map,
+    Verb.SAME_CONTROL: same_control_form,
 }
 """What each verb does to picture `index` of a job; Verb.CALL has no job."""

@@ -45,7 +45,8 @@ class Audience(Enum):
 class Option:
     """One option: `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one.
 
-    `rest` marks the one option that takes all the text in front of the first flag.
+    `rest` marks the one option that takes all the text in front of the first flag. A `required` one may be left out
+    where the option `unless` is given; `flag_only` keeps one out of lists that have room for few.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Option:
     choices: tuple[str, ...] = ()
     completion: Completion | None = None
     advanced: bool = False
+    unless: str | None = None
+    flag_only: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -8,26 +8,51 @@ from handlers.arguments import Arguments
 from handlers.aspect import size_like
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
-from handlers.edit import SHARED_OPTIONS
-from handlers.handed_picture import HandedPicture, handed_picture
+from handlers.earlier_request import controlled_request
+from handlers.edit import BASE_OPTION, SHARED_OPTIONS
+from handlers.handed_picture import handed_picture
 from handlers.imagine import one_request, submit
+from handlers.map_preview import as_ready_map, show_map
 from handlers.message import Message
 from handlers.permissions import check_permission
 from handlers.studio import Studio
 from pipeline.control_kind import ControlKind
 from pipeline.control_use import MAX_CONTROL_SCALE, MAX_DETAIL, ControlMode, ControlUse
+from pipeline.errors import InvalidRequest
 from pipeline.resize_mode import ResizeMode
 
 
 async def control(call: Call, studio: Studio, *, kind: ControlKind) -> Message:
-    """Queue a picture that keeps `kind` of the one that the member handed over."""
+    """Queue a picture that keeps `kind` of the one that the member handed over, or first the map that shows what."""
     check_permission(call, command_name(kind))
+    given = call.arguments
+    if (base := given.integer("base")) is not None:
+        return await _with_map_of(base, kind, call, studio)
     picture = await handed_picture(call, "image", studio)
     assert picture is not None, "the option is required"
     request = await one_request(call, studio)
     width, height = size_like(*picture.size, studio.model(request.model).width)
-    use = _use(kind, call.arguments, picture)
-    return await submit(call, studio, replace(request, width=width, height=height, controls=(use,)))
+    use = _with(given, ControlUse(kind=kind, picture=picture.key))
+    if given.switch("map"):
+        use = await as_ready_map(use, studio)
+    request = replace(request, width=width, height=height, controls=(use,))
+    shown = not use.ready and given.switch("preview") is not False
+    return await (show_map if shown else submit)(call, studio, request)
+
+
+async def _with_map_of(base: int, kind: ControlKind, call: Call, studio: Studio) -> Message:
+    """Queue a picture with the map of an earlier one, in its size."""
+    if call.arguments.file("image") is not None:
+        raise InvalidRequest("base", f"The map of picture {base} is used again; leave base out, or the image.")
+    earlier = await controlled_request(call, studio, base)
+    use = earlier.controls[0]
+    if use.kind is not kind:
+        raise InvalidRequest(
+            "base", f"Picture {base} keeps {use.kind}; write /{command_name(use.kind)} to keep it again."
+        )
+    request = await one_request(call, studio)
+    use = _with(call.arguments, use)
+    return await submit(call, studio, replace(request, width=earlier.width, height=earlier.height, controls=(use,)))
 
 
 def command_name(kind: ControlKind) -> str:
@@ -35,14 +60,12 @@ def command_name(kind: ControlKind) -> str:
     return f"control {kind}"
 
 
-def _use(kind: ControlKind, given: Arguments, picture: HandedPicture) -> ControlUse:
-    usual = ControlUse(kind=kind, picture=picture.key)
+def _with(given: Arguments, usual: ControlUse) -> ControlUse:
+    """The control with what the member says of it."""
     scale, detail, start, end = (given.number(name) for name in ("weight", "detail", "start", "end"))
     mode, resize = given.text("mode"), given.text("resize")
-    return ControlUse(
-        kind=kind,
-        picture=picture.key,
-        ready=given.switch("map") or False,
+    return replace(
+        usual,
         detail=usual.detail if detail is None else detail,
         resize=ResizeMode(resize) if resize else usual.resize,
         scale=usual.scale if scale is None else scale,
@@ -60,7 +83,7 @@ def _command(kind: ControlKind) -> Command:
         handler=partial(control, kind=kind),
         options=(
             Option(name="prompt", help="What the picture shows", required=True, rest=True),
-            Option(name="image", help="The picture to keep it of", kind=OptionKind.FILE, required=True),
+            Option(name="image", help="The picture to keep it of", kind=OptionKind.FILE, required=True, unless="base"),
             Option(name="weight", help="How much it counts", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
             Option(
                 name="detail",
@@ -70,6 +93,7 @@ def _command(kind: ControlKind) -> Command:
                 high=MAX_DETAIL,
             ),
             Option(name="map", help="The picture is a map already", kind=OptionKind.SWITCH),
+            Option(name="preview", help="Off: no look at the map first", kind=OptionKind.SWITCH, flag_only=True),
             Option(name="start", help="From this part of the steps on", kind=OptionKind.NUMBER, low=0, high=1),
             Option(name="end", help="Until this part of the steps", kind=OptionKind.NUMBER, low=0, high=1),
             Option(
@@ -85,6 +109,7 @@ def _command(kind: ControlKind) -> Command:
                 choices=tuple(mode.value for mode in ResizeMode),
             ),
             *SHARED_OPTIONS,
+            BASE_OPTION,
         ),
     )
 

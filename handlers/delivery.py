@@ -12,6 +12,7 @@ from handlers.imagine import read_request
 from handlers.job_messages import finished, in_progress
 from handlers.job_title import job_title
 from handlers.lora_add import lora_added
+from handlers.map_preview import map_drawn
 from handlers.message import Message, ShownPicture
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
@@ -74,7 +75,7 @@ class Delivery:
         if self.clock() - shown_at < (max(pace, _SECONDS_BETWEEN_PLACES) if waiting else pace):
             return
         place = None
-        if waiting:
+        if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
             place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
         message = in_progress(reply.job, job_title(reply.job), place)
         if message == shown:
@@ -110,6 +111,8 @@ class Delivery:
         match job.kind:
             case JobKind.IMAGINE:
                 return finished(job, read_request(job.payload), pictures)
+            case JobKind.DRAW_MAP:
+                return map_drawn(job, pictures)
             case JobKind.ADD_LORA:
                 return await lora_added(job, pictures, self.studio)
             case _:

@@ -7,6 +7,7 @@ from handlers.arguments import Arguments
 from handlers.aspect import size_like
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
+from handlers.earlier_request import controlled_request
 from handlers.handed_picture import HandedPicture, handed_picture, with_more_around
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.imagine import one_request, submit
@@ -17,6 +18,7 @@ from handlers.studio import Studio
 from pipeline.control_kind import ControlKind
 from pipeline.control_use import MAX_CONTROL_SCALE, ControlUse
 from pipeline.errors import InvalidRequest
+from pipeline.image_request import ImageRequest
 from pipeline.start_image import MAX_FEATHER, MAX_PADDING, StartImage
 
 _SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "model", "private")
@@ -24,20 +26,57 @@ _SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "mod
 SHARED_OPTIONS: Final = tuple(option for option in IMAGINE.options if option.name in _SHARED)
 """What a command that begins with a picture takes over from /imagine."""
 
+BASE_OPTION: Final = Option(
+    name="base", help="Use the control of this picture again", kind=OptionKind.INTEGER, low=1, flag_only=True
+)
+
 
 async def edit(call: Call, studio: Studio) -> Message:
-    """Queue the picture that is to come of the one that the member handed over."""
+    """Queue the picture that is to come of the one that the member handed over, or of an earlier one's."""
     check_permission(call, COMMAND.name)
+    base = call.arguments.integer("base")
+    earlier = None if base is None else await controlled_request(call, studio, base)
     picture = await handed_picture(call, "image", studio)
-    assert picture is not None, "the option is required"
+    if picture is None:
+        assert earlier is not None, "the image is required without a base"
+        return await _again_over(earlier, call, studio)
     if (direction := call.arguments.text("outpaint")) is not None:
         picture = await with_more_around(picture, Direction(direction), call.arguments.integer("amount") or 25, studio)
     mask, control = await handed_picture(call, "mask", studio), await handed_picture(call, "control-image", studio)
     request = await one_request(call, studio)
     width, height = size_like(*picture.size, studio.model(request.model).width)
     start = _start(call.arguments, picture, mask.key if mask else picture.mask)
-    controls = _controls(call.arguments, control or picture)
+    controls = _same(earlier.controls, call.arguments) if earlier else _controls(call.arguments, control or picture)
     return await submit(call, studio, replace(request, width=width, height=height, start=start, controls=controls))
+
+
+async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Message:
+    """Queue a picture over the one that an earlier picture was drawn over, with the same mask and the same control."""
+    given, before = call.arguments, earlier.start
+    if before is None:
+        raise InvalidRequest(
+            "image", "The picture of that number was not drawn over another; attach one to begin with."
+        )
+    for name in ("mask", "outpaint", "control", "control-image"):
+        if dict(given.values).get(name) is not None:
+            raise InvalidRequest(name, f"{name} is for another picture; attach that as the image.")
+    strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
+    start = replace(
+        before,
+        strength=before.strength if strength is None else strength,
+        feather=before.feather if feather is None else feather,
+        padding=before.padding if padding is None else padding,
+    )
+    request = replace(await one_request(call, studio), width=earlier.width, height=earlier.height, start=start)
+    return await submit(call, studio, replace(request, controls=_same(earlier.controls, given)))
+
+
+def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUse, ...]:
+    """The controls of an earlier picture, as strong as they were if the member says nothing of it."""
+    if given.text("control") is not None:
+        raise InvalidRequest("control", "The control of an earlier picture is used again; leave out control, or base.")
+    scale = given.number("control-scale")
+    return controls if scale is None else tuple(replace(use, scale=scale) for use in controls)
 
 
 def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartImage:
@@ -69,7 +108,7 @@ COMMAND: Final = Command(
     handler=edit,
     options=(
         Option(name="prompt", help="What the picture shows then", required=True, rest=True),
-        Option(name="image", help="The picture to begin with", kind=OptionKind.FILE, required=True),
+        Option(name="image", help="The picture to begin with", kind=OptionKind.FILE, required=True, unless="base"),
         Option(name="strength", help="How much changes", kind=OptionKind.NUMBER, low=0.05, high=1),
         Option(name="mask", help="White where it may change", kind=OptionKind.FILE),
         Option(name="feather", help="Softness of the mask's edge", kind=OptionKind.INTEGER, low=0, high=MAX_FEATHER),
@@ -96,6 +135,7 @@ COMMAND: Final = Command(
         Option(name="control-image", help="Kept of this picture instead", kind=OptionKind.FILE),
         Option(name="control-scale", help="How much", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
         *SHARED_OPTIONS,
+        BASE_OPTION,
     ),
     notes=(
         "Without a mask, the transparent part of the picture is one",

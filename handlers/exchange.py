@@ -18,7 +18,7 @@ def to_set_aside(held: Collection[OpenJob], upcoming: Sequence[Job]) -> OpenJob 
     # What is prepared beside the devices needs no seat yet.
     if first.kind is not JobKind.IMAGINE or first.guild_id in {job.claim.job.guild_id for job in held}:
         return None
-    longest = max(held, key=OpenJob.seconds_left, default=None)
+    longest = max((job for job in held if not job.is_map), key=OpenJob.seconds_left, default=None)
     if longest is None or longest.cancelled or longest.claim.job.restarts:
         return None
     return longest if longest.seconds_left() > first.estimated_seconds else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from handlers.answer import answer, check_audience
 from handlers.arguments import Value, value_text
 from handlers.call import Caller
-from handlers.command import Command, Option
+from handlers.command import Command, Option, OptionKind
 from handlers.message import Message
 from handlers.permissions import NotAllowed
 from handlers.studio import Studio
@@ -40,8 +40,9 @@ async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Call
 
 
 async def edit_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
-    """A form for all options of `command`, filled with `raw`."""
-    return await _form(command, command.options, raw, caller, studio)
+    """A form for all options of `command` that are no files, filled with `raw`."""
+    asked = tuple(option for option in command.options if option.kind is not OptionKind.FILE)
+    return await _form(command, asked, raw, caller, studio)
 
 
 async def submit_form(call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:

@@ -11,6 +11,7 @@ LONG_SECONDS: Final = 60.0
 """Who waited longer than this is told by a mention that the pictures are there."""
 
 _PREVIEW_NAME = "preview.jpg"
+_INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
 
 
 def in_progress(job: Job, title: str, place: Place | None) -> Message:
@@ -89,14 +90,16 @@ def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
+        lines=(_INVERTED,) if any(use.inverted for use in request.controls) else (),
         pictures=pictures,
         footer=" · ".join(facts),
         # A button a picture is found by its place: where one is not shown there are none.
         buttons=(
             *(_variations(job, len(pictures)) if len(pictures) == request.count else ()),
             (*_repeats(job), *_keeping(job)),
+            *(((_same_control(job),),) if request.controls else ()),
         ),
-        mentions=_waited_long(job),
+        mentions=waited_long(job),
         job_id=job.id,
     )
 
@@ -108,12 +111,12 @@ def ended(job: Job, title: str, mood: Mood, sentence: str) -> Message:
         mood=mood,
         lines=(sentence,),
         buttons=(_repeats(job),) if job.kind is JobKind.IMAGINE else (),
-        mentions=mood is Mood.FAILED and _waited_long(job),
+        mentions=mood is Mood.FAILED and waited_long(job),
         job_id=job.id,
     )
 
 
-def _waited_long(job: Job) -> bool:
+def waited_long(job: Job) -> bool:
     """Whether it took so long that the one who asked has looked away."""
     return job.finished_at is not None and job.finished_at - job.created_at > LONG_SECONDS
 
@@ -137,6 +140,10 @@ def _repeats(job: Job) -> tuple[Button, ...]:
 def _keeping(job: Job) -> tuple[Button, ...]:
     words = ((Verb.INFO, "Info"), (Verb.SAVE, "Save"), (Verb.DELETE, "Delete"))
     return tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words)
+
+
+def _same_control(job: Job) -> Button:
+    return Button(verb=Verb.SAME_CONTROL, target=job.id, label="Use the same control")
 
 
 def _cancel(job: Job) -> Button:

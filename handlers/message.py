@@ -27,6 +27,11 @@ class Verb(StrEnum):
     SAVE = "save"
     DELETE = "delete"
     CALL = "call"
+    USE_MAP = "use-map"
+    SOFTER = "softer"
+    STRONGER = "stronger"
+    OWN_MAP = "own-map"
+    SAME_CONTROL = "same-control"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

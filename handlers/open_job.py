@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.device_messages import Render, Stepped
+from pipeline.device_messages import DrawMap, Order, Render, Rendered, Stepped
 from pipeline.image_request import ImageRequest
+from pipeline.picture_info import read
 from storage.job_queue import Beat, Claim
+from storage.jobs import Job, JobKind
 from storage.parked_pictures import ParkedPicture
+from storage.pictures import NewPicture
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,16 +33,35 @@ class OpenJob:
     _aside: set[int] = field(default_factory=set)
     _unsaved: dict[int, bytes] = field(default_factory=dict)
 
-    def renders(self) -> tuple[Render, ...]:
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a map, which is drawn between two steps and takes no seat."""
+        return self.claim.job.kind is JobKind.DRAW_MAP
+
+    def orders(self) -> tuple[Order, ...]:
         """What to ask of the device: the pictures that an earlier attempt did not finish, from where it left them."""
-        return tuple(
-            Render(
-                ticket=self.ticket(index),
-                request=self.pictures[index],
-                parked=self.parked.get(index),
-                pictures=self.handed,
-            )
-            for index in sorted(self.missing)
+        return tuple(self._order(index) for index in sorted(self.missing))
+
+    def _order(self, index: int) -> Order:
+        ticket, picture = self.ticket(index), self.pictures[index]
+        if not self.is_map:
+            return Render(ticket=ticket, request=picture, parked=self.parked.get(index), pictures=self.handed)
+        (use,) = picture.controls
+        data = self.handed[use.picture]
+        return DrawMap(ticket=ticket, use=use, width=picture.width, height=picture.height, picture=data)
+
+    def row_of(self, rendered: Rendered, blob: str) -> NewPicture:
+        """The row of a finished picture whose bytes lie in `blob`; a map has no parameters."""
+        index = index_of(rendered.ticket)
+        request = self.pictures[index]
+        # Here a classifier says what `mature` is; without one nothing is flagged.
+        return NewPicture(
+            index=index,
+            blob=blob,
+            width=request.width,
+            height=request.height,
+            seed=request.seed,
+            parameters="" if self.is_map else read(rendered.png).parameters(),
         )
 
     def ticket(self, index: int) -> str:
@@ -96,6 +118,12 @@ class OpenJob:
         """The device seconds predicted for the steps that are not made yet."""
         beat = self.beat()
         return self.claim.job.estimated_seconds * (1 - beat.step / beat.steps)
+
+
+def pictures_of(job: Job, request: ImageRequest) -> tuple[ImageRequest, ...]:
+    """One request for each picture that the job makes; a map is one, however many pictures it is for."""
+    pictures = request.pictures()
+    return pictures[:1] if job.kind is JobKind.DRAW_MAP else pictures
 
 
 def index_of(ticket: str) -> int:

@@ -12,16 +12,15 @@ from handlers.device import Device
 from handlers.exchange import to_set_aside
 from handlers.imagine import read_request
 from handlers.look_ahead import LookAhead
-from handlers.open_job import OpenJob, index_of
+from handlers.open_job import OpenJob, index_of, pictures_of
 from handlers.preparations import Preparation, Preparations
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.image_request import ImageRequest
-from pipeline.picture_info import read
 from storage.blobs import BlobStore
 from storage.errors import StorageError
+from storage.fair_claim import QUICK
 from storage.job_queue import Claim, JobQueue, Standing
 from storage.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
-from storage.pictures import NewPicture
 from storage.step_costs import StepCosts
 
 _log = logging.getLogger(__name__)
@@ -90,15 +89,22 @@ class Worker:
         """Claim for one device whenever it has room; while it has none, tell it what is next."""
         while not stop.is_set():
             try:
-                if self._has_room(device):
-                    if (claim := await self.queue.claim(self.name)) is not None:
-                        await self._begin(device, claim)
-                        continue
-                elif device.name in self.ready:
+                if (claim := await self._claim(device)) is not None:
+                    await self._begin(device, claim)
+                    continue
+                if device.name in self.ready and not self._has_room(device):
                     await self._exchange(device, await self._look_ahead.tell(device))
             except Exception:
                 _log.exception("claiming failed; the next round tries again")
             await self._wait_for_room(device, stop)
+
+    async def _claim(self, device: Device) -> Claim | None:
+        """The next job, if there is room for it; else a map, one at a time, so that pictures go on between two."""
+        if self._has_room(device):
+            return await self.queue.claim(self.name)
+        if device.name in self.ready and not any(job.is_map for job in self._open[device.name].values()):
+            return await self.queue.claim(self.name, QUICK)
+        return None
 
     async def _exchange(self, device: Device, upcoming: tuple[Job, ...]) -> None:
         """Let the first of `upcoming` have the seat of a job that can wait, if there is one."""
@@ -136,7 +142,7 @@ class Worker:
 
     async def _render(self, device: Device, claim: Claim, request: ImageRequest) -> None:
         job = claim.job
-        pictures = request.pictures()
+        pictures = pictures_of(job, request)
         recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
         missing = set(range(len(pictures))) - recorded
         parked = {picture.index: picture.data for picture in await self.queue.parked(claim)}
@@ -151,8 +157,8 @@ class Worker:
         self._open[device.name][job.id] = opened
         if not missing:
             await self._settle(device, opened, Done(device_seconds=0.0))
-        for render in opened.renders():
-            await device.submit(render)
+        for order in opened.orders():
+            await device.submit(order)
 
     async def _listen(self, device: Device) -> None:
         async for event in device.events():
@@ -206,19 +212,9 @@ class Worker:
                 assert_never(event)
 
     async def _record(self, device: Device, job: OpenJob, rendered: Rendered) -> None:
-        index = index_of(rendered.ticket)
-        request = job.pictures[index]
-        # Here a classifier says what `mature` is; without one nothing is flagged.
-        picture = NewPicture(
-            index=index,
-            blob=await self.blobs.put(rendered.png),
-            width=request.width,
-            height=request.height,
-            seed=request.seed,
-            parameters=read(rendered.png).parameters(),
-        )
+        picture = job.row_of(rendered, await self.blobs.put(rendered.png))
         await self.queue.record_picture(job.claim, picture)
-        job.finish(index, rendered.device_seconds)
+        job.finish(picture.index, rendered.device_seconds)
         if not job.missing:
             await self._settle(device, job, Done(device_seconds=job.device_seconds))
         elif job.is_aside:

@@ -1,15 +1,18 @@
-"""The claim: one statement that gives the next job in fair order to one worker, on SQLite and PostgreSQL alike.
+"""The claims: statements that give the next job in an order to one worker, on SQLite and PostgreSQL alike.
 
-It walks down three indexes and reads one entry of each: the guild with the lowest score of those that wait, of its
-waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs, members or guilds
-wait makes no difference.
+The fair one walks down three indexes and reads one entry of each: the guild with the lowest score of those that wait,
+of its waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs, members or
+guilds wait makes no difference. The one of quick jobs, which take no seat of a device, looks at those that wait: they
+are few, since none waits for longer than a step.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    ScalarSelect,
     Select,
     Table,
     bindparam,
@@ -106,21 +109,49 @@ UPCOMING: Final = (
 )
 """The first job that is ready of each of the `upcoming_limit` guilds that are next at `claim_now`, in that order."""
 
-ANY_READY: Final = select(exists(_guild))
-"""Whether a job could be claimed at `claim_now`."""
-
-CLAIM: Final = (
-    update(jobs)
-    .where(jobs.c.id == _next_job.scalar_subquery(), _QUEUED)
-    .values(
-        state=Arrow.CLAIM.target,
-        worker=bindparam("claim_worker"),
-        token=jobs.c.token + 1,
-        attempt=jobs.c.attempt + 1,
-        step=0,
-        started_at=_NOW,
-        heartbeat_at=_NOW,
-    )
-    .returning(*jobs.c)
+# A quick job's own lock, and no lane's: what it is charged is so little that two claims of a guild may overlook it.
+_quick: Final = (
+    select(jobs.c.id)
+    .join(guild_lanes, guild_lanes.c.guild_id == jobs.c.guild_id)
+    .join(member_lanes, member_lanes.c.lane == jobs.c.lane)
+    .where(_QUEUED, jobs.c.kind == literal_column("'draw map'"), jobs.c.run_after <= _NOW)
+    .order_by(guild_lanes.c.score, member_lanes.c.score, jobs.c.run_after, jobs.c.id)
+    .limit(1)
 )
-"""Takes the next job at `claim_now` for `claim_worker` and returns its row, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOrder:
+    """What comes first: `any_ready` asks whether a job could be claimed at `claim_now`.
+
+    `claim` takes the next one for `claim_worker` and returns its row, or none.
+    """
+
+    any_ready: Select[tuple[bool]]
+    claim: Any
+
+
+def _claim(next_job: ScalarSelect[int]) -> Any:
+    return (
+        update(jobs)
+        .where(jobs.c.id == next_job, _QUEUED)
+        .values(
+            state=Arrow.CLAIM.target,
+            worker=bindparam("claim_worker"),
+            token=jobs.c.token + 1,
+            attempt=jobs.c.attempt + 1,
+            step=0,
+            started_at=_NOW,
+            heartbeat_at=_NOW,
+        )
+        .returning(*jobs.c)
+    )
+
+
+FAIR: Final = ClaimOrder(select(exists(_guild)), _claim(_next_job.scalar_subquery()))
+"""Every job, between guilds and then between members, by what each has used lately."""
+
+QUICK: Final = ClaimOrder(
+    select(exists(_quick)), _claim(_quick.with_for_update(skip_locked=True, of=jobs).correlate(None).scalar_subquery())
+)
+"""Only the jobs that a device does between two steps, in the same order."""

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, literal_column, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.fair_claim import ANY_READY, CLAIM, UPCOMING
+from storage.fair_claim import FAIR, UPCOMING, ClaimOrder
 from storage.jobs import Arrow, Job, JobState, NewJob, Outcome
 from storage.lanes import add_waiting, ahead_of, lane_of, update_lanes
 from storage.parked_pictures import ParkedPicture, forget_parked, keep_parked, parked_of
@@ -98,15 +98,15 @@ class JobQueue:
             await add_waiting(self._database, connection, row)
         return job_of(row)
 
-    async def claim(self, worker: str) -> Claim | None:
-        """Takes the next job in fair order for `worker`, or None when none is ready."""
+    async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:
+        """Takes the next job in `order` for `worker`, or None when none is ready."""
         for _ in range(_CLAIM_TRIES):
             now = {"claim_now": self._clock()}
             async with self._database.read() as connection:
-                if not await connection.scalar(ANY_READY, now):
+                if not await connection.scalar(order.any_ready, now):
                     return None
             async with self._database.write() as connection:
-                row = (await connection.execute(CLAIM, {**now, "claim_worker": worker})).one_or_none()
+                row = (await connection.execute(order.claim, {**now, "claim_worker": worker})).one_or_none()
                 if row is not None:
                     await update_lanes(connection, row, waiting=-1, used=row.estimated_seconds, at=row.started_at)
                     return Claim(job=job_of(row), worker=worker, token=row.token)

@@ -14,6 +14,7 @@ class JobKind(StrEnum):
 
     IMAGINE = "imagine"
     ADD_LORA = "add lora"
+    DRAW_MAP = "draw map"
 
 
 class JobState(StrEnum):

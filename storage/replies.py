@@ -123,6 +123,13 @@ class Outbox:
         async with self._database.write() as connection:
             await connection.execute(update(replies).where(replies.c.job_id == job_id).values(message_id=message_id))
 
+    async def address(self, guild_id: int, job_id: int) -> ReplyAddress | None:
+        """Where the reply of the guild's job goes, or went; None when there is no such job."""
+        async with self._database.read() as connection:
+            query = _REPLIES.where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _reply_of(row).address
+
     async def posted_as(self, job_id: int) -> str | None:
         """What `mark_posted` was told of a job's reply; None while it is not posted."""
         async with self._database.read() as connection:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0008"
+SCHEMA_REVISION: Final = "0009"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -134,6 +134,7 @@ jobs = Table(
     Column("lane", String(96), nullable=False, server_default=""),
     CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
     _partial("ix_jobs_queued", "lane", "run_after", "id", where="state = 'queued'"),
+    _partial("ix_jobs_quick", "run_after", "id", where="state = 'queued' AND kind = 'draw map'"),
     _partial("ix_jobs_running", "heartbeat_at", where="state = 'running'"),
     _partial("ix_jobs_cost", "cost_key", "finished_at", where="state = 'done'"),
     _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),

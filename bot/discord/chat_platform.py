@@ -67,7 +67,7 @@ class DiscordPlatform:
         way = self.ways.editing(address)
         if way is None or address.message_id is None:
             return
-        status = self._status(address.message_id)
+        status = self._status(f"{address.message_id}/{message.job_id}")
         async with status.lock:
             if status.settled or _too_soon(address.message_id, status):
                 return
@@ -83,7 +83,7 @@ class DiscordPlatform:
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         """Post the result by the first way that is open, and tell the member where an edit would not be heard."""
         self._check_open()
-        status = self._status(address.message_id or nonce)
+        status = self._status(f"{address.message_id or nonce}/{message.job_id}")
         async with status.lock:
             try:
                 way, message_ids = await self._send(self.ways.to(address), address, message, nonce)

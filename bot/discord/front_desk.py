@@ -174,13 +174,19 @@ class FrontDesk:
                 assert_never(result)
 
     async def _press_in_place(self, interaction: Interaction, pressed: Press) -> None:
+        """What comes of the click stands in the clicked message, which delivery edits from here on."""
         await interaction.response.defer()
+        message_id = None if interaction.message is None else str(interaction.message.id)
+        if message_id is not None:
+            self.live.add(message_id, interaction)
         try:
-            result = await press(pressed, await self._caller(interaction, None, private=False), self.studio)
+            caller = await self._caller(interaction, message_id, private=_is_ephemeral(interaction))
+            result = await press(pressed, caller, self.studio)
         except UserError as error:
             await _tell(interaction, error)
             return
         if isinstance(result, Remove):
+            self.live.drop(message_id)
             await interaction.delete_original_response()
             await _delete_parts(interaction, posted_ids(result.posted)[1:])
 

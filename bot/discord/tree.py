@@ -69,7 +69,9 @@ def _permissions(command: Command) -> discord.Permissions | None:
 
 
 def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
-    shown = [option for option in command.options if not (option.advanced and command.has_advanced)]
+    shown = [
+        option for option in command.options if not (option.flag_only or (option.advanced and command.has_advanced))
+    ]
     # Discord wants required options first, and keeps the order otherwise.
     shown.sort(key=lambda option: not option.required)
     built: app_commands.Command[Any, ..., None] = app_commands.Command(

@@ -14,6 +14,7 @@ from bot.slack.callers import Callers
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.content import Block
 from bot.slack.inbox import Inbox
+from bot.slack.message_ref import MessageRef
 from bot.slack.modal import (
     CHOSEN,
     FormPlace,
@@ -32,7 +33,7 @@ from bot.slack.visit import Visit
 from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.answer import answer
 from handlers.arguments import Value
-from handlers.buttons import AlreadyHeard, Remove, SendDirect, press, read_button_id
+from handlers.buttons import AlreadyHeard, Manner, Remove, SendDirect, manner, press, read_button_id
 from handlers.chat_platform import TryLater, Undeliverable
 from handlers.command import Command
 from handlers.completion import complete
@@ -92,7 +93,10 @@ class Listeners:
             pressed = read_button_id(body["actions"][0]["action_id"])
             if pressed is None:
                 raise UserError("This button is from another version of Limner; type the command instead.")
-            await self._take(visit, body, await press(pressed, await self.callers.caller(visit), self.studio))
+            caller = await self.callers.caller(visit)
+            if manner(pressed.verb) is Manner.IN_PLACE:
+                caller = replace(caller, reply=replace(caller.reply, message_id=_clicked(body).text))
+            await self._take(visit, body, await press(pressed, caller, self.studio))
 
     async def open_form(self, ack: Ack, body: Body) -> None:
         """The button "Open form": the command's whole form, with what was understood of the text."""
@@ -217,3 +221,9 @@ class Listeners:
         )
         title = self.chat.renderer.names.typed(typed.command)
         return modal(title, typed.command, fields_of(typed.command, readable_values(typed)), place)
+
+
+def _clicked(body: Body) -> MessageRef:
+    """The message whose button was pressed."""
+    container = body["container"]
+    return MessageRef(channel=container["channel_id"], ts=container["message_ts"])

@@ -279,7 +279,8 @@ async def test_progress_never_overtakes_the_result(world: World) -> None:
     await world.finish(await world.claim())
 
     with world.env.time_context():
-        await world.delivery.chat.show_progress(stale.address, Message(headline="still waiting"))
+        still = Message(headline="still waiting", job_id=stale.job.id)
+        await world.delivery.chat.show_progress(stale.address, still)
 
     assert len(world.last.attachments) == 1
 
