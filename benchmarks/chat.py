@@ -39,6 +39,7 @@ from storage.guilds import Platform
 from storage.job_queue import JobQueue
 from storage.jobs import Done
 from storage.pictures import NewPicture
+from storage.seal import Seal
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
 from tests.wire.slack.stage import oauth_settings, on_stage
@@ -219,7 +220,7 @@ async def _studio(folder: Path) -> tuple[Studio, Database, FileBlobStore]:
     url = f"sqlite:///{folder / 'limner.db'}"
     await migrate(url)
     database, blobs = await Database.open(url), FileBlobStore(folder / "blobs")
-    studio = Studio.over(database, blobs=blobs, models=(_FACTS,), commands=COMMANDS)
+    studio = Studio.over(database, blobs=blobs, seal=Seal.from_file(folder), models=(_FACTS,), commands=COMMANDS)
     return replace(studio, new_seed=lambda: 7), database, blobs
 
 

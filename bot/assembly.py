@@ -31,6 +31,7 @@ from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
 from storage.jobs import JobKind
+from storage.seal import Seal
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
         studio = Studio.over(
             database,
             blobs=FileBlobStore(settings.blobs),
+            seal=open_seal(settings),
             models=models,
             commands=COMMANDS,
             max_upload_bytes=settings.max_upload_mb * 2**20,
@@ -65,6 +67,12 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()
+
+
+def open_seal(settings: Settings) -> Seal:
+    """The seal of LIMNER_KEY, or of the key in the data folder; raises UserError."""
+    key = settings.key.get_secret_value() if settings.key else ""
+    return Seal.from_keys(key) if key else Seal.from_file(settings.data)
 
 
 def make_data_folder(settings: Settings) -> None:
@@ -132,10 +140,21 @@ def _lora_adding(workshop: Workshop) -> LoraAdding:
     return LoraAdding(
         loras=workshop.studio.loras,
         blobs=workshop.studio.blobs,
-        source=LoraSources(),
+        keys=workshop.studio.source_keys,
+        source=_lora_sources(settings),
         folder=settings.loras,
         bases=[_base(source) for source in sources],
         quota=_bytes(settings.lora_quota_gb),
+    )
+
+
+def _lora_sources(settings: Settings) -> LoraSources:
+    return LoraSources(
+        file_hosts=settings.lora_hosts_allowed,
+        more_hosts=settings.lora_store_hosts_allowed,
+        civitai_base=settings.civitai_base.rstrip("/"),
+        hugging_face_base=settings.hugging_face_base.rstrip("/"),
+        loopback=settings.lora_loopback,
     )
 
 

@@ -16,6 +16,11 @@ def _default_data_folder() -> Path:
     return Path(base) / "limner"
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    """What stands between the commas of `text`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 class Settings(BaseSettings):
     """What the person who runs it may choose; every name is also that of an environment variable."""
 
@@ -50,6 +55,21 @@ class Settings(BaseSettings):
 
     lora_quota_gb: float = Field(default=10.0, gt=0, alias="LIMNER_LORA_QUOTA_GB")
     """How much of the disk the LoRAs of one guild may take."""
+
+    lora_hosts: str = Field(default="", alias="LIMNER_LORA_HOSTS")
+    """Hosts of plain links to LoRA files, separated by commas; `.example.org` is every host below."""
+
+    lora_store_hosts: str = Field(default="", alias="LIMNER_LORA_STORE_HOSTS")
+    """Further hosts that Civitai and Hugging Face, or what stands in for them, may send a download to."""
+
+    lora_loopback: bool = Field(default=False, alias="LIMNER_LORA_LOOPBACK")
+    """Whether a link may lead to this machine itself, also over http: for tests alone."""
+
+    civitai_base: str = Field(default="https://civitai.com", alias="CIVITAI_BASE")
+    """Another address of Civitai, for tests and proxies."""
+
+    hugging_face_base: str = Field(default="https://huggingface.co", alias="HUGGING_FACE_BASE")
+    """Another address of the Hub's LoRA files, for tests and proxies."""
 
     control_memory_gb: float = Field(default=6.0, gt=0, alias="LIMNER_CONTROL_MEMORY_GB")
     """How much of a device's own memory holds ControlNets, for each model."""
@@ -130,7 +150,17 @@ class Settings(BaseSettings):
     @property
     def models(self) -> tuple[str, ...]:
         """The models to serve, the default first."""
-        return tuple(text.strip() for text in self.model.split(",") if text.strip())
+        return _listed(self.model)
+
+    @property
+    def lora_hosts_allowed(self) -> frozenset[str]:
+        """The hosts of plain links to LoRA files."""
+        return frozenset(_listed(self.lora_hosts))
+
+    @property
+    def lora_store_hosts_allowed(self) -> frozenset[str]:
+        """The further hosts that Civitai and Hugging Face may use."""
+        return frozenset(_listed(self.lora_store_hosts))
 
     @property
     def cache(self) -> Path:

@@ -46,7 +46,8 @@ class Option:
     """One option: `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one.
 
     `rest` marks the one option that takes all the text in front of the first flag. A `required` one may be left out
-    where the option `unless` is given; `flag_only` keeps one out of lists that have room for few.
+    where the option `unless` is given; `flag_only` keeps one out of lists that have room for few; a `secret` one is
+    kept in no history of what was typed.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Option:
     advanced: bool = False
     unless: str | None = None
     flag_only: bool = False
+    secret: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from handlers.help import COMMAND as HELP
 from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.lora_add import COMMAND as LORA_ADD
+from handlers.lora_key import COMMAND as LORA_KEY
 from handlers.lora_library import COMMANDS as LORA_COMMANDS
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
@@ -24,6 +25,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     HISTORY,
     LORA_ADD,
     *LORA_COMMANDS,
+    LORA_KEY,
     HELP,
     PRIVACY,
     SETTINGS,

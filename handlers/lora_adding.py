@@ -20,6 +20,7 @@ from pipeline.model_facts import ModelFacts
 from storage.blobs import BlobStore
 from storage.jobs import Job
 from storage.loras import Lora, LoraStore, NewLora
+from storage.source_keys import SourceKeyStore
 
 _UNFIT: Final = re.compile(r"[^a-z0-9]+")
 
@@ -45,6 +46,7 @@ class LoraAdding:
     """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `quota` is in bytes for each guild."""
 
     loras: LoraStore
+    keys: SourceKeyStore
     blobs: BlobStore
     source: LoraSource
     folder: Path
@@ -72,7 +74,7 @@ class LoraAdding:
         incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
         await asyncio.to_thread(_empty, incoming)
         try:
-            fetched = await self._fetched(order, incoming, told)
+            fetched = await self._fetched(job, order, incoming, told)
             report = await self._imported(fetched, target)
             size = target.stat().st_size
             await self._check_room(job.guild_id, size)
@@ -84,9 +86,9 @@ class LoraAdding:
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
 
-    async def _fetched(self, order: LoraOrder, incoming: Path, told: Told) -> FetchedFile:
+    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, told: Told) -> FetchedFile:
         if order.link is not None:
-            return await self.source.fetch(order.link, incoming, keys=SourceKeys(), told=told)
+            return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=told)
         path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
         await asyncio.to_thread(path.write_bytes, data)
         return FetchedFile(

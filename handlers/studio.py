@@ -22,6 +22,8 @@ from storage.member_data import MemberData
 from storage.notes import Notes
 from storage.replies import Outbox
 from storage.saved_calls import SavedCalls
+from storage.seal import Seal
+from storage.source_keys import SourceKeyStore
 from storage.step_costs import StepCosts
 
 
@@ -45,6 +47,7 @@ class Studio:
     notes: Notes
     costs: StepCosts
     loras: LoraStore
+    source_keys: SourceKeyStore
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     max_upload_bytes: int = 200 * 2**20
@@ -56,6 +59,7 @@ class Studio:
         database: Database,
         *,
         blobs: BlobStore,
+        seal: Seal,
         models: tuple[ModelFacts, ...],
         commands: tuple[Command, ...],
         max_upload_bytes: int = 200 * 2**20,
@@ -74,6 +78,7 @@ class Studio:
             notes=Notes(database),
             costs=StepCosts(Notes(database)),
             loras=LoraStore(database, clock),
+            source_keys=SourceKeyStore(database, seal, clock),
             models=models,
             commands=commands,
             max_upload_bytes=max_upload_bytes,

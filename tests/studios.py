@@ -18,6 +18,7 @@ from storage.blobs import FileBlobStore
 from storage.database import Database
 from storage.guilds import Guild, Platform
 from storage.replies import ReplyAddress
+from storage.seal import Seal
 from tests.fakes import FakeClock
 
 FACTS = ModelFacts(
@@ -46,7 +47,12 @@ async def sqlite(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def studio(sqlite: Database, tmp_path: Path, clock: FakeClock) -> Studio:
     studio = Studio.over(
-        sqlite, blobs=FileBlobStore(tmp_path / "blobs"), models=(FACTS,), commands=COMMANDS, clock=clock
+        sqlite,
+        blobs=FileBlobStore(tmp_path / "blobs"),
+        seal=Seal.from_file(tmp_path),
+        models=(FACTS,),
+        commands=COMMANDS,
+        clock=clock,
     )
     return replace(studio, new_seed=lambda: 42)
 

@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.assembly import Workshop
+from bot.assembly import Workshop, open_seal
 from bot.settings import Settings
 from bot.slack.answers import Answers
 from bot.slack.bolt_app import Desk, bolt_app
@@ -36,7 +36,6 @@ from bot.slack.once import Once
 from bot.slack.pace import Pace
 from bot.slack.picture_shortcut import PictureShortcut
 from bot.slack.removal import Removal
-from bot.slack.seal import Seal
 from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
@@ -116,12 +115,6 @@ async def _workspaces(
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
     await many.remember_all()
     return many, oauth_flow(chosen, store, seal, client)
-
-
-def open_seal(settings: Settings) -> Seal:
-    """The seal of LIMNER_KEY, or of the key in the data folder."""
-    key = settings.key.get_secret_value() if settings.key else ""
-    return Seal.from_keys(key) if key else Seal.from_file(settings.data)
 
 
 def _desk(

@@ -7,9 +7,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.assembly import open_seal
 from bot.settings import Settings
 from bot.slack.client import retry_handlers
-from bot.slack.edge import open_seal
 from bot.slack.installations import SealedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed, SocketMode, Transport

@@ -14,9 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.installations import SealedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
-from bot.slack.seal import Seal
 from bot.slack.transport import Distributed
 from pipeline.errors import UserError
+from storage.seal import Seal
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ import asyncio
 import sys
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
@@ -12,6 +11,7 @@ from bot.assembly import open_workshop, running_pool
 from bot.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
+from bot.terminal.history import ChatHistory
 from bot.terminal.screen import Screen, picture_class
 from bot.terminal.session import TerminalSession
 from handlers.message import Message
@@ -37,7 +37,7 @@ async def _converse(settings: Settings, session: TerminalSession, screen: Screen
     prompt: PromptSession[str] = PromptSession(
         "› ",
         completer=CommandCompleter(guild=session.guild, member=session.member, studio=session.studio),
-        history=FileHistory(str(settings.data / "chat-history")),
+        history=ChatHistory(settings.data / "chat-history", session.studio.commands),
         bottom_toolbar=screen.status_line,
         refresh_interval=0.2,
     )

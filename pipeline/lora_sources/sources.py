@@ -1,8 +1,8 @@
 """From a member's link to a file on disk."""
 
-import re
 from pathlib import Path
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from pipeline.errors import UserError
 from pipeline.lora_sources import civitai, hugging_face
@@ -14,8 +14,6 @@ from pipeline.lora_sources.keys import SourceKeys
 from pipeline.lora_sources.links import CivitaiLink, FileLink, HuggingFaceLink, read_link
 
 _LONGEST = 200
-# What an HTTP header may carry; anything else is no key.
-_KEY = re.compile(r"[\x21-\x7e]{1,512}")
 
 
 class LoraSources:
@@ -36,12 +34,16 @@ class LoraSources:
         hugging_face_base: str = hugging_face.BASE,
         loopback: bool = False,
     ) -> None:
-        def downloader(name: str, hosts: frozenset[str]) -> Downloader:
-            return Downloader(place=Place(name=name, hosts=hosts, loopback=loopback), limits=limits or Limits())
+        def downloader(name: str, hosts: frozenset[str], base: str = "") -> Downloader:
+            place = Place(name=name, hosts=hosts | {(urlsplit(base).hostname or "")} - {""}, loopback=loopback)
+            return Downloader(place=place, limits=limits or Limits())
 
-        self._civitai = Civitai(downloader=downloader(civitai.NAME, civitai.HOSTS | more_hosts), base=civitai_base)
+        self._civitai = Civitai(
+            downloader=downloader(civitai.NAME, civitai.HOSTS | more_hosts, civitai_base), base=civitai_base
+        )
         self._hugging_face = HuggingFace(
-            downloader=downloader(hugging_face.NAME, hugging_face.HOSTS | more_hosts), base=hugging_face_base
+            downloader=downloader(hugging_face.NAME, hugging_face.HOSTS | more_hosts, hugging_face_base),
+            base=hugging_face_base,
         )
         self._files = downloader("This link", file_hosts)
 
@@ -59,9 +61,9 @@ class LoraSources:
     async def _fetch(self, link: str, folder: Path, keys: SourceKeys, told: Told) -> FetchedFile:
         match read_link(link):
             case CivitaiLink() as there:
-                return await self._civitai.fetch(there, folder, key=_key(keys.civitai), told=told)
+                return await self._civitai.fetch(there, folder, key=keys.civitai, told=told)
             case HuggingFaceLink() as there:
-                return await self._hugging_face.fetch(there, folder, key=_key(keys.hugging_face), told=told)
+                return await self._hugging_face.fetch(there, folder, key=keys.hugging_face, told=told)
             case FileLink(url=url):
                 return await self._file(url, folder, told)
             case there:
@@ -73,9 +75,3 @@ class LoraSources:
         page = url.partition("?")[0].partition("#")[0]
         name = cleaned(page.rpartition("/")[2]) or path.name
         return FetchedFile(path=path, size=size, sha256=sha256, file_name=name, title=name, page=page)
-
-
-def _key(key: str | None) -> str | None:
-    if key is not None and not _KEY.fullmatch(key):
-        raise UserError("This community's key has signs that no key has; set it again.")
-    return key

@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     """A setting that nobody can find is not one."""
     page = Path(__file__).parents[2] / "docs" / "settings.md"
-    documented = set(re.findall(r"`((?:LIMNER|DISCORD|SLACK)_[A-Z_]+)`", page.read_text()))
+    documented = set(re.findall(r"`((?:LIMNER|DISCORD|SLACK|CIVITAI|HUGGING_FACE)_[A-Z_]+)`", page.read_text()))
     names = {field.alias for field in Settings.model_fields.values()}
 
     assert documented == names

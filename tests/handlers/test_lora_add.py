@@ -28,6 +28,7 @@ from pipeline.lora_sources.keys import SourceKeys
 from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState
 from storage.replies import ReplyAddress
+from storage.source_keys import KeySource
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
 from tests.studios import FACTS, CallCommand
@@ -51,8 +52,10 @@ class FakeSource:
 
     data: bytes | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    keys: SourceKeys | None = None
 
     async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        self.keys = keys
         (folder / "file.safetensors").write_bytes(self.data or b"a part")
         told(40, 100)
         self.begun.set()
@@ -74,8 +77,8 @@ async def working(
 ) -> AsyncIterator[FakeDevice]:
     stop, device = asyncio.Event(), FakeDevice()
     adding = LoraAdding(
-        loras=studio.loras, blobs=studio.blobs, source=source or FakeSource(), folder=folder, quota=quota,
-        bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
+        loras=studio.loras, keys=studio.source_keys, blobs=studio.blobs, source=source or FakeSource(), folder=folder,
+        quota=quota, bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
     )  # fmt: skip
     worker = Worker(
         name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),
@@ -152,6 +155,21 @@ async def test_a_full_library_says_so(call: CallCommand, studio: Studio, guild: 
 
     assert "remove one with /lora remove" in (job.error or "")
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+async def test_a_link_is_fetched_with_its_own_guilds_keys(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """No other guild's is ever sent."""
+    other = await studio.guilds.ensure(Platform.DISCORD, "2", "Others")
+    await studio.source_keys.put(guild.id, KeySource.CIVITAI, "ours", "Ada")
+    await studio.source_keys.put(other.id, KeySource.HUGGING_FACE, "theirs", "Bob")
+    source = FakeSource(lora_bytes())
+    await call("lora add", link="https://example.org/x")
+    async with working(studio, tmp_path, source):
+        await ended(studio, guild)
+
+    assert source.keys == SourceKeys(civitai="ours")
 
 
 async def test_cancel_works_while_it_is_fetched(

@@ -23,6 +23,7 @@ from handlers.studio import Studio
 from handlers.text_call import parse_text
 from storage.blobs import FileBlobStore
 from storage.database import Database
+from storage.seal import Seal
 from tests.bot.discord.conftest import World, labels, simulation
 from tests.bot.discord.conftest import words as text
 from tests.eventually import eventually
@@ -178,7 +179,7 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     database = await Database.open(f"sqlite:///{data / 'limner.db'}")
     try:
         blobs = FileBlobStore(data / "blobs")
-        studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=COMMANDS)
+        studio = Studio.over(database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS)
         settings = Settings(_env_file=None, data=data)  # type: ignore[call-arg] # pydantic's own argument
         workshop = Workshop(studio=studio, database=database, settings=settings)
         output = io.StringIO()
@@ -197,7 +198,9 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     database = await Database.open(f"sqlite:///{data / 'limner.db'}")
     try:
         clock, blobs = FakeClock(), FileBlobStore(data / "blobs")
-        studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=COMMANDS, clock=clock)
+        studio = Studio.over(
+            database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS, clock=clock
+        )
         async with simulation(studio, clock) as world:
             yield OnDiscord(world=world)
     finally:

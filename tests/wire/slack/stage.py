@@ -18,6 +18,7 @@ from handlers.commands import COMMANDS
 from handlers.studio import Studio
 from storage.blobs import FileBlobStore
 from storage.database import Database
+from storage.seal import Seal
 from tests.fakes import FakeDevice
 from tests.pool import working
 from tests.studios import FACTS
@@ -77,7 +78,14 @@ async def on_stage(
     device = FakeDevice()
     blobs = FileBlobStore(settings.data / "blobs")
     limit = settings.max_upload_mb * 2**20
-    studio = Studio.over(database, blobs=blobs, models=(FACTS,), commands=commands, max_upload_bytes=limit)
+    studio = Studio.over(
+        database,
+        blobs=blobs,
+        seal=Seal.from_file(settings.data),
+        models=(FACTS,),
+        commands=commands,
+        max_upload_bytes=limit,
+    )
     try:
         workshop = Workshop(studio=studio, database=database, settings=settings)
         chosen = transport(settings)

@@ -1,15 +1,14 @@
 """Sealed texts: opened by the right key alone, and a key can be replaced."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
-from bot.slack.oauth import SealedStates
-from bot.slack.seal import Seal
 from pipeline.errors import UserError
-from tests.fakes import FakeClock
+from storage.seal import Seal
 
 
 def test_a_sealed_text_opens_with_its_own_key_alone() -> None:
@@ -38,6 +37,14 @@ def test_what_is_no_key_is_refused_with_the_way_to_make_one() -> None:
     assert "hunter2" not in str(refused.value)
 
 
+def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
+    """None of them reads a key that another one has not written yet."""
+    with ThreadPoolExecutor(8) as starting:
+        seals = list(starting.map(lambda _: Seal.from_file(tmp_path), range(8)))
+
+    assert {seal.open(seals[0].close("xoxb-secret")) for seal in seals} == {"xoxb-secret"}
+
+
 def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     """The second start finds the first one's key."""
     sealed = Seal.from_file(tmp_path).close("xoxb-secret")
@@ -45,13 +52,3 @@ def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert Seal.from_file(tmp_path).open(sealed) == "xoxb-secret"
     (key,) = tmp_path.iterdir()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-
-
-async def test_a_state_opens_once() -> None:
-    """A link that was used, or that nobody issued, installs nothing."""
-    states = SealedStates(Seal.from_keys(Fernet.generate_key().decode()), FakeClock())
-    state = await states.async_issue()
-
-    assert await states.async_consume(state)
-    assert not await states.async_consume(state)
-    assert not await states.async_consume("made up")

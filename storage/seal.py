@@ -1,6 +1,8 @@
 """Seals tokens before they are stored: whoever reads the database alone cannot use them."""
 
+import contextlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +34,13 @@ class Seal:
     def from_file(cls, folder: Path) -> "Seal":
         """A seal whose key lies in the data folder, for its owner's eyes only; made where it is missing."""
         path = folder / _KEY_FILE
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls.from_keys(path.read_text())
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key())
+        if not path.exists():
+            # Linked when it is whole: another process that starts now finds a key or none, and the first one holds.
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=_KEY_FILE) as file:
+                file.write(Fernet.generate_key())
+                file.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, path)
         return cls.from_keys(path.read_text())
 
     def close(self, text: str) -> str:
