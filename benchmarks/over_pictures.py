@@ -9,6 +9,7 @@ import io
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
@@ -81,10 +82,13 @@ def _masks(plain: list[ImageRequest], drawings: list[bytes]) -> None:
 
 
 def rendered(
-    requests: Iterable[ImageRequest], drawings: list[bytes] | None = None, **pictures: bytes
+    requests: Iterable[ImageRequest],
+    drawings: list[bytes] | None = None,
+    loras: Path | None = None,
+    **pictures: bytes,
 ) -> Iterator[bytes]:
-    """The engine's pictures, in the order of `requests`; each is handed the drawing of its place."""
-    engine = Engine(DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0))
+    """The engine's pictures, in the order of `requests`; each may use `loras` and has the drawing of its place."""
+    engine = Engine(DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, loras=loras))
     asked = list(requests)
     for number, request in enumerate(asked):
         handed = {"drawing": drawings[number]} if drawings else {}

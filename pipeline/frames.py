@@ -1,4 +1,4 @@
-"""How messages travel between a worker and its device process: a length, then a pickle, over a pipe of their own."""
+"""How messages travel between a worker and its processes: a length, then a pickle, over a pipe of their own."""
 
 import asyncio
 import pickle
@@ -6,10 +6,11 @@ from typing import BinaryIO, Final
 
 from pipeline.device_messages import Command, Event
 from pipeline.device_spec import DeviceSpec
+from pipeline.training.messages import TrainingMessage
 
 _LENGTH_BYTES: Final = 8
 
-Message = DeviceSpec | Command | Event
+Message = DeviceSpec | Command | Event | TrainingMessage
 
 
 def pack(message: Message) -> bytes:

@@ -159,20 +159,12 @@ class PromptEncoder:
         """A plain text that fits goes straight through, as in diffusers; so does what is pooled of any other."""
         fragments = read_weights(text)
         words = plain_text(fragments)
-        states, pooled = self._run_plain(words)
+        states, pooled = embed_plain(self._family, self._encoders, words)
         if is_plain(fragments) and self._encoders[0].has_room_for(words):
             return states, pooled
         penultimate = self._family is ModelFamily.SDXL
         weighted = [WeightedText(encoder, fragments, penultimate=penultimate).states() for encoder in self._encoders]
         return torch.cat(weighted, dim=-1), pooled
-
-    def _run_plain(self, text: str) -> Embedding:
-        if self._family is ModelFamily.SD15:
-            output = self._encoders[0].model(self._encoders[0].tokens(text))
-            return output.last_hidden_state, output.pooler_output
-        outputs = [encoder.model(encoder.tokens(text), output_hidden_states=True) for encoder in self._encoders]
-        # SDXL was trained on the layer before the last of both encoders.
-        return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 
     def _windows(self, text: str, field: str) -> int:
         fragments = read_weights(text, field)
@@ -186,6 +178,16 @@ class PromptEncoder:
                 f"The {field} takes {windows} windows of 75 tokens; shorten it to {MAX_WINDOWS}, about 450 words.",
             )
         return windows
+
+
+def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
+    """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
+    if family is ModelFamily.SD15:
+        output = encoders[0].model(encoders[0].tokens(text))
+        return output.last_hidden_state, output.pooler_output
+    outputs = [encoder.model(encoder.tokens(text), output_hidden_states=True) for encoder in encoders]
+    # SDXL was trained on the layer before the last of both encoders.
+    return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 
 
 def _zeros(like: Tensor | None, rows: int) -> Tensor | None:

@@ -22,7 +22,8 @@ class TrainingOrder:
     """A training: what, from which pictures, where its `folder` is, and on which `device` (`auto`, `cpu`, `cuda:0`).
 
     The folder holds checkpoints; the same order in the same folder goes on from there. `cache` holds class images,
-    shared by all trainings of the same class and model. `share` of the time is its own while `busy` is told.
+    shared by all trainings of the same class and model. While the device has pictures to make, the training takes
+    `share` of the time, 0 to 1; alone it takes all.
     """
 
     plan: TrainingPlan

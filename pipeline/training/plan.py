@@ -39,8 +39,8 @@ class TrainingPlan:
     `alpha` are a LoRA's, `convolutions` lets it change those as well, `dora` learns a gain for each output beside it
     (Liu et al., 2024; arXiv 2402.09353). `average` is how much of the running mean of the weights stays at each step,
     0 for none. Every `look_every` steps the loss on fixed inputs is measured, which ends the training once it
-    `settles`; every `keep_every` the weights are kept as a candidate. Raises InvalidRequest, naming the field and its
-    limit.
+    `settles`; every `keep_every` the weights are kept as a candidate. `templates` turn a prompt into those of the
+    samples, the first into itself. Raises InvalidRequest, naming the field and its limit.
     """
 
     model: str
@@ -73,6 +73,7 @@ class TrainingPlan:
     look_every: int = 25
     keep_every: int = 50
     settles: bool = True
+    templates: tuple[str, ...] = ("{}", "{} on a beach", "{} in the snow", "an oil painting of {}")
 
     def __post_init__(self) -> None:
         for field, prompt in (("instance prompt", self.instance_prompt), ("class prompt", self.class_prompt)):

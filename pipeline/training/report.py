@@ -15,11 +15,12 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How good a set of weights is, each from 0 to 1 and judged by the untrained model itself.
+    """How good a set of weights is, judged by the untrained model itself.
 
-    `subject` is how alike its samples are to the training pictures, as a share of how alike these are to each other;
-    `prompt` is how often a sample shows what its prompt said; `kept` is how alike pictures of the plain class are to
-    those of the untrained model.
+    `subject` is how alike its samples are to the training pictures, as a share of how alike these are to each other: 0
+    and up, a little over 1 where the samples are more alike than those. `prompt`, 0 to 1, is how often a sample shows
+    what its prompt said. `kept` is 1 where pictures of the plain class stay what they were, 0 where they are as far
+    from that as other pictures of the class are.
     """
 
     subject: float

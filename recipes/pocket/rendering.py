@@ -35,6 +35,12 @@ def render_sprites(icons: Path, concepts: list[Concept]) -> Tensor:
     return torch.from_numpy(np.array(sprites)).permute(0, 1, 4, 2, 3).contiguous()
 
 
+def icon_sprites(icons: Path, names: tuple[str, ...]) -> list[Image.Image]:
+    """Single icons of the cartoon style, without background, as RGBA of SIZE x SIZE."""
+    icon_set = _icon_set(icons, STYLES["cartoon"])
+    return [Image.fromarray(_sprite(icon_set, name)) for name in names]
+
+
 def _icon_set(icons: Path, name: str) -> dict:
     archive = next(iter(sorted(icons.glob(f"iconify-json-{name}-[0-9]*.tgz"))))
     with tarfile.open(archive) as tar:

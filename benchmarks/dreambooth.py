@@ -1,0 +1,233 @@
+"""Subjects that pocket never saw, trained and judged: `python -m benchmarks.dreambooth --icons F --folder F`.
+
+Every figure is of pictures that the engine makes with the training's own canonical LoRA, judged by
+`recipes.pocket.judge`, which no training saw. The icon sets come from npm into `--icons`; what is done stays in
+`--folder`, so that the same call goes on. One thread: run it with OMP_NUM_THREADS=1.
+"""
+
+import argparse
+import io
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.over_pictures import rendered
+from pipeline.image_request import ImageRequest, LoraUse
+from pipeline.training.order import TrainingOrder, TrainingPicture
+from pipeline.training.plan import Method, Preservation, TrainingPlan
+from pipeline.training.report import TrainingReport
+from pipeline.training.sheets import grid
+from pipeline.training.trainer import train
+from recipes.pocket.judge import Judge, Verdict, load_judge
+from recipes.pocket.rendering import SIZE, download_icons
+from recipes.pocket.scenes import BACKGROUNDS
+from recipes.pocket.subjects import SUBJECTS, Subject, subject_pictures
+
+RARE_WORD = "j"
+SEEDS = 3
+PLAIN = 24
+TEMPLATES = ("{}", "{}, blue background", "{}, red background", "{}, white background")
+
+
+class Way(StrEnum):
+    """How a subject is taught."""
+
+    NOT_AT_ALL = "no training"
+    LORA = "LoRA"
+    FULL = "full fine-tuning"
+    UNSTOPPED = "LoRA, twice the steps, no early stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One subject taught in one way.
+
+    `likeness` is the mean cosine of the judge's embeddings between samples and real pictures, as a share of that
+    between the real pictures; `background` the share of samples on the background that was asked for; `kept` the mean
+    cosine between pictures of the plain class with the weights in force and without, from the same noise.
+    """
+
+    subject: str
+    way: Way
+    likeness: float
+    background: float
+    kept: float
+    steps: int = 0
+    cpu_seconds: float = 0.0
+    residual: float = 0.0
+
+
+def main() -> None:
+    """Train what is not trained yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--icons", type=Path, required=True, help="where the icon sets' packages are, or shall be")
+    parser.add_argument("--folder", type=Path, required=True, help="trainings and results")
+    parser.add_argument("--ways", nargs="*", type=Way, default=list(Way), choices=list(Way), help="all by default")
+    asked = parser.parse_args()
+    # Numbers too small to matter take a CPU a hundred times as long.
+    torch.set_flush_denormal(True)
+    download_icons(asked.icons)
+    results = [_result(subject, way, asked.icons, asked.folder) for way in asked.ways for subject in SUBJECTS]
+    print("| way | likeness | lowest | background | plain class kept | steps | CPU-seconds | residual |")
+    print("|---|---|---|---|---|---|---|---|")
+    for way in asked.ways:
+        print(_row(way, [one for one in results if one.way is way]))
+
+
+def _row(way: Way, results: Sequence[Result]) -> str:
+    average = {
+        field.name: mean(getattr(one, field.name) for one in results)
+        for field in fields(Result)
+        if field.name not in {"subject", "way"}
+    }
+    lowest = min(one.likeness for one in results)
+    return (
+        f"| {way} | {average['likeness']:.1%} | {lowest:.1%} | {average['background']:.1%} | {average['kept']:.3f}"
+        f" | {average['steps']:.0f} | {average['cpu_seconds']:.0f} | {average['residual']:.1%} |"
+    )
+
+
+def _result(subject: Subject, way: Way, icons: Path, folder: Path) -> Result:
+    """From the folder, or found out and put there."""
+    note = folder / "results" / f"{subject.icon}-{way.name.lower()}.json"
+    if note.exists():
+        return Result(**json.loads(note.read_text()))
+    pictures = subject_pictures(subject, icons)
+    if way is Way.NOT_AT_ALL:
+        result = _judged(subject, way, pictures, None, folder)
+    else:
+        if way is Way.UNSTOPPED:
+            stopped = _result(subject, Way.LORA, icons, folder)
+            steps = 2 * stopped.steps
+        else:
+            steps = 0
+        order = _order(subject, way, pictures, folder, steps)
+        began = time.process_time()
+        report = _trained(order)
+        seconds = time.process_time() - began
+        chosen = report.candidates[-1 if way is Way.UNSTOPPED else report.chosen]
+        judged = _judged(subject, way, pictures, order.folder / chosen.file, folder)
+        result = replace(judged, steps=report.steps, cpu_seconds=seconds, residual=chosen.residual)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(asdict(result)))
+    print(f"{subject.icon}, {way}: {result.likeness:.1%} alike after {result.steps} steps", flush=True)
+    return result
+
+
+def _order(subject: Subject, way: Way, pictures: Sequence[Image.Image], folder: Path, steps: int) -> TrainingOrder:
+    own = folder / f"{subject.icon}-{way.name.lower()}"
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(parents=True)
+    paths = [own / f"{number}.png" for number in range(len(pictures))]
+    for picture, path in zip(pictures, paths, strict=True):
+        picture.save(path)
+    plan = TrainingPlan(
+        model="pocket",
+        instance_prompt=f"{RARE_WORD} {subject.class_word}",
+        class_prompt=subject.class_word,
+        area=SIZE * SIZE,
+        steps=steps or 300,
+        settles=not steps,
+        seed=0,
+        batch=4,
+        class_images=24,
+        look_every=10,
+        templates=TEMPLATES,
+        learning_rate=1e-3,
+    )
+    if way is Way.FULL:
+        plan = replace(plan, method=Method.FULL, learning_rate=1e-4, rank=64, preservation=Preservation.CLASS_IMAGES)
+    return TrainingOrder(
+        plan=plan,
+        pictures=tuple(TrainingPicture(path=path) for path in paths),
+        folder=own,
+        cache=folder / "classes",
+        device="cpu",
+    )
+
+
+def _trained(order: TrainingOrder) -> TrainingReport:
+    training = train(order)
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            report: TrainingReport = end.value
+            return report
+
+
+def _judged(subject: Subject, way: Way, pictures: Sequence[Image.Image], lora: Path | None, folder: Path) -> Result:
+    """Ten backgrounds by a few seeds of the subject, and plain pictures of its class with the weights and without."""
+    judge = load_judge()
+    backgrounds = list(BACKGROUNDS)
+    word = subject.class_word if way is Way.NOT_AT_ALL else f"{RARE_WORD} {subject.class_word}"
+    asked = [
+        (f"{word}, {name} background", 100 * seed + place)
+        for seed in range(SEEDS)
+        for place, name in enumerate(backgrounds)
+    ]
+    own = list(_drawn(asked, lora))
+    plain = [(subject.class_word, 1000 + seed) for seed in range(PLAIN)]
+    _save_sheet(own[: len(backgrounds)], pictures, folder / f"{subject.icon}-{way.name.lower()}.png")
+    said, real = _verdict(judge, own), _verdict(judge, pictures)
+    wanted = torch.arange(len(asked)) % len(backgrounds)
+    before, after = (_verdict(judge, list(_drawn(plain, file))).embedding for file in (None, lora))
+    return Result(
+        subject=subject.icon,
+        way=way,
+        likeness=float((said.embedding @ real.embedding.T).mean()) / _alike(real.embedding),
+        background=float((said.background.argmax(dim=1) == wanted).float().mean()),
+        kept=float((before * after).sum(dim=1).mean()),
+    )
+
+
+def _drawn(asked: Sequence[tuple[str, int]], lora: Path | None) -> Iterator[Image.Image]:
+    uses = () if lora is None else (LoraUse(key=lora.stem, name="subject"),)
+    requests = [
+        ImageRequest(
+            prompt=prompt,
+            width=SIZE,
+            height=SIZE,
+            steps=20,
+            guidance_scale=4.0,
+            seed=seed,
+            model="pocket",
+            loras=uses,
+        )
+        for prompt, seed in asked
+    ]
+    loras = None if lora is None else lora.parent
+    return (Image.open(io.BytesIO(png)).convert("RGB") for png in rendered(requests, loras=loras))
+
+
+@torch.no_grad()
+def _verdict(judge: Judge, pictures: Sequence[Image.Image]) -> Verdict:
+    pixels = np.stack([np.asarray(picture, np.float32) for picture in pictures])
+    verdict: Verdict = judge(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
+    return verdict
+
+
+def _alike(embeddings: Tensor) -> float:
+    """The mean cosine between different pictures."""
+    alike, count = embeddings @ embeddings.T, len(embeddings)
+    return float((alike.sum() - alike.trace()) / (count * (count - 1)))
+
+
+def _save_sheet(samples: Sequence[Image.Image], pictures: Sequence[Image.Image], path: Path) -> None:
+    """The pictures that were given above ten samples."""
+    shown = [torch.from_numpy(np.asarray(one).copy()).permute(2, 0, 1) / 255 for one in (*pictures, *samples)]
+    grid(shown, [""] * len(pictures), ["given", "made", ""]).save(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""What a worker and a training's process say to each other: plain data, safe to pickle between processes."""
+
+from dataclasses import dataclass
+
+from pipeline.training.order import TrainingOrder
+from pipeline.training.report import TrainingProgress, TrainingReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the training is to go on: beside a `busy` device it rests; `enough` ends it with the best that there is."""
+
+    busy: bool = False
+    enough: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRefused:
+    """The training cannot be done; `sentence` tells the member why."""
+
+    sentence: str
+
+
+TrainingMessage = TrainingOrder | Pace | TrainingProgress | TrainingReport | TrainingRefused

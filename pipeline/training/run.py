@@ -1,0 +1,190 @@
+"""A training while it runs: the weights, their optimizer, how far it is; all that must survive a restart."""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+from pipeline.training.plan import OptimizerKind, TrainingPlan
+from pipeline.training.settling import Settling
+from pipeline.training.student import Student
+
+_CHECKPOINT: Final = "checkpoint.pt"
+CANDIDATES: Final = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """`step` steps are done, in `seconds` of the device; `average` is the running mean of the weights, if there is one.
+
+    `kept` are the steps whose weights lie in `folder`, spread over the run, the newest among them.
+    """
+
+    student: Student
+    plan: TrainingPlan
+    folder: Path
+    optimizer: torch.optim.Optimizer
+    parameters: list[nn.Parameter]
+    average: list[Tensor] | None
+    step: int = 0
+    seconds: float = 0.0
+    settling: Settling = field(default_factory=Settling)
+    kept: tuple[int, ...] = ()
+
+    @classmethod
+    def open(cls, student: Student, plan: TrainingPlan, folder: Path) -> "Run":
+        """From the folder's checkpoint if it has one, else from the start."""
+        groups = [student.weights.parameters(network) for network in student.networks]
+        parameters = [parameter for group in groups for parameter in group]
+        average = [one.detach().clone() for one in parameters] if plan.average else None
+        optimizer = _optimizer(plan, groups)
+        run = cls(
+            student=student, plan=plan, folder=folder, optimizer=optimizer, parameters=parameters, average=average
+        )
+        if (folder / _CHECKPOINT).exists():
+            run._restore(_load(folder / _CHECKPOINT))
+        return run
+
+    def learn(self) -> bool:
+        """Take the optimizer's step; False, and nothing moved, if the gradients are not numbers."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.largest_gradient)
+        sane = bool(norm.isfinite())
+        if sane:
+            self.optimizer.step()
+            self._move_average()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return sane
+
+    def keep(self) -> None:
+        """Put the weights by as a candidate, and everything in the checkpoint."""
+        _save(self._weights(), self._path(self.step))
+        self.kept = _spread((*self.kept, self.step))
+        _save(self._state(), self.folder / _CHECKPOINT)
+        for path in self.folder.glob("weights-*.pt"):
+            if path not in {self._path(step) for step in self.kept}:
+                path.unlink()
+
+    @contextmanager
+    def candidate(self, step: int) -> Iterator[None]:
+        """The weights of a kept step inside this block."""
+        with self._holding(_load(self._path(step))):
+            yield
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The weights as a candidate would keep them, inside this block."""
+        with self._holding(self._weights()):
+            yield
+
+    @contextmanager
+    def _holding(self, weights: Sequence[Tensor]) -> Iterator[None]:
+        before = [one.detach().clone() for one in self.parameters]
+        self._put(weights)
+        try:
+            yield
+        finally:
+            self._put(before)
+
+    @torch.no_grad()
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, weights, strict=True):
+            parameter.copy_(value)
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        if self.average is None:
+            return
+        # Early on the mean of what there is: a long memory would hold to the start.
+        share = min(self.plan.average, (1 + self.step) / (10 + self.step))
+        for mean, parameter in zip(self.average, self.parameters, strict=True):
+            mean.lerp_(parameter, 1 - share)
+
+    def _weights(self) -> list[Tensor]:
+        return [one.detach().clone() for one in (self.average or self.parameters)]
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"weights-{step}.pt"
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "weights": [one.detach() for one in self.parameters],
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.settling.losses,
+            "kept": list(self.kept),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._put(state["weights"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.settling = Settling(losses=state["losses"])
+        self.kept = tuple(state["kept"])
+
+
+def _optimizer(plan: TrainingPlan, groups: Sequence[list[nn.Parameter]]) -> torch.optim.Optimizer:
+    """Over the UNet's parameters and, at their own rate, the text encoders'."""
+    rates = [plan.learning_rate, *[plan.text_learning_rate] * (len(groups) - 1)]
+    own = [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)]
+    match plan.optimizer:
+        case OptimizerKind.ADAMW:
+            return torch.optim.AdamW(own, weight_decay=plan.weight_decay)
+        case OptimizerKind.ADAMW_8BIT:
+            return _eight_bit(own, plan)
+        case OptimizerKind.PRODIGY:
+            # Loaded where it is asked for, as the one above: most trainings use neither.
+            from prodigyopt import Prodigy  # noqa: PLC0415
+
+            # It finds the rate by itself; what is given multiplies it.
+            automatic: torch.optim.Optimizer = Prodigy(
+                [one | {"lr": 1.0} for one in own], weight_decay=plan.weight_decay, safeguard_warmup=True
+            )
+            return automatic
+        case never:
+            assert_never(never)
+
+
+def _eight_bit(own: list[dict[str, Any]], plan: TrainingPlan) -> torch.optim.Optimizer:
+    try:
+        from bitsandbytes.optim import AdamW8bit  # noqa: PLC0415
+    except ImportError:
+        raise UserError("8-bit AdamW needs bitsandbytes and CUDA: pip install 'limner[adamw8bit]'.") from None
+    optimizer: torch.optim.Optimizer = AdamW8bit(own, weight_decay=plan.weight_decay)
+    return optimizer
+
+
+def _spread(steps: tuple[int, ...]) -> tuple[int, ...]:
+    """The newest of `steps` and those that divide the way to it most evenly."""
+    *earlier, last = steps
+    wanted = [last * place / CANDIDATES for place in range(1, CANDIDATES)]
+
+    def distance(chosen: tuple[int, ...]) -> float:
+        return sum(abs(step - want) for step, want in zip(chosen, wanted, strict=False))
+
+    few = min(len(earlier), CANDIDATES - 1)
+    return (*min(itertools.combinations(earlier, few), key=distance), last)
+
+
+def _save(value: object, path: Path) -> None:
+    """There whole or not at all, whenever the machine stops."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _load(path: Path) -> Any:
+    return torch.load(path, weights_only=True)

@@ -1,0 +1,73 @@
+"""A tiny model that draws in two steps, and pictures to teach it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.training.order import TrainingOrder, TrainingPicture
+from pipeline.training.plan import TrainingPlan
+
+SIDE = 64
+
+
+@pytest.fixture(scope="session")
+def pupil(model_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The text that names a tiny model for a training."""
+    made: dict[str, str] = {}
+
+    def of(name: str) -> str:
+        if name not in made:
+            folder = tmp_path_factory.mktemp("pupils") / name
+            shutil.copytree(model_folder(name), folder)
+            (folder / "limner.json").write_text(json.dumps({"steps": 2}))
+            made[name] = str(folder)
+        return made[name]
+
+    return of
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[TrainingPicture, ...]:
+    dice = np.random.default_rng(0)
+    made = []
+    for number in range(3):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(dice.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(path)
+        made.append(TrainingPicture(path=path))
+    return tuple(made)
+
+
+@pytest.fixture
+def an_order(
+    pupil: Callable[[str], str], pictures: tuple[TrainingPicture, ...], tmp_path: Path
+) -> Callable[..., TrainingOrder]:
+    """An order of six steps that keeps its weights every two, in a `folder` of its own, with changes to its plan."""
+
+    def of(folder: str = "run", model: str = "sd15", **changes: object) -> TrainingOrder:
+        fields: dict[str, object] = {
+            "model": pupil(model),
+            "instance_prompt": "j dog",
+            "class_prompt": "dog",
+            "area": SIDE * SIDE,
+            "steps": 6,
+            "seed": 1,
+            "rank": 4,
+            "alpha": 4.0,
+            "learning_rate": 1e-3,
+            "batch": 2,
+            "class_images": 2,
+            "look_every": 2,
+            "keep_every": 2,
+            "templates": ("{}", "{} in the snow"),
+        }
+        plan = TrainingPlan(**{**fields, **changes})  # type: ignore[arg-type]  # tests name fields freely
+        return TrainingOrder(
+            plan=plan, pictures=pictures, folder=tmp_path / folder, cache=tmp_path / "cache", device="cpu"
+        )
+
+    return of
