@@ -13,7 +13,7 @@ from recipes.pocket.conditioning import CaptionReader, Conditioning
 from recipes.pocket.scenes import Concept, Scene
 from recipes.pocket.training import Plan
 
-PLAN = Plan(steps=5600, batch=32, rate=2e-3, warmup=80, cooldown=0.31, average=0.997, save_seconds=900)
+PLAN = Plan(steps=8000, batch=32, rate=2e-3, warmup=80, cooldown=0.31, average=0.997, save_seconds=900)
 # Steps with less noise than this ratio teach little more, and would else outweigh the others (Hang et al., 2023).
 MOST_SIGNAL = 5.0
 
