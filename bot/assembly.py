@@ -20,6 +20,7 @@ from handlers.commands import COMMANDS
 from handlers.delivery import Delivery
 from handlers.device import Device
 from handlers.lora_adding import Base, LoraAdding
+from handlers.lora_room import LoraRoom
 from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
@@ -63,6 +64,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             models=models,
             commands=COMMANDS,
             max_upload_bytes=settings.max_upload_mb * 2**20,
+            lora_quota_bytes=_bytes(settings.lora_quota_gb),
         )
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
@@ -138,13 +140,12 @@ def _lora_adding(workshop: Workshop) -> LoraAdding:
     settings = workshop.settings
     sources = [ModelSource.parse(text) for text in settings.models]
     return LoraAdding(
-        loras=workshop.studio.loras,
+        room=LoraRoom(loras=workshop.studio.loras, quota=workshop.studio.lora_quota_bytes),
         blobs=workshop.studio.blobs,
         keys=workshop.studio.source_keys,
         source=_lora_sources(settings),
         folder=settings.loras,
         bases=[_base(source) for source in sources],
-        quota=_bytes(settings.lora_quota_gb),
     )
 
 

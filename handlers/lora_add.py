@@ -8,6 +8,7 @@ from handlers.command import Command, Option, OptionKind
 from handlers.job_messages import ended, waiting
 from handlers.lora_library import card
 from handlers.lora_order import LoraOrder, read_order, write_order
+from handlers.lora_room import LoraRoom
 from handlers.message import Message, Mood, ShownPicture
 from handlers.permissions import check_permission
 from handlers.studio import Studio
@@ -19,9 +20,13 @@ _PREVIEW_SECONDS: Final = 30.0
 
 
 async def add_lora(call: Call, studio: Studio) -> Message:
-    """Queue the LoRA that the member hands over; what is wrong with it they hear when it has been read."""
+    """Queue the LoRA that the member hands over; what is wrong with the file they hear when it has been read."""
     check_permission(call, COMMAND.name)
     order = _order(call)
+    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
+    await room.check(call.guild.id)
+    if order.name is not None:
+        await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
     job = await studio.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,

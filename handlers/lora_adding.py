@@ -4,11 +4,12 @@ import asyncio
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from handlers.lora_order import LoraOrder, read_order
+from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
 from pipeline.errors import UserError
 from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
@@ -19,7 +20,7 @@ from pipeline.lora_sources.keys import SourceKeys
 from pipeline.model_facts import ModelFacts
 from storage.blobs import BlobStore
 from storage.jobs import Job
-from storage.loras import Lora, LoraStore, NewLora
+from storage.loras import Lora, NewLora
 from storage.source_keys import SourceKeyStore
 
 _UNFIT: Final = re.compile(r"[^a-z0-9]+")
@@ -43,20 +44,19 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraAdding:
-    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `quota` is in bytes for each guild."""
+    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files."""
 
-    loras: LoraStore
+    room: LoraRoom
     keys: SourceKeyStore
     blobs: BlobStore
     source: LoraSource
     folder: Path
     bases: Sequence[Base]
-    quota: int
 
     async def __call__(self, job: Job, told: Told) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
         order = read_order(job.payload)
-        lora = await self.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
+        lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
         facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
         return ImageRequest(
             prompt=lora.trigger_words or lora.name,
@@ -72,14 +72,18 @@ class LoraAdding:
 
     async def _add(self, job: Job, order: LoraOrder, told: Told) -> Lora:
         incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
+        await self.room.check(job.guild_id)
+        if order.name is not None:
+            await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
         await asyncio.to_thread(_empty, incoming)
         try:
             fetched = await self._fetched(job, order, incoming, told)
             report = await self._imported(fetched, target)
             size = target.stat().st_size
-            await self._check_room(job.guild_id, size)
+            await self.room.check(job.guild_id, size)
             _check_loss(report, order)
-            return await self.loras.add(_new_lora(job, order, fetched, report, size))
+            named = replace(order, name=order.name or await self._free_name(job, order, fetched))
+            return await self.room.loras.add(_new_lora(job, named, fetched, report, size))
         except UserError:
             target.unlink(missing_ok=True)
             raise
@@ -94,6 +98,10 @@ class LoraAdding:
         return FetchedFile(
             path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
         )
+
+    async def _free_name(self, job: Job, order: LoraOrder, fetched: FetchedFile) -> str:
+        name = _name(fetched)
+        return await self.room.free_name(job.guild_id, job.member_id, name, private=order.private)
 
     async def _imported(self, fetched: FetchedFile, target: Path) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model."""
@@ -112,14 +120,6 @@ class LoraAdding:
             except UserError as refusal:
                 refusals.append(refusal)
         raise refusals[0]
-
-    async def _check_room(self, guild_id: int, size: int) -> None:
-        used = await self.loras.used_bytes(guild_id)
-        if used + size > self.quota:
-            raise UserError(
-                f"This server's LoRAs take {used / 2**30:.2f} of {self.quota / 2**30:.2f} GB, too much for this one "
-                "as well; remove one with /lora remove."
-            )
 
 
 def _empty(folder: Path) -> None:

@@ -29,11 +29,13 @@ async def privacy(call: Call, studio: Studio) -> Message:
 
 
 async def _explain(call: Call, studio: Studio) -> Message:
+    added = await studio.loras.owned(call.guild.id, call.member.id)
     kept = await studio.members.export(call.guild.id, call.member.id)
     return Message(
         headline="What is kept of you here",
         lines=(
             f"{len(kept)} jobs with their prompts, parameters and pictures, until they are old or you delete them.",
+            f"{len(added)} LoRAs that you added; deleting takes the private ones; the others stay the server's.",
             "/privacy export gives them to you, /privacy delete deletes them at once.",
             "What admins changed in the settings stays in the audit log with their names.",
         ),
@@ -42,16 +44,18 @@ async def _explain(call: Call, studio: Studio) -> Message:
 
 
 async def _export(call: Call, studio: Studio) -> Message:
+    added = await studio.loras.owned(call.guild.id, call.member.id)
     kept = await studio.members.export(call.guild.id, call.member.id)
     story = {
         "guild": call.guild.name,
         "member": {"id": call.member.id, "name": call.member.name},
         "jobs": [{**asdict(job), "payload": json.loads(job.payload)} for job in kept],
+        "loras": [asdict(lora) for lora in added],
     }
     data = json.dumps(story, indent=2, ensure_ascii=False).encode()
     return Message(
         headline="Everything that is kept of you here",
-        lines=(f"{len(kept)} jobs, as JSON.",),
+        lines=(f"{len(kept)} jobs and {len(added)} LoRAs, as JSON.",),
         files=(Attachment(data=data, file_name="limner-export.json"),),
         private=True,
     )
@@ -61,7 +65,7 @@ async def _ask(call: Call, studio: Studio) -> Message:
     kept = await studio.members.export(call.guild.id, call.member.id)
     confirmed = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {"what": _DELETE, "confirm": "on"})
     return Message(
-        headline=f"Delete all {len(kept)} of your jobs and their pictures?",
+        headline=f"Delete all {len(kept)} of your jobs, their pictures and your private LoRAs?",
         lines=("What still waits or renders is cancelled. Messages already in a channel stay until you delete them.",),
         buttons=((Button(verb=Verb.CALL, target=confirmed, label="Delete everything"),),),
         private=True,
@@ -73,7 +77,7 @@ async def _delete(call: Call, studio: Studio) -> Message:
     for job in jobs:
         await studio.queue.cancel(call.guild.id, job.id)
     count = await studio.members.delete(call.guild.id, call.member.id)
-    return Message(headline=f"Deleted: {count} jobs and their pictures.", private=True)
+    return Message(headline=f"Deleted: {count} jobs, their pictures and your private LoRAs.", private=True)
 
 
 COMMAND: Final = Command(

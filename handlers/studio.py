@@ -51,6 +51,7 @@ class Studio:
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     max_upload_bytes: int = 200 * 2**20
+    lora_quota_bytes: int = 10 * 2**30
     new_seed: Callable[[], int] = random_seed
 
     @classmethod
@@ -63,6 +64,7 @@ class Studio:
         models: tuple[ModelFacts, ...],
         commands: tuple[Command, ...],
         max_upload_bytes: int = 200 * 2**20,
+        lora_quota_bytes: int = 10 * 2**30,
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """The studio whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
@@ -82,6 +84,7 @@ class Studio:
             models=models,
             commands=commands,
             max_upload_bytes=max_upload_bytes,
+            lora_quota_bytes=lora_quota_bytes,
         )
 
     def model(self, name: str | None) -> ModelFacts:

@@ -85,12 +85,19 @@ class LoraStore:
     async def add(self, new: NewLora) -> Lora:
         """Adds a LoRA; raises InvalidRequest if there is one of that name already."""
         row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._clock()}
-        row["scope"] = new.owner_id if row.pop("private") else _SHARED
+        row["scope"] = _scope(new.owner_id, row.pop("private"))
         try:
             async with self._database.write() as connection:
                 return _lora((await connection.execute(insert(loras).values(row).returning(*loras.c))).one())
         except IntegrityError:
-            raise _name_taken(new.name) from None
+            raise name_taken(new.name) from None
+
+    async def is_free(self, guild_id: int, owner_id: str, name: str, *, private: bool) -> bool:
+        """Whether `add` would take the name now."""
+        taken = loras.c.scope == _scope(owner_id, private), loras.c.name == name
+        async with self._database.read() as connection:
+            query = select(loras.c.id).where(loras.c.guild_id == guild_id, *taken)
+            return (await connection.execute(query)).one_or_none() is None
 
     async def get(self, guild_id: int, member_id: str, name: str) -> Lora | None:
         """The LoRA that the member means by `name`, in any case: their own private one before the guild's; or None."""
@@ -105,6 +112,12 @@ class LoraStore:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _lora(row)
+
+    async def owned(self, guild_id: int, owner_id: str) -> tuple[Lora, ...]:
+        """What the member has added, oldest first."""
+        query = select(loras).where(loras.c.guild_id == guild_id, loras.c.owner_id == owner_id).order_by(loras.c.id)
+        async with self._database.read() as connection:
+            return tuple(_lora(row) for row in await connection.execute(query))
 
     async def search(
         self, guild_id: int, member_id: str, typed: str = "", limit: int = 25, offset: int = 0
@@ -133,7 +146,7 @@ class LoraStore:
 
     async def set_private(self, lora: Lora, private: bool) -> bool:
         """Gives a LoRA to the guild, or to its owner alone; False if it is gone. Raises as `add` does."""
-        return await self._change(lora, {"scope": lora.owner_id if private else _SHARED}, lora.name)
+        return await self._change(lora, {"scope": _scope(lora.owner_id, private)}, lora.name)
 
     async def remove(self, lora: Lora) -> bool:
         """Takes a LoRA out of its library; False if it is gone. Its file goes with the next sweep."""
@@ -145,7 +158,7 @@ class LoraStore:
             async with self._database.write() as connection:
                 return (await connection.execute(update(loras).where(*_this(lora)).values(values))).rowcount == 1
         except IntegrityError:
-            raise _name_taken(name) from None
+            raise name_taken(name) from None
 
 
 _SHARED: Final = ""
@@ -159,7 +172,12 @@ def _this(lora: Lora) -> tuple[ColumnElement[bool], ...]:
     return loras.c.guild_id == lora.guild_id, loras.c.id == lora.id
 
 
-def _name_taken(name: str) -> InvalidRequest:
+def _scope(owner_id: str, private: bool) -> str:
+    return owner_id if private else _SHARED
+
+
+def name_taken(name: str) -> InvalidRequest:
+    """What to say where another LoRA has the name."""
     return InvalidRequest("name", f"This server has a LoRA '{name}' already; choose another name or remove that one.")
 
 

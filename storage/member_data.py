@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 
 from storage.database import Database
 from storage.jobs import JobState
-from storage.tables import jobs, member_lanes, pictures, saved_calls
+from storage.tables import jobs, loras, member_lanes, pictures, saved_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,12 @@ class MemberData:
             return tuple(KeptJob(**row) for row in (await connection.execute(query)).mappings())
 
     async def delete(self, guild_id: int, member_id: str) -> int:
-        """Deletes the member's jobs and pictures but those that still wait, and the calls; returns how many jobs.
+        """Deletes the member's jobs and pictures but those that still wait, calls and private LoRAs.
+
+        Returns how many jobs.
 
         Whoever asks cancels what waits first. A worker that holds one of the jobs finds its claim lost and stops; the
-        pictures' bytes go with the next collection of blobs.
+        pictures' bytes go with the next collection of blobs, the LoRAs' files with the next sweep.
         """
         async with self._database.write() as connection:
             theirs = (jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
@@ -56,6 +58,8 @@ class MemberData:
             await connection.execute(
                 delete(saved_calls).where(saved_calls.c.guild_id == guild_id, saved_calls.c.member_id == member_id)
             )
+            # Only a private LoRA's scope is a member's id; what was shared is the guild's.
+            await connection.execute(delete(loras).where(loras.c.guild_id == guild_id, loras.c.scope == member_id))
             lane = (member_lanes.c.guild_id == guild_id, member_lanes.c.member_id == member_id)
             await connection.execute(delete(member_lanes).where(*lane, member_lanes.c.waiting == 0))
         return count

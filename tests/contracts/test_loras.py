@@ -112,6 +112,18 @@ async def test_a_private_one_is_there_for_its_owner_alone(loras: LoraStore, guil
     assert await loras.get(guild.id, "bob", "pastel") == replace(mine, name="pastel", private=False)
 
 
+async def test_a_name_is_free_where_it_would_be_taken(loras: LoraStore, guild: Guild, other_guild: Guild) -> None:
+    """In the guild for everyone's, in a member's own for a private one."""
+    await loras.add(_new(guild, "crayon"))
+    await loras.add(_new(guild, "mine", private=True))
+
+    assert not await loras.is_free(guild.id, "bob", "crayon", private=False)
+    assert await loras.is_free(guild.id, "bob", "crayon", private=True)
+    assert await loras.is_free(guild.id, "bob", "mine", private=False)
+    assert not await loras.is_free(guild.id, "ann", "mine", private=True)
+    assert await loras.is_free(other_guild.id, "ann", "crayon", private=False)
+
+
 @pytest.mark.parametrize("name", ["", "Crayon", "a b", "-a", "a" * 33, "a:b", "a>b", "é", "a/b"])
 def test_a_name_must_stand_in_a_prompt(name: str) -> None:
     """And on a command line."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,19 @@ from handlers.chat_platform import ChatPlatform
 from handlers.delivery import Delivery
 from handlers.lora_add import COMMAND as LORA_ADD
 from handlers.lora_adding import Base, LoraAdding
+from handlers.lora_room import LoraRoom
 from handlers.message import Message
+from handlers.permissions import NotAllowed
 from handlers.preparations import Told
 from handlers.studio import Studio
 from handlers.worker import Worker
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
+from pipeline.model_facts import ModelFamily
 from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState
+from storage.loras import NewLora, new_key
 from storage.replies import ReplyAddress
 from storage.source_keys import KeySource
 from tests.eventually import eventually
@@ -44,6 +48,13 @@ def lora_bytes() -> bytes:
         f"{LAYER}.lora_up.weight": torch.full((width, 4), 0.01),
     }
     return save(tensors, metadata={"modelspec.license": "CC0", "modelspec.trigger_phrase": "crayon drawing"})
+
+
+def new_lora(guild: Guild, name: str, *, size: int = 1, owner: str = "ada", private: bool = False) -> NewLora:
+    return NewLora(
+        guild_id=guild.id, name=name, owner_id=owner, base_family=ModelFamily.SDXL, key=new_key(guild.id), size=size,
+        private=private,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -77,8 +88,8 @@ async def working(
 ) -> AsyncIterator[FakeDevice]:
     stop, device = asyncio.Event(), FakeDevice()
     adding = LoraAdding(
-        loras=studio.loras, keys=studio.source_keys, blobs=studio.blobs, source=source or FakeSource(), folder=folder,
-        quota=quota, bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
+        room=LoraRoom(loras=studio.loras, quota=quota), keys=studio.source_keys, blobs=studio.blobs,
+        source=source or FakeSource(), folder=folder, bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
     )  # fmt: skip
     worker = Worker(
         name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),
@@ -145,6 +156,49 @@ async def test_a_refusal_is_one_sentence_and_leaves_nothing(
     assert "pickle" in "\n".join((await told(studio, clock)).lines)
     assert await studio.loras.search(guild.id, "ada") == ()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+async def test_a_taken_name_is_told_before_anything_is_fetched(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """At once; and where it was taken meanwhile, before the source is asked. A private one takes nobody's name."""
+    await call("lora add", link="https://example.org/x", name="crayon")
+    await studio.loras.add(new_lora(guild, "crayon"))
+    source = FakeSource(lora_bytes())
+    async with working(studio, tmp_path, source):
+        job = await ended(studio, guild)
+
+    assert "has a LoRA 'crayon' already" in (job.error or "")
+    assert not source.begun.is_set()
+    with pytest.raises(InvalidRequest, match="has a LoRA 'crayon' already"):
+        await call("lora add", link="https://example.org/x", name="Crayon")
+    await call("lora add", link="https://example.org/x", name="crayon", private=True)
+
+
+async def test_a_name_that_nobody_chose_gives_way(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """What was fetched is not thrown away because its page is called like another one's."""
+    await studio.loras.add(new_lora(guild, "chalk-co"))
+    await call("lora add", link="https://example.org/x")
+    async with working(studio, tmp_path, FakeSource(lora_bytes())):
+        job = await ended(studio, guild)
+
+    assert job.state is JobState.DONE, job.error
+    assert [lora.name for lora in await studio.loras.search(guild.id, "ada")] == ["chalk-co", "chalk-co-2"]
+
+
+async def test_a_library_that_is_full_takes_no_order(call: CallCommand, studio: Studio, guild: Guild) -> None:
+    """Nor does a role that may not add: neither is queued."""
+    await studio.loras.add(new_lora(guild, "crayon", size=studio.lora_quota_bytes))
+    with pytest.raises(UserError, match="remove one with /lora remove"):
+        await call("lora add", link="https://example.org/x")
+
+    settings = replace(guild.settings, command_roles=(("lora add", ("curators",)),))
+    await studio.guilds.save_settings(guild.id, settings, "Ada")
+    with pytest.raises(NotAllowed, match="needs a role"):
+        await call("lora add", link="https://example.org/x")
+    assert await studio.queue.guild_jobs(guild.id) == ()
 
 
 async def test_a_full_library_says_so(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:

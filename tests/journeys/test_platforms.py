@@ -67,7 +67,7 @@ async def test_what_is_kept_of_a_member_can_be_deleted(place: Place) -> None:
     await place.type("/imagine red fox --steps 2")
     await place.pictures(1)
     await place.type("/privacy delete")
-    await place.reads("Delete all 1 of your jobs")
+    await place.reads("Delete all 1 of your jobs, their pictures and your private LoRAs")
     await place.press("Delete everything")
     await place.reads("Deleted: 1 jobs")
     await place.type("/history")
