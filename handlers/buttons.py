@@ -133,7 +133,7 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
             return verb not in MAP_VERBS
         case JobKind.DRAW_MAP:
             return verb in MAP_VERBS
-        case JobKind.ADD_LORA:
+        case JobKind.ADD_LORA | JobKind.MIX_LORAS:
             return False
         case _:
             assert_never(kind)

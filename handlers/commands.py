@@ -12,6 +12,7 @@ from handlers.imagine import COMMAND as IMAGINE
 from handlers.lora_add import COMMAND as LORA_ADD
 from handlers.lora_key import COMMAND as LORA_KEY
 from handlers.lora_library import COMMANDS as LORA_COMMANDS
+from handlers.lora_mix import COMMAND as LORA_MIX
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
@@ -25,6 +26,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     HISTORY,
     LORA_ADD,
     *LORA_COMMANDS,
+    LORA_MIX,
     LORA_KEY,
     HELP,
     PRIVACY,

@@ -12,6 +12,7 @@ from handlers.imagine import read_request
 from handlers.job_messages import finished, in_progress
 from handlers.job_title import job_title
 from handlers.lora_add import lora_added
+from handlers.lora_mix import loras_mixed
 from handlers.map_preview import map_drawn
 from handlers.message import Message, ShownPicture
 from handlers.shown_pictures import shown_pictures
@@ -113,6 +114,8 @@ class Delivery:
                 return finished(job, read_request(job.payload), pictures)
             case JobKind.DRAW_MAP:
                 return map_drawn(job, pictures)
+            case JobKind.MIX_LORAS:
+                return loras_mixed(job, pictures)
             case JobKind.ADD_LORA:
                 return await lora_added(job, pictures, self.studio)
             case _:

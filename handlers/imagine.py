@@ -75,8 +75,13 @@ async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequ
     return replace(request, start=earlier.start, controls=earlier.controls)
 
 
-async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
-    """Queue `request` for the caller; from here on nothing of it can be lost."""
+async def submit(
+    call: Call, studio: Studio, request: ImageRequest, *, kind: JobKind = JobKind.IMAGINE, times: int = 1
+) -> Message:
+    """Queue `request` for the caller; from here on nothing of it can be lost.
+
+    A job of another `kind` makes `times` as many pictures of it.
+    """
     check_caps(request, call.guild.settings)
     studio.model(request.model).check(request)
     job = await studio.queue.enqueue(
@@ -84,11 +89,11 @@ async def submit(call: Call, studio: Studio, request: ImageRequest) -> Message:
             guild_id=call.guild.id,
             member_id=call.member.id,
             member_name=call.member.name,
-            kind=JobKind.IMAGINE,
+            kind=kind,
             payload=write_request(request),
             reply=call.reply,
             cost_key=_cost_key(request),
-            cost_units=float(request.row_steps),
+            cost_units=float(request.row_steps * times),
             blobs=request.picture_keys,
             seconds_per_unit=await studio.costs.row_seconds(request.model, request.width * request.height),
         )

@@ -8,9 +8,9 @@ from storage.jobs import Job, JobKind
 
 
 def job_title(job: Job) -> str:
-    """The prompt of a picture or of a map for one, or what is to be added."""
+    """The prompt of pictures or of a map for one, or what is to be added."""
     match job.kind:
-        case JobKind.IMAGINE | JobKind.DRAW_MAP:
+        case JobKind.IMAGINE | JobKind.DRAW_MAP | JobKind.MIX_LORAS:
             return read_request(job.payload).prompt
         case JobKind.ADD_LORA:
             return read_order(job.payload).title

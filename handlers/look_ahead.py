@@ -22,7 +22,7 @@ class LookAhead:
         upcoming = await self.queue.upcoming(self.depth)
         self._told[device.name] = {job.id for job in upcoming}
         for job in upcoming:
-            if job.id not in told and job.kind is JobKind.IMAGINE:
+            if job.id not in told and job.kind in (JobKind.IMAGINE, JobKind.MIX_LORAS):
                 await device.expect(read_request(job.payload))
         return upcoming
 

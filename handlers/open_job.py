@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
+from handlers.mix_grid import MixGrid
 from pipeline.device_messages import DrawMap, Order, Render, Rendered, Stepped
 from pipeline.image_request import ImageRequest
 from pipeline.picture_info import read
@@ -122,8 +124,15 @@ class OpenJob:
 
 def pictures_of(job: Job, request: ImageRequest) -> tuple[ImageRequest, ...]:
     """One request for each picture that the job makes; a map is one, however many pictures it is for."""
-    pictures = request.pictures()
-    return pictures[:1] if job.kind is JobKind.DRAW_MAP else pictures
+    match job.kind:
+        case JobKind.IMAGINE | JobKind.ADD_LORA:
+            return request.pictures()
+        case JobKind.DRAW_MAP:
+            return request.pictures()[:1]
+        case JobKind.MIX_LORAS:
+            return MixGrid.of(request).pictures
+        case _:
+            assert_never(job.kind)
 
 
 def index_of(ticket: str) -> int:

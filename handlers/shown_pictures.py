@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from handlers.job_title import job_title
 from handlers.mature_pictures import Manner, mature_manner, withheld_sentence
 from handlers.message import ShownPicture
+from handlers.mix_sheet import is_shown
 from handlers.studio import Studio
 from storage.guilds import GuildSettings
 from storage.jobs import Job
@@ -24,7 +25,8 @@ class Shown:
 async def shown_pictures(job: Job, address: ReplyAddress, studio: Studio) -> Shown:
     """The pictures of `job` that are recorded, with their bytes, as its guild wants them shown at `address`."""
     title = job_title(job)
-    pictures = await studio.queue.pictures(job.guild_id, job.id)
+    recorded = await studio.queue.pictures(job.guild_id, job.id)
+    pictures = [picture for picture in recorded if is_shown(picture, job)]
     mature = sum(picture.mature for picture in pictures)
     if not mature:
         return Shown(pictures=tuple([await _shown(picture, title, studio) for picture in pictures]))

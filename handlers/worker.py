@@ -12,6 +12,7 @@ from handlers.device import Device
 from handlers.exchange import to_set_aside
 from handlers.imagine import read_request
 from handlers.look_ahead import LookAhead
+from handlers.mix_sheet import record_sheet
 from handlers.open_job import OpenJob, index_of, pictures_of
 from handlers.preparations import Preparation, Preparations
 from pipeline.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
@@ -156,7 +157,7 @@ class Worker:
         _log.info("claimed", extra=job.log_context())
         self._open[device.name][job.id] = opened
         if not missing:
-            await self._settle(device, opened, Done(device_seconds=0.0))
+            await self._finish(device, opened)
         for order in opened.orders():
             await device.submit(order)
 
@@ -216,10 +217,21 @@ class Worker:
         await self.queue.record_picture(job.claim, picture)
         job.finish(picture.index, rendered.device_seconds)
         if not job.missing:
-            await self._settle(device, job, Done(device_seconds=job.device_seconds))
+            await self._finish(device, job)
         elif job.is_aside:
             await self._give_back(device, job)
         self._room[device.name].set()
+
+    async def _finish(self, device: Device, job: OpenJob) -> None:
+        """All pictures are recorded; a mix of LoRAs still wants its sheet."""
+        outcome: Outcome = Done(device_seconds=job.device_seconds)
+        if job.claim.job.kind is JobKind.MIX_LORAS:
+            try:
+                await record_sheet(job.claim, self.queue, self.blobs)
+            except StorageError:
+                _log.exception("the sheet could not be recorded", extra=job.claim.job.log_context())
+                outcome = Retry(after_seconds=_RETRY_SECONDS, why=_FAULT)
+        await self._settle(device, job, outcome)
 
     async def _settle(self, device: Device, job: OpenJob, outcome: Outcome) -> None:
         """End the claim with `outcome` and take what is left of the job off the device."""

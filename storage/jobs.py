@@ -15,6 +15,7 @@ class JobKind(StrEnum):
     IMAGINE = "imagine"
     ADD_LORA = "add lora"
     DRAW_MAP = "draw map"
+    MIX_LORAS = "mix loras"
 
 
 class JobState(StrEnum):
