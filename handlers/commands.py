@@ -10,6 +10,7 @@ from handlers.help import COMMAND as HELP
 from handlers.history import COMMAND as HISTORY
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.lora_add import COMMAND as LORA_ADD
+from handlers.lora_fuse import COMMAND as LORA_FUSE
 from handlers.lora_key import COMMAND as LORA_KEY
 from handlers.lora_library import COMMANDS as LORA_COMMANDS
 from handlers.lora_mix import COMMAND as LORA_MIX
@@ -27,6 +28,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LORA_ADD,
     *LORA_COMMANDS,
     LORA_MIX,
+    LORA_FUSE,
     LORA_KEY,
     HELP,
     PRIVACY,

@@ -22,7 +22,11 @@ _PREVIEW_SECONDS: Final = 30.0
 async def add_lora(call: Call, studio: Studio) -> Message:
     """Queue the LoRA that the member hands over; what is wrong with the file they hear when it has been read."""
     check_permission(call, COMMAND.name)
-    order = _order(call)
+    return await queue_order(_order(call), call, studio)
+
+
+async def queue_order(order: LoraOrder, call: Call, studio: Studio) -> Message:
+    """Queue the order, unless its name is taken or the library full; raises UserError."""
     room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
     await room.check(call.guild.id)
     if order.name is not None:

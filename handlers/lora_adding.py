@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from handlers.lora_fusing import fused
 from handlers.lora_order import LoraOrder, read_order
 from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
@@ -77,13 +78,12 @@ class LoraAdding:
             await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
         await asyncio.to_thread(_empty, incoming)
         try:
-            fetched = await self._fetched(job, order, incoming, told)
-            report = await self._imported(fetched, target)
-            size = target.stat().st_size
-            await self.room.check(job.guild_id, size)
-            _check_loss(report, order)
-            named = replace(order, name=order.name or await self._free_name(job, order, fetched))
-            return await self.room.loras.add(_new_lora(job, named, fetched, report, size))
+            if order.parts:
+                new = await fused(job, order, self.room, self.folder)
+            else:
+                new = await self._imported_from(await self._fetched(job, order, incoming, told), job, order, target)
+            await self.room.check(job.guild_id, new.size)
+            return await self.room.loras.add(new)
         except UserError:
             target.unlink(missing_ok=True)
             raise
@@ -99,9 +99,14 @@ class LoraAdding:
             path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
         )
 
-    async def _free_name(self, job: Job, order: LoraOrder, fetched: FetchedFile) -> str:
-        name = _name(fetched)
-        return await self.room.free_name(job.guild_id, job.member_id, name, private=order.private)
+    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, target: Path) -> NewLora:
+        report = await self._imported(fetched, target)
+        _check_loss(report, order)
+        free = order.name or await self.room.free_name(
+            job.guild_id, job.member_id, _name(fetched), private=order.private
+        )
+        size = (await asyncio.to_thread(target.stat)).st_size
+        return _new_lora(job, replace(order, name=free), fetched, report, size)
 
     async def _imported(self, fetched: FetchedFile, target: Path) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model."""

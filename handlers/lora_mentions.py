@@ -59,7 +59,7 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
             )
     if call.arguments.switch("triggers") is not False:
         prompt = with_triggers(prompt, found)
-    uses = tuple(_use(mention, lora) for mention, lora in zip(mentions, found, strict=True))
+    uses = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))
     return replace(request, prompt=prompt, loras=uses)
 
 
@@ -86,7 +86,8 @@ async def find_lora(name: str, call: Call, studio: Studio) -> Lora:
 _MOST_COMPARED: Final = 500
 
 
-def _use(mention: LoraMention, lora: Lora) -> LoraUse:
+def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
+    """What `mention` asks of the LoRA that it names."""
     scale = lora.scale if mention.scale is None else mention.scale
     return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
 

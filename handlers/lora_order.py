@@ -5,10 +5,14 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from pipeline.image_request import LoraUse
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraOrder:
-    """A LoRA from a `link`, or from an uploaded `blob` called `file_name`; `key` names the canonical file to come.
+    """A LoRA from a `link`, from an uploaded `blob` called `file_name`, or a set of the guild's own, its `parts`.
+
+    `key` names the canonical file to come.
 
     Without a `name` the source's own is used; `accept_loss` is the member's word for a file that is not served whole.
     """
@@ -20,6 +24,7 @@ class LoraOrder:
     name: str | None = None
     private: bool = False
     accept_loss: bool = False
+    parts: tuple[LoraUse, ...] = ()
 
     @property
     def title(self) -> str:

@@ -33,9 +33,13 @@ class CanonicalWriter:
 
     def save(self, path: Path) -> None:
         """Write all layers to `path`, which is there whole or not at all."""
-        partial = path.with_name(f"{path.name}.partial")
-        metadata = {"format": FORMAT, "version": VERSION, "family": self._family.value}
-        save_file(self._tensors, partial, metadata=metadata)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        save_canonical(self._tensors, self._family, path)
+
+
+def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path) -> None:
+    """Write the canonical file of these halves to `path`, which is there whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    save_file(tensors, partial, metadata={"format": FORMAT, "version": VERSION, "family": family.value})
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -47,23 +47,28 @@ async def import_apart(order: Order, limits: ChildLimits) -> ImportReport:
 
     Whatever happens, the child is gone when this returns; if it is cancelled, the child is killed.
     """
+    told = {"order": asdict(order), "memory": limits.memory}
+    return _report(await ask_child("pipeline.lora_import.child", told, limits.seconds))
+
+
+async def ask_child(module: str, told: dict[str, Any], seconds: float) -> bytes:
+    """What a child process that runs `module` answers to `told`, which it gets as JSON; nothing if it dies.
+
+    Raises UserError after `seconds`. Whatever happens, the child is gone when this returns.
+    """
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pipeline.lora_import.child",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
-        written = json.dumps({"order": asdict(order), "memory": limits.memory}, default=str).encode()
-        answer, _ = await asyncio.wait_for(child.communicate(written), limits.seconds)
+        written = json.dumps(told, default=str).encode()
+        answer, _ = await asyncio.wait_for(child.communicate(written), seconds)
     except TimeoutError:
-        raise UserError(f"Reading this file took longer than {limits.seconds:.0f} seconds; it was given up.") from None
+        raise UserError(f"Reading this file took longer than {seconds:.0f} seconds; it was given up.") from None
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
-    return _report(answer)
+    return answer
 
 
 def _report(answer: bytes) -> ImportReport:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save, save_file
 
 import pipeline
 from handlers.arguments import Arguments
@@ -25,6 +25,7 @@ from handlers.preparations import Told
 from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.lora_file import FORMAT, VERSION
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
 from pipeline.model_facts import ModelFamily
@@ -38,6 +39,7 @@ from tests.fakes import FakeChat, FakeClock, FakeDevice
 from tests.studios import FACTS, CallCommand
 
 POCKET = Path(pipeline.__file__).parent / "pocket"
+CANONICAL = {"format": FORMAT, "version": VERSION}
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
@@ -255,6 +257,39 @@ async def test_a_stop_gives_it_back_and_the_next_worker_begins_anew(
 
     assert (job.state, job.attempt) == (JobState.DONE, 1)
     assert await studio.loras.get(guild.id, "ada", "chalk-co") is not None
+
+
+async def test_a_set_becomes_a_lora_of_its_own(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:
+    """Made of its members' files, which stay as they are; used, told and removed like any other."""
+    for name in ("crayon", "film"):
+        lora = await studio.loras.add(new_lora(guild, name, private=name == "film"))
+        tensors = {"unet.conv_in.down": torch.ones(2, 4, 3, 3), "unet.conv_in.up": torch.ones(16, 2)}
+        save_file(tensors, tmp_path / f"{lora.key}.safetensors", metadata={**CANONICAL, "family": "sdxl"})
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.safetensors")}
+    await call("lora fuse", lora="crayon:0.8 film:0.5", name="chalky")
+    async with working(studio, tmp_path):
+        job = await ended(studio, guild)
+    assert job.state is JobState.DONE, job.error
+
+    made = await studio.loras.get(guild.id, "ada", "chalky")
+    assert made is not None
+    assert made.private, "a member of it is"
+    assert "A set: crayon:0.8 film:0.5" in made.story
+    fused = load_file(tmp_path / f"{made.key}.safetensors")
+    assert fused["unet.conv_in.up"][0].tolist() == pytest.approx([0.8, 0.8, 0.5, 0.5])
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize(("lora", "name"), [("crayon:1", "set"), ("crayon film", "crayon"), ("crayon who", "set")])
+async def test_what_cannot_be_a_set_is_refused_at_once(
+    call: CallCommand, studio: Studio, guild: Guild, lora: str, name: str
+) -> None:
+    """One alone, a taken name, a stranger: nothing is queued."""
+    for known in ("crayon", "film"):
+        await studio.loras.add(new_lora(guild, known))
+    with pytest.raises(InvalidRequest):
+        await call("lora fuse", lora=lora, name=name)
+    assert await studio.queue.guild_jobs(guild.id) == ()
 
 
 async def test_one_file_in_two_guilds_is_two(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:

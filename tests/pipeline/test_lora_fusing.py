@@ -1,0 +1,70 @@
+"""A set of LoRAs as one: the sum of their changes, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.lora_file import FORMAT, VERSION, LoraFile
+from pipeline.lora_fusing import Member, fuse, fuse_apart
+
+LINEAR = "unet.mid_block.attentions.0.proj_in"
+CONV = "unet.conv_in"
+TEXT = "text_encoder.encoder.layers.0.self_attn.q_proj"
+
+
+def lora(path: Path, seed: int, *names: str, rank: int = 3) -> Path:
+    """A canonical LoRA of `rank` for these layers, in half precision."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name in names:
+        width = (4, 3, 3) if name == CONV else (6,)
+        tensors[f"{name}.down"] = torch.randn(rank, *width, generator=generator).half()
+        tensors[f"{name}.up"] = torch.randn(5, rank, generator=generator).half()
+    save_file(tensors, path, metadata={"format": FORMAT, "version": VERSION, "family": "sdxl"})
+    return path
+
+
+def changes(path: Path) -> dict[str, Tensor]:
+    """What a canonical file changes at scale 1, by layer."""
+    tensors = load_file(path)
+    return {
+        name: tensors[f"{name}.up"].double() @ tensors[f"{name}.down"].double().flatten(1)
+        for name in LoraFile.open(path).layers
+    }
+
+
+def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -> None:
+    """Linear, convolution and text encoder, each with its own scale; a layer that one alone changes as well."""
+    one = lora(tmp_path / "a.safetensors", 1, LINEAR, CONV, TEXT)
+    two = lora(tmp_path / "b.safetensors", 2, LINEAR, TEXT, rank=2)
+    members = (
+        Member(path=one, scale=0.8, text_encoder_scale=0.0),
+        Member(path=two, scale=-0.5, text_encoder_scale=1.5),
+    )
+
+    made = fuse(members, tmp_path / "set.safetensors")
+
+    assert (made.layers, made.ranks) == (3, (2, 5))
+    assert made.size == (tmp_path / "set.safetensors").stat().st_size
+    found, first, second = changes(tmp_path / "set.safetensors"), changes(one), changes(two)
+    expected = {LINEAR: 0.8 * first[LINEAR] - 0.5 * second[LINEAR], CONV: 0.8 * first[CONV], TEXT: 1.5 * second[TEXT]}
+    assert found.keys() == expected.keys()
+    for name, change in expected.items():
+        assert (found[name] - change).norm() / change.norm() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rank", "scale", "word"), [(200, 1.0, "rank 400"), (3, 0.0, "changes nothing")], ids=["rank", "nothing"]
+)
+async def test_what_is_no_set_is_one_sentence(tmp_path: Path, rank: int, scale: float, word: str) -> None:
+    """From the child process as well, and it leaves no file."""
+    paths = [lora(tmp_path / f"{seed}.safetensors", seed, LINEAR, rank=rank) for seed in (1, 2)]
+    members = [Member(path=path, scale=scale, text_encoder_scale=scale) for path in paths]
+
+    with pytest.raises(UserError, match=word):
+        await fuse_apart(members, tmp_path / "set.safetensors")
+    assert not (tmp_path / "set.safetensors").exists()
