@@ -1,17 +1,25 @@
 """A form that asks for more values of a command; each platform draws it from the options' own descriptions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from handlers.answer import answer, check_audience
 from handlers.arguments import Value, value_text
 from handlers.call import Caller
 from handlers.command import Command, Option, OptionKind
 from handlers.message import Message
+from handlers.offered_file import OfferedFile
 from handlers.permissions import NotAllowed
 from handlers.studio import Studio
 from pipeline.errors import UserError
-from storage.saved_calls import SavedCall
+from storage.saved_calls import ChosenFile, SavedCall
+
+KIND: Final = "kind"
+"""The question of a form that stands for a whole family: which of its actions is called."""
+
+OpenFile = Callable[[ChosenFile], OfferedFile]
+"""How a platform finds a file again that it keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +47,26 @@ async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Call
     return await _form(command, advanced, raw, caller, studio)
 
 
-async def edit_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
-    """A form for all options of `command` that are no files, filled with `raw`."""
+async def edit_form(
+    command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio, *, file: ChosenFile | None = None
+) -> Form:
+    """A form for all options of `command` that are no files, filled with `raw`; `file` is fetched when it is sent."""
     asked = tuple(option for option in command.options if option.kind is not OptionKind.FILE)
-    return await _form(command, asked, raw, caller, studio)
+    return await _form(command, asked, raw, caller, studio, file=file)
 
 
-async def submit_form(call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:
+async def submit_form(
+    call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio, open_file: OpenFile
+) -> Message:
     """Call the form's command with what was kept and what was entered; an empty entry leaves an option out."""
     saved = await saved_call(call_id, caller, studio)
     raw: dict[str, Value] = {**dict(saved.values), **entries}
+    if saved.file is not None:
+        raw[saved.file.option] = open_file(saved.file)
     given = {name: value for name, value in raw.items() if not isinstance(value, str) or value.strip()}
-    return await answer(studio.command(saved.command), given, caller, studio)
+    kind = given.pop(KIND, None)
+    name = saved.command if kind is None else f"{saved.command.partition(' ')[0]} {kind}"
+    return await answer(studio.command(name), given, caller, studio)
 
 
 async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
@@ -64,12 +80,13 @@ async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
 
 
 async def _form(
-    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, studio: Studio
-) -> Form:
+    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, studio: Studio,
+    *, file: ChosenFile | None = None,
+) -> Form:  # fmt: skip
     """A form for `options`; the values of the others are saved for the submission."""
     texts = {name: value_text(value) for name, value in raw.items()}
     asked = {option.name for option in options}
     kept = {name: text for name, text in texts.items() if name not in asked}
-    call_id = await studio.calls.save(caller.guild.id, caller.member.id, command.name, kept)
+    call_id = await studio.calls.save(caller.guild.id, caller.member.id, command.name, kept, file)
     fields = tuple(Field(option=option, value=texts.get(option.name, "")) for option in options)
     return Form(title=f"/{command.name}", command=command, call_id=call_id, fields=fields)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select
 
@@ -12,14 +12,25 @@ from storage.tables import saved_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFile:
+    """A file that already stood in the chat: `place` is where its platform keeps it, `option` what it is chosen for."""
+
+    option: str
+    name: str
+    size: int
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedCall:
-    """A member's call of `command` with raw `values`, as they would be typed."""
+    """A member's call of `command` with raw `values`, as they would be typed, and a `file` to be fetched with it."""
 
     id: int
     guild_id: int
     member_id: str
     command: str
     values: tuple[tuple[str, str], ...]
+    file: ChosenFile | None = None
 
 
 class SavedCalls:
@@ -29,13 +40,16 @@ class SavedCalls:
         self._database = database
         self._clock = clock
 
-    async def save(self, guild_id: int, member_id: str, command: str, values: Mapping[str, str]) -> int:
+    async def save(
+        self, guild_id: int, member_id: str, command: str, values: Mapping[str, str], file: ChosenFile | None = None
+    ) -> int:
         """Stores a call and returns its id, which a button or a form carries."""
         row = {
             "guild_id": guild_id,
             "member_id": member_id,
             "command": command,
             "arguments": json.dumps(dict(values)),
+            "file": None if file is None else json.dumps(asdict(file)),
             "created_at": self._clock(),
         }
         statement = insert(saved_calls).values(row).returning(saved_calls.c.id)
@@ -50,7 +64,10 @@ class SavedCalls:
         if row is None:
             return None
         values = tuple((str(name), str(value)) for name, value in json.loads(row.arguments).items())
-        return SavedCall(id=row.id, guild_id=row.guild_id, member_id=row.member_id, command=row.command, values=values)
+        file = None if row.file is None else ChosenFile(**json.loads(row.file))
+        return SavedCall(
+            id=row.id, guild_id=row.guild_id, member_id=row.member_id, command=row.command, values=values, file=file
+        )
 
     async def delete_old(self, older_than_seconds: float) -> None:
         """Deletes the calls that were saved longer ago than that."""

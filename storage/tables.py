@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0009"
+SCHEMA_REVISION: Final = "0010"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -249,6 +249,7 @@ saved_calls = Table(
     _required("member_id", String(64)),
     _required("command", String(32)),
     _required("arguments", Text),
+    Column("file", Text),
     _required("created_at", Double),
     Index("ix_saved_calls_of_member", "guild_id", "member_id"),
     Index(None, "created_at"),

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, assert_never
 
 import discord
@@ -12,6 +13,7 @@ from bot.discord.guild_book import GuildBook
 from bot.discord.live_replies import LiveReplies
 from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
 from bot.discord.modal import ModalId, build_modal, read_entries
+from bot.discord.offered import chosen
 from bot.discord.posted import posted_ids
 from bot.discord.rendering import render
 from bot.discord.uploads import pack
@@ -58,15 +60,25 @@ class FrontDesk:
         )
 
     async def advanced(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
-        """Open the form of a command's other options; a modal must be the first answer, so it is looked up first."""
+        """Open the form of a command's other options."""
+        private = given.get("private")
+        await self.form(
+            interaction,
+            lambda caller: advanced_form(command, _with_flags(command, given), caller, self.studio),
+            private=private if isinstance(private, bool) else None,
+        )
+
+    async def form(
+        self, interaction: Interaction, work: Callable[[Caller], Awaitable[Form]], *, private: bool | None = None
+    ) -> None:
+        """Open a form; a modal must be the first answer, so it is looked up first."""
 
         async def form(caller: Caller) -> Form:
             check_target(interaction)
-            return await advanced_form(command, _with_flags(command, given), caller, self.studio)
+            return await work(caller)
 
-        chosen = given.get("private")
-        private = answers_privately(command, chosen if isinstance(chosen, bool) else None, self._settings(interaction))
-        await self._open(interaction, form, private=private)
+        hidden = self._settings(interaction).private_by_default if private is None else private
+        await self._open(interaction, form, private=hidden)
 
     async def submit(self, interaction: Interaction, modal: ModalId) -> None:
         """Answer a modal."""
@@ -77,7 +89,9 @@ class FrontDesk:
             return
         await self._reply(
             interaction,
-            lambda caller: submit_form(modal.call_id, entries, caller, self.studio),
+            lambda caller: submit_form(
+                modal.call_id, entries, caller, self.studio, partial(chosen, client=interaction.client)
+            ),
             private=lambda _settings: modal.private,
         )
 

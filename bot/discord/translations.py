@@ -50,6 +50,10 @@ NAMES: Final[dict[str, tuple[str, str, str, str, str]]] = {
     "forget-role": ("rolle-streichen", "retirer-rôle", "quitar-rol", "ロール解除", "remover-cargo"),
     "name-admin": ("admin-ernennen", "nommer-admin", "nombrar-admin", "管理者指名", "nomear-admin"),
     "forget-admin": ("admin-streichen", "retirer-admin", "quitar-admin", "管理者解除", "remover-admin"),
+    "Use as start image": (
+        "Als Anfangsbild", "Image de départ", "Imagen inicial", "開始画像にする", "Imagem inicial",
+    ),
+    "Use as control": ("Als Vorlage", "Image de contrôle", "Imagen de control", "制御に使う", "Imagem de controle"),
     "Picture info": ("Bildinfo", "Infos sur l’image", "Datos de la imagen", "画像の情報", "Dados da imagem"),
 }  # fmt: skip
 """German, French, Spanish, Japanese and Brazilian Portuguese of each name, in the order of LOCALES."""

@@ -92,7 +92,7 @@ def _callback(command: Command, shown: list[Option], desk: FrontDesk) -> Callabl
     """A function whose signature says which options there are, which is how discord.py learns of them."""
 
     async def run(interaction: Interaction, **values: Any) -> None:
-        given = {name.replace("_", "-"): _native(value) for name, value in values.items() if value is not None}
+        given = {_option_name(name): _native(value) for name, value in values.items() if value is not None}
         if given.pop(_ADVANCED, False):
             await desk.advanced(interaction, command, given)
         else:
@@ -159,7 +159,12 @@ def _native(value: Any) -> Value:
 
 
 def _identifier(name: str) -> str:
-    return name.replace("-", "_")
+    """An option's name as a parameter's; the last stroke keeps Python's own words apart, such as `class`."""
+    return f"{name.replace('-', '_')}_"
+
+
+def _option_name(identifier: str) -> str:
+    return identifier.removesuffix("_").replace("_", "-")
 
 
 def _completer(option: Option, desk: FrontDesk) -> Complete:

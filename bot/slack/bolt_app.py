@@ -21,7 +21,7 @@ from bot.slack.modal import CALLBACK, OPTION_ACTION
 from bot.slack.names import CommandNames, is_housekeeping
 from bot.slack.once import Once
 from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
-from bot.slack.picture_shortcut import START_CALLBACK, PictureShortcut
+from bot.slack.picture_shortcut import CONTROL_CALLBACK, START_CALLBACK, PictureShortcut
 from bot.slack.removal import Removal
 from bot.slack.tenant import Tenant
 from bot.slack.workspaces import NotInstalled, Workspaces
@@ -111,6 +111,7 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
     app.view(CALLBACK)(desk.listeners.submission)
     app.message_shortcut(USE_PICTURE)(desk.shortcut.used)
     app.message_shortcut(START_CALLBACK)(desk.shortcut.begun)
+    app.message_shortcut(CONTROL_CALLBACK)(desk.shortcut.followed)
     app.event("app_mention")(_first(desk, desk.listeners.mention))
     app.event("app_home_opened")(desk.home.opened)
     app.event("app_uninstalled")(desk.removal.uninstalled)

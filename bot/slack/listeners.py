@@ -16,7 +16,6 @@ from bot.slack.content import Block
 from bot.slack.inbox import Inbox
 from bot.slack.message_ref import MessageRef
 from bot.slack.modal import (
-    CHOSEN,
     FormPlace,
     choice,
     entries,
@@ -180,11 +179,12 @@ class Listeners:
         caller = await self.callers.caller(visit)
         client = await self.workspaces.client(visit.tenant)
         files = {name: self.inbox.offered(handed, client) for name, handed in handed_over(view).items()}
-        if place.file_id is not None:
-            files[CHOSEN] = self.inbox.offered({"id": place.file_id, "name": "picture"}, client)
         given: dict[str, Value] = {**entries(view), **files}
         if place.call_id is not None:
-            return await submit_form(place.call_id, given, caller, self.studio)
+            return await submit_form(
+                place.call_id, given, caller, self.studio,
+                lambda file: self.inbox.offered({"id": file.place, "name": file.name}, client),
+            )  # fmt: skip
         filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
         return await answer(self.studio.command(place.command), filled, caller, self.studio)
 

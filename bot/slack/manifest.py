@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from bot.slack.names import CommandNames, is_housekeeping
 from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
-from bot.slack.picture_shortcut import START_CALLBACK
+from bot.slack.picture_shortcut import CONTROL_CALLBACK, START_CALLBACK
 from handlers.command import Command, Option
 from handlers.families import heads
 
@@ -53,6 +53,12 @@ def manifest(commands: tuple[Command, ...], names: CommandNames, url: str | None
                     "type": "message",
                     "callback_id": START_CALLBACK,
                     "description": "Draw another picture over it",
+                },
+                {
+                    "name": "Use as control",
+                    "type": "message",
+                    "callback_id": CONTROL_CALLBACK,
+                    "description": "Keep its outlines, depth or pose",
                 },
             ],
             "slash_commands": _slash_commands(commands, names, request_url),

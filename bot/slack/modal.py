@@ -12,8 +12,6 @@ from handlers.form import Field, Form
 
 CALLBACK: Final = "form"
 OPTION_ACTION: Final = "option"
-CHOSEN: Final = "image"
-"""The option that a file chosen before the form was opened stands for."""
 
 _TITLE: Final = 24
 _LABEL: Final = 150
@@ -25,29 +23,24 @@ _INPUT_TEXT: Final = 3000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormPlace:
-    """What a form must know when it comes back: its command, the saved call that it completes, where answers go.
-
-    `file_id` is a file of Slack's that was chosen already, for the option CHOSEN.
-    """
+    """What a form must know when it comes back: its command, the saved call that it completes, where answers go."""
 
     command: str
     call_id: int | None
     channel_id: str | None
     thread_id: str | None
-    file_id: str | None = None
 
     @property
     def text(self) -> str:
         """The form that a view carries."""
-        return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id, self.file_id])
+        return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id])
 
     @classmethod
     def parse(cls, text: str) -> "FormPlace":
         """The place that a view carried."""
-        # A form that was opened by an earlier version holds no file.
-        command, call_id, channel_id, thread_id, *more = json.loads(text)
-        file_id = more[0] if more else None
-        return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id, file_id=file_id)
+        # A form that an earlier version opened may say more.
+        command, call_id, channel_id, thread_id, *_ = json.loads(text)
+        return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id)
 
 
 def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:

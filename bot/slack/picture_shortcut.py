@@ -1,4 +1,4 @@
-"""Shortcuts on messages: "Use this picture" opens the form as it was made, "Use as start image" that of /edit."""
+"""Shortcuts on messages: a picture's own form again, that of /edit to begin with it, that of /control to follow it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,17 +9,19 @@ from bot.slack.answers import Answers
 from bot.slack.content import Block, plain, section
 from bot.slack.inbox import Inbox
 from bot.slack.listeners import Ack, Body, Listeners
-from bot.slack.modal import CHOSEN, FormPlace, fields_of, modal
+from bot.slack.modal import FormPlace, fields_of, form_view, modal
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.arguments import value_text
-from handlers.edit import COMMAND as EDIT
+from handlers.chosen_picture import CHOSEN, PictureForm, control_form, start_form
 from handlers.imagine import COMMAND, request_values
 from pipeline.errors import UserError
 from pipeline.picture_info import read
+from storage.saved_calls import ChosenFile
 
 CALLBACK: Final = "use-picture"
 START_CALLBACK: Final = "start-with-picture"
+CONTROL_CALLBACK: Final = "follow-picture"
 _TITLE: Final = "Use this picture"
 _NO_PICTURE: Final = "There is no picture in that message; use the shortcut on one that has a picture."
 
@@ -48,12 +50,24 @@ class PictureShortcut:
 
     async def begun(self, ack: Ack, body: Body) -> None:
         """Open the form of /edit for the picture, which is fetched and looked at when the form comes back."""
+        await self._begin(ack, body, start_form)
+
+    async def followed(self, ack: Ack, body: Body) -> None:
+        """Open the form of /control for the picture, as above."""
+        await self._begin(ack, body, control_form)
+
+    async def _begin(self, ack: Ack, body: Body, form: PictureForm) -> None:
         await ack()
         visit = Visit.of_interaction(body)
         async with self.listeners.told(visit):
             file_id = _file_id(body["message"])
-            view = _note(_NO_PICTURE) if file_id is None else _edit_form(visit, file_id)
+            view = _note(_NO_PICTURE) if file_id is None else await self._chosen_form(visit, file_id, form)
             await self.answers.open_view(visit, view)
+
+    async def _chosen_form(self, visit: Visit, file_id: str, form: PictureForm) -> Block:
+        picture = ChosenFile(option=CHOSEN, name="picture", size=0, place=file_id)
+        caller = await self.listeners.callers.caller(visit)
+        return form_view(await form(picture, caller, self.listeners.studio), visit.channel_id, visit.thread_id)
 
     async def _form(self, visit: Visit, message: Mapping[str, Any]) -> Block:
         file_id = _file_id(message)
@@ -65,19 +79,10 @@ class PictureShortcut:
         try:
             story = await asyncio.to_thread(read, data)
         except UserError:
-            return _edit_form(visit, file_id)
+            return await self._chosen_form(visit, file_id, start_form)
         values = {name: value_text(value) for name, value in request_values(story.request()).items()}
         place = FormPlace(command=COMMAND.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id)
         return modal(_TITLE, COMMAND, fields_of(COMMAND, values), place)
-
-
-def _edit_form(visit: Visit, file_id: str) -> Block:
-    """The form of /edit without its question for the picture, which is chosen already."""
-    place = FormPlace(
-        command=EDIT.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id, file_id=file_id
-    )
-    fields = tuple(field for field in fields_of(EDIT, {}) if field.option.name != CHOSEN)
-    return modal("Start with this picture", EDIT, fields, place)
 
 
 def _file_id(message: Mapping[str, Any]) -> str | None:

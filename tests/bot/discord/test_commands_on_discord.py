@@ -9,7 +9,7 @@ from PIL import Image
 from simcord.backend.models import Interaction
 from simcord.interactions import base_payload
 
-from bot.discord import picture_menu
+from bot.discord import offered
 from bot.discord.client import publish
 from bot.discord.uploads import MAX_REQUEST_BYTES, pack
 from handlers.commands import COMMANDS
@@ -24,7 +24,7 @@ from tests.fakes import png, request
 @pytest.fixture
 def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files lie on the simulation's server instead of Discord's."""
-    monkeypatch.setattr(picture_menu, "HOSTS", {"cdn.simcord.invalid"})
+    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
 
 
 async def test_a_picture_that_lies_elsewhere_is_not_fetched(world: World) -> None:

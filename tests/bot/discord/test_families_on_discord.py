@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import discord
 import pytest
 
-from bot.discord import picture_menu
+from bot.discord import offered
 from handlers.studio import Studio
 from tests.bot.discord.conftest import World, published, simulation, words
 from tests.brushes import with_brushes
@@ -21,7 +21,7 @@ async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
 @pytest.fixture
 def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files lie on the simulation's server instead of Discord's."""
-    monkeypatch.setattr(picture_menu, "HOSTS", {"cdn.simcord.invalid"})
+    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
 
 
 async def test_a_family_is_a_group_with_its_actions(world: World) -> None:

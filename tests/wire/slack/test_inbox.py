@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.slack.inbox import MAX_BYTES, Inbox
+from pipeline.control_kind import ControlKind
 from pipeline.errors import UserError
 from tests.fakes import png, request
 from tests.wire.slack.fake_slack import FakeSlack
@@ -154,6 +155,23 @@ async def test_a_picture_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlac
     assert start is not None
     with Image.open(io.BytesIO(await stage.studio.blobs.get(start.picture))) as kept:
         assert kept.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
+
+
+async def test_a_picture_is_followed_in_the_kind_that_the_form_names(
+    ada: Someone, slack: FakeSlack, stage: Stage
+) -> None:
+    """One form stands for all of /control; the picture is the one of the message."""
+    plain = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(plain, "PNG")
+    stored(slack, ada.workspace, plain.getvalue())
+
+    await ada.use_shortcut("follow-picture", {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]})
+    view = await ada.sees(lambda w: (view := opened(w)) and view.get("submit") and view)
+    await ada.submit(view, kind="depth", prompt="a blue fox", preview="off")
+
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.pictures])
+    [use] = stage.device.submitted[-1].request.controls
+    assert use.kind is ControlKind.DEPTH
 
 
 async def test_a_file_that_is_no_picture_is_told_beside_the_form(ada: Someone, slack: FakeSlack, stage: Stage) -> None:
