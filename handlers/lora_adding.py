@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+from asyncio.subprocess import Process
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
 from pipeline.errors import UserError
 from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart
+from pipeline.lora_import.child import ChildLimits, Order, import_apart, running
 from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
@@ -81,7 +82,10 @@ class LoraAdding:
             if order.parts:
                 new = await fused(job, order, self.room, self.folder)
             else:
-                new = await self._imported_from(await self._fetched(job, order, incoming, told), job, order, target)
+                # Its start takes longer than most imports, so it begins with the download.
+                async with running() as importer:
+                    fetched = await self._fetched(job, order, incoming, told)
+                    new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)
             return await self.room.loras.add(new)
         except UserError:
@@ -99,8 +103,9 @@ class LoraAdding:
             path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
         )
 
-    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, target: Path) -> NewLora:
-        report = await self._imported(fetched, target)
+    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Process) -> NewLora:
+        target = self.folder / f"{order.key}.safetensors"
+        report = await self._imported(fetched, target, importer)
         _check_loss(report, order)
         free = order.name or await self.room.free_name(
             job.guild_id, job.member_id, _name(fetched), private=order.private
@@ -108,7 +113,7 @@ class LoraAdding:
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
 
-    async def _imported(self, fetched: FetchedFile, target: Path) -> ImportReport:
+    async def _imported(self, fetched: FetchedFile, target: Path, importer: Process) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model."""
         refusals: list[UserError] = []
         for base in self.bases:
@@ -121,7 +126,7 @@ class LoraAdding:
                 adapter_config=fetched.adapter_config,
             )
             try:
-                return await import_apart(order, ChildLimits())
+                return await import_apart(order, ChildLimits(), importer if base is self.bases[0] else None)
             except UserError as refusal:
                 refusals.append(refusal)
         raise refusals[0]

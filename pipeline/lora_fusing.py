@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.lora_file import MAX_RANK, LoraFile
-from pipeline.lora_import.child import ask_child
+from pipeline.lora_import.child import ask, running
 
 _SECONDS: Final = 300.0
 
@@ -43,7 +43,8 @@ class Fused:
 async def fuse_apart(members: Sequence[Member], target: Path) -> Fused:
     """Write what `members`, all of one family, do together to `target`; raises UserError where that cannot be."""
     told = {"members": [asdict(member) for member in members], "target": target}
-    answer = json.loads(await ask_child("pipeline.lora_fusing", told, _SECONDS) or '{"refused": ""}')
+    async with running("pipeline.lora_fusing") as child:
+        answer = json.loads(await ask(child, told, _SECONDS) or '{"refused": ""}')
     if (sentence := answer.get("refused")) is not None:
         raise UserError(sentence or "These LoRAs could not be put together here; try fewer.")
     low, high = answer["ranks"]

@@ -7,7 +7,11 @@ import asyncio
 import json
 import resource
 import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,32 +46,36 @@ class Order:
     adapter_config: str | None = None
 
 
-async def import_apart(order: Order, limits: ChildLimits) -> ImportReport:
+async def import_apart(order: Order, limits: ChildLimits, child: Process | None = None) -> ImportReport:
     """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done.
 
-    Whatever happens, the child is gone when this returns; if it is cancelled, the child is killed.
+    `child` is one that `running` started and nobody has asked yet, for who knew before that an order would come.
     """
     told = {"order": asdict(order), "memory": limits.memory}
-    return _report(await ask_child("pipeline.lora_import.child", told, limits.seconds))
+    async with running() if child is None else nullcontext(child) as asked:
+        return _report(await ask(asked, told, limits.seconds))
 
 
-async def ask_child(module: str, told: dict[str, Any], seconds: float) -> bytes:
-    """What a child process that runs `module` answers to `told`, which it gets as JSON; nothing if it dies.
-
-    Raises UserError after `seconds`. Whatever happens, the child is gone when this returns.
-    """
+@asynccontextmanager
+async def running(module: str = "pipeline.lora_import.child") -> AsyncIterator[Process]:
+    """A child process that runs `module` and makes itself ready; whatever happens, it is gone when the block ends."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
-        written = json.dumps(told, default=str).encode()
-        answer, _ = await asyncio.wait_for(child.communicate(written), seconds)
-    except TimeoutError:
-        raise UserError(f"Reading this file took longer than {seconds:.0f} seconds; it was given up.") from None
+        yield child
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
+
+
+async def ask(child: Process, told: dict[str, Any], seconds: float) -> bytes:
+    """What the child answers to `told`, which it gets as JSON; nothing if it dies. Raises UserError after `seconds`."""
+    try:
+        answer, _ = await asyncio.wait_for(child.communicate(json.dumps(told, default=str).encode()), seconds)
+    except TimeoutError:
+        raise UserError(f"Reading this file took longer than {seconds:.0f} seconds; it was given up.") from None
     return answer
 
 
@@ -92,12 +100,13 @@ def _report(answer: bytes) -> ImportReport:
     )
 
 
-def _answer(told: dict[str, Any]) -> dict[str, Any]:
-    """The child's whole work."""
-    # Torch is the parent's to avoid: chats and workers never import it.
+def _answer(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The child's whole work; `read` waits for the order."""
+    # Torch is the parent's to avoid: chats and workers never import it. It comes first, for it takes the longest.
     from pipeline.lora_import.importer import Upload, import_lora  # noqa: PLC0415
     from pipeline.lora_import.opening import open_base  # noqa: PLC0415
 
+    told = read()
     order = told["order"]
     try:
         base = open_base(Path(order["model"]), Path(order["configs"]), ModelFamily(order["family"]))
@@ -125,4 +134,4 @@ def _limit_memory(extra: int) -> None:
 
 
 if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
+    json.dump(_answer(partial(json.load, sys.stdin)), sys.stdout)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from pipeline.errors import UserError
 from pipeline.lora_file import LoraFile
-from pipeline.lora_import.child import ChildLimits, Order, import_apart
+from pipeline.lora_import.child import ChildLimits, Order, import_apart, running
 from pipeline.model_facts import ModelFamily
 
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -79,3 +79,15 @@ async def test_a_child_that_dies_costs_one_sentence(order: Order) -> None:
     """Whatever ended it; its own words are in the log."""
     with pytest.raises(UserError, match="cannot be read as a LoRA"):
         await import_apart(replace(order, family="nothing"), LIMITS)  # type: ignore[arg-type]  # to break it
+
+
+async def test_a_child_that_runs_before_there_is_an_order_does_it(order: Order) -> None:
+    """And is gone when its block ends; one that died meanwhile costs a sentence."""
+    async with running() as child:
+        report = await import_apart(order, LIMITS, child)
+    assert (report.layers, child.returncode) == (1, 0)
+
+    async with running() as child:
+        child.kill()
+        with pytest.raises(UserError, match="cannot be read as a LoRA"):
+            await import_apart(order, LIMITS, child)
