@@ -105,10 +105,13 @@ class AdapterPool:
         """The keys of the LoRAs that are here, the least recently used first."""
         return tuple(self._adapters)
 
-    def acquire(self, key: str, pages: LoraPages) -> Adapter | None:
-        """Pin the LoRA `key`, copied here from the host if need be; None while pinned ones leave no room for it."""
+    def acquire(self, key: str, pages: LoraPages, beside: Sequence[Adapter] = ()) -> Adapter | None:
+        """Pin the LoRA `key`, copied here from the host if need be; None while pinned ones leave no room for it.
+
+        `beside` are those that the same request has pinned already.
+        """
         if (adapter := self._adapters.get(key)) is None:
-            if not self._make_room(pages.size):
+            if not self._make_room(pages.size, {adapter.key for adapter in beside}):
                 return None
             numbers = {where: self.pool(where).store(part) for where, part in pages.banks.items()}
             used = {where: part.used for where, part in pages.banks.items()}
@@ -127,15 +130,15 @@ class AdapterPool:
             self._pools[where] = PagePool(self.networks[where[0]][where[1]], *self._place)
         return self._pools[where]
 
-    def _make_room(self, size: int) -> bool:
+    def _make_room(self, size: int, own: set[str]) -> bool:
         for key in [key for key, adapter in self._adapters.items() if not adapter.pins]:
             if self.size + size <= self._budget:
                 break
             adapter = self._adapters.pop(key)
             for where, numbers in adapter.pages.items():
                 self.pool(where).drop(numbers)
-        # One that is larger than the whole budget is let in alone: refusing it would never end its request.
-        return self.size + size <= self._budget or not self._adapters
+        # What one request needs beyond the whole budget is let in alone: to refuse it would never end the request.
+        return self.size + size <= self._budget or self._adapters.keys() <= own
 
 
 class RowStack:

@@ -35,7 +35,7 @@ class LoraLibrary:
         pages = [self._take(lora, timeout) for lora in request.loras]
         adapters: list[Adapter] = []
         for lora, host in zip(request.loras, pages, strict=True):
-            adapter = None if host is None else self._pool.acquire(lora.key, host)
+            adapter = None if host is None else self._pool.acquire(lora.key, host, adapters)
             if adapter is None:
                 self.release(adapters)
                 return None

@@ -174,6 +174,20 @@ class Residents(RuleBasedStateMachine):
         assert pages.down.shape[0] <= 33
 
 
+def test_one_request_s_loras_are_let_in_beyond_the_budget_once_they_are_alone() -> None:
+    """While another's is pinned they wait; else nobody would ever end that request."""
+    pool = AdapterPool({"unet": adapt(Network())}, CPU, torch.float32, budget=8 * PAGE_BYTES)
+    other, first = pool.acquire("other", some_pages(1)), pool.acquire("first", some_pages(5))
+    assert other is not None
+    assert first is not None
+
+    assert pool.acquire("second", some_pages(6), [first]) is None
+    pool.release(other)
+
+    assert pool.acquire("second", some_pages(6), [first]) is not None
+    assert pool.resident == ("first", "second")
+
+
 Residents.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestResidents = Residents.TestCase
 
