@@ -108,7 +108,7 @@ def _callback(command: Command, shown: list[Option], desk: FrontDesk) -> Callabl
     app_commands.describe(**described)(run)
     app_commands.rename(**{_identifier(option.name): locale_str(option.name) for option in shown})(run)
     choices = {
-        _identifier(option.name): [app_commands.Choice(name=choice, value=choice) for choice in option.choices]
+        _identifier(option.name): [app_commands.Choice(name=locale_str(name), value=name) for name in option.choices]
         for option in shown
         if option.kind is OptionKind.CHOICE
     }
