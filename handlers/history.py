@@ -1,4 +1,4 @@
-"""/history: what one asked for before, to search, to page through and to make again."""
+"""/history: what one asked for before, to search, to page through, to have sent and to make again."""
 
 from typing import Final
 
@@ -23,13 +23,16 @@ _MARKS: Final = {
 
 
 async def history(call: Call, studio: Studio) -> Message:
-    """The caller's own jobs, newest first, a page at a time; a button each makes it again."""
+    """The caller's own jobs, newest first, a page at a time; a button each makes it again, one sends what was made."""
     search = (call.arguments.text("search") or "").strip()
     found, more = await _page(call, studio, search, call.arguments.integer("before"))
     if not found:
         words = f"Nothing of yours mentions '{search}'." if search else "You have asked for nothing here yet."
         return Message(headline=words, private=True)
     rows = [tuple(Button(verb=Verb.AGAIN, target=job.id, label=f"Again: {job.id}") for job in found)]
+    made = [job for job in found if job.state is JobState.DONE]
+    if made:
+        rows.append(tuple(Button(verb=Verb.SAVE, target=job.id, label=f"Save: {job.id}") for job in made))
     if more:
         older = await studio.calls.save(
             call.guild.id, call.member.id, "history", {"search": search, "before": str(found[-1].id)}

@@ -144,6 +144,24 @@ async def test_history_pages_searches_and_makes_again(world: World) -> None:
     assert "Nothing of yours mentions 'owl'" in await _answer(world, "history", search="owl")
 
 
+async def test_history_hands_over_what_could_not_be_posted(world: World) -> None:
+    """The channel was closed and so were direct messages; later the member asks for the picture and has it."""
+    await world.ada.slash(world.channel, "imagine", prompt="red fox")
+    claim = await world.claim()
+    replies = await world.studio.outbox.open_replies(Platform.DISCORD)
+    await world.studio.outbox.mark_kept(replies[0], "no way to the member was open")
+    await world.finish(claim)
+
+    shown = await world.ada.slash(world.channel, "history")
+    assert shown.response is not None
+    await world.ada.click(shown.response, label="Save: 1")
+
+    saved = world.ada.user.dm_channel.last_message
+    assert saved is not None
+    [file] = saved.attachments
+    assert file.filename == "red-fox-1-1.png"
+
+
 async def test_privacy_hands_out_and_deletes(world: World) -> None:
     """All of one's own, nobody else's, after a question."""
     await world.ada.slash(world.channel, "imagine", prompt="a secret")
