@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import discord
 
@@ -35,6 +35,11 @@ from storage.guilds import GuildSettings
 _log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
+
+_OTHER_PARTS: Final = (
+    "The pictures are deleted here; Discord lets nobody but you take away the other messages that show them to you "
+    "alone: choose 'Dismiss message' below each."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +207,9 @@ class FrontDesk:
         if isinstance(result, Remove):
             self.live.drop(message_id)
             await interaction.delete_original_response()
-            await _delete_parts(interaction, posted_ids(result.posted)[1:])
+            left = await _delete_parts(interaction, posted_ids(result.posted)[1:])
+            if left and _is_ephemeral(interaction):
+                await _tell(interaction, UserError(_OTHER_PARTS))
 
     async def _open(
         self, interaction: Interaction, work: Callable[[Caller], Awaitable[Pressed]], *, private: bool
@@ -286,14 +293,17 @@ async def _tell(interaction: Interaction, error: UserError) -> None:
         await _refuse_at_once(interaction, error)
 
 
-async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> None:
-    """Take away the messages in which the clicked one went on, as far as they still stand."""
+async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> int:
+    """Take away the messages in which the clicked one went on, as far as they still stand; returns how many stay."""
+    left = 0
     place = interaction.client.get_partial_messageable(interaction.channel_id or 0)
     for message_id in message_ids:
         try:
             await place.get_partial_message(int(message_id)).delete()
         except discord.HTTPException as error:
             _log.info("a part of a result stays: %s", error)
+            left += 1
+    return left
 
 
 async def _whisper(interaction: Interaction, message: Message) -> None:

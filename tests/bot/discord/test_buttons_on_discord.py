@@ -120,6 +120,19 @@ async def test_delete_takes_every_message_of_a_split_result(world: World, monkey
     assert world.channel.history() == []
 
 
+async def test_what_only_the_member_can_take_away_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The further messages of a private result are out of the bot's reach; the pictures are deleted all the same."""
+    monkeypatch.setattr(uploads, "MAX_FILES", 1)
+    shown = await world.ada.slash(world.channel, "imagine", prompt="red fox", count=2, private=True)
+    await world.finish(await world.claim())
+    assert shown.response is not None
+
+    result = await world.ada.click(shown.response, label="Delete")
+
+    assert "Dismiss message" in words(result.followups[-1])
+    assert await world.studio.queue.get(1, 1) is None
+
+
 @given(st.lists(st.integers(1, 2**63 - 1).map(str), min_size=1, max_size=4))
 def test_four_messages_are_remembered_in_the_room_of_one(message_ids: list[str]) -> None:
     """Whatever their ids; of more, the first ones."""
