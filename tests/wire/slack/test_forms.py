@@ -36,6 +36,18 @@ async def test_an_error_stands_beside_its_field(ada: Someone, stage: Stage) -> N
     assert stage.device.submitted == []
 
 
+async def test_a_lora_that_is_not_here_is_told_beside_its_field(ada: Someone, stage: Stage) -> None:
+    """Its name may be mistyped; the rest of the form stays as it is."""
+    await ada.command("/imagine")
+    view = await ada.sees(opened)
+
+    acked = await ada.submit(view, prompt="fox", lora="krayon:0.8")
+
+    assert list(acked.payload["errors"]) == ["lora"]
+    assert "krayon" in acked.payload["errors"]["lora"]
+    assert stage.device.submitted == []
+
+
 async def test_an_error_of_no_single_field_stands_beside_the_first(ada: Someone) -> None:
     """The guild's own limit on the size is about width and height together."""
     await ada.command("/imagine")
