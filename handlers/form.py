@@ -56,12 +56,15 @@ async def edit_form(
 
 
 async def submit_form(
-    call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio, open_file: OpenFile
+    call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio, open_file: OpenFile | None = None
 ) -> Message:
-    """Call the form's command with what was kept and what was entered; an empty entry leaves an option out."""
+    """Call the form's command with what was kept and what was entered; an empty entry leaves an option out.
+
+    A platform that opens no files is asked for one in a sentence, as for any option that is missing.
+    """
     saved = await saved_call(call_id, caller, studio)
     raw: dict[str, Value] = {**dict(saved.values), **entries}
-    if saved.file is not None:
+    if saved.file is not None and open_file is not None:
         raw[saved.file.option] = open_file(saved.file)
     given = {name: value for name, value in raw.items() if not isinstance(value, str) or value.strip()}
     kind = given.pop(KIND, None)
