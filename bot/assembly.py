@@ -21,16 +21,20 @@ from handlers.delivery import Delivery
 from handlers.device import Device
 from handlers.lora_adding import Base, LoraAdding
 from handlers.lora_room import LoraRoom
+from handlers.preparations import Preparation
 from handlers.studio import Studio
+from handlers.training import PictureCheck, Taken, Training
 from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
 from pipeline.companions import companion
 from pipeline.device_spec import DeviceSpec
 from pipeline.lora_sources.sources import LoraSources
 from pipeline.model_source import ModelSource
+from pipeline.training.child import train_apart
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
+from storage.handed_files import HandedFiles
 from storage.jobs import JobKind
 from storage.seal import Seal
 
@@ -124,15 +128,36 @@ def process_name() -> str:
 
 def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
     """The worker that feeds `devices` from this workshop's queue."""
-    return Worker(
+    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(workshop)}
+    worker = Worker(
         name=process_name(),
         queue=workshop.studio.queue,
         blobs=workshop.studio.blobs,
         costs=workshop.studio.costs,
         devices=devices,
-        kinds={JobKind.ADD_LORA: _lora_adding(workshop)},
+        kinds=kinds,
         pictures_at_once=workshop.settings.pictures_at_once,
         drain_seconds=workshop.settings.drain_seconds,
+    )
+    models = [Taken(facts=source.facts(), source=source) for source in map(ModelSource.parse, workshop.settings.models)]
+    kinds[JobKind.CHECK_PICTURES] = PictureCheck(blobs=workshop.studio.blobs, models=models)
+    kinds[JobKind.TRAIN] = _training(workshop, models, devices, worker)
+    return worker
+
+
+def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ...], worker: Worker) -> Training:
+    studio, settings = workshop.studio, workshop.settings
+    return Training(
+        room=LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes),
+        blobs=studio.blobs,
+        handed=HandedFiles(workshop.database),
+        loras=settings.loras,
+        work=settings.trainings,
+        models=models,
+        train=train_apart,
+        busy=lambda: worker.is_busy,
+        device=devices[0].name if devices else "auto",
+        share=settings.training_share,
     )
 
 

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     lora_quota_gb: float = Field(default=10.0, gt=0, alias="LIMNER_LORA_QUOTA_GB")
     """How much of the disk the LoRAs of one guild may take."""
 
+    training_share: float = Field(default=0.5, gt=0, le=1, alias="LIMNER_TRAINING_SHARE")
+    """The share of a device's time that a training takes while pictures wait."""
+
     lora_hosts: str = Field(default="", alias="LIMNER_LORA_HOSTS")
     """Hosts of plain links to LoRA files, separated by commas; `.example.org` is every host below."""
 
@@ -166,6 +169,11 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """The folder for what devices measured or compiled; deleting it loses nothing but time."""
         return self.data / "cache"
+
+    @property
+    def trainings(self) -> Path:
+        """Where trainings under way keep what they need to go on."""
+        return self.data / "trainings"
 
     @property
     def loras(self) -> Path:

@@ -20,6 +20,7 @@ from handlers.permissions import NotAllowed, check_permission, may_manage
 from handlers.same_control import same_control_form
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
+from handlers.train import start_training
 from handlers.upscaling import upscaled
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
@@ -96,7 +97,7 @@ def read_button_id(text: str) -> Press | None:
 def manner(verb: Verb) -> Manner:
     """How a click on `verb` is taken."""
     match verb:
-        case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG | Verb.UPSCALE:
+        case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG | Verb.UPSCALE | Verb.TRAIN:
             return Manner.NEW_MESSAGE
         case Verb.INFO | Verb.SAVE | Verb.CALL:
             return Manner.PRIVATE_MESSAGE
@@ -130,10 +131,12 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
         return True
     match kind:
         case JobKind.IMAGINE:
-            return verb not in MAP_VERBS
+            return verb not in MAP_VERBS and verb is not Verb.TRAIN
         case JobKind.DRAW_MAP:
             return verb in MAP_VERBS
-        case JobKind.ADD_LORA | JobKind.MIX_LORAS:
+        case JobKind.CHECK_PICTURES:
+            return verb is Verb.TRAIN
+        case JobKind.ADD_LORA | JobKind.MIX_LORAS | JobKind.TRAIN:
             return False
         case _:
             assert_never(kind)
@@ -245,5 +248,6 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]
     Verb.STRONGER: strengthen_map,
     Verb.OWN_MAP: make_with_own_map,
     Verb.SAME_CONTROL: same_control_form,
+    Verb.TRAIN: start_training,
 }
 """What each verb does to picture `index` of a job; Verb.CALL has no job."""

@@ -17,6 +17,7 @@ from handlers.lora_mix import COMMAND as LORA_MIX
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
+from handlers.train import COMMANDS as TRAIN_COMMANDS
 
 COMMANDS: Final[tuple[Command, ...]] = (
     IMAGINE,
@@ -30,6 +31,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LORA_MIX,
     LORA_FUSE,
     LORA_KEY,
+    *TRAIN_COMMANDS,
     HELP,
     PRIVACY,
     SETTINGS,

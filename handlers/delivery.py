@@ -17,6 +17,7 @@ from handlers.map_preview import map_drawn
 from handlers.message import Message, ShownPicture
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
+from handlers.train import pictures_checked, trained
 from storage.jobs import Job, JobKind, JobState
 from storage.replies import Reply
 
@@ -118,6 +119,10 @@ class Delivery:
                 return loras_mixed(job, pictures)
             case JobKind.ADD_LORA:
                 return await lora_added(job, pictures, self.studio)
+            case JobKind.CHECK_PICTURES:
+                return pictures_checked(job, pictures, self.studio)
+            case JobKind.TRAIN:
+                return await trained(job, pictures, self.studio)
             case _:
                 assert_never(job.kind)
 

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from handlers.imagine import read_request
 from handlers.lora_order import read_order
+from handlers.train_order import read_training
 from storage.jobs import Job, JobKind
 
 
@@ -14,5 +15,7 @@ def job_title(job: Job) -> str:
             return read_request(job.payload).prompt
         case JobKind.ADD_LORA:
             return read_order(job.payload).title
+        case JobKind.CHECK_PICTURES | JobKind.TRAIN:
+            return read_training(job.payload).title
         case _:
             assert_never(job.kind)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.call import Call
-from handlers.prompt_syntax import LoraMention, read_loras
+from handlers.prompt_syntax import LoraMention, read_loras, read_subjects, with_words
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest, LoraUse
@@ -45,7 +45,8 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
     Raises InvalidRequest for one that the guild does not have or that does not fit the model.
     """
     prompt, in_prompt = read_loras(request.prompt)
-    mentions = (*read_mentions(option), *in_prompt)
+    subjects = read_subjects(prompt)
+    mentions = (*read_mentions(option), *in_prompt, *subjects)
     if not mentions:
         return request
     found = [await find_lora(mention.name, call, studio) for mention in mentions]
@@ -57,6 +58,8 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
                 f"LoRA '{lora.name}' was made for {_WORDS[lora.base_family]} and {request.model} is "
                 f"{_WORDS[family]}; choose another LoRA or another model.",
             )
+    words = {lora.name: lora.trigger_words or lora.name for lora in found}
+    prompt = with_words(prompt, words)
     if call.arguments.switch("triggers") is not False:
         prompt = with_triggers(prompt, found)
     uses = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))

@@ -32,6 +32,7 @@ class Verb(StrEnum):
     STRONGER = "stronger"
     OWN_MAP = "own-map"
     SAME_CONTROL = "same-control"
+    TRAIN = "train"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""What members of other tools write into a prompt: `{red|blue}` for several prompts, `<lora:name:0.8>` for a LoRA.
+"""What members write into a prompt: `{red|blue}` for two prompts, `<lora:name:0.8>` for a LoRA, `@rex` for a subject.
 
 Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode stage reads them.
 """
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,12 @@ from pipeline.prompt_weights import read_weights
 MAX_PROMPTS: Final = 16
 
 _LORA: Final = re.compile(r"<lora:([^<>:]{1,64})(?::(-?\d{1,3}(?:\.\d{1,6})?))?>", re.IGNORECASE)
+# An address or a mention of a member is none, as what stands in front of it tells, nor is a call to all of a channel.
+_SUBJECT: Final = re.compile(
+    r"(?<![\w@<.])@(?!(?:everyone|here|channel)\b)([A-Za-z0-9](?:[\w.-]{0,30}[A-Za-z0-9_])?)"
+    r"(?::(-?\d{1,2}(?:\.\d{1,6})?))?",
+    re.ASCII,
+)
 _CHOICE: Final = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 
 
@@ -34,6 +40,20 @@ def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
         for match in _LORA.finditer(prompt)
     )
     return " ".join(_LORA.sub(" ", prompt).split()) if mentions else prompt, mentions
+
+
+def read_subjects(prompt: str) -> tuple[LoraMention, ...]:
+    """What `@name` and `@name:scale` ask for; such a mark stands in the prompt where its trigger words belong."""
+    found = {
+        match[1].casefold(): LoraMention(name=match[1], scale=None if match[2] is None else float(match[2]))
+        for match in _SUBJECT.finditer(prompt)
+    }
+    return tuple(found.values())
+
+
+def with_words(prompt: str, words: Mapping[str, str]) -> str:
+    """The prompt with each `@name` replaced by its words."""
+    return _SUBJECT.sub(lambda match: words[match[1].casefold()], prompt)
 
 
 def expand(prompt: str) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSetti
     """`old` with what was given; raises InvalidRequest."""
     model, steps, side = given.text("default-model"), given.integer("max-steps"), given.integer("max-size")
     private, mature = given.switch("private-by-default"), given.text("mature")
+    people = given.switch("people")
     return replace(
         old,
         default_model=old.default_model if model is None else studio.model(model).name,
@@ -49,6 +50,7 @@ def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSetti
         ),
         command_roles=_roles(old, given, studio),
         mature=old.mature if mature is None else Mature(mature),
+        people=old.people if people is None else people,
         admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
     )
 
@@ -80,6 +82,7 @@ def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
         f"Channels where pictures are made: {channels}",
         f"Pictures for adults: {_MATURE_WORDS[shown.mature]}",
+        f"Training on people: {'allowed' if shown.people else 'off'}",
     ]
     lines += [f"/{command} only for roles: {', '.join(roles)}" for command, roles in shown.command_roles]
     lines += [f"Admins here besides the platform's own: {', '.join(shown.admins)}"] if shown.admins else []
@@ -116,6 +119,7 @@ COMMAND: Final = Command(
             kind=OptionKind.CHOICE,
             choices=tuple(choice.value for choice in Mature),
         ),
+        Option(name="people", help="People may be trained on", kind=OptionKind.SWITCH),
         Option(name="allow-channel", help="Make pictures only there", kind=OptionKind.CHANNEL),
         Option(name="forget-channel", help="Take a channel off the list", kind=OptionKind.CHANNEL),
         Option(name="command", help="The command that a role is for", completion=Completion.COMMANDS),

@@ -40,9 +40,8 @@ class Worker:
     """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
 
     `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `aside_seconds` how
-    long it waits for that before it gives their jobs back all the same;
-    `ready` holds the names of the devices that have loaded, `troubles` why others could not, by name.
-    `kinds` are the jobs that need more than a device, and what prepares them.
+    long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
+    have loaded, `troubles` why others could not; `kinds` are the jobs that need more, and what prepares them.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     """
 
@@ -66,7 +65,12 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._look_ahead = LookAhead(queue=self.queue, depth=self.pictures_at_once)
-        self._preparations = Preparations(queue=self.queue, kinds=self.kinds)
+        self._preparations = Preparations(queue=self.queue, blobs=self.blobs, kinds=self.kinds)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any device has pictures to make."""
+        return any(self._open.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running pictures finish or give them back, uncounted."""
@@ -276,10 +280,7 @@ class Worker:
             await self._forget(device, job)
 
     def _find(self, device: Device, ticket: str) -> OpenJob | None:
-        for job in self._open[device.name].values():
-            if ticket in job.tickets():
-                return job
-        return None
+        return next((job for job in self._open[device.name].values() if ticket in job.tickets()), None)
 
     async def _beat_until_cancelled(self) -> None:
         while True:

@@ -41,7 +41,7 @@ class GuildSettings:
 
     `max_pixels` bounds width times height; `allowed_channels` are channel ids, none meaning all; `command_roles` pairs
     a command's name with the ids of the roles that may use it, a command without a pair being open to everyone;
-    `admins` are the ids of members whom an admin made one too.
+    `admins` are the ids of members whom an admin made one too; `people` says that they may be trained on.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -53,6 +53,7 @@ class GuildSettings:
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     admins: tuple[str, ...] = ()
     mature: Mature = Mature.RESTRICTED
+    people: bool = False
 
     def __post_init__(self) -> None:
         for field, value, low, high in (

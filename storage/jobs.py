@@ -16,6 +16,8 @@ class JobKind(StrEnum):
     ADD_LORA = "add lora"
     DRAW_MAP = "draw map"
     MIX_LORAS = "mix loras"
+    CHECK_PICTURES = "check pictures"
+    TRAIN = "train"
 
 
 class JobState(StrEnum):

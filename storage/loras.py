@@ -128,6 +128,13 @@ class LoraStore:
         async with self._database.read() as connection:
             return tuple(_lora(row) for row in await connection.execute(query.limit(limit).offset(offset)))
 
+    async def trigger_words(self, guild_id: int) -> frozenset[str]:
+        """Every word that calls any of the guild's LoRAs, private ones too: no word may mean two things."""
+        query = select(loras.c.trigger_words).where(loras.c.guild_id == guild_id)
+        async with self._database.read() as connection:
+            texts = (await connection.scalars(query)).all()
+        return frozenset(word for text in texts for word in re.findall(r"[\w-]+", text.casefold()))
+
     async def used_bytes(self, guild_id: int) -> int:
         """How much the guild's files take."""
         query = select(func.coalesce(func.sum(loras.c.size), 0)).where(loras.c.guild_id == guild_id)

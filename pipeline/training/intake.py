@@ -37,7 +37,7 @@ class HandedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """One picture as it will be used, RGB or RGBA, or the `reason` why it will not; None stands for what is no picture."""
+    """One picture as it will be used, RGB or RGBA, or the `reason` why it will not; None for no picture."""
 
     name: str
     picture: Image.Image | None

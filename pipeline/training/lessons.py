@@ -39,7 +39,7 @@ def picture_lessons(student: Student, pictures: Iterable[TrainingPicture], plan:
     lessons = []
     for picture in pictures:
         seen = read_picture(picture.path.read_bytes())
-        prompt = f"{plan.instance_prompt} {picture.caption}".strip()
+        prompt = picture.caption.replace("{}", plan.instance_prompt)
         turns = (False, True) if plan.flips else (False,)
         lessons += [_lesson(student, seen.rgb, seen.alpha, prompt, flipped=flipped) for flipped in turns]
     return lessons

@@ -10,11 +10,11 @@ from pipeline.training.plan import TrainingPlan
 class TrainingPicture:
     """A picture to learn: `path` is a PNG as it will be used, upright and cropped, its transparency a mask of the loss.
 
-    `caption` is put behind the instance prompt, such as "on a beach".
+    `caption` is its prompt, with {} for the instance prompt, such as "{} on a beach".
     """
 
     path: Path
-    caption: str = ""
+    caption: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

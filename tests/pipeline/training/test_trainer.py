@@ -147,7 +147,7 @@ def test_transparency_masks_and_flips_mirror(an_order: An, tmp_path: Path) -> No
     path = tmp_path / "half.png"
     Image.fromarray(pixels).save(path)
     lesson, mirrored = picture_lessons(
-        open_student(plan, "cpu"), (TrainingPicture(path=path, caption="on a beach"),), plan
+        open_student(plan, "cpu"), (TrainingPicture(path=path, caption="{} on a beach"),), plan
     )
     assert lesson.prompt == "j dog on a beach"
     assert lesson.mask is not None

@@ -1,0 +1,56 @@
+"""What a member wants learnt, as the job's row keeps it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydantic import TypeAdapter
+
+
+class Taught(StrEnum):
+    """What the pictures have in common."""
+
+    SUBJECT = "subject"
+    STYLE = "style"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainFile:
+    """A file that was handed over: the key of its bytes, and the member's name for it."""
+
+    blob: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOrder:
+    """A LoRA to be learnt from `files` for `model`; `key` names its canonical file to come.
+
+    `class_word` says what a subject is, "dog"; a style has none.
+    """
+
+    key: str
+    name: str
+    taught: Taught
+    class_word: str
+    model: str
+    files: tuple[TrainFile, ...]
+    private: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is learnt, in words."""
+        return f"{self.name}, a {self.class_word}" if self.taught is Taught.SUBJECT else f"{self.name}, a style"
+
+
+_ORDER: Final = TypeAdapter(TrainOrder)
+
+
+def write_training(order: TrainOrder) -> str:
+    """The order as a job's payload."""
+    return _ORDER.dump_json(order).decode()
+
+
+def read_training(payload: str) -> TrainOrder:
+    """The order of a job's row."""
+    return _ORDER.validate_json(payload)

@@ -1,0 +1,229 @@
+"""What a worker does for /train: look at the pictures, and later learn from them in a process of its own."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from handlers.aspect import size_like
+from handlers.job_messages import seconds_words
+from handlers.lora_room import LoraRoom
+from handlers.made_picture import MadePicture
+from handlers.preparations import Told
+from handlers.train_order import Taught, TrainOrder, read_training
+from pipeline.errors import UserError
+from pipeline.model_facts import ModelFacts, ModelFamily
+from pipeline.model_source import ModelSource
+from pipeline.training.intake import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
+from pipeline.training.messages import Pace
+from pipeline.training.order import TrainingOrder, TrainingPicture
+from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.training.rare_words import rare_words
+from pipeline.training.report import Candidate, TrainingProgress, TrainingReport
+from storage.blobs import BlobStore
+from storage.errors import disk_error
+from storage.handed_files import HandedFiles
+from storage.jobs import Job
+from storage.loras import Lora, NewLora
+
+_SMALL: Final = 256
+_SHEET: Final = "sheet.png"
+_WORD: Final = "word.txt"
+
+
+class Train(Protocol):
+    """Who does a training: `pipeline.training.child.train_apart`."""
+
+    def __call__(
+        self, order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+    ) -> Awaitable[TrainingReport]:
+        """Do the order, telling how far it is; raises UserError where it cannot be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A model that trainings may begin with."""
+
+    facts: ModelFacts
+    source: ModelSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureCheck:
+    """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used."""
+
+    blobs: BlobStore
+    models: Sequence[Taken]
+
+    async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  it is done at once
+        """The sheet; raises UserError where too few can be used."""
+        order = read_training(job.payload)
+        pictures = await _pictures(order, _model(order, self.models).facts, self.blobs)
+        check_enough(pictures)
+        return MadePicture(png=await asyncio.to_thread(contact_sheet, pictures))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The preparation of JobKind.TRAIN; `loras` holds canonical files, `work` a folder for each training under way.
+
+    While `busy` says that devices have pictures to make, the training takes `share` of the time.
+    """
+
+    room: LoraRoom
+    blobs: BlobStore
+    handed: HandedFiles
+    loras: Path
+    work: Path
+    models: Sequence[Taken]
+    train: Train
+    busy: Callable[[], bool]
+    device: str = "auto"
+    share: float = 0.5
+
+    async def __call__(self, job: Job, told: Told) -> MadePicture:
+        """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples."""
+        order = read_training(job.payload)
+        folder = self.work / order.key
+        lora = await self.room.loras.with_key(job.guild_id, order.key)
+        if lora is None:
+            await self.room.check(job.guild_id)
+            await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
+            lora = await self._learn(job, order, folder, told)
+        made = MadePicture(png=await asyncio.to_thread((folder / _SHEET).read_bytes))
+        await self.handed.forget(job.guild_id, {file.blob for file in order.files})
+        return made
+
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: Told) -> Lora:
+        model = _model(order, self.models)
+        pictures = await _pictures(order, model.facts, self.blobs)
+        check_enough(pictures)
+        paths = await asyncio.to_thread(_written, [one for one in pictures if one.is_used], folder / "pictures")
+        word = await self._word(job, model, folder)
+        plan = plan_of(order, model, word, seed=job.id)
+        training = TrainingOrder(
+            plan=plan,
+            pictures=tuple(TrainingPicture(path=path) for path in paths),
+            folder=folder / "run",
+            cache=self.work / "classes" / str(job.guild_id),
+            device=self.device,
+            share=self.share,
+        )
+        report = await self.train(
+            training, lambda at: told(at.step, at.steps, at.sheet), lambda: Pace(busy=self.busy())
+        )
+        return await self._kept(job, order, report, plan, folder)
+
+    async def _word(self, job: Job, model: Taken, folder: Path) -> str:
+        """A word that the model hardly knows and none of the guild's LoRAs has filled; the same at each attempt."""
+        chosen = folder / _WORD
+        if await asyncio.to_thread(chosen.exists):
+            return await asyncio.to_thread(chosen.read_text)
+        words = await asyncio.to_thread(rare_words, model.source)
+        taken = await self.room.loras.trigger_words(job.guild_id)
+        word = next((one for one in words if one not in taken), None)
+        if word is None:
+            raise UserError("Every rare word of this model is taken here; remove a trained LoRA with /lora remove.")
+        await asyncio.to_thread(chosen.write_text, word)
+        return word
+
+    async def _kept(
+        self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingPlan, folder: Path
+    ) -> Lora:
+        """The chosen weights in the guild's library; what the training needed on the way is gone."""
+        chosen = report.candidates[report.chosen]
+        target = self.loras / f"{order.key}.safetensors"
+        await asyncio.to_thread(_put_away, folder, chosen, report.sheet, target)
+        size = (await asyncio.to_thread(target.stat)).st_size
+        new = NewLora(
+            guild_id=job.guild_id,
+            name=order.name,
+            owner_id=job.member_id,
+            base_family=_model(order, self.models).facts.family,
+            key=order.key,
+            size=size,
+            trigger_words=plan.instance_prompt,
+            story="\n".join(_story(order, report, chosen)),
+            private=order.private,
+        )
+        lora = await self.room.loras.add(new)
+        await asyncio.to_thread(_clear, folder)
+        return lora
+
+
+def plan_of(order: TrainOrder, model: Taken, word: str, seed: int) -> TrainingPlan:
+    """The plan for what a member ordered, by what suits the size of the model."""
+    facts = model.facts
+    subject = order.taught is Taught.SUBJECT
+    plan = TrainingPlan(
+        model=str(model.source),
+        instance_prompt=f"{word} {order.class_word}" if subject else f"{word} style",
+        class_prompt=order.class_word if subject else "picture",
+        area=facts.width * facts.height,
+        steps=1000,
+        keep_every=100,
+        seed=seed,
+        preservation=Preservation.CLASS_IMAGES if subject else Preservation.NONE,
+    )
+    if facts.width <= _SMALL:
+        backgrounds = ("{}", "{}, blue background", "{}, red background", "{}, white background")
+        return replace(
+            plan, steps=300, learning_rate=1e-3, batch=4, look_every=10, keep_every=50, templates=backgrounds
+        )
+    return replace(plan, gradient_checkpointing=facts.family is ModelFamily.SDXL)
+
+
+def _model(order: TrainOrder, models: Sequence[Taken]) -> Taken:
+    return next(model for model in models if model.facts.name == order.model)
+
+
+async def _pictures(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
+    files = [HandedFile(name=file.name, data=await blobs.get(file.blob)) for file in order.files]
+    fitting = partial(size_like, native_size=facts.width)
+    return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, smallest=facts.width // 2))
+
+
+def _written(pictures: Sequence[Examined], folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for number, one in enumerate(pictures):
+            assert one.picture is not None, "what is used is a picture"
+            path = folder / f"{number}.png"
+            one.picture.save(path)
+            paths.append(path)
+    except OSError as error:
+        raise disk_error(error, str(folder)) from error
+    return paths
+
+
+def _put_away(folder: Path, chosen: Candidate, sheet: str, target: Path) -> None:
+    """The weights to their place and the sheet to ours, each whole."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "run" / sheet, folder / _SHEET)
+        partial_file = target.with_name(f"{target.name}.partial")
+        shutil.copyfile(folder / "run" / chosen.file, partial_file)
+        partial_file.replace(target)
+    except OSError as error:
+        raise disk_error(error, str(target)) from error
+
+
+def _clear(folder: Path) -> None:
+    """Everything but the sheet, which a later attempt may have to post."""
+    for name in ("run", "pictures"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _story(order: TrainOrder, report: TrainingReport, chosen: Candidate) -> list[str]:
+    scores, what = chosen.scores, "it" if order.taught is Taught.SUBJECT else "the style"
+    kept = f" · other pictures of a {order.class_word} unchanged {scores.kept:.0%}" if order.class_word else ""
+    lost = f" · {chosen.residual:.1%} of the change lost" if chosen.residual else ""
+    return [
+        f"Trained here for {order.title} · {chosen.step} of {report.steps} steps{lost}",
+        f"Looks like {what} {min(1.0, scores.subject):.0%} · follows the prompt {scores.prompt:.0%}{kept} · "
+        f"{seconds_words(report.seconds)}",
+    ]

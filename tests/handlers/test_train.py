@@ -1,0 +1,269 @@
+"""/train from the call to a LoRA: a real queue, real pictures, a training that is told of rather than done."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handlers.arguments import Value
+from handlers.attached_file import AttachedFile
+from handlers.buttons import AlreadyHeard, Press, press
+from handlers.call import Caller, Member
+from handlers.delivery import Delivery
+from handlers.lora_room import LoraRoom
+from handlers.message import Message, Verb
+from handlers.permissions import NotAllowed
+from handlers.preparations import Preparation
+from handlers.studio import Studio
+from handlers.training import PictureCheck, Taken, Training
+from handlers.worker import Worker
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.model_source import EMBEDDED, ModelSource
+from pipeline.training.messages import Pace
+from pipeline.training.order import TrainingOrder
+from pipeline.training.report import Candidate, Scores, TrainingProgress, TrainingReport
+from storage.blob_gc import collect_blobs
+from storage.database import Database
+from storage.guilds import Guild, GuildSettings, Platform
+from storage.handed_files import HandedFiles
+from storage.jobs import Job, JobKind, JobState
+from storage.replies import ReplyAddress
+from tests.eventually import eventually
+from tests.fakes import FakeChat, FakeClock, FakeDevice
+from tests.studios import FACTS, CallCommand
+
+POCKET = ModelSource.parse(EMBEDDED)
+SCORES = Scores(subject=1.1, prompt=0.75, kept=0.9)
+
+
+def png(seed: int) -> bytes:
+    patches = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(patches).resize((200, 160), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass(slots=True)
+class FakeTrain:
+    """Ends at once with two candidates, or as `ends` says."""
+
+    ends: Exception | None = None
+    waits: bool = False
+    orders: list[TrainingOrder] = field(default_factory=list)
+    paces: list[Pace] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(
+        self, order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+    ) -> TrainingReport:
+        self.orders.append(order)
+        self.paces.append(pace())
+        told(TrainingProgress(step=30, steps=100, sheet=png(99)))
+        self.begun.set()
+        if self.waits:
+            await asyncio.Event().wait()
+        if self.ends is not None:
+            ends, self.ends = self.ends, None
+            raise ends
+        order.folder.mkdir(parents=True)
+        for name in ("50.safetensors", "100.safetensors"):
+            (order.folder / name).write_text(name)
+        (order.folder / "sheet.png").write_bytes(png(7))
+        return TrainingReport(
+            candidates=tuple(Candidate(file=f"{step}.safetensors", step=step, scores=SCORES) for step in (50, 100)),
+            chosen=1, steps=100, settled=True, seconds=65.0, sheet="sheet.png",
+        )  # fmt: skip
+
+
+@pytest.fixture
+def files(studio: Studio) -> Callable[..., object]:
+    async def hand_over(*data: bytes) -> dict[str, Value]:
+        names = ["images", *(f"image-{number}" for number in range(2, 9))]
+        keys = [await studio.blobs.put(one) for one in data]
+        handed = [AttachedFile(blob=key, name="p.png", size=1) for key in keys]
+        return dict(zip(names, handed, strict=False))
+
+    return hand_over
+
+
+@asynccontextmanager
+async def working(studio: Studio, database: Database, folder: Path, train: FakeTrain) -> AsyncIterator[Worker]:
+    stop, models = asyncio.Event(), [Taken(facts=FACTS, source=POCKET)]
+    kinds: dict[JobKind, Preparation] = {
+        JobKind.CHECK_PICTURES: PictureCheck(blobs=studio.blobs, models=models),
+        JobKind.TRAIN: Training(
+            room=LoraRoom(loras=studio.loras, quota=2**30), blobs=studio.blobs, handed=HandedFiles(database),
+            loras=folder / "loras", work=folder / "trainings", models=models, train=train, busy=lambda: True,
+        ),
+    }  # fmt: skip
+    worker = Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice(),),
+        kinds=kinds, drain_seconds=0.0,
+    )  # fmt: skip
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield worker
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def ended(studio: Studio, guild: Guild, kind: JobKind) -> Job:
+    async def look() -> Job | None:
+        jobs = [job for job in await studio.queue.guild_jobs(guild.id) if job.kind is kind]
+        return jobs[0] if jobs and jobs[0].finished_at is not None else None
+
+    return await eventually(look)
+
+
+async def told(studio: Studio, clock: FakeClock) -> Message:
+    chat = FakeChat()
+    await Delivery(studio=studio, chat=chat, poster="p", clock=clock).deliver_due()
+    return chat.delivered[-1][1]
+
+
+def caller(guild: Guild, member: str = "ada") -> Caller:
+    address = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id=member)
+    return Caller(guild=guild, member=Member(id=member, name=member.title(), is_admin=False), reply=address)
+
+
+def start(job: Job) -> Press:
+    return Press(verb=Verb.TRAIN, target=job.id, index=0)
+
+
+async def test_from_pictures_to_a_subject_in_a_prompt(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    given = await files(png(1), png(2), png(3), png(1))  # type: ignore[misc]
+    await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
+    train = FakeTrain()
+    async with working(studio, sqlite, tmp_path, train):
+        checked = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        sheet = await told(studio, clock)
+        assert [button.label for button in sheet.buttons[0]] == ["Start", "Cancel"]
+        assert len(sheet.pictures) == 1
+        assert train.orders == []  # nothing is learnt before the member has said so
+
+        await press(start(checked), caller(guild), studio)
+        assert isinstance(await press(start(checked), caller(guild), studio), AlreadyHeard)
+        job = await ended(studio, guild, JobKind.TRAIN)
+        ready = await told(studio, clock)
+
+    assert job.state is JobState.DONE, job.error
+    (order,) = train.orders
+    assert len(order.pictures) == 3  # the fourth is the first again
+    assert order.plan.class_prompt == "dog"
+    word = order.plan.instance_prompt.removesuffix(" dog")
+    assert train.paces == [Pace(busy=True)]
+    lora = await studio.loras.get(guild.id, "ada", "rex")
+    assert lora is not None
+    assert (tmp_path / "loras" / f"{lora.key}.safetensors").read_text() == "100.safetensors"
+    assert ready.headline == "rex is ready"
+    assert any("Looks like it 100% · follows the prompt 75%" in line for line in ready.lines)
+    assert len(ready.pictures) == 1
+
+    await call("imagine", prompt="@Rex:0.7 on a beach")
+    (imagine,) = [one for one in await studio.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
+    assert f'"{word} dog on a beach"' in imagine.payload
+    assert '"scale":0.7' in imagine.payload
+    with pytest.raises(InvalidRequest, match="did you mean 'rex'"):
+        await call("imagine", prompt="@rax on a beach")
+
+    # The pictures that were handed over go with the next sweep; the sheets stay.
+    kept = {key async for key in studio.blobs.keys(stored_before=float("inf"))}
+    await collect_blobs(sqlite, studio.blobs, 0.0, lambda: float("inf"))
+    left = {key async for key in studio.blobs.keys(stored_before=float("inf"))}
+    assert len(kept - left) == 3
+    assert not list((tmp_path / "trainings").glob("*/pictures"))
+
+
+async def test_an_attempt_that_broke_goes_on_with_the_same_word(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    train = FakeTrain(ends=RuntimeError("the process died"))
+    async with working(studio, sqlite, tmp_path, train):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        await train.begun.wait()
+
+        async def tried_again() -> bool:
+            clock.advance(60)
+            return len(train.orders) == 2
+
+        await eventually(tried_again)
+        await ended(studio, guild, JobKind.TRAIN)
+    first, second = train.orders
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"mine": False}, "your word"),
+        ({"class": "a very good dog of mine"}, "one to three words"),
+        ({"class": "old man"}, "an admin can allow it"),
+        ({"name": "Rex the dog!"}, "cannot be a LoRA's name"),
+    ],
+)
+async def test_what_cannot_be_is_told_at_once(
+    call: CallCommand, files: Callable[..., object], changes: dict[str, Value], sentence: str
+) -> None:
+    given = await files(png(1), png(2), png(3))  # type: ignore[misc]
+    with pytest.raises(UserError, match=sentence):
+        await call("train subject", **{"name": "rex", "class": "dog", "mine": True, **changes}, **given)
+
+
+async def test_people_only_where_the_guild_and_the_person_agreed(
+    call: CallCommand, studio: Studio, guild: Guild, files: Callable[..., object]
+) -> None:
+    given = await files(png(1), png(2), png(3))  # type: ignore[misc]
+    values = {"name": "ann", "class": "woman", "mine": True, **given}
+    await studio.guilds.save_settings(guild.id, GuildSettings(people=True), "Ada")
+    with pytest.raises(InvalidRequest, match="the person agreed"):
+        await call("train subject", **values)
+    assert (await call("train subject", **values, agreed=True)).job_id is not None
+
+
+async def test_too_few_pictures_end_in_their_reasons(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+) -> None:
+    given = await files(png(1), png(1), b"no picture")  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **given)
+    async with working(studio, sqlite, tmp_path, FakeTrain()):
+        job = await ended(studio, guild, JobKind.CHECK_PICTURES)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.startswith("1 of 3 pictures can be used (nearly the same as 1; not a picture that can be read)")
+
+
+async def test_nobody_else_begins_it(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+) -> None:
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, FakeTrain()):
+        job = await ended(studio, guild, JobKind.CHECK_PICTURES)
+    with pytest.raises(NotAllowed, match="Ada's pictures"):
+        await press(start(job), caller(guild, "bob"), studio)
+
+
+async def test_progress_shows_the_samples(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+) -> None:
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, FakeTrain(waits=True)):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+
+        async def shown() -> Job | None:
+            (job,) = [one for one in await studio.queue.guild_jobs(guild.id) if one.kind is JobKind.TRAIN]
+            return job if job.preview else None
+
+        job = await eventually(shown)
+        assert (job.step, job.steps, job.preview) == (30, 100, png(99))
