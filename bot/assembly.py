@@ -34,7 +34,6 @@ from pipeline.training.child import train_apart
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
-from storage.handed_files import HandedFiles
 from storage.jobs import JobKind
 from storage.seal import Seal
 
@@ -150,7 +149,7 @@ def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ..
     return Training(
         room=LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes),
         blobs=studio.blobs,
-        handed=HandedFiles(workshop.database),
+        handed=studio.handed,
         loras=settings.loras,
         work=settings.trainings,
         models=models,
@@ -205,6 +204,8 @@ async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
     scheduler.add_job(duties.apply_retention, "interval", [database, settings.keep_days], hours=6)
     scheduler.add_job(duties.sweep_blobs, "interval", [database, studio.blobs], hours=1)
     scheduler.add_job(duties.sweep_loras, "interval", [database, settings.loras], hours=1)
+    leavings = [database, studio.handed, settings.trainings]
+    scheduler.add_job(duties.sweep_trainings, "interval", leavings, hours=1)
     scheduler.add_job(duties.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
     scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
     scheduler.start()

@@ -9,10 +9,12 @@ from storage.blobs import BlobStore
 from storage.clicks import Clicks
 from storage.database import Database
 from storage.guilds import GuildStore
+from storage.handed_files import HandedFiles
 from storage.job_queue import JobQueue
 from storage.lora_files import sweep_lora_files
 from storage.retention import delete_old_jobs
 from storage.saved_calls import SavedCalls
+from storage.training_folders import sweep_training_folders
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ _BLOB_GRACE_SECONDS: Final = 3600.0
 _LORA_GRACE_SECONDS: Final = 6 * 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
 _OFFER_SECONDS: Final = 7 * _DAY
+_HANDED_SECONDS: Final = _DAY
 
 
 async def rescue_jobs(queue: JobQueue, stale_seconds: float) -> None:
@@ -45,6 +48,13 @@ async def sweep_loras(database: Database, folder: Path) -> None:
     """Delete the files of LoRAs that were removed, and what broken imports left."""
     count = await sweep_lora_files(database, folder, _LORA_GRACE_SECONDS)
     _log.info("deleted %d files of removed LoRAs", count)
+
+
+async def sweep_trainings(database: Database, handed: HandedFiles, folder: Path) -> None:
+    """Delete what trainings left that ended, and the pictures that were handed over for none."""
+    files = await handed.forget_old(_HANDED_SECONDS)
+    count = await sweep_training_folders(database, folder)
+    _log.info("deleted the folders of %d trainings, forgot %d files", count, files)
 
 
 async def purge_guilds(guilds: GuildStore) -> None:

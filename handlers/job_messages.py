@@ -147,7 +147,8 @@ def _same_control(job: Job) -> Button:
 
 
 def _cancel(job: Job) -> Button:
-    return Button(verb=Verb.CANCEL, target=job.id, label="Cancel")
+    has_something = job.kind is JobKind.TRAIN and job.step > 0
+    return Button(verb=Verb.CANCEL, target=job.id, label="Stop and keep the best" if has_something else "Cancel")
 
 
 def _place_words(place: Place | None) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 from handlers.made_picture import MadePicture, Prepared, record_made
 from pipeline.errors import UserError
@@ -24,6 +24,10 @@ _FAULT: Final = "This could not be made ready because of a fault on our side; tr
 class Told(Protocol):
     """Hears how far a preparation is."""
 
+    @property
+    def enough(self) -> bool:
+        """Whether the member wants what there is by now."""
+
     def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
         """`done` of `total`, None while that is unknown; `preview` is a small encoded picture of what there is."""
 
@@ -40,11 +44,17 @@ class _Running:
     claim: Claim
     percent: int = 0
     preview: bytes | None = None
+    enough: bool = False
     task: asyncio.Task[None] | None = None
 
-    def told(self, done: int, total: int | None, preview: bytes | None = None) -> None:
+    def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
         self.percent = min(100, 100 * done // total) if total else 0
         self.preview = preview or self.preview
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there is more to keep than if it had never begun, which a training alone has before its end."""
+        return self.claim.job.kind is JobKind.TRAIN and self.percent > 0
 
     async def end(self) -> None:
         if self.task is not None:
@@ -79,13 +89,20 @@ class Preparations:
         ]
 
     async def hear(self, standings: Mapping[int, Standing]) -> None:
-        """Stop what was cancelled or taken from us."""
+        """Stop what was cancelled or taken from us; a training that has learnt something ends with that."""
         for running in list(self._running.values()):
-            standing = standings.get(running.claim.job.id, Standing.HELD)
-            if standing is not Standing.HELD:
-                await running.end()
-                if standing is Standing.CANCEL:
+            match standings.get(running.claim.job.id, Standing.HELD):
+                case Standing.HELD:
+                    pass
+                case Standing.CANCEL if running.has_something:
+                    running.enough = True
+                case Standing.CANCEL:
+                    await running.end()
                     await self.queue.settle(running.claim, Cancelled())
+                case Standing.LOST:
+                    await running.end()
+                case never:
+                    assert_never(never)
 
     async def stop(self) -> None:
         """Give every job back, the attempt not counted."""
@@ -97,7 +114,7 @@ class Preparations:
         job = running.claim.job
         try:
             async with self._training if job.kind is JobKind.TRAIN else self._turns:
-                prepared = await self.kinds[job.kind](job, running.told)
+                prepared = await self.kinds[job.kind](job, running)
             if isinstance(prepared, MadePicture):
                 await record_made(prepared, running.claim, self.queue, self.blobs)
             else:

@@ -16,6 +16,7 @@ from storage.blobs import BlobStore
 from storage.clicks import Clicks
 from storage.database import Database
 from storage.guilds import GuildStore
+from storage.handed_files import HandedFiles
 from storage.job_queue import JobQueue
 from storage.loras import LoraStore
 from storage.member_data import MemberData
@@ -48,6 +49,7 @@ class Studio:
     costs: StepCosts
     loras: LoraStore
     source_keys: SourceKeyStore
+    handed: HandedFiles
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     max_upload_bytes: int = 200 * 2**20
@@ -81,6 +83,7 @@ class Studio:
             costs=StepCosts(Notes(database)),
             loras=LoraStore(database, clock),
             source_keys=SourceKeyStore(database, seal, clock),
+            handed=HandedFiles(database, clock),
             models=models,
             commands=commands,
             max_upload_bytes=max_upload_bytes,

@@ -70,6 +70,8 @@ async def start_training(job: Job, _index: int, call: Call, studio: Studio) -> M
     if job.member_id != call.member.id:
         raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
     check_permission(call, f"train {order.taught}")
+    if not await studio.handed.are_kept(call.guild.id, job.id):
+        raise UserError("These pictures are no longer kept; send them again with /train.")
     await _check_room(order, call, studio)
     return await _queued(order, JobKind.TRAIN, training_seconds(studio.model(order.model)), call, studio)
 

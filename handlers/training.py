@@ -27,7 +27,8 @@ from storage.blobs import BlobStore
 from storage.errors import disk_error
 from storage.handed_files import HandedFiles
 from storage.jobs import Job
-from storage.loras import Lora, NewLora
+from storage.loras import NewLora
+from storage.training_folders import CLASS_PICTURES
 
 _SMALL: Final = 256
 _SHEET: Final = "sheet.png"
@@ -85,19 +86,19 @@ class Training:
     share: float = 0.5
 
     async def __call__(self, job: Job, told: Told) -> MadePicture:
-        """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples."""
+        """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
         order = read_training(job.payload)
         folder = self.work / order.key
-        lora = await self.room.loras.with_key(job.guild_id, order.key)
-        if lora is None:
+        seconds = 0.0
+        if await self.room.loras.with_key(job.guild_id, order.key) is None:
             await self.room.check(job.guild_id)
             await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
-            lora = await self._learn(job, order, folder, told)
-        made = MadePicture(png=await asyncio.to_thread((folder / _SHEET).read_bytes))
+            seconds = await self._learn(job, order, folder, told)
+        made = MadePicture(png=await asyncio.to_thread((folder / _SHEET).read_bytes), device_seconds=seconds)
         await self.handed.forget(job.guild_id, {file.blob for file in order.files})
         return made
 
-    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: Told) -> Lora:
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: Told) -> float:
         model = _model(order, self.models)
         pictures = await _pictures(order, model.facts, self.blobs)
         check_enough(pictures)
@@ -108,14 +109,15 @@ class Training:
             plan=plan,
             pictures=tuple(TrainingPicture(path=path) for path in paths),
             folder=folder / "run",
-            cache=self.work / "classes" / str(job.guild_id),
+            cache=self.work / CLASS_PICTURES / str(job.guild_id),
             device=self.device,
             share=self.share,
         )
         report = await self.train(
-            training, lambda at: told(at.step, at.steps, at.sheet), lambda: Pace(busy=self.busy())
+            training, lambda at: told(at.step, at.steps, at.sheet), lambda: Pace(busy=self.busy(), enough=told.enough)
         )
-        return await self._kept(job, order, report, plan, folder)
+        await self._keep(job, order, report, plan, folder)
+        return report.seconds
 
     async def _word(self, job: Job, model: Taken, folder: Path) -> str:
         """A word that the model hardly knows and none of the guild's LoRAs has filled; the same at each attempt."""
@@ -130,10 +132,10 @@ class Training:
         await asyncio.to_thread(chosen.write_text, word)
         return word
 
-    async def _kept(
+    async def _keep(
         self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingPlan, folder: Path
-    ) -> Lora:
-        """The chosen weights in the guild's library; what the training needed on the way is gone."""
+    ) -> None:
+        """Put the chosen weights into the guild's library; what the training needed on the way is gone."""
         chosen = report.candidates[report.chosen]
         target = self.loras / f"{order.key}.safetensors"
         await asyncio.to_thread(_put_away, folder, chosen, report.sheet, target)
@@ -149,9 +151,8 @@ class Training:
             story="\n".join(_story(order, report, chosen)),
             private=order.private,
         )
-        lora = await self.room.loras.add(new)
+        await self.room.loras.add(new)
         await asyncio.to_thread(_clear, folder)
-        return lora
 
 
 def plan_of(order: TrainOrder, model: Taken, word: str, seed: int) -> TrainingPlan:

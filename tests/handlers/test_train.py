@@ -16,12 +16,14 @@ from handlers.attached_file import AttachedFile
 from handlers.buttons import AlreadyHeard, Press, press
 from handlers.call import Caller, Member
 from handlers.delivery import Delivery
+from handlers.duties import sweep_trainings
+from handlers.job_messages import in_progress
 from handlers.lora_room import LoraRoom
 from handlers.message import Message, Verb
 from handlers.permissions import NotAllowed
 from handlers.preparations import Preparation
 from handlers.studio import Studio
-from handlers.training import PictureCheck, Taken, Training
+from handlers.training import PictureCheck, Taken, Train, Training
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.model_source import EMBEDDED, ModelSource
@@ -31,7 +33,6 @@ from pipeline.training.report import Candidate, Scores, TrainingProgress, Traini
 from storage.blob_gc import collect_blobs
 from storage.database import Database
 from storage.guilds import Guild, GuildSettings, Platform
-from storage.handed_files import HandedFiles
 from storage.jobs import Job, JobKind, JobState
 from storage.replies import ReplyAddress
 from tests.eventually import eventually
@@ -67,7 +68,11 @@ class FakeTrain:
         told(TrainingProgress(step=30, steps=100, sheet=png(99)))
         self.begun.set()
         if self.waits:
-            await asyncio.Event().wait()
+
+            async def told_enough() -> bool:
+                return pace().enough
+
+            await eventually(told_enough)
         if self.ends is not None:
             ends, self.ends = self.ends, None
             raise ends
@@ -93,12 +98,12 @@ def files(studio: Studio) -> Callable[..., object]:
 
 
 @asynccontextmanager
-async def working(studio: Studio, database: Database, folder: Path, train: FakeTrain) -> AsyncIterator[Worker]:
+async def working(studio: Studio, database: Database, folder: Path, train: Train) -> AsyncIterator[Worker]:
     stop, models = asyncio.Event(), [Taken(facts=FACTS, source=POCKET)]
     kinds: dict[JobKind, Preparation] = {
         JobKind.CHECK_PICTURES: PictureCheck(blobs=studio.blobs, models=models),
         JobKind.TRAIN: Training(
-            room=LoraRoom(loras=studio.loras, quota=2**30), blobs=studio.blobs, handed=HandedFiles(database),
+            room=LoraRoom(loras=studio.loras, quota=2**30), blobs=studio.blobs, handed=studio.handed,
             loras=folder / "loras", work=folder / "trainings", models=models, train=train, busy=lambda: True,
         ),
     }  # fmt: skip
@@ -182,6 +187,9 @@ async def test_from_pictures_to_a_subject_in_a_prompt(
     left = {key async for key in studio.blobs.keys(stored_before=float("inf"))}
     assert len(kept - left) == 3
     assert not list((tmp_path / "trainings").glob("*/pictures"))
+    clock.advance(60)
+    with pytest.raises(UserError, match="no longer kept"):
+        await press(start(checked), caller(guild), studio)
 
 
 async def test_an_attempt_that_broke_goes_on_with_the_same_word(
@@ -254,6 +262,35 @@ async def test_nobody_else_begins_it(
         await press(start(job), caller(guild, "bob"), studio)
 
 
+async def test_what_came_to_nothing_is_gone_after_a_day(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """The pictures, and what a training that failed had written; what goes on is left alone."""
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    trainings = tmp_path / "trainings"
+    train = FakeTrain(ends=UserError("The disk is full."), waits=True)
+    async with working(studio, sqlite, tmp_path, train):
+        checked = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        await press(start(checked), caller(guild), studio)
+        await train.begun.wait()
+        await sweep_trainings(sqlite, studio.handed, trainings)
+        assert len(list(trainings.glob("*/pictures/*.png"))) == 3
+        (number,) = [job.id for job in await studio.queue.guild_jobs(guild.id) if job.kind is JobKind.TRAIN]
+
+        async def learnt() -> bool:
+            return (await studio.queue.get(guild.id, number)).step > 0  # type: ignore[union-attr]
+
+        await eventually(learnt)
+        await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), studio)
+        assert (await ended(studio, guild, JobKind.TRAIN)).error == "The disk is full."
+    assert await studio.handed.are_kept(guild.id, checked.id)
+    clock.advance(86_401)
+    await sweep_trainings(sqlite, studio.handed, trainings)
+    assert not await studio.handed.are_kept(guild.id, checked.id)
+    assert list(trainings.iterdir()) == []
+
+
 async def test_progress_shows_the_samples(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
 ) -> None:
@@ -267,3 +304,26 @@ async def test_progress_shows_the_samples(
 
         job = await eventually(shown)
         assert (job.step, job.steps, job.preview) == (30, 100, png(99))
+
+
+async def test_a_training_that_is_stopped_keeps_the_best_so_far(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """And has used no more of the device than it took."""
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, FakeTrain(waits=True)):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+
+        async def label() -> str | None:
+            (job,) = [one for one in await studio.queue.guild_jobs(guild.id) if one.kind is JobKind.TRAIN]
+            ((button,),) = in_progress(job, "crayon", None).buttons
+            return str(job.id) if button.label == "Stop and keep the best" else None
+
+        number = int(await eventually(label))
+        await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), studio)
+        job = await ended(studio, guild, JobKind.TRAIN)
+        ready = await told(studio, clock)
+    assert (job.state, job.device_seconds) == (JobState.DONE, 65.0)
+    assert ready.headline == "crayon is ready"
+    assert await studio.loras.get(guild.id, "ada", "crayon") is not None
