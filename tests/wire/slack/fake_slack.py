@@ -32,7 +32,10 @@ _numbers = itertools.count(1)
 
 @dataclass(slots=True)
 class FakeSlack:
-    """The server; `shift` moves its clock, `calls` holds each Web API call as (team, method, arguments)."""
+    """The server; `shift` moves its clock, `calls` holds each Web API call as (team, method, arguments).
+
+    What the `unanswered` methods do is done, and their answers wait until the set no longer names them.
+    """
 
     workspaces: dict[str, Workspace] = field(default_factory=dict)
     origin: str = ""
@@ -41,6 +44,7 @@ class FakeSlack:
     violations: list[str] = field(default_factory=list)
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     codes: dict[str, str] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     view_opened: asyncio.Event = field(default_factory=asyncio.Event)
     rate_limits: RateLimits = field(init=False)
@@ -140,6 +144,8 @@ class FakeSlack:
         except Refused as refused:
             answer = {"ok": False, "error": str(refused)}
         await self._tell()
+        async with self.changed:
+            await self.changed.wait_for(lambda: call.method not in self.unanswered)
         return answer
 
     async def _tell(self) -> None:

@@ -8,7 +8,7 @@ from tests.journeys.terminal import kill, run
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
-from tests.wire.slack.looks import finished
+from tests.wire.slack.looks import finished, told
 from tests.wire.slack.people import Someone
 from tests.wire.slack.process import oauth_environment, serving, socket_environment
 from tests.wire.slack.workspace import Workspace, new_workspace
@@ -37,6 +37,31 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
         assert len(workspace.in_channel("CGEN")) == 2
         assert "blue apple" in both[1].words
         assert not [line for line in served.log if workspace.token in line]
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal", "chat.update"])
+async def test_killed_before_an_answer_it_shows_the_picture_once(
+    slack: FakeSlack, workspace: Workspace, tmp_path: Path, method: str
+) -> None:
+    """Slack did what was asked and the process died before it heard of it: one message holds the picture."""
+    ada = Someone(slack=slack, workspace=workspace, door=slack.sockets)
+    async with serving(tmp_path, **socket_environment(slack)) as served:
+        slack.unanswered.add(method)
+        await ada.command("/imagine", "red fox --steps 2 --seed 7")
+        await ada.sees(lambda _: slack.called(method), _RENDER_SECONDS)
+        kill(served.process.pid)
+        await served.process.wait()
+    slack.unanswered.clear()
+    slack.sockets.connected.clear()
+    async with serving(tmp_path, **socket_environment(slack)):
+        await ada.sees(finished, _RENDER_SECONDS)
+        for orphan in [message for message in workspace.in_channel("CGEN") if not message.pictures]:
+            assert method == "chat.postMessage"
+            await ada.click(orphan, "Cancel")
+            await ada.sees(told())
+
+    [message] = [message for message in workspace.in_channel("CGEN") if message.pictures]
+    assert len(message.pictures) == 1
 
 
 async def test_many_workspaces_over_signed_requests(slack: FakeSlack, tmp_path: Path) -> None:
