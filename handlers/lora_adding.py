@@ -105,16 +105,18 @@ class LoraAdding:
 
     async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Process) -> NewLora:
         target = self.folder / f"{order.key}.safetensors"
-        report = await self._imported(fetched, target, importer)
+        word = order.name or _name(fetched)
+        report = await self._imported(fetched, target, word, importer)
         _check_loss(report, order)
-        free = order.name or await self.room.free_name(
-            job.guild_id, job.member_id, _name(fetched), private=order.private
-        )
+        free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
 
-    async def _imported(self, fetched: FetchedFile, target: Path, importer: Process) -> ImportReport:
-        """Import for the first model that it fits; raises the refusal of the default model."""
+    async def _imported(self, fetched: FetchedFile, target: Path, word: str, importer: Process) -> ImportReport:
+        """Import for the first model that it fits; raises the refusal of the default model.
+
+        `word` calls for a textual inversion that has no name of its own.
+        """
         refusals: list[UserError] = []
         for base in self.bases:
             order = Order(
@@ -123,6 +125,7 @@ class LoraAdding:
                 model=base.model,
                 configs=base.configs,
                 family=base.facts.family,
+                word=word,
                 adapter_config=fetched.adapter_config,
             )
             try:
@@ -153,7 +156,7 @@ def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportRe
         base_family=report.family,
         key=order.key,
         size=size,
-        trigger_words=", ".join(fetched.trigger_words or report.trigger_words),
+        trigger_words=", ".join(_words(fetched, report)),
         story="\n".join(_story(fetched, report)),
         private=order.private,
     )
@@ -165,12 +168,20 @@ def _name(fetched: FetchedFile) -> str:
     return _UNFIT.sub("-", words.casefold()).strip("-")[:32].strip("-") or "lora"
 
 
+def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
+    """Trigger words, those of textual inversions first: without them a prompt has no use for their vectors."""
+    taught = [embedding.trigger for embedding in report.embeddings]
+    return dict.fromkeys((*taught, *(fetched.trigger_words or report.trigger_words)))
+
+
 def _story(fetched: FetchedFile, report: ImportReport) -> list[str]:
     low, high = report.ranks
-    rank = f"rank {low}" if low == high else f"ranks {low} to {high}"
+    rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
     lost = f" · {report.residual:.2%} lost" if report.residual else ""
+    taught = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
     return [
-        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)} · {rank}{lost}",
+        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{lost}",
+        *([f"Words with vectors of their own: {taught}"] if taught else []),
         f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
         f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",
         *([f"From {fetched.page}"] if fetched.page else []),

@@ -61,16 +61,17 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
     words = {lora.name: lora.trigger_words or lora.name for lora in found}
     prompt = with_words(prompt, words)
     if call.arguments.switch("triggers") is not False:
-        prompt = with_triggers(prompt, found)
+        prompt = with_triggers(prompt, found, beside=request.negative_prompt)
     uses = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))
     return replace(request, prompt=prompt, loras=uses)
 
 
-def with_triggers(prompt: str, loras: Sequence[Lora]) -> str:
-    """The prompt with the trigger words of each LoRA of which it has none."""
+def with_triggers(prompt: str, loras: Sequence[Lora], beside: str = "") -> str:
+    """The prompt with the trigger words of each LoRA of which neither it nor `beside`, the negative one, has any."""
+    written = f"{prompt}\n{beside}".casefold()
     for lora in loras:
         words = [word.strip() for word in lora.trigger_words.split(",") if word.strip()]
-        if not any(word.casefold() in prompt.casefold() for word in words):
+        if not any(word.casefold() in written for word in words):
             prompt = ", ".join((prompt, *words))
     return prompt
 

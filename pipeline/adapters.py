@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.lora_layers import Bank, RowWeights
 from pipeline.lora_pages import PAGE_RANK, BankPages, LoraPages, Networks
+from pipeline.taught_words import TaughtWord
 
 _FIRST_PAGES = 8
 
@@ -55,12 +56,13 @@ class PagePool:
 
 @dataclass(slots=True, kw_only=True)
 class Adapter:
-    """A LoRA on the device: its page numbers by bank; `pins` counts the requests that use it."""
+    """A LoRA on the device: its page numbers by bank and its words; `pins` counts the requests that use it."""
 
     key: str
     pages: Mapping[tuple[str, int], tuple[int, ...]]
     used: Mapping[tuple[str, int], frozenset[int]]
     size: int
+    words: tuple[TaughtWord, ...] = ()
     pins: int = 0
 
 
@@ -115,7 +117,8 @@ class AdapterPool:
                 return None
             numbers = {where: self.pool(where).store(part) for where, part in pages.banks.items()}
             used = {where: part.used for where, part in pages.banks.items()}
-            adapter = self._adapters[key] = Adapter(key=key, pages=numbers, used=used, size=pages.size)
+            adapter = Adapter(key=key, pages=numbers, used=used, size=pages.size, words=pages.words)
+            self._adapters[key] = adapter
         self._adapters.move_to_end(key)
         adapter.pins += 1
         return adapter

@@ -126,7 +126,7 @@ class Engine:
         rows: dict[Shape, int] = {}
         for job in (self._jobs[ticket] for ticket in self._arriving):
             if job.loaded is not None:
-                shape = job.model.shape(job.request)
+                shape = job.model.shape(job.request, job.adapters)
                 rows[shape] = rows.get(shape, 0) + job.rows
         return rows
 

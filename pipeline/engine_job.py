@@ -59,7 +59,7 @@ class EngineJob:
         before = self.parked.pages if self.parked else self.request.lora_pages
         return Candidate(
             ticket=self.ticket,
-            shape=self.model.shape(self.request),
+            shape=self.model.shape(self.request, self.adapters),
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
             bucket=self.parked.bucket if self.parked else self.request.bucket,

@@ -30,6 +30,7 @@ from pipeline.previews import Previews
 from pipeline.prompt_encoder import PromptEncoder
 from pipeline.quantization import quantize
 from pipeline.row_memory import RowMemory
+from pipeline.taught_words import make_teachable
 
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
@@ -43,6 +44,8 @@ class LoadedModel:
         self._weights = spec.weights
         networks = {"unet": adapt(checkpoint.unet)}
         networks.update((encoder.network, adapt(encoder.model)) for encoder in checkpoint.text_encoders)
+        for encoder in checkpoint.text_encoders:
+            make_teachable(encoder.tokenizer, encoder.model)
         if spec.weights is Weights.FP8:
             quantize(checkpoint.unet, hardware)
         if checkpoint.home is Home.HOST:
@@ -69,14 +72,17 @@ class LoadedModel:
         """Pixels of a side for each latent of a side."""
         return self._checkpoint.scale_factor
 
-    def shape(self, request: ImageRequest) -> Shape:
-        """Which requests `request` may share a call with; raises InvalidRequest where its texts are too long."""
+    def shape(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> Shape:
+        """Which requests `request` may share a call with, once its LoRAs are `adapters`.
+
+        Raises InvalidRequest where its texts are too long.
+        """
         factor = self.scale_factor
         return Shape(
             checkpoint=self.facts.name,
             height=request.height // factor,
             width=request.width // factor,
-            windows=self._encoder.windows(request),
+            windows=self._encoder.windows(request, adapters),
         )
 
     def begin(

@@ -1,5 +1,6 @@
 """The library's canonical LoRA file, the only form in which the engine takes one; `docs/lora-format.md` defines it."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,20 @@ from pipeline.weights_file import TensorHeader, WeightsFile
 
 FORMAT: Final = "limner-lora"
 VERSION: Final = "1"
+WITH_WORDS: Final = "2"
+"""The version of files that teach words, which a reader of version 1 must not pass over."""
+
 MAX_RANK: Final = 256
+QUERIES: Final = "encoder.layers.0.self_attn.q_proj"
+"""A layer of every text encoder that is as wide as its words' vectors."""
+
 NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
 _TENSOR: Final = re.compile(r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)\.(?P<side>down|up)", re.ASCII)
+_WORD: Final = re.compile(r"(?P<network>text_encoder|text_encoder_2)\.word\.(?P<number>\d{1,4})", re.ASCII)
+_ENCODERS: Final = {
+    ModelFamily.SDXL: ("text_encoder", "text_encoder_2"),
+    ModelFamily.SD15: ("text_encoder",),
+}
 _DTYPES: Final = frozenset({"F32", "F16", "BF16"})
 
 
@@ -32,30 +44,61 @@ class LoraLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraFile:
-    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.` and the module's path in diffusers)."""
+    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.` and the module's path in diffusers).
+
+    `words` are those that it teaches; the vectors of each are `<text encoder>.word.<its place in words>`.
+    """
 
     path: Path
     family: ModelFamily
     layers: dict[str, LoraLayer]
+    words: tuple[str, ...]
 
     @classmethod
     def open(cls, path: Path) -> "LoraFile":
         """Read and check the header of `path`; raises UserError if it is not a whole canonical LoRA."""
         file = WeightsFile.open(path)
         metadata = file.metadata
-        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+        if metadata.get("format") != FORMAT or metadata.get("version") not in {VERSION, WITH_WORDS}:
             raise UserError(f"{path.name} is not a LoRA in Limner's form; add it to the library again.")
         try:
             family = ModelFamily(metadata.get("family", ""))
-            layers = _layers(file.tensors)
+            words = _words(metadata.get("words", "[]"), file.tensors, family)
+            layers = _layers({name: own for name, own in file.tensors.items() if not _WORD.fullmatch(name)})
         except (ValueError, KeyError) as error:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
-        return cls(path=path, family=family, layers=layers)
+        if not layers and not words:
+            raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
+        return cls(path=path, family=family, layers=layers, words=words)
 
     @property
     def rank(self) -> int:
         """The largest rank of any layer."""
-        return max(layer.rank for layer in self.layers.values())
+        return max((layer.rank for layer in self.layers.values()), default=0)
+
+    def word_tensors(self, place: int) -> dict[str, str]:
+        """What the vectors of the word at `place` are called, by text encoder."""
+        return {network: word_name(network, place) for network in encoders_of(self.family)}
+
+
+def encoders_of(family: ModelFamily) -> tuple[str, ...]:
+    """The text encoders of the family's models, all of which a word is taught to."""
+    return _ENCODERS[family]
+
+
+def word_name(network: str, place: int) -> str:
+    """What the vectors of a file's word at `place` are called."""
+    return f"{network}.word.{place}"
+
+
+def _words(told: str, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[str, ...]:
+    words = tuple(json.loads(told))
+    names = {word_name(network, place) for place in range(len(words)) for network in encoders_of(family)}
+    if not all(isinstance(word, str) and word for word in words) or names != {n for n in tensors if _WORD.fullmatch(n)}:
+        raise ValueError("words without vectors")
+    if any(len(tensors[name].shape) != 2 or tensors[name].dtype not in _DTYPES for name in names):
+        raise ValueError("vectors that are none")
+    return words
 
 
 def _layers(tensors: dict[str, TensorHeader]) -> dict[str, LoraLayer]:
@@ -65,8 +108,6 @@ def _layers(tensors: dict[str, TensorHeader]) -> dict[str, LoraLayer]:
         if match is None or tensor.dtype not in _DTYPES:
             raise ValueError("a tensor that has no place in it")
         shapes.setdefault(match["layer"], {})[match["side"]] = tensor.shape
-    if not shapes:
-        raise ValueError("no layers")
     return {name: _layer(sides["down"], sides["up"]) for name, sides in shapes.items()}
 
 

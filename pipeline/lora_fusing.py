@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import UserError
-from pipeline.lora_file import MAX_RANK, LoraFile
+from pipeline.lora_file import MAX_RANK, LoraFile, word_name
 from pipeline.lora_import.child import ask, running
 
 _SECONDS: Final = 300.0
@@ -60,9 +60,12 @@ def fuse(members: Sequence[Member], target: Path) -> Fused:
 
     files = [LoraFile.open(member.path) for member in members]
     ranks = _ranks(members, files)
+    words: dict[str, dict[str, torch.Tensor]] = {}
     halves: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     for member, file in zip(members, files, strict=True):
         tensors = load(member.path.read_bytes())
+        for place, word in enumerate(file.words if member.text_encoder_scale else ()):
+            words.setdefault(word, {network: tensors[own] for network, own in file.word_tensors(place).items()})
         for name in file.layers:
             if name in ranks and (scale := member.scale_of(name)):
                 down, up = tensors.pop(f"{name}.down").float(), tensors.pop(f"{name}.up").float()
@@ -71,8 +74,11 @@ def fuse(members: Sequence[Member], target: Path) -> Fused:
     for name, own in halves.items():
         fused[f"{name}.down"] = torch.cat([down for down, _ in own])
         fused[f"{name}.up"] = torch.cat([up for _, up in own], dim=1)
-    save_canonical(fused, files[0].family, target)
-    return Fused(layers=len(ranks), ranks=(min(ranks.values()), max(ranks.values())), size=target.stat().st_size)
+    for place, vectors in enumerate(words.values()):
+        fused |= {word_name(network, place): own for network, own in vectors.items()}
+    save_canonical(fused, files[0].family, target, list(words))
+    low, high = min(ranks.values(), default=0), max(ranks.values(), default=0)
+    return Fused(layers=len(ranks), ranks=(low, high), size=target.stat().st_size)
 
 
 def _ranks(members: Sequence[Member], files: Sequence[LoraFile]) -> dict[str, int]:
@@ -83,7 +89,8 @@ def _ranks(members: Sequence[Member], files: Sequence[LoraFile]) -> dict[str, in
             if member.scale_of(name):
                 ranks[name] = ranks.get(name, 0) + layer.rank
     highest = max(ranks.values(), default=0)
-    if not highest:
+    words = any(file.words for member, file in zip(members, files, strict=True) if member.text_encoder_scale)
+    if not highest and not words:
         raise UserError("At these scales the set changes nothing; give one of them another scale than 0.")
     if highest > MAX_RANK:
         raise UserError(f"Together these LoRAs have rank {highest}, more than the {MAX_RANK} of one; leave one out.")

@@ -12,12 +12,14 @@ from safetensors.torch import load
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora_file import LoraFile, LoraLayer
+from pipeline.lora_file import QUERIES, LoraFile, LoraLayer
 from pipeline.lora_layers import Bank
+from pipeline.taught_words import TaughtWord
 
 PAGE_RANK: Final = 16
 
 Networks = Mapping[str, Sequence[Bank]]
+_Known = Mapping[str, tuple[tuple[str, int], int, Bank]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +47,18 @@ class BankPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraPages:
-    """One LoRA in pages, by network and number of the bank in it; banks that it leaves alone are not there."""
+    """One LoRA in pages, by network and number of the bank in it; banks that it leaves alone are not there.
+
+    `words` are those that it teaches the text encoders.
+    """
 
     banks: Mapping[tuple[str, int], BankPages]
+    words: tuple[TaughtWord, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes on the host."""
-        return sum(pages.size for pages in self.banks.values())
+        return sum(pages.size for pages in self.banks.values()) + sum(word.size for word in self.words)
 
 
 def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool) -> LoraPages:
@@ -61,7 +67,8 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     `pin` puts it where a GPU can fetch it by itself. Raises UserError if it is damaged or made for another model.
     """
     file = LoraFile.open(path)
-    places = _places(file, networks)
+    known = _known(networks)
+    places = _places(file, known)
     try:
         # Not `safe_open`, which leaves some bytes of every tensor behind for good (safetensors 0.8.0).
         tensors = load(path.read_bytes())
@@ -75,18 +82,34 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
         for place, name in names.items():
             _write(pages, place, tensors.pop(f"{name}.down"), tensors.pop(f"{name}.up"))
         banks[where] = pages
-    return LoraPages(banks=banks)
+    return LoraPages(banks=banks, words=_taught(file, tensors, known, dtype))
 
 
-def _places(file: LoraFile, networks: Networks) -> dict[tuple[str, int], dict[int, str]]:
-    """For each bank that `file` changes: the layer's name in the file by its place in the bank."""
-    known = {
+def _taught(file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype) -> tuple[TaughtWord, ...]:
+    words = []
+    for place, text in enumerate(file.words):
+        vectors = {network: tensors.pop(name).to(dtype) for network, name in file.word_tensors(place).items()}
+        for network, own in vectors.items():
+            _, _, queries = known.get(f"{network}.{QUERIES}", (None, 0, None))
+            if queries is None or queries.shape.inputs != own.shape[1]:
+                raise UserError(f"{file.path.name} was made for another model: the word '{text}' does not fit.")
+        words.append(TaughtWord(text=text, vectors=vectors))
+    return tuple(words)
+
+
+def _known(networks: Networks) -> _Known:
+    """Where each layer of the model is, by its name in a canonical file: network and number of the bank, its place."""
+    return {
         # Some of transformers' classes wrap CLIP's text model and some are it; a file names layers without the wrapper.
         f"{network}.{name.removeprefix('text_model.')}": ((network, number), place, bank)
         for network, banks in networks.items()
         for number, bank in enumerate(banks)
         for place, name in enumerate(bank.names)
     }
+
+
+def _places(file: LoraFile, known: _Known) -> dict[tuple[str, int], dict[int, str]]:
+    """For each bank that `file` changes: the layer's name in the file by its place in the bank."""
     places: dict[tuple[str, int], dict[int, str]] = {}
     strangers = 0
     for name, layer in file.layers.items():

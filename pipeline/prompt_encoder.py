@@ -1,8 +1,8 @@
 """From words to what the denoiser is conditioned on: the encode stage."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
 from pipeline.model_facts import ModelFamily
 from pipeline.prompt_weights import is_plain, plain_text, read_weights
+from pipeline.taught_words import TaughtText, TaughtWord, WordTable
 from pipeline.weighted_text import WeightedText
 
 MAX_WINDOWS: Final = 8
@@ -75,6 +76,21 @@ class TextEncoder:
         """Whether `tokens` would cut nothing off."""
         return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
 
+    def run(self, ids: Tensor, *inputs: Any, **options: Any) -> Any:
+        """The model's output for the tokenizer's ids (rows, 77)."""
+        table = self.model.get_input_embeddings()
+        return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
+
+    @contextmanager
+    def knowing(self, text: TaughtText) -> Iterator[None]:
+        """Run `text` inside this block."""
+        table = self.model.get_input_embeddings()
+        table.taught = text.vectors(self.network, self.device)
+        try:
+            yield
+        finally:
+            table.taught = None
+
 
 class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
@@ -99,18 +115,20 @@ class PromptEncoder:
         self._zero_empty_negative = zero_empty_negative
         self._remembered: OrderedDict[tuple[str, object], Embedding] = OrderedDict()
 
-    def windows(self, request: ImageRequest) -> int:
-        """How many windows of 77 tokens each of the request's rows takes; raises InvalidRequest past MAX_WINDOWS."""
+    def windows(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> int:
+        """How many windows of 77 tokens each of the request's rows takes; raises InvalidRequest past MAX_WINDOWS.
+
+        Before its LoRAs are here (`adapters`), what they teach counts as the words that it is written with.
+        """
+        words = _words(_parts(request, adapters)) if adapters else ()
         texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
-        return max(self._windows(text, field) for field, text in texts.items())
+        return max(self._windows(TaughtText(text, words).text, field) for field, text in texts.items())
 
     @torch.inference_mode()
     def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
         """The conditioning of `request`, whose LoRAs are `adapters`: two rows with guidance, else one."""
-        scales = [lora.effective_text_encoder_scale for lora in request.loras]
-        parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
-        parts = [part for part in parts if any(network != "unet" for network, _ in part.adapter.pages)]
-        windows = self.windows(request)
+        parts = _parts(request, adapters)
+        windows = self.windows(request, adapters)
         texts = [self._embed_filled(request.prompt, parts, windows)]
         if request.guided:
             texts.insert(0, self._embed_negative(request.negative_prompt, parts, like=texts[0]))
@@ -141,10 +159,12 @@ class PromptEncoder:
         """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
         key = (text, tuple((part.adapter.key, part.scale) for part in parts))
         if key not in self._remembered:
+            taught = TaughtText(text, _words(parts))
             with ExitStack() as running:
                 for encoder in self._encoders:
                     running.enter_context(self._stack(encoder, parts).applied())
-                self._remembered[key] = self._run(text)
+                    running.enter_context(encoder.knowing(taught))
+                self._remembered[key] = self._run(taught.text)
             if len(self._remembered) > _REMEMBERED_TEXTS:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
@@ -183,11 +203,23 @@ class PromptEncoder:
 def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
     """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
     if family is ModelFamily.SD15:
-        output = encoders[0].model(encoders[0].tokens(text))
+        output = encoders[0].run(encoders[0].tokens(text))
         return output.last_hidden_state, output.pooler_output
-    outputs = [encoder.model(encoder.tokens(text), output_hidden_states=True) for encoder in encoders]
+    outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder in encoders]
     # SDXL was trained on the layer before the last of both encoders.
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
+
+
+def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[Part]:
+    """Those of the request's LoRAs that the text encoders have to do with."""
+    scales = [lora.effective_text_encoder_scale for lora in request.loras]
+    parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
+    return [part for part in parts if part.adapter.words or any(name != "unet" for name, _ in part.adapter.pages)]
+
+
+def _words(parts: Sequence[Part]) -> tuple[TaughtWord, ...]:
+    """What a LoRA at scale 0 teaches is not there, as nothing of it is."""
+    return tuple(word for part in parts if part.scale for word in part.adapter.words)
 
 
 def _zeros(like: Tensor | None, rows: int) -> Tensor | None:

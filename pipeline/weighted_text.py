@@ -46,12 +46,12 @@ class _PlacedModel:
     """A text encoder as compel calls it, on its device even while its weights wait in host memory."""
 
     def __init__(self, encoder: "TextEncoder") -> None:
-        self._model = encoder.model
+        self._run = encoder.run
         self.device = encoder.device
         self.dtype = encoder.model.dtype
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return self._model(*inputs, **options)
+        return self._run(*inputs, **options)
 
 
 def _provider(encoder: "TextEncoder", *, penultimate: bool) -> Any:

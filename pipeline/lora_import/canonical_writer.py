@@ -1,6 +1,8 @@
 """The canonical file of docs/lora-format.md, written layer by layer and put in its place whole."""
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.lora_file import FORMAT, VERSION
+from pipeline.lora_file import FORMAT, VERSION, WITH_WORDS, word_name
 from pipeline.lora_import.change import Factors
 from pipeline.lora_import.lowering import balanced, rounding
 from pipeline.model_facts import ModelFamily
@@ -23,6 +25,7 @@ class CanonicalWriter:
     def __init__(self, family: ModelFamily) -> None:
         self._family = family
         self._tensors: dict[str, Tensor] = {}
+        self._words: list[str] = []
 
     def add(self, layer: str, factors: Factors) -> float:
         """Take the `factors` of `layer`; returns the norm of what rounding takes from their product."""
@@ -31,15 +34,22 @@ class CanonicalWriter:
         self._tensors |= {f"{layer}.up": up, f"{layer}.down": down}
         return rounding(factors, Factors(up=up.double(), down=down.double()))
 
+    def add_word(self, text: str, vectors: dict[str, Tensor]) -> None:
+        """Take what `text` means to each text encoder: (count, width), unrounded."""
+        for network, own in vectors.items():
+            self._tensors[word_name(network, len(self._words))] = own.float().contiguous()
+        self._words.append(text)
+
     def save(self, path: Path) -> None:
-        """Write all layers to `path`, which is there whole or not at all."""
-        save_canonical(self._tensors, self._family, path)
+        """Write all layers and words to `path`, which is there whole or not at all."""
+        save_canonical(self._tensors, self._family, path, self._words)
 
 
-def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path) -> None:
-    """Write the canonical file of these halves to `path`, which is there whole or not at all."""
+def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path, words: Sequence[str] = ()) -> None:
+    """Write the canonical file of these halves and words' vectors to `path`, which is there whole or not at all."""
     partial = path.with_name(f"{path.name}.partial")
-    save_file(tensors, partial, metadata={"format": FORMAT, "version": VERSION, "family": family.value})
+    metadata = {"format": FORMAT, "version": WITH_WORDS if words else VERSION, "family": family.value}
+    save_file(tensors, partial, metadata=metadata | ({"words": json.dumps(words)} if words else {}))
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     partial.replace(path)

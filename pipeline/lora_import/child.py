@@ -35,13 +35,17 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One file to import for `model`, a diffusers folder or a checkpoint; the folder `configs` describes it."""
+    """One file to import for `model`, a diffusers folder or a checkpoint; the folder `configs` describes it.
+
+    `word` calls for a textual inversion that has no name of its own.
+    """
 
     source: Path
     target: Path
     model: Path
     configs: Path
     family: ModelFamily
+    word: str = ""
     largest: int = _LARGEST
     adapter_config: str | None = None
 
@@ -112,7 +116,9 @@ def _answer(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         base = open_base(Path(order["model"]), Path(order["configs"]), ModelFamily(order["family"]))
         _limit_memory(told["memory"])
         limits = FileLimits(bytes=order["largest"])
-        upload = Upload(path=Path(order["source"]), limits=limits, adapter_config=order["adapter_config"])
+        upload = Upload(
+            path=Path(order["source"]), word=order["word"], limits=limits, adapter_config=order["adapter_config"]
+        )
         return {"report": asdict(import_lora(upload, base, Path(order["target"])))}
     except UserError as error:
         return {"refused": str(error)}

@@ -1,12 +1,16 @@
 """A LoRA file's tensors, sorted by the layer that they change."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.errors import UserError
-from pipeline.lora_import.embeddings import is_bundled
 from pipeline.lora_import.parts import Part, split_name
 from pipeline.weights_file import TensorHeader, WeightsFile
+
+BUNDLED: Final = re.compile(r"bundle_emb\.(?P<trigger>.+?)\.(?P<part>string_to_param\.\*|emb_params|clip_[lg]|[\w*]+)")
+"""Part of a textual inversion; a trigger may itself hold dots, and what follows the last part is the trainer's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,7 @@ class FileLayers:
         layers: dict[str, dict[Part, str]] = {}
         strangers = []
         for name in file.tensors:
-            if is_bundled(name):
+            if BUNDLED.fullmatch(name):
                 continue
             if (split := split_name(name)) is None:
                 strangers.append(name)

@@ -1,7 +1,7 @@
 """A stranger's LoRA file in any format to one canonical file and a report, or one sentence why not."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod, sqrt
@@ -26,7 +26,7 @@ from pipeline.lora_import.lowering import Lowered, lower
 from pipeline.lora_import.matching import Matched, match
 from pipeline.lora_import.parts import Part
 from pipeline.lora_import.peft_config import PeftConfig, read_configs
-from pipeline.lora_import.report import Embedding, ImportReport, Unserved, licence, trigger_words
+from pipeline.lora_import.report import TEXTUAL_INVERSION, Embedding, ImportReport, Unserved, licence, trigger_words
 from pipeline.model_facts import ModelFamily
 from pipeline.weights_file import WeightsFile
 
@@ -56,9 +56,13 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any."""
+    """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any.
+
+    `word` calls for a textual inversion that has no name of its own.
+    """
 
     path: Path
+    word: str = ""
     limits: FileLimits = _LIMITS
     adapter_config: str | None = None
 
@@ -75,20 +79,22 @@ class Found:
 def import_lora(upload: Upload, base: Base, target: Path) -> ImportReport:
     """Write the canonical form of `upload` to `target` and tell about it.
 
-    A file of textual inversions alone is reported and nothing is written. Raises UserError, one sentence of at most 200
+    Raises UserError, one sentence of at most 200
     characters, for a file that is no LoRA for this base, is damaged or hostile, or would be applied in part.
     """
     file = read_header(upload.path, upload.limits)
-    if (embedding := alone(file, base.layers)) is not None:
-        return _Sums().report(file, base, layout="textual inversion", embeddings=(embedding,), notes=())
+    writer = CanonicalWriter(base.family)
+    if (embedding := alone(file, base.family, base.layers, upload.word)) is not None:
+        _teach(writer, file, (embedding,))
+        writer.save(target)
+        return _Sums().report(file, base, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=())
     layers = FileLayers.of(file)
     refuse_other_kinds(layers)
     matched = match(layers, base.names, base.family)
-    writer = CanonicalWriter(base.family)
+    words = bundled(file, base.family, base.layers)
     sums = _store(changes(layers, matched, base, upload.adapter_config), base, writer)
-    report = sums.report(
-        file, base, layout=matched.layout, embeddings=bundled(file, base.layers), notes=_notes(matched)
-    )
+    _teach(writer, file, words)
+    report = sums.report(file, base, layout=matched.layout, embeddings=words, notes=_notes(matched))
     writer.save(target)
     return report
 
@@ -102,6 +108,15 @@ def changes(layers: FileLayers, matched: Matched, base: Base, adapter_config: st
             change, algorithms = change_of(tensors, layer, partial(base.weights.read, layer))
             _check_finite(change.tensors, layer)
             yield Found(layer=layer, change=change, algorithms=algorithms)
+
+
+def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding]) -> None:
+    with opened(file.path) as tensors:
+        for word in words:
+            vectors = {network: tensors.get_tensor(name).float() for network, name in word.tensors.items()}
+            if not all(bool(own.isfinite().all()) for own in vectors.values()):
+                raise UserError(f"The vectors of '{word.trigger}' hold infinite or missing numbers (NaN).")
+            writer.add_word(word.trigger, {network: own.reshape(word.vectors, -1) for network, own in vectors.items()})
 
 
 def _store(found: Iterable[Found], base: Base, writer: CanonicalWriter) -> "_Sums":
@@ -188,7 +203,7 @@ class _Sums:
         whole = self._energy or 1.0
         return ImportReport(
             layout=layout,
-            algorithms=tuple(sorted(self._algorithms)),
+            algorithms=(*sorted(self._algorithms), *([TEXTUAL_INVERSION] if embeddings else [])),
             family=base.family,
             layers=self._layers,
             ranks=(min(self._ranks, default=0), max(self._ranks, default=0)),
@@ -197,7 +212,9 @@ class _Sums:
             rounding=sqrt(self._rounded / whole),
             unserved=Unserved(norms=self._norms, biases=self._biases),
             embeddings=embeddings,
-            trigger_words=trigger_words(file.metadata) or tuple(embedding.trigger for embedding in embeddings),
+            trigger_words=tuple(
+                dict.fromkeys((*(embedding.trigger for embedding in embeddings), *trigger_words(file.metadata)))
+            ),
             licence=licence(file.metadata),
             sha256=_sha256(file.path),
             size=file.path.stat().st_size,

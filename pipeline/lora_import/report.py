@@ -12,6 +12,8 @@ from pipeline.model_facts import ModelFamily
 NEEDS_WORD: Final = 0.02
 """A LoRA that loses more than this part of its change is served only if its member says so."""
 
+TEXTUAL_INVERSION: Final = "textual inversion"
+
 _MAX_TRIGGERS: Final = 8
 _MAX_TRIGGER: Final = 80
 _MAX_LICENCE: Final = 80

@@ -146,6 +146,22 @@ async def test_a_file_becomes_a_card_with_a_picture(
     assert len(card.pictures) == 1
 
 
+async def test_a_textual_inversion_is_called_as_the_upload_is(
+    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Its word is the first of the trigger words, so that its picture is one of it."""
+    data = save({"clip_l": torch.ones(2, 64), "clip_g": torch.ones(2, 128)}, metadata={"trigger_words": "wax"})
+    await call("lora add", file=await upload(studio, data))
+    async with working(studio, tmp_path) as device:
+        job = await ended(studio, guild)
+    assert job.state is JobState.DONE, job.error
+
+    (render,) = device.submitted
+    assert render.request.prompt == "crayon-v2, wax"
+    lines = "\n".join((await told(studio, clock)).lines)
+    assert "textual inversion\nWords with vectors of their own: crayon-v2 (2)" in lines
+
+
 async def test_a_refusal_is_one_sentence_and_leaves_nothing(
     call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:

@@ -62,14 +62,16 @@ async def test_a_request_can_be_asked_for_again(call: CallCommand, studio: Studi
 
 
 async def test_trigger_words_are_put_in_unless_told_not_to(call: CallCommand, studio: Studio, guild: Guild) -> None:
-    """Nor where one of them is there already."""
+    """Nor where one of them is there already, also as what is not wanted."""
     await add(studio, guild, "crayon", trigger_words="wax, crayon drawing")
 
     await call("imagine", prompt="fox", lora="crayon")
     await call("imagine", prompt="Wax fox", lora="crayon")
     await call("imagine", prompt="fox", lora="crayon", triggers=False)
+    await call("imagine", prompt="owl", lora="crayon", negative="wax")
 
-    assert [request.prompt for request in await queued(studio, guild)] == ["fox, wax, crayon drawing", "Wax fox", "fox"]
+    prompts = [request.prompt for request in await queued(studio, guild)]
+    assert prompts == ["fox, wax, crayon drawing", "Wax fox", "fox", "owl"]
 
 
 @pytest.mark.usefixtures("library")

@@ -79,7 +79,8 @@ def test_a_plain_prompt_that_fits_goes_past_compel(
 
     escaped = encoder.encode(a_request(prompt=r"teal fox \(red\) :("), ())
 
-    assert torch.equal(escaped.states[1:], encoder._run_plain("teal fox (red) :(")[0])
+    plain, _ = prompt_encoder.embed_plain(encoder._family, encoder._encoders, "teal fox (red) :(")
+    assert torch.equal(escaped.states[1:], plain)
 
 
 @pytest.mark.parametrize("name", ["pocket", "sd15"])

@@ -276,7 +276,8 @@ def _bundle(tensors: Tensors) -> Tensors:
     return {
         "bundle_emb.my-cat.clip_l": torch.randn(2, 32),
         "bundle_emb.my-cat.clip_g": torch.randn(2, 32),
-        "bundle_emb.dog.string_to_param.*": torch.randn(1, 32),
+        "bundle_emb.dog.clip_l": torch.randn(1, 32),
+        "bundle_emb.dog.clip_g": torch.randn(1, 32),
     }
 
 

@@ -26,6 +26,7 @@ def order(model_folder: Callable[[str], Path], tmp_path: Path) -> Order:
         f"{LAYER}.lora_down.weight": torch.randn(4, 64) * 0.1,
         f"{LAYER}.lora_up.weight": torch.randn(64, 4) * 0.1,
         "bundle_emb.cat.clip_l": torch.randn(2, 32),
+        "bundle_emb.cat.clip_g": torch.randn(2, 32),
     }
     save_file(tensors, tmp_path / "lora.safetensors", metadata={"modelspec.license": "CC0"})
     return Order(
@@ -44,7 +45,7 @@ async def test_a_report_comes_back_whole(order: Order) -> None:
     assert report.family is ModelFamily.SDXL
     assert report.layers == 1
     assert report.ranks == (4, 4)
-    assert report.algorithms == ("LoRA",)
+    assert report.algorithms == ("LoRA", "textual inversion")
     assert report.embeddings[0].trigger == "cat"
     assert report.licence == "CC0"
     assert not report.needs_word

@@ -41,7 +41,7 @@ def halves(layer: str = Q, *, rank: int = 4, width: int = IN, out: int = OUT) ->
 
 def imported(tensors: Tensors, base: Base, folder: Path, metadata: dict[str, str] | None = None) -> ImportReport:
     save_file(tensors, folder / "lora.safetensors", metadata=metadata)
-    return import_lora(Upload(path=folder / "lora.safetensors"), base, folder / "canonical.safetensors")
+    return import_lora(Upload(path=folder / "lora.safetensors", word="lora"), base, folder / "canonical.safetensors")
 
 
 def foreign(*names: str, width: int = 8) -> Tensors:
@@ -108,7 +108,24 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
         "twice",
     ),
     "norms alone": ({"lora_unet_down_blocks_1_resnets_0_norm1.w_norm": torch.ones(32)}, "norms or biases alone"),
-    "a textual inversion of another width": ({"emb_params": torch.ones(2, 768)}, "has vectors of 768"),
+    "a textual inversion of another width": (
+        {"emb_params": torch.ones(2, 768)},
+        "made for another base: it has vectors of 768, SDXL takes 32 and 32",
+    ),
+    "a textual inversion for one of two encoders": ({"clip_l": torch.ones(2, 32)}, "made for another base"),
+    "a bundled one for one of two encoders": (
+        halves() | {"bundle_emb.cat.clip_l": torch.ones(2, 32)},
+        "made for another base",
+    ),
+    "halves of a textual inversion": ({"clip_l": torch.ones(2, 32), "clip_g": torch.ones(3, 32)}, "unequal numbers"),
+    "NaN in a textual inversion": (
+        {"clip_l": torch.full((2, 32), float("nan")), "clip_g": torch.ones(2, 32)},
+        "NaN",
+    ),
+    "a textual inversion without a name": (
+        halves() | {f"bundle_emb.<>.clip_{which}": torch.ones(2, 32) for which in "lg"},
+        "no name that can stand in a prompt",
+    ),
     "mixed parts": (halves() | {f"{Q}.oft_blocks": torch.ones(2, 4, 4)}, "no known algorithm"),
     "half a LoHa": ({f"{Q}.hada_w1_a": torch.ones(4, 4)}, "has hada_w1_a without hada_w1_b"),
 }
@@ -174,23 +191,28 @@ class TestReport:
         assert list(file.layers) == ["unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"]
         assert file.family is ModelFamily.SDXL
 
-    def test_a_textual_inversion_is_told_and_not_written(self, base: Base, tmp_path: Path) -> None:
-        """It changes no weight; its words are kept apart."""
+    def test_a_textual_inversion_is_told_and_written(self, base: Base, tmp_path: Path) -> None:
+        """It changes no weight; one without a name of its own is called as the upload is."""
         report = imported({"clip_l": torch.ones(3, 32), "clip_g": torch.ones(3, 32)}, base, tmp_path)
 
         assert report.layout == "textual inversion"
         assert [(e.trigger, e.vectors, set(e.tensors)) for e in report.embeddings] == [
             ("lora", 3, {"text_encoder", "text_encoder_2"})
         ]
-        assert not (tmp_path / "canonical.safetensors").exists()
+        file = LoraFile.open(tmp_path / "canonical.safetensors")
+        assert (file.words, file.layers) == (("lora",), {})
+        assert torch.equal(load_file(file.path)[file.word_tensors(0)["text_encoder_2"]], torch.ones(3, 32))
 
     def test_bundled_textual_inversions_are_told_beside_the_layers(self, base: Base, tmp_path: Path) -> None:
         """With their triggers, which are the words to use where the metadata name none."""
-        report = imported(halves() | {"bundle_emb.my.cat.clip_l": torch.ones(2, 32)}, base, tmp_path)
+        vectors = {f"bundle_emb.my.<(cat)>.clip_{which}": torch.ones(2, 32) for which in "lg"}
+
+        report = imported(halves() | vectors, base, tmp_path, {"modelspec.trigger_phrase": "wax"})
 
         assert report.layers == 1
-        assert [embedding.trigger for embedding in report.embeddings] == ["my.cat"]
-        assert report.trigger_words == ("my.cat",)
+        assert [embedding.trigger for embedding in report.embeddings] == ["my. cat"]
+        assert report.trigger_words == ("my. cat", "wax")
+        assert LoraFile.open(tmp_path / "canonical.safetensors").words == ("my. cat",)
 
     def test_strangers_words_lose_what_a_chat_would_obey(self) -> None:
         """Mentions, LoRA tags, control and zero-width characters."""
