@@ -20,7 +20,7 @@ from handlers.permissions import NotAllowed, check_permission, may_manage
 from handlers.same_control import same_control_form
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
-from handlers.train import start_training
+from handlers.train_sheet import class_form, leave_out, start_training
 from handlers.upscaling import upscaled
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
@@ -32,6 +32,8 @@ STRONG: Final = 0.45
 
 MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN_MAP})
 """What can be done with a map that was drawn, by the one who asked for it alone."""
+
+_SHEET_VERBS: Final = frozenset({Verb.TRAIN, Verb.LEAVE_OUT})
 
 _ID: Final = re.compile(r"v1:([a-z-]{1,20}):(\d{1,19}):(\d{1,3})")
 
@@ -101,9 +103,9 @@ def manner(verb: Verb) -> Manner:
             return Manner.NEW_MESSAGE
         case Verb.INFO | Verb.SAVE | Verb.CALL:
             return Manner.PRIVATE_MESSAGE
-        case Verb.CANCEL | Verb.DELETE | Verb.USE_MAP | Verb.SOFTER | Verb.STRONGER | Verb.OWN_MAP:
+        case Verb.CANCEL | Verb.DELETE | Verb.USE_MAP | Verb.SOFTER | Verb.STRONGER | Verb.OWN_MAP | Verb.LEAVE_OUT:
             return Manner.IN_PLACE
-        case Verb.EDIT | Verb.SAME_CONTROL:
+        case Verb.EDIT | Verb.SAME_CONTROL | Verb.CLASS_WORD:
             return Manner.FORM
         case _:
             assert_never(verb)
@@ -111,9 +113,7 @@ def manner(verb: Verb) -> Manner:
 
 async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     """What the click does; raises UserError."""
-    # A map's message becomes that of what comes of it, so all that can be done with it is one thing.
-    deed = "map" if pressed.verb in MAP_VERBS else pressed.verb.value
-    key = f"{caller.guild.id}:{caller.member.id}:{deed}:{pressed.target}:{pressed.index}"
+    key = f"{caller.guild.id}:{caller.member.id}:{_deed(pressed)}"
     if not await studio.clicks.is_first(key):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
@@ -125,17 +125,27 @@ async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
     return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
 
 
+def _deed(pressed: Press) -> str:
+    """What two clicks share that are to do one thing."""
+    # The message of a map or a sheet becomes that of what comes of it, so all that can be done with it is one thing.
+    if pressed.verb in MAP_VERBS:
+        return f"map:{pressed.target}"
+    if pressed.verb in _SHEET_VERBS:
+        return f"sheet:{pressed.target}"
+    return f"{pressed.verb.value}:{pressed.target}:{pressed.index}"
+
+
 def _fits(verb: Verb, kind: JobKind) -> bool:
     """Whether messages about such jobs have the button."""
     if verb in (Verb.CANCEL, Verb.DELETE):
         return True
     match kind:
         case JobKind.IMAGINE:
-            return verb not in MAP_VERBS and verb is not Verb.TRAIN
+            return verb not in MAP_VERBS | _SHEET_VERBS | {Verb.CLASS_WORD}
         case JobKind.DRAW_MAP:
             return verb in MAP_VERBS
         case JobKind.CHECK_PICTURES:
-            return verb is Verb.TRAIN
+            return verb in _SHEET_VERBS | {Verb.CLASS_WORD}
         case JobKind.ADD_LORA | JobKind.MIX_LORAS | JobKind.TRAIN:
             return False
         case _:
@@ -249,5 +259,7 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]
     Verb.OWN_MAP: make_with_own_map,
     Verb.SAME_CONTROL: same_control_form,
     Verb.TRAIN: start_training,
+    Verb.LEAVE_OUT: leave_out,
+    Verb.CLASS_WORD: class_form,
 }
 """What each verb does to picture `index` of a job; Verb.CALL has no job."""

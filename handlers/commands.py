@@ -18,6 +18,7 @@ from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
 from handlers.train import COMMANDS as TRAIN_COMMANDS
+from handlers.train_sheet import COMMAND as TRAIN_AGAIN
 
 COMMANDS: Final[tuple[Command, ...]] = (
     IMAGINE,
@@ -32,6 +33,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LORA_FUSE,
     LORA_KEY,
     *TRAIN_COMMANDS,
+    TRAIN_AGAIN,
     HELP,
     PRIVACY,
     SETTINGS,

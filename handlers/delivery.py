@@ -17,7 +17,8 @@ from handlers.map_preview import map_drawn
 from handlers.message import Message, ShownPicture
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
-from handlers.train import pictures_checked, trained
+from handlers.train import trained
+from handlers.train_sheet import pictures_checked
 from storage.jobs import Job, JobKind, JobState
 from storage.replies import Reply
 
@@ -120,7 +121,7 @@ class Delivery:
             case JobKind.ADD_LORA:
                 return await lora_added(job, pictures, self.studio)
             case JobKind.CHECK_PICTURES:
-                return pictures_checked(job, pictures, self.studio)
+                return await pictures_checked(job, pictures, self.studio)
             case JobKind.TRAIN:
                 return await trained(job, pictures, self.studio)
             case _:

@@ -14,10 +14,11 @@ from storage.pictures import NewPicture
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadePicture:
-    """A `png` that is what its job was for; `device_seconds` is what it cost."""
+    """A `png` that is what its job was for; `device_seconds` is what it cost, `note` is kept beside it."""
 
     png: bytes
     device_seconds: float = 0.0
+    note: str = ""
 
 
 Prepared = ImageRequest | MadePicture
@@ -28,6 +29,7 @@ async def record_made(made: MadePicture, claim: Claim, queue: JobQueue, blobs: B
     """Make it the job's picture, and the job done."""
     with Image.open(io.BytesIO(made.png)) as picture:
         width, height = picture.size
-    row = NewPicture(index=0, blob=await blobs.put(made.png), width=width, height=height, seed=0, parameters="")
+    blob = await blobs.put(made.png)
+    row = NewPicture(index=0, blob=blob, width=width, height=height, seed=0, parameters=made.note)
     await queue.record_picture(claim, row)
     await queue.settle(claim, Done(device_seconds=made.device_seconds))

@@ -33,6 +33,8 @@ class Verb(StrEnum):
     OWN_MAP = "own-map"
     SAME_CONTROL = "same-control"
     TRAIN = "train"
+    LEAVE_OUT = "leave-out"
+    CLASS_WORD = "class-word"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from typing import Final
 
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
-from handlers.job_messages import ended, seconds_words, waited_long, waiting
+from handlers.job_messages import ended, waited_long, waiting
 from handlers.lora_room import LoraRoom
-from handlers.message import Button, Message, Mood, ShownPicture, Verb
-from handlers.permissions import NotAllowed, check_permission
+from handlers.message import Message, Mood, ShownPicture
+from handlers.permissions import check_permission
 from handlers.studio import Studio
 from handlers.train_order import Taught, TrainFile, TrainOrder, read_training, write_training
 from pipeline.errors import InvalidRequest, UserError
@@ -31,49 +31,8 @@ async def train(call: Call, studio: Studio, *, taught: Taught) -> Message:
     """Queue a look at the pictures; nothing is learnt before the member has seen what would be."""
     check_permission(call, f"train {taught}")
     order = _order(call, studio, taught)
-    await _check_room(order, call, studio)
-    return await _queued(order, JobKind.CHECK_PICTURES, _CHECK_SECONDS, call, studio)
-
-
-def pictures_checked(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
-    """The end of the look: the sheet with a button that begins the training, or why there is none."""
-    order = read_training(job.payload)
-    match job.state:
-        case JobState.DONE:
-            seconds = training_seconds(studio.model(order.model))
-            return Message(
-                headline=order.title,
-                mood=Mood.DONE,
-                lines=(
-                    "These pictures will be used as they are here, but for those with a reason under them.",
-                    f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
-                ),
-                pictures=pictures,
-                buttons=(
-                    (
-                        Button(verb=Verb.TRAIN, target=job.id, label="Start"),
-                        Button(verb=Verb.DELETE, target=job.id, label="Cancel"),
-                    ),
-                ),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.CANCELLED:
-            return ended(job, order.title, Mood.CALM, "Cancelled.")
-        case _:
-            return ended(job, order.title, Mood.FAILED, job.error or "The pictures could not be read; try again.")
-
-
-async def start_training(job: Job, _index: int, call: Call, studio: Studio) -> Message:
-    """Queue the training of what the sheet shows."""
-    order = read_training(job.payload)
-    if job.member_id != call.member.id:
-        raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
-    check_permission(call, f"train {order.taught}")
-    if not await studio.handed.are_kept(call.guild.id, job.id):
-        raise UserError("These pictures are no longer kept; send them again with /train.")
-    await _check_room(order, call, studio)
-    return await _queued(order, JobKind.TRAIN, training_seconds(studio.model(order.model)), call, studio)
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
 
 
 async def trained(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
@@ -110,6 +69,16 @@ def training_seconds(facts: ModelFacts) -> float:
             return 600.0
 
 
+async def queue_check(order: TrainOrder, call: Call, studio: Studio) -> Message:
+    """Queue a look at the order's pictures."""
+    return await _queued(order, JobKind.CHECK_PICTURES, _CHECK_SECONDS, call, studio)
+
+
+async def queue_training(order: TrainOrder, call: Call, studio: Studio) -> Message:
+    """Queue the training that the order asks for."""
+    return await _queued(order, JobKind.TRAIN, training_seconds(studio.model(order.model)), call, studio)
+
+
 async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, studio: Studio) -> Message:
     job = await studio.queue.enqueue(
         NewJob(
@@ -129,7 +98,8 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, 
     return waiting(job, order.title, place, restarted=False)
 
 
-async def _check_room(order: TrainOrder, call: Call, studio: Studio) -> None:
+async def check_training_room(order: TrainOrder, call: Call, studio: Studio) -> None:
+    """Raise UserError if the library is full or the name taken."""
     room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
     await room.check(call.guild.id)
     await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
@@ -143,7 +113,7 @@ def _order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
         raise InvalidRequest(
             "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
         )
-    class_word = _class_word(call) if taught is Taught.SUBJECT else ""
+    class_word = read_class_word(call) if taught is Taught.SUBJECT else ""
     files = [file for option in _FILES if (file := given.file(option)) is not None]
     return TrainOrder(
         key=new_key(call.guild.id),
@@ -156,7 +126,7 @@ def _order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
     )
 
 
-def _class_word(call: Call) -> str:
+def read_class_word(call: Call) -> str:
     """What the subject is; raises UserError for a sentence, and for people where they may not be learnt."""
     word = (call.arguments.text("class") or "").strip().lower()
     if not _CLASS.fullmatch(word) or len(word) > 40:

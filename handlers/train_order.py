@@ -26,7 +26,8 @@ class TrainFile:
 class TrainOrder:
     """A LoRA to be learnt from `files` for `model`; `key` names its canonical file to come.
 
-    `class_word` says what a subject is, "dog"; a style has none.
+    `class_word` says what a subject is, "dog"; a style has none. `left_out` are the numbers, from 1, of pictures that
+    the member does not want learnt.
     """
 
     key: str
@@ -36,6 +37,7 @@ class TrainOrder:
     model: str
     files: tuple[TrainFile, ...]
     private: bool = False
+    left_out: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:

@@ -54,7 +54,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureCheck:
-    """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used."""
+    """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used, noting which are."""
 
     blobs: BlobStore
     models: Sequence[Taken]
@@ -64,7 +64,8 @@ class PictureCheck:
         order = read_training(job.payload)
         pictures = await _pictures(order, _model(order, self.models).facts, self.blobs)
         check_enough(pictures)
-        return MadePicture(png=await asyncio.to_thread(contact_sheet, pictures))
+        used = [str(number) for number, one in enumerate(pictures, start=1) if one.is_used]
+        return MadePicture(png=await asyncio.to_thread(contact_sheet, pictures), note=" ".join(used))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,7 @@ def _model(order: TrainOrder, models: Sequence[Taken]) -> Taken:
 async def _pictures(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
     files = [HandedFile(name=file.name, data=await blobs.get(file.blob)) for file in order.files]
     fitting = partial(size_like, native_size=facts.width)
-    return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, smallest=facts.width // 2))
+    return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, facts.width // 2, order.left_out))
 
 
 def _written(pictures: Sequence[Examined], folder: Path) -> list[Path]:

@@ -118,6 +118,15 @@ LIBRARY: Final[dict[str, Row]] = {
         "Ich darf diese Bilder benutzen", "J’ai le droit d’utiliser ces images", "Tengo derecho a usar estas imágenes",
         "これらの画像を使う権利がある", "Tenho direito de usar estas imagens",
     ),
+    "Look at the same pictures again as something else": (
+        "Dieselben Bilder als etwas anderes ansehen", "Revoir les mêmes images comme autre chose",
+        "Mirar las mismas imágenes como otra cosa", "同じ画像を別のものとして見直す",
+        "Ver as mesmas imagens como outra coisa",
+    ),
+    "The number of their sheet": (
+        "Die Nummer ihres Blattes", "Le numéro de leur planche", "El número de su hoja", "一覧の番号",
+        "O número da folha",
+    ),
     "What it is, such as dog": (
         "Was es ist, etwa dog", "Ce que c’est, par exemple dog", "Qué es, por ejemplo dog", "何であるか。例: dog",
         "O que é, por exemplo dog",

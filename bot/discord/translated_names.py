@@ -94,6 +94,8 @@ NAMES: Final[dict[str, Row]] = {
     "source": ("quelle", "source", "fuente", "入手元", "fonte"),
     "train": ("trainieren", "entraîner", "entrenar", "学習", "treinar"),
     "subject": ("gegenstand", "sujet", "sujeto", "被写体", "sujeito"),
+    "again": ("nochmal", "encore", "otra-vez", "もう一度", "de-novo"),
+    "base": ("vorlage", "base", "base", "元", "base"),
     "style": ("stil", "style", "estilo", "画風", "estilo"),
     "images": ("bilder", "images", "imágenes", "画像集", "imagens"),
     "class": ("art", "genre", "clase", "種類", "classe"),

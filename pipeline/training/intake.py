@@ -2,8 +2,8 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -60,16 +60,22 @@ def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
 
 
 def examined(
-    files: Sequence[HandedFile], size_like: Callable[[int, int], tuple[int, int]], smallest: int
+    files: Sequence[HandedFile],
+    size_like: Callable[[int, int], tuple[int, int]],
+    smallest: int,
+    left_out: Collection[int] = (),
 ) -> list[Examined]:
     """Each file as it will be used: upright, cut in its middle to the size that `size_like` gives for its own.
 
-    Rejected is what is no picture, is smaller than `smallest` pixels a side, is blurred, or is nearly one before it.
+    Rejected is what is no picture, is smaller than `smallest` pixels a side, is blurred, is nearly one before it, or
+    has its number, from 1, in `left_out`.
     """
     seen: list[tuple[int, str]] = []
     results = []
     for number, file in enumerate(files, start=1):
         result = _examined(file, size_like, smallest)
+        if number in left_out:
+            result = replace(result, reason="left out")
         if result.picture is not None and result.is_used:
             fingerprint = _fingerprint(result.picture)
             twin = next((name for other, name in seen if (other ^ fingerprint).bit_count() <= _ALIKE), None)
