@@ -21,12 +21,14 @@ async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, stu
     """
     check_audience(command, caller.member)
     check_role(caller.guild, caller.member, command.name)
-    arguments = await _with_files(Arguments.check(command, raw), studio)
+    arguments = Arguments.check(command, raw)
     private = caller.reply.private or answers_privately(command, arguments.switch("private"), caller.guild.settings)
     call = Call(
         guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
     )
-    return await command.handler(call, studio)
+    if command.check is not None:
+        await command.check(call, studio)
+    return await command.handler(replace(call, arguments=await _with_files(arguments, studio)), studio)
 
 
 async def _with_files(arguments: Arguments, studio: Studio) -> Arguments:

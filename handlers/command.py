@@ -85,6 +85,7 @@ class Option:
 
 
 Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
+Check = Callable[["Call", "Studio"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +93,16 @@ class Command:
     """A command: its words, its options, who may call it, and the handler that answers.
 
     A `name` of two words, "lora add", is an action of the family /lora; a family's own `actions` are filled in
-    `handlers.families` alone. `private` says that the answer is for the caller alone, which some platforms must know
-    before they ask; `notes` are what `/help` adds to the options.
+    `handlers.families` alone. `check` refuses a call, by a UserError, before its files are fetched. `private` says that
+    the answer is for the caller alone, which some platforms must know before they ask; `notes` are what `/help` adds to
+    the options.
     """
 
     name: str
     help: str
     example: str
     handler: Handler
+    check: Check | None = None
     options: tuple[Option, ...] = ()
     audience: Audience = Audience.EVERYONE
     private: bool = False

@@ -25,12 +25,15 @@ async def add_lora(call: Call, studio: Studio) -> Message:
     return await queue_order(_order(call), call, studio)
 
 
+async def check_room(call: Call, studio: Studio) -> None:
+    """Raise UserError where no file could be added as the call wants it; what is in the file plays no part."""
+    check_permission(call, COMMAND.name)
+    await _check(_wanted_name(call), call, studio, private=call.arguments.switch("private") or False)
+
+
 async def queue_order(order: LoraOrder, call: Call, studio: Studio) -> Message:
     """Queue the order, unless its name is taken or the library full; raises UserError."""
-    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
-    await room.check(call.guild.id)
-    if order.name is not None:
-        await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
+    await _check(order.name, call, studio, private=order.private)
     job = await studio.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
@@ -64,19 +67,30 @@ async def lora_added(job: Job, pictures: tuple[ShownPicture, ...], studio: Studi
             return ended(job, order.title, Mood.FAILED, job.error or "The LoRA could not be added; try again.")
 
 
+async def _check(name: str | None, call: Call, studio: Studio, *, private: bool) -> None:
+    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
+    await room.check(call.guild.id)
+    if name is not None:
+        await room.check_name(call.guild.id, call.member.id, name, private=private)
+
+
+def _wanted_name(call: Call) -> str | None:
+    name = (call.arguments.text("name") or "").strip().lower() or None
+    if name is not None:
+        check_name(name)
+    return name
+
+
 def _order(call: Call) -> LoraOrder:
     link, file = (call.arguments.text("link") or "").strip() or None, call.arguments.file("file")
     if (link is None) == (file is None):
         raise InvalidRequest("link", "/lora add takes a link or a .safetensors file; give one of the two.")
-    name = (call.arguments.text("name") or "").strip().lower() or None
-    if name is not None:
-        check_name(name)
     return LoraOrder(
         key=new_key(call.guild.id),
         link=link,
         blob=None if file is None else file.blob,
         file_name="" if file is None else file.name,
-        name=name,
+        name=_wanted_name(call),
         private=call.arguments.switch("private") or False,
         accept_loss=call.arguments.switch("accept-loss") or False,
     )
@@ -87,6 +101,7 @@ COMMAND: Final = Command(
     help="Add a LoRA from a link or a file",
     example="/lora add https://civitai.com/models/1 --name crayon",
     handler=add_lora,
+    check=check_room,
     options=(
         Option(name="link", help="A page or file on Civitai or Hugging Face", rest=True),
         Option(name="file", help="A .safetensors file", kind=OptionKind.FILE),

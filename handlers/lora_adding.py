@@ -143,9 +143,16 @@ def _empty(folder: Path) -> None:
 def _check_loss(report: ImportReport, order: LoraOrder) -> None:
     if report.needs_word and not order.accept_loss:
         raise UserError(
-            f"{report.residual:.1%} of this LoRA would be lost here, or it changes what cannot be served; "
+            f"Of this LoRA {_lost(report)} would be lost here, which may be most of its effect; "
             "add it again with accept-loss if you want it so."
         )
+
+
+def _lost(report: ImportReport) -> str:
+    """What of the LoRA is not served, in words; empty where all of it is."""
+    left = (("norms", report.unserved.norms), ("biases", report.unserved.biases))
+    parts = [f"{report.residual:.2%} of its weights"] if report.residual else []
+    return " and ".join((*parts, *(f"what it does to {what} ({count})" for what, count in left if count)))
 
 
 def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportReport, size: int) -> NewLora:
@@ -177,7 +184,7 @@ def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
 def _story(fetched: FetchedFile, report: ImportReport) -> list[str]:
     low, high = report.ranks
     rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
-    lost = f" · {report.residual:.2%} lost" if report.residual else ""
+    lost = f" · lost: {_lost(report)}" if _lost(report) else ""
     taught = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
     return [
         f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{lost}",

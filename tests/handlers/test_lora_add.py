@@ -1,25 +1,27 @@
 """/lora add from the call to the card: a real queue, a real file, a real import in a child process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load, load_file, save, save_file
 
 import pipeline
+from handlers.answer import answer
 from handlers.arguments import Arguments
 from handlers.attached_file import AttachedFile
-from handlers.call import Call, Member
+from handlers.call import Call, Caller, Member
 from handlers.chat_platform import ChatPlatform
 from handlers.delivery import Delivery
 from handlers.lora_add import COMMAND as LORA_ADD
 from handlers.lora_adding import Base, LoraAdding
 from handlers.lora_room import LoraRoom
 from handlers.message import Message
+from handlers.offered_file import OfferedFile
 from handlers.permissions import NotAllowed
 from handlers.preparations import Told
 from handlers.studio import Studio
@@ -31,7 +33,7 @@ from pipeline.lora_sources.keys import SourceKeys
 from pipeline.model_facts import ModelFamily
 from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState
-from storage.loras import NewLora, new_key
+from storage.loras import Lora, NewLora, new_key
 from storage.replies import ReplyAddress
 from storage.source_keys import KeySource
 from tests.eventually import eventually
@@ -174,6 +176,55 @@ async def test_a_refusal_is_one_sentence_and_leaves_nothing(
     assert "pickle" in "\n".join((await told(studio, clock)).lines)
     assert await studio.loras.search(guild.id, "ada") == ()
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+async def test_what_cannot_be_added_is_not_even_taken_in(studio: Studio, guild: Guild) -> None:
+    """A taken name, a name that cannot be, a full library: no byte of the attached file is fetched."""
+    await studio.loras.add(new_lora(guild, "crayon"))
+    fetched = []
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        fetched.append(True)
+        yield lora_bytes()
+
+    address = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
+    caller = Caller(guild=guild, member=Member(id="ada", name="Ada"), reply=address)
+    file = OfferedFile(name="a.safetensors", size=0, chunks=chunks)
+    for name, words in (("crayon", "has a LoRA 'crayon' already"), ("a/b", "cannot be a LoRA's name")):
+        with pytest.raises(InvalidRequest, match=words):
+            await answer(LORA_ADD, {"file": file, "name": name}, caller, studio)
+    await studio.loras.add(new_lora(guild, "large", size=studio.lora_quota_bytes))
+    with pytest.raises(UserError, match="remove one with /lora remove"):
+        await answer(LORA_ADD, {"file": file}, caller, studio)
+    assert not fetched
+
+    await studio.loras.remove(await find(studio, guild, "large"))
+    await answer(LORA_ADD, {"file": file}, caller, studio)
+    assert fetched
+
+
+async def find(studio: Studio, guild: Guild, name: str) -> Lora:
+    lora = await studio.loras.get(guild.id, "ada", name)
+    assert lora is not None
+    return lora
+
+
+async def test_a_part_that_cannot_be_served_needs_the_members_word(
+    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Norms and biases by their numbers, in the question and, once it is wanted so, on the card."""
+    norms = {"lora_unet_down_blocks_1_resnets_0_norm1.w_norm": torch.full((64,), 0.01)}
+    data = save(load(lora_bytes()) | norms)
+    async with working(studio, tmp_path):
+        await call("lora add", file=await upload(studio, data))
+        refused = await ended(studio, guild)
+        assert refused.error == (
+            "Of this LoRA what it does to norms (1) would be lost here, which may be most of its effect; "
+            "add it again with accept-loss if you want it so."
+        )
+        await call("lora add", file=await upload(studio, data), accept_loss=True)
+        await ended(studio, guild)
+    assert "lost: what it does to norms (1)" in (await find(studio, guild, "crayon-v2")).story
 
 
 async def test_a_taken_name_is_told_before_anything_is_fetched(
