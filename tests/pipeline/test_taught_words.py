@@ -21,7 +21,7 @@ from pipeline.lora_pages import load_pages
 from pipeline.model_facts import ModelFamily
 from pipeline.prompt_encoder import Conditioning, TextEncoder
 from pipeline.prompt_weights import read_weights
-from pipeline.taught_words import TaughtText, TaughtWord
+from pipeline.taught_words import TaughtText, TaughtWord, WordTable
 from pipeline.weighted_text import WeightedText
 from tests.pipeline.conftest import a_request
 from tests.pipeline.lora_import.measuring import base_of
@@ -221,6 +221,12 @@ class TestTaughtText:
         own = text.vectors("text_encoder", torch.device("cpu"))
         assert own is not None
         assert own.shape == (3, 4)
+
+    def test_a_sign_is_never_the_largest_id(self) -> None:
+        """By which CLIP's older configs find the end of the text (1562), where its pooled output lies."""
+        table = WordTable.from_base(torch.nn.Embedding(1563, 4), first_sign=1563)
+
+        assert table.below_zero(torch.tensor([1561, 1563, 1564, 1562])).tolist() == [1561, -1, -2, 1562]
 
     def test_more_vectors_than_any_prompt_has_room_for_are_refused(self) -> None:
         """In one sentence."""
