@@ -21,6 +21,7 @@ from handlers.same_control import same_control_form
 from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
 from handlers.train_sheet import class_form, leave_out, start_training
+from handlers.training_picks import use_pick
 from handlers.upscaling import upscaled
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.image_request import MAX_VARIATIONS, Variation
@@ -101,7 +102,7 @@ def manner(verb: Verb) -> Manner:
     match verb:
         case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG | Verb.UPSCALE | Verb.TRAIN:
             return Manner.NEW_MESSAGE
-        case Verb.INFO | Verb.SAVE | Verb.CALL:
+        case Verb.INFO | Verb.SAVE | Verb.CALL | Verb.PICK:
             return Manner.PRIVATE_MESSAGE
         case Verb.CANCEL | Verb.DELETE | Verb.USE_MAP | Verb.SOFTER | Verb.STRONGER | Verb.OWN_MAP | Verb.LEAVE_OUT:
             return Manner.IN_PLACE
@@ -141,12 +142,14 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
         return True
     match kind:
         case JobKind.IMAGINE:
-            return verb not in MAP_VERBS | _SHEET_VERBS | {Verb.CLASS_WORD}
+            return verb not in MAP_VERBS | _SHEET_VERBS | {Verb.CLASS_WORD, Verb.PICK}
         case JobKind.DRAW_MAP:
             return verb in MAP_VERBS
         case JobKind.CHECK_PICTURES:
             return verb in _SHEET_VERBS | {Verb.CLASS_WORD}
-        case JobKind.ADD_LORA | JobKind.MIX_LORAS | JobKind.TRAIN:
+        case JobKind.TRAIN:
+            return verb is Verb.PICK
+        case JobKind.ADD_LORA | JobKind.MIX_LORAS:
             return False
         case _:
             assert_never(kind)
@@ -261,5 +264,6 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]
     Verb.TRAIN: start_training,
     Verb.LEAVE_OUT: leave_out,
     Verb.CLASS_WORD: class_form,
+    Verb.PICK: use_pick,
 }
 """What each verb does to picture `index` of a job; Verb.CALL has no job."""

@@ -35,6 +35,7 @@ class Verb(StrEnum):
     TRAIN = "train"
     LEAVE_OUT = "leave-out"
     CLASS_WORD = "class-word"
+    PICK = "pick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from handlers.message import Message, Mood, ShownPicture
 from handlers.permissions import check_permission
 from handlers.studio import Studio
 from handlers.train_order import Taught, TrainFile, TrainOrder, read_training, write_training
+from handlers.training_picks import pick_buttons, read_picks
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.model_facts import ModelFacts, ModelFamily
 from storage.jobs import Job, JobKind, JobState, NewJob
@@ -47,6 +48,7 @@ async def trained(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) 
                 mood=Mood.DONE,
                 lines=(*lora.story.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
                 pictures=pictures,
+                buttons=pick_buttons(job, await read_picks(job, studio)),
                 mentions=waited_long(job),
                 job_id=job.id,
             )

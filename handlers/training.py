@@ -14,6 +14,7 @@ from handlers.lora_room import LoraRoom
 from handlers.made_picture import MadePicture
 from handlers.preparations import Told
 from handlers.train_order import Taught, TrainOrder, read_training
+from handlers.training_picks import Pick, write_picks
 from pipeline.errors import UserError
 from pipeline.model_facts import ModelFacts, ModelFamily
 from pipeline.model_source import ModelSource
@@ -33,6 +34,7 @@ from storage.training_folders import CLASS_PICTURES
 _SMALL: Final = 256
 _SHEET: Final = "sheet.png"
 _WORD: Final = "word.txt"
+_PICKS: Final = "picks.json"
 
 
 class Train(Protocol):
@@ -95,7 +97,9 @@ class Training:
             await self.room.check(job.guild_id)
             await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
             seconds = await self._learn(job, order, folder, told)
-        made = MadePicture(png=await asyncio.to_thread((folder / _SHEET).read_bytes), device_seconds=seconds)
+        png = await asyncio.to_thread((folder / _SHEET).read_bytes)
+        note = await asyncio.to_thread((folder / _PICKS).read_text)
+        made = MadePicture(png=png, device_seconds=seconds, note=note)
         await self.handed.forget(job.guild_id, {file.blob for file in order.files})
         return made
 
@@ -136,11 +140,9 @@ class Training:
     async def _keep(
         self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingPlan, folder: Path
     ) -> None:
-        """Put the chosen weights into the guild's library; what the training needed on the way is gone."""
-        chosen = report.candidates[report.chosen]
-        target = self.loras / f"{order.key}.safetensors"
-        await asyncio.to_thread(_put_away, folder, chosen, report.sheet, target)
-        size = (await asyncio.to_thread(target.stat)).st_size
+        """Put the chosen weights into the guild's library, the others beside them; the rest of the training is gone."""
+        picks = _picks(order, report)
+        size = await asyncio.to_thread(_put_away, folder, report, picks, self.loras)
         new = NewLora(
             guild_id=job.guild_id,
             name=order.name,
@@ -149,7 +151,7 @@ class Training:
             key=order.key,
             size=size,
             trigger_words=plan.instance_prompt,
-            story="\n".join(_story(order, report, chosen)),
+            story=picks[report.chosen].story,
             private=order.private,
         )
         await self.room.loras.add(new)
@@ -202,16 +204,32 @@ def _written(pictures: Sequence[Examined], folder: Path) -> list[Path]:
     return paths
 
 
-def _put_away(folder: Path, chosen: Candidate, sheet: str, target: Path) -> None:
-    """The weights to their place and the sheet to ours, each whole."""
+def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:
+    """All sets of weights by their steps; the one that scored best has the order's own key."""
+    return tuple(
+        Pick(
+            key=order.key if place == report.chosen else f"{order.key}-{candidate.step}",
+            step=candidate.step,
+            story="\n".join(_story(order, report, candidate)),
+        )
+        for place, candidate in enumerate(report.candidates)
+    )
+
+
+def _put_away(folder: Path, report: TrainingReport, picks: tuple[Pick, ...], loras: Path) -> int:
+    """The weights to their place, the sheet and the picks to ours, each whole; returns the weights' bytes."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / "run" / sheet, folder / _SHEET)
-        partial_file = target.with_name(f"{target.name}.partial")
-        shutil.copyfile(folder / "run" / chosen.file, partial_file)
-        partial_file.replace(target)
+        loras.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "run" / report.sheet, folder / _SHEET)
+        (folder / _PICKS).write_text(write_picks(picks))
+        targets = [loras / f"{pick.key}.safetensors" for pick in picks]
+        for candidate, target in zip(report.candidates, targets, strict=True):
+            partial_file = target.with_name(f"{target.name}.partial")
+            shutil.copyfile(folder / "run" / candidate.file, partial_file)
+            partial_file.replace(target)
+        return sum(target.stat().st_size for target in targets)
     except OSError as error:
-        raise disk_error(error, str(target)) from error
+        raise disk_error(error, str(loras)) from error
 
 
 def _clear(folder: Path) -> None:

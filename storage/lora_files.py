@@ -10,13 +10,15 @@ from sqlalchemy import select
 
 from storage.database import Database
 from storage.jobs import OPEN_STATES
+from storage.loras import training_key
 from storage.tables import jobs, loras
 
 
 async def sweep_lora_files(
     database: Database, folder: Path, grace_seconds: float, clock: Callable[[], float] = time.time
 ) -> int:
-    """Deletes what in `folder` is older than `grace_seconds` and neither in a library nor named by an open job.
+    """Deletes what in `folder` is older than `grace_seconds` and neither in a library, beside
+    one of the same training there, nor named by an open job.
 
     Returns how many files and folders of broken imports went; the grace must be longer than an import takes.
     """
@@ -24,9 +26,10 @@ async def sweep_lora_files(
     if not old:
         return 0
     async with database.read() as connection:
-        kept = set((await connection.scalars(select(loras.c.key))).all())
+        kept = {training_key(key) for key in (await connection.scalars(select(loras.c.key))).all()}
         payloads = (await connection.scalars(select(jobs.c.payload).where(jobs.c.state.in_(OPEN_STATES)))).all()
-    gone = [path for path in old if path.stem not in kept and not any(path.stem in text for text in payloads)]
+    names = {path: training_key(path.stem) for path in old}
+    gone = [path for path in old if names[path] not in kept and not any(names[path] in text for text in payloads)]
     for path in gone:
         await asyncio.to_thread(_delete, path)
     return len(gone)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import InvalidRequest
@@ -58,6 +58,14 @@ class Lora(NewLora):
 def new_key(guild_id: int) -> str:
     """A name for a canonical file that no other guild's request can hold or guess."""
     return f"{guild_id}-{secrets.token_hex(16)}"
+
+
+def training_key(key: str) -> str:
+    """The key that a training was ordered with, of any set of weights that it left: those are called key-100 and so on.
+
+    A LoRA that was not trained has no other key than its own.
+    """
+    return "-".join(key.split("-")[:2])
 
 
 def check_name(name: str) -> None:
@@ -107,8 +115,9 @@ class LoraStore:
         return None if row is None else _lora(row)
 
     async def with_key(self, guild_id: int, key: str) -> Lora | None:
-        """The guild's LoRA whose file is called `key`, or None."""
-        query = select(loras).where(loras.c.guild_id == guild_id, loras.c.key == key)
+        """The guild's LoRA whose file is called `key`, or one of a training ordered with that key; or None."""
+        named = or_(loras.c.key == key, loras.c.key.startswith(f"{key}-", autoescape=True))
+        query = select(loras).where(loras.c.guild_id == guild_id, named)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _lora(row)
@@ -154,6 +163,10 @@ class LoraStore:
     async def set_private(self, lora: Lora, private: bool) -> bool:
         """Gives a LoRA to the guild, or to its owner alone; False if it is gone. Raises as `add` does."""
         return await self._change(lora, {"scope": _scope(lora.owner_id, private)}, lora.name)
+
+    async def set_weights(self, lora: Lora, key: str, story: str) -> bool:
+        """Lets the LoRA be another file with a story of its own; False if it is gone."""
+        return await self._change(lora, {"key": key, "story": story}, lora.name)
 
     async def remove(self, lora: Lora) -> bool:
         """Takes a LoRA out of its library; False if it is gone. Its file goes with the next sweep."""

@@ -312,6 +312,38 @@ async def test_another_class_word_is_asked_in_a_form(
         await call("train again", member="bob", base=second.id, **{"class": "puppy"})
 
 
+async def test_other_weights_of_a_training_are_chosen_by_button(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """And the best again; the files of all stay for that, and count."""
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, FakeTrain()):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        job = await ended(studio, guild, JobKind.TRAIN)
+        report = await told(studio, clock)
+    assert [button.label for button in report.buttons[0]] == ["Use step 50", "Use step 100"]
+
+    async def weights(index: int) -> str:
+        await press(Press(verb=Verb.PICK, target=job.id, index=index), caller(guild), studio)
+        lora = await studio.loras.get(guild.id, "ada", "crayon")
+        assert lora is not None
+        assert lora.size == len("50.safetensors") + len("100.safetensors")
+        assert f"{(50, 100)[index]} of 100 steps" in lora.story
+        return (tmp_path / "loras" / f"{lora.key}.safetensors").read_text()
+
+    assert await weights(0) == "50.safetensors"
+    assert await weights(1) == "100.safetensors"
+    with pytest.raises(InvalidRequest, match="no such weights"):
+        await press(Press(verb=Verb.PICK, target=job.id, index=2), caller(guild), studio)
+    with pytest.raises(NotAllowed, match="another member's"):
+        await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild, "bob"), studio)
+    await call("lora remove", name="crayon", confirm=True)
+    clock.advance(60)
+    with pytest.raises(UserError, match="removed meanwhile"):
+        await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild), studio)
+
+
 async def test_nobody_else_begins_it(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
 ) -> None:
