@@ -78,6 +78,23 @@ class ShownPicture:
     spoiler: bool = False
 
 
+class PointedKind(Enum):
+    """What an id of the platform's stands for."""
+
+    CHANNEL = "channel"
+    ROLE = "role"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointers:
+    """Things of the platform by their ids, which it shows by their names; `label` says what they are here."""
+
+    label: str
+    kind: PointedKind
+    ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file that is no picture: its bytes and a name without folders."""
@@ -97,6 +114,7 @@ class Message:
     headline: str
     mood: Mood = Mood.CALM
     lines: tuple[str, ...] = ()
+    pointers: tuple[Pointers, ...] = ()
     code: str = ""
     bar: Bar | None = None
     pictures: tuple[ShownPicture, ...] = ()

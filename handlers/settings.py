@@ -7,7 +7,7 @@ from typing import Final
 from handlers.arguments import Arguments
 from handlers.call import Call
 from handlers.command import Audience, Command, Completion, Option, OptionKind
-from handlers.message import Message
+from handlers.message import Message, PointedKind, Pointers
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
@@ -74,19 +74,24 @@ def _with(ids: tuple[str, ...], *, added: str | None, removed: str | None) -> tu
 
 def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
     side = round(shown.max_pixels**0.5)
-    channels = ", ".join(f"#{channel}" for channel in shown.allowed_channels) or "all"
     lines = [
         f"Default model: {studio.model(shown.default_model).name}",
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
-        f"Channels where pictures are made: {channels}",
         f"Pictures for adults: {_MATURE_WORDS[shown.mature]}",
         f"Training on people: {'allowed' if shown.people else 'off'}",
     ]
-    lines += [f"/{command} only for roles: {', '.join(roles)}" for command, roles in shown.command_roles]
-    lines += [f"Admins here besides the platform's own: {', '.join(shown.admins)}"] if shown.admins else []
-    return Message(headline=headline, lines=tuple(lines), private=True)
+    lines += [] if shown.allowed_channels else ["Channels where pictures are made: all"]
+    pointers = [
+        Pointers(label="Channels where pictures are made", kind=PointedKind.CHANNEL, ids=shown.allowed_channels),
+        *(
+            Pointers(label=f"/{command} only for roles", kind=PointedKind.ROLE, ids=roles)
+            for command, roles in shown.command_roles
+        ),
+        Pointers(label="Admins here besides the platform's own", kind=PointedKind.MEMBER, ids=shown.admins),
+    ]
+    return Message(headline=headline, lines=tuple(lines), pointers=tuple(p for p in pointers if p.ids), private=True)
 
 
 async def _log(call: Call, studio: Studio) -> Message:

@@ -11,7 +11,7 @@ from discord.utils import escape_markdown, escape_mentions
 from handlers.buttons import button_id
 from handlers.commands import COMMANDS
 from handlers.families import split_call
-from handlers.message import Attachment, Bar, Button, Message, Mood, ShownPicture, Verb
+from handlers.message import Attachment, Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
 _COLOURS: Final = {
@@ -153,9 +153,16 @@ def _words(message: Message, mentions: int | None) -> str:
     body = [escaped(line) for line in message.lines]
     if message.bar is not None and body:
         body[0] = f"{bar_text(message.bar)}  {body[0]}"
-    text = "\n".join([*lines, *body])
+    text = "\n".join([*lines, *body, *map(_pointed, message.pointers)])
     room = _MAX_TEXT - (len(message.code) if len(message.code) <= _MAX_CODE else 0)
     return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _pointed(pointers: Pointers) -> str:
+    """Discord's own links, which it shows by the names; `allowed_mentions` keeps them from calling anybody."""
+    marks = {PointedKind.CHANNEL: "#", PointedKind.ROLE: "@&", PointedKind.MEMBER: "@"}
+    names = [f"<{marks[pointers.kind]}{one}>" for one in pointers.ids]
+    return f"{escaped(pointers.label)}: {', '.join(names)}"
 
 
 def _code(text: str) -> str:

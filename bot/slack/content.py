@@ -7,7 +7,7 @@ from typing import Any, Final
 from bot.slack.names import CommandNames
 from handlers.buttons import button_id
 from handlers.command import Command
-from handlers.message import Bar, Button, Message, Mood, ShownPicture, Verb
+from handlers.message import Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
 
 Block = dict[str, Any]
 
@@ -51,6 +51,7 @@ class Renderer:
             body = f"{bar(message.bar)}  {body}"
         if body:
             found.append(section(body))
+        found += [_pointed(self.spell(pointers.label), pointers) for pointers in message.pointers]
         if message.code:
             found.append(_code(self.spell(message.code)))
         shown = zip(message.pictures, file_ids, strict=False)
@@ -98,6 +99,14 @@ def bar(progress: Bar) -> str:
     """Progress in characters that every client shows."""
     full = round(progress.fraction * _BAR_WIDTH)
     return "▓" * full + "░" * (_BAR_WIDTH - full)
+
+
+def _pointed(label: str, pointers: Pointers) -> Block:
+    """Slack's own links, which it shows by the names."""
+    marks = {PointedKind.CHANNEL: "#", PointedKind.ROLE: "!subteam^", PointedKind.MEMBER: "@"}
+    names = [f"<{marks[pointers.kind]}{one}>" for one in pointers.ids]
+    text = f"{escaped(label)}: {', '.join(names)}"
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_SECTION], "verbatim": True}}
 
 
 def _code(text: str) -> Block:

@@ -52,6 +52,8 @@ class Screen:
         self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
         for line in message.lines:
             self.console.print(f"  {escape(line)}", highlight=False)
+        for pointers in message.pointers:
+            self.console.print(f"  {escape(pointers.label)}: {escape(', '.join(pointers.ids))}", highlight=False)
         if message.code:
             self.console.print(Text(f"  {message.code}"), soft_wrap=True)
         for path in paths:

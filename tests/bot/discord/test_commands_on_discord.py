@@ -95,6 +95,7 @@ async def test_settings_hold_and_are_logged(world: World) -> None:
     log = await _answer(world, "settings", show="log")
 
     assert "Most steps: 30" in shown
+    assert f"Channels where pictures are made: <#{world.channel.id}>" in shown
     assert "boss · max\\_steps: 50 → 30" in log
     elsewhere = world.guild.create_text_channel("lounge")
     refused = await world.ada.slash(elsewhere, "imagine", prompt="fox")
@@ -118,7 +119,8 @@ async def test_a_role_may_be_asked_for_a_command(world: World) -> None:
     """Members without it are told so; those who have it are served."""
     artists = world.guild.create_role("Artists")
     zoe = world.guild.add_member(world.env.create_user("zoe"), roles=[artists])
-    await _answer(world, "settings", **{"command": "imagine", "allow-role": artists})
+    shown = await _answer(world, "settings", **{"command": "imagine", "allow-role": artists})
+    assert f"/imagine only for roles: <@&{artists.id}>" in shown
 
     refused = await world.ada.slash(world.channel, "imagine", prompt="fox")
     await zoe.slash(world.channel, "imagine", prompt="owl")

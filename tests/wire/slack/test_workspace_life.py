@@ -150,7 +150,9 @@ async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone,
     assert "for the admins" in (await bob.sees(told("UBOB"))).words
 
     await eve.command("/limner", "settings --max-steps 9 --allow-channel <#CGEN|general>")
-    assert "Most steps: 9" in (await eve.sees(told("UEVE"))).words
+    saved = (await eve.sees(told("UEVE"))).words
+    assert "Most steps: 9" in saved
+    assert "Channels where pictures are made: <#CGEN>" in saved
     await eve.open_home()
     await bob.open_home()
 
@@ -165,7 +167,7 @@ async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone,
 async def test_an_admin_names_another_and_takes_it_back(eve: Someone, bob: Someone) -> None:
     """Besides who is admin for Slack; the log tells who did it."""
     await eve.command("/limner", "settings --name-admin <@UBOB|bob>")
-    assert "besides the platform's own: UBOB" in (await eve.sees(told("UEVE"))).words
+    assert "besides the platform's own: <@UBOB>" in (await eve.sees(told("UEVE"))).words
 
     await bob.command("/limner", "settings log")
     assert "eve · admins: () → ('UBOB',)" in (await bob.sees(lambda w: _last(w.private("UBOB"), "eve"))).words
@@ -180,7 +182,8 @@ async def test_a_command_may_be_for_a_user_group(eve: Someone, ada: Someone, bob
     """Slack's user groups stand where Discord has roles; the workspace is asked for few of them, and seldom."""
     ada.workspace.groups["SART"] = ["UADA"]
     await eve.command("/limner", "settings --command imagine --allow-role <!subteam^SART|@art>")
-    await eve.sees(lambda w: _last(w.private("UEVE"), "Saved"))
+    saved = await eve.sees(lambda w: _last(w.private("UEVE"), "Saved"))
+    assert "/imagine only for roles: <!subteam^SART>" in saved.words
 
     await bob.command("/imagine", "red fox")
     assert "needs a role" in (await bob.sees(told("UBOB"))).words
