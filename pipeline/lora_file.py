@@ -63,9 +63,9 @@ class LoraFile:
             raise UserError(f"{path.name} is not a LoRA in Limner's form; add it to the library again.")
         try:
             family = ModelFamily(metadata.get("family", ""))
-            words = _words(metadata.get("words", "[]"), file.tensors, family)
+            words = _words(metadata.get("words", "[]"), metadata["version"], file.tensors, family)
             layers = _layers({name: own for name, own in file.tensors.items() if not _WORD.fullmatch(name)})
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
         if not layers and not words:
             raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
@@ -91,8 +91,10 @@ def word_name(network: str, place: int) -> str:
     return f"{network}.word.{place}"
 
 
-def _words(told: str, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[str, ...]:
+def _words(told: str, version: str, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[str, ...]:
     words = tuple(json.loads(told))
+    if bool(words) is not (version == WITH_WORDS):
+        raise ValueError("words in a file of another version")
     names = {word_name(network, place) for place in range(len(words)) for network in encoders_of(family)}
     if not all(isinstance(word, str) and word for word in words) or names != {n for n in tensors if _WORD.fullmatch(n)}:
         raise ValueError("words without vectors")

@@ -99,11 +99,20 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
         assert torch.equal(network.first(vectors), plain.first(vectors))
 
 
+WORD = {f"{network}.word.0": torch.zeros(1, 6) for network in ("text_encoder", "text_encoder_2")}
+
+
 @pytest.mark.parametrize(
     ("tensors", "metadata", "sentence"),
     [
         (lora("first", 4), {"format": "kohya"}, "not a LoRA in Limner's form"),
-        (lora("first", 4), {"version": "2"}, "not a LoRA in Limner's form"),
+        (lora("first", 4), {"version": "3"}, "not a LoRA in Limner's form"),
+        (lora("first", 4), {"version": "2"}, "damaged"),
+        (lora("first", 4), {"version": "2", "words": '["cat"]'}, "damaged"),
+        (lora("first", 4), {"version": "2", "words": "5"}, "damaged"),
+        (WORD, {"words": '["cat"]'}, "damaged"),
+        (WORD, {"version": "2", "words": '["cat", "dog"]'}, "damaged"),
+        (WORD, {"version": "2", "words": '["cat"]'}, "made for another model: the word 'cat' does not fit"),
         (lora("first", 4), {"family": "flux"}, "damaged"),
         (lora("third", 4), {}, "made for another model: 1 of its 1 layers do not fit"),
         (lora("first", 4, out=7), {}, "made for another model"),
