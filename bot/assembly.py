@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -24,6 +24,7 @@ from handlers.lora_room import LoraRoom
 from handlers.preparations import Preparation
 from handlers.studio import Studio
 from handlers.training import PictureCheck, Taken, Training
+from handlers.training_hours import TrainingHours
 from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
 from pipeline.companions import companion
@@ -69,6 +70,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             max_upload_bytes=settings.max_upload_mb * 2**20,
             lora_quota_bytes=_bytes(settings.lora_quota_gb),
         )
+        studio = replace(studio, training_hours=TrainingHours.parse(settings.training_hours))
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()
@@ -157,6 +159,7 @@ def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ..
         busy=lambda: worker.is_busy,
         device=devices[0].name if devices else "auto",
         share=settings.training_share,
+        hours=studio.training_hours,
     )
 
 

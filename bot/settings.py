@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from handlers.training_hours import ALL_DAY
 from pipeline.device_spec import Weights
 from pipeline.errors import UserError
 
@@ -19,6 +20,9 @@ def _default_data_folder() -> Path:
 def _listed(text: str) -> tuple[str, ...]:
     """What stands between the commas of `text`."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_HOURS: Final = r"^([01]?\d|2[0-4])-([01]?\d|2[0-4])$"
 
 
 class Settings(BaseSettings):
@@ -58,6 +62,9 @@ class Settings(BaseSettings):
 
     training_share: float = Field(default=0.5, gt=0, le=1, alias="LIMNER_TRAINING_SHARE")
     """The share of a device's time that a training takes while pictures wait."""
+
+    training_hours: str = Field(default=ALL_DAY, pattern=_HOURS, alias="LIMNER_TRAINING_HOURS")
+    """The hours of the day in which trainings run, in this machine's time: `22-6` for the night."""
 
     lora_hosts: str = Field(default="", alias="LIMNER_LORA_HOSTS")
     """Hosts of plain links to LoRA files, separated by commas; `.example.org` is every host below."""

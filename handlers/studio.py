@@ -3,11 +3,12 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from handlers.command import Command
 from handlers.families import split_call, unknown
+from handlers.training_hours import TrainingHours
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
 from pipeline.model_facts import ModelFacts
@@ -54,6 +55,7 @@ class Studio:
     commands: tuple[Command, ...]
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
+    training_hours: TrainingHours = field(default_factory=TrainingHours)
     new_seed: Callable[[], int] = random_seed
 
     @classmethod

@@ -32,6 +32,7 @@ async def pictures_checked(job: Job, pictures: tuple[ShownPicture, ...], studio:
                 lines=(
                     "These pictures will be used as they are here, but for those with a reason under them.",
                     f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
+                    *filter(None, (studio.training_hours.words,)),
                 ),
                 pictures=pictures,
                 buttons=_buttons(job, order, await _used(job, studio)),

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ from handlers.lora_room import LoraRoom
 from handlers.made_picture import MadePicture
 from handlers.preparations import Told
 from handlers.train_order import Taught, TrainOrder, read_training
+from handlers.training_hours import TrainingHours
 from handlers.training_picks import Pick, write_picks
 from pipeline.errors import UserError
 from pipeline.model_facts import ModelFacts, ModelFamily
@@ -35,6 +36,7 @@ _SMALL: Final = 256
 _SHEET: Final = "sheet.png"
 _WORD: Final = "word.txt"
 _PICKS: Final = "picks.json"
+_LOOK_SECONDS: Final = 1.0
 
 
 class Train(Protocol):
@@ -74,7 +76,8 @@ class PictureCheck:
 class Training:
     """The preparation of JobKind.TRAIN; `loras` holds canonical files, `work` a folder for each training under way.
 
-    While `busy` says that devices have pictures to make, the training takes `share` of the time.
+    While `busy` says that devices have pictures to make, the training takes `share` of the time; outside its `hours` it
+    does not begin, and waits where it is.
     """
 
     room: LoraRoom
@@ -87,6 +90,7 @@ class Training:
     busy: Callable[[], bool]
     device: str = "auto"
     share: float = 0.5
+    hours: TrainingHours = field(default_factory=TrainingHours)
 
     async def __call__(self, job: Job, told: Told) -> MadePicture:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
@@ -96,6 +100,8 @@ class Training:
         if await self.room.loras.with_key(job.guild_id, order.key) is None:
             await self.room.check(job.guild_id)
             await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
+            while not self.hours.are_now:  # noqa: ASYNC110  only the clock can end it
+                await asyncio.sleep(_LOOK_SECONDS)
             seconds = await self._learn(job, order, folder, told)
         png = await asyncio.to_thread((folder / _SHEET).read_bytes)
         note = await asyncio.to_thread((folder / _PICKS).read_text)
@@ -118,9 +124,11 @@ class Training:
             device=self.device,
             share=self.share,
         )
-        report = await self.train(
-            training, lambda at: told(at.step, at.steps, at.sheet), lambda: Pace(busy=self.busy(), enough=told.enough)
-        )
+
+        def pace() -> Pace:
+            return Pace(busy=self.busy(), paused=not self.hours.are_now, enough=told.enough)
+
+        report = await self.train(training, lambda at: told(at.step, at.steps, at.sheet), pace)
         await self._keep(job, order, report, plan, folder)
         return report.seconds
 

@@ -123,6 +123,8 @@ def _work(order: TrainingOrder, heard: _Heard, say: Callable[[TrainingMessage], 
         said = next(training)
         while True:
             say(said)
+            while heard.pace.paused and not heard.pace.enough:
+                time.sleep(_LOOK_SECONDS)
             began = time.monotonic()
             said = training.send(heard.pace.enough)
             if heard.pace.busy:

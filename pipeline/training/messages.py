@@ -8,9 +8,10 @@ from pipeline.training.report import TrainingProgress, TrainingReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How the training is to go on: beside a `busy` device it rests; `enough` ends it with the best that there is."""
+    """How the training is to go on: beside a `busy` device it rests, `paused` it waits, `enough` ends it."""
 
     busy: bool = False
+    paused: bool = False
     enough: bool = False
 
 

@@ -4,7 +4,8 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from handlers.preparations import Preparation
 from handlers.studio import Studio
 from handlers.train_order import read_training
 from handlers.training import PictureCheck, Taken, Train, Training
+from handlers.training_hours import TrainingHours
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.model_source import EMBEDDED, ModelSource
@@ -100,13 +102,16 @@ def files(studio: Studio) -> Callable[..., object]:
 
 
 @asynccontextmanager
-async def working(studio: Studio, database: Database, folder: Path, train: Train) -> AsyncIterator[Worker]:
+async def working(
+    studio: Studio, database: Database, folder: Path, train: Train, hours: TrainingHours | None = None
+) -> AsyncIterator[Worker]:
     stop, models = asyncio.Event(), [Taken(facts=FACTS, source=POCKET)]
     kinds: dict[JobKind, Preparation] = {
         JobKind.CHECK_PICTURES: PictureCheck(blobs=studio.blobs, models=models),
         JobKind.TRAIN: Training(
             room=LoraRoom(loras=studio.loras, quota=2**30), blobs=studio.blobs, handed=studio.handed,
             loras=folder / "loras", work=folder / "trainings", models=models, train=train, busy=lambda: True,
+            hours=hours or TrainingHours(),
         ),
     }  # fmt: skip
     worker = Worker(
@@ -342,6 +347,41 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
     clock.advance(60)
     with pytest.raises(UserError, match="removed meanwhile"):
         await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild), studio)
+
+
+async def test_trainings_run_in_their_hours_alone(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """None begins before, one under way waits outside, and the sheet says so."""
+    hour, looked = 21, asyncio.Event()
+
+    def now() -> datetime:
+        looked.set()
+        return datetime(2026, 3, 1, hour, tzinfo=UTC)
+
+    hours = TrainingHours.parse("22-6", now)
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    train = FakeTrain()
+    async with working(studio, sqlite, tmp_path, train, hours):
+        checked = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        lines = (await told(replace(studio, training_hours=hours), clock)).lines
+        assert "Trainings run here between 22:00 and 6:00 only." in lines
+        await press(start(checked), caller(guild), studio)
+        await looked.wait()
+        assert train.orders == []
+        hour = 22
+        await ended(studio, guild, JobKind.TRAIN)
+    assert not train.paces[0].paused
+
+
+@pytest.mark.parametrize(
+    ("text", "open_at"),
+    [("22-6", {22, 23, 0, 1, 2, 3, 4, 5}), ("9-11", {9, 10}), ("0-24", set(range(24))), ("22-24", {22, 23})],
+)
+def test_hours_of_the_day(text: str, open_at: set[int]) -> None:
+    hours = [TrainingHours.parse(text, lambda hour=hour: datetime(2026, 3, 1, hour, tzinfo=UTC)) for hour in range(24)]  # type: ignore[misc]
+    assert {hour for hour, one in enumerate(hours) if one.are_now} == open_at
 
 
 async def test_nobody_else_begins_it(

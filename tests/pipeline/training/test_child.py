@@ -73,6 +73,25 @@ async def test_cancelling_kills_the_process(an_order: An) -> None:
     assert children() == before
 
 
+async def test_paused_it_takes_no_step(an_order: An) -> None:
+    """Until it may go on; then it ends as any other."""
+    said = 0
+    said_at_looks: list[int] = []
+
+    def told(_progress: TrainingProgress) -> None:
+        nonlocal said
+        said += 1
+
+    def pace() -> Pace:
+        if said:
+            said_at_looks.append(said)
+        return Pace(paused=len(said_at_looks) < 5)
+
+    report = await train_apart(an_order(steps=3, settles=False), told, pace)
+    assert report.steps == 3
+    assert said_at_looks[:5] == [1] * 5
+
+
 async def test_enough_ends_it_with_a_report(an_order: An) -> None:
     order = an_order(steps=10_000, keep_every=5_000, look_every=5_000, settles=False)
     latest = 0
