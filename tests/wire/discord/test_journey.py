@@ -192,8 +192,33 @@ async def test_a_post_whose_answer_is_lost_comes_once(
         assert len(pixels.messages()) == 1
 
 
-async def _posted_often(discord: FakeDiscord, path: str) -> bool:
-    return discord.count("POST", path) > 6
+async def test_killed_before_it_hears_of_its_post_it_posts_once(
+    discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
+) -> None:
+    """Discord took a new message and the process died before it knew: the next one's post has the same nonce."""
+    post = f"/channels/{pixels.channel_id}/messages"
+    fault = Fault(method="POST", path=post, status=500, times=99, takes_effect=True)
+    async with serving(tmp_path, **discord.environment) as served:
+        await _ready(served)
+        ada.slash("imagine", prompt="killed fox", **_SLOW)
+        status = await _seen(pixels, "killed fox")
+        discord.backend.clock.advance(16 * 60)
+        discord.backend.delete_message(pixels.channel_id, status.id)
+        discord.faults.append(fault)
+        await pixels.pictures(1)
+        kill(served.process.pid)
+        await served.process.wait()
+
+    discord.faults.remove(fault)
+    before = discord.count("POST", post)
+    async with serving(tmp_path, **discord.environment):
+        await eventually(lambda: _posted_often(discord, post, before))
+
+    assert len(pixels.messages()) == 1
+
+
+async def _posted_often(discord: FakeDiscord, path: str, than: int = 6) -> bool:
+    return discord.count("POST", path) > than
 
 
 async def test_a_wrong_token_is_one_sentence(discord: FakeDiscord, tmp_path: Path) -> None:
