@@ -22,8 +22,9 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """One sentence with each setting that is wrong, and where to correct it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LIMNER_PORT", "a lot")
+    monkeypatch.setenv("LIMNER_TRAINING_HOURS", "22-25")
 
-    with pytest.raises(UserError, match=r"LIMNER_PORT.*environment or \.env"):
+    with pytest.raises(UserError, match=r"LIMNER_TRAINING_HOURS.*LIMNER_PORT.*environment or \.env"):
         Settings.load()
 
 

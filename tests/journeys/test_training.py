@@ -1,0 +1,72 @@
+"""From pictures to a LoRA by the real trainer, in its own process, on the embedded model, and to a picture with it."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from handlers.attached_file import AttachedFile
+from handlers.buttons import press
+from handlers.imagine import read_request
+from handlers.studio import Studio
+from pipeline.device_messages import Rendered
+from pipeline.device_spec import DeviceSpec
+from pipeline.engine import Engine
+from pipeline.lora_file import LoraFile
+from pipeline.model_source import EMBEDDED
+from pipeline.training.child import train_apart
+from pipeline.training.messages import Pace
+from pipeline.training.order import TrainingOrder
+from pipeline.training.report import TrainingProgress, TrainingReport
+from storage.database import Database
+from storage.guilds import Guild
+from storage.jobs import JobKind, JobState
+from tests.fakes import FakeClock
+from tests.handlers.test_train import caller, ended, png, start, told, working
+from tests.studios import CallCommand
+
+pytestmark = pytest.mark.timeout(600)  # a process that loads a model, learns and judges
+
+
+async def four_steps(
+    order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+) -> TrainingReport:
+    """As ordered, but for the time that it would take."""
+    plan = replace(order.plan, steps=4, keep_every=2, look_every=2, batch=1, class_images=1, templates=("{}",))
+    return await train_apart(replace(order, plan=plan, device="cpu"), told, pace)
+
+
+async def test_what_was_learnt_can_be_used(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    names = ("images", "image-2", "image-3")
+    given = {
+        name: AttachedFile(blob=await studio.blobs.put(png(number)), name="p.png", size=1)
+        for number, name in enumerate(names)
+    }
+    await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
+    async with working(studio, sqlite, tmp_path, four_steps):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        job = await ended(studio, guild, JobKind.TRAIN)
+        ready = await told(studio, clock)
+
+    assert job.state is JobState.DONE, job.error
+    assert len(ready.pictures) == 1
+    lora = await studio.loras.get(guild.id, "ada", "rex")
+    assert lora is not None
+    assert LoraFile.open(tmp_path / "loras" / f"{lora.key}.safetensors").layers
+
+    await call("imagine", prompt="@rex on a beach")
+    (imagine,) = [one for one in await studio.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
+    request = read_request(imagine.payload)
+    engine = Engine(DeviceSpec(models=(EMBEDDED,), device="cpu", loras=tmp_path / "loras", threads=1))
+    engine.admit("rex", replace(request, steps=2))
+    engine.admit("plain", replace(request, steps=2, loras=()))
+    made: dict[str, bytes] = {}
+    while not engine.idle:
+        made |= {event.ticket: event.png for event in engine.step() if isinstance(event, Rendered)}
+    with Image.open(io.BytesIO(made["rex"])) as rex, Image.open(io.BytesIO(made["plain"])) as plain:
+        assert rex.tobytes() != plain.tobytes()
