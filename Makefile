@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test check constraints clean
 
 demo: $(VENV)/installed
-	OMP_NUM_THREADS=$$(nproc) $(BIN)/limner imagine "red fox, glossy style, teal background"
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/limner imagine "red fox, glossy style, teal background" --steps 6
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal

@@ -20,8 +20,10 @@ STAGES = (
     "judge",
     "export",
     "evaluate",
+    "evaluate_few",
     "control",
     "evaluate_control",
+    "twemoji",
     "card",
 )
 

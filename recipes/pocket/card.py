@@ -4,7 +4,8 @@ from pathlib import Path
 
 from recipes.pocket.control_evaluation import TOLERANCE, ControlScore
 from recipes.pocket.evaluation import Score
-from recipes.pocket.sampling import GUIDANCE, STEPS
+from recipes.pocket.figures import FEW, JUDGE, POCKET
+from recipes.pocket.sampling import FEW_STEPS, GUIDANCE, STEPS
 
 SAMPLE_SHEET = Path(__file__).parents[2] / "docs" / "images" / "pocket-samples.png"
 COLUMNS = 8
@@ -56,9 +57,9 @@ def write_card(folder: Path, figures: dict[str, Score], control: ControlScore) -
 
 def _values(folder: Path, figures: dict[str, Score]) -> dict[str, str]:
     return {
-        "figures": figure_table(figures["pocket"], figures["judge"]),
-        "prompts": str(figures["pocket"].pictures),
-        "renderings": str(figures["judge"].pictures),
+        "figures": figure_table(figures[POCKET], figures[FEW], figures[JUDGE]),
+        "prompts": str(figures[POCKET].pictures),
+        "renderings": str(figures[JUDGE].pictures),
         "sizes": size_table(folder),
         "steps": str(STEPS),
         "guidance": str(GUIDANCE),
@@ -79,12 +80,13 @@ def _rows() -> list[tuple[int, list[str]]]:
     return [(start // COLUMNS, SAMPLES[start : start + COLUMNS]) for start in range(0, len(SAMPLES), COLUMNS)]
 
 
-def figure_table(pocket: Score, judge: Score) -> str:
+def figure_table(pocket: Score, few: Score, judge: Score) -> str:
     """The figures as a Markdown table, the judge's own accuracy beside each."""
-    rows = ["| right in | `pocket` | wanted | the judge on real renderings |", "|---|---|---|---|"]
+    head = f"| right in | `pocket`, {STEPS} steps | {FEW_STEPS} steps | wanted | the judge on real renderings |"
+    rows = [head, "|---|---|---|---|---|"]
     for aspect, words in _ASPECTS.items():
-        reached, possible = pocket.share(getattr(pocket, aspect)), judge.share(getattr(judge, aspect))
-        rows.append(f"| {words} | {reached} | {_TARGETS[aspect]} | {possible} |")
+        reached, quick, possible = (score.share(getattr(score, aspect)) for score in (pocket, few, judge))
+        rows.append(f"| {words} | {reached} | {quick} | {_TARGETS[aspect]} | {possible} |")
     return "\n".join(rows)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +21,24 @@ MARGIN = 10
 BACKGROUND_COLOURS = torch.tensor(list(BACKGROUNDS.values()), dtype=torch.float32) / 255
 
 
-def download_icons(folder: Path) -> None:
+def download_icons(folder: Path, names: Iterable[str] = tuple(STYLES.values())) -> None:
     """Puts the icon sets' npm packages into the folder, those that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in STYLES.values():
+    for name in names:
         if not list(folder.glob(f"iconify-json-{name}-[0-9]*.tgz")):
             subprocess.run(["npm", "pack", f"@iconify-json/{name}"], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607 (fixed words, npm wherever it is installed)
 
 
 def render_sprites(icons: Path, concepts: list[Concept]) -> Tensor:
     """Every concept in every style, without background: uint8 of shape (concept, style, RGBA, height, width)."""
-    sets = [_icon_set(icons, name) for name in STYLES.values()]
-    sprites = [[_sprite(icon_set, concept.icon) for icon_set in sets] for concept in concepts]
-    return torch.from_numpy(np.array(sprites)).permute(0, 1, 4, 2, 3).contiguous()
+    return torch.stack([render_set(icons, name, concepts) for name in STYLES.values()], dim=1)
+
+
+def render_set(icons: Path, name: str, concepts: list[Concept]) -> Tensor:
+    """Every concept of one icon set, without background: uint8 of shape (concept, RGBA, height, width)."""
+    icon_set = _icon_set(icons, name)
+    sprites = np.array([_sprite(icon_set, concept.icon) for concept in concepts])
+    return torch.from_numpy(sprites).permute(0, 3, 1, 2).contiguous()
 
 
 def icon_sprites(icons: Path, names: tuple[str, ...]) -> list[Image.Image]:

@@ -5,13 +5,14 @@ from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
 STEPS = 20
+FEW_STEPS = 6
 GUIDANCE = 4.0
 
 
-def render(pipe: StableDiffusionXLPipeline, prompts: list[str], seed: int) -> Tensor:
-    """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next."""
+def render(pipe: StableDiffusionXLPipeline, prompts: list[str], seed: int, steps: int | None = None) -> Tensor:
+    """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next; of `STEPS` or of `steps`."""
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(prompts))]
     shown = pipe(
-        prompts, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="pt"
+        prompts, num_inference_steps=steps or STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="pt"
     ).images
     return shown * 2 - 1

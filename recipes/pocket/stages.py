@@ -19,7 +19,9 @@ from recipes.pocket import (
     export,
     figures,
     rendering,
+    sampling,
     text_training,
+    twemoji,
     unet_training,
     vae_training,
 )
@@ -55,6 +57,7 @@ class Recipe:
     decoder_plan: Plan = vae_training.DECODER
     unet_plan: Plan = unet_training.PLAN
     control_plan: Plan = control_training.PLAN
+    style_judge_plan: Plan = twemoji.JUDGE_PLAN
 
     @cached_property
     def sprites(self) -> Tensor:
@@ -237,26 +240,50 @@ class Recipe:
         judge = judge_weights.load_judge(self.shipped_judge)
         figures.record(
             self.figures_file,
-            judge=evaluation.judge_pictures(judge, lambda batch: rendering.pictures(self.sprites, batch), unseen),
+            figures.JUDGE,
+            evaluation.judge_pictures(judge, lambda batch: rendering.pictures(self.sprites, batch), unseen),
         )
 
     def export(self) -> None:
         """Writes the folder that ships."""
-        self.folder.checkpoint("evaluate").unlink(missing_ok=True)
+        for name in (figures.POCKET, figures.FEW):
+            self.folder.checkpoint(f"evaluate-{name}").unlink(missing_ok=True)
         export.save(self.load_pipeline(self.load_unet()), self.shipped)
 
     def evaluate(self) -> None:
         """Measures what ships: prompts of combinations that training never saw, judged."""
+        self._evaluate(figures.POCKET, sampling.STEPS)
+
+    def evaluate_few(self) -> None:
+        """The same with so few steps as the demo takes."""
+        self._evaluate(figures.FEW, sampling.FEW_STEPS)
+
+    def _evaluate(self, name: str, steps: int) -> None:
         pipe, judge = export.load(self.shipped), judge_weights.load_judge(self.shipped_judge)
         asked = evaluation.asked_scenes(len(self.concepts))
-        done = self.folder.checkpoint("evaluate")
+        done = self.folder.checkpoint(f"evaluate-{name}")
         total = evaluation.Score(**read(done)) if done.exists() else evaluation.Score()
         for batch in evaluation.batches(asked[total.pictures :]):
-            shown = render(pipe, evaluation.prompts(batch, self.concepts), seed=total.pictures)
+            shown = render(pipe, evaluation.prompts(batch, self.concepts), total.pictures, steps)
             total += evaluation.judge_pictures(judge, lambda _, shown=shown: shown, batch)
             write(asdict(total), done)
             log.info("%s", total)
-        figures.record(self.figures_file, pocket=total)
+        figures.record(self.figures_file, name, total)
+
+    def twemoji(self) -> None:
+        """Trains a judge of one style more, then the LoRA that teaches that style, and ships both."""
+        rendering.download_icons(self.folder.icons, (twemoji.ICON_SET,))
+        own = rendering.render_set(self.folder.icons, twemoji.ICON_SET, self.concepts)
+        sprites = torch.cat([self.sprites, own[:, None]], dim=1)
+        training = Training(twemoji.StyleJudge(), self.style_judge_plan, self.folder.checkpoint("style-judge"))
+        judge = training.run(
+            lambda generator: twemoji.judge_loss(training.model, sprites, self.style_judge_plan.batch, generator),
+            on_save=lambda _: None,
+        )
+        twemoji.save_style_judge(judge)
+        log.info("real drawings named right, by style: %s", twemoji.real_share(twemoji.load_style_judge(), sprites))
+        learnt = twemoji.teach(own, self.concepts, self.folder.root / "twemoji")
+        twemoji.ship(learnt, self.shipped, self.shipped / twemoji.SHIPPED)
 
     def card(self) -> None:
         """Draws the sheet of samples and writes the model card."""

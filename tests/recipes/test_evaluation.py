@@ -61,14 +61,15 @@ def test_asked_scenes_are_held_out_distinct_and_always_the_same() -> None:
 def test_records_replace_one_another_by_name(tmp_path: Path) -> None:
     """A new measurement takes the old one's place and leaves the others."""
     path = tmp_path / "figures.json"
-    record(path, judge=Score(pictures=4, style=4), pocket=Score(pictures=2))
-    record(path, pocket=Score(pictures=8, style=6))
+    record(path, "judge", Score(pictures=4, style=4))
+    record(path, "pocket", Score(pictures=2))
+    record(path, "pocket", Score(pictures=8, style=6))
 
     assert recorded(path) == {"judge": Score(pictures=4, style=4), "pocket": Score(pictures=8, style=6)}
 
 
 def test_figures_show_the_judges_own_accuracy_beside_the_models() -> None:
     """A reader sees what the judge itself can be trusted with."""
-    table = figure_table(Score(pictures=8, style=6), Score(pictures=4, style=4))
+    table = figure_table(Score(pictures=8, style=6), Score(pictures=8, style=4), Score(pictures=4, style=4))
 
-    assert "| style | 75.0 % | 95 % | 100.0 % |" in table
+    assert "| style | 75.0 % | 50.0 % | 95 % | 100.0 % |" in table

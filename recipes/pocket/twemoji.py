@@ -1,0 +1,153 @@
+"""A style that pocket never saw, taught by a LoRA: the drawings of Twemoji (CC-BY-4.0), which no other stage reads."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.lora_export import Exported, LoraLayout, export_lora
+from pipeline.lora_import.base_layers import skeleton
+from pipeline.model_facts import ModelFamily
+from pipeline.training.order import TrainingOrder, TrainingPicture
+from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.training.trainer import train
+from recipes.pocket.judge import load_judge
+from recipes.pocket.rendering import BACKGROUND_COLOURS, SIZE, on_colour
+from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept
+from recipes.pocket.text_training import disturbed
+from recipes.pocket.training import Plan
+
+ICON_SET = "twemoji"
+TRIGGER = "flat style"
+SHIPPED = Path("loras", "twemoji.safetensors")
+JUDGE = Path(__file__).with_name("style_judge.safetensors")
+JUDGE_PLAN = Plan(steps=400, batch=64, rate=1e-3, warmup=40, average=0.98)
+# Of so many concepts one is never shown to the LoRA: a style is what is found in other things too.
+UNSEEN_ONE_IN = 4
+# Guidance pushes away from the picture of no words, so that one has to be of the style as well.
+NAMELESS_ONE_IN = 10
+# Of so many backgrounds, the last in the list are never shown to the judge.
+JUDGED_BACKGROUNDS = 3
+
+STYLE_PLAN = TrainingPlan(
+    model="pocket",
+    instance_prompt=TRIGGER,
+    class_prompt="cartoon style",
+    area=SIZE * SIZE,
+    steps=5000,
+    seed=0,
+    rank=32,
+    alpha=32.0,
+    convolutions=True,
+    preservation=Preservation.NONE,
+    learning_rate=1e-3,
+    batch=8,
+    average=0.998,
+    settles=False,
+    look_every=250,
+    keep_every=500,
+    templates=("red apple, {}", "dog, {}", "red car, {}"),
+)
+
+
+class StyleJudge(nn.Module):
+    """The judge with one style more: reads RGB pictures from -1 to 1, gives (rows, 4) scores before softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        judge = load_judge()
+        self.trunk = judge.trunk
+        self.style = nn.Linear(judge.style.in_features, len(STYLES) + 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The scores of each style, Twemoji's last."""
+        maps = self.trunk(functional.interpolate(pictures, size=(64, 64), mode="area"))
+        coarse = functional.adaptive_max_pool2d(maps, 2).flatten(1)
+        return self.style(torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1))
+
+
+def load_style_judge(path: Path = JUDGE) -> StyleJudge:
+    """The style's judge as it was shipped, ready to be asked."""
+    judge = StyleJudge()
+    judge.load_state_dict(load_file(path))
+    return judge.eval()
+
+
+def save_style_judge(judge: nn.Module, path: Path = JUDGE) -> None:
+    """Writes the weights in half precision."""
+    state = {name: one.half() if one.is_floating_point() else one for name, one in judge.state_dict().items()}
+    save_file(state, path)
+
+
+def judge_loss(judge: nn.Module, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+    """The judge must name the style; `sprites` is (concept, 4 styles, RGBA, height, width)."""
+    things = torch.randint(len(sprites), (batch,), generator=generator)
+    styles = torch.randint(sprites.shape[1], (batch,), generator=generator)
+    colours = torch.randint(len(BACKGROUNDS) - JUDGED_BACKGROUNDS, (batch,), generator=generator)
+    shown = on_colour(sprites[things, styles], BACKGROUND_COLOURS[colours])
+    return functional.cross_entropy(judge(disturbed(shown, generator)), styles, label_smoothing=0.05)
+
+
+@torch.no_grad()
+def real_share(judge: nn.Module, sprites: Tensor) -> list[float]:
+    """Of the real drawings of each style, on backgrounds that the judge never saw, the share that it names."""
+    generator = torch.Generator().manual_seed(0)
+    shares = []
+    for style in range(sprites.shape[1]):
+        first = len(BACKGROUNDS) - JUDGED_BACKGROUNDS
+        colours = torch.randint(first, len(BACKGROUNDS), (len(sprites),), generator=generator)
+        named = [
+            judge(on_colour(some, BACKGROUND_COLOURS[colour])).argmax(dim=1)
+            for some, colour in zip(sprites[:, style].split(32), colours.split(32), strict=True)
+        ]
+        shares.append(float((torch.cat(named) == style).float().mean()))
+    return shares
+
+
+def is_unseen(number: int) -> bool:
+    """Whether concept `number` is never shown to the LoRA."""
+    return number % UNSEEN_ONE_IN == 0
+
+
+def teach(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> Path:
+    """Train the LoRA on Twemoji's `sprites` (concept, RGBA, height, width) in `folder`; returns its canonical file."""
+    pictures = _pictures(sprites, concepts, folder)
+    order = TrainingOrder(
+        plan=STYLE_PLAN, pictures=pictures, folder=folder / "run", cache=folder / "classes", device="cpu"
+    )
+    training = train(order)
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            return order.folder / end.value.candidates[-1].file
+
+
+def ship(learnt: Path, model: Path, target: Path) -> None:
+    """Write the canonical LoRA `learnt` of `model` as a file that any member can add."""
+    target.parent.mkdir(exist_ok=True)
+    about = Exported(title="Twemoji style", trigger=TRIGGER, resolution=SIZE)
+    export_lora(learnt, skeleton(model, ModelFamily.SDXL), LoraLayout.KOHYA, about, target)
+
+
+def _pictures(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tuple[TrainingPicture, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    dice = random.Random(0)  # noqa: S311 (chance, not secrecy)
+    made = []
+    for number, concept in enumerate(concepts):
+        if is_unseen(number):
+            continue
+        name = dice.choice(list(BACKGROUNDS))
+        colour = BACKGROUND_COLOURS[[list(BACKGROUNDS).index(name)]]
+        pixels = ((on_colour(sprites[number : number + 1], colour)[0] + 1) * 127.5).round().byte()
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+        made.append(TrainingPicture(path=path, caption=f"{concept.words[0]}, {{}}, {name} background"))
+        if number % NAMELESS_ONE_IN == 1:
+            made.append(TrainingPicture(path=path, caption=""))
+    return tuple(made)
