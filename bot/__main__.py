@@ -155,12 +155,19 @@ def list_models() -> None:
 
 
 @models_app.command("pull", epilog="Example: limner models pull stabilityai/stable-diffusion-xl-base-1.0")
-def pull_model(model: Annotated[str, typer.Argument(help="A Hugging Face id, with @revision if you like.")]) -> None:
+def pull_model(
+    model: Annotated[
+        str, typer.Argument(help="A Hugging Face id, with @revision if you like, or what draws a map: control-depth.")
+    ],
+) -> None:
     """Download a model: safetensors only, at a pinned commit."""
+    from pipeline.annotator_models import PULLED_AS, pull_annotator
     from pipeline.model_source import ModelSource
 
     with _user_errors():
-        typer.echo(ModelSource.parse(model).pull())
+        kind = PULLED_AS.get(model)
+        for path in (ModelSource.parse(model).pull(),) if kind is None else pull_annotator(kind):
+            typer.echo(path)
 
 
 @models_app.command("path", epilog="Example: limner models path pocket")

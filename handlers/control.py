@@ -75,6 +75,11 @@ def _with(given: Arguments, usual: ControlUse) -> ControlUse:
     )
 
 
+_DETAIL: Final = Option(
+    name="detail", help="More or less of it", kind=OptionKind.NUMBER, low=-MAX_DETAIL, high=MAX_DETAIL
+)
+
+
 def _command(kind: ControlKind) -> Command:
     return Command(
         name=command_name(kind),
@@ -85,26 +90,20 @@ def _command(kind: ControlKind) -> Command:
             Option(name="prompt", help="What the picture shows", required=True, rest=True),
             Option(name="image", help="The picture to keep it of", kind=OptionKind.FILE, required=True, unless="base"),
             Option(name="weight", help="How much it counts", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
-            Option(
-                name="detail",
-                help="More or fewer lines",
-                kind=OptionKind.NUMBER,
-                low=-MAX_DETAIL,
-                high=MAX_DETAIL,
-            ),
-            Option(name="map", help="The picture is a map already", kind=OptionKind.SWITCH),
-            Option(name="preview", help="Off: no look at the map first", kind=OptionKind.SWITCH, flag_only=True),
-            Option(name="start", help="From this part of the steps on", kind=OptionKind.NUMBER, low=0, high=1),
-            Option(name="end", help="Until this part of the steps", kind=OptionKind.NUMBER, low=0, high=1),
+            *((_DETAIL,) if kind.has_detail else ()),
+            Option(name="map", help="It is a map already", kind=OptionKind.SWITCH),
+            Option(name="preview", help="Off: no map first", kind=OptionKind.SWITCH, flag_only=True),
+            Option(name="start", help="From this part on", kind=OptionKind.NUMBER, low=0, high=1),
+            Option(name="end", help="Until this part", kind=OptionKind.NUMBER, low=0, high=1),
             Option(
                 name="mode",
-                help="Who wins where they disagree",
+                help="Who wins",
                 kind=OptionKind.CHOICE,
                 choices=tuple(mode.value for mode in ControlMode),
             ),
             Option(
                 name="resize",
-                help="Where proportions differ",
+                help="If proportions differ",
                 kind=OptionKind.CHOICE,
                 choices=tuple(mode.value for mode in ResizeMode),
             ),

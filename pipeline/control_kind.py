@@ -17,6 +17,7 @@ class ControlKind(StrEnum):
     TILE = "tile"
     COLOR = "color"
     LUMINANCE = "luminance"
+    QR = "qr"
 
     @property
     def keeps(self) -> str:
@@ -46,6 +47,7 @@ _KEEPS = {
     ControlKind.TILE: "all but its finest detail",
     ControlKind.COLOR: "colours in large patches",
     ControlKind.LUMINANCE: "light and dark",
+    ControlKind.QR: "a QR code, or another pattern in black and white",
 }
 
 _LINES = frozenset({ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE})

@@ -10,6 +10,7 @@ import huggingface_hub as hub
 
 from pipeline.companions import pull_companion
 from pipeline.errors import UserError
+from pipeline.hub_errors import hub_errors_in_words
 from pipeline.model_facts import ModelFacts, read_facts
 
 EMBEDDED: Final = "pocket"
@@ -93,7 +94,7 @@ class ModelSource:
 
         Raises UserError.
         """
-        try:
+        with hub_errors_in_words(str(self)):
             if self.kind is SourceKind.CHECKPOINT:
                 pull_companion(self.facts().family)
             if self.kind is not SourceKind.HUB:
@@ -101,14 +102,6 @@ class ModelSource:
             info = hub.HfApi().model_info(self.location, revision=self.revision)
             files = _needed_files([sibling.rfilename for sibling in info.siblings or ()])
             return Path(hub.snapshot_download(self.location, revision=info.sha, allow_patterns=files))
-        except hub.errors.GatedRepoError:
-            raise UserError(
-                f"Model '{self}' is gated; accept its terms on huggingface.co, then set HF_TOKEN."
-            ) from None
-        except hub.errors.RepositoryNotFoundError:
-            raise UserError(f"There is no model '{self}' on huggingface.co; check its spelling.") from None
-        except (hub.errors.HfHubHTTPError, OSError) as error:
-            raise UserError(f"Model '{self}' could not be downloaded ({type(error).__name__}); try again.") from error
 
     def _existing(self, path: Path, advice: str) -> Path:
         if not path.exists():

@@ -54,6 +54,7 @@ NAMES: Final[dict[str, Row]] = {
     "tile": ("kachel", "tuile", "mosaico", "タイル", "bloco"),
     "color": ("farbe", "couleur", "color", "色", "cor"),
     "luminance": ("helligkeit", "luminance", "luminancia", "明るさ", "luminância"),
+    "qr": ("qr-code", "code-qr", "código-qr", "qrコード", "código-qr"),
     "weight": ("gewicht", "poids", "peso", "重み", "peso"),
     "detail": ("feinheit", "détail", "detalle", "細かさ", "detalhe"),
     "map": ("karte", "carte", "mapa", "マップ", "mapa"),

@@ -38,6 +38,10 @@ _KEPT: Final[dict[str, Row]] = {
     "light and dark": (
         "Hell und Dunkel", "le clair et le sombre", "las luces y las sombras", "明暗", "o claro e o escuro",
     ),
+    "a QR code, or another pattern in black and white": (
+        "ein QR-Code oder Schwarz-Weiß-Muster", "un code QR ou un motif noir et blanc",
+        "un código QR o un patrón en blanco y negro", "QRコードや白黒の模様", "um código QR ou padrão preto e branco",
+    ),
 }  # fmt: skip
 """What a kind of control keeps, said in other languages behind _KEEP."""
 
@@ -211,9 +215,9 @@ SENTENCES: Final[dict[str, Row]] = {
         "Solo la máscara con este margen, a tamaño completo", "マスクとその周りだけを原寸で描く",
         "Só a máscara com esta margem, em tamanho cheio",
     ),
-    "From this part of the steps on": (
-        "Ab diesem Teil der Schritte", "Dès cette part des étapes", "Desde esta parte de los pasos",
-        "この割合のステップから", "A partir desta parte dos passos",
+    "From this part on": (
+        "Ab diesem Teil", "Dès cette part", "Desde esta parte",
+        "この割合から", "A partir desta parte",
     ),
     "How much": ("Wie sehr", "À quel point", "Cuánto", "どのくらい", "Quanto"),
     "How much changes": ("Wie viel sich ändert", "Combien change", "Cuánto cambia", "どれだけ変えるか", "Quanto muda"),
@@ -228,17 +232,17 @@ SENTENCES: Final[dict[str, Row]] = {
         "Stattdessen von diesem Bild behalten", "Gardé de cette image à la place",
         "Conservado de esta imagen en su lugar", "代わりにこの画像から残す", "Mantido desta imagem em vez disso",
     ),
-    "More or fewer lines": (
-        "Mehr oder weniger Linien", "Plus ou moins de lignes", "Más o menos líneas", "線を多くするか少なくするか",
-        "Mais ou menos linhas",
+    "More or less of it": (
+        "Mehr oder weniger davon", "Plus ou moins", "Más o menos",
+        "多めか少なめか", "Mais ou menos",
     ),
     "Softness of the mask's edge": (
         "Wie weich der Rand der Maske ist", "Douceur du bord du masque", "Suavidad del borde de la máscara",
         "マスクの縁の柔らかさ", "Suavidade da borda da máscara",
     ),
-    "The picture is a map already": (
-        "Es ist schon eine Karte", "L’image est déjà une carte", "La imagen ya es un mapa",
-        "画像はすでにマップである", "A imagem já é um mapa",
+    "It is a map already": (
+        "Es ist schon eine Karte", "C’est déjà une carte", "Ya es un mapa",
+        "すでにマップである", "Já é um mapa",
     ),
     "The picture to begin with": (
         "Das Bild, mit dem begonnen wird", "L’image de départ", "La imagen inicial", "最初の画像", "A imagem inicial",
@@ -251,9 +255,9 @@ SENTENCES: Final[dict[str, Row]] = {
         "Derselbe Startwert wiederholt die Bilder", "La même graine redonne les mêmes images",
         "La misma semilla repite las imágenes", "同じシードなら同じ画像になる", "A mesma semente repete as imagens",
     ),
-    "Until this part of the steps": (
-        "Bis zu diesem Teil", "Jusqu’à cette part des étapes", "Hasta esta parte de los pasos",
-        "この割合のステップまで", "Até esta parte dos passos",
+    "Until this part": (
+        "Bis zu diesem Teil", "Jusqu’à cette part", "Hasta esta parte",
+        "この割合まで", "Até esta parte",
     ),
     "What else is kept": (
         "Was sonst behalten wird", "Ce que l’on garde encore", "Qué más se conserva", "ほかに残すもの",
@@ -271,9 +275,9 @@ SENTENCES: Final[dict[str, Row]] = {
         "Wo Bilder für Erwachsene gezeigt werden", "Où montrer les images pour adultes",
         "Dónde se muestran imágenes para adultos", "成人向けの画像を表示する場所", "Onde mostrar imagens para adultos",
     ),
-    "Where proportions differ": (
-        "Wenn die Proportionen abweichen", "Si les proportions diffèrent", "Si las proporciones difieren",
-        "縦横比が違うとき", "Quando as proporções diferem",
+    "If proportions differ": (
+        "Bei anderen Proportionen", "Si les proportions diffèrent", "Si las proporciones difieren",
+        "縦横比が違うとき", "Se as proporções diferem",
     ),
     "Which model draws it": (
         "Welches Modell zeichnet", "Le modèle qui la dessine", "Qué modelo la dibuja", "描くモデル",
@@ -287,10 +291,7 @@ SENTENCES: Final[dict[str, Row]] = {
         "Weiß, wo es sich ändern darf", "Blanc là où elle peut changer", "Blanco donde puede cambiar",
         "変えてよいところを白く", "Branco onde pode mudar",
     ),
-    "Who wins where they disagree": (
-        "Wer bei Widerspruch gewinnt", "Qui gagne en cas de conflit", "Quién gana si no coinciden",
-        "食い違うときどちらを優先するか", "Quem vence quando discordam",
-    ),
+    "Who wins": ("Wer gewinnt", "Qui gagne", "Quién gana", "優先するもの", "Quem vence"),
     **_CONTROLS,
     **LIBRARY,
 }  # fmt: skip

@@ -1,12 +1,12 @@
 """Control maps that need no model."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from pipeline.annotators import ANNOTATORS, control_map
 from pipeline.control_kind import ControlKind
-from pipeline.errors import InvalidRequest
 
 
 def square(inside: int, outside: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
@@ -36,14 +36,14 @@ def test_edges_lie_on_the_border(inside: int, outside: int) -> None:
     assert distance.max() <= 1
 
 
-@pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART])
+@pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE])
 def test_a_blank_picture_has_no_lines(kind: ControlKind) -> None:
     """Whatever its colour."""
     for level in (0, 128, 255):
         assert not lit(control_map(kind, Image.new("RGB", (96, 80), (level,) * 3))).any()
 
 
-@pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART])
+@pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE])
 def test_more_detail_gives_more_lines(kind: ControlKind) -> None:
     """And less gives fewer."""
     rng = np.random.default_rng(0)
@@ -65,6 +65,36 @@ def test_a_dark_stroke_becomes_a_light_line(kind: ControlKind) -> None:
     assert lines[63:66, 30:100].any(axis=0).all()
     assert not lines[:50].any()
     assert not lines[80:].any()
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(255, 0), (0, 255), (60, 10)])
+def test_soft_edges_are_brightest_on_the_border_and_fade_away_from_it(inside: int, outside: int) -> None:
+    """Wider than a sharp edge, and gone in the middle of a surface."""
+    large = square(inside, outside).resize((384, 320), Image.Resampling.NEAREST)
+    row = np.asarray(control_map(ControlKind.SOFTEDGE, large).convert("L"))[160].astype(int)
+
+    assert abs(int(row[:160].argmax()) - 96) <= 1
+    assert row[96] > row[98] > row[102]
+    assert row[96] > 200
+    assert row[98] > 20
+    assert max(row[160], row[20]) < 5
+
+
+@pytest.mark.parametrize("colours", [((0, 0, 0), (255, 255, 255)), ((70, 20, 90), (250, 200, 120))])
+def test_a_qr_code_can_still_be_read(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
+    """From a picture with noise, in any two colours of which one is darker; in black and white alone."""
+    code = cv2.QRCodeEncoder.create().encode("https://example.org/limner")
+    large = np.asarray(Image.fromarray(code).resize((256, 256), Image.Resampling.NEAREST)) > 127
+    noise = np.random.default_rng(0).normal(0, 12, (256, 256, 3))
+    photo = np.where(large[..., None], colours[1], colours[0]) + noise
+
+    drawn = np.asarray(control_map(ControlKind.QR, Image.fromarray(photo.clip(0, 255).astype(np.uint8))))
+
+    assert set(np.unique(drawn)) == {0, 255}
+    text, *_ = cv2.QRCodeDetector().detectAndDecode(
+        cv2.copyMakeBorder(drawn, *(32,) * 4, cv2.BORDER_CONSTANT, None, (255,) * 3)
+    )
+    assert text == "https://example.org/limner"
 
 
 def test_tiles_and_colours_keep_local_means() -> None:
@@ -95,12 +125,6 @@ def test_a_map_has_the_size_of_its_picture_and_is_the_same_every_time(kind: Cont
     assert first.mode == "RGB"
     assert first.tobytes() == second.tobytes()
     assert picture.tobytes() == scene().tobytes()
-
-
-def test_a_kind_that_needs_a_model_says_what_to_do() -> None:
-    """In one sentence."""
-    with pytest.raises(InvalidRequest, match="attach a ready one"):
-        control_map(ControlKind.POSE, scene())
 
 
 def test_every_kind_says_what_it_keeps() -> None:

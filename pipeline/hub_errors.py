@@ -1,0 +1,21 @@
+"""What goes wrong on the way to the Hugging Face Hub, in words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import huggingface_hub as hub
+
+from pipeline.errors import UserError
+
+
+@contextmanager
+def hub_errors_in_words(model: str) -> Iterator[None]:
+    """Raises UserError, naming the `model` that was to be fetched and what to do, for the Hub's own errors."""
+    try:
+        yield
+    except hub.errors.GatedRepoError:
+        raise UserError(f"Model '{model}' is gated; accept its terms on huggingface.co, then set HF_TOKEN.") from None
+    except hub.errors.RepositoryNotFoundError:
+        raise UserError(f"There is no model '{model}' on huggingface.co; check its spelling.") from None
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        raise UserError(f"Model '{model}' could not be downloaded ({type(error).__name__}); try again.") from error

@@ -1,0 +1,40 @@
+"""What is where, by a tiny model of the real architecture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.ade20k import COLOURS
+from pipeline.segment_map import SegmentMap
+from tests.pipeline.tiny_annotators import tiny_segment
+
+
+def scene() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+
+
+def test_a_map_has_the_size_of_its_picture_and_only_the_classes_colours(tmp_path: Path) -> None:
+    """The same every time."""
+    draw = SegmentMap(tiny_segment(tmp_path))
+
+    drawn = draw(scene())
+
+    assert drawn.shape == (60, 100, 3)
+    known = set(map(tuple, COLOURS.tolist()))
+    assert set(map(tuple, drawn.reshape(-1, 3).tolist())) <= known
+    assert np.array_equal(drawn, draw(scene()))
+
+
+def test_each_class_has_the_colour_that_nets_were_trained_with() -> None:
+    """Walls, sky, persons, the last class: ADE20K's 150."""
+    assert len(COLOURS) == 150
+    assert [tuple(COLOURS[number]) for number in (0, 2, 12, 149)] == [
+        (120, 120, 120), (6, 230, 230), (150, 5, 61), (92, 0, 255),
+    ]  # fmt: skip
+
+
+def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
+    """Its colours would say something else."""
+    with pytest.raises(ValueError, match="knows 19 classes"):
+        SegmentMap(tiny_segment(tmp_path, classes=19))
