@@ -38,9 +38,10 @@ class TrainingPlan:
     `accumulation` times. `snr_gamma` is that of Hang et al., 2023 (arXiv 2303.09556), None for plain errors. `rank` and
     `alpha` are a LoRA's, `convolutions` lets it change those as well, `dora` learns a gain for each output beside it
     (Liu et al., 2024; arXiv 2402.09353). `average` is how much of the running mean of the weights stays at each step,
-    0 for none. Every `look_every` steps the loss on fixed inputs is measured, which ends the training once it
-    `settles`; every `keep_every` the weights are kept as a candidate. `templates` turn a prompt into those of the
-    samples, the first into itself. Raises InvalidRequest, naming the field and its limit.
+    0 for none. Over the last `cooldown` of the steps, 0 to 1, the learning rate falls to nothing in a line. Every
+    `look_every` steps the loss on fixed inputs is measured, which ends the training once it `settles`; every
+    `keep_every` the weights are kept as a candidate. `templates` turn a prompt into those of the samples, the first
+    into itself. Raises InvalidRequest, naming the field and its limit.
     """
 
     model: str
@@ -62,6 +63,7 @@ class TrainingPlan:
     learning_rate: float = 1e-4
     text_learning_rate: float = 5e-6
     weight_decay: float = 1e-2
+    cooldown: float = 0.0
     largest_gradient: float = 1.0
     batch: int = 1
     accumulation: int = 1
@@ -87,5 +89,6 @@ class TrainingPlan:
         check_range("preservation weight", self.preservation_weight, 0, 100)
         check_range("noise offset", self.noise_offset, 0, 1)
         check_range("average", self.average, 0, 0.99999)
+        check_range("cooldown", self.cooldown, 0, 1)
         for field, rate in (("learning rate", self.learning_rate), ("text learning rate", self.text_learning_rate)):
             check_range(field, rate, 0, 10)

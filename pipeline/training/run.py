@@ -22,7 +22,8 @@ CANDIDATES: Final = 3
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """`step` steps are done, in `seconds` of the device; `average` is the running mean of the weights, if there is one.
+    """`step` steps are done, in `seconds` of the device; `average` is the running mean of the weights, if there is one;
+    `rates` are the learning rates before they cool down.
 
     `kept` are the steps whose weights lie in `folder`, spread over the run, the newest among them.
     """
@@ -33,6 +34,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     parameters: list[nn.Parameter]
     average: list[Tensor] | None
+    rates: list[float]
     step: int = 0
     seconds: float = 0.0
     settling: Settling = field(default_factory=Settling)
@@ -46,7 +48,13 @@ class Run:
         average = [one.detach().clone() for one in parameters] if plan.average else None
         optimizer = _optimizer(plan, groups)
         run = cls(
-            student=student, plan=plan, folder=folder, optimizer=optimizer, parameters=parameters, average=average
+            student=student,
+            plan=plan,
+            folder=folder,
+            optimizer=optimizer,
+            parameters=parameters,
+            average=average,
+            rates=[group["lr"] for group in optimizer.param_groups],
         )
         if (folder / _CHECKPOINT).exists():
             run._restore(_load(folder / _CHECKPOINT))
@@ -57,6 +65,7 @@ class Run:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.largest_gradient)
         sane = bool(norm.isfinite())
         if sane:
+            self._cool_down()
             self.optimizer.step()
             self._move_average()
         self.optimizer.zero_grad(set_to_none=True)
@@ -106,6 +115,12 @@ class Run:
         share = min(self.plan.average, (1 + self.step) / (10 + self.step))
         for mean, parameter in zip(self.average, self.parameters, strict=True):
             mean.lerp_(parameter, 1 - share)
+
+    def _cool_down(self) -> None:
+        left = self.plan.steps - self.step
+        share = min(1.0, left / max(1.0, self.plan.cooldown * self.plan.steps))
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
 
     def _weights(self) -> list[Tensor]:
         return [one.detach().clone() for one in (self.average or self.parameters)]

@@ -46,6 +46,7 @@ STYLE_PLAN = TrainingPlan(
     convolutions=True,
     preservation=Preservation.NONE,
     learning_rate=1e-3,
+    cooldown=0.2,
     batch=8,
     average=0.998,
     settles=False,

@@ -57,7 +57,7 @@ def state(order: TrainingOrder) -> Iterator[Tensor]:
 WAYS = {
     "LoRA": {},
     "LoRA with text encoders": {"text_encoders": True, "accumulation": 2},
-    "convolutions and DoRA": {"convolutions": True, "dora": True, "average": 0.9},
+    "convolutions and DoRA": {"convolutions": True, "dora": True, "average": 0.9, "cooldown": 0.5},
     "Prodigy": {"optimizer": OptimizerKind.PRODIGY},
     "output preservation": {"preservation": Preservation.OUTPUT, "noise_offset": 0.05},
     "full": {"method": Method.FULL, "flips": True, "learning_rate": 1e-4},
@@ -100,6 +100,14 @@ def test_it_learns_what_it_is_shown(an_order: An) -> None:
     done(order)
     losses = torch.load(order.folder / "checkpoint.pt", weights_only=True)["losses"]
     assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.parametrize(("cooldown", "share"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.25)])
+def test_the_last_of_four_steps_is_as_short_as_the_plan_says(an_order: An, cooldown: float, share: float) -> None:
+    order = an_order(steps=4, learning_rate=1e-3, settles=False, cooldown=cooldown)
+    done(order)
+    [group] = torch.load(order.folder / "checkpoint.pt", weights_only=True)["optimizer"]["param_groups"]
+    assert group["lr"] == pytest.approx(1e-3 * share)
 
 
 def test_enough_is_enough(an_order: An) -> None:
