@@ -28,17 +28,19 @@ class NoiseSchedule:
             return velocity
         return noise
 
-    def weights(self, steps: Tensor, gamma: float | None) -> Tensor:
+    def weights(self, steps: Tensor, gamma: float | None, *, floor: bool = True) -> Tensor:
         """How much each row counts: 1, or with `gamma` as Hang et al., 2023, weigh it (min-SNR; arXiv 2303.09556).
 
-        For velocities one more, as in diffusers' scripts, so that no row counts for nothing.
+        For velocities one more with a `floor`, as in diffusers' scripts, so that no row counts for nothing.
         """
         if gamma is None:
             return torch.ones(steps.shape, device=steps.device)
         alphas = self._scheduler.alphas_cumprod.to(steps.device)[steps]
         signal = alphas / (1 - alphas)
-        weights: Tensor = signal.clamp(max=gamma) / signal
-        return weights + 1 if self.prediction == "v_prediction" else weights
+        bounded: Tensor = signal.clamp(max=gamma)
+        if self.prediction != "v_prediction":
+            return bounded / signal
+        return bounded / signal + 1 if floor else bounded / (signal + 1)
 
 
 def row_errors(answers: Tensor, targets: Tensor, masks: Tensor | None = None) -> Tensor:

@@ -35,13 +35,14 @@ class TrainingPlan:
 
     `instance_prompt` holds the rare token ("sks dog"), `class_prompt` does not ("dog"). `area` is the width times
     height in pixels at which pictures are learnt. `steps` is the most that are made; one step sees `batch` pictures,
-    `accumulation` times. `snr_gamma` is that of Hang et al., 2023 (arXiv 2303.09556), None for plain errors. `rank` and
-    `alpha` are a LoRA's, `convolutions` lets it change those as well, `dora` learns a gain for each output beside it
-    (Liu et al., 2024; arXiv 2402.09353). `average` is how much of the running mean of the weights stays at each step,
-    0 for none. Over the last `cooldown` of the steps, 0 to 1, the learning rate falls to nothing in a line. Every
-    `look_every` steps the loss on fixed inputs is measured, which ends the training once it `settles`; every
-    `keep_every` the weights are kept as a candidate. `templates` turn a prompt into those of the samples, the first
-    into itself. Raises InvalidRequest, naming the field and its limit.
+    `accumulation` times. `snr_gamma` is that of Hang et al., 2023 (arXiv 2303.09556), None for plain errors; a
+    `velocity_floor` adds one to the weights of a model of velocities, as diffusers' scripts do and the paper does
+    not. `rank` and `alpha` are a LoRA's, `convolutions` lets it change those as well, `dora` learns a gain for each
+    output beside it (Liu et al., 2024; arXiv 2402.09353). `average` is how much of the running mean of the weights
+    stays at each step, 0 for none. Over the last `cooldown` of the steps, 0 to 1, the learning rate falls to
+    nothing in a line. Every `look_every` steps the loss on fixed inputs is measured, which ends the training once
+    it `settles`; every `keep_every` the weights are kept as a candidate. `templates` turn a prompt into those of
+    the samples, the first into itself. Raises InvalidRequest, naming the field and its limit.
     """
 
     model: str
@@ -68,6 +69,7 @@ class TrainingPlan:
     batch: int = 1
     accumulation: int = 1
     snr_gamma: float | None = 5.0
+    velocity_floor: bool = True
     noise_offset: float = 0.0
     average: float = 0.0
     flips: bool = False

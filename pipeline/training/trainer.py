@@ -96,7 +96,7 @@ def loss(
 ) -> Tensor:
     """The loss of one batch, drawn from `generator`: instances and, beside them, what preserves the class."""
     errors, steps = _errors(student, plan, instances, generator)
-    weights = student.schedule.weights(steps, plan.snr_gamma)
+    weights = student.schedule.weights(steps, plan.snr_gamma, floor=plan.velocity_floor)
     if classes:
         errors = torch.cat([errors, _errors(student, plan, classes, generator)[0]])
     if plan.preservation is Preservation.OUTPUT:

@@ -77,6 +77,14 @@ def test_the_classs_timesteps_weigh_nothing() -> None:
     assert weights[0] < 0.1 < weights[1] == 1.0  # little noise counts less, much noise in full
 
 
+def test_velocities_without_a_floor_weigh_as_the_paper_says() -> None:
+    schedule = NoiseSchedule(CONFIG | {"prediction_type": "v_prediction"})
+    steps = torch.tensor([10, 300, 999])
+    snr = compute_snr(DDPMScheduler(**CONFIG), steps)
+    expected = torch.minimum(snr, torch.full_like(snr, 5.0)) / (snr + 1)  # the paper's appendix on velocities
+    torch.testing.assert_close(schedule.weights(steps, 5.0, floor=False), expected)
+
+
 def test_a_masked_part_teaches_nothing() -> None:
     torch.manual_seed(0)
     answers, targets = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
