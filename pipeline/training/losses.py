@@ -36,8 +36,8 @@ class NoiseSchedule:
         if gamma is None:
             return torch.ones(steps.shape, device=steps.device)
         alphas = self._scheduler.alphas_cumprod.to(steps.device)[steps]
-        signal = alphas / (1 - alphas)
-        bounded: Tensor = signal.clamp(max=gamma)
+        signal: Tensor = alphas / (1 - alphas)
+        bounded = signal.clamp(max=gamma)
         if self.prediction != "v_prediction":
             return bounded / signal
         return bounded / signal + 1 if floor else bounded / (signal + 1)
