@@ -6,22 +6,34 @@ from contextlib import asynccontextmanager
 
 from bot.assembly import Workshop, build_delivery
 from handlers.chat_platform import ChatPlatform
+from handlers.studio import Studio
 from handlers.worker import Worker
 from tests.fakes import FakeDevice
+
+
+@asynccontextmanager
+async def rendering(studio: Studio, device: FakeDevice) -> AsyncIterator[None]:
+    """Render until the block ends."""
+    stop = asyncio.Event()
+    worker = Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
+    )
+    running = asyncio.create_task(worker.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
 
 
 @asynccontextmanager
 async def working(workshop: Workshop, chat: ChatPlatform, device: FakeDevice) -> AsyncIterator[None]:
     """Render and deliver until the block ends."""
     stop = asyncio.Event()
-    studio = workshop.studio
-    worker = Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
-    )
-    delivery = build_delivery(workshop, chat)
-    running = [asyncio.create_task(worker.run(stop)), asyncio.create_task(delivery.run(stop))]
+    delivering = asyncio.create_task(build_delivery(workshop, chat).run(stop))
     try:
-        yield
+        async with rendering(workshop.studio, device):
+            yield
     finally:
         stop.set()
-        await asyncio.gather(*running)
+        await delivering

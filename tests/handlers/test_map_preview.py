@@ -18,7 +18,6 @@ from handlers.imagine import read_request
 from handlers.message import Message, Verb
 from handlers.permissions import NotAllowed
 from handlers.studio import Studio
-from handlers.worker import Worker
 from pipeline.annotators import control_map
 from pipeline.control_kind import ControlKind
 from pipeline.errors import InvalidRequest, UserError
@@ -30,6 +29,7 @@ from storage.jobs import Job, JobKind, JobState
 from storage.replies import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
+from tests.pool import rendering
 from tests.studios import CallCommand
 
 
@@ -85,14 +85,9 @@ class Person:
 
 @pytest.fixture
 async def ada(studio: Studio, guild: Guild, clock: FakeClock, call: CallCommand) -> AsyncIterator[Person]:
-    stop, device = asyncio.Event(), FakeDevice()
-    worker = Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
-    )
-    task = asyncio.create_task(worker.run(stop))
-    yield Person(studio=studio, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
-    stop.set()
-    await asyncio.wait_for(task, 20)
+    device = FakeDevice()
+    async with rendering(studio, device):
+        yield Person(studio=studio, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
 
 
 async def shown(ada: Person, kind: str = "edge", **values: object) -> tuple[Job, Message]:

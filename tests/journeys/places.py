@@ -28,7 +28,7 @@ from tests.bot.discord.conftest import World, labels, simulation
 from tests.bot.discord.conftest import words as text
 from tests.eventually import eventually
 from tests.fakes import FakeClock, FakeDevice
-from tests.pool import working
+from tests.pool import rendering, working
 from tests.studios import FACTS
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.people import Someone
@@ -42,8 +42,8 @@ _OWN_SLASH = {"imagine"}
 class Place(Protocol):
     """An admin at a platform; commands are written as everywhere: `/queue`, `/imagine red fox --seed 7`."""
 
-    async def type(self, line: str) -> None:
-        """Type a command."""
+    async def type(self, line: str, **files: bytes) -> None:
+        """Type a command; each of the files goes with the option of its name."""
 
     async def press(self, label: str) -> None:
         """Press the newest button of that label."""
@@ -64,8 +64,12 @@ class AtTerminal:
     output: io.StringIO
     _read: int = 0
 
-    async def type(self, line: str) -> None:
+    async def type(self, line: str, **files: bytes) -> None:
         self._read = self.output.tell()
+        for name, data in files.items():
+            path = self.folder.with_name(name)
+            path.write_bytes(data)
+            line += f" --{name} {path}"
         await self.session.run_line(line)
 
     async def press(self, label: str) -> None:
@@ -97,13 +101,18 @@ class InSlack:
     someone: Someone
     _read: set[str] = field(default_factory=set)
 
-    async def type(self, line: str) -> None:
+    async def type(self, line: str, **files: bytes) -> None:
         self._note()
+        forms = set(self.someone.workspace.views)
         name, _, text = line.removeprefix("/").partition(" ")
         if name in _OWN_SLASH:
             await self.someone.command(f"/{name}", text)
         else:
             await self.someone.command("/limner", f"{name} {text}")
+        if files:
+            form = await self.someone.sees(lambda w: next((v for id_, v in w.views.items() if id_ not in forms), None))
+            acked = await self.someone.submit(form, **{name: [self.someone.owns(data)] for name, data in files.items()})
+            assert acked.payload == {}
 
     async def press(self, label: str) -> None:
         self._note()
@@ -140,15 +149,15 @@ class OnDiscord:
     world: World
     _said: list[discord.Message | simcord.ResponseMessage] = field(default_factory=list)
 
-    async def type(self, line: str) -> None:
-        name, _, text = line.removeprefix("/").partition(" ")
-        command = self.world.studio.command(name)
+    async def type(self, line: str, **files: bytes) -> None:
+        command, text = self.world.studio.called(line)
         if command.rest is not None and command.rest.required:
             # A prompt may hold flags on Discord too: what was copied from Info can be pasted into it.
             given: dict[str, Value] = {command.rest.name: text}
         else:
             given = dict(Arguments.check(command, parse_text(command, text)).values)
-        self._note(await self.world.admin.slash(self.world.channel, name, **given))
+        handed = {name: (name, data) for name, data in files.items()}
+        self._note(await self.world.admin.slash(self.world.channel, command.name, **given, **handed))
 
     async def press(self, label: str) -> None:
         shown = [*self.world.channel.history(), *self._said]
@@ -162,11 +171,12 @@ class OnDiscord:
         return found
 
     async def pictures(self, count: int) -> list[bytes]:
-        while (claim := await self.world.studio.queue.claim("a worker")) is not None:
-            await self.world.finish(claim)
-        files = [file for message in self.world.channel.history() for file in message.attachments]
-        assert len(files) == count
-        return [await file.read() for file in files]
+        async def look() -> list[discord.Attachment] | None:
+            await self.world.deliver()
+            files = [file for message in self.world.channel.history() for file in message.attachments]
+            return files if len(files) >= count else None
+
+        return [await file.read() for file in await eventually(look)]
 
     def _note(self, result: simcord.InteractionResult) -> None:
         self._said += [message for message in (result.response, *result.followups) if message is not None]
@@ -201,7 +211,7 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
         studio = Studio.over(
             database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS, clock=clock
         )
-        async with simulation(studio, clock) as world:
+        async with simulation(studio, clock) as world, rendering(studio, FakeDevice()):
             yield OnDiscord(world=world)
     finally:
         await database.close()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.wire.slack.doors import Door
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.specification import fixture
-from tests.wire.slack.workspace import PostedMessage, Workspace, new_ts
+from tests.wire.slack.workspace import PostedMessage, StoredFile, Workspace, new_ts
 
 _PATIENCE_SECONDS: Final = 20.0
 
@@ -66,6 +66,13 @@ class Someone:
         # The public fixture is of an ephemeral message, which comes without this.
         payload["message"] = {"type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks}
         return await self._send("interactive", payload)
+
+    def owns(self, data: bytes, name: str = "picture.png", **more: Any) -> dict[str, Any]:
+        """A file of this person's, as a form's entry tells of it."""
+        id_ = f"FOWN{next(_numbers)}"
+        file = StoredFile(id=id_, name=name, length=len(data), data=data, completed=True, looks_until_ready=0, **more)
+        self.workspace.files[id_] = file
+        return {"id": id_, "name": name, "size": len(data)}
 
     async def submit(self, view: dict[str, Any], **values: Any) -> Acked:
         """Fill fields of a modal, by their labels' first words, and press its button."""

@@ -1,0 +1,72 @@
+"""One annotator, wherever it is asked: the library, the terminal, Slack and Discord show the same map."""
+
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from bot.discord import offered
+from handlers.aspect import size_like
+from pipeline.annotator_models import MODELS
+from pipeline.annotators import control_map
+from pipeline.control_kind import ControlKind
+from pipeline.picture_input import read_picture, resized
+from tests.journeys.places import Place, at_terminal, in_slack, on_discord
+from tests.pipeline.tiny_annotators import put_into_cache
+from tests.studios import FACTS
+
+
+@pytest.fixture
+def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model that draws a map is here, tiny."""
+    cache = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    for kind in MODELS:
+        put_into_cache(cache, kind)
+
+
+@pytest.fixture(params=[at_terminal, in_slack, on_discord], ids=["terminal", "slack", "discord"])
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Place]:
+    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
+    enter: Callable[[Path, Path], AbstractAsyncContextManager[Place]] = request.param
+    async with enter(tmp_path, empty_sqlite) as somewhere:
+        yield somewhere
+
+
+@pytest.mark.usefixtures("learned")
+async def test_the_same_annotator_gives_the_same_map_everywhere(place: Place) -> None:
+    """To the last bit, of a photograph that was taken with the camera on its side; more of it where that is asked."""
+    seen: set[bytes] = set()
+    for number, kind in enumerate(ControlKind, start=1):
+        detail = 1.0 if kind.has_detail else 0.0
+        await place.type(f"/control {kind} a tower{' --detail 1' if detail else ''}", image=photograph())
+
+        shown = {pixels(Image.open(io.BytesIO(data))) for data in await place.pictures(number)}
+
+        picture = read_picture(photograph()).rgb
+        size = size_like(*picture.size, FACTS.width)
+        assert shown - seen == {pixels(control_map(kind, resized(picture, size), detail))}, kind
+        seen = shown
+
+
+def photograph() -> bytes:
+    """Lines, patches and a slope, in a JPEG whose own words say that it is to be turned."""
+    picture = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
+    drawing = ImageDraw.Draw(picture)
+    for number, colour in enumerate(("navy", "red", "gold", "white", "teal")):
+        drawing.rectangle((20 + 50 * number, 30, 50 + 50 * number, 160), fill=colour)
+        drawing.ellipse((30 + 50 * number, 90, 60 + 50 * number, 180), outline="black", width=2)
+    turned, file = Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    picture.save(file, "JPEG", exif=turned)
+    return file.getvalue()
+
+
+def pixels(picture: Image.Image) -> bytes:
+    """Its size and its levels."""
+    return repr(picture.size).encode() + picture.convert("RGB").tobytes()
