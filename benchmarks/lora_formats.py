@@ -36,14 +36,8 @@ def _row(wanted: Format, measured: Measured) -> str:
     print(wanted.name, f"{measured.exact:.1e}", f"{measured.stored:.1e}")
     return (
         f"| {wanted.name} | {report.layout} | {report.matched} | {ranks} | "
-        f"{measured.exact:.0e} | {measured.stored:.0e}{_unserved(measured)} |\n"
+        f"{measured.exact:.0e} | {measured.stored:.0e} |\n"
     )
-
-
-def _unserved(measured: Measured) -> str:
-    lost = measured.report.unserved
-    told = [f"{count} {what}" for count, what in ((lost.norms, "norms"), (lost.biases, "biases")) if count]
-    return f"; without {' and '.join(told)}" if told else ""
 
 
 if __name__ == "__main__":

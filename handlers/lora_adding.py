@@ -107,7 +107,7 @@ class LoraAdding:
         target = self.folder / f"{order.key}.safetensors"
         word = order.name or _name(fetched)
         report = await self._imported(fetched, target, word, importer)
-        _check_loss(report, order)
+        check_loss(report, order)
         free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
@@ -140,19 +140,17 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _check_loss(report: ImportReport, order: LoraOrder) -> None:
+def check_loss(report: ImportReport, order: LoraOrder) -> None:
+    """Raises UserError where the member must say that they want a LoRA that is not served whole."""
     if report.needs_word and not order.accept_loss:
         raise UserError(
-            f"Of this LoRA {_lost(report)} would be lost here, which may be most of its effect; "
-            "add it again with accept-loss if you want it so."
+            f"Of this LoRA {_lost(report)} would be lost here; add it again with accept-loss if you want it so."
         )
 
 
 def _lost(report: ImportReport) -> str:
     """What of the LoRA is not served, in words; empty where all of it is."""
-    left = (("norms", report.unserved.norms), ("biases", report.unserved.biases))
-    parts = [f"{report.residual:.2%} of its weights"] if report.residual else []
-    return " and ".join((*parts, *(f"what it does to {what} ({count})" for what, count in left if count)))
+    return f"{report.residual:.2%} of its weights" if report.residual else ""
 
 
 def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportReport, size: int) -> NewLora:

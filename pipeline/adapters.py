@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from pipeline.lora_layers import Bank, RowWeights
 from pipeline.lora_pages import PAGE_RANK, BankPages, LoraPages, Networks
+from pipeline.lora_vectors import Vectors
 from pipeline.taught_words import TaughtWord
 
 _FIRST_PAGES = 8
@@ -56,12 +57,16 @@ class PagePool:
 
 @dataclass(slots=True, kw_only=True)
 class Adapter:
-    """A LoRA on the device: its page numbers by bank and its words; `pins` counts the requests that use it."""
+    """A LoRA on the device: its page numbers by bank, its vectors by network, its words.
+
+    `pins` counts the requests that use it.
+    """
 
     key: str
     pages: Mapping[tuple[str, int], tuple[int, ...]]
     used: Mapping[tuple[str, int], frozenset[int]]
     size: int
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
     words: tuple[TaughtWord, ...] = ()
     pins: int = 0
 
@@ -117,8 +122,10 @@ class AdapterPool:
                 return None
             numbers = {where: self.pool(where).store(part) for where, part in pages.banks.items()}
             used = {where: part.used for where, part in pages.banks.items()}
-            adapter = Adapter(key=key, pages=numbers, used=used, size=pages.size, words=pages.words)
-            self._adapters[key] = adapter
+            vectors = {network: self._copied(own) for network, own in pages.vectors.items()}
+            self._adapters[key] = adapter = Adapter(
+                key=key, pages=numbers, used=used, size=pages.size, vectors=vectors, words=pages.words
+            )
         self._adapters.move_to_end(key)
         adapter.pins += 1
         return adapter
@@ -130,8 +137,17 @@ class AdapterPool:
     def pool(self, where: tuple[str, int]) -> PagePool:
         """The pool of a bank, made when the first LoRA needs it."""
         if where not in self._pools:
-            self._pools[where] = PagePool(self.networks[where[0]][where[1]], *self._place)
+            self._pools[where] = PagePool(self.networks[where[0]].banks[where[1]], *self._place)
         return self._pools[where]
+
+    def no_vectors(self, network: str, rows: int) -> Vectors:
+        """Room on the device for the vectors of so many rows, all zeros."""
+        device, dtype = self._place
+        width = self.networks[network].vectors.width
+        return Vectors(values=torch.zeros(rows, width, dtype=dtype, device=device), used=frozenset())
+
+    def _copied(self, vectors: Vectors) -> Vectors:
+        return replace(vectors, values=vectors.values.to(self._place[0], non_blocking=True, copy=True))
 
     def _make_room(self, size: int, own: set[str]) -> bool:
         for key in [key for key, adapter in self._adapters.items() if not adapter.pins]:
@@ -140,6 +156,8 @@ class AdapterPool:
             adapter = self._adapters.pop(key)
             for where, numbers in adapter.pages.items():
                 self.pool(where).drop(numbers)
+            for vectors in adapter.vectors.values():
+                vectors.values.zero_()
         # What one request needs beyond the whole budget is let in alone: to refuse it would never end the request.
         return self.size + size <= self._budget or self._adapters.keys() <= own
 
@@ -157,12 +175,16 @@ class RowStack:
         self._pages = pages
         self._weights: dict[int, RowWeights] = {}
         self._used: dict[int, list[frozenset[int]]] = {}
+        self._vectors: Vectors | None = None
+        self._vectors_used: list[frozenset[str]] = [frozenset()] * rows
 
     def put(self, rows: Sequence[int], parts: Sequence[Part]) -> None:
         """Let `rows` use `parts` from now on, and nothing else."""
         touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
             self._put(number, rows, parts)
+        own = [(part.adapter.vectors.get(self._network), part.scale) for part in parts]
+        self._put_vectors(rows, [(vectors, scale) for vectors, scale in own if vectors is not None])
 
     def reserve(self, numbers: Iterable[int]) -> list[tuple[Tensor, Tensor]]:
         """The down and up halves of these banks, where they stay, whether or not a LoRA changes them yet."""
@@ -172,13 +194,15 @@ class RowStack:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Run the network's forward inside this block."""
-        banks = self._pool.networks[self._network]
+        network = self._pool.networks[self._network]
         for number, weights in self._weights.items():
-            banks[number].rows = weights
+            network.banks[number].rows = weights
+        network.vectors.rows = self._vectors
         try:
             yield
         finally:
-            for bank in banks:
+            network.vectors.rows = None
+            for bank in network.banks:
                 bank.rows = None
 
     def _put(self, number: int, rows: Sequence[int], parts: Sequence[Part]) -> None:
@@ -194,6 +218,19 @@ class RowStack:
             self._used[number][row] = used
         weights.used.clear()
         weights.used.update(*self._used[number])
+
+    def _put_vectors(self, rows: Sequence[int], parts: Sequence[tuple[Vectors, float]]) -> None:
+        if self._vectors is None:
+            if not parts:
+                return
+            self._vectors = self._pool.no_vectors(self._network, self._rows)
+        values = self._vectors.values
+        for row in rows:
+            values[row] = 0
+            for vectors, scale in parts:
+                values[row].add_(vectors.values, alpha=scale)
+            self._vectors_used[row] = frozenset[str]().union(*(vectors.used for vectors, _ in parts))
+        self._vectors = replace(self._vectors, used=frozenset[str]().union(*self._vectors_used))
 
     def _gather(self, pool: PagePool, pages: Sequence[tuple[int, float]]) -> tuple[Tensor, Tensor]:
         """The halves (layers, width, rank) and (layers, rank, outputs) of these pages and scales side by side."""

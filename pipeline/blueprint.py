@@ -142,7 +142,7 @@ def _rebuilt(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Forwar
     """The forward as the device has it, on weights without numbers."""
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(config)
-    banks = adapt(unet)
+    banks = adapt(unet).banks
     for name, weight in weights.items():
         path, _, own = name.rpartition(".")
         module = unet.get_submodule(path)

@@ -85,7 +85,7 @@ class Compilation:
     def covers(self, adapters: Sequence[Adapter]) -> bool:
         """Whether compiled forwards have room for all that these LoRAs change."""
         changed = self._forward.changed
-        return all(
+        return not any("unet" in adapter.vectors for adapter in adapters) and all(
             used <= changed.get(number, frozenset())
             for adapter in adapters
             for (network, number), used in adapter.used.items()

@@ -57,7 +57,7 @@ class Denoiser:
         self._checkpoint = checkpoint
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
-        self.forward = Forward(checkpoint.unet, adapters.networks["unet"], self._attention)
+        self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
 
     @torch.inference_mode()
     def begin(

@@ -12,6 +12,7 @@ from typing import Final
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.lora_file import LoraFile
 from pipeline.lora_import.base_layers import CLIP_WRAPPER, Layers
 from pipeline.lora_import.layer_names import OriginalNames
@@ -47,9 +48,12 @@ class Exported:
 def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exported, target: Path) -> None:
     """Write the canonical LoRA `source` for a base of these `layers` to `target`, whole or not at all.
 
-    Raises UserError if `source` is not a canonical LoRA. The numbers stay what they are, to the bit.
+    Raises UserError if `source` is not a canonical LoRA, or one that changes norms or biases. The numbers stay what
+    they are, to the bit.
     """
     lora = LoraFile.open(source)
+    if lora.vectors:
+        raise UserError("This LoRA changes norms or biases, which not all programs can read; it cannot be exported.")
     halves = load_file(source)
     tensors: dict[str, Tensor] = {}
     for name in lora.layers:

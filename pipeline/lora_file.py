@@ -14,13 +14,20 @@ FORMAT: Final = "limner-lora"
 VERSION: Final = "1"
 WITH_WORDS: Final = "2"
 """The version of files that teach words, which a reader of version 1 must not pass over."""
+WITH_VECTORS: Final = "3"
+"""The version of files that change norms or biases, with or without words."""
+
+VECTORS: Final = (".gain", ".bias")
+"""How the names of tensors end that are added to norms and biases."""
 
 MAX_RANK: Final = 256
 QUERIES: Final = "encoder.layers.0.self_attn.q_proj"
 """A layer of every text encoder that is as wide as its words' vectors."""
 
 NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
-_TENSOR: Final = re.compile(r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)\.(?P<side>down|up)", re.ASCII)
+_TENSOR: Final = re.compile(
+    r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)\.(?P<side>down|up|gain|bias)", re.ASCII
+)
 _WORD: Final = re.compile(r"(?P<network>text_encoder|text_encoder_2)\.word\.(?P<number>\d{1,4})", re.ASCII)
 _ENCODERS: Final = {
     ModelFamily.SDXL: ("text_encoder", "text_encoder_2"),
@@ -46,30 +53,34 @@ class LoraLayer:
 class LoraFile:
     """A canonical LoRA: its layers by name (`unet.` or `text_encoder.` and the module's path in diffusers).
 
-    `words` are those that it teaches; the vectors of each are `<text encoder>.word.<its place in words>`.
+    `words` are those that it teaches; the vectors of each are `<text encoder>.word.<its place in words>`. `vectors` are
+    the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers' biases (`<layer>.bias`), by name.
     """
 
     path: Path
     family: ModelFamily
     layers: dict[str, LoraLayer]
     words: tuple[str, ...]
+    vectors: dict[str, int]
 
     @classmethod
     def open(cls, path: Path) -> "LoraFile":
         """Read and check the header of `path`; raises UserError if it is not a whole canonical LoRA."""
         file = WeightsFile.open(path)
         metadata = file.metadata
-        if metadata.get("format") != FORMAT or metadata.get("version") not in {VERSION, WITH_WORDS}:
+        if metadata.get("format") != FORMAT or metadata.get("version") not in {VERSION, WITH_WORDS, WITH_VECTORS}:
             raise UserError(f"{path.name} is not a LoRA in Limner's form; add it to the library again.")
         try:
             family = ModelFamily(metadata.get("family", ""))
             words = _words(metadata.get("words", "[]"), metadata["version"], file.tensors, family)
-            layers = _layers({name: own for name, own in file.tensors.items() if not _WORD.fullmatch(name)})
+            parts = _parts(file.tensors)
+            vectors = _vectors(parts, metadata["version"])
+            layers = {name: _layer(sides["down"], sides["up"]) for name, sides in parts.items() if sides}
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
-        if not layers and not words:
+        if not layers and not words and not vectors:
             raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
-        return cls(path=path, family=family, layers=layers, words=words)
+        return cls(path=path, family=family, layers=layers, words=words, vectors=vectors)
 
     @property
     def rank(self) -> int:
@@ -93,7 +104,7 @@ def word_name(network: str, place: int) -> str:
 
 def _words(told: str, version: str, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[str, ...]:
     words = tuple(json.loads(told))
-    if bool(words) is not (version == WITH_WORDS):
+    if version != WITH_VECTORS and bool(words) is not (version == WITH_WORDS):
         raise ValueError("words in a file of another version")
     names = {word_name(network, place) for place in range(len(words)) for network in encoders_of(family)}
     if not all(isinstance(word, str) and word for word in words) or names != {n for n in tensors if _WORD.fullmatch(n)}:
@@ -103,14 +114,29 @@ def _words(told: str, version: str, tensors: dict[str, TensorHeader], family: Mo
     return words
 
 
-def _layers(tensors: dict[str, TensorHeader]) -> dict[str, LoraLayer]:
+def _parts(tensors: dict[str, TensorHeader]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The shapes of each layer's tensors by their sides."""
     shapes: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, tensor in tensors.items():
+        if _WORD.fullmatch(name):
+            continue
         match = _TENSOR.fullmatch(name)
         if match is None or tensor.dtype not in _DTYPES:
             raise ValueError("a tensor that has no place in it")
         shapes.setdefault(match["layer"], {})[match["side"]] = tensor.shape
-    return {name: _layer(sides["down"], sides["up"]) for name, sides in shapes.items()}
+    return shapes
+
+
+def _vectors(parts: dict[str, dict[str, tuple[int, ...]]], version: str) -> dict[str, int]:
+    """Take the vectors out of `parts`: their lengths by name."""
+    vectors = {}
+    for layer, sides in parts.items():
+        for end in VECTORS:
+            if (shape := sides.pop(end[1:], None)) is not None:
+                (vectors[f"{layer}{end}"],) = shape
+    if bool(vectors) is not (version == WITH_VECTORS):
+        raise ValueError("changes of norms or biases in a file of another version")
+    return vectors
 
 
 def _layer(down: tuple[int, ...], up: tuple[int, ...]) -> LoraLayer:

@@ -62,6 +62,7 @@ def fuse(members: Sequence[Member], target: Path) -> Fused:
     ranks = _ranks(members, files)
     words: dict[str, dict[str, torch.Tensor]] = {}
     halves: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    vectors: dict[str, torch.Tensor] = {}
     for member, file in zip(members, files, strict=True):
         tensors = load(member.path.read_bytes())
         for place, word in enumerate(file.words if member.text_encoder_scale else ()):
@@ -70,7 +71,10 @@ def fuse(members: Sequence[Member], target: Path) -> Fused:
             if name in ranks and (scale := member.scale_of(name)):
                 down, up = tensors.pop(f"{name}.down").float(), tensors.pop(f"{name}.up").float()
                 halves.setdefault(name, []).append((down, up * scale))
-    fused = {}
+        for name in file.vectors:
+            if scale := member.scale_of(name):
+                vectors[name] = vectors.get(name, 0) + tensors[name].float() * scale
+    fused = vectors
     for name, own in halves.items():
         fused[f"{name}.down"] = torch.cat([down for down, _ in own])
         fused[f"{name}.up"] = torch.cat([up for _, up in own], dim=1)
@@ -89,8 +93,11 @@ def _ranks(members: Sequence[Member], files: Sequence[LoraFile]) -> dict[str, in
             if member.scale_of(name):
                 ranks[name] = ranks.get(name, 0) + layer.rank
     highest = max(ranks.values(), default=0)
-    words = any(file.words for member, file in zip(members, files, strict=True) if member.text_encoder_scale)
-    if not highest and not words:
+    besides = any(
+        (file.words and member.text_encoder_scale) or any(map(member.scale_of, file.vectors))
+        for member, file in zip(members, files, strict=True)
+    )
+    if not highest and not besides:
         raise UserError("At these scales the set changes nothing; give one of them another scale than 0.")
     if highest > MAX_RANK:
         raise UserError(f"Together these LoRAs have rank {highest}, more than the {MAX_RANK} of one; leave one out.")

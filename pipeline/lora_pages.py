@@ -1,7 +1,7 @@
 """A LoRA cut into pages of sixteen ranks: one tensor for each shape of layer instead of two for each layer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.lora_file import QUERIES, LoraFile, LoraLayer
-from pipeline.lora_layers import Bank
+from pipeline.lora_layers import AdaptedNetwork, Bank
+from pipeline.lora_vectors import Vectors
 from pipeline.taught_words import TaughtWord
 
 PAGE_RANK: Final = 16
 
-Networks = Mapping[str, Sequence[Bank]]
+Networks = Mapping[str, AdaptedNetwork]
 _Known = Mapping[str, tuple[tuple[str, int], int, Bank]]
 
 
@@ -49,16 +50,19 @@ class BankPages:
 class LoraPages:
     """One LoRA in pages, by network and number of the bank in it; banks that it leaves alone are not there.
 
-    `words` are those that it teaches the text encoders.
+    `vectors` is what it adds to norms and biases, by network; `words` are those that it teaches the text encoders.
     """
 
     banks: Mapping[tuple[str, int], BankPages]
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
     words: tuple[TaughtWord, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes on the host."""
-        return sum(pages.size for pages in self.banks.values()) + sum(word.size for word in self.words)
+        pages = sum(pages.size for pages in self.banks.values())
+        vectors = sum(vectors.values.nbytes for vectors in self.vectors.values())
+        return pages + vectors + sum(word.size for word in self.words)
 
 
 def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool) -> LoraPages:
@@ -69,20 +73,32 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     file = LoraFile.open(path)
     known = _known(networks)
     places = _places(file, known)
+    names = _vector_names(file, networks)
     try:
         # Not `safe_open`, which leaves some bytes of every tensor behind for good (safetensors 0.8.0).
         tensors = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
     banks = {}
-    for where, names in places.items():
-        bank = networks[where[0]][where[1]]
-        ranks = {place: file.layers[name] for place, name in names.items()}
+    for where, layers in places.items():
+        bank = networks[where[0]].banks[where[1]]
+        ranks = {place: file.layers[name] for place, name in layers.items()}
         pages = _empty(bank, ceil(max(layer.rank for layer in ranks.values()) / PAGE_RANK), dtype, ranks, pin)
-        for place, name in names.items():
+        for place, name in layers.items():
             _write(pages, place, tensors.pop(f"{name}.down"), tensors.pop(f"{name}.up"))
         banks[where] = pages
-    return LoraPages(banks=banks, words=_taught(file, tensors, known, dtype))
+    vectors = {network: _vectors(networks[network], own, tensors, dtype, pin) for network, own in names.items()}
+    return LoraPages(banks=banks, vectors=vectors, words=_taught(file, tensors, known, dtype))
+
+
+def _vectors(
+    network: AdaptedNetwork, names: Mapping[str, str], tensors: dict[str, Tensor], dtype: torch.dtype, pin: bool
+) -> Vectors:
+    """All vectors of one network in a row; `names` are those in the file by those in the network."""
+    values = torch.zeros(network.vectors.width, dtype=dtype, pin_memory=pin)
+    for own, name in names.items():
+        values[network.vectors.places[own]] = tensors.pop(name)
+    return Vectors(values=values, used=frozenset(names))
 
 
 def _taught(file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype) -> tuple[TaughtWord, ...]:
@@ -100,10 +116,9 @@ def _taught(file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: to
 def _known(networks: Networks) -> _Known:
     """Where each layer of the model is, by its name in a canonical file: network and number of the bank, its place."""
     return {
-        # Some of transformers' classes wrap CLIP's text model and some are it; a file names layers without the wrapper.
-        f"{network}.{name.removeprefix('text_model.')}": ((network, number), place, bank)
-        for network, banks in networks.items()
-        for number, bank in enumerate(banks)
+        _file_name(network, name): ((network, number), place, bank)
+        for network, adapted in networks.items()
+        for number, bank in enumerate(adapted.banks)
         for place, name in enumerate(bank.names)
     }
 
@@ -123,6 +138,27 @@ def _places(file: LoraFile, known: _Known) -> dict[tuple[str, int], dict[int, st
             f"{file.path.name} was made for another model: {strangers} of its {len(file.layers)} layers do not fit."
         )
     return places
+
+
+def _vector_names(file: LoraFile, networks: Networks) -> dict[str, dict[str, str]]:
+    """For each network whose norms or biases `file` changes: the vectors' names in the file by those in the network."""
+    names: dict[str, dict[str, str]] = {}
+    for network, adapted in networks.items():
+        for own, place in adapted.vectors.places.items():
+            name = _file_name(network, own)
+            if file.vectors.get(name) == place.stop - place.start:
+                names.setdefault(network, {})[own] = name
+    if strangers := len(file.vectors) - sum(map(len, names.values())):
+        raise UserError(
+            f"{file.path.name} was made for another model: {strangers} of the norms and biases that it changes do not "
+            "fit."
+        )
+    return names
+
+
+def _file_name(network: str, own: str) -> str:
+    # Some of transformers' classes wrap CLIP's text model and some are it; a file names layers without the wrapper.
+    return f"{network}.{own.removeprefix('text_model.')}"
 
 
 def _fits(layer: LoraLayer, bank: Bank) -> bool:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.lora_file import FORMAT, VERSION, WITH_WORDS, word_name
+from pipeline.lora_file import FORMAT, VECTORS, VERSION, WITH_VECTORS, WITH_WORDS, word_name
 from pipeline.lora_import.change import Factors
 from pipeline.lora_import.lowering import balanced, rounding
 from pipeline.model_facts import ModelFamily
@@ -34,6 +34,15 @@ class CanonicalWriter:
         self._tensors |= {f"{layer}.up": up, f"{layer}.down": down}
         return rounding(factors, Factors(up=up.double(), down=down.double()))
 
+    def add_vector(self, name: str, vector: Tensor) -> None:
+        """Take what is added to a norm's gain (`<norm>.gain`) or to a bias (`<layer>.bias`), unrounded."""
+        self._tensors[name] = vector.float().contiguous()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was taken yet."""
+        return not self._tensors
+
     def add_word(self, text: str, vectors: dict[str, Tensor]) -> None:
         """Take what `text` means to each text encoder: (count, width), unrounded."""
         for network, own in vectors.items():
@@ -48,7 +57,8 @@ class CanonicalWriter:
 def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path, words: Sequence[str] = ()) -> None:
     """Write the canonical file of these halves and words' vectors to `path`, which is there whole or not at all."""
     partial = path.with_name(f"{path.name}.partial")
-    metadata = {"format": FORMAT, "version": WITH_WORDS if words else VERSION, "family": family.value}
+    version = WITH_VECTORS if any(name.endswith(VECTORS) for name in tensors) else WITH_WORDS if words else VERSION
+    metadata = {"format": FORMAT, "version": version, "family": family.value}
     save_file(tensors, partial, metadata=metadata | ({"words": json.dumps(words)} if words else {}))
     with partial.open("rb+") as file:
         os.fsync(file.fileno())

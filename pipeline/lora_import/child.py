@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.lora_import.header import FileLimits
-from pipeline.lora_import.report import Embedding, ImportReport, Unserved
+from pipeline.lora_import.report import Embedding, ImportReport
 from pipeline.model_facts import ModelFamily
 
 _GREEDY: Final = "This file needs more memory than an import may use here."
@@ -96,7 +96,6 @@ def _report(answer: bytes) -> ImportReport:
         **report
         | {
             "family": ModelFamily(report["family"]),
-            "unserved": Unserved(**report["unserved"]),
             "embeddings": tuple(Embedding(**embedding) for embedding in report["embeddings"]),
             "ranks": (report["ranks"][0], report["ranks"][1]),
         }

@@ -26,7 +26,7 @@ from pipeline.lora_import.lowering import Lowered, lower
 from pipeline.lora_import.matching import Matched, match
 from pipeline.lora_import.parts import Part
 from pipeline.lora_import.peft_config import PeftConfig, read_configs
-from pipeline.lora_import.report import TEXTUAL_INVERSION, Embedding, ImportReport, Unserved, licence, trigger_words
+from pipeline.lora_import.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
 from pipeline.model_facts import ModelFamily
 from pipeline.weights_file import WeightsFile
 
@@ -123,14 +123,29 @@ def _store(found: Iterable[Found], base: Base, writer: CanonicalWriter) -> "_Sum
     sums = _Sums()
     for one in found:
         sums.add_change(one)
+        _store_vectors(one, base, writer)
         if one.layer.kind is LayerKind.NORM:
             continue
         if (lowered := lower(one.change, one.layer, partial(base.weights.read, one.layer))) is not None:
-            _refuse_explosion(lowered, one.layer, base)
+            _refuse_explosion(lowered.norm, one.layer, base)
             sums.add_stored(lowered, writer.add(one.layer.name, lowered.factors))
-    if not sums.stored:
-        raise UserError("This file changes norms or biases alone, which this server cannot use yet.")
+    if writer.empty:
+        raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
     return sums
+
+
+def _store_vectors(one: Found, base: Base, writer: CanonicalWriter) -> None:
+    gain = one.change.dense if one.layer.kind is LayerKind.NORM else None
+    if gain is not None:
+        _refuse_explosion(float(gain.norm()), one.layer, base)
+    for side, vector in (("gain", gain), ("bias", one.change.bias)):
+        if vector is None or not vector.any():
+            continue
+        if not vector.half().isfinite().all():
+            raise UserError(
+                f"This file adds more to {one.layer.name} than half precision holds; it would break pictures."
+            )
+        writer.add_vector(f"{one.layer.name}.{side}", vector)
 
 
 def _read(
@@ -152,10 +167,10 @@ def _check_finite(tensors: Iterable[Tensor], layer: BaseLayer) -> None:
         raise UserError(f"This file holds infinite or missing numbers (NaN), in {layer.name}; its training broke down.")
 
 
-def _refuse_explosion(lowered: Lowered, layer: BaseLayer, base: Base) -> None:
-    if lowered.norm <= _CALM * sqrt(prod(layer.shape)):
+def _refuse_explosion(norm: float, layer: BaseLayer, base: Base) -> None:
+    if norm <= _CALM * sqrt(prod(layer.shape)):
         return
-    ratio = lowered.norm / max(float(base.weights.read(layer).norm()), 1e-9)
+    ratio = norm / max(float(base.weights.read(layer).norm()), 1e-9)
     if ratio > _EXPLODED:
         raise UserError(f"This file changes {layer.name} by {ratio:.3g} times its own weight; it would break pictures.")
 
@@ -170,25 +185,18 @@ class _Sums:
     """What adds up over a file's layers."""
 
     def __init__(self) -> None:
-        self.stored = 0
         self._layers = 0
         self._algorithms: set[Algorithm] = set()
         self._ranks: list[int] = []
         self._energy = self._lost = self._rounded = self._worst = 0.0
-        self._norms = self._biases = 0
 
     def add_change(self, found: Found) -> None:
         """Count one layer of the file."""
         self._layers += 1
         self._algorithms |= found.algorithms
-        if found.layer.kind is LayerKind.NORM:
-            self._norms += 1
-        elif found.change.bias is not None and bool(found.change.bias.any()):
-            self._biases += 1
 
     def add_stored(self, lowered: Lowered, rounded: float) -> None:
         """Count one layer that was written; `rounded` is the norm of what its numbers' type took from it."""
-        self.stored += 1
         self._ranks.append(lowered.factors.rank)
         self._energy += lowered.norm**2
         self._lost += lowered.residual**2
@@ -210,7 +218,6 @@ class _Sums:
             residual=sqrt(self._lost / whole),
             worst_residual=self._worst,
             rounding=sqrt(self._rounded / whole),
-            unserved=Unserved(norms=self._norms, biases=self._biases),
             embeddings=embeddings,
             trigger_words=tuple(
                 dict.fromkeys((*(embedding.trigger for embedding in embeddings), *trigger_words(file.metadata)))

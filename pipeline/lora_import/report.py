@@ -31,14 +31,6 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unserved:
-    """Changes that a canonical file cannot hold yet: how many norms, and how many biases of other layers."""
-
-    norms: int = 0
-    biases: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """An imported file: what it was, what became of it, and what was lost.
 
@@ -56,7 +48,6 @@ class ImportReport:
     residual: float
     worst_residual: float
     rounding: float
-    unserved: Unserved
     embeddings: tuple[Embedding, ...]
     trigger_words: tuple[str, ...]
     licence: str | None
@@ -72,7 +63,7 @@ class ImportReport:
     @property
     def needs_word(self) -> bool:
         """Whether the member must say that they want it as it is."""
-        return self.residual > NEEDS_WORD or self.unserved != Unserved()
+        return self.residual > NEEDS_WORD
 
 
 def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from handlers.call import Call, Caller, Member
 from handlers.chat_platform import ChatPlatform
 from handlers.delivery import Delivery
 from handlers.lora_add import COMMAND as LORA_ADD
-from handlers.lora_adding import Base, LoraAdding
+from handlers.lora_adding import Base, LoraAdding, check_loss
+from handlers.lora_order import LoraOrder
 from handlers.lora_room import LoraRoom
 from handlers.message import Message
 from handlers.offered_file import OfferedFile
@@ -28,6 +29,7 @@ from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora_file import FORMAT, VERSION
+from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
 from pipeline.model_facts import ModelFamily
@@ -209,22 +211,34 @@ async def find(studio: Studio, guild: Guild, name: str) -> Lora:
     return lora
 
 
-async def test_a_part_that_cannot_be_served_needs_the_members_word(
-    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
-) -> None:
-    """Norms and biases by their numbers, in the question and, once it is wanted so, on the card."""
+async def test_norms_and_biases_need_no_word(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:
+    """They are served like all else, and nothing is lost."""
     norms = {"lora_unet_down_blocks_1_resnets_0_norm1.w_norm": torch.full((64,), 0.01)}
-    data = save(load(lora_bytes()) | norms)
     async with working(studio, tmp_path):
-        await call("lora add", file=await upload(studio, data))
-        refused = await ended(studio, guild)
-        assert refused.error == (
-            "Of this LoRA what it does to norms (1) would be lost here, which may be most of its effect; "
-            "add it again with accept-loss if you want it so."
-        )
-        await call("lora add", file=await upload(studio, data), accept_loss=True)
-        await ended(studio, guild)
-    assert "lost: what it does to norms (1)" in (await find(studio, guild, "crayon-v2")).story
+        await call("lora add", file=await upload(studio, save(load(lora_bytes()) | norms)))
+        job = await ended(studio, guild)
+
+    assert job.error is None
+    story = (await find(studio, guild, "crayon-v2")).story
+    assert "norm" in story
+    assert "lost" not in story
+
+
+@pytest.mark.parametrize("residual", [0.0, 0.019, 0.034])
+def test_a_part_that_cannot_be_served_needs_the_members_word(residual: float) -> None:
+    """By its share of the weights, over two hundredths."""
+    report = ImportReport(
+        layout="kohya", algorithms=("LoHa",), family=ModelFamily.SDXL, layers=1, ranks=(256, 256), residual=residual,
+        worst_residual=residual, rounding=0.0, embeddings=(), trigger_words=(), licence=None, sha256="", size=1,
+        notes=(),
+    )  # fmt: skip
+    order = LoraOrder(key="key", blob="blob")
+    check_loss(report, replace(order, accept_loss=True))
+    if residual < 0.02:
+        check_loss(report, order)
+        return
+    with pytest.raises(UserError, match=r"Of this LoRA 3\.40% of its weights would be lost here; add it again"):
+        check_loss(report, order)
 
 
 async def test_a_taken_name_is_told_before_anything_is_fetched(

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora_file import FORMAT, VERSION, LoraFile
+from pipeline.lora_file import FORMAT, VERSION, WITH_VECTORS, LoraFile
 from pipeline.lora_fusing import Member, fuse, fuse_apart
 
 LINEAR = "unet.mid_block.attentions.0.proj_in"
@@ -55,6 +55,24 @@ def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -> None
     assert found.keys() == expected.keys()
     for name, change in expected.items():
         assert (found[name] - change).norm() / change.norm() < 1e-6
+
+
+def test_norms_and_biases_add_up_too(tmp_path: Path) -> None:
+    """By the scale of the network that they are in; what that takes away is not in the set."""
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    names = ("unet.conv_in.bias", "unet.conv_norm_out.gain", "text_encoder.final_layer_norm.gain")
+    tensors = [{name: torch.full((6,), number + 1.0) for name in names[: 3 - number]} for number in range(2)]
+    for path, own in zip(paths, tensors, strict=True):
+        save_file(own, path, metadata={"format": FORMAT, "version": WITH_VECTORS, "family": "sdxl"})
+    one, two = (
+        Member(path=path, scale=scale, text_encoder_scale=0.0) for path, scale in zip(paths, (0.5, -1), strict=True)
+    )
+
+    fuse([one, two], tmp_path / "set.safetensors")
+
+    found = load_file(tmp_path / "set.safetensors")
+    assert {name: float(vector[0]) for name, vector in found.items()} == dict.fromkeys(names[:2], 0.5 - 2)
+    assert LoraFile.open(tmp_path / "set.safetensors").vectors == dict.fromkeys(names[:2], 6)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_lora_changes_a_layer_by_the_same(models: Callable[[Weights], LoadedMo
     """To the last digits: its own weights are not rounded."""
     inputs, down, up = torch.randn(2, 5, 64), torch.randn(1, 2, 64, 16), torch.randn(1, 2, 16, 32)
     network = nn.Sequential(nn.Linear(64, 32)).requires_grad_(False)
-    (bank,) = adapt(network)
+    (bank,) = adapt(network).banks
     change, plain = {}, {}
     for weights in Weights:
         if weights is FP8:

@@ -16,17 +16,21 @@ from pipeline.lora_import.importer import Base, Upload, changes, import_lora
 from pipeline.lora_import.matching import match
 from pipeline.lora_import.report import ImportReport
 from pipeline.model_facts import ModelFamily
-from tests.pipeline.lora_import.formats import Format, write
+from tests.pipeline.lora_import.formats import Format, Written, write
 
 FAMILIES = {"nano": ModelFamily.SDXL, "sd15": ModelFamily.SD15}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """`exact` is the largest relative error of any layer's change in float64, `stored` that of the canonical file."""
+    """`exact` is the largest relative error of any layer's change in float64, `stored` that of the canonical file.
+
+    `vectors` is that of the norms and biases in it.
+    """
 
     exact: float
     stored: float
+    vectors: float
     report: ImportReport
 
 
@@ -51,7 +55,12 @@ def measure(wanted: Format, model: Path, folder: Path) -> Measured:
             exact = max(exact, relative(found.change.bias, written.biases[name]))
     target = folder / "canonical.safetensors"
     report = import_lora(Upload(path=written.path, adapter_config=wanted.config), base, target)
-    return Measured(exact=exact, stored=_stored_error(target, written.weights), report=report)
+    return Measured(
+        exact=exact,
+        stored=_stored_error(target, written.weights),
+        vectors=_vector_error(target, written),
+        report=report,
+    )
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:
@@ -66,3 +75,12 @@ def _stored_error(target: Path, wanted: dict[str, Tensor]) -> float:
         if f"{name}.up" in stored
     ]
     return max(errors, default=0.0)
+
+
+def _vector_error(target: Path, written: Written) -> float:
+    """Every norm and bias that changes is in the file."""
+    stored = load_file(target)
+    wanted = {f"{name}.bias": bias for name, bias in written.biases.items()}
+    wanted |= {f"{name}.gain": gain for name, gain in written.weights.items() if gain.ndim == 1}
+    assert wanted.keys() == {name for name in stored if name.endswith((".gain", ".bias"))}
+    return max((relative(stored[name].double(), vector) for name, vector in wanted.items()), default=0.0)

@@ -24,6 +24,7 @@ from tests.pipeline.lora_import.measuring import base_of
 Tensors = dict[str, Tensor]
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 IN, OUT = 64, 64
+NORM, CHANNELS = "lora_unet_down_blocks_1_resnets_0_norm1", 32
 
 
 @pytest.fixture
@@ -107,7 +108,9 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
         | {f"unet.{n}": t for n, t in halves("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q").items()},
         "twice",
     ),
-    "norms alone": ({"lora_unet_down_blocks_1_resnets_0_norm1.w_norm": torch.ones(32)}, "norms or biases alone"),
+    "exploding norms": ({f"{NORM}.w_norm": torch.full((CHANNELS,), 1e5)}, "times its own weight"),
+    "exploding biases": ({f"{NORM}.b_norm": torch.full((CHANNELS,), 1e5)}, "would break pictures"),
+    "nothing but zeros": ({f"{NORM}.w_norm": torch.zeros(CHANNELS)}, "changes nothing"),
     "a textual inversion of another width": (
         {"emb_params": torch.ones(2, 768)},
         "made for another base: it has vectors of 768, SDXL takes 32 and 32",
@@ -129,6 +132,20 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
     "mixed parts": (halves() | {f"{Q}.oft_blocks": torch.ones(2, 4, 4)}, "no known algorithm"),
     "half a LoHa": ({f"{Q}.hada_w1_a": torch.ones(4, 4)}, "has hada_w1_a without hada_w1_b"),
 }
+
+
+def test_norms_alone_are_a_lora(base: Base, tmp_path: Path) -> None:
+    """They are stored to the bit, and nothing is lost."""
+    own = torch.linspace(-1, 1, CHANNELS)
+
+    report = imported({f"{NORM}.w_norm": own, f"{NORM}.b_norm": 2 * own}, base, tmp_path)
+
+    stored = load_file(tmp_path / "canonical.safetensors")
+    name = "unet.down_blocks.1.resnets.0.norm1"
+    assert stored.keys() == {f"{name}.gain", f"{name}.bias"}
+    assert torch.equal(stored[f"{name}.gain"], own)
+    assert torch.equal(stored[f"{name}.bias"], 2 * own)
+    assert (report.layers, report.ranks, report.needs_word) == (1, (0, 0), False)
 
 
 class TestRefusals:

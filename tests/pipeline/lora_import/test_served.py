@@ -12,11 +12,17 @@ from pipeline.engine import Engine
 from pipeline.image_request import LoraUse
 from pipeline.lora_import.importer import Upload, import_lora
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.lora_import.formats import FORMATS, Format, load_networks, module_of, write
+from tests.pipeline.lora_import.formats import FORMATS, Format, Written, load_networks, module_of, write
 from tests.pipeline.lora_import.measuring import FAMILIES, base_of
 from tests.pipeline.test_lora_equality import final_latents
 
-SERVED = ("LoRA for SD 1.5", "LoHa for SD 1.5", "DoRA for SD 1.5, diffusers")
+SERVED = (
+    "LoRA for SD 1.5",
+    "LoHa for SD 1.5",
+    "DoRA for SD 1.5, diffusers",
+    "full difference",
+    "full difference with norms, for SD 1.5",
+)
 
 
 @pytest.mark.parametrize("wanted", [own for own in FORMATS if own.name in SERVED], ids=lambda wanted: wanted.name)
@@ -29,7 +35,7 @@ def test_latents_are_those_of_the_changed_base(
     library = tmp_path / "library"
     library.mkdir()
     import_lora(Upload(path=written.path), base_of(model, FAMILIES[wanted.model]), library / "mine.safetensors")
-    by_hand = changed(model, written.weights, tmp_path / "changed")
+    by_hand = changed(model, written, tmp_path / "changed")
 
     plain = latents(model, library, ())
     ours = latents(model, library, (LoraUse(key="mine", name="mine", scale=1.0),))
@@ -40,13 +46,14 @@ def test_latents_are_those_of_the_changed_base(
     assert float((ours - theirs).norm()) < 1e-2 * effect
 
 
-def changed(model: Path, weights: dict[str, torch.Tensor], folder: Path) -> Path:
-    """A copy of the model with `weights` added to its own."""
+def changed(model: Path, written: Written, folder: Path) -> Path:
+    """A copy of the model with what the file changes added to its own."""
     shutil.copytree(model, folder)
     networks = load_networks.__wrapped__(model)
-    for name, weight in weights.items():
-        own = module_of(networks, name).weight
-        own.data = (own.data.double() + weight).float()
+    for side, changes in (("weight", written.weights), ("bias", written.biases)):
+        for name, change in changes.items():
+            own = getattr(module_of(networks, name), side)
+            own.data = (own.data.double() + change).float()
     for network, module in networks.items():
         module.save_pretrained(folder / network)
     return folder

@@ -1,0 +1,48 @@
+"""What LoRAs add to the biases of layers and to the gains and biases of norms: vectors, side by side in one row.
+
+Unlike a layer's weight, these are so few numbers that a row of a batch holds all of a network's at once.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vectors:
+    """`values` is (width,) for one LoRA, (rows, width) for a batch with scales folded in; all but `used` are zeros."""
+
+    values: Tensor
+    used: AbstractSet[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class VectorBank:
+    """Where each vector of a network lies, by `<layer>.bias` or `<norm>.gain`.
+
+    `rows` is what the forward that is running uses.
+    """
+
+    places: dict[str, slice] = field(default_factory=dict)
+    width: int = 0
+    rows: Vectors | None = None
+
+    def place(self, name: str, length: int) -> "VectorPlace":
+        """Make room for one more vector."""
+        self.places[name] = slice(self.width, self.width + length)
+        self.width += length
+        return VectorPlace(bank=self, name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorPlace:
+    """One vector of a bank."""
+
+    bank: VectorBank
+    name: str
+
+    def rows(self) -> Tensor | None:
+        """Its values for all rows, (rows, length); None where nothing changes it."""
+        rows = self.bank.rows
+        return None if rows is None or self.name not in rows.used else rows.values[:, self.bank.places[self.name]]
