@@ -9,7 +9,8 @@ from simcord.interactions import base_payload, store_interaction_attachment
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord
 
-_COMMAND, _COMPONENT, _AUTOCOMPLETE = 2, 3, 4
+_COMMAND, _COMPONENT, _MODAL = 2, 3, 5
+_TEXT_INPUT = 4
 _KINDS = {str: 3, int: 4, bool: 5, tuple: 11}
 
 
@@ -69,6 +70,17 @@ class Person:
         payload = dict(serializers.message_payload(self.server.discord.backend, message))
         return self._send(_COMPONENT, {"custom_id": button["custom_id"], "component_type": 2}, message=payload)
 
+    async def fill(self, interaction: Any, **values: str) -> Any:
+        """Write `values` over what stands in the modal that `interaction` opened, by the fields' ids, and send it."""
+
+        async def look() -> Any:
+            return interaction.modal
+
+        modal = await eventually(look)
+        parts = [{**label, "component": _entry(label["component"], values)} for label in modal["components"]]
+        assert not values, f"the form has no field {list(values)}"
+        return self._send(_MODAL, {"custom_id": modal["custom_id"], "components": parts})
+
     def menu(self, name: str, message: Any) -> Any:
         """Choose a message command."""
         backend = self.server.discord.backend
@@ -105,6 +117,16 @@ class Person:
             record.source_message_id = int(extra["message"]["id"])
         self.server.discord.backend.emit("INTERACTION_CREATE", {**payload, **extra})
         return record
+
+
+def _entry(field: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
+    """How Discord reports a field: what was given, or what it came with."""
+    about = {"type": field["type"], "custom_id": field["custom_id"]}
+    text = given.pop(field["custom_id"], None)
+    if field["type"] == _TEXT_INPUT:
+        return {**about, "value": field.get("value", "") if text is None else text}
+    usual = [option["value"] for option in field["options"] if option.get("default")]
+    return {**about, "values": usual if text is None else [text]}
 
 
 def new_server(discord: FakeDiscord, name: str) -> Server:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.eventually import eventually
-from tests.journeys.terminal import kill, run
+from tests.journeys.terminal import run
 from tests.wire.discord.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.wire.discord.people import Person, Server, labels, text
 from tests.wire.slack.process import Served, serving
@@ -19,16 +19,6 @@ _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}
 # Long on any machine; whoever starts it cancels it.
 _ENDLESS = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
-
-
-async def _ready(served: Served) -> None:
-    """Wait until members are heard and the device has loaded."""
-
-    async def look() -> bool:
-        async with aiohttp.ClientSession() as session, session.get(f"{served.url}/readyz") as response:
-            return response.status == 200
-
-    await eventually(look)
 
 
 async def _seen(server: Server, words: str) -> Any:
@@ -45,7 +35,7 @@ async def test_an_evening_on_two_servers(
 ) -> None:
     """Two servers at once, hiccups of Discord's, buttons, a picture's own story, a soft stop: all arrives, once."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         discord.faults += [
             Fault(method="PATCH", path="/webhooks/*", status=429, retry_after=0.2),
             Fault(method="PATCH", path="/webhooks/*", status=502),
@@ -81,7 +71,7 @@ async def _is_empty(server: Server) -> bool:
 async def test_a_dropped_line_is_resumed(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
     """What was said while nobody listened is heard after the resume, once."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         await discord.gateway.drop()
 
         ada.slash("imagine", prompt="red fox", **_QUICK)
@@ -96,7 +86,7 @@ async def test_a_glimpse_of_what_is_being_drawn(
 ) -> None:
     """The status message shows the picture as it stands, and a click stops it."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="endless fox --width 256 --height 256", **_ENDLESS)
 
         async def glimpsed() -> Any:
@@ -115,7 +105,7 @@ async def test_a_glimpse_of_what_is_being_drawn(
 async def test_a_token_that_is_taken_back(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
     """It is said once in the log and in /readyz; what was owed comes when there is a new token."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="patient fox", **_SLOW)
         await _seen(pixels, "patient fox")
         await discord.revoke()
@@ -138,16 +128,15 @@ async def _says(served: Served, words: str) -> bool:
 async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path) -> None:
     """Nothing that was queued is lost or comes twice, old buttons work, and the commands are not published again."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="old fox", **_QUICK)
         [old] = await pixels.pictures(1)
         ada.slash("imagine", prompt="slow fox", **_SLOW)
         await _seen(pixels, "slow fox")
-        kill(served.process.pid)
-        await served.process.wait()
+        await served.cut_power()
 
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         await ada.reads(ada.click(old, "Info"), "/imagine prompt:old fox")
         found = await pixels.pictures(2)
 
@@ -161,7 +150,7 @@ async def test_a_token_that_ran_out_and_a_picture_too_large(
 ) -> None:
     """Past fifteen minutes the bot edits its own message; what Discord finds too large comes smaller."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="patient fox", **_SLOW)
         await _seen(pixels, "patient fox")
         discord.backend.clock.advance(16 * 60)
@@ -178,7 +167,7 @@ async def test_a_post_whose_answer_is_lost_comes_once(
 ) -> None:
     """Discord took the message and the line broke before it said so: the nonce makes one of two."""
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="lost fox", **_SLOW)
         status = await _seen(pixels, "lost fox")
         discord.backend.clock.advance(16 * 60)
@@ -199,15 +188,14 @@ async def test_killed_before_it_hears_of_its_post_it_posts_once(
     post = f"/channels/{pixels.channel_id}/messages"
     fault = Fault(method="POST", path=post, status=500, times=99, takes_effect=True)
     async with serving(tmp_path, **discord.environment) as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="killed fox", **_SLOW)
         status = await _seen(pixels, "killed fox")
         discord.backend.clock.advance(16 * 60)
         discord.backend.delete_message(pixels.channel_id, status.id)
         discord.faults.append(fault)
         await pixels.pictures(1)
-        kill(served.process.pid)
-        await served.process.wait()
+        await served.cut_power()
 
     discord.faults.remove(fault)
     before = discord.count("POST", post)
@@ -237,7 +225,7 @@ async def test_a_soft_stop_gives_back_what_runs(
 ) -> None:
     """A stop ends the process in good order; the next one draws what was left."""
     async with serving(tmp_path, **discord.environment, LIMNER_DRAIN_SECONDS="0") as served:
-        await _ready(served)
+        await served.ready()
         ada.slash("imagine", prompt="slow fox", **_SLOW)
         await _seen(pixels, "slow fox")
         served.process.send_signal(signal.SIGTERM)

@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.journeys.terminal import children, start
+import aiohttp
+
+from tests.eventually import eventually
+from tests.journeys.terminal import children, kill, start
 from tests.wire.slack.fake_slack import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, FakeSlack
 
 _START_SECONDS = 120.0
@@ -42,6 +45,20 @@ class Served:
         line = next((line for line in self.log if _LISTENING in line), None)
         assert line is not None, "\n".join(self.log)
         return str(json.loads(line)["event"]).split(_LISTENING)[1].removesuffix("/readyz")
+
+    async def ready(self) -> None:
+        """Wait until members are heard and the device has loaded."""
+
+        async def look() -> bool:
+            async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as response:
+                return response.status == 200
+
+        await eventually(look)
+
+    async def cut_power(self) -> None:
+        """End it as a power cut would."""
+        kill(self.process.pid)
+        await self.process.wait()
 
     async def read_log(self) -> None:
         """Take in every line."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.terminal import kill, run
+from tests.journeys.terminal import run
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
@@ -27,8 +27,7 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
         assert "seed 7" in message.words
         await ada.command("/imagine", "blue apple --steps 50 --n 4")
         await ada.sees(lambda w: "of 200 steps" in w.in_channel("CGEN")[-1].words, _RENDER_SECONDS)
-        kill(served.process.pid)
-        await served.process.wait()
+        await served.cut_power()
     slack.sockets.connected.clear()
     async with serving(tmp_path, **socket_environment(slack)) as served:
         both = await ada.sees(
@@ -49,8 +48,7 @@ async def test_killed_before_an_answer_it_shows_the_picture_once(
         slack.unanswered.add(method)
         await ada.command("/imagine", "red fox --steps 2 --seed 7")
         await ada.sees(lambda _: slack.called(method), _RENDER_SECONDS)
-        kill(served.process.pid)
-        await served.process.wait()
+        await served.cut_power()
     slack.unanswered.clear()
     slack.sockets.connected.clear()
     async with serving(tmp_path, **socket_environment(slack)):
