@@ -25,7 +25,7 @@ from pipeline.device_spec import DeviceSpec
 from pipeline.engine import Engine
 from pipeline.image_request import ImageRequest, LoraUse
 from pipeline.lora_fusing import Member, fuse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart, running
+from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
 from pipeline.lora_sources.keys import SourceKeys
 from pipeline.lora_sources.sources import LoraSources
 from pipeline.model_facts import ModelFamily
@@ -75,7 +75,7 @@ async def link_to_picture(library: Library) -> list[Row]:
     await site.start()
     engine, target = library.engine(), library.folder / "linked.safetensors"
     sources = LoraSources(civitai_base=site.base, more_hosts=frozenset({"localhost"}), loopback=True)
-    async with running() as importer:
+    async with importing(POCKET, POCKET, ModelFamily.SDXL) as importer:
         before = await _ready(importer.pid)
         with tempfile.TemporaryDirectory() as incoming:
             fetched = await sources.fetch(

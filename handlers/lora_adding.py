@@ -15,7 +15,7 @@ from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
 from pipeline.errors import UserError
 from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart, running
+from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
 from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
@@ -83,7 +83,8 @@ class LoraAdding:
                 new = await fused(job, order, self.room, self.folder)
             else:
                 # Its start takes longer than most imports, so it begins with the download.
-                async with running() as importer:
+                base = self.bases[0]
+                async with importing(base.model, base.configs, base.facts.family) as importer:
                     fetched = await self._fetched(job, order, incoming, told)
                     new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)

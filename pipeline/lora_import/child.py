@@ -1,17 +1,19 @@
 """An import in a process of its own, with a memory limit and a deadline: a hostile file costs one sentence.
 
-`python -m pipeline.lora_import.child` reads one order from its input and writes one answer, both JSON.
+`python -m pipeline.lora_import.child` reads one order from its input and writes one answer, both JSON. With a model,
+its configs and its family as arguments it opens that model before it waits for the order.
 """
 
 import asyncio
 import json
+import os
 import resource
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,18 +55,24 @@ class Order:
 async def import_apart(order: Order, limits: ChildLimits, child: Process | None = None) -> ImportReport:
     """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done.
 
-    `child` is one that `running` started and nobody has asked yet, for who knew before that an order would come.
+    `child` is one that `importing` started and nobody has asked yet, for who knew before that an order would come.
     """
     told = {"order": asdict(order), "memory": limits.memory}
-    async with running() if child is None else nullcontext(child) as asked:
+    own = importing(order.model, order.configs, order.family) if child is None else nullcontext(child)
+    async with own as asked:
         return _report(await ask(asked, told, limits.seconds))
 
 
+def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
+    """A child process that makes itself ready for an import for this model, as `running`."""
+    return running(__name__, str(model), str(configs), family)
+
+
 @asynccontextmanager
-async def running(module: str = "pipeline.lora_import.child") -> AsyncIterator[Process]:
+async def running(module: str, *arguments: str) -> AsyncIterator[Process]:
     """A child process that runs `module` and makes itself ready; whatever happens, it is gone when the block ends."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", module, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
         yield child
@@ -103,16 +111,23 @@ def _report(answer: bytes) -> ImportReport:
     )
 
 
-def _answer(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The child's whole work; `read` waits for the order."""
+def _answer(read: Callable[[], dict[str, Any]], expected: Sequence[str]) -> dict[str, Any]:
+    """The child's whole work; `read` waits for the order, and `expected` is the base that it will be for, if any."""
+    # Before torch: threads that spin while they wait would cost ten times the import where others share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Torch is the parent's to avoid: chats and workers never import it. It comes first, for it takes the longest.
     from pipeline.lora_import.importer import Upload, import_lora  # noqa: PLC0415
     from pipeline.lora_import.opening import open_base  # noqa: PLC0415
 
+    opened = cache(open_base)
+    if expected:
+        model, configs, family = expected
+        with suppress(UserError):  # told when the order comes
+            opened(Path(model), Path(configs), ModelFamily(family))
     told = read()
     order = told["order"]
     try:
-        base = open_base(Path(order["model"]), Path(order["configs"]), ModelFamily(order["family"]))
+        base = opened(Path(order["model"]), Path(order["configs"]), ModelFamily(order["family"]))
         _limit_memory(told["memory"])
         limits = FileLimits(bytes=order["largest"])
         upload = Upload(
@@ -139,4 +154,7 @@ def _limit_memory(extra: int) -> None:
 
 
 if __name__ == "__main__":
-    json.dump(_answer(partial(json.load, sys.stdin)), sys.stdout)
+    json.dump(_answer(partial(json.load, sys.stdin), sys.argv[1:]), sys.stdout)
+    sys.stdout.flush()
+    # The answer is out; what an interpreter with torch in it does to end costs more than most imports.
+    os._exit(0)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from pipeline.errors import UserError
 from pipeline.lora_file import LoraFile
-from pipeline.lora_import.child import ChildLimits, Order, import_apart, running
+from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
 from pipeline.model_facts import ModelFamily
 
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -84,11 +84,24 @@ async def test_a_child_that_dies_costs_one_sentence(order: Order) -> None:
 
 async def test_a_child_that_runs_before_there_is_an_order_does_it(order: Order) -> None:
     """And is gone when its block ends; one that died meanwhile costs a sentence."""
-    async with running() as child:
+    async with importing(order.model, order.configs, order.family) as child:
         report = await import_apart(order, LIMITS, child)
     assert (report.layers, child.returncode) == (1, 0)
 
-    async with running() as child:
+    async with importing(order.model, order.configs, order.family) as child:
         child.kill()
         with pytest.raises(UserError, match="cannot be read as a LoRA"):
             await import_apart(order, LIMITS, child)
+
+
+async def test_a_child_that_got_ready_for_a_model_that_is_gone_says_so_when_it_is_asked(
+    order: Order, tmp_path: Path
+) -> None:
+    """One sentence for that model; for another it does the order."""
+    gone = tmp_path / "gone"
+    async with importing(gone, gone, order.family) as child:
+        with pytest.raises(UserError, match="gone"):
+            await import_apart(replace(order, model=gone, configs=gone), LIMITS, child)
+
+    async with importing(gone, gone, order.family) as child:
+        assert (await import_apart(order, LIMITS, child)).layers == 1
