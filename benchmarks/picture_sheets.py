@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from benchmarks.control_inputs import SIDE, encoded, inked_apple, printed_code, scribbled_cat, tilted
 from benchmarks.over_pictures import rendered
 from pipeline.annotators import control_map
 from pipeline.control_kind import ControlKind
@@ -14,7 +15,7 @@ from pipeline.image_request import ImageRequest
 from pipeline.start_image import StartImage
 
 IMAGES = Path("docs/images")
-SIDE, GAP = 128, 6
+GAP = 6
 FOX = ImageRequest(
     prompt="red fox, glossy style, teal background",
     width=SIDE,
@@ -24,18 +25,34 @@ FOX = ImageRequest(
     seed=7,
     model="pocket",
 )
-KINDS = (ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART)
-OTHERS = (
-    "cat, flat style, pink background",
-    "robot, glossy style, white background",
-    "tiger, cartoon style, green background",
-)
+PLAIN_FOX = "red fox, flat style, purple background"
+NETS = {
+    ControlKind.EDGE: ("wolf, flat style, pink background", "cat, cartoon style, yellow background", PLAIN_FOX),
+    ControlKind.SCRIBBLE: ("cat, flat style, orange background", "panda, glossy style, green background", PLAIN_FOX),
+    ControlKind.LINEART: (
+        "green apple, flat style, orange background",
+        "tomato, flat style, green background",
+        "red apple, glossy style, teal background",
+    ),
+}
+"""The kinds that pocket's own net reads, and what is asked for."""
+NO_NETS = (ControlKind.SOFTEDGE, ControlKind.TILE, ControlKind.COLOR, ControlKind.LUMINANCE, ControlKind.QR)
 
 
 def main() -> None:
-    """Draw both sheets."""
-    (fox,) = rendered([FOX])
-    sheet([row for kind in KINDS for row in [_control_row(fox, kind)]], IMAGES / "control.png")
+    """Draw them all; none of a kind whose map takes a model that is not among pocket's own."""
+    fox, bear = rendered([FOX, replace(FOX, prompt="bear, cartoon style, green background")])
+    inputs = {
+        ControlKind.EDGE: tilted(_picture(fox)),
+        ControlKind.SCRIBBLE: scribbled_cat(),
+        ControlKind.LINEART: inked_apple(),
+        ControlKind.QR: printed_code("limner"),
+    }
+    (IMAGES / "control").mkdir(exist_ok=True)
+    for kind, prompts in NETS.items():
+        sheet([_kept_row(inputs[kind], kind, prompts)], IMAGES / "control" / f"{kind}.png")
+    for kind in NO_NETS:
+        sheet([_map_row(inputs.get(kind, _picture(bear)), kind)], IMAGES / "control" / f"{kind}.png")
     sheet([_edit_row(fox)], IMAGES / "edit.png")
 
 
@@ -49,18 +66,24 @@ def sheet(rows: list[list[Image.Image]], path: Path) -> None:
     whole.save(path)
 
 
-def _control_row(fox: bytes, kind: ControlKind) -> list[Image.Image]:
-    """The picture, its map, and three that keep it."""
-    asked = [replace(FOX, prompt=prompt, controls=(ControlUse(kind=kind, picture="drawing"),)) for prompt in OTHERS]
-    return [_picture(fox), control_map(kind, _picture(fox)), *map(_picture, rendered(asked, [fox] * len(asked)))]
+def _kept_row(picture: Image.Image, kind: ControlKind, prompts: tuple[str, ...]) -> list[Image.Image]:
+    """The picture, its map, and what keeps it."""
+    use = ControlUse(kind=kind, picture="drawing")
+    asked = [replace(FOX, prompt=prompt, controls=(use,)) for prompt in prompts]
+    kept = rendered(asked, [encoded(picture)] * len(asked))
+    return [picture, control_map(kind, picture), *map(_picture, kept)]
+
+
+def _map_row(picture: Image.Image, kind: ControlKind) -> list[Image.Image]:
+    """The picture and its map; where there may be more or less in it, with less, as usual and with more."""
+    details = (-1.0, 0.0, 1.0) if kind.has_detail else (0.0,)
+    return [picture, *(control_map(kind, picture, detail) for detail in details)]
 
 
 def _edit_row(fox: bytes) -> list[Image.Image]:
     """The picture, drawn over at three strengths, a mask and what is drawn under it."""
     mask = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(mask).rectangle((0, 0, SIDE, 50), fill=255)
-    file = io.BytesIO()
-    mask.save(file, "PNG")
     asked = [
         replace(
             FOX, prompt="penguin, glossy style, teal background", start=StartImage(picture="drawing", strength=part)
@@ -69,7 +92,7 @@ def _edit_row(fox: bytes) -> list[Image.Image]:
     ]
     under = StartImage(picture="drawing", mask="mask", strength=1.0)
     asked.append(replace(FOX, prompt="golden crown, glossy style, teal background", start=under))
-    *over, redrawn = map(_picture, rendered(asked, [fox] * len(asked), mask=file.getvalue()))
+    *over, redrawn = map(_picture, rendered(asked, [fox] * len(asked), mask=encoded(mask)))
     return [_picture(fox), *over, mask.convert("RGB"), redrawn]
 
 
