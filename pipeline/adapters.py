@@ -70,6 +70,11 @@ class Adapter:
     words: tuple[TaughtWord, ...] = ()
     pins: int = 0
 
+    @property
+    def networks(self) -> frozenset[str]:
+        """Those of which it changes layers."""
+        return frozenset(name for name, _ in self.pages) | self.vectors.keys()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:

@@ -214,7 +214,7 @@ def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[Part]:
     """Those of the request's LoRAs that the text encoders have to do with."""
     scales = [lora.effective_text_encoder_scale for lora in request.loras]
     parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
-    return [part for part in parts if part.adapter.words or any(name != "unet" for name, _ in part.adapter.pages)]
+    return [part for part in parts if part.adapter.words or part.adapter.networks - {"unet"}]
 
 
 def _words(parts: Sequence[Part]) -> tuple[TaughtWord, ...]:

@@ -70,12 +70,11 @@ SD15 = {
     "unet.up_blocks.3.resnets.0.conv1": "",
     "text_encoder.encoder.layers.2.mlp.fc2": "",
 }
+SD15_TEXT_NORMS = {"text_encoder.encoder.layers.1.layer_norm1": "", "text_encoder.final_layer_norm": ""}
 SD15_NORMS = {
     "unet.mid_block.attentions.0.transformer_blocks.0.norm3": "",
     "unet.conv_norm_out": "",
-    "text_encoder.encoder.layers.1.layer_norm1": "",
-    "text_encoder.final_layer_norm": "",
-}
+} | SD15_TEXT_NORMS
 
 Tensors = dict[str, Tensor]
 Spell = Callable[[str, str], str]
@@ -460,6 +459,14 @@ FORMATS: tuple[Format, ...] = (
         name="full difference with norms, for SD 1.5",
         algorithms=(*[("full", {})] * len(SD15), *[("norm", {})] * len(SD15_NORMS)),
         layers=SD15 | SD15_NORMS,
+        model="sd15",
+        layout="kohya",
+        spell=kohya_sd15,
+    ),
+    Format(
+        name="norms of the text encoder alone, for SD 1.5",
+        algorithms=(("norm", {}),),
+        layers=SD15_TEXT_NORMS,
         model="sd15",
         layout="kohya",
         spell=kohya_sd15,

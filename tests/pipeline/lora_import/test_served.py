@@ -22,6 +22,7 @@ SERVED = (
     "DoRA for SD 1.5, diffusers",
     "full difference",
     "full difference with norms, for SD 1.5",
+    "norms of the text encoder alone, for SD 1.5",
 )
 
 
