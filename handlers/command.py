@@ -32,6 +32,7 @@ class Completion(Enum):
     OPEN_JOBS = "open jobs"
     MODELS = "models"
     LORAS = "loras"
+    SUBJECTS = "subjects"
 
 
 class Audience(Enum):

@@ -17,6 +17,7 @@ from handlers.lora_mix import COMMAND as LORA_MIX
 from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
+from handlers.subject import COMMANDS as SUBJECT_COMMANDS
 from handlers.train import COMMANDS as TRAIN_COMMANDS
 from handlers.train_sheet import COMMAND as TRAIN_AGAIN
 
@@ -34,6 +35,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LORA_KEY,
     *TRAIN_COMMANDS,
     TRAIN_AGAIN,
+    *SUBJECT_COMMANDS,
     HELP,
     PRIVACY,
     SETTINGS,

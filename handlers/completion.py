@@ -37,6 +37,9 @@ async def complete(
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
         case Completion.LORAS:
             return await _loras(typed, guild, member, studio)
+        case Completion.SUBJECTS:
+            known = await studio.loras.search(guild.id, member.id, typed, limit=_MAX_SUGGESTIONS, subjects=True)
+            return tuple(Suggestion(value=lora.name, help=lora.trigger_words) for lora in known)
         case _:
             assert_never(source)
     wanted = typed.strip().casefold()

@@ -161,6 +161,7 @@ class Training:
             trigger_words=plan.instance_prompt,
             story=picks[report.chosen].story,
             private=order.private,
+            subject=order.taught is Taught.SUBJECT,
         )
         await self.room.loras.add(new)
         await asyncio.to_thread(_clear, folder)

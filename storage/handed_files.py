@@ -1,15 +1,18 @@
 """The files that members handed over for training, which are kept no longer than it takes."""
 
+import re
 import time
 from collections.abc import Callable, Collection
+from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from storage.database import Database
-from storage.jobs import JobKind
+from storage.jobs import OPEN_STATES, JobKind
 from storage.tables import job_blobs, jobs
 
-_KINDS = (JobKind.CHECK_PICTURES, JobKind.TRAIN)
+_KINDS: Final = (JobKind.CHECK_PICTURES, JobKind.TRAIN)
+_BLOB: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 class HandedFiles:
@@ -32,6 +35,20 @@ class HandedFiles:
         statement = delete(job_blobs).where(job_blobs.c.blob.in_(keys), job_blobs.c.job_id.in_(own))
         async with self._database.write() as connection:
             await connection.execute(statement)
+
+    async def delete_jobs(self, guild_id: int, key: str) -> None:
+        """Deletes the ended jobs of the training that was ordered with `key`, and all looks at the same files.
+
+        The bytes of their sheets go with the next collection of blobs.
+        """
+        ended = (jobs.c.guild_id == guild_id, jobs.c.state.not_in(OPEN_STATES))
+        named = jobs.c.payload.contains(key, autoescape=True)
+        async with self._database.write() as connection:
+            orders = await connection.scalars(select(jobs.c.payload).where(*ended, jobs.c.kind.in_(_KINDS), named))
+            files = {blob for order in orders for blob in _BLOB.findall(order)}
+            looked = or_(named, *(jobs.c.payload.contains(blob) for blob in files))
+            of_it = or_(named & jobs.c.kind.in_(_KINDS), looked & (jobs.c.kind == JobKind.CHECK_PICTURES))
+            await connection.execute(delete(jobs).where(*ended, of_it))
 
     async def forget_old(self, older_than_seconds: float) -> int:
         """The same for all whose job ended longer ago than that, whatever came of it; returns how many."""

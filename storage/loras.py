@@ -27,8 +27,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 class NewLora:
     """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `story` is told by /lora info.
 
-    `scale` is what a request that names none gets; a `private` one is there for its owner alone.
-    Raises InvalidRequest for a name or a scale that cannot be.
+    `scale` is what a request that names none gets; a `private` one is there for its owner alone; a `subject`
+    was taught here by /train subject. Raises InvalidRequest for a name or a scale that cannot be.
     """
 
     guild_id: int
@@ -41,6 +41,7 @@ class NewLora:
     trigger_words: str = ""
     story: str = ""
     private: bool = False
+    subject: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -129,11 +130,21 @@ class LoraStore:
             return tuple(_lora(row) for row in await connection.execute(query))
 
     async def search(
-        self, guild_id: int, member_id: str, typed: str = "", limit: int = 25, offset: int = 0
+        self,
+        guild_id: int,
+        member_id: str,
+        typed: str = "",
+        limit: int = 25,
+        offset: int = 0,
+        *,
+        subjects: bool = False,
     ) -> tuple[Lora, ...]:
-        """What the member can use whose name contains what was typed, by name."""
-        wanted = loras.c.name.contains(typed.strip().lower(), autoescape=True)
-        query = select(loras).where(*_visible(guild_id, member_id), wanted).order_by(loras.c.name, loras.c.id)
+        """What the member can use whose name contains what was typed, by name; on wish `subjects` alone."""
+        wanted = [
+            loras.c.name.contains(typed.strip().lower(), autoescape=True),
+            *([loras.c.subject] if subjects else []),
+        ]
+        query = select(loras).where(*_visible(guild_id, member_id), *wanted).order_by(loras.c.name, loras.c.id)
         async with self._database.read() as connection:
             return tuple(_lora(row) for row in await connection.execute(query.limit(limit).offset(offset)))
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0010"
+SCHEMA_REVISION: Final = "0011"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -82,6 +82,7 @@ loras = Table(
     _required("story", Text),
     # Whose names it stands among: the guild's, or those of its owner, to whom alone it is there.
     Column("scope", String(64), nullable=False, server_default=""),
+    Column("subject", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("guild_id", "scope", "name"),
     sqlite_autoincrement=True,
 )

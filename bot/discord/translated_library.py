@@ -93,6 +93,24 @@ LIBRARY: Final[dict[str, Row]] = {
         "Lehrt etwas aus ein paar Bildern davon", "Apprend une chose par quelques images",
         "Enseña una cosa con unas pocas imágenes", "数枚の画像から物を教える", "Ensina uma coisa com algumas imagens",
     ),
+    "All that is known of a subject": (
+        "Alles über einen Gegenstand", "Tout ce que l’on sait d’un sujet", "Todo lo que se sabe de un sujeto",
+        "被写体の詳細", "Tudo o que se sabe de um sujeito",
+    ),
+    "Delete a subject and its sheets": (
+        "Löscht einen Gegenstand und seine Blätter", "Efface un sujet et ses planches",
+        "Borra un sujeto y sus hojas", "被写体とその一覧を消す", "Apaga um sujeito e suas folhas",
+    ),
+    "Give a subject to everyone here, or keep it": (
+        "Gibt einen Gegenstand allen hier oder behält ihn", "Partage un sujet avec tous, ou le garde",
+        "Comparte un sujeto con todos, o se lo queda", "被写体を全員に共有するか自分だけのものにする",
+        "Compartilha um sujeito com todos, ou o guarda",
+    ),
+    "The subjects that you can use": (
+        "Die Gegenstände, die du benutzen kannst", "Les sujets que vous pouvez utiliser",
+        "Los sujetos que puedes usar", "使える被写体", "Os sujeitos que você pode usar",
+    ),
+    "Which subject": ("Welcher Gegenstand", "Quel sujet", "Qué sujeto", "どの被写体か", "Qual sujeito"),
     "The LoRAs that you can use": (
         "Die LoRAs, die du benutzen kannst", "Les LoRA que vous pouvez utiliser", "Los LoRA que puedes usar",
         "使えるLoRA", "Os LoRAs que você pode usar",

@@ -26,7 +26,7 @@ from storage.jobs import Job, JobState
 _log = logging.getLogger(__name__)
 
 # In the order in which they are shown; one that this version does not have is left out.
-_SHOWN: Final = ("queue", "history", "lora list", "subjects", "privacy", "settings")
+_SHOWN: Final = ("queue", "history", "lora list", "subject list", "privacy", "settings")
 _MAX_BLOCKS: Final = 100
 _LINKS: Final = 10
 _TITLE: Final = 150

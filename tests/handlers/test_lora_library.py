@@ -12,10 +12,12 @@ from storage.loras import Lora, NewLora, new_key
 from tests.studios import CallCommand
 
 
-async def add(studio: Studio, guild: Guild, name: str, *, owner: str = "ada", private: bool = False) -> Lora:
+async def add(
+    studio: Studio, guild: Guild, name: str, *, owner: str = "ada", private: bool = False, subject: bool = False
+) -> Lora:
     new = NewLora(
         guild_id=guild.id, name=name, owner_id=owner, base_family=ModelFamily.SDXL, key=new_key(guild.id), size=2**20,
-        scale=0.8, trigger_words="crayon drawing", story="LoRA, 722 of 722 layers", private=private,
+        scale=0.8, trigger_words="crayon drawing", story="LoRA, 722 of 722 layers", private=private, subject=subject,
     )  # fmt: skip
     return await studio.loras.add(new)
 
@@ -92,3 +94,21 @@ async def test_removal_is_confirmed_first(call: CallCommand, studio: Studio, gui
 
     assert labels(await call("lora remove", name="crayon")) == ["Remove it"]
     assert await studio.loras.with_key(guild.id, lora.key) == lora
+
+
+async def test_subjects_are_a_library_within_the_library(call: CallCommand, studio: Studio, guild: Guild) -> None:
+    """Listed, shown and shared by /subject; any other LoRA is told from them."""
+    await add(studio, guild, "crayon")
+    rex = await add(studio, guild, "rex", subject=True)
+
+    assert [line.partition(":")[0] for line in (await call("subject list")).lines] == ["rex"]
+    assert len((await call("lora list")).lines) == 2
+    assert "No subject here is called 'crayon'" in (await call("subject list", search="crayon")).headline
+    assert "@rex" in (await call("subject info", name="rex")).lines[0]
+    await call("subject share", name="rex", whose="private")
+    kept = await studio.loras.with_key(guild.id, rex.key)
+    assert kept is not None
+    assert kept.private
+    for command, values in (("info", {}), ("share", {"whose": "private"}), ("delete", {"confirm": True})):
+        with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
+            await call(f"subject {command}", name="crayon", **values)  # type: ignore[arg-type] # of several kinds

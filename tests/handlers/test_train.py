@@ -349,6 +349,41 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
         await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild), studio)
 
 
+async def test_a_deleted_subject_leaves_no_sheet(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+) -> None:
+    """Neither of its samples nor of any look at its pictures; other subjects keep theirs."""
+    for name, seed in (("rex", 1), ("tom", 11)):
+        given = await files(*(png(seed + at) for at in range(4)))  # type: ignore[misc]
+        await call("train subject", name=name, **{"class": "dog"}, mine=True, **given)
+        async with working(studio, sqlite, tmp_path, FakeTrain()):
+            first = await ended(studio, guild, JobKind.CHECK_PICTURES)
+            await press(Press(verb=Verb.LEAVE_OUT, target=first.id, index=2), caller(guild), studio)
+
+            async def looked(first: Job = first) -> Job | None:
+                second = await ended(studio, guild, JobKind.CHECK_PICTURES)
+                return second if second.id != first.id else None
+
+            await press(start(await eventually(looked)), caller(guild), studio)
+
+            async def learnt(name: str = name) -> bool:
+                return (await ended(studio, guild, JobKind.TRAIN)).payload.find(f'"{name}"') > 0
+
+            await eventually(learnt)
+
+    (asked,) = (await call("subject delete", name="rex")).buttons[0]
+    assert asked.label == "Delete it"
+    assert len(await studio.queue.guild_jobs(guild.id)) == 6
+    with pytest.raises(NotAllowed, match="another member's"):
+        await call("subject delete", member="bob", name="rex", confirm=True)
+
+    await call("subject delete", name="rex", confirm=True)
+
+    left = [read_training(job.payload).name for job in await studio.queue.guild_jobs(guild.id)]
+    assert left == ["tom"] * 3
+    assert (await call("subject list")).lines[0].startswith("tom:1")
+
+
 async def test_trainings_run_in_their_hours_alone(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Callable[..., object],
