@@ -53,14 +53,16 @@ class LoraLayer:
 class LoraFile:
     """A canonical LoRA: its layers by name (`unet.` or `text_encoder.` and the module's path in diffusers).
 
-    `words` are those that it teaches; the vectors of each are `<text encoder>.word.<its place in words>`. `vectors` are
-    the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers' biases (`<layer>.bias`), by name.
+    `words` are those that it teaches, each to the text encoders in `taught`; the vectors are `<text encoder>.word.<its
+    place in words>`. `vectors` are the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers'
+    biases (`<layer>.bias`), by name.
     """
 
     path: Path
     family: ModelFamily
     layers: dict[str, LoraLayer]
     words: tuple[str, ...]
+    taught: tuple[tuple[str, ...], ...]
     vectors: dict[str, int]
 
     @classmethod
@@ -72,7 +74,8 @@ class LoraFile:
             raise UserError(f"{path.name} is not a LoRA in Limner's form; add it to the library again.")
         try:
             family = ModelFamily(metadata.get("family", ""))
-            words = _words(metadata.get("words", "[]"), metadata["version"], file.tensors, family)
+            words = _words(metadata.get("words", "[]"), metadata["version"])
+            taught = _taught(len(words), file.tensors, family)
             parts = _parts(file.tensors)
             vectors = _vectors(parts, metadata["version"])
             layers = {name: _layer(sides["down"], sides["up"]) for name, sides in parts.items() if sides}
@@ -80,7 +83,7 @@ class LoraFile:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
         if not layers and not words and not vectors:
             raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
-        return cls(path=path, family=family, layers=layers, words=words, vectors=vectors)
+        return cls(path=path, family=family, layers=layers, words=words, taught=taught, vectors=vectors)
 
     @property
     def rank(self) -> int:
@@ -88,12 +91,12 @@ class LoraFile:
         return max((layer.rank for layer in self.layers.values()), default=0)
 
     def word_tensors(self, place: int) -> dict[str, str]:
-        """What the vectors of the word at `place` are called, by text encoder."""
-        return {network: word_name(network, place) for network in encoders_of(self.family)}
+        """What the vectors of the word at `place` are called, by the text encoders that it is taught to."""
+        return {network: word_name(network, place) for network in self.taught[place]}
 
 
 def encoders_of(family: ModelFamily) -> tuple[str, ...]:
-    """The text encoders of the family's models, all of which a word is taught to."""
+    """The text encoders of the family's models; a word is taught to some or all of them."""
     return _ENCODERS[family]
 
 
@@ -102,16 +105,24 @@ def word_name(network: str, place: int) -> str:
     return f"{network}.word.{place}"
 
 
-def _words(told: str, version: str, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[str, ...]:
+def _words(told: str, version: str) -> tuple[str, ...]:
     words = tuple(json.loads(told))
     if version != WITH_VECTORS and bool(words) is not (version == WITH_WORDS):
         raise ValueError("words in a file of another version")
-    names = {word_name(network, place) for place in range(len(words)) for network in encoders_of(family)}
-    if not all(isinstance(word, str) and word for word in words) or names != {n for n in tensors if _WORD.fullmatch(n)}:
+    if not all(isinstance(word, str) and word for word in words):
+        raise ValueError("words that are none")
+    return words
+
+
+def _taught(words: int, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[tuple[str, ...], ...]:
+    """The text encoders that each of so many words is taught to."""
+    taught = tuple(tuple(n for n in encoders_of(family) if word_name(n, place) in tensors) for place in range(words))
+    names = {word_name(network, place) for place, networks in enumerate(taught) for network in networks}
+    if not all(taught) or names != {name for name in tensors if _WORD.fullmatch(name)}:
         raise ValueError("words without vectors")
     if any(len(tensors[name].shape) != 2 or tensors[name].dtype not in _DTYPES for name in names):
         raise ValueError("vectors that are none")
-    return words
+    return taught
 
 
 def _parts(tensors: dict[str, TensorHeader]) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -72,6 +72,10 @@ class TextEncoder:
         ).input_ids
         return ids.to(self.device)
 
+    def taught(self, text: str, words: Sequence[TaughtWord]) -> TaughtText:
+        """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
+        return TaughtText(text, [word for word in words if self.network in word.vectors])
+
     def has_room_for(self, text: str) -> bool:
         """Whether `tokens` would cut nothing off."""
         return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
@@ -122,7 +126,11 @@ class PromptEncoder:
         """
         words = _words(_parts(request, adapters)) if adapters else ()
         texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
-        return max(self._windows(TaughtText(text, words).text, field) for field, text in texts.items())
+        return max(
+            self._windows(encoder, encoder.taught(text, words).text, field)
+            for field, text in texts.items()
+            for encoder in (self._encoders if words else self._encoders[:1])
+        )
 
     @torch.inference_mode()
     def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
@@ -159,12 +167,12 @@ class PromptEncoder:
         """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
         key = (text, tuple((part.adapter.key, part.scale) for part in parts))
         if key not in self._remembered:
-            taught = TaughtText(text, _words(parts))
+            texts = [encoder.taught(text, _words(parts)) for encoder in self._encoders]
             with ExitStack() as running:
-                for encoder in self._encoders:
+                for encoder, own in zip(self._encoders, texts, strict=True):
                     running.enter_context(self._stack(encoder, parts).applied())
-                    running.enter_context(encoder.knowing(taught))
-                self._remembered[key] = self._run(taught.text)
+                    running.enter_context(encoder.knowing(own))
+                self._remembered[key] = self._run([own.text for own in texts])
             if len(self._remembered) > _REMEMBERED_TEXTS:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
@@ -175,20 +183,30 @@ class PromptEncoder:
         stack.put([0], parts)
         return stack
 
-    def _run(self, text: str) -> Embedding:
-        """A plain text that fits goes straight through, as in diffusers; so does what is pooled of any other."""
-        fragments = read_weights(text)
-        words = plain_text(fragments)
-        states, pooled = embed_plain(self._family, self._encoders, words)
-        if is_plain(fragments) and self._encoders[0].has_room_for(words):
+    def _run(self, texts: Sequence[str]) -> Embedding:
+        """Texts, one an encoder: plain ones that fit go straight through, as in diffusers; so does what is pooled."""
+        fragments = [read_weights(text) for text in texts]
+        words = [plain_text(own) for own in fragments]
+        states, pooled = _embed_each(self._family, self._encoders, words)
+        fit = all(encoder.has_room_for(own) for encoder, own in zip(self._encoders, words, strict=True))
+        if fit and all(map(is_plain, fragments)):
             return states, pooled
         penultimate = self._family is ModelFamily.SDXL
-        weighted = [WeightedText(encoder, fragments, penultimate=penultimate).states() for encoder in self._encoders]
-        return torch.cat(weighted, dim=-1), pooled
+        pairs = zip(self._encoders, fragments, strict=True)
+        return self._levelled([WeightedText(*pair, penultimate=penultimate).states() for pair in pairs]), pooled
 
-    def _windows(self, text: str, field: str) -> int:
+    def _levelled(self, states: Sequence[Tensor]) -> Tensor:
+        """The encoders' states side by side; a word that some were not taught may leave them different windows."""
+        longest = max(own.shape[1] for own in states)
+        filled = []
+        for encoder, own in zip(self._encoders, states, strict=True):
+            missing = (longest - own.shape[1]) // int(encoder.tokenizer.model_max_length)
+            empty = [encoder.run(encoder.tokens(""), output_hidden_states=True).hidden_states[-2]] if missing else []
+            filled.append(torch.cat([own, *empty * missing], dim=1))
+        return torch.cat(filled, dim=-1)
+
+    def _windows(self, encoder: TextEncoder, text: str, field: str) -> int:
         fragments = read_weights(text, field)
-        encoder = self._encoders[0]
         if encoder.has_room_for(plain_text(fragments)) and is_plain(fragments):
             return 1
         windows = WeightedText(encoder, fragments, penultimate=False).windows()
@@ -202,10 +220,16 @@ class PromptEncoder:
 
 def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
     """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
+    return _embed_each(family, encoders, [text] * len(encoders))
+
+
+def _embed_each(family: ModelFamily, encoders: Sequence[TextEncoder], texts: Sequence[str]) -> Embedding:
+    """As `embed_plain`, of a text for each encoder."""
     if family is ModelFamily.SD15:
-        output = encoders[0].run(encoders[0].tokens(text))
+        output = encoders[0].run(encoders[0].tokens(texts[0]))
         return output.last_hidden_state, output.pooler_output
-    outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder in encoders]
+    pairs = zip(encoders, texts, strict=True)
+    outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder, text in pairs]
     # SDXL was trained on the layer before the last of both encoders.
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 

@@ -144,6 +144,40 @@ def test_a_word_is_taught_to_its_own_requests_alone(bench: Bench) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("own", ["text_encoder", "text_encoder_2"])
+def test_one_of_two_encoders_may_be_taught_alone(
+    own: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """As in diffusers: the other one reads the word as it is written, and may need fewer windows for that."""
+    bench = Bench("speck", loaded_model("speck"), model_folder("speck"), tmp_path)
+    part = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}[own]
+    learnt = vectors(3, 1)
+    alone, bundled = (
+        bench.learn({part: learnt}, f"{own}-alone"),
+        bench.learn({f"bundle_emb.<cat-toy>.{part}": learnt}, f"{own}-bundled"),
+    )
+    pipeline = DiffusionPipeline.from_pretrained(bench.folder)
+    pipeline.load_textual_inversion(
+        {"<cat-toy>": learnt},
+        text_encoder=getattr(pipeline, own),
+        tokenizer=getattr(pipeline, own.replace("text_encoder", "tokenizer")),
+    )
+    prompt = "a <cat-toy> fox"
+    theirs = pipeline.encode_prompt(prompt, device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)
+
+    for adapter in (alone, bundled):
+        ours = bench.encode(prompt, adapter)
+        assert ours.pooled is not None
+        assert float((ours.states[1:] - theirs[0]).abs().max()) < 1e-6
+        assert float((ours.pooled[1:] - theirs[2]).abs().max()) < 1e-6
+    many = bench.learn({part: vectors(100, 2)}, f"{own}-many")
+    longer, plain = bench.encode("cat-toy", many), bench.encode("cat-toy")
+    assert longer.states.shape[1] == 2 * 77
+    untaught = slice(32, 64) if own == "text_encoder" else slice(0, 32)
+    assert float((longer.states[1:, :77, untaught] - plain.states[1:, :, untaught]).abs().max()) < 1e-6
+
+
+@torch.no_grad()
 def test_weighted_and_long_prompts_know_it_too(bench: Bench) -> None:
     """As compel has it with diffusers' own tokens; its vectors count as tokens of the window."""
     clip_l, clip_g = vectors(2, 1), vectors(2, 2)

@@ -115,9 +115,8 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
         {"emb_params": torch.ones(2, 768)},
         "made for another base: it has vectors of 768, SDXL takes 32 and 32",
     ),
-    "a textual inversion for one of two encoders": ({"clip_l": torch.ones(2, 32)}, "made for another base"),
-    "a bundled one for one of two encoders": (
-        halves() | {"bundle_emb.cat.clip_l": torch.ones(2, 32)},
+    "a textual inversion for an unnamed encoder": (
+        {"emb_params": torch.ones(2, 32)},
         "made for another base",
     ),
     "halves of a textual inversion": ({"clip_l": torch.ones(2, 32), "clip_g": torch.ones(3, 32)}, "unequal numbers"),
