@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -20,6 +21,7 @@ from handlers.commands import COMMANDS
 from handlers.delivery import Delivery
 from handlers.device import Device
 from handlers.lora_adding import Base, LoraAdding
+from handlers.lora_exporting import LoraExporting
 from handlers.lora_room import LoraRoom
 from handlers.preparations import Preparation
 from handlers.studio import Studio
@@ -70,7 +72,11 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             max_upload_bytes=settings.max_upload_mb * 2**20,
             lora_quota_bytes=_bytes(settings.lora_quota_gb),
         )
-        studio = replace(studio, training_hours=TrainingHours.parse(settings.training_hours))
+        studio = replace(
+            studio,
+            training_hours=TrainingHours.parse(settings.training_hours),
+            exporting=LoraExporting(folder=settings.loras, bases=partial(_bases, settings)),
+        )
         yield Workshop(studio=studio, database=database, settings=settings)
     finally:
         await database.close()
@@ -165,14 +171,13 @@ def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ..
 
 def _lora_adding(workshop: Workshop) -> LoraAdding:
     settings = workshop.settings
-    sources = [ModelSource.parse(text) for text in settings.models]
     return LoraAdding(
         room=LoraRoom(loras=workshop.studio.loras, quota=workshop.studio.lora_quota_bytes),
         blobs=workshop.studio.blobs,
         keys=workshop.studio.source_keys,
         source=_lora_sources(settings),
         folder=settings.loras,
-        bases=[_base(source) for source in sources],
+        bases=_bases(settings),
     )
 
 
@@ -184,6 +189,10 @@ def _lora_sources(settings: Settings) -> LoraSources:
         hugging_face_base=settings.hugging_face_base.rstrip("/"),
         loopback=settings.lora_loopback,
     )
+
+
+def _bases(settings: Settings) -> list[Base]:
+    return [_base(ModelSource.parse(text)) for text in settings.models]
 
 
 def _base(source: ModelSource) -> Base:

@@ -18,6 +18,7 @@ from handlers.privacy import COMMAND as PRIVACY
 from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
 from handlers.subject import COMMANDS as SUBJECT_COMMANDS
+from handlers.subject_export import COMMAND as SUBJECT_EXPORT
 from handlers.train import COMMANDS as TRAIN_COMMANDS
 from handlers.train_sheet import COMMAND as TRAIN_AGAIN
 
@@ -36,6 +37,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *TRAIN_COMMANDS,
     TRAIN_AGAIN,
     *SUBJECT_COMMANDS,
+    SUBJECT_EXPORT,
     HELP,
     PRIVACY,
     SETTINGS,

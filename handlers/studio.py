@@ -8,6 +8,7 @@ from typing import Self
 
 from handlers.command import Command
 from handlers.families import split_call, unknown
+from handlers.lora_exporting import LoraExporting
 from handlers.training_hours import TrainingHours
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
@@ -56,6 +57,7 @@ class Studio:
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     training_hours: TrainingHours = field(default_factory=TrainingHours)
+    exporting: LoraExporting = field(default_factory=LoraExporting)
     new_seed: Callable[[], int] = random_seed
 
     @classmethod

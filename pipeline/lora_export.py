@@ -5,7 +5,6 @@ and Stability's ModelSpec (https://github.com/Stability-AI/ModelSpec).
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.lora_file import LoraFile
 from pipeline.lora_import.base_layers import CLIP_WRAPPER, Layers
 from pipeline.lora_import.layer_names import OriginalNames
+from pipeline.lora_layout import LoraLayout
 from pipeline.model_facts import ModelFamily
 
 _UNET: Final = "unet"
@@ -27,13 +27,6 @@ _BASES: Final = {
     ModelFamily.SD15: ("sd_v1", "stable-diffusion-v1/lora"),
     ModelFamily.SDXL: ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora"),
 }
-
-
-class LoraLayout(StrEnum):
-    """How a file names its tensors."""
-
-    KOHYA = "kohya"
-    DIFFUSERS = "diffusers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

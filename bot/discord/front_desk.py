@@ -16,7 +16,7 @@ from bot.discord.modal import ModalId, build_modal, read_entries
 from bot.discord.offered import chosen
 from bot.discord.posted import posted_ids
 from bot.discord.rendering import render
-from bot.discord.uploads import pack
+from bot.discord.uploads import pack, with_fitting_files
 from bot.discord.ways import DEFAULT_FILE_LIMIT, direct_channel
 from handlers.answer import answer, answers_privately
 from handlers.arguments import Arguments, Value
@@ -180,9 +180,10 @@ class FrontDesk:
     async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
         match result:
             case Message() if result.private and not private:
-                await _whisper(interaction, result)
+                await _whisper(interaction, with_fitting_files(result, interaction.filesize_limit))
             case Message():
-                await interaction.edit_original_response(**render(result).as_edit())
+                fitting = with_fitting_files(result, interaction.filesize_limit)
+                await interaction.edit_original_response(**render(fitting).as_edit())
             case SendDirect():
                 await self._send_direct(interaction, result)
             case AlreadyHeard():

@@ -93,6 +93,18 @@ LIBRARY: Final[dict[str, Row]] = {
         "Lehrt etwas aus ein paar Bildern davon", "Apprend une chose par quelques images",
         "Enseña una cosa con unas pocas imágenes", "数枚の画像から物を教える", "Ensina uma coisa com algumas imagens",
     ),
+    "A subject as a file for other programs": (
+        "Ein Gegenstand als Datei für andere Programme", "Un sujet en fichier pour d’autres programmes",
+        "Un sujeto como archivo para otros programas", "被写体を他のプログラム用のファイルにする",
+        "Um sujeito como arquivo para outros programas",
+    ),
+    "kohya for AUTOMATIC1111 and ComfyUI, diffusers for scripts": (
+        "kohya für AUTOMATIC1111 und ComfyUI, diffusers für Skripte",
+        "kohya pour AUTOMATIC1111 et ComfyUI, diffusers pour les scripts",
+        "kohya para AUTOMATIC1111 y ComfyUI, diffusers para scripts",
+        "kohyaはAUTOMATIC1111とComfyUI用、diffusersはスクリプト用",
+        "kohya para AUTOMATIC1111 e ComfyUI, diffusers para scripts",
+    ),
     "All that is known of a subject": (
         "Alles über einen Gegenstand", "Tout ce que l’on sait d’un sujet", "Todo lo que se sabe de un sujeto",
         "被写体の詳細", "Tudo o que se sabe de um sujeito",

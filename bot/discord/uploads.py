@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from handlers.message import ShownPicture
+from handlers.message import Message, ShownPicture
 
 MAX_REQUEST_BYTES: Final = 24 * 2**20
 """What all files of one message may take: Discord refuses requests above 25 MiB, and the rest of it needs room."""
@@ -30,6 +30,18 @@ async def pack(pictures: tuple[ShownPicture, ...], limit: int) -> Parcels:
     if len(pictures) <= MAX_FILES and _fits(pictures, limit):
         return Parcels(messages=(pictures,), refusals=())
     return await asyncio.to_thread(_pack_smaller, pictures, limit)
+
+
+def with_fitting_files(message: Message, limit: int) -> Message:
+    """The message with a sentence in place of each file above `limit` bytes, or above what a request may hold."""
+    most = min(limit, MAX_REQUEST_BYTES)
+    refusals = tuple(
+        f"{file.file_name} is {len(file.data) / 2**20:.1f} MB, and Discord takes {most / 2**20:.0f} MB here."
+        for file in message.files
+        if len(file.data) > most
+    )
+    fitting = tuple(file for file in message.files if len(file.data) <= most)
+    return replace(message, files=fitting, lines=(*message.lines, *refusals))
 
 
 def _fits(pictures: tuple[ShownPicture, ...], limit: int) -> bool:

@@ -9,11 +9,12 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pipeline.lora_export import Exported, LoraLayout, export_lora
+from pipeline.lora_export import Exported, export_lora
 from pipeline.lora_import.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
 from pipeline.lora_import.canonical_writer import CanonicalWriter
 from pipeline.lora_import.change import Factors
 from pipeline.lora_import.importer import Base, Upload, import_lora
+from pipeline.lora_layout import LoraLayout
 from pipeline.model_facts import ModelFamily
 from tests.pipeline.lora_import.measuring import base_of
 

@@ -11,9 +11,9 @@ from simcord.interactions import base_payload
 
 from bot.discord import offered
 from bot.discord.client import publish
-from bot.discord.uploads import MAX_REQUEST_BYTES, pack
+from bot.discord.uploads import MAX_REQUEST_BYTES, pack, with_fitting_files
 from handlers.commands import COMMANDS
-from handlers.message import ShownPicture
+from handlers.message import Attachment, Message, ShownPicture
 from storage.guilds import Platform
 from storage.job_queue import JobQueue
 from storage.jobs import JobState
@@ -265,6 +265,16 @@ async def test_pictures_are_split_when_one_message_cannot_hold_them() -> None:
     assert refused.messages == ((),)
     assert "a.png is too large for this server" in refused.refusals[0]
     assert len(big.data) < MAX_REQUEST_BYTES
+
+
+def test_a_file_that_discord_does_not_take_is_told_with_its_size() -> None:
+    """And those that it takes are there."""
+    files = (Attachment(data=bytes(3 * 2**20), file_name="a.bin"), Attachment(data=b"b", file_name="b.bin"))
+
+    fitting = with_fitting_files(Message(headline="Files", lines=("Two.",), files=files), 2 * 2**20)
+
+    assert fitting.files == files[1:]
+    assert fitting.lines == ("Two.", "a.bin is 3.0 MB, and Discord takes 2 MB here.")
 
 
 async def test_a_server_that_did_not_invite_us_is_told_so(world: World) -> None:

@@ -13,11 +13,17 @@ from handlers.aspect import ASPECTS
 from handlers.commands import COMMANDS
 from handlers.families import heads
 from pipeline.image_request import Scheduler
+from pipeline.lora_layout import LoraLayout
 from storage.source_keys import KeySource
 from tests.bot.discord.conftest import World, published
 
 _WORD = re.compile(r"[-_\w]{1,32}")
-_PROPER = {*ASPECTS, *(scheduler.value for scheduler in Scheduler), *(source.value for source in KeySource)}
+_PROPER = {
+    *ASPECTS,
+    *(scheduler.value for scheduler in Scheduler),
+    *(source.value for source in KeySource),
+    *LoraLayout,
+}
 """Choices that are called the same everywhere."""
 
 
