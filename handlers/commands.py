@@ -19,6 +19,7 @@ from handlers.queue import COMMAND as QUEUE
 from handlers.settings import COMMAND as SETTINGS
 from handlers.subject import COMMANDS as SUBJECT_COMMANDS
 from handlers.subject_export import COMMAND as SUBJECT_EXPORT
+from handlers.subject_retrain import COMMAND as SUBJECT_RETRAIN
 from handlers.train import COMMANDS as TRAIN_COMMANDS
 from handlers.train_sheet import COMMAND as TRAIN_AGAIN
 
@@ -37,6 +38,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *TRAIN_COMMANDS,
     TRAIN_AGAIN,
     *SUBJECT_COMMANDS,
+    SUBJECT_RETRAIN,
     SUBJECT_EXPORT,
     HELP,
     PRIVACY,

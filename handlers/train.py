@@ -31,7 +31,7 @@ _CHECK_SECONDS: Final = 2.0
 async def train(call: Call, studio: Studio, *, taught: Taught) -> Message:
     """Queue a look at the pictures; nothing is learnt before the member has seen what would be."""
     check_permission(call, f"train {taught}")
-    order = _order(call, studio, taught)
+    order = training_order(call, studio, taught)
     await check_training_room(order, call, studio)
     return await queue_check(order, call, studio)
 
@@ -101,13 +101,15 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, 
 
 
 async def check_training_room(order: TrainOrder, call: Call, studio: Studio) -> None:
-    """Raise UserError if the library is full or the name taken."""
+    """Raise UserError if the library is full or the name of something new taken."""
     room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
     await room.check(call.guild.id)
-    await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
+    if not order.anew:
+        await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
 
 
-def _order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
+def training_order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
+    """What the call asks to be learnt; raises UserError."""
     given = call.arguments
     name = (given.text("name") or "").strip().lower()
     check_name(name)
@@ -142,42 +144,45 @@ def read_class_word(call: Call) -> str:
 
 
 _NAME: Final = Option(name="name", help="What to call it here", required=True, rest=True)
-_MINE: Final = Option(name="mine", help="These pictures are mine to use", kind=OptionKind.SWITCH, required=True)
-_IMAGES: Final = (
+MINE: Final = Option(name="mine", help="These pictures are mine to use", kind=OptionKind.SWITCH, required=True)
+IMAGES: Final = (
     Option(name="images", help="A ZIP of 3 to 20 pictures, or the first", kind=OptionKind.FILE, required=True),
     *(Option(name=name, help="One more picture", kind=OptionKind.FILE) for name in _FILES[1:]),
 )
-_MORE: Final = (
-    Option(name="private", help="For you alone", kind=OptionKind.SWITCH),
-    Option(name="model", help="The model that learns it", flag_only=True),
-)
-_NOTES: Final = (
+CLASS: Final = Option(name="class", help="What it is, such as dog", required=True)
+AGREED: Final = Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH)
+MODEL: Final = Option(name="model", help="The model that learns it", flag_only=True)
+_PRIVATE: Final = Option(name="private", help="For you alone", kind=OptionKind.SWITCH)
+NOTES: Final = (
     "A sheet of the pictures comes back before anything is learnt",
     "The pictures are deleted when the training has ended",
 )
 
-COMMANDS: Final = (
-    Command(
-        name="train subject",
-        help="Teach a thing from a few pictures of it",
-        example="/train subject rex --class dog",
-        handler=partial(train, taught=Taught.SUBJECT),
-        options=(
-            _NAME,
-            Option(name="class", help="What it is, such as dog", required=True),
-            *_IMAGES,
-            _MINE,
-            Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH),
-            *_MORE,
-        ),
-        notes=_NOTES,
+SUBJECT: Final = Command(
+    name="train subject",
+    help="Teach a thing from a few pictures of it",
+    example="/train subject rex --class dog",
+    handler=partial(train, taught=Taught.SUBJECT),
+    options=(
+        _NAME,
+        CLASS,
+        *IMAGES,
+        MINE,
+        AGREED,
+        _PRIVATE,
+        MODEL,
     ),
+    notes=NOTES,
+)
+
+COMMANDS: Final = (
+    SUBJECT,
     Command(
         name="train style",
         help="Teach a style from a few pictures in it",
         example="/train style crayon",
         handler=partial(train, taught=Taught.STYLE),
-        options=(_NAME, *_IMAGES, _MINE, *_MORE),
-        notes=_NOTES,
+        options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
+        notes=NOTES,
     ),
 )

@@ -27,7 +27,7 @@ class TrainOrder:
     """A LoRA to be learnt from `files` for `model`; `key` names its canonical file to come.
 
     `class_word` says what a subject is, "dog"; a style has none. `left_out` are the numbers, from 1, of pictures that
-    the member does not want learnt.
+    the member does not want learnt. What is learnt `anew` takes the place of the member's subject of that name.
     """
 
     key: str
@@ -38,6 +38,7 @@ class TrainOrder:
     files: tuple[TrainFile, ...]
     private: bool = False
     left_out: tuple[int, ...] = ()
+    anew: bool = False
 
     @property
     def title(self) -> str:

@@ -99,7 +99,8 @@ class Training:
         seconds = 0.0
         if await self.room.loras.with_key(job.guild_id, order.key) is None:
             await self.room.check(job.guild_id)
-            await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
+            if not order.anew:
+                await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
             while not self.hours.are_now:  # noqa: ASYNC110  only the clock can end it
                 await asyncio.sleep(_LOOK_SECONDS)
             seconds = await self._learn(job, order, folder, told)
@@ -163,7 +164,10 @@ class Training:
             private=order.private,
             subject=order.taught is Taught.SUBJECT,
         )
-        await self.room.loras.add(new)
+        old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.anew else None
+        # Whoever has taken the name since keeps it.
+        if old is None or old.owner_id != job.member_id or not await self.room.loras.retrain(old, new):
+            await self.room.loras.add(new)
         await asyncio.to_thread(_clear, folder)
 
 

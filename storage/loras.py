@@ -179,6 +179,13 @@ class LoraStore:
         """Lets the LoRA be another file with a story of its own; False if it is gone."""
         return await self._change(lora, {"key": key, "story": story}, lora.name)
 
+    async def retrain(self, lora: Lora, new: NewLora) -> bool:
+        """Lets a subject be what was learnt anew, under its own name and scale; False if it is gone."""
+        if not lora.subject:
+            return False
+        learnt = {"key": new.key, "size": new.size, "trigger_words": new.trigger_words, "story": new.story}
+        return await self._change(lora, {**learnt, "base_family": new.base_family.value}, lora.name)
+
     async def remove(self, lora: Lora) -> bool:
         """Takes a LoRA out of its library; False if it is gone. Its file goes with the next sweep."""
         async with self._database.write() as connection:

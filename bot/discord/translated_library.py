@@ -122,6 +122,11 @@ LIBRARY: Final[dict[str, Row]] = {
         "Die Gegenstände, die du benutzen kannst", "Les sujets que vous pouvez utiliser",
         "Los sujetos que puedes usar", "使える被写体", "Os sujeitos que você pode usar",
     ),
+    "Teach a subject anew from other pictures": (
+        "Lehrt einen Gegenstand neu aus anderen Bildern", "Réapprend un sujet par d’autres images",
+        "Enseña de nuevo un sujeto con otras imágenes", "別の画像から被写体を教え直す",
+        "Ensina de novo um sujeito com outras imagens",
+    ),
     "Which subject": ("Welcher Gegenstand", "Quel sujet", "Qué sujeto", "どの被写体か", "Qual sujeito"),
     "The LoRAs that you can use": (
         "Die LoRAs, die du benutzen kannst", "Les LoRA que vous pouvez utiliser", "Los LoRA que puedes usar",

@@ -106,6 +106,7 @@ NAMES: Final[dict[str, Row]] = {
     **{f"image-{n}": (f"bild-{n}", f"image-{n}", f"imagen-{n}", f"画像{n}", f"imagem-{n}") for n in range(2, 9)},
     "export": ("ausgeben", "exporter", "exportar", "書き出す", "exportar"),
     "layout": ("aufbau", "structure", "estructura", "構成", "estrutura"),
+    "retrain": ("neu-trainieren", "réentraîner", "reentrenar", "再学習", "retreinar"),
     "delete": ("löschen", "effacer", "borrar", "消す", "apagar"),
     "log": ("protokoll", "journal", "registro", "記録", "registro"),
     "restricted": ("beschränkt", "restreint", "restringido", "制限付き", "restrito"),

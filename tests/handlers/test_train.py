@@ -302,6 +302,7 @@ async def test_another_class_word_is_asked_in_a_form(
     await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         first = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        assert (await told(studio, clock)).headline == "rex, a dog"
         form = await press(Press(verb=Verb.CLASS_WORD, target=first.id, index=0), caller(guild), studio)
         assert isinstance(form, Form)
         entries = {field.option.name: field.value for field in form.fields}
@@ -347,6 +348,34 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
     clock.advance(60)
     with pytest.raises(UserError, match="removed meanwhile"):
         await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild), studio)
+
+
+async def test_a_subject_learnt_anew_takes_its_own_place(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+) -> None:
+    """As what it was, unless one says else; nobody else's, and nothing that is no subject."""
+    await call("train subject", name="rex", **{"class": "dog"}, mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, FakeTrain()):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        await ended(studio, guild, JobKind.TRAIN)
+    before = await studio.loras.get(guild.id, "ada", "rex")
+    assert before is not None
+    others = await files(png(4), png(5), png(6))  # type: ignore[misc]
+    with pytest.raises(NotAllowed, match="only they can teach it anew"):
+        await call("subject retrain", member="bob", name="rex", mine=True, **others)
+
+    await call("subject retrain", name="rex", mine=True, **others)
+    train = FakeTrain()
+    async with working(studio, sqlite, tmp_path, train):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        job = await ended(studio, guild, JobKind.TRAIN)
+
+    assert job.state is JobState.DONE, job.error
+    assert train.orders[0].plan.class_prompt == "dog"
+    after = await studio.loras.get(guild.id, "ada", "rex")
+    assert after is not None
+    assert after.id == before.id
+    assert after.key == read_training(job.payload).key != before.key
 
 
 async def test_a_deleted_subject_leaves_no_sheet(

@@ -1,0 +1,50 @@
+"""/subject retrain: a subject learnt anew from other pictures, in the place of what it was."""
+
+from dataclasses import replace
+from typing import Final
+
+from handlers.arguments import Arguments
+from handlers.call import Call
+from handlers.command import Command
+from handlers.lora_library import named_lora
+from handlers.message import Message
+from handlers.permissions import NotAllowed, check_permission
+from handlers.studio import Studio
+from handlers.subject import NAME, check_subject
+from handlers.train import (
+    AGREED,
+    CLASS,
+    IMAGES,
+    MINE,
+    MODEL,
+    NOTES,
+    SUBJECT,
+    check_training_room,
+    queue_check,
+    training_order,
+)
+from handlers.train_order import Taught
+
+
+async def retrain_subject(call: Call, studio: Studio) -> Message:
+    """Queue a look at the pictures that its owner gives; the subject stays what it is until the training has ended."""
+    check_permission(call, SUBJECT.name)
+    lora = check_subject(await named_lora(call, studio))
+    if lora.owner_id != call.member.id:
+        raise NotAllowed(f"'{lora.name}' is another member's; only they can teach it anew.")
+    known = lora.trigger_words.partition(" ")[2]
+    given = {"class": known, **dict(call.arguments.values), "name": lora.name}
+    order = training_order(replace(call, arguments=Arguments.check(SUBJECT, given)), studio, Taught.SUBJECT)
+    order = replace(order, anew=True, private=lora.private)
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+COMMAND: Final = Command(
+    name="subject retrain",
+    help="Teach a subject anew from other pictures",
+    example="/subject retrain rex",
+    handler=retrain_subject,
+    options=(NAME, *IMAGES, MINE, replace(CLASS, required=False), AGREED, MODEL),
+    notes=NOTES,
+)
