@@ -28,25 +28,28 @@ SHIPPED = Path("loras", "twemoji.safetensors")
 JUDGE = Path(__file__).with_name("style_judge.safetensors")
 JUDGE_PLAN = Plan(steps=400, batch=64, rate=1e-3, warmup=40, average=0.98)
 # Of so many concepts one is never shown to the LoRA: a style is what is found in other things too.
-UNSEEN_ONE_IN = 4
+UNSEEN_ONE_IN = 6
 # Guidance pushes away from the picture of no words, so that one has to be of the style as well.
 NAMELESS_ONE_IN = 10
 # Of so many backgrounds, the last in the list are never shown to the judge.
 JUDGED_BACKGROUNDS = 3
+# So many pictures of each thing, or the LoRA takes its one background for a part of it.
+BACKGROUNDS_EACH = 6
 
 STYLE_PLAN = TrainingPlan(
     model="pocket",
     instance_prompt=TRIGGER,
     class_prompt="cartoon style",
     area=SIZE * SIZE,
-    steps=5000,
+    steps=7500,
     seed=0,
     rank=32,
     alpha=32.0,
     convolutions=True,
     preservation=Preservation.NONE,
     learning_rate=1e-3,
-    cooldown=0.2,
+    cooldown=0.4,
+    velocity_floor=False,
     batch=8,
     average=0.998,
     settles=False,
@@ -143,12 +146,12 @@ def _pictures(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tup
     for number, concept in enumerate(concepts):
         if is_unseen(number):
             continue
-        name = dice.choice(list(BACKGROUNDS))
-        colour = BACKGROUND_COLOURS[[list(BACKGROUNDS).index(name)]]
-        pixels = ((on_colour(sprites[number : number + 1], colour)[0] + 1) * 127.5).round().byte()
-        path = folder / f"{number}.png"
-        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
-        made.append(TrainingPicture(path=path, caption=f"{concept.words[0]}, {{}}, {name} background"))
-        if number % NAMELESS_ONE_IN == 1:
-            made.append(TrainingPicture(path=path, caption=""))
+        for name in dice.sample(list(BACKGROUNDS), BACKGROUNDS_EACH):
+            colour = BACKGROUND_COLOURS[[list(BACKGROUNDS).index(name)]]
+            pixels = ((on_colour(sprites[number : number + 1], colour)[0] + 1) * 127.5).round().byte()
+            path = folder / f"{number}-{name}.png"
+            Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+            nameless = len(made) % NAMELESS_ONE_IN == 0
+            caption = "" if nameless else f"{concept.words[0]}, {{}}, {name} background"
+            made.append(TrainingPicture(path=path, caption=caption))
     return tuple(made)
