@@ -31,6 +31,8 @@ from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
 from pipeline.companions import companion
 from pipeline.device_spec import DeviceSpec
+from pipeline.lora_import.child import importing
+from pipeline.lora_import.importers import Importers
 from pipeline.lora_sources.sources import LoraSources
 from pipeline.model_source import ModelSource
 from pipeline.training.child import train_apart
@@ -133,9 +135,9 @@ def process_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def build_worker(workshop: Workshop, devices: tuple[Device, ...]) -> Worker:
+def build_worker(workshop: Workshop, devices: tuple[Device, ...], importers: Importers) -> Worker:
     """The worker that feeds `devices` from this workshop's queue."""
-    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(workshop)}
+    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(workshop, importers)}
     worker = Worker(
         name=process_name(),
         queue=workshop.studio.queue,
@@ -169,7 +171,7 @@ def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ..
     )
 
 
-def _lora_adding(workshop: Workshop) -> LoraAdding:
+def _lora_adding(workshop: Workshop, importers: Importers) -> LoraAdding:
     settings = workshop.settings
     return LoraAdding(
         room=LoraRoom(loras=workshop.studio.loras, quota=workshop.studio.lora_quota_bytes),
@@ -178,7 +180,18 @@ def _lora_adding(workshop: Workshop) -> LoraAdding:
         source=_lora_sources(settings),
         folder=settings.loras,
         bases=_bases(settings),
+        importers=importers,
     )
+
+
+@asynccontextmanager
+async def _open_importers(settings: Settings) -> AsyncIterator[Importers]:
+    base = _base(ModelSource.parse(settings.models[0]))
+    importers = Importers(lambda: importing(base.model, base.configs, base.facts.family))
+    try:
+        yield importers
+    finally:
+        await importers.close()
 
 
 def _lora_sources(settings: Settings) -> LoraSources:
@@ -206,8 +219,8 @@ def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:
 
 
 @asynccontextmanager
-async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
-    """Rescue, retention and collection on their schedules, the rescue also at once."""
+async def running_duties(workshop: Workshop, importers: Importers | None = None) -> AsyncIterator[None]:
+    """Rescue, retention and collection on their schedules, the rescue also at once; one of `importers` kept ready."""
     studio, database, settings = workshop.studio, workshop.database, workshop.settings
     await duties.rescue_jobs(studio.queue, settings.stale_seconds)
     scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
@@ -220,6 +233,8 @@ async def running_duties(workshop: Workshop) -> AsyncIterator[None]:
     scheduler.add_job(duties.sweep_trainings, "interval", leavings, hours=1)
     scheduler.add_job(duties.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
     scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
+    if importers is not None:
+        scheduler.add_job(importers.keep_one, "interval", minutes=1)
     scheduler.start()
     try:
         yield
@@ -233,17 +248,19 @@ async def running_pool(
 ) -> AsyncIterator[Worker]:
     """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
 
-    Devices that will be `serving` for long measure themselves first, and compile what they often run.
+    Who will be `serving` for long has devices measure themselves first, compiles what they often run, and keeps an
+    importer of LoRAs ready.
     """
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
-    worker = build_worker(workshop, open_devices(workshop.settings, serving=serving))
-    working = asyncio.create_task(worker.run(stop_work))
-    deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
-    async with running_duties(workshop):
-        try:
-            yield worker
-        finally:
-            stop_work.set()
-            await working
-            stop_delivery.set()
-            await asyncio.gather(*deliveries)
+    async with _open_importers(workshop.settings) as importers:
+        worker = build_worker(workshop, open_devices(workshop.settings, serving=serving), importers)
+        working = asyncio.create_task(worker.run(stop_work))
+        deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
+        async with running_duties(workshop, importers if serving else None):
+            try:
+                yield worker
+            finally:
+                stop_work.set()
+                await working
+                stop_delivery.set()
+                await asyncio.gather(*deliveries)

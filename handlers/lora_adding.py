@@ -15,7 +15,8 @@ from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
 from pipeline.errors import UserError
 from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
+from pipeline.lora_import.child import ChildLimits, Order, import_apart
+from pipeline.lora_import.importers import Importers
 from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
@@ -46,7 +47,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraAdding:
-    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files."""
+    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `importers` are for the first base."""
 
     room: LoraRoom
     keys: SourceKeyStore
@@ -54,6 +55,7 @@ class LoraAdding:
     source: LoraSource
     folder: Path
     bases: Sequence[Base]
+    importers: Importers
 
     async def __call__(self, job: Job, told: Told) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
@@ -82,9 +84,8 @@ class LoraAdding:
             if order.parts:
                 new = await fused(job, order, self.room, self.folder)
             else:
-                # Its start takes longer than most imports, so it begins with the download.
-                base = self.bases[0]
-                async with importing(base.model, base.configs, base.facts.family) as importer:
+                # Where none waits, its start takes longer than most imports, so it begins with the download.
+                async with self.importers.one() as importer:
                     fetched = await self._fetched(job, order, incoming, told)
                     new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)

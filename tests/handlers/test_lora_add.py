@@ -29,6 +29,8 @@ from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora_file import FORMAT, VERSION
+from pipeline.lora_import.child import importing
+from pipeline.lora_import.importers import Importers
 from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
@@ -96,6 +98,7 @@ async def working(
     adding = LoraAdding(
         room=LoraRoom(loras=studio.loras, quota=quota), keys=studio.source_keys, blobs=studio.blobs,
         source=source or FakeSource(), folder=folder, bases=[Base(facts=FACTS, model=POCKET, configs=POCKET)],
+        importers=Importers(lambda: importing(POCKET, POCKET, ModelFamily.SDXL)),
     )  # fmt: skip
     worker = Worker(
         name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),

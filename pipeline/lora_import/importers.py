@@ -1,0 +1,36 @@
+"""Children for imports, one of them kept ready: to start one takes longer than most downloads."""
+
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+
+class Importers:
+    """Child processes that `start` makes, each for one import; of one event loop."""
+
+    def __init__(self, start: Callable[[], AbstractAsyncContextManager[Process]]) -> None:
+        self._start = start
+        self._spare: Process | None = None
+        self._spare_life = AsyncExitStack()
+
+    async def keep_one(self) -> None:
+        """Start a child for an import to come, unless one waits already."""
+        if self._spare is None or self._spare.returncode is not None:
+            life = AsyncExitStack()
+            self._spare, self._spare_life = await life.enter_async_context(self._start()), life
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Process]:
+        """A child that nobody has asked yet, the one that waits if it lives; gone when the block ends."""
+        async with self._spare_life.pop_all():
+            spare, self._spare = self._spare, None
+            if spare is not None and spare.returncode is None:
+                yield spare
+                return
+        async with self._start() as child:
+            yield child
+
+    async def close(self) -> None:
+        """End the child that waits, if one does."""
+        self._spare = None
+        await self._spare_life.aclose()
