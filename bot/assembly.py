@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -234,7 +235,9 @@ async def running_duties(workshop: Workshop, importers: Importers | None = None)
     scheduler.add_job(duties.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
     scheduler.add_job(duties.purge_guilds, "interval", [studio.guilds], hours=24)
     if importers is not None:
-        scheduler.add_job(importers.keep_one, "interval", minutes=1)
+        # A device that starts has the cores first.
+        soon = datetime.now(UTC) + timedelta(seconds=10)
+        scheduler.add_job(importers.keep_one, "interval", minutes=1, next_run_time=soon)
     scheduler.start()
     try:
         yield

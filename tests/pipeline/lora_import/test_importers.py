@@ -30,15 +30,28 @@ async def _gone(child: psutil.Process) -> bool:
     return not child.is_running()
 
 
-async def test_the_child_that_waits_is_used_once(importers: Importers) -> None:
-    """Asked for twice it is still one; the next import has another, and both end with their blocks."""
+async def test_the_child_that_waits_is_used_once_and_another_takes_its_place(importers: Importers) -> None:
+    """Asked for twice it is still one; the used ones end with their blocks, the newest waits on."""
     await importers.keep_one()
     (waiting,) = psutil.Process().children()
     await importers.keep_one()
     assert psutil.Process().children() == [waiting]
 
-    async with importers.one() as first, importers.one() as second:
-        assert first.pid == waiting.pid != second.pid
+    async with importers.one() as first:
+        assert first.pid == waiting.pid
+        (next_one,) = set(psutil.Process().children()) - {waiting}
+        async with importers.one() as second:
+            assert second.pid == next_one.pid
+    (last,) = psutil.Process().children()
+    assert last not in {waiting, next_one}
+    await importers.close()
+    assert psutil.Process().children() == []
+
+
+async def test_without_one_that_waits_an_import_starts_its_own_and_leaves_none(importers: Importers) -> None:
+    """Who does not serve for long keeps no importer."""
+    async with importers.one() as child:
+        assert child.returncode is None
     assert psutil.Process().children() == []
 
 
