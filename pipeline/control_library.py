@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 
 from pipeline.checkpoints import Checkpoint, load_module
 from pipeline.control_kind import ControlKind
 from pipeline.control_residuals import Control, hint_of
+from pipeline.control_union import is_union, union_kinds
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
 from pipeline.model_facts import read_json
@@ -20,7 +22,7 @@ class ControlLibrary:
     """What requests for `checkpoint` may name as controls: folders of `root`, or of the model's own `controls`.
 
     `root` has a folder for each base (`sdxl`, `sd15`) and in it one for each ControlNet as diffusers saves it, called
-    after the kind that it reads, or after several (`edge+scribble`).
+    after the kind that it reads, or after several (`edge+scribble`); a ControlNet-Union tells its kinds by itself.
     `budget` bounds the bytes of those kept in memory; one at work outlives its place here.
     """
 
@@ -98,16 +100,25 @@ class ControlLibrary:
                     f"The control '{folder.name}' here was made for another base than {self._checkpoint.facts.name}; "
                     "an admin can replace it.",
                 )
-        return load_module(ControlNetModel, folder, hardware.device, hardware.dtype)
+        kind = ControlNetUnionModel if is_union(config) else ControlNetModel
+        return load_module(kind, folder, hardware.device, hardware.dtype)
 
 
 def _places(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folder of the net for each kind; what an admin has put there comes before a model's own."""
+    """The folder of the net for each kind: what an admin has put there before a model's own, who reads most first."""
     found: dict[str, Path] = {}
-    for place in (config.parent for folder in folders for config in sorted(folder.glob("*/config.json"))):
-        for kind in place.name.split("+"):
-            found.setdefault(kind, place)
+    for folder in folders:
+        kinds = {config.parent: _kinds(config) for config in sorted(folder.glob("*/config.json"))}
+        for place in sorted(kinds, key=lambda place: -len(kinds[place])):
+            for kind in kinds[place]:
+                found.setdefault(kind, place)
     return found
+
+
+def _kinds(config: Path) -> Sequence[str]:
+    """What the net of this configuration reads."""
+    facts = read_json(config)
+    return union_kinds(facts) if is_union(facts) else config.parent.name.split("+")
 
 
 def _bytes(net: Any) -> int:

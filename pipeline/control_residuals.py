@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.control_kind import ControlKind
+from pipeline.control_union import is_union, union_arguments
 from pipeline.control_use import ControlMode, ControlUse
 from pipeline.map_drawing import map_of
 from pipeline.prompt_encoder import Conditioning
@@ -21,7 +23,10 @@ _SOFTER: Final = 0.825
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One control of one request: `net` is a ControlNetModel, `hint` its map (1, 3, height, width), 0 to 1."""
+    """One control of one request: `net` is a ControlNetModel or a ControlNetUnionModel.
+
+    `hint` is its map (1, 3, height, width), 0 to 1.
+    """
 
     use: ControlUse
     net: Any
@@ -30,10 +35,16 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlledRow:
-    """A row of the batch and the control that works on it now."""
+    """A row of the batch and what works on it now by one call: one control, or several that a union net fuses."""
 
     row: int
-    control: Control
+    controls: tuple[Control, ...]
+
+    @property
+    def maps(self) -> tuple[tuple[ControlKind, float], ...]:
+        """The kinds that the call reads and how it weighs them itself: rows with the same share a call."""
+        uses = [control.use for control in self.controls]
+        return tuple((use.kind, use.scale if len(uses) > 1 else 1.0) for use in uses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +70,24 @@ def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[in
     (`global_pool_conditions`), as in diffusers.
     """
     number, count = position
-    for control in controls:
-        use = control.use
-        if use.scale == 0 or number / count < use.start or (number + 1) / count > use.end:
-            continue
-        one_sided = use.mode is ControlMode.CONTROL or control.net.config.global_pool_conditions
+    working = [control for control in controls if _works(control.use, number / count, (number + 1) / count)]
+    for together in _calls(working):
+        one_sided = together[0].use.mode is ControlMode.CONTROL or together[0].net.config.global_pool_conditions
         for row in rows[-1:] if one_sided else rows:
-            yield ControlledRow(row=row, control=control)
+            yield ControlledRow(row=row, controls=together)
+
+
+def _works(use: ControlUse, begins: float, ends: float) -> bool:
+    return use.scale != 0 and begins >= use.start and ends <= use.end
+
+
+def _calls(controls: Sequence[Control]) -> list[tuple[Control, ...]]:
+    """Each control by itself, but those of one union net and one mode together, in the order of kinds."""
+    calls: dict[object, list[Control]] = {}
+    for control in sorted(controls, key=lambda control: control.use.kind):
+        call = (id(control.net), control.use.mode) if is_union(control.net.config) else id(control)
+        calls.setdefault(call, []).append(control)
+    return [tuple(call) for call in calls.values()]
 
 
 def residuals_of(
@@ -75,8 +97,8 @@ def residuals_of(
     total: list[Tensor] | None = None
     size = min(_ROWS, len(latents))
     # In the order of names: a row's sum must not depend on whose net was loaded first.
-    for kind in sorted({each.control.use.kind for each in controlled}):
-        own = [each for each in controlled if each.control.use.kind == kind]
+    for maps in sorted({each.maps for each in controlled}):
+        own = [each for each in controlled if each.maps == maps]
         for group in (own[first : first + size] for first in range(0, len(own), size)):
             answers = _call(group, size, latents, timesteps, conditioning)
             total = total or [answer.new_zeros(len(latents), *answer.shape[1:]) for answer in answers]
@@ -93,34 +115,50 @@ def _call(
     group: Sequence[ControlledRow], size: int, latents: Tensor, timesteps: Tensor, conditioning: Conditioning
 ) -> list[Tensor]:
     """One call of a net for `group`, filled up to `size` rows; each answer weighted as its row asks."""
-    net = group[0].control.net
-    places = [each.row for each in group] + [group[0].row] * (size - len(group))
-    hints = torch.cat([each.control.hint for each in group] + [group[0].control.hint] * (size - len(group)))
+    filled = [*group, *[group[0]] * (size - len(group))]
+    places = [each.row for each in filled]
     added = None
     if conditioning.pooled is not None and conditioning.time_ids is not None:
         added = {"text_embeds": conditioning.pooled[places], "time_ids": conditioning.time_ids[places]}
-    down, mid = net(
-        latents[places],
-        timesteps[places],
-        encoder_hidden_states=conditioning.states[places],
-        controlnet_cond=hints.to(latents.device, latents.dtype),
-        added_cond_kwargs=added,
-        return_dict=False,
+    down, mid = (
+        group[0]
+        .controls[0]
+        .net(
+            latents[places],
+            timesteps[places],
+            encoder_hidden_states=conditioning.states[places],
+            added_cond_kwargs=added,
+            return_dict=False,
+            **_maps(filled, latents),
+        )
     )
     answers = [*down, mid]
-    weights = torch.stack([_weights(each.control, len(answers)) for each in group])
-    weights = torch.cat([weights, weights[:1].expand(size - len(group), -1)]).to(latents.device, latents.dtype)
+    weights = torch.stack([_weights(each.controls, len(answers)) for each in filled])
+    weights = weights.to(latents.device, latents.dtype)
     return [answer * weights[:, number, None, None, None] for number, answer in enumerate(answers)]
 
 
-def _weights(control: Control, layers: int) -> Tensor:
-    """How much each layer's answer counts, the middle's last."""
-    use = control.use
-    match use.mode:
+def _maps(rows: Sequence[ControlledRow], like: Tensor) -> dict[str, Any]:
+    """What tells a net's call the maps of `rows`, on the device and in the numbers of `like`."""
+    hints = [
+        torch.cat([control.hint for control in controls]).to(like.device, like.dtype)
+        for controls in zip(*(each.controls for each in rows), strict=True)
+    ]
+    config = rows[0].controls[0].net.config
+    if not is_union(config):
+        return {"controlnet_cond": hints[0]}
+    kinds, scales = zip(*rows[0].maps, strict=True)
+    return union_arguments(config, kinds, scales, hints)
+
+
+def _weights(controls: Sequence[Control], layers: int) -> Tensor:
+    """How much each layer's answer counts, the middle's last; several maps are weighed already."""
+    scale = controls[0].use.scale if len(controls) == 1 else 1.0
+    match controls[0].use.mode:
         case ControlMode.BALANCED:
-            return torch.full((layers,), use.scale)
+            return torch.full((layers,), scale)
         case ControlMode.PROMPT:
-            return use.scale * _SOFTER ** torch.arange(layers - 1, -1, -1)
+            return scale * _SOFTER ** torch.arange(layers - 1, -1, -1)
         case ControlMode.CONTROL:
             # diffusers' guess mode.
-            return torch.logspace(-1, 0, layers) * use.scale
+            return torch.logspace(-1, 0, layers) * scale

@@ -38,6 +38,8 @@ FAMILY = {"pocket": "sdxl", "sd15": "sd15"}
 KINDS = {"edge": 1, "depth": 2}
 BUCKET = 32
 MAPS = {"edge": Image.linear_gradient("L"), "depth": Image.radial_gradient("L")}
+OVER = StartImage(picture="scene", strength=0.7)
+UNDER = StartImage(picture="scene", mask="mask", strength=0.7)
 HANDED = {**PICTURES, **{kind: png(picture.resize((64, 64))) for kind, picture in MAPS.items()}}
 
 
@@ -89,7 +91,6 @@ def run_together(model: LoadedModel, requests: Sequence[ImageRequest]) -> list[T
 
 def mixed_requests() -> list[ImageRequest]:
     """From noise, over a picture and under a mask; one control and two; windows, modes, with and without guidance."""
-    over, under = StartImage(picture="scene", strength=0.7), StartImage(picture="scene", mask="mask", strength=0.7)
     both = (control("edge", scale=0.5), control("depth", scale=1.3))
     return [
         a_request(seed=1, steps=3, controls=(control(),)),
@@ -97,9 +98,9 @@ def mixed_requests() -> list[ImageRequest]:
         a_request(seed=3, steps=4, controls=both, scheduler=Scheduler.DPMPP_2M),
         a_request(seed=4, steps=4),
         a_request(seed=5, steps=4, controls=(control(mode=ControlMode.CONTROL),), scheduler=Scheduler.EULER_A),
-        a_request(seed=6, steps=6, controls=(control(scale=1.5),), start=over, scheduler=Scheduler.HEUN),
-        a_request(seed=7, steps=6, controls=both, start=over, scheduler=Scheduler.DDIM),
-        a_request(seed=8, steps=6, controls=(control(end=0.5),), start=under, scheduler=Scheduler.UNIPC),
+        a_request(seed=6, steps=6, controls=(control(scale=1.5),), start=OVER, scheduler=Scheduler.HEUN),
+        a_request(seed=7, steps=6, controls=both, start=OVER, scheduler=Scheduler.DDIM),
+        a_request(seed=8, steps=6, controls=(control(end=0.5),), start=UNDER, scheduler=Scheduler.UNIPC),
     ]
 
 
@@ -181,13 +182,19 @@ def test_neighbours_change_no_bit(controlled_model: Callable[[str], LoadedModel]
     ],
     ids=["weight 0", "ends at once", "second at 0", "order", "halves"],
 )
+@pytest.mark.parametrize("start", [None, OVER, UNDER], ids=["from noise", "over a picture", "under a mask"])
+@pytest.mark.parametrize("name", PREFIX)
 def test_identities_hold_exactly(
-    controlled_model: Callable[[str], LoadedModel], uses: tuple[ControlUse, ...], same: tuple[ControlUse, ...]
+    controlled_model: Callable[[str], LoadedModel],
+    name: str,
+    start: StartImage | None,
+    uses: tuple[ControlUse, ...],
+    same: tuple[ControlUse, ...],
 ) -> None:
-    """As diffusers keeps them."""
-    requests = [a_request(steps=3, controls=each) for each in (uses, same)]
+    """As diffusers keeps them, and under a mask too, where it does not."""
+    requests = [a_request(steps=5, controls=each, start=start) for each in (uses, same)]
 
-    one, other = (run_together(controlled_model("pocket"), [request])[0] for request in requests)
+    one, other = (run_together(controlled_model(name), [request])[0] for request in requests)
 
     assert torch.equal(one, other)
 

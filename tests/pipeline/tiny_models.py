@@ -7,6 +7,7 @@ import torch
 from diffusers import (
     AutoencoderKL,
     ControlNetModel,
+    ControlNetUnionModel,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
@@ -100,6 +101,21 @@ def save_control(folder: Path, unet: UNet2DConditionModel, seed: int, **config: 
     torch.manual_seed(seed)
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 8, 16))
     net.register_to_config(**config)
+    _save_outspoken(net, folder)
+
+
+def save_control_union(folder: Path, unet: UNet2DConditionModel, seed: int, types: int) -> None:
+    """A ControlNet-Union for `unet` that reads `types` types, and says something."""
+    torch.manual_seed(seed)
+    width = unet.config.block_out_channels[0]
+    like = ControlNetUnionModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 8, 16)).config
+    net = ControlNetUnionModel.from_config(
+        like, num_control_type=types, num_trans_channel=width, num_proj_channel=width, num_trans_head=2
+    )
+    _save_outspoken(net, folder)
+
+
+def _save_outspoken(net: Any, folder: Path) -> None:
     for convolution in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(convolution.weight, std=0.1)
     net.save_pretrained(folder)
