@@ -34,6 +34,6 @@ CMD ["serve"]
 
 FROM base AS cuda
 RUN python -m venv .venv \
-    && pip install --constraint constraints.txt '.[postgres]'
+    && pip install --constraint constraints.txt '.[postgres,upscalers]'
 ENTRYPOINT ["limner"]
 CMD ["serve"]

@@ -21,6 +21,7 @@ from handlers.chat_platform import ChatPlatform
 from handlers.commands import COMMANDS
 from handlers.delivery import Delivery
 from handlers.device import Device
+from handlers.enlarging import Enlarging
 from handlers.lora_adding import Base, LoraAdding
 from handlers.lora_exporting import LoraExporting
 from handlers.lora_room import LoraRoom
@@ -37,6 +38,7 @@ from pipeline.lora_import.importers import Importers
 from pipeline.lora_sources.sources import LoraSources
 from pipeline.model_source import ModelSource
 from pipeline.training.child import train_apart
+from pipeline.upscalers import Upscalers
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
@@ -77,6 +79,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
         )
         studio = replace(
             studio,
+            upscalers=Upscalers(folder=settings.upscalers),
             training_hours=TrainingHours.parse(settings.training_hours),
             exporting=LoraExporting(folder=settings.loras, bases=partial(_bases, settings)),
         )
@@ -151,11 +154,13 @@ def build_worker(workshop: Workshop, devices: tuple[Device, ...], importers: Imp
     )
     models = [Taken(facts=source.facts(), source=source) for source in map(ModelSource.parse, workshop.settings.models)]
     kinds[JobKind.CHECK_PICTURES] = PictureCheck(blobs=workshop.studio.blobs, models=models)
-    kinds[JobKind.TRAIN] = _training(workshop, models, devices, worker)
+    first = devices[0].name if devices else "auto"
+    kinds[JobKind.ENLARGE] = Enlarging(blobs=workshop.studio.blobs, upscalers=workshop.studio.upscalers, device=first)
+    kinds[JobKind.TRAIN] = _training(workshop, models, first, worker)
     return worker
 
 
-def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ...], worker: Worker) -> Training:
+def _training(workshop: Workshop, models: list[Taken], device: str, worker: Worker) -> Training:
     studio, settings = workshop.studio, workshop.settings
     return Training(
         room=LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes),
@@ -166,7 +171,7 @@ def _training(workshop: Workshop, models: list[Taken], devices: tuple[Device, ..
         models=models,
         train=train_apart,
         busy=lambda: worker.is_busy,
-        device=devices[0].name if devices else "auto",
+        device=device,
         share=settings.training_share,
         hours=studio.training_hours,
     )

@@ -193,6 +193,11 @@ class Settings(BaseSettings):
         return self.data / "controls"
 
     @property
+    def upscalers(self) -> Path:
+        """The upscalers' weights, as `<name>.safetensors`."""
+        return self.data / "upscalers"
+
+    @property
     def blobs(self) -> Path:
         """The folder of the blobs."""
         return self.data / "blobs"

@@ -149,7 +149,7 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
             return verb in _SHEET_VERBS | {Verb.CLASS_WORD}
         case JobKind.TRAIN:
             return verb is Verb.PICK
-        case JobKind.ADD_LORA | JobKind.MIX_LORAS:
+        case JobKind.ADD_LORA | JobKind.MIX_LORAS | JobKind.ENLARGE:
             return False
         case _:
             assert_never(kind)

@@ -33,6 +33,7 @@ class Completion(Enum):
     MODELS = "models"
     LORAS = "loras"
     SUBJECTS = "subjects"
+    UPSCALERS = "upscalers"
 
 
 class Audience(Enum):

@@ -22,11 +22,13 @@ from handlers.subject_export import COMMAND as SUBJECT_EXPORT
 from handlers.subject_retrain import COMMAND as SUBJECT_RETRAIN
 from handlers.train import COMMANDS as TRAIN_COMMANDS
 from handlers.train_sheet import COMMAND as TRAIN_AGAIN
+from handlers.upscale import COMMAND as UPSCALE
 
 COMMANDS: Final[tuple[Command, ...]] = (
     IMAGINE,
     EDIT,
     *CONTROL_COMMANDS,
+    UPSCALE,
     QUEUE,
     CANCEL,
     HISTORY,

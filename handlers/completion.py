@@ -1,5 +1,6 @@
 """What a member may want to type next: the suggestions of an option, looked up as they type."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import assert_never
@@ -35,6 +36,9 @@ async def complete(
             found = [Suggestion(value=str(job.id), help=job_title(job)) for job in jobs]
         case Completion.MODELS:
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
+        case Completion.UPSCALERS:
+            names = await asyncio.to_thread(studio.upscalers.names)
+            found = [Suggestion(value=name, help="") for name in names]
         case Completion.LORAS:
             return await _loras(typed, guild, member, studio)
         case Completion.SUBJECTS:

@@ -19,6 +19,7 @@ from handlers.shown_pictures import shown_pictures
 from handlers.studio import Studio
 from handlers.train import trained
 from handlers.train_sheet import pictures_checked
+from handlers.upscale import enlarged
 from storage.jobs import Job, JobKind, JobState
 from storage.replies import Reply
 
@@ -118,6 +119,8 @@ class Delivery:
                 return map_drawn(job, pictures)
             case JobKind.MIX_LORAS:
                 return loras_mixed(job, pictures)
+            case JobKind.ENLARGE:
+                return enlarged(job, pictures)
             case JobKind.ADD_LORA:
                 return await lora_added(job, pictures, self.studio)
             case JobKind.CHECK_PICTURES:

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from handlers.enlarge_order import read_enlargement
 from handlers.imagine import read_request
 from handlers.lora_order import read_order
 from handlers.train_order import read_training
@@ -15,6 +16,8 @@ def job_title(job: Job) -> str:
             return read_request(job.payload).prompt
         case JobKind.ADD_LORA:
             return read_order(job.payload).title
+        case JobKind.ENLARGE:
+            return read_enlargement(job.payload).title
         case JobKind.CHECK_PICTURES | JobKind.TRAIN:
             return read_training(job.payload).title
         case _:

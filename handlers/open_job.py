@@ -131,7 +131,7 @@ def pictures_of(job: Job, request: ImageRequest) -> tuple[ImageRequest, ...]:
             return request.pictures()[:1]
         case JobKind.MIX_LORAS:
             return MixGrid.of(request).pictures
-        case JobKind.CHECK_PICTURES | JobKind.TRAIN:
+        case JobKind.ENLARGE | JobKind.CHECK_PICTURES | JobKind.TRAIN:
             raise ValueError(f"a job to {job.kind} renders nothing")
         case _:
             assert_never(job.kind)

@@ -13,6 +13,7 @@ from handlers.training_hours import TrainingHours
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import MAX_SEED
 from pipeline.model_facts import ModelFacts
+from pipeline.upscalers import Upscalers
 from storage.audit import AuditLog
 from storage.blobs import BlobStore
 from storage.clicks import Clicks
@@ -57,6 +58,7 @@ class Studio:
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     training_hours: TrainingHours = field(default_factory=TrainingHours)
+    upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporting = field(default_factory=LoraExporting)
     new_seed: Callable[[], int] = random_seed
 

@@ -18,12 +18,14 @@ def upscaled(request: ImageRequest, picture: Picture, facts: ModelFacts) -> Imag
 
     As strongly as the model bears it, and by one step at the least.
     """
-    return replace(
-        request,
-        width=FACTOR * picture.width // 8 * 8,
-        height=FACTOR * picture.height // 8 * 8,
-        count=1,
-        variations=(),
-        controls=(),
-        start=StartImage(picture=picture.blob, strength=max(facts.upscale_strength, _ONE_STEP / request.steps)),
-    )
+    size = (FACTOR * picture.width, FACTOR * picture.height)
+    return replace(second_pass(request, picture.blob, size, facts), count=1, variations=(), controls=())
+
+
+def second_pass(
+    request: ImageRequest, picture: str, size: tuple[int, int], facts: ModelFacts, strength: float | None = None
+) -> ImageRequest:
+    """`request` drawn over the picture of that key in `size`, as strongly as the model bears it if nothing is said."""
+    usual = max(facts.upscale_strength, _ONE_STEP / request.steps)
+    start = StartImage(picture=picture, strength=usual if strength is None else strength)
+    return replace(request, width=size[0] // 8 * 8, height=size[1] // 8 * 8, start=start)

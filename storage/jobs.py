@@ -16,6 +16,7 @@ class JobKind(StrEnum):
     ADD_LORA = "add lora"
     DRAW_MAP = "draw map"
     MIX_LORAS = "mix loras"
+    ENLARGE = "enlarge"
     CHECK_PICTURES = "check pictures"
     TRAIN = "train"
 

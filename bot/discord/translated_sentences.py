@@ -205,6 +205,29 @@ SENTENCES: Final[dict[str, Row]] = {
         "Zeichnet auf dieser Seite weiter", "Dessiner davantage de ce côté", "Dibujar más por este lado",
         "この側に描き足す", "Desenhar mais deste lado",
     ),
+    "Make a picture larger": (
+        "Macht ein Bild größer", "Agrandit une image", "Amplía una imagen", "画像を大きくする", "Amplia uma imagem",
+    ),
+    "What the picture shows, to draw it anew": (
+        "Was das Bild zeigt, um es neu zu zeichnen", "Ce que l’image montre, pour la redessiner",
+        "Lo que muestra la imagen, para redibujarla", "描き直すための画像の内容",
+        "O que a imagem mostra, para redesenhá-la",
+    ),
+    "The picture to enlarge": (
+        "Das Bild, das größer wird", "L’image à agrandir", "La imagen que se amplía", "拡大する画像",
+        "A imagem a ampliar",
+    ),
+    "How many times as large": (
+        "Wievielmal so groß", "Combien de fois plus grande", "Cuántas veces más grande", "何倍にするか",
+        "Quantas vezes maior",
+    ),
+    "What enlarges it": (
+        "Was es vergrößert", "Ce qui l’agrandit", "Con qué se amplía", "拡大に使うもの", "O que a amplia",
+    ),
+    "How much is drawn anew": (
+        "Wie viel neu gezeichnet wird", "Quelle part est redessinée", "Cuánto se redibuja", "描き直す度合い",
+        "Quanto é redesenhado",
+    ),
     "Draw over a picture, wholly or in a part": (
         "Übermalt ein Bild, ganz oder zum Teil", "Redessine une image, en tout ou en partie",
         "Dibuja sobre una imagen, entera o en parte", "画像の全体か一部に描き重ねる",

@@ -1,0 +1,132 @@
+"""/upscale: enlarged as it is, or drawn anew in its new size."""
+
+import asyncio
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from handlers.call import Member
+from handlers.command import Completion
+from handlers.completion import complete
+from handlers.delivery import Delivery
+from handlers.enlarging import Enlarging
+from handlers.studio import Studio
+from handlers.worker import Worker
+from pipeline.errors import InvalidRequest
+from pipeline.png_text import read_texts
+from pipeline.upscalers import Upscalers
+from storage.guilds import Guild
+from storage.jobs import Job, JobKind, JobState
+from tests.eventually import eventually
+from tests.fakes import FakeChat, FakeClock, FakeDevice
+from tests.handlers.test_over_pictures import attached, photo, queued
+from tests.studios import CallCommand
+
+
+@pytest.fixture
+def studio(studio: Studio, tmp_path: Path) -> Studio:
+    return replace(studio, upscalers=Upscalers(folder=tmp_path / "upscalers"))
+
+
+async def worked(studio: Studio, guild: Guild) -> Job:
+    """The one job, ended."""
+    stop = asyncio.Event()
+    kinds = {JobKind.ENLARGE: Enlarging(blobs=studio.blobs, upscalers=studio.upscalers)}
+    worker = Worker(
+        name="w", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice(),), kinds=kinds,
+        drain_seconds=0,
+    )  # fmt: skip
+    task = asyncio.create_task(worker.run(stop))
+
+    async def ended() -> Job | None:
+        (job,) = await studio.queue.guild_jobs(guild.id)
+        return job if job.finished_at is not None else None
+
+    try:
+        return await eventually(ended)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def test_a_picture_comes_back_larger(call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock) -> None:
+    """By Lanczos where no net is there, three times as large, and says so in the picture and under it."""
+    message = await call("upscale", image=await attached(studio, photo((50, 31))), factor=3)
+    assert message.headline == "A picture 3 times as large, 150×93"
+
+    job = await worked(studio, guild)
+
+    assert job.state is JobState.DONE, job.error
+    chat = FakeChat()
+    await Delivery(studio=studio, chat=chat, poster="p", clock=clock).deliver_due()
+    delivered = chat.delivered[-1][1]
+    (picture,) = delivered.pictures
+    assert Image.open(io.BytesIO(picture.data)).size == (150, 93)
+    words = "Postprocess upscale by: 3, Postprocess upscaler: lanczos"
+    assert read_texts(picture.data)["postprocessing"] == words
+    assert (delivered.footer or "").startswith("lanczos · ")
+    assert [button.label for row in delivered.buttons for button in row] == ["Delete"]
+
+
+async def test_a_net_that_went_away_is_one_sentence(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """It is the usual one while it is there."""
+    net = tmp_path / "upscalers" / "sharp.safetensors"
+    net.parent.mkdir()
+    net.touch()
+    await call("upscale", image=await attached(studio, photo()))
+    net.unlink()
+
+    job = await worked(studio, guild)
+
+    assert (job.state, job.error) == (JobState.FAILED, "There is no upscaler 'sharp' here; there is: lanczos.")
+
+
+@pytest.mark.parametrize(
+    ("values", "strength"), [({"prompt": "fox", "redraw": 0.6}, 0.6), ({"prompt": "fox", "steps": 2}, 0.5)]
+)
+async def test_with_words_it_is_drawn_anew_in_its_new_size(
+    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], strength: float
+) -> None:
+    """As strongly as is said, else as the model bears it; no less than a step."""
+    message = await call("upscale", image=await attached(studio, photo((50, 31))), factor=3, **values)
+
+    request = await queued(studio, guild, message)
+
+    assert request.start is not None
+    assert (request.prompt, request.width, request.height) == ("fox", 144, 88)
+    assert request.start.strength == pytest.approx(strength, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"upscaler": "sharp"}, "There is no upscaler 'sharp' here; there is: lanczos."),
+        ({"upscaler": "lanczos", "prompt": "fox"}, "leave it out, or prompt and redraw"),
+        ({"redraw": 0.3}, "The prompt is empty"),
+        ({"factor": 4, "size": (1100, 20)}, "4400×80 is too large; stay within 4096×4096."),
+    ],
+)
+async def test_what_cannot_be_is_refused_before_it_waits(
+    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], sentence: str
+) -> None:
+    """In one sentence."""
+    size = values.pop("size", (40, 20))
+    image = await attached(studio, photo(size))  # type: ignore[arg-type]  # two numbers
+
+    with pytest.raises(InvalidRequest, match=sentence):
+        await call("upscale", image=image, **values)
+    assert await studio.queue.guild_jobs(guild.id) == ()
+
+
+async def test_upscalers_are_suggested(studio: Studio, guild: Guild, tmp_path: Path) -> None:
+    (tmp_path / "upscalers").mkdir()
+    (tmp_path / "upscalers" / "sharp.safetensors").touch()
+
+    found = await complete(Completion.UPSCALERS, "", guild=guild, member=Member(id="ada", name="Ada"), studio=studio)
+
+    assert [one.value for one in found] == ["sharp", "lanczos"]
