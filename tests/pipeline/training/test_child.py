@@ -25,6 +25,7 @@ def children() -> set[int]:
         return {int(one) for one in file.read().split()}
 
 
+@pytest.mark.timeout(400)
 async def test_a_killed_process_costs_nothing_but_time(an_order: An) -> None:
     whole, cut = an_order("whole", steps=4), an_order("cut", steps=4)
     before = children()
