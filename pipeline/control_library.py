@@ -4,18 +4,25 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from diffusers.models.adapter import T2IAdapter
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
+from torch import Tensor
 
 from pipeline.checkpoints import Checkpoint, load_module
 from pipeline.control_kind import ControlKind
 from pipeline.control_residuals import Control, hint_of
 from pipeline.control_union import is_union, union_kinds
+from pipeline.control_use import ControlUse
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
 from pipeline.model_facts import read_json
+from pipeline.t2i_adapter import adapter_fits, features_of, is_adapter
+
+_SHARED: Final = ("cross_attention_dim", "addition_embed_type", "in_channels")
+"""What a ControlNet has from its base."""
 
 
 class ControlLibrary:
@@ -23,6 +30,7 @@ class ControlLibrary:
 
     `root` has a folder for each base (`sdxl`, `sd15`) and in it one for each ControlNet as diffusers saves it, called
     after the kind that it reads, or after several (`edge+scribble`); a ControlNet-Union tells its kinds by itself.
+    A T2I-Adapter lies there in the same way.
     `budget` bounds the bytes of those kept in memory; one at work outlives its place here.
     """
 
@@ -48,7 +56,7 @@ class ControlLibrary:
             return None
         size = (request.width, request.height)
         return tuple(
-            Control(use=use, net=net, hint=hint_of(use, pictures[use.picture], size))
+            _control(use, net, hint_of(use, pictures[use.picture], size))
             for use, net in zip(request.controls, nets, strict=True)
         )
 
@@ -93,15 +101,27 @@ class ControlLibrary:
         """The net on the model's device; raises UserError where it was made for another base."""
         hardware, unet = self._checkpoint.hardware, self._checkpoint.unet
         config = read_json(folder / "config.json")
-        for field in ("cross_attention_dim", "addition_embed_type", "in_channels"):
-            if config.get(field) != unet.config.get(field):
-                raise InvalidRequest(
-                    "control",
-                    f"The control '{folder.name}' here was made for another base than {self._checkpoint.facts.name}; "
-                    "an admin can replace it.",
-                )
-        kind = ControlNetUnionModel if is_union(config) else ControlNetModel
-        return load_module(kind, folder, hardware.device, hardware.dtype)
+        if is_adapter(config):
+            fits = adapter_fits(config, self._checkpoint.facts.family, unet.config.block_out_channels)
+        else:
+            fits = all(config.get(field) == unet.config.get(field) for field in _SHARED)
+        if not fits:
+            raise InvalidRequest(
+                "control",
+                f"The control '{folder.name}' here was made for another base than {self._checkpoint.facts.name}; "
+                "an admin can replace it.",
+            )
+        return load_module(_class_of(config), folder, hardware.device, hardware.dtype)
+
+
+def _class_of(config: Mapping[str, Any]) -> Any:
+    if is_adapter(config):
+        return T2IAdapter
+    return ControlNetUnionModel if is_union(config) else ControlNetModel
+
+
+def _control(use: ControlUse, net: Any, hint: Tensor) -> Control:
+    return Control(use=use, net=net, hint=hint, features=features_of(net, hint) if is_adapter(net.config) else ())
 
 
 def _places(folders: Sequence[Path]) -> dict[str, Path]:

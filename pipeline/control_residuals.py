@@ -23,14 +23,15 @@ _SOFTER: Final = 0.825
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One control of one request: `net` is a ControlNetModel or a ControlNetUnionModel.
+    """One control of one request: `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter.
 
-    `hint` is its map (1, 3, height, width), 0 to 1.
+    `hint` is its map (1, 3, height, width), 0 to 1; `features` are what an adapter has seen in it, for each block.
     """
 
     use: ControlUse
     net: Any
     hint: Tensor
+    features: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +50,14 @@ class ControlledRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residuals:
-    """What is added to the UNet's skip connections `down` and to its middle, for every row of the batch."""
+    """What is added to the UNet's skip connections `down` and to its middle, for every row of the batch.
 
-    down: tuple[Tensor, ...]
-    mid: Tensor
+    `inner` is what adapters add to its blocks on the way down; where none of a sort works there is None.
+    """
+
+    down: tuple[Tensor, ...] | None
+    mid: Tensor | None
+    inner: tuple[Tensor, ...] | None
 
 
 def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
@@ -72,7 +77,7 @@ def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[in
     number, count = position
     working = [control for control in controls if _works(control.use, number / count, (number + 1) / count)]
     for together in _calls(working):
-        one_sided = together[0].use.mode is ControlMode.CONTROL or together[0].net.config.global_pool_conditions
+        one_sided = together[0].use.mode is ControlMode.CONTROL or together[0].net.config.get("global_pool_conditions")
         for row in rows[-1:] if one_sided else rows:
             yield ControlledRow(row=row, controls=together)
 
@@ -94,7 +99,31 @@ def residuals_of(
     controlled: Sequence[ControlledRow], latents: Tensor, timesteps: Tensor, conditioning: Conditioning
 ) -> Residuals | None:
     """The sum of all nets' answers for all rows, zero where no control works; None where none works at all."""
+    inner = _inner([each for each in controlled if each.controls[0].features], len(latents))
+    called = [each for each in controlled if not each.controls[0].features]
+    if total := _answers(called, latents, timesteps, conditioning):
+        *down, mid = total
+        return Residuals(down=tuple(down), mid=mid, inner=inner)
+    return None if inner is None else Residuals(down=None, mid=None, inner=inner)
+
+
+def _inner(adapted: Sequence[ControlledRow], rows: int) -> tuple[Tensor, ...] | None:
+    """What adapters add; they saw their maps before the first step."""
     total: list[Tensor] | None = None
+    for each in adapted:
+        (control,) = each.controls
+        total = total or [feature.new_zeros(rows, *feature.shape[1:]) for feature in control.features]
+        weights = _weights(each.controls, len(total)).tolist()
+        for whole, feature, weight in zip(total, control.features, weights, strict=True):
+            whole[each.row] += weight * feature[0]
+    return None if total is None else tuple(total)
+
+
+def _answers(
+    controlled: Sequence[ControlledRow], latents: Tensor, timesteps: Tensor, conditioning: Conditioning
+) -> list[Tensor]:
+    """The sum of what ControlNets add, the middle's last; none where none works."""
+    total: list[Tensor] = []
     size = min(_ROWS, len(latents))
     # In the order of names: a row's sum must not depend on whose net was loaded first.
     for maps in sorted({each.maps for each in controlled}):
@@ -105,10 +134,7 @@ def residuals_of(
             for whole, answer in zip(total, answers, strict=True):
                 for each, part in zip(group, answer, strict=False):
                     whole[each.row] += part
-    if total is None:
-        return None
-    *down, mid = total
-    return Residuals(down=tuple(down), mid=mid)
+    return total
 
 
 def _call(

@@ -193,6 +193,8 @@ class Denoiser:
                 added_cond_kwargs=added,
                 down_block_additional_residuals=residuals and residuals.down,
                 mid_block_additional_residual=residuals and residuals.mid,
+                # The UNet takes them off the list as it goes.
+                down_intrablock_additional_residuals=residuals and residuals.inner and list(residuals.inner),
                 return_dict=False,
             )[0]
         return prediction
