@@ -14,6 +14,7 @@ from handlers.handed_picture import handed_picture
 from handlers.imagine import one_request, submit
 from handlers.map_preview import as_ready_map, show_map
 from handlers.message import Message
+from handlers.more_controls import ALSO, more_controls
 from handlers.permissions import check_permission
 from handlers.studio import Studio
 from pipeline.control_kind import ControlKind
@@ -35,7 +36,7 @@ async def control(call: Call, studio: Studio, *, kind: ControlKind) -> Message:
     use = _with(given, ControlUse(kind=kind, picture=picture.key))
     if given.switch("map"):
         use = await as_ready_map(use, studio)
-    request = replace(request, width=width, height=height, controls=(use,))
+    request = replace(request, width=width, height=height, controls=(use, *more_controls(call, picture.key, kind)))
     shown = not use.ready and given.switch("preview") is not False
     return await (show_map if shown else submit)(call, studio, request)
 
@@ -51,8 +52,9 @@ async def _with_map_of(base: int, kind: ControlKind, call: Call, studio: Studio)
             "base", f"Picture {base} keeps {use.kind}; write /{command_name(use.kind)} to keep it again."
         )
     request = await one_request(call, studio)
-    use = _with(call.arguments, use)
-    return await submit(call, studio, replace(request, width=earlier.width, height=earlier.height, controls=(use,)))
+    others = more_controls(call, use.picture, kind) or earlier.controls[1:]
+    controls = (_with(call.arguments, use), *others)
+    return await submit(call, studio, replace(request, width=earlier.width, height=earlier.height, controls=controls))
 
 
 def command_name(kind: ControlKind) -> str:
@@ -91,6 +93,7 @@ def _command(kind: ControlKind) -> Command:
             Option(name="image", help="The picture to keep it of", kind=OptionKind.FILE, required=True, unless="base"),
             Option(name="weight", help="How much it counts", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
             *((_DETAIL,) if kind.has_detail else ()),
+            ALSO,
             Option(name="map", help="It is a map already", kind=OptionKind.SWITCH),
             Option(name="preview", help="Off: no map first", kind=OptionKind.SWITCH, flag_only=True),
             Option(name="start", help="From this part on", kind=OptionKind.NUMBER, low=0, high=1),

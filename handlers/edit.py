@@ -12,6 +12,7 @@ from handlers.handed_picture import HandedPicture, handed_picture, with_more_aro
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.imagine import one_request, submit
 from handlers.message import Message
+from handlers.more_controls import ALSO, more_controls
 from handlers.outpainting import MAX_AMOUNT, Direction
 from handlers.permissions import check_permission
 from handlers.studio import Studio
@@ -46,7 +47,7 @@ async def edit(call: Call, studio: Studio) -> Message:
     request = await one_request(call, studio)
     width, height = size_like(*picture.size, studio.model(request.model).width)
     start = _start(call.arguments, picture, mask.key if mask else picture.mask)
-    controls = _same(earlier.controls, call.arguments) if earlier else _controls(call.arguments, control or picture)
+    controls = _same(earlier.controls, call.arguments) if earlier else _controls(call, control or picture)
     return await submit(call, studio, replace(request, width=width, height=height, start=start, controls=controls))
 
 
@@ -57,7 +58,7 @@ async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Mess
         raise InvalidRequest(
             "image", "The picture of that number was not drawn over another; attach one to begin with."
         )
-    for name in ("mask", "outpaint", "control", "control-image"):
+    for name in ("mask", "outpaint", "control", "control-image", "also"):
         if dict(given.values).get(name) is not None:
             raise InvalidRequest(name, f"{name} is for another picture; attach that as the image.")
     strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
@@ -73,10 +74,11 @@ async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Mess
 
 def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUse, ...]:
     """The controls of an earlier picture, as strong as they were if the member says nothing of it."""
-    if given.text("control") is not None:
-        raise InvalidRequest("control", "The control of an earlier picture is used again; leave out control, or base.")
-    scale = given.number("control-scale")
-    return controls if scale is None else tuple(replace(use, scale=scale) for use in controls)
+    if given.text("control") is not None or given.text("also") is not None:
+        sentence = "The controls of an earlier picture are used again; leave out control and also, or base."
+        raise InvalidRequest("control", sentence)
+    scale, (first, *others) = given.number("control-scale"), controls
+    return controls if scale is None else (replace(first, scale=scale), *others)
 
 
 def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartImage:
@@ -94,11 +96,13 @@ def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartI
     )
 
 
-def _controls(given: Arguments, picture: HandedPicture) -> tuple[ControlUse, ...]:
+def _controls(call: Call, picture: HandedPicture) -> tuple[ControlUse, ...]:
+    given = call.arguments
     kind, scale = given.text("control"), given.number("control-scale")
     if kind is None:
-        return ()
-    return (ControlUse(kind=ControlKind(kind), picture=picture.key, scale=1.0 if scale is None else scale),)
+        return more_controls(call, picture.key, None)
+    first = ControlUse(kind=ControlKind(kind), picture=picture.key, scale=1.0 if scale is None else scale)
+    return (first, *more_controls(call, picture.key, first.kind))
 
 
 COMMAND: Final = Command(
@@ -134,6 +138,7 @@ COMMAND: Final = Command(
         ),
         Option(name="control-image", help="Kept of this picture instead", kind=OptionKind.FILE),
         Option(name="control-scale", help="How much", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
+        ALSO,
         *SHARED_OPTIONS,
         BASE_OPTION,
     ),

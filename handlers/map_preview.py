@@ -21,7 +21,7 @@ _SECONDS_PER_MEGAPIXEL: Final = 0.5
 
 
 async def show_map(call: Call, studio: Studio, request: ImageRequest) -> Message:
-    """Queue the map of `request`'s only control; a button under it makes the pictures."""
+    """Queue the map of `request`'s first control; a button under it makes the pictures."""
     check_caps(request, call.guild.settings)
     studio.model(request.model).check(request)
     job = await studio.queue.enqueue(
@@ -70,7 +70,7 @@ async def make_with_map(job: Job, _index: int, call: Call, studio: Studio) -> Me
     if not drawn:
         raise UserError("This map is not drawn; write the command again.")
     use = replace(_use(request), picture=drawn[0].blob, ready=True)
-    return await submit(call, studio, replace(request, controls=(use,)))
+    return await submit(call, studio, _with_first(request, use))
 
 
 async def soften_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
@@ -87,7 +87,7 @@ async def make_with_own_map(job: Job, _index: int, call: Call, studio: Studio) -
     """Make the pictures with the picture itself as the map."""
     request = _owned(job, call)
     use = await as_ready_map(_use(request), studio)
-    return await submit(call, studio, replace(request, controls=(use,)))
+    return await submit(call, studio, _with_first(request, use))
 
 
 async def as_ready_map(use: ControlUse, studio: Studio) -> ControlUse:
@@ -111,12 +111,16 @@ async def _redrawn(job: Job, step: float, call: Call, studio: Studio) -> Message
     request = _owned(job, call)
     use = _use(request)
     detail = max(-MAX_DETAIL, min(MAX_DETAIL, use.detail + step))
-    return await show_map(call, studio, replace(request, controls=(replace(use, detail=detail),)))
+    return await show_map(call, studio, _with_first(request, replace(use, detail=detail)))
 
 
 def _use(request: ImageRequest) -> ControlUse:
-    (use,) = request.controls
-    return use
+    """The control whose map is shown; more of the same picture may be kept unseen."""
+    return request.controls[0]
+
+
+def _with_first(request: ImageRequest, use: ControlUse) -> ImageRequest:
+    return replace(request, controls=(use, *request.controls[1:]))
 
 
 _LABELS: Final = {

@@ -48,7 +48,7 @@ class OpenJob:
         ticket, picture = self.ticket(index), self.pictures[index]
         if not self.is_map:
             return Render(ticket=ticket, request=picture, parked=self.parked.get(index), pictures=self.handed)
-        (use,) = picture.controls
+        use = picture.controls[0]
         data = self.handed[use.picture]
         return DrawMap(ticket=ticket, use=use, width=picture.width, height=picture.height, picture=data)
 

@@ -74,6 +74,7 @@ NAMES: Final[dict[str, Row]] = {
     "padding": ("umgebung", "marge", "margen", "余白", "margem"),
     "outpaint": ("erweitern", "étendre", "ampliar", "描き足し", "ampliar"),
     "amount": ("menge", "quantité", "cuánto", "分量", "quanto"),
+    "also": ("dazu", "aussi", "además", "併用", "também"),
     "control-image": ("vorlagenbild", "image-contrôle", "imagen-control", "制御画像", "imagem-controle"),
     "control-scale": ("vorlagenstärke", "force-contrôle", "fuerza-control", "制御の強さ", "força-controle"),
     "model": ("modell", "modèle", "modelo", "モデル", "modelo"),

@@ -75,23 +75,22 @@ SENTENCES: Final[dict[str, Row]] = {
         "幅と高さの比", "Largura por altura",
     ),
     "How many pictures": ("Wie viele Bilder", "Combien d’images", "Cuántas imágenes", "画像の枚数", "Quantas imagens"),
-    "The same seed repeats the picture": (
-        "Gleicher Startwert, gleiches Bild", "Même graine, même image",
-        "La misma semilla repite la imagen", "同じシードなら同じ画像になる", "A mesma semente repete a imagem",
+    "Same seed, same picture": (
+        "Für das gleiche Bild", "Pour la même image", "Para la misma imagen", "同じシードなら同じ画像",
+        "Para a mesma imagem",
     ),
     "Denoising steps": (
         "Schritte des Entrauschens", "Étapes de débruitage", "Pasos de limpieza", "ノイズ除去のステップ数",
         "Passos de limpeza",
     ),
-    "How strictly to follow the prompt": (
-        "Treue zur Beschreibung", "Fidélité à la description", "Fidelidad a la descripción",
+    "How closely to the prompt": (
+        "Treue zur Beschreibung", "Fidélité à la description", "Fidelidad al texto",
         "内容にどれだけ従うか", "Fidelidade à descrição",
     ),
     "The sampler": ("Das Abtastverfahren", "L’échantillonneur", "El muestreador", "サンプラー", "O amostrador"),
-    "The server's LoRAs, such as crayon:0.8": (
-        "LoRAs dieses Servers, etwa crayon:0.8", "LoRA du serveur, comme crayon:0.8",
-        "LoRA del servidor, como crayon:0.8", "このサーバーのLoRA。例: crayon:0.8",
-        "LoRAs do servidor, como crayon:0.8",
+    "LoRAs, such as crayon:0.8": (
+        "LoRAs, etwa crayon:0.8", "LoRA, comme crayon:0.8", "LoRA, como crayon:0.8", "LoRA。例: crayon:0.8",
+        "LoRAs, como crayon:0.8",
     ),
     "For your eyes only": (
         "Nur für deine Augen", "Pour vos yeux seulement", "Solo para tus ojos", "自分だけに表示", "Só para você",
@@ -227,6 +226,10 @@ SENTENCES: Final[dict[str, Row]] = {
     "How much is drawn anew": (
         "Wie viel neu gezeichnet wird", "Quelle part est redessinée", "Cuánto se redibuja", "描き直す度合い",
         "Quanto é redesenhado",
+    ),
+    "Kept too: depth:0.5 pose": (
+        "Auch: depth:0.5 pose", "Aussi : depth:0.5 pose", "También: depth:0.5 pose", "これも: depth:0.5 pose",
+        "Também: depth:0.5 pose",
     ),
     "Draw over a picture, wholly or in a part": (
         "Übermalt ein Bild, ganz oder zum Teil", "Redessine une image, en tout ou en partie",

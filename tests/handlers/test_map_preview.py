@@ -336,6 +336,21 @@ async def test_the_same_control_is_used_again_without_attaching(ada: Person) -> 
     assert len(ada.device.maps) == 1
 
 
+async def test_what_is_kept_besides_goes_through_every_button(ada: Person) -> None:
+    """One map is shown; softer, accepted, used again: the other kind stays as it was."""
+    job, _ = await shown(ada, also="depth:0.5")
+    await ada.press(Verb.SOFTER, job)
+    softer, _ = await ada.ended()
+    await ada.press(Verb.USE_MAP, softer)
+    made, _ = await ada.ended()
+    await submitted(ada, await ada.press(Verb.SAME_CONTROL, made), prompt="lighthouse")
+    await ada.ended()
+
+    first, second = (render.request.controls for render in ada.device.submitted)
+    assert [(use.kind.value, use.scale, use.ready) for use in first] == [("edge", 1.0, True), ("depth", 0.5, False)]
+    assert second == first
+
+
 async def test_an_edit_with_a_control_is_begun_again(ada: Person) -> None:
     """With the picture, the strength and the control that it had."""
     await ada.call("edit", prompt="tower", image=await ada.attach(scene()), control="edge", strength=0.4)

@@ -169,6 +169,41 @@ async def test_a_file_that_is_no_picture_is_refused_by_its_option(studio: Studio
         assert refusal.value.field == field
 
 
+async def test_several_kinds_are_kept_of_one_picture(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """Each as much as is said, the first by its own options; in a new picture and over the old one."""
+    image = await attached(studio, photo())
+    also = "depth:0.5, pose"
+
+    new = await queued(
+        studio, guild, await call("control edge", prompt="fox", image=image, also=also, weight=0.7, preview=False)
+    )
+    over = await queued(studio, guild, await call("edit", prompt="fox", image=image, control="edge", also=also))
+    alone = await queued(studio, guild, await call("edit", prompt="fox", image=image, also="depth"))
+
+    kept = [(use.kind.value, use.scale) for use in new.controls]
+    assert kept == [("edge", 0.7), ("depth", 0.5), ("pose", 1.0)]
+    assert [(use.kind.value, use.scale) for use in over.controls] == [("edge", 1.0), ("depth", 0.5), ("pose", 1.0)]
+    assert [use.kind.value for use in alone.controls] == ["depth"]
+    assert len({use.picture for use in (*new.controls, *over.controls)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("also", "sentence"),
+    [
+        ("depth:0.5 deep", r"^also 'deep' is unclear; write kinds such as depth:0.5 pose; there are: edge, scribble"),
+        ("depth edge", "^edge is kept already; name each kind once.$"),
+        ("depth pose depth", "^depth is kept already; name each kind once.$"),
+        ("depth:3", "^control scale is 3; use 0 to 2.$"),
+        ("depth pose normal tile", "^number of controls is 5; use 0 to 4.$"),
+    ],
+)
+async def test_what_cannot_be_kept_too_is_refused(studio: Studio, call: CallCommand, also: str, sentence: str) -> None:
+    """In one sentence."""
+    image = await attached(studio, photo())
+    with pytest.raises(InvalidRequest, match=sentence):
+        await call("control edge", prompt="fox", image=image, also=also)
+
+
 async def test_controls_are_held_to_the_roles(studio: Studio, guild: Guild, call: CallCommand) -> None:
     """Each kind by its own name."""
     await studio.guilds.save_settings(guild.id, GuildSettings(command_roles=(("control pose", ("artists",)),)), "boss")
@@ -177,3 +212,5 @@ async def test_controls_are_held_to_the_roles(studio: Studio, guild: Guild, call
     await call("control edge", prompt="fox", image=image)
     with pytest.raises(Exception, match="needs a role"):
         await call("control pose", prompt="fox", image=image)
+    with pytest.raises(Exception, match="needs a role"):
+        await call("control edge", prompt="fox", image=image, also="pose")
