@@ -81,7 +81,7 @@ class Delivery:
         place = None
         if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
             place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
-        message = in_progress(reply.job, job_title(reply.job), place)
+        message = in_progress(reply.job, job_title(reply.job), place, self._why_it_rests(reply.job))
         if message == shown:
             return
         self._shown[reply.job.id] = (self.clock(), message)
@@ -89,6 +89,10 @@ class Delivery:
             await self.chat.show_progress(reply.address, message)
         except TryLater as later:
             _log.info("progress not shown: %s", later, extra=reply.job.log_context())
+
+    def _why_it_rests(self, job: Job) -> str:
+        hours = self.studio.training_hours
+        return "" if job.kind is not JobKind.TRAIN or hours.are_now else hours.words
 
     async def _deliver(self, reply: Reply) -> None:
         try:

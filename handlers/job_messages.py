@@ -14,16 +14,16 @@ _PREVIEW_NAME = "preview.jpg"
 _INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
 
 
-def in_progress(job: Job, title: str, place: Place | None) -> Message:
-    """The status message of a job that is not finished."""
+def in_progress(job: Job, title: str, place: Place | None, rests: str = "") -> Message:
+    """The status message of a job that is not finished; `rests` says why nothing is done for it now, if that is so."""
     if job.state is JobState.RUNNING and job.steps:
-        return rendering(job, title)
-    return waiting(job, title, place, restarted=job.attempt > 1 or job.restarts > 0)
+        return rendering(job, title, rests)
+    return waiting(job, title, place, restarted=job.attempt > 1 or job.restarts > 0, rests=rests)
 
 
-def waiting(job: Job, title: str, place: Place | None, *, restarted: bool) -> Message:
-    """Before the first step: how many are in front, and about when it will come."""
-    words = _place_words(place) + (" · interrupted, goes on where it was" if restarted else "")
+def waiting(job: Job, title: str, place: Place | None, *, restarted: bool, rests: str = "") -> Message:
+    """Before the first step: how many are in front, and about when it will come, or that it `rests` and why."""
+    words = (rests or _place_words(place)) + (" · interrupted, goes on where it was" if restarted else "")
     return Message(
         headline=title,
         mood=Mood.WAITING,
@@ -33,7 +33,7 @@ def waiting(job: Job, title: str, place: Place | None, *, restarted: bool) -> Me
     )
 
 
-def rendering(job: Job, title: str) -> Message:
+def rendering(job: Job, title: str, rests: str = "") -> Message:
     """While steps are being made: a bar and the newest preview."""
     pictures: tuple[ShownPicture, ...] = ()
     if job.preview is not None:
@@ -41,7 +41,7 @@ def rendering(job: Job, title: str) -> Message:
     return Message(
         headline=title,
         mood=Mood.WORKING,
-        lines=(progress_words(job),),
+        lines=(progress_words(job), *filter(None, (rests,))),
         bar=Bar(done=job.step, total=job.steps),
         pictures=pictures,
         buttons=((_cancel(job),),),

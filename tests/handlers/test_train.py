@@ -417,7 +417,7 @@ async def test_trainings_run_in_their_hours_alone(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Callable[..., object],
 ) -> None:  # fmt: skip
-    """None begins before, one under way waits outside, and the sheet says so."""
+    """None begins before, one under way waits outside, and both the sheet and its own message say so."""
     hour, looked = 21, asyncio.Event()
 
     def now() -> datetime:
@@ -434,6 +434,10 @@ async def test_trainings_run_in_their_hours_alone(
         await press(start(checked), caller(guild), studio)
         await looked.wait()
         assert train.orders == []
+        chat = FakeChat()
+        delivery = Delivery(studio=replace(studio, training_hours=hours), chat=chat, poster="p", clock=clock)
+        await delivery.show_progress()
+        assert "Trainings run here between 22:00 and 6:00 only." in chat.progress[-1].lines
         hour = 22
         await ended(studio, guild, JobKind.TRAIN)
     assert not train.paces[0].paused
