@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
 from handlers.call import Member
 from handlers.command import Command, Option, OptionKind
+from handlers.command import Completion as Source
 from handlers.completion import Suggestion, complete
 from handlers.families import heads, split_call
 from handlers.studio import Studio
 from storage.guilds import Guild
+
+_MENTIONS: Final = (("@", Source.SUBJECTS, ""), ("<lora:", Source.LORAS, ">"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +55,18 @@ class CommandCompleter(Completer):
             return _starting(word, [Suggestion(value=str(c.action), help=c.help) for c in command.actions])
         if word.startswith("--"):
             return _starting(word, _flags(command))
+        if command.rest is not None and (mentioned := await self._mentioned(word)):
+            return mentioned
         return await self._values(command, rest, word)
+
+    async def _mentioned(self, word: str) -> tuple[Suggestion, ...]:
+        """The guild's own things that a prompt names: `@rex`, `<lora:crayon:0.8>`."""
+        for sign, source, end in _MENTIONS:
+            if word.startswith(sign):
+                typed = word.removeprefix(sign)
+                found = await complete(source, typed, guild=self.guild, member=self.member, studio=self.studio)
+                return tuple(replace(item, value=f"{sign}{item.value}{end}") for item in found)
+        return ()
 
     async def _values(self, command: Command, before: str, word: str) -> tuple[Suggestion, ...]:
         option = _option_before(command, before.split())

@@ -8,7 +8,9 @@ from bot.terminal.completer import CommandCompleter
 from handlers.call import Member
 from handlers.families import heads
 from handlers.studio import Studio
+from pipeline.model_facts import ModelFamily
 from storage.guilds import Guild
+from storage.loras import NewLora, new_key
 from tests.brushes import with_brushes
 from tests.studios import CallCommand
 
@@ -76,3 +78,19 @@ async def test_an_option_that_takes_a_file_suggests_paths(completer: CommandComp
 
     assert await _values(completer, f"/brush load soft --file {tmp_path}/so") == [f"{tmp_path}/soft.png"]
     assert await _values(completer, "/brush load soft --file /no/such/folder/") == []
+
+
+async def test_a_prompt_names_the_guilds_own_things(completer: CommandCompleter, studio: Studio, guild: Guild) -> None:
+    """Subjects behind an @, LoRAs of every sort behind <lora:, wherever in the prompt they stand."""
+    for name, subject in (("rex", True), ("crayon", False)):
+        await studio.loras.add(
+            NewLora(
+                guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id),
+                size=1, subject=subject,
+            )
+        )  # fmt: skip
+
+    assert await _values(completer, "/imagine @") == ["@rex"]
+    assert await _values(completer, "/imagine a picnic with @re") == ["@rex"]
+    assert await _values(completer, "/imagine a picnic, <lora:cr") == ["<lora:crayon:1>"]
+    assert await _values(completer, "/imagine a picnic with rex") == []
