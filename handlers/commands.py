@@ -21,6 +21,7 @@ from handlers.subject import COMMANDS as SUBJECT_COMMANDS
 from handlers.subject_export import COMMAND as SUBJECT_EXPORT
 from handlers.subject_retrain import COMMAND as SUBJECT_RETRAIN
 from handlers.train import COMMANDS as TRAIN_COMMANDS
+from handlers.train_sheet import ADD as TRAIN_ADD
 from handlers.train_sheet import COMMAND as TRAIN_AGAIN
 from handlers.upscale import COMMAND as UPSCALE
 
@@ -38,6 +39,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     LORA_FUSE,
     LORA_KEY,
     *TRAIN_COMMANDS,
+    TRAIN_ADD,
     TRAIN_AGAIN,
     *SUBJECT_COMMANDS,
     SUBJECT_RETRAIN,

@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Final
 
+from handlers.arguments import Arguments
 from handlers.call import Call
 from handlers.command import Command, Option, OptionKind
 from handlers.job_messages import ended, waited_long, waiting
@@ -113,21 +114,27 @@ def training_order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
     given = call.arguments
     name = (given.text("name") or "").strip().lower()
     check_name(name)
-    if not given.switch("mine"):
-        raise InvalidRequest(
-            "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
-        )
+    files = training_files(given)
     class_word = read_class_word(call) if taught is Taught.SUBJECT else ""
-    files = [file for option in _FILES if (file := given.file(option)) is not None]
     return TrainOrder(
         key=new_key(call.guild.id),
         name=name,
         taught=taught,
         class_word=class_word,
         model=studio.model(given.text("model") or call.guild.settings.default_model).name,
-        files=tuple(TrainFile(blob=file.blob, name=file.name) for file in files),
+        files=files,
         private=given.switch("private") or False,
     )
+
+
+def training_files(given: Arguments) -> tuple[TrainFile, ...]:
+    """The pictures that were handed over; raises InvalidRequest without the member's word that they may be."""
+    if not given.switch("mine"):
+        raise InvalidRequest(
+            "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
+        )
+    files = (given.file(option) for option in _FILES)
+    return tuple(TrainFile(blob=file.blob, name=file.name) for file in files if file is not None)
 
 
 def read_class_word(call: Call) -> str:

@@ -1,4 +1,4 @@
-"""The sheet of pictures that /train shows, and its buttons: start, leave a picture out, another class word."""
+"""The sheet of pictures that /train shows: start, leave a picture out, add more, another class word."""
 
 from dataclasses import replace
 from typing import Final
@@ -10,7 +10,16 @@ from handlers.job_messages import ended, seconds_words, waited_long
 from handlers.message import Button, Message, Mood, ShownPicture, Verb
 from handlers.permissions import NotAllowed, check_permission
 from handlers.studio import Studio
-from handlers.train import check_training_room, queue_check, queue_training, read_class_word, training_seconds
+from handlers.train import (
+    IMAGES,
+    MINE,
+    check_training_room,
+    queue_check,
+    queue_training,
+    read_class_word,
+    training_files,
+    training_seconds,
+)
 from handlers.train_order import Taught, TrainOrder, read_training
 from pipeline.errors import InvalidRequest, UserError
 from storage.jobs import Job, JobKind, JobState
@@ -59,7 +68,7 @@ async def leave_out(job: Job, index: int, call: Call, studio: Studio) -> Message
     if index not in used:
         raise InvalidRequest("index", f"Picture {index} is not used anyway.")
     if len(used) <= _FEWEST:
-        raise UserError(f"Training needs {_FEWEST} pictures or more; send others with /train.")
+        raise UserError(f"Training needs {_FEWEST} pictures or more; add others with /train add.")
     return await queue_check(_again(order, call, left_out=(*order.left_out, index)), call, studio)
 
 
@@ -80,6 +89,19 @@ async def train_again(call: Call, studio: Studio) -> Message:
     if order.taught is not Taught.SUBJECT:
         raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
     order = _again(order, call, class_word=read_class_word(call))
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+async def train_add(call: Call, studio: Studio) -> Message:
+    """Look at the pictures of the caller's latest sheet again, with more behind them."""
+    files = training_files(call.arguments)
+    jobs = await studio.queue.member_jobs(call.guild.id, call.member.id)
+    sheet = next((job for job in jobs if job.kind is JobKind.CHECK_PICTURES), None)
+    if sheet is None:
+        raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
+    order = await _kept(sheet, call, studio)
+    order = _again(order, call, files=(*order.files, *files))
     await check_training_room(order, call, studio)
     return await queue_check(order, call, studio)
 
@@ -116,6 +138,14 @@ def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button
     less = tuple(Button(verb=Verb.LEAVE_OUT, target=job.id, index=n, label=f"Leave out {n}") for n in used)
     return (first, *(less[at : at + _ROW] for at in range(0, len(less), _ROW)))
 
+
+ADD: Final = Command(
+    name="train add",
+    help="Add pictures to those of your last sheet",
+    example="/train add",
+    handler=train_add,
+    options=(*IMAGES, MINE),
+)
 
 COMMAND: Final = Command(
     name="train again",

@@ -204,6 +204,10 @@ SENTENCES: Final[dict[str, Row]] = {
         "Zeichnet auf dieser Seite weiter", "Dessiner davantage de ce côté", "Dibujar más por este lado",
         "この側に描き足す", "Desenhar mais deste lado",
     ),
+    "Add pictures to those of your last sheet": (
+        "Fügt deinem letzten Bogen Bilder hinzu", "Ajoute des images à ta dernière planche",
+        "Añade imágenes a tu última hoja", "最後の一覧に画像を加える", "Adiciona imagens à tua última folha",
+    ),
     "Make a picture larger": (
         "Macht ein Bild größer", "Agrandit une image", "Amplía una imagen", "画像を大きくする", "Amplia uma imagem",
     ),

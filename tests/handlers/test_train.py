@@ -293,6 +293,34 @@ async def test_a_picture_is_left_out_until_three_are_left(
     assert len({read_training(job.payload).key for job in (first, second, third)}) == 3
 
 
+async def test_pictures_may_come_in_several_calls(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """Too few at first is no end; a picture that was left out stays out; what is learnt is all the rest."""
+    with pytest.raises(UserError, match="no sheet here"):
+        await call("train add", mine=True, **await files(png(9)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2)))  # type: ignore[misc]
+    train = FakeTrain()
+    async with working(studio, sqlite, tmp_path, train):
+        few = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        assert (few.error or "").startswith("2 of 2 pictures can be used")
+        with pytest.raises(InvalidRequest, match="your word"):
+            await call("train add", mine=False, **await files(png(3)))  # type: ignore[misc]
+        with pytest.raises(UserError, match="no sheet here"):
+            await call("train add", member="bob", mine=True, **await files(png(3)))  # type: ignore[misc]
+        await call("train add", mine=True, **await files(png(3), png(4)))  # type: ignore[misc]
+        four = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        await press(Press(verb=Verb.LEAVE_OUT, target=four.id, index=2), caller(guild), studio)
+        await ended(studio, guild, JobKind.CHECK_PICTURES)
+        await call("train add", mine=True, **await files(png(5)))  # type: ignore[misc]
+        last = await ended(studio, guild, JobKind.CHECK_PICTURES)
+        assert labels(await told(studio, clock)) == [f"Leave out {number}" for number in (1, 3, 4, 5)]
+        await press(start(last), caller(guild), studio)
+        await ended(studio, guild, JobKind.TRAIN)
+    assert len(train.orders[0].pictures) == 4
+
+
 async def test_another_class_word_is_asked_in_a_form(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Callable[..., object],
