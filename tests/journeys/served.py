@@ -41,7 +41,7 @@ class Channel(Protocol):
         """The first picture of the newest message with that button, once there is one."""
 
     def count(self) -> int:
-        """How many messages everybody sees."""
+        """How many messages with pictures everybody sees: who waited long is mentioned in one of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class SlackChannel:
         return data
 
     def count(self) -> int:
-        return len(self._messages())
+        return sum(bool(message.pictures) for message in self._messages())
 
     async def _submit(self, **values: Any) -> None:
         form = await self.ada.sees(lambda w: next((w.views[id_] for id_ in w.views if id_ not in self._forms), None))
@@ -126,7 +126,7 @@ class DiscordChannel:
         return await eventually(look)
 
     def count(self) -> int:
-        return len(self.ada.server.messages())
+        return sum(bool(message.attachments) for message in self.ada.server.messages())
 
 
 @asynccontextmanager
