@@ -165,9 +165,10 @@ class Training:
             subject=order.taught is Taught.SUBJECT,
         )
         old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.anew else None
-        # Whoever has taken the name since keeps it.
         if old is None or old.owner_id != job.member_id or not await self.room.loras.retrain(old, new):
-            await self.room.loras.add(new)
+            # Whoever has taken the name since keeps it, and nothing that was learnt is lost.
+            name = await self.room.free_name(job.guild_id, job.member_id, order.name, private=order.private)
+            await self.room.loras.add(replace(new, name=name))
         await asyncio.to_thread(_clear, folder)
 
 

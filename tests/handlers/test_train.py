@@ -30,6 +30,7 @@ from handlers.training import PictureCheck, Taken, Train, Training
 from handlers.training_hours import TrainingHours
 from handlers.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.model_facts import ModelFamily
 from pipeline.model_source import EMBEDDED, ModelSource
 from pipeline.training.messages import Pace
 from pipeline.training.order import TrainingOrder
@@ -38,6 +39,7 @@ from storage.blob_gc import collect_blobs
 from storage.database import Database
 from storage.guilds import Guild, GuildSettings, Platform
 from storage.jobs import Job, JobKind, JobState
+from storage.loras import NewLora, new_key
 from storage.replies import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
@@ -346,6 +348,34 @@ async def test_another_class_word_is_asked_in_a_form(
         await call("train again", member="bob", base=second.id, **{"class": "puppy"})
 
 
+async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
+    files: Callable[..., object],
+) -> None:  # fmt: skip
+    """What was learnt gets the next name; the other keeps its own."""
+    train = FakeTrain()
+
+    async def meanwhile(
+        order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+    ) -> TrainingReport:
+        await studio.loras.add(
+            NewLora(
+                guild_id=guild.id, name="crayon", owner_id="bob", base_family=ModelFamily.SDXL, key=new_key(guild.id),
+                size=1,
+            )
+        )  # fmt: skip
+        return await train(order, told, pace)
+
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    async with working(studio, sqlite, tmp_path, meanwhile):
+        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
+        job = await ended(studio, guild, JobKind.TRAIN)
+    assert job.state is JobState.DONE, job.error
+    assert (await told(studio, clock)).headline == "crayon-2 is ready"
+    owners = {name: await studio.loras.get(guild.id, "ada", name) for name in ("crayon", "crayon-2")}
+    assert {name: lora and lora.owner_id for name, lora in owners.items()} == {"crayon": "bob", "crayon-2": "ada"}
+
+
 async def test_other_weights_of_a_training_are_chosen_by_button(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Callable[..., object],
@@ -391,6 +421,8 @@ async def test_a_subject_learnt_anew_takes_its_own_place(
     others = await files(png(4), png(5), png(6))  # type: ignore[misc]
     with pytest.raises(NotAllowed, match="only they can teach it anew"):
         await call("subject retrain", member="bob", name="rex", mine=True, **others)
+    with pytest.raises(UserError, match="Training on people is off here"):
+        await call("subject retrain", name="rex", **{"class": "man"}, mine=True, **others)
 
     await call("subject retrain", name="rex", mine=True, **others)
     train = FakeTrain()
