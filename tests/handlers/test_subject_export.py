@@ -75,7 +75,7 @@ async def test_its_owner_gets_the_file_alone(
 async def test_what_cannot_be_handed_out_is_told(
     call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
 ) -> None:
-    """A LoRA that is no subject, a file past the limit, a model that is gone."""
+    """A LoRA that is no subject, a file past the limit, a model that is gone, or another by now."""
     await taught(studio, guild, tmp_path)
     await taught(studio, guild, tmp_path, "crayon", subject=False)
     with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
@@ -86,3 +86,8 @@ async def test_what_cannot_be_handed_out_is_told(
         await studio.exporting(lora, LoraLayout.KOHYA, 10)
     with pytest.raises(UserError, match="no longer here"):
         await LoraExporting(folder=tmp_path)(lora, LoraLayout.KOHYA, 10)
+    writer = CanonicalWriter(ModelFamily.SDXL)
+    writer.add("unet.of_another_model", Factors(up=torch.ones(4, 1), down=torch.ones(1, 4)))
+    writer.save(tmp_path / f"{lora.key}.safetensors")
+    with pytest.raises(UserError, match="The model that this LoRA was made for is no longer served here"):
+        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)

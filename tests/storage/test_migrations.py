@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 import storage
 from storage.database import Database, MigrationState, migrate, migration_state
 from storage.job_queue import JobQueue
-from storage.tables import SCHEMA_REVISION, member_lanes
+from storage.tables import SCHEMA_REVISION, loras, member_lanes
 
 INI = Path(storage.__file__).with_name("alembic.ini")
 
@@ -64,6 +64,29 @@ async def test_queue_survives_the_migrations(fresh_url: str) -> None:
     assert lanes == [(pytest.approx(500_000.0, abs=1), 0)]
 
 
+async def test_what_was_taught_before_is_known_as_a_subject(fresh_url: str) -> None:
+    """By what its training wrote of it; a style is none, nor is what was added."""
+    await _upgrade(fresh_url, "0010", (_OLD_ROWS[0], *_OLD_LORAS))
+
+    await migrate(fresh_url)
+
+    database = await Database.open(fresh_url)
+    async with database.read() as connection:
+        subjects = (await connection.execute(select(loras.c.name).where(loras.c.subject))).scalars().all()
+    await database.close()
+    assert subjects == ["rex"]
+
+
+_LORA = "guild_id, scope, owner_id, name, base_family, key, size, trigger_words, story, scale, created_at"
+_OLD_LORAS = tuple(
+    f"INSERT INTO loras ({_LORA}) "  # noqa: S608 # our own words
+    f"VALUES (7, '', 'ann', '{name}', 'sdxl', '{name}', 1, '{words}', '{story}', 1, 0)"
+    for name, words, story in (
+        ("rex", "j dog", "Trained here for rex, a dog"),
+        ("crayon", "j style", "Trained here for crayon, a style"),
+        ("film", "film", "Made for SDXL"),
+    )
+)
 _JOB = (
     "guild_id, member_id, member_name, kind, payload, state, attempt, max_attempts, restarts, cancel_requested, "
     "step, steps, cost_key, cost_units, estimated_seconds, token, created_at, run_after"
