@@ -58,7 +58,7 @@ async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Mess
         raise InvalidRequest(
             "image", "The picture of that number was not drawn over another; attach one to begin with."
         )
-    for name in ("mask", "outpaint", "control", "control-image", "also"):
+    for name in ("mask", "outpaint", "control", "control-image", "also", "mask-of"):
         if dict(given.values).get(name) is not None:
             raise InvalidRequest(name, f"{name} is for another picture; attach that as the image.")
     strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
@@ -83,14 +83,16 @@ def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUs
 
 def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartImage:
     strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
-    if mask is None and padding is not None:
+    words = (given.text("mask-of") or "").strip() or None
+    if mask is None and words is None and padding is not None:
         raise InvalidRequest("padding", "padding is for a mask; attach one, or a picture with a transparent part.")
     usual = StartImage(picture=picture.key)
     return StartImage(
         picture=picture.key,
         # What a mask marks is to be another thing; a whole picture is to be recognised.
-        strength=strength if strength is not None else usual.strength if mask is None else 1.0,
+        strength=strength if strength is not None else usual.strength if mask is None and words is None else 1.0,
         mask=mask,
+        mask_of=words,
         feather=usual.feather if feather is None else feather,
         padding=padding,
     )
@@ -115,6 +117,7 @@ COMMAND: Final = Command(
         Option(name="image", help="The picture to begin with", kind=OptionKind.FILE, required=True, unless="base"),
         Option(name="strength", help="How much changes", kind=OptionKind.NUMBER, low=0.05, high=1),
         Option(name="mask", help="White where it may change", kind=OptionKind.FILE),
+        Option(name="mask-of", help="Change only this, such as sky"),
         Option(name="feather", help="Softness of the mask's edge", kind=OptionKind.INTEGER, low=0, high=MAX_FEATHER),
         Option(
             name="padding",

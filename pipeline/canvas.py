@@ -13,7 +13,9 @@ from torch.nn import functional
 
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import ImageRequest
+from pipeline.learned_maps import mask_of
 from pipeline.picture_input import read_picture, resized
+from pipeline.start_image import StartImage
 
 NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
@@ -43,9 +45,9 @@ class Canvas:
         if begin is None:
             return None
         picture = read_picture(pictures[begin.picture]).rgb
-        if begin.mask is None:
+        if not begin.is_masked:
             return cls._unmasked(resized(picture, size))
-        mask = read_picture(pictures[begin.mask], "mask").rgb.convert("L").resize(picture.size, _NEAREST)
+        mask = _mask(begin, picture, pictures)
         if begin.padding is None:
             picture, mask = resized(picture, size), ImageOps.fit(mask, size, _NEAREST)
         return cls._masked(picture, mask, request)
@@ -87,6 +89,14 @@ class Canvas:
         result = self.whole.copy()
         result.paste(painted.resize((right - left, bottom - top), _LANCZOS), self.box)
         return Image.composite(result, self.whole, self.edge)
+
+
+def _mask(begin: StartImage, picture: Image.Image, pictures: Mapping[str, bytes]) -> Image.Image:
+    """The mask (L) in the size of `picture`."""
+    if begin.mask_of is not None:
+        return Image.fromarray(mask_of(begin.mask_of, np.asarray(picture)))
+    assert begin.mask is not None, "who is masked has a mask or words for one"
+    return read_picture(pictures[begin.mask], "mask").rgb.convert("L").resize(picture.size, _NEAREST)
 
 
 def surroundings(marked: Box, padding: int, size: tuple[int, int], whole: tuple[int, int]) -> Box:

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pipeline.annotator_models import annotator_folders
 from pipeline.control_kind import ControlKind
 from pipeline.depth_map import DepthMap
-from pipeline.errors import UserError
+from pipeline.errors import InvalidRequest, UserError
 from pipeline.normal_map import NormalMap
 from pipeline.pixels import Pixels
 from pipeline.pose_map import PoseMap
@@ -32,9 +32,25 @@ _ANNOTATORS: Final[Mapping[ControlKind, Callable[..., LearnedAnnotator]]] = {
 
 def learned_map(kind: ControlKind, pixels: Pixels) -> Pixels:
     """The map of an RGB picture, in its size; raises UserError if its model is absent or damaged, or sees nothing."""
+    annotator: LearnedAnnotator = _annotator(kind)
+    return annotator(pixels)
+
+
+def mask_of(words: str, pixels: Pixels) -> Pixels:
+    """Where in an RGB picture what `words` name is: (height, width), 255 there; raises UserError as SegmentMap.mask."""
+    try:
+        annotator_folders(ControlKind.SEGMENT)
+    except InvalidRequest as error:
+        sentence = "Words are no mask here before an admin runs: limner models pull control-segment; attach a mask."
+        raise InvalidRequest("mask-of", sentence) from error
+    segments: SegmentMap = _annotator(ControlKind.SEGMENT)
+    return segments.mask(pixels, words)
+
+
+def _annotator(kind: ControlKind) -> Any:
     folders = annotator_folders(kind)
     try:
-        annotator = _loaded(kind, folders)
+        return _loaded(kind, folders)
     except Exception as error:
         # Whatever a reader of a stranger's files raises: there is no model that we can use.
         _log.exception("the model of %s maps in %s cannot be read", kind, folders)
@@ -42,7 +58,6 @@ def learned_map(kind: ControlKind, pixels: Pixels) -> Pixels:
             f"The model of {kind} maps is damaged here; an admin can delete it from the Hugging Face cache and run: "
             f"limner models pull control-{kind}"
         ) from error
-    return annotator(pixels)
 
 
 @cache

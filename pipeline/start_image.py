@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.errors import check_range
+from pipeline.errors import InvalidRequest, check_range
 
 MAX_FEATHER: Final = 64
 MAX_PADDING: Final = 512
+_MAX_WORDS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +17,15 @@ class StartImage:
     `picture` is the key of its bytes; `strength` says how far it is taken towards noise, 0 (not at all) to 1 (wholly).
     `mask` is the key of a picture that is white where the start may change; elsewhere it stays, with an edge as soft as
     `feather`, in pixels. With `padding`, in pixels, the mask's surroundings of that width alone are drawn, at the
-    request's full size, and put back into the whole picture, which keeps its own size.
+    request's full size, and put back into the whole picture, which keeps its own size. In place of a mask `mask_of`
+    says in words what may change, such as "sky, person".
     Raises InvalidRequest, naming the field and its limit.
     """
 
     picture: str
     strength: float = 0.8
     mask: str | None = None
+    mask_of: str | None = None
     feather: int = 8
     padding: int | None = None
 
@@ -30,6 +33,15 @@ class StartImage:
         check_range("strength", self.strength, 0, 1)
         check_range("feather", self.feather, 0, MAX_FEATHER)
         check_range("padding", self.padding or 0, 0, MAX_PADDING)
+        if len(self.mask_of or "") > _MAX_WORDS:
+            raise InvalidRequest("mask-of", f"mask-of has more than {_MAX_WORDS} characters; name less.")
+        if self.mask is not None and self.mask_of is not None:
+            raise InvalidRequest("mask-of", "mask-of is for a picture without a mask; leave out one of them.")
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether only a part of the picture may change."""
+        return self.mask is not None or self.mask_of is not None
 
     @property
     def picture_keys(self) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ NAMES: Final[dict[str, Row]] = {
     "edit": ("bearbeiten", "retoucher", "editar", "編集", "editar"),
     "image": ("bild", "image", "imagen", "画像", "imagem"),
     "strength": ("stärke", "force", "fuerza", "強さ", "força"),
+    "mask-of": ("maske-aus", "masque-de", "máscara-de", "マスク対象", "máscara-de"),
     "mask": ("maske", "masque", "máscara", "マスク", "máscara"),
     "feather": ("weichheit", "adoucissement", "difuminado", "ぼかし", "suavização"),
     "padding": ("umgebung", "marge", "margen", "余白", "margem"),

@@ -231,6 +231,10 @@ SENTENCES: Final[dict[str, Row]] = {
         "Wie viel neu gezeichnet wird", "Quelle part est redessinée", "Cuánto se redibuja", "描き直す度合い",
         "Quanto é redesenhado",
     ),
+    "Change only this, such as sky": (
+        "Nur dies ändern, etwa sky", "Ne changer que ceci, par exemple sky", "Cambiar solo esto, como sky",
+        "これだけ変える。例: sky", "Mudar só isto, como sky",
+    ),
     "Kept too: depth:0.5 pose": (
         "Auch: depth:0.5 pose", "Aussi : depth:0.5 pose", "También: depth:0.5 pose", "これも: depth:0.5 pose",
         "Também: depth:0.5 pose",

@@ -169,6 +169,23 @@ async def test_a_file_that_is_no_picture_is_refused_by_its_option(studio: Studio
         assert refusal.value.field == field
 
 
+async def test_words_stand_for_a_mask(studio: Studio, guild: Guild, call: CallCommand) -> None:
+    """All of what they name may change; a picture that has a mask needs none."""
+    image, mask = await attached(studio, photo()), await attached(studio, Image.new("L", (40, 20), 255))
+
+    message = await call("edit", prompt="storm", image=image, mask_of="sky, tree", padding=8)
+
+    request = await queued(studio, guild, message)
+    assert request.start is not None
+    assert (request.start.mask_of, request.start.mask, request.start.strength) == ("sky, tree", None, 1.0)
+    for values, sentence in (
+        ({"mask": mask, "mask_of": "sky"}, "leave out one"),
+        ({"mask_of": "y" * 101}, "name less"),
+    ):
+        with pytest.raises(InvalidRequest, match=sentence):
+            await call("edit", prompt="storm", image=image, **values)
+
+
 async def test_several_kinds_are_kept_of_one_picture(studio: Studio, guild: Guild, call: CallCommand) -> None:
     """Each as much as is said, the first by its own options; in a new picture and over the old one."""
     image = await attached(studio, photo())

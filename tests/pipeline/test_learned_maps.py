@@ -1,6 +1,8 @@
 """Maps that models draw: found in the Hub's cache at their pinned commits, or one sentence says what to run."""
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bot.__main__ import app
+from pipeline.ade20k import COLOURS
 from pipeline.annotator_models import MODELS
 from pipeline.annotators import ANNOTATORS, control_map
+from pipeline.canvas import Canvas
 from pipeline.control_kind import ControlKind
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.segment_map import SegmentMap
+from pipeline.start_image import StartImage
+from tests.pipeline.conftest import a_request
 from tests.pipeline.tiny_annotators import put_into_cache
 
 LEARNED = sorted(MODELS)
@@ -53,6 +60,27 @@ def test_without_its_model_a_sentence_says_what_to_run(kind: ControlKind) -> Non
     """And what to do until then."""
     with pytest.raises(InvalidRequest, match=f"limner models pull control-{kind}; until then, attach a ready one"):
         control_map(kind, scene())
+
+
+def test_words_mask_a_picture_that_is_drawn_over(cache: Path) -> None:
+    """The canvas has the mask that the model sees; without the model a sentence says what to run."""
+    file = io.BytesIO()
+    scene().save(file, "PNG")
+    pictures, start = (
+        {"scene": file.getvalue()},
+        StartImage(picture="scene", strength=1.0, mask_of="label_0", feather=0),
+    )
+    with pytest.raises(InvalidRequest, match=r"limner models pull control-segment; attach a mask\.$"):
+        Canvas.of(a_request(start=start), pictures)
+    (folder,) = put_into_cache(cache, ControlKind.SEGMENT)
+    shown = COLOURS.tolist().index(list(control_map(ControlKind.SEGMENT, scene()).getpixel((50, 30))))
+
+    canvas = Canvas.of(a_request(start=replace(start, mask_of=f"label_{shown}", padding=0)), pictures)
+
+    assert canvas is not None
+    assert canvas.edge is not None
+    expected = SegmentMap(folder).mask(np.asarray(scene()), f"label_{shown}")
+    assert np.array_equal(np.asarray(canvas.edge), expected)
 
 
 def test_a_model_that_was_pulled_since_is_used_at_once(cache: Path) -> None:
