@@ -51,9 +51,11 @@ async def _with_map_of(base: int, kind: ControlKind, call: Call, studio: Studio)
         raise InvalidRequest(
             "base", f"Picture {base} keeps {use.kind}; write /{command_name(use.kind)} to keep it again."
         )
+    if call.arguments.text("also") is not None:
+        sentence = "What else is kept stays as it was; for more, attach the picture and leave out base."
+        raise InvalidRequest("also", sentence)
     request = await one_request(call, studio)
-    others = more_controls(call, use.picture, kind) or earlier.controls[1:]
-    controls = (_with(call.arguments, use), *others)
+    controls = (_with(call.arguments, use), *earlier.controls[1:])
     return await submit(call, studio, replace(request, width=earlier.width, height=earlier.height, controls=controls))
 
 

@@ -437,6 +437,7 @@ async def _privately(ada: Person, made: Job) -> Job:
         ("control depth", {"base": 2}, "keeps edge; write /control edge"),
         ("control edge", {"base": 1}, "no picture 1 here"),
         ("control edge", {"base": 99}, "no picture 99 here"),
+        ("control edge", {"base": 2, "also": "depth"}, "for more, attach the picture"),
         ("edit", {"base": 2}, "attach one to begin with"),
     ],
 )
