@@ -87,7 +87,7 @@ async def ask(child: Process, told: dict[str, Any], seconds: float) -> bytes:
     try:
         answer, _ = await asyncio.wait_for(child.communicate(json.dumps(told, default=str).encode()), seconds)
     except TimeoutError:
-        raise UserError(f"Reading this file took longer than {seconds:.0f} seconds; it was given up.") from None
+        raise UserError(f"This took longer than {seconds:.0f} seconds; it was given up.") from None
     return answer
 
 
