@@ -33,7 +33,9 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
         both = await ada.sees(
             lambda w: (found := [m for m in w.in_channel("CGEN") if m.pictures])[1:] and found, _RENDER_SECONDS
         )
-        assert len(workspace.in_channel("CGEN")) == 2
+        assert len(both) == 2
+        # Who waited for longer than a minute is mentioned in a message of its own.
+        assert all("<@UADA>" in message.text for message in workspace.in_channel("CGEN") if not message.pictures)
         assert "blue apple" in both[1].words
         assert not [line for line in served.log if workspace.token in line]
 
