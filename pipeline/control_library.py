@@ -54,6 +54,7 @@ class ControlLibrary:
         nets = [self._take(folder, timeout) for folder in folders]
         if any(net is None for net in nets):
             return None
+        self._put_away(folders)
         size = (request.width, request.height)
         return tuple(
             _control(use, net, hint_of(use, pictures[use.picture], size))
@@ -71,21 +72,21 @@ class ControlLibrary:
 
     def _take(self, folder: Path, timeout: float) -> Any:
         try:
-            net = self._nets[folder].result(timeout)
+            return self._nets[folder].result(timeout)
         except TimeoutError:
             return None
         except Exception:
             del self._nets[folder]
             raise
-        self._put_away(folder)
-        return net
 
-    def _put_away(self, kept: Path) -> None:
-        """Let go of the least recently used until the rest is within the budget."""
-        for folder in list(self._nets):
-            here = [net.result() for net in self._nets.values() if net.done() and net.exception() is None]
-            if folder != kept and sum(map(_bytes, here)) > self._budget:
-                del self._nets[folder]
+    def _put_away(self, kept: Sequence[Path]) -> None:
+        """Let go of the least recently used that are loaded, but `kept`, until the rest is within the budget."""
+        sizes = {
+            folder: _bytes(net.result()) for folder, net in self._nets.items() if net.done() and net.exception() is None
+        }
+        for folder in [folder for folder in sizes if folder not in kept]:
+            if sum(sizes.values()) > self._budget:
+                del self._nets[folder], sizes[folder]
 
     def _find(self, kind: ControlKind) -> Path:
         places = _places(self._folders)

@@ -1,7 +1,7 @@
 """LoRAs in host memory: loaded ahead on a thread of their own, kept while there is room."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import RLock
 
@@ -9,7 +9,7 @@ from pipeline.lora_pages import LoraPages
 
 
 class LoraCache:
-    """The LoRAs of one model by key; `budget` is in bytes, and one alone may be larger.
+    """The LoRAs of one model by key; `budget` is in bytes, and those of one request may be larger.
 
     To make room the least recently used goes first, and one that was wanted and not yet taken goes last. `load` reads
     one from disk, on a thread beside the engine's, so that no step waits for a disk.
@@ -21,6 +21,7 @@ class LoraCache:
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loras")
         self._loras: OrderedDict[str, Future[LoraPages]] = OrderedDict()
         self._not_taken: set[str] = set()
+        self._held: frozenset[str] = frozenset()
         self._lock = RLock()
 
     @property
@@ -32,6 +33,12 @@ class LoraCache:
     def want(self, key: str) -> None:
         """Begin to load `key` unless it is here or on its way."""
         self._wanted(key)
+
+    def hold(self, keys: Iterable[str]) -> None:
+        """Put away none of `keys`, which are needed together, unless those held before are still on their way."""
+        with self._lock:
+            if all(key not in self._loras or self._loras[key].done() for key in self._held):
+                self._held = frozenset(keys)
 
     def take(self, key: str, timeout: float) -> LoraPages | None:
         """The LoRA, or None if it is still on its way after `timeout` seconds; raises what loading it raised."""
@@ -67,7 +74,7 @@ class LoraCache:
         return pages
 
     def _make_room(self, needed: int) -> None:
-        loaded = [key for key, lora in self._loras.items() if _loaded(lora)]
+        loaded = [key for key, lora in self._loras.items() if _loaded(lora) and key not in self._held]
         for key in sorted(loaded, key=self._not_taken.__contains__):
             if self.size + needed <= self._budget:
                 return

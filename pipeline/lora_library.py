@@ -32,10 +32,14 @@ class LoraLibrary:
         None while one is on its way after `timeout` seconds, or others leave no room. Raises UserError naming the LoRA
         that cannot be had.
         """
-        pages = [self._take(lora, timeout) for lora in request.loras]
+        self._cache.hold(lora.key for lora in request.loras)
+        pages = [page for lora in request.loras if (page := self._take(lora, timeout))]
+        if len(pages) < len(request.loras):
+            return None
+        self._cache.hold(())
         adapters: list[Adapter] = []
         for lora, host in zip(request.loras, pages, strict=True):
-            adapter = None if host is None else self._pool.acquire(lora.key, host, adapters)
+            adapter = self._pool.acquire(lora.key, host, adapters)
             if adapter is None:
                 self.release(adapters)
                 return None

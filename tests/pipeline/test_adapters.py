@@ -256,6 +256,33 @@ def test_loading_ahead_keeps_within_the_bound_too(cache: LoraCache, gate: Event)
     assert cache.size == 2 * PAGE_BYTES
 
 
+def test_what_is_needed_together_stays_together(cache: LoraCache, gate: Event) -> None:
+    """However much more than the bound it is; or one would put the other away, in turn, and nobody would get both."""
+    gate.set()
+    cache.hold("abc")
+    for key in "abc":
+        cache.take(key, 10)
+    assert all(cache.take(key, 0) for key in "abc")
+
+    cache.hold("d")
+    cache.take("d", 10)
+
+    assert cache.size == 2 * PAGE_BYTES
+
+
+def test_who_waits_for_several_first_is_not_put_off_by_who_comes_later(cache: LoraCache, gate: Event) -> None:
+    """The later one's are held once all of the first one's are here."""
+    cache.hold("abc")
+    for key in "abc":
+        cache.want(key)
+    cache.hold("def")
+    gate.set()
+    for key in "defabc":
+        cache.take(key, 10)
+
+    assert all(cache.take(key, 0) for key in "abc")
+
+
 def test_what_cannot_be_loaded_is_tried_again(cache: LoraCache, gate: Event) -> None:
     """The file may be there by then."""
     gate.set()

@@ -273,6 +273,15 @@ def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
         assert [folder.name for folder in held] == [kind]
 
 
+def test_controls_of_one_request_may_be_more_than_the_budget(controls: Path) -> None:
+    """The last of them does not put the first away."""
+    both = (control("edge"), control("depth"))
+
+    drawn = last_word(Engine(replace(SPEC, controls=controls, control_bytes=1)), a_request(steps=1, controls=both))
+
+    assert isinstance(drawn, Rendered)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
