@@ -1,7 +1,7 @@
 """The ControlNets of one model: found by what they keep, loaded beside the steps, the least recently used put away."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ class ControlLibrary:
 
     def __init__(self, checkpoint: Checkpoint, root: Path | None, own: Path | None, budget: int) -> None:
         self._checkpoint = checkpoint
-        self._folders = [folder for folder in (root and root / checkpoint.facts.family.value, own) if folder]
+        self._roots = [folder for folder in (root and root / checkpoint.facts.family.value, own) if folder]
         self._budget = budget
         self._nets: OrderedDict[Path, Future[Any]] = OrderedDict()
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="controls")
@@ -89,7 +89,7 @@ class ControlLibrary:
                 del self._nets[folder], sizes[folder]
 
     def _find(self, kind: ControlKind) -> Path:
-        places = _places(self._folders)
+        places = self._places()
         if kind not in places:
             there = ", ".join(sorted(places)) or "none yet"
             name = self._checkpoint.facts.name
@@ -98,21 +98,36 @@ class ControlLibrary:
             )
         return places[kind]
 
+    def _places(self) -> dict[str, Path]:
+        """The folder of the net for each kind: one that fits, an admin's before the model's own, who reads most."""
+        found: dict[str, Path] = {}
+        for folder in sorted(self._folders(), key=lambda folder: not self._fits(_config(folder))):
+            for kind in _kinds(folder):
+                found.setdefault(kind, folder)
+        return found
+
+    def _folders(self) -> Iterator[Path]:
+        for root in self._roots:
+            folders = sorted(config.parent for config in root.glob("*/config.json"))
+            yield from sorted(folders, key=lambda folder: -len(_kinds(folder)))
+
     def _load(self, folder: Path) -> Any:
         """The net on the model's device; raises UserError where it was made for another base."""
-        hardware, unet = self._checkpoint.hardware, self._checkpoint.unet
-        config = read_json(folder / "config.json")
-        if is_adapter(config):
-            fits = adapter_fits(config, self._checkpoint.facts.family, unet.config.block_out_channels)
-        else:
-            fits = all(config.get(field) == unet.config.get(field) for field in _SHARED)
-        if not fits:
+        config = _config(folder)
+        if not self._fits(config):
             raise InvalidRequest(
                 "control",
                 f"The control '{folder.name}' here was made for another base than {self._checkpoint.facts.name}; "
                 "an admin can replace it.",
             )
+        hardware = self._checkpoint.hardware
         return load_module(_class_of(config), folder, hardware.device, hardware.dtype)
+
+    def _fits(self, config: Mapping[str, Any]) -> bool:
+        unet = self._checkpoint.unet.config
+        if is_adapter(config):
+            return adapter_fits(config, self._checkpoint.facts.family, unet.block_out_channels)
+        return all(config.get(field) == unet.get(field) for field in _SHARED)
 
 
 def _class_of(config: Mapping[str, Any]) -> Any:
@@ -125,21 +140,14 @@ def _control(use: ControlUse, net: Any, hint: Tensor) -> Control:
     return Control(use=use, net=net, hint=hint, features=features_of(net, hint) if is_adapter(net.config) else ())
 
 
-def _places(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folder of the net for each kind: what an admin has put there before a model's own, who reads most first."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        kinds = {config.parent: _kinds(config) for config in sorted(folder.glob("*/config.json"))}
-        for place in sorted(kinds, key=lambda place: -len(kinds[place])):
-            for kind in kinds[place]:
-                found.setdefault(kind, place)
-    return found
+def _config(folder: Path) -> Mapping[str, Any]:
+    return read_json(folder / "config.json")
 
 
-def _kinds(config: Path) -> Sequence[str]:
-    """What the net of this configuration reads."""
-    facts = read_json(config)
-    return union_kinds(facts) if is_union(facts) else config.parent.name.split("+")
+def _kinds(folder: Path) -> Sequence[str]:
+    """What the net in this folder reads."""
+    config = _config(folder)
+    return union_kinds(config) if is_union(config) else folder.name.split("+")
 
 
 def _bytes(net: Any) -> int:

@@ -250,17 +250,19 @@ def test_pocket_follows_edges_by_itself() -> None:
 
 
 def test_a_control_for_another_base_is_refused(controls: Path, tmp_path: Path) -> None:
-    """Before anything of it is loaded; the next one that fits is served."""
+    """Before anything of it is loaded, and only where no other that fits reads its kind."""
     (tmp_path / "sdxl").mkdir()
-    (tmp_path / "sdxl" / "edge").symlink_to(controls / "sd15" / "edge")
-    (tmp_path / "sdxl" / "depth").symlink_to(controls / "sdxl" / "depth")
+    for kind in ("edge", "depth"):
+        (tmp_path / "sdxl" / kind).symlink_to(controls / "sd15" / kind)
     engine = Engine(replace(SPEC, controls=tmp_path))
 
-    refused = last_word(engine, a_request(controls=(control(),)))
+    refused = last_word(engine, a_request(controls=(control("depth"),)))
 
     assert isinstance(refused, Refused)
-    assert refused.sentence == "The control 'edge' here was made for another base than pocket; an admin can replace it."
-    assert isinstance(last_word(engine, a_request(steps=1, controls=(control("depth"),))), Rendered)
+    assert refused.sentence == (
+        "The control 'depth' here was made for another base than pocket; an admin can replace it."
+    )
+    assert isinstance(last_word(engine, a_request(steps=1, controls=(control("edge"),))), Rendered)
 
 
 def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
