@@ -23,10 +23,10 @@ from torch import Tensor
 
 from benchmarks.over_pictures import rendered
 from pipeline.image_request import ImageRequest, LoraUse
+from pipeline.labelled_grid import labelled_grid
 from pipeline.training.order import TrainingOrder, TrainingPicture
 from pipeline.training.plan import Method, Preservation, TrainingPlan
 from pipeline.training.report import TrainingReport
-from pipeline.training.sheets import grid
 from pipeline.training.trainer import train
 from recipes.pocket.judge import Judge, Verdict, load_judge
 from recipes.pocket.rendering import SIZE, download_icons
@@ -228,8 +228,7 @@ def _alike(embeddings: Tensor) -> float:
 
 def _save_sheet(samples: Sequence[Image.Image], pictures: Sequence[Image.Image], path: Path) -> None:
     """The pictures that were given above ten samples."""
-    shown = [torch.from_numpy(np.asarray(one).copy()).permute(2, 0, 1) / 255 for one in (*pictures, *samples)]
-    grid(shown, [""] * len(pictures), ["given", "made", ""]).save(path)
+    labelled_grid([*pictures, *samples], [""] * len(pictures), ["given", "made", ""]).save(path)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from PIL import Image
 
 from benchmarks.over_pictures import rendered
 from pipeline.image_request import ImageRequest, LoraUse
+from pipeline.labelled_grid import labelled_grid
 from pipeline.lora_import.importer import Upload, import_lora
 from pipeline.lora_import.opening import open_base
 from pipeline.model_facts import ModelFamily
-from pipeline.training.sheets import grid
+from pipeline.training.sheets import image
 from recipes.pocket.export import SHIPPED as POCKET
 from recipes.pocket.rendering import SIZE
 from recipes.pocket.sampling import GUIDANCE, STEPS
@@ -47,8 +48,8 @@ def main() -> None:
             columns.append(shown[:SHOWN])
             print(f"| {scale:g} | {_share(shown):.1%} | {_share(others):.1%} |", flush=True)
     if asked.sheet:
-        rows = torch.cat([torch.stack(row) for row in zip(*columns, strict=True)])
-        grid(list(rows), [f"scale {scale:g}" for scale in SCALES], [""] * SHOWN).save(asked.sheet)
+        rows = [image(picture) for row in zip(*columns, strict=True) for picture in row]
+        labelled_grid(rows, [f"scale {scale:g}" for scale in SCALES], [""] * SHOWN).save(asked.sheet)
 
 
 def _things(*, unseen: bool) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.labelled_grid import labelled_grid
 from pipeline.lora_import.base_layers import BaseLayer, LayerKind
 from pipeline.lora_import.canonical_writer import CanonicalWriter
 from pipeline.lora_import.change import Change
@@ -13,7 +14,7 @@ from pipeline.lora_import.lowering import Lowered, lower
 from pipeline.training.report import Candidate, TrainingReport
 from pipeline.training.run import Run
 from pipeline.training.scores import Examiner
-from pipeline.training.sheets import grid
+from pipeline.training.sheets import image
 from pipeline.training.sketches import draw
 
 SCALES: Final = (0.6, 0.8, 1.0)
@@ -92,6 +93,6 @@ def _draw_sheet(run: Run, step: int) -> None:
             with run.student.weights.at(scale):
                 latents = draw(run.student, prompts, range(len(prompts)), (facts.height, facts.width))
             columns.append(list(run.student.decode(latents)))
-    rows = [picture for row in zip(*columns, strict=True) for picture in row]
+    rows = [image(picture) for row in zip(*columns, strict=True) for picture in row]
     names = [template.format("…") if template != "{}" else "itself" for template in plan.templates]
-    grid(rows, [f"scale {scale:g}" for scale in SCALES], names).save(run.folder / _SHEET)
+    labelled_grid(rows, [f"scale {scale:g}" for scale in SCALES], names).save(run.folder / _SHEET)

@@ -1,4 +1,4 @@
-"""Pictures about a training: samples in a labelled grid, and the plot of its loss."""
+"""Pictures about a training: its samples, and the plot of its loss."""
 
 import io
 from collections.abc import Sequence
@@ -16,28 +16,9 @@ _MARGIN: Final = 10
 _TALL: Final = 16
 
 
-def grid(pictures: Sequence[Tensor], columns: Sequence[str], rows: Sequence[str]) -> Image.Image:
-    """Pictures (3, height, width) from 0 to 1, row by row, under the names of columns and beside those of rows."""
-    shown = [_image(one) for one in pictures]
-    width, height = shown[0].size
-    font = ImageFont.load_default(_TALL)
-    left = max((round(font.getlength(row)) for row in rows), default=0) + 2 * _MARGIN
-    top = _TALL + 2 * _MARGIN
-    sheet = Image.new("RGB", (left + len(columns) * (width + _MARGIN), top + len(rows) * (height + _MARGIN)), _PAPER)
-    pen = ImageDraw.Draw(sheet)
-    for place, name in enumerate(columns):
-        pen.text((left + place * (width + _MARGIN) + width / 2, top / 2), name, _INK, font, anchor="mm")
-    for place, name in enumerate(rows):
-        pen.text((_MARGIN, top + place * (height + _MARGIN) + height / 2), name, _INK, font, anchor="lm")
-    for place, one in enumerate(shown):
-        row, column = divmod(place, len(columns))
-        sheet.paste(one, (left + column * (width + _MARGIN), top + row * (height + _MARGIN)))
-    return sheet
-
-
 def progress_sheet(losses: Sequence[float], samples: Sequence[Tensor]) -> bytes:
     """A small JPEG: the plot of the loss on fixed inputs above the newest samples."""
-    shown = [_image(one).resize((_PLOT[0] // 4, _PLOT[0] // 4), Image.Resampling.LANCZOS) for one in samples[:4]]
+    shown = [image(one).resize((_PLOT[0] // 4, _PLOT[0] // 4), Image.Resampling.LANCZOS) for one in samples[:4]]
     sheet = Image.new("RGB", (_PLOT[0], _PLOT[1] + (_PLOT[0] // 4 if shown else 0)), _PAPER)
     _plot(ImageDraw.Draw(sheet), losses)
     for place, one in enumerate(shown):
@@ -61,7 +42,8 @@ def _plot(pen: ImageDraw.ImageDraw, losses: Sequence[float]) -> None:
     pen.line(points, fill=_LINE, width=2)
 
 
-def _image(picture: Tensor) -> Image.Image:
+def image(picture: Tensor) -> Image.Image:
+    """A picture (3, height, width) from 0 to 1 as PIL holds it."""
     # Weights that are past help are shown in black, not hidden.
     levels = (np.nan_to_num(picture.cpu().numpy()) * 255).round().astype(np.uint8)
     return Image.fromarray(levels.transpose(1, 2, 0))

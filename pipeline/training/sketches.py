@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.samplers import Sampler
 from pipeline.training.lessons import Lesson
 from pipeline.training.plan import TrainingPlan
@@ -28,7 +29,10 @@ def draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: t
 
 
 def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Lesson]:
-    """Pictures of the plain class by the untrained model, drawn once for each model and class."""
+    """Pictures of the plain class by the untrained model, drawn once for each model and class.
+
+    Raises UserError where its weights are no numbers.
+    """
     facts = student.checkpoint.facts
     size = (facts.height, facts.width)
     asked = f"{facts.hash} {plan.class_prompt} {plan.class_images} {student.hardware.dtype_name}"
@@ -38,6 +42,8 @@ def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Les
     else:
         with student.weights.at(0.0):
             latents = draw(student, [plan.class_prompt] * plan.class_images, range(plan.class_images), size)
+        if not latents.isfinite().all():
+            raise UserError(f"'{plan.model}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
         cache.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         save_file({"latents": latents.contiguous().cpu()}, partial)

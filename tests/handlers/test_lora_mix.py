@@ -1,9 +1,6 @@
 """/lora mix: many pictures that differ in their LoRAs' scales alone, shown as one."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from PIL import Image
@@ -11,7 +8,6 @@ from PIL import Image
 from handlers.delivery import Delivery
 from handlers.mix_grid import MixGrid
 from handlers.studio import Studio
-from handlers.worker import Worker
 from pipeline.errors import InvalidRequest
 from pipeline.image_request import LoraUse
 from pipeline.model_facts import ModelFamily
@@ -20,6 +16,7 @@ from storage.jobs import Job, JobState
 from storage.loras import NewLora, new_key
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice, png, request
+from tests.pool import rendering
 from tests.studios import CallCommand
 
 
@@ -32,20 +29,6 @@ async def library(studio: Studio, guild: Guild) -> None:
                 size=1, trigger_words=words,
             )
         )  # fmt: skip
-
-
-@asynccontextmanager
-async def working(studio: Studio, device: FakeDevice) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    worker = Worker(
-        name="w", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
-    )
-    task = asyncio.create_task(worker.run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait_for(task, 20)
 
 
 async def ended(studio: Studio, guild: Guild) -> Job:
@@ -62,7 +45,7 @@ async def test_two_loras_become_one_sheet_of_nine(
     """One job, one prompt, one seed; the first varies along the columns, the second along the rows, the third not."""
     device = FakeDevice()
     await call("lora mix", lora="crayon:0.6 film:-0.4 glow:1", prompt="a fox", seed=7)
-    async with working(studio, device):
+    async with rendering(studio, device):
         job = await ended(studio, guild)
 
     assert job.state is JobState.DONE, job.error
@@ -85,12 +68,12 @@ async def test_a_stop_costs_no_picture_and_the_next_worker_draws_the_sheet(
     """Of all of them: those that were recorded are not made again."""
     await call("lora mix", lora="crayon", seed=7)
     first, second = FakeDevice(eager=False), FakeDevice()
-    async with working(studio, first):
+    async with rendering(studio, first):
         await eventually(lambda: _asked(first, 4))
         for render in first.submitted[:3]:
             first.finish(render)
         await eventually(lambda: _recorded(studio, guild, 3))
-    async with working(studio, second):
+    async with rendering(studio, second):
         job = await ended(studio, guild)
     assert job.state is JobState.DONE, job.error
     assert len(second.submitted) == 1

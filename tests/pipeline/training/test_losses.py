@@ -9,6 +9,7 @@ from diffusers.training_utils import compute_snr
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.errors import UserError
 from pipeline.training.lessons import group, pick, picture_lessons
 from pipeline.training.losses import NoiseSchedule, preserving_loss, row_errors
 from pipeline.training.order import TrainingOrder
@@ -129,3 +130,16 @@ def test_class_images_are_drawn_once(an_order: Callable[..., TrainingOrder]) -> 
     again = class_lessons(student, order.plan, order.cache)
     assert all(torch.equal(one.mean, other.mean) for one, other in zip(first, again, strict=True))
     assert file.stat().st_mtime_ns == before
+
+
+def test_class_images_that_are_no_pictures_are_not_kept(an_order: Callable[..., TrainingOrder]) -> None:
+    """Or a model that was damaged once would spoil every training of that class from then on."""
+    order = an_order()
+    student = student_of(order)
+    with torch.no_grad():
+        student.unet.conv_out.bias.fill_(torch.nan)
+
+    with pytest.raises(UserError, match="draws no picture of"):
+        class_lessons(student, order.plan, order.cache)
+
+    assert not list(order.cache.glob("*"))

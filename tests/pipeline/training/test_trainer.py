@@ -134,7 +134,7 @@ def test_it_stops_once_its_loss_has_settled() -> None:
 
 
 def test_what_is_no_number_never_becomes_a_lora(an_order: An) -> None:
-    order = an_order(steps=30, keep_every=50)
+    order = an_order(steps=30, keep_every=50, preservation=Preservation.NONE)
     weights = Path(order.plan.model) / "unet" / "diffusion_pytorch_model.safetensors"
     sound = load_file(weights)
     try:
@@ -142,7 +142,7 @@ def test_what_is_no_number_never_becomes_a_lora(an_order: An) -> None:
         with pytest.raises(UserError, match="unstable"):
             done(order)
         with pytest.raises(UserError, match="nothing that can be used"):
-            done(an_order("short", steps=3))
+            done(an_order("short", steps=3, preservation=Preservation.NONE))
     finally:
         save_file(sound, weights)
     assert not list(order.folder.glob("*.safetensors"))
