@@ -18,11 +18,15 @@ async def collect_blobs(
 ) -> int:
     """Deletes blobs that no row mentions and that were stored longer ago than `grace_seconds`; returns how many.
 
+    What was never stored whole goes after the same time.
+
     The grace is for blobs whose row is yet to come: it must be longer than a job takes.
     """
     deleted = 0
     batch: list[str] = []
-    async for key in blobs.keys(stored_before=clock() - grace_seconds):
+    oldest_kept = clock() - grace_seconds
+    await blobs.drop_unfinished(oldest_kept)
+    async for key in blobs.keys(stored_before=oldest_kept):
         batch.append(key)
         if len(batch) == _BATCH:
             deleted += await _delete_unused(database, blobs, batch)

@@ -6,13 +6,14 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 from storage.errors import StorageError, disk_error
 
 _KEY: Final = re.compile("[0-9a-f]{64}")
+_PART: Final = ".new-"
 
 
 class BlobStore(Protocol):
@@ -32,6 +33,9 @@ class BlobStore(Protocol):
 
     def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
         """All keys, or those last stored before a Unix second."""
+
+    async def drop_unfinished(self, touched_before: float) -> None:
+        """Removes what killed processes left half-stored and nobody added to since a Unix second."""
 
     async def size(self) -> int:
         """Bytes in use."""
@@ -90,6 +94,11 @@ class FileBlobStore:
             if stored_before is None or stat.st_mtime < stored_before:
                 yield key
 
+    async def drop_unfinished(self, touched_before: float) -> None:
+        """Removes what killed processes left half-stored and nobody added to since a Unix second."""
+        with self._disk_errors():
+            await asyncio.to_thread(self._drop_parts, touched_before)
+
     async def size(self) -> int:
         """Bytes in use."""
         with self._disk_errors():
@@ -102,6 +111,13 @@ class FileBlobStore:
 
     def _listing(self) -> list[tuple[str, os.stat_result]]:
         return [(path.name, path.stat()) for path in self._root.glob("??/*") if _KEY.fullmatch(path.name)]
+
+    def _drop_parts(self, touched_before: float) -> None:
+        for part in [*self._root.glob(f"{_PART}*"), *self._root.glob(f"??/{_PART}*")]:
+            # It may get its name in this very moment.
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < touched_before:
+                    part.unlink()
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -128,7 +144,7 @@ def _write(path: Path, data: bytes) -> None:
 def _new_part(folder: Path) -> Path:
     """An empty file, which is no blob yet: its name is no key."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=_PART)
     os.close(handle)
     return Path(name)
 

@@ -1,5 +1,6 @@
 """Blob files on a disk that fails."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -59,9 +60,17 @@ async def test_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 
 async def test_half_written_file_of_a_crash_is_no_blob(tmp_path: Path) -> None:
-    """What a process left when it died in the middle of a write is never listed."""
+    """What a process left when it died in the middle of a write is never listed, and goes once it is old enough."""
     blobs = FileBlobStore(tmp_path)
     key = await blobs.put(DATA)
-    (tmp_path / key[:2] / ".new-x7").write_bytes(DATA[:10])
+    of_put, of_chunks = parts = tmp_path / key[:2] / ".new-x7", tmp_path / ".new-y8"
+    for part in parts:
+        part.write_bytes(DATA[:10])
+    os.utime(of_chunks, (1000, 1000))
 
     assert [found async for found in blobs.keys(None)] == [key]
+    await blobs.drop_unfinished(touched_before=1001)
+    assert (of_put.exists(), of_chunks.exists()) == (True, False)
+    await blobs.drop_unfinished(touched_before=float("inf"))
+    assert not of_put.exists()
+    assert await blobs.get(key) == DATA
