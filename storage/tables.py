@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0011"
+SCHEMA_REVISION: Final = "0012"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -84,21 +84,6 @@ loras = Table(
     Column("scope", String(64), nullable=False, server_default=""),
     Column("subject", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("guild_id", "scope", "name"),
-    sqlite_autoincrement=True,
-)
-
-subjects = Table(
-    "subjects",
-    metadata,
-    _id(),
-    _owned_by("guild"),
-    _required("name", String(64)),
-    _required("owner_id", String(64)),
-    _required("blob", String(64)),
-    _required("base_family", String(32)),
-    _required("created_at", Double),
-    UniqueConstraint("guild_id", "name"),
-    Index(None, "blob"),
     sqlite_autoincrement=True,
 )
 

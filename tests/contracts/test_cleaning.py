@@ -14,7 +14,6 @@ from storage.jobs import Done, Job
 from storage.pictures import NewPicture
 from storage.replies import Outbox
 from storage.retention import delete_old_jobs
-from storage.tables import subjects
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
 
@@ -90,18 +89,15 @@ async def test_blob_without_a_row_is_collected_after_the_grace(database: Databas
 async def test_blobs_in_use_are_kept(
     database: Database, queue: JobQueue, guild: Guild, blobs: FileBlobStore, enqueue: Enqueue
 ) -> None:
-    """Pictures, what a job was given, and adapters keep their blobs, however old."""
-    picture, attachment, adapter = [await blobs.put(data) for data in (b"picture", b"attachment", b"adapter")]
+    """Pictures and what a job was given keep their blobs, however old."""
+    picture, attachment = [await blobs.put(data) for data in (b"picture", b"attachment")]
     await enqueue(blobs=(attachment, attachment))
     claim = await queue.claim("worker-1")
     assert claim is not None
     await queue.record_picture(claim, _picture(picture))
-    row = {"guild_id": guild.id, "name": "glossy", "owner_id": "ann", "base_family": "sdxl", "created_at": 0.0}
-    async with database.write() as connection:
-        await connection.execute(subjects.insert().values(**row, blob=adapter))
 
     assert await collect_blobs(database, blobs, GRACE, _later) == 0
-    assert {key async for key in blobs.keys(None)} == {picture, attachment, adapter}
+    assert {key async for key in blobs.keys(None)} == {picture, attachment}
 
 
 async def test_blobs_go_with_their_job(
