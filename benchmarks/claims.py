@@ -1,4 +1,4 @@
-"""How long a claim takes from a short queue and from a long one: `python -m benchmarks.queue`.
+"""How long a claim takes from a short queue and from a long one: `python -m benchmarks.claims`.
 
 Prints a table for SQLite and for PostgreSQL, and writes it to docs/queue-benchmark.md with the claim's query plans.
 """
@@ -241,7 +241,7 @@ async def main() -> None:
 INTRODUCTION: Final = f"""# Claiming from a long queue
 
 A claim walks down three indexes and reads one entry of each (docs/job-states.md, "The fair order"), so it takes as
-long from 100,000 queued jobs as from 100. Written by `python -m benchmarks.queue` on 2 shared x86 CPU cores with other
+long from 100,000 queued jobs as from 100. Written by `python -m benchmarks.claims` on 2 shared x86 CPU cores with other
 work on them: "statement" is the claim statement alone, "claim" is `JobQueue.claim` as a worker calls it, with its
 look, its transaction and its commit to disk; medians of {CLAIMS * ROUNDS}, taken in turns of {CLAIMS}, jobs spread over
 {GUILDS} guilds. Below each table is the database's own plan of the statement, made when {SHAPES[-1]} were queued.
