@@ -50,10 +50,19 @@ class Examined:
 
 
 def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
-    """The files, a ZIP's own in its place; raises InvalidRequest for one that is damaged, locked or too large."""
+    """The files, a ZIP's own in its place.
+
+    Raises InvalidRequest for one that is damaged or locked, and for more than MAX_UNPACKED bytes in all of them.
+    """
     found: list[HandedFile] = []
+    left = MAX_UNPACKED
     for file in files:
-        found += _of_zip(file) if zipfile.is_zipfile(io.BytesIO(file.data)) else [file]
+        if zipfile.is_zipfile(io.BytesIO(file.data)):
+            own = _of_zip(file, left)
+            left -= sum(len(one.data) for one in own)
+            found += own
+        else:
+            found.append(file)
     if len(found) > MAX_PICTURES:
         raise InvalidRequest("images", f"These are {len(found)} pictures; choose the best {MAX_PICTURES} or fewer.")
     return found
@@ -114,10 +123,10 @@ def contact_sheet(pictures: Sequence[Examined]) -> bytes:
     return file.getvalue()
 
 
-def _of_zip(file: HandedFile) -> list[HandedFile]:
+def _of_zip(file: HandedFile, left: int) -> list[HandedFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-            return _entries(archive)
+            return _entries(archive, left)
     except InvalidRequest:
         raise
     except Exception as error:
@@ -127,18 +136,18 @@ def _of_zip(file: HandedFile) -> list[HandedFile]:
         ) from error
 
 
-def _entries(archive: zipfile.ZipFile) -> list[HandedFile]:
+def _entries(archive: zipfile.ZipFile, left: int) -> list[HandedFile]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_hidden(entry.filename)]
     if len(entries) > MAX_PICTURES:
         raise InvalidRequest("images", f"The ZIP holds {len(entries)} files; put {MAX_PICTURES} or fewer in it.")
-    left, found = MAX_UNPACKED, []
+    found = []
     for entry in entries:
         with archive.open(entry) as opened:
             # What the ZIP says of its sizes is a stranger's word.
             data = opened.read(left + 1)
         left -= len(data)
         if left < 0:
-            raise InvalidRequest("images", f"The ZIP unpacks to more than {MAX_UNPACKED >> 20} MB; make it smaller.")
+            raise InvalidRequest("images", f"What is zipped unpacks to more than {MAX_UNPACKED >> 20} MB; send less.")
         found.append(HandedFile(name=entry.filename.rpartition("/")[2], data=data))
     return found
 

@@ -90,6 +90,8 @@ def test_what_is_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "MAX_UNPACKED", 2**20)
     with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):
         unpacked([zipped([HandedFile(name="bomb.png", data=bytes(2**21))])])
+    with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):
+        unpacked([zipped([HandedFile(name="half a bomb.png", data=bytes(2**20 - 1))])] * 2)
 
 
 def test_a_damaged_zip_is_refused() -> None:
