@@ -22,6 +22,7 @@ from handlers.train import (
 )
 from handlers.train_order import Taught, TrainOrder, read_training
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.training.intake import MAX_PICTURES
 from storage.jobs import Job, JobKind, JobState
 from storage.loras import new_key
 
@@ -101,6 +102,8 @@ async def train_add(call: Call, studio: Studio) -> Message:
     if sheet is None:
         raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
     order = await _kept(sheet, call, studio)
+    if (count := len(order.files) + len(files)) > MAX_PICTURES:
+        raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_PICTURES}.")
     order = _again(order, call, files=(*order.files, *files))
     await check_training_room(order, call, studio)
     return await queue_check(order, call, studio)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handlers import train_sheet
 from handlers.arguments import Value
 from handlers.attached_file import AttachedFile
 from handlers.buttons import AlreadyHeard, Press, press
@@ -297,7 +298,7 @@ async def test_a_picture_is_left_out_until_three_are_left(
 
 async def test_pictures_may_come_in_several_calls(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Callable[..., object], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Too few at first is no end; a picture that was left out stays out; what is learnt is all the rest."""
     with pytest.raises(UserError, match="no sheet here"):
@@ -311,6 +312,10 @@ async def test_pictures_may_come_in_several_calls(
             await call("train add", mine=False, **await files(png(3)))  # type: ignore[misc]
         with pytest.raises(UserError, match="no sheet here"):
             await call("train add", member="bob", mine=True, **await files(png(3)))  # type: ignore[misc]
+        with monkeypatch.context() as patch:
+            patch.setattr(train_sheet, "MAX_PICTURES", 3)
+            with pytest.raises(InvalidRequest, match="4 pictures; begin again with the best 3"):
+                await call("train add", mine=True, **await files(png(3), png(4)))  # type: ignore[misc]
         await call("train add", mine=True, **await files(png(3), png(4)))  # type: ignore[misc]
         four = await ended(studio, guild, JobKind.CHECK_PICTURES)
         await press(Press(verb=Verb.LEAVE_OUT, target=four.id, index=2), caller(guild), studio)
