@@ -29,7 +29,6 @@ from pipeline.image_request import (
     Variation,
 )
 from pipeline.model_facts import ModelFacts
-from storage.guilds import GuildSettings
 from storage.jobs import JobKind, NewJob
 
 _REQUEST: Final = TypeAdapter(ImageRequest)
@@ -82,7 +81,7 @@ async def submit(
 
     A job of another `kind` makes `times` as many pictures of it.
     """
-    check_caps(request, call.guild.settings)
+    check_allowed(request, call)
     studio.model(request.model).check(request)
     job = await studio.queue.enqueue(
         NewJob(
@@ -168,8 +167,14 @@ def editable_values(request: ImageRequest, facts: ModelFacts) -> dict[str, Value
     return values
 
 
-def check_caps(request: ImageRequest, settings: GuildSettings) -> None:
-    """Hold the request to the guild's own limits; raises InvalidRequest naming the limit."""
+def check_allowed(request: ImageRequest, call: Call) -> None:
+    """Hold the request to the guild's own limits and its caller to the roles that its controls need.
+
+    Raises InvalidRequest naming the limit, and NotAllowed.
+    """
+    settings = call.guild.settings
+    for use in request.controls:
+        check_permission(call, f"control {use.kind}")
     if request.steps > settings.max_steps:
         raise InvalidRequest("steps", f"steps is {request.steps}; this server allows up to {settings.max_steps}.")
     if request.width * request.height > settings.max_pixels:

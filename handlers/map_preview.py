@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.call import Call
-from handlers.imagine import check_caps, read_request, submit, write_request
+from handlers.imagine import check_allowed, read_request, submit, write_request
 from handlers.job_messages import ended, waited_long, waiting
 from handlers.message import Button, Message, Mood, ShownPicture, Verb
-from handlers.permissions import NotAllowed, check_permission
+from handlers.permissions import NotAllowed
 from handlers.studio import Studio
 from pipeline.control_use import MAX_DETAIL, ControlUse
 from pipeline.errors import UserError
@@ -22,7 +22,7 @@ _SECONDS_PER_MEGAPIXEL: Final = 0.5
 
 async def show_map(call: Call, studio: Studio, request: ImageRequest) -> Message:
     """Queue the map of `request`'s first control; a button under it makes the pictures."""
-    check_caps(request, call.guild.settings)
+    check_allowed(request, call)
     studio.model(request.model).check(request)
     job = await studio.queue.enqueue(
         NewJob(
@@ -99,11 +99,10 @@ async def as_ready_map(use: ControlUse, studio: Studio) -> ControlUse:
 
 
 def _owned(job: Job, call: Call) -> ImageRequest:
-    """What the map is for; raises NotAllowed unless the caller asked for it, and still may."""
+    """What the map is for; raises NotAllowed unless the caller asked for it."""
     request = read_request(job.payload)
     if job.member_id != call.member.id:
         raise NotAllowed(f"This map is {job.member_name}'s; write /control for one of your own.")
-    check_permission(call, f"control {_use(request).kind}")
     return request
 
 

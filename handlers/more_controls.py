@@ -5,7 +5,6 @@ from typing import Final
 
 from handlers.call import Call
 from handlers.command import Option
-from handlers.permissions import check_permission
 from pipeline.control_kind import ControlKind
 from pipeline.control_use import ControlUse
 from pipeline.errors import InvalidRequest
@@ -18,15 +17,13 @@ _KIND: Final = re.compile(r"([a-z]{2,12})(?::(\d{1,2}(?:\.\d{1,3})?|\.\d{1,3}))?
 def more_controls(call: Call, picture: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
     """What `also` names, each kept of the picture of that key as much as is said behind its colon.
 
-    Raises InvalidRequest for what is no kind, or kept already, as `first` is; NotAllowed for a kind that the caller may
-    not use.
+    Raises InvalidRequest for what is no kind, or kept already, as `first` is.
     """
     uses = [_use(word, picture) for word in re.split(r"[\s,]+", call.arguments.text("also") or "") if word]
     kinds = [use.kind for use in uses] if first is None else [first, *(use.kind for use in uses)]
     for use in uses:
         if kinds.count(use.kind) > 1:
             raise InvalidRequest("also", f"{use.kind} is kept already; name each kind once.")
-        check_permission(call, f"control {use.kind}")
     return tuple(uses)
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from handlers.attached_file import AttachedFile
 from handlers.imagine import read_request
 from handlers.message import Message
+from handlers.permissions import NotAllowed
 from handlers.studio import Studio
 from pipeline.control_kind import ControlKind
 from pipeline.control_use import ControlMode
@@ -227,7 +228,11 @@ async def test_controls_are_held_to_the_roles(studio: Studio, guild: Guild, call
     image = await attached(studio, photo())
 
     await call("control edge", prompt="fox", image=image)
-    with pytest.raises(Exception, match="needs a role"):
-        await call("control pose", prompt="fox", image=image)
-    with pytest.raises(Exception, match="needs a role"):
-        await call("control edge", prompt="fox", image=image, also="pose")
+    for command, options in (
+        ("control pose", {}),
+        ("control edge", {"also": "pose"}),
+        ("edit", {"control": "pose"}),
+        ("edit", {"also": "edge pose"}),
+    ):
+        with pytest.raises(NotAllowed, match=r"^/control pose needs a role that you do not have"):
+            await call(command, prompt="fox", image=image, **options)
