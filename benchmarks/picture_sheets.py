@@ -34,9 +34,33 @@ NETS = {
         "tomato, flat style, green background",
         "red apple, glossy style, teal background",
     ),
+    ControlKind.SOFTEDGE: (
+        "panda, flat style, orange background",
+        "koala, glossy style, pink background",
+        "lion, cartoon style, teal background",
+    ),
+    ControlKind.TILE: (
+        "bear, cartoon style, green background",
+        "bear, glossy style, green background",
+        "koala, flat style, green background",
+    ),
+    ControlKind.COLOR: (
+        "bear, cartoon style, green background",
+        "hamster, flat style, green background",
+        "lion, glossy style, green background",
+    ),
+    ControlKind.LUMINANCE: (
+        "bear, glossy style, pink background",
+        "panda, flat style, teal background",
+        "lion, cartoon style, orange background",
+    ),
+    ControlKind.QR: (
+        "waffle, flat style, teal background",
+        "chocolate bar, cartoon style, yellow background",
+        "couch, glossy style, pink background",
+    ),
 }
-"""The kinds that pocket's own net reads, and what is asked for."""
-NO_NETS = (ControlKind.SOFTEDGE, ControlKind.TILE, ControlKind.COLOR, ControlKind.LUMINANCE, ControlKind.QR)
+"""What is asked for with each kind that pocket's own net reads."""
 
 
 def main() -> None:
@@ -50,9 +74,7 @@ def main() -> None:
     }
     (IMAGES / "control").mkdir(exist_ok=True)
     for kind, prompts in NETS.items():
-        sheet([_kept_row(inputs[kind], kind, prompts)], IMAGES / "control" / f"{kind}.png")
-    for kind in NO_NETS:
-        sheet([_map_row(inputs.get(kind, _picture(bear)), kind)], IMAGES / "control" / f"{kind}.png")
+        sheet([_kept_row(inputs.get(kind, _picture(bear)), kind, prompts)], IMAGES / "control" / f"{kind}.png")
     sheet([_edit_row(fox)], IMAGES / "edit.png")
 
 
@@ -72,12 +94,6 @@ def _kept_row(picture: Image.Image, kind: ControlKind, prompts: tuple[str, ...])
     asked = [replace(FOX, prompt=prompt, controls=(use,)) for prompt in prompts]
     kept = rendered(asked, [encoded(picture)] * len(asked))
     return [picture, control_map(kind, picture), *map(_picture, kept)]
-
-
-def _map_row(picture: Image.Image, kind: ControlKind) -> list[Image.Image]:
-    """The picture and its map; where there may be more or less in it, with less, as usual and with more."""
-    details = (-1.0, 0.0, 1.0) if kind.has_detail else (0.0,)
-    return [picture, *(control_map(kind, picture, detail) for detail in details)]
 
 
 def _edit_row(fox: bytes) -> list[Image.Image]:

@@ -1,4 +1,4 @@
-"""Training of the ControlNet: one net that follows edges, scribbles and drawn lines alike, the UNet left as it is."""
+"""Training of the ControlNet: one net for every kind of map that needs no model to draw, the UNet left as it is."""
 
 import math
 import random
@@ -19,8 +19,17 @@ from recipes.pocket.scenes import Concept, Scene
 from recipes.pocket.training import Plan
 from recipes.pocket.unet_training import question_about
 
-PLAN = Plan(steps=1200, batch=16, rate=2e-3, warmup=50, cooldown=0.4, average=0.99, save_seconds=240)
-KINDS = (ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART)
+PLAN = Plan(steps=4800, batch=16, rate=2e-3, warmup=50, cooldown=0.4, average=0.99, save_seconds=240)
+KINDS = (
+    ControlKind.EDGE,
+    ControlKind.SCRIBBLE,
+    ControlKind.LINEART,
+    ControlKind.SOFTEDGE,
+    ControlKind.TILE,
+    ControlKind.COLOR,
+    ControlKind.LUMINANCE,
+    ControlKind.QR,
+)
 FOLDER = "+".join(KINDS)
 EMBEDDING = (8, 16, 16, 32)
 

@@ -152,15 +152,17 @@ class Recipe:
         write(vae_training.encode_all(self.load_vae(), batches), self.folder.latents)
 
     def load_unet(self) -> UNet2DConditionModel:
-        """The UNet's running average, of the finished training or of the last checkpoint."""
+        """The UNet's running average, of the finished training or of the last checkpoint; before one, what shipped."""
         unet = build_unet(self.sizes)
-        finished = self.folder.finished("unet")
-        if finished.exists():
-            unet.load_state_dict(read(finished))
-        else:
+        checkpoint = self.folder.checkpoint("unet")
+        if self.folder.finished("unet").exists():
+            unet.load_state_dict(read(self.folder.finished("unet")))
+        elif checkpoint.exists():
             average = torch.optim.swa_utils.AveragedModel(unet)
-            average.load_state_dict(read(self.folder.checkpoint("unet"))["average"])
+            average.load_state_dict(read(checkpoint)["average"])
             unet = average.module
+        else:
+            unet.load_state_dict(read(self.folder.start))
         return unet.eval()
 
     def load_pipeline(self, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:

@@ -238,7 +238,8 @@ def test_a_control_that_is_not_here_is_refused_by_name(controls: Path) -> None:
 
     assert isinstance(refused, Refused)
     assert refused.sentence == (
-        "There is no control 'pose' for pocket here; there is: depth, edge, lineart, scribble. An admin can add one."
+        "There is no control 'pose' for pocket here; there is: "
+        "color, depth, edge, lineart, luminance, qr, scribble, softedge, tile. An admin can add one."
     )
 
 
