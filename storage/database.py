@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.errors import StorageError, database_error
+from storage.errors import StorageError, cannot_be_opened, database_error
 from storage.tables import SCHEMA_REVISION
 
 _BUSY_SECONDS: Final = 30
@@ -123,6 +123,7 @@ async def _migration(url: str) -> AsyncIterator[AsyncConnection]:
     try:
         with database_error(_place(address)):
             if engine.dialect.name == "sqlite":
+                _require_folder(_place(address))
                 await _use_wal(engine)
             async with engine.begin() as connection:
                 if engine.dialect.name == "postgresql":
@@ -189,6 +190,12 @@ def _require_file(place: str) -> None:
     # SQLite would create an empty database; a URI may name the file in ways that only SQLite knows.
     if not place.startswith("file:") and not Path(place).exists():
         raise StorageError(f"There is no database at {place} yet; run `limner migrate` to create it.")
+
+
+def _require_folder(place: str) -> None:
+    # A connection that cannot be opened leaves a thread behind, which complains where the event loop ends before it.
+    if not place.startswith("file:") and not Path(place).parent.is_dir():
+        raise StorageError(cannot_be_opened(place))
 
 
 def _engine(address: URL, *, foreign_keys: bool = True) -> AsyncEngine:

@@ -36,6 +36,11 @@ def disk_error(error: OSError, place: str) -> StorageError:
             return StorageError(f"{place} cannot be used ({error.strerror or error}); check the disk that holds it.")
 
 
+def cannot_be_opened(place: str) -> str:
+    """What to say of a SQLite file that is not there and cannot be made."""
+    return f"The database {place} cannot be opened; check that its folder exists and may be written."
+
+
 @contextmanager
 def database_error(place: str) -> Iterator[None]:
     """Raises StorageError for what an admin can mend in the database at `place`; other errors pass as they are."""
@@ -65,7 +70,7 @@ def _sqlite_sentence(error: sqlite3.Error, place: str) -> str | None:
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
             return f"The disk that holds the database {place} is full or failing; free some space and try again."
         case sqlite3.SQLITE_CANTOPEN:
-            return f"The database {place} cannot be opened; check that its folder exists and may be written."
+            return cannot_be_opened(place)
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return f"The file {place} is not a sound SQLite database; restore it from a backup or choose another."
         case sqlite3.SQLITE_BUSY:
