@@ -43,7 +43,7 @@ def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Les
         with student.weights.at(0.0):
             latents = draw(student, [plan.class_prompt] * plan.class_images, range(plan.class_images), size)
         if not latents.isfinite().all():
-            raise UserError(f"'{plan.model}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
+            raise UserError(f"'{facts.name}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
         cache.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         save_file({"latents": latents.contiguous().cpu()}, partial)

@@ -57,7 +57,8 @@ class Student:
     def __init__(self, plan: TrainingPlan, hardware: Hardware) -> None:
         self.checkpoint = checkpoint = load_checkpoint(ModelSource.parse(plan.model), hardware)
         if checkpoint.home is Home.HOST:
-            raise UserError(f"This device has too little memory to train '{plan.model}'; use a smaller model.")
+            name = checkpoint.facts.name
+            raise UserError(f"This device has too little memory to train '{name}'; use a smaller model.")
         if plan.method is Method.FULL and plan.preservation is Preservation.OUTPUT:
             raise UserError("Output preservation needs a LoRA; use class images for a full fine-tune.")
         self.hardware = hardware

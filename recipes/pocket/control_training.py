@@ -10,8 +10,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
+from pipeline.annotators import ANNOTATORS, control_map
 from recipes.pocket.captions import training_caption
 from recipes.pocket.conditioning import CaptionReader
 from recipes.pocket.rendering import BACKGROUND_COLOURS
@@ -20,16 +19,7 @@ from recipes.pocket.training import Plan
 from recipes.pocket.unet_training import question_about
 
 PLAN = Plan(steps=4800, batch=16, rate=2e-3, warmup=50, cooldown=0.4, average=0.99, save_seconds=240)
-KINDS = (
-    ControlKind.EDGE,
-    ControlKind.SCRIBBLE,
-    ControlKind.LINEART,
-    ControlKind.SOFTEDGE,
-    ControlKind.TILE,
-    ControlKind.COLOR,
-    ControlKind.LUMINANCE,
-    ControlKind.QR,
-)
+KINDS = tuple(ANNOTATORS)
 FOLDER = "+".join(KINDS)
 EMBEDDING = (8, 16, 16, 32)
 
