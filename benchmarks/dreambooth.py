@@ -83,7 +83,7 @@ def main() -> None:
     print("| way | subjects | likeness | lowest | background | plain class kept | steps | CPU-seconds | residual |")
     print("|---|---|---|---|---|---|---|---|---|")
     for way in asked.ways:
-        print(_row(way, [one for one in results if one.way is way]))
+        print(_row(way, [one for one in results if one.way == way]))
 
 
 def _row(way: Way, results: Sequence[Result]) -> str:
