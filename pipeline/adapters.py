@@ -1,7 +1,7 @@
 """LoRAs on the device: pools of pages, and what each row of a batch takes from them."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -182,6 +182,12 @@ class RowStack:
         self._used: dict[int, list[frozenset[int]]] = {}
         self._vectors: Vectors | None = None
         self._vectors_used: list[frozenset[str]] = [frozenset()] * rows
+
+    @property
+    def signature(self) -> Hashable:
+        """Which layers, norms and biases change in any row; equal signatures run the same kernels."""
+        layers = tuple((number, frozenset(weights.used)) for number, weights in sorted(self._weights.items()))
+        return layers, frozenset(self._vectors.used) if self._vectors is not None else None
 
     def put(self, rows: Sequence[int], parts: Sequence[Part]) -> None:
         """Let `rows` use `parts` from now on, and nothing else."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 from pipeline.adapters import Adapter, AdapterPool, Part
 from pipeline.attention import install
 from pipeline.canvas import Canvas
+from pipeline.captured_call import CapturedCall
 from pipeline.checkpoints import Checkpoint
 from pipeline.compiled_forward import CompiledForward, Forward, ForwardInputs
-from pipeline.control_residuals import Control, Residuals, residuals_of, rows_of
-from pipeline.hardware import is_out_of_memory
+from pipeline.control_residuals import Control, ControlledRow, Residuals, residuals_of, rows_of
+from pipeline.hardware import Home, is_out_of_memory
 from pipeline.image_request import ImageRequest
 from pipeline.initial_noise import initial_noise
 from pipeline.kept_latents import KeptLatents
@@ -58,6 +60,8 @@ class Denoiser:
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
+        on_device = checkpoint.home is Home.DEVICE and checkpoint.hardware.device.type == "cuda"
+        self._graphs = torch.cuda.graph_pool_handle() if on_device else None
 
     @torch.inference_mode()
     def begin(
@@ -112,7 +116,10 @@ class Denoiser:
 
     def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
         """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row, run by `compiled` if given."""
-        return RowMemory(self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled)
+        captured = None if self._graphs is None else CapturedCall(self._graphs)
+        return RowMemory(
+            self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled, captured=captured
+        )
 
     @torch.inference_mode()
     def seat(self, memory: RowMemory, rendering: Rendering, rows: tuple[int, ...]) -> None:
@@ -162,25 +169,21 @@ class Denoiser:
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()
 
-    def _predict(self, memory: RowMemory, renderings: Sequence[Rendering], inputs: Sequence[Tensor]) -> Tensor:
+    def _predict(self, memory: RowMemory, renderings: Sequence[Rendering], scaled: Sequence[Tensor]) -> Tensor:
         """What the UNet says of every row of `renderings`, in their order."""
-        places = [row for rendering in renderings for row in rendering.rows]
-        latents = inputs[0].new_zeros(memory.bucket, *inputs[0].shape[1:])
-        timesteps = torch.zeros(memory.bucket)
-        for rendering, model_input in zip(renderings, inputs, strict=True):
-            latents[list(rendering.rows)] = model_input
-            timesteps[list(rendering.rows)] = float(rendering.sampler.timestep)
-        latents, timesteps = latents.to(self._checkpoint.hardware.dtype), timesteps.to(latents.device)
-        if memory.compiled is not None:
-            halves = memory.halves(self.forward.changed)
-            return memory.compiled(memory.inputs(latents, timesteps, halves))[places]
-        controlled = [
-            each
-            for rendering in renderings
-            for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position)
-        ]
-        residuals = residuals_of(controlled, latents, timesteps, memory.conditioning)
-        return self._call(memory, latents, timesteps, residuals)[places]
+        latents, timesteps = memory.feed(
+            {rendering.rows: own for rendering, own in zip(renderings, scaled, strict=True)},
+            {rendering.rows: float(rendering.sampler.timestep) for rendering in renderings},
+        )
+        if (compiled := memory.compiled) is not None:
+            inputs = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
+            answers = memory.run(partial(compiled, inputs))
+        elif residuals := residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning):
+            answers = self._call(memory, latents, timesteps, residuals)
+        else:
+            answers = memory.run(partial(self._call, memory, latents, timesteps, None))
+        # Slices, since a list of numbers would make the host wait for the device; and a copy, since answers are reused.
+        return torch.cat([answers[row : row + 1] for rendering in renderings for row in rendering.rows])
 
     def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor, residuals: Residuals | None) -> Tensor:
         conditioning = memory.conditioning
@@ -207,6 +210,14 @@ class Denoiser:
         timesteps = torch.empty(memory.bucket, device="meta")
         rank = memory.pages * PAGE_RANK
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
+
+
+def _controlled(renderings: Sequence[Rendering]) -> list[ControlledRow]:
+    return [
+        each
+        for rendering in renderings
+        for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position)
+    ]
 
 
 def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, from_noise: bool) -> Tensor:

@@ -28,13 +28,18 @@ class Span:
         if self._events is not None:
             self._events[1].record(torch.cuda.current_stream(self._device))
 
+    def wait(self) -> None:
+        """Return when the device has come to its end."""
+        if self._events is not None:
+            self._events[1].synchronize()
+
     @property
     def seconds(self) -> float:
         """How long it took."""
+        self.wait()
         if self._events is None:
             return self._ended - self._began
         began, ended = self._events
-        ended.synchronize()
         return float(began.elapsed_time(ended)) / 1000
 
 

@@ -48,6 +48,7 @@ class Engine:
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
+        self._behind: Span | None = None
         self._events: list[Event] = [self._ready()]
 
     @property
@@ -146,7 +147,7 @@ class Engine:
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
-        with self._answering_for(jobs), self._charging(jobs):
+        with self._answering_for(jobs), self._charging(jobs) as span:
             if not _fits(lambda: _advance(jobs, batch.key)):
                 self._make_room(batch.key)
                 return
@@ -155,6 +156,13 @@ class Engine:
                 if job.started.sampler.finished:
                     self._batching.leave(job.ticket)
                     self._finished.append(job.ticket)
+            self._keep_pace(span)
+
+    def _keep_pace(self, span: Span) -> None:
+        """Let the device be one call behind the host, so that neither waits for the other, and no more."""
+        if self._behind is not None:
+            self._behind.wait()
+        self._behind = span
 
     def _decode(self) -> None:
         """At most one picture, so that those who still denoise wait for no more than that."""
@@ -237,11 +245,11 @@ class Engine:
         self._events.append(event)
 
     @contextmanager
-    def _charging(self, jobs: Sequence[EngineJob]) -> Iterator[None]:
+    def _charging(self, jobs: Sequence[EngineJob]) -> Iterator[Span]:
         """Charge the device's time for this block to `jobs`, each by its rows."""
         rows = sum(job.rows for job in jobs)
         with Span(self._hardware.device) as span:
-            yield
+            yield span
         for job in jobs:
             job.spans.append((span, job.rows / rows))
 
