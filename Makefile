@@ -6,13 +6,17 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check constraints clean
+.PHONY: demo test gpu-test check constraints clean
 
 demo: $(VENV)/installed
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/limner imagine "red fox, glossy style, teal background" --steps 6
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# On a machine with an NVIDIA GPU, at most two minutes.
+gpu-test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

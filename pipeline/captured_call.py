@@ -1,10 +1,15 @@
 """A call whose kernels are captured once as a CUDA graph and replayed: one launch instead of thousands."""
 
+import logging
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from pipeline.hardware import is_out_of_memory
+
+_log = logging.getLogger(__name__)
 
 
 class CapturedCall:
@@ -12,7 +17,8 @@ class CapturedCall:
 
     The call must read everything from tensors that stay where they are, and run the same kernels while `signature` is
     the same; a new signature begins again. The result lies where the last one did. Graphs that share a `pool` share
-    memory for what they need between two kernels; they run on one stream, one after the other.
+    memory for what they need between two kernels; they run on one stream, one after the other. Where memory is too
+    short for a graph the call stays as it is.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -20,22 +26,32 @@ class CapturedCall:
         self._signature: Hashable = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Tensor | None = None
+        self._fits = True
 
     def __call__(self, signature: Hashable, call: Callable[[], Tensor]) -> Tensor:
         """What `call` returns."""
         if signature != self._signature:
             self._signature, self._graph, self._result = signature, None, None
             return call()
+        if self._graph is None and self._fits:
+            self._capture(call)
         if self._graph is None or self._result is None:
-            self._graph, self._result = self._captured(call)
+            return call()
         self._graph.replay()
         return self._result
 
-    def _captured(self, call: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    def _capture(self, call: Callable[[], Tensor]) -> None:
         # The graph's memory is its own: what the first, plain call left unused is of no use to it.
         torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
-        # Other threads load models and LoRAs meanwhile, whose allocations are not this graph's.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            result = call()
-        return graph, result
+        try:
+            # Other threads load models and LoRAs meanwhile, whose allocations are not this graph's.
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                result = call()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            _log.warning("too little memory for a CUDA graph; its kernels are launched one by one")
+            self._fits = False
+            return
+        self._graph, self._result = graph, result
