@@ -40,6 +40,7 @@ class Bench:
             host_lora_bytes=16 * _GIB,
             device_lora_bytes=12 * _GIB,
             weights=weights,
+            graphs=True,
         )
         self.engine = Engine(self.spec)
         self.engine.step()

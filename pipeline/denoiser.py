@@ -55,13 +55,14 @@ class Rendering:
 class Denoiser:
     """The denoise and decode stages of one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool) -> None:
+    def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool, *, graphs: bool = False) -> None:
         self._checkpoint = checkpoint
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
-        on_device = checkpoint.home is Home.DEVICE and checkpoint.hardware.device.type == "cuda"
-        self._graphs = torch.cuda.graph_pool_handle() if on_device else None
+        # Weights that visit the device layer by layer are never twice in the same place.
+        graphs = graphs and checkpoint.home is Home.DEVICE and checkpoint.hardware.device.type == "cuda"
+        self._graphs = torch.cuda.graph_pool_handle() if graphs else None
 
     @torch.inference_mode()
     def begin(

@@ -32,8 +32,8 @@ class DeviceSpec:
     `control_bytes` the ControlNets, for each model; `model_bytes` bounds the weights of several models kept beside each
     other, None for as many as fit. `cache` is a folder for what was measured or compiled, kept between starts, None for
     nowhere; `calibration_seconds` bounds the time that a start spends on measuring its steps, 0 for none. `compile`
-    lets the device compile what it often runs and use it where that is measured to be faster; `weights` says how the
-    denoiser's own are kept.
+    lets the device compile what it often runs and use it where that is measured to be faster; `graphs` lets a GPU
+    replay its forwards as CUDA graphs; `weights` says how the denoiser's own are kept.
     """
 
     models: tuple[str, ...]
@@ -51,6 +51,7 @@ class DeviceSpec:
     cache: Path | None = None
     calibration_seconds: float = 0.0
     compile: bool = False
+    graphs: bool = False
     weights: Weights = Weights.FULL
 
     def __post_init__(self) -> None:

@@ -61,7 +61,7 @@ class LoadedModel:
         self._previews = Previews.fit(checkpoint)
         own = path / "controls" if (path := source.local_path()).is_dir() else None
         self.controls = ControlLibrary(checkpoint, spec.controls, own, spec.control_bytes)
-        self.denoiser = Denoiser(checkpoint, self._adapters)
+        self.denoiser = Denoiser(checkpoint, self._adapters, graphs=spec.graphs)
         self.compilation: Compilation | None = None
         if spec.compile and checkpoint.home is Home.DEVICE:
             self.compilation = Compilation(self.denoiser.forward, hardware.device, cache=spec.cache)

@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-CUDA = replace(SPEC, device="cuda:0", threads=None)
+CUDA = replace(SPEC, device="cuda:0", threads=None, graphs=True)
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Relative error of the final latents against diffusers' pipeline in the same precision."""
 
