@@ -34,8 +34,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: $(VENV)/installed tests/wire/discord/document.mjs tests/wire/discord/package-lock.json
 	$(PIP) --editable '.[dev]'
+	$(BIN)/python tests/wire/discord/fetch_document.py
 	touch $@
 
 # Fix every version anew, after a change of what pyproject.toml asks for.

@@ -32,7 +32,6 @@ from tests.pool import rendering, working
 from tests.studios import FACTS
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.people import Someone
-from tests.wire.slack.specification import require_specifications
 from tests.wire.slack.stage import on_stage, socket_settings
 from tests.wire.slack.workspace import PostedMessage, new_workspace
 
@@ -220,7 +219,6 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
 @asynccontextmanager
 async def in_slack(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     """A Slack workspace, over Socket Mode; what Slack's judges find fails the journey."""
-    require_specifications()
     async with FakeSlack().running() as slack:
         slack.add(new_workspace())
         async with on_stage(slack, socket_settings(slack, data), empty_sqlite) as stage:

@@ -8,11 +8,9 @@ from typing import Any, Protocol
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import Person, labels, new_person, new_server
-from tests.wire.discord.specification import require_specification
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.people import Someone
 from tests.wire.slack.process import socket_environment
-from tests.wire.slack.specification import require_specifications
 from tests.wire.slack.workspace import PostedMessage, new_workspace
 
 _SECONDS = 240.0
@@ -132,7 +130,6 @@ class DiscordChannel:
 @asynccontextmanager
 async def slack_channel() -> AsyncIterator[Channel]:
     """A workspace with one channel; what Slack's judges find fails the journey."""
-    require_specifications()
     async with FakeSlack().running() as slack:
         workspace = slack.add(new_workspace())
         yield SlackChannel(ada=Someone(slack=slack, workspace=workspace, door=slack.sockets))
@@ -142,7 +139,6 @@ async def slack_channel() -> AsyncIterator[Channel]:
 @asynccontextmanager
 async def discord_channel() -> AsyncIterator[Channel]:
     """A server with one channel; every request is held to Discord's document."""
-    require_specification()
     async with FakeDiscord().running() as discord:
         yield DiscordChannel(ada=new_person(new_server(discord, "Pixel People"), "ada"))
         assert discord.violations == []

@@ -6,12 +6,10 @@ import pytest
 
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import Person, Server, new_person, new_server
-from tests.wire.discord.specification import require_specification
 
 
 @pytest.fixture
 async def discord() -> AsyncIterator[FakeDiscord]:
-    require_specification()
     async with FakeDiscord().running() as fake:
         yield fake
     assert fake.violations == [], "\n".join(fake.violations)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)
 _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}
 # Long on any machine; whoever starts it cancels it.
-_ENDLESS = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
+_ENDLESS: dict[str, int | str] = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
 
 
 async def _seen(server: Server, words: str) -> Any:

@@ -7,7 +7,6 @@ import pytest
 
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.people import Someone
-from tests.wire.slack.specification import require_specifications
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace, new_workspace
 
@@ -15,7 +14,6 @@ from tests.wire.slack.workspace import Workspace, new_workspace
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
     """A running Slack without workspaces."""
-    require_specifications()
     async with FakeSlack().running() as fake:
         yield fake
     assert fake.violations == []

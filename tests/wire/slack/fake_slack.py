@@ -138,11 +138,11 @@ class FakeSlack:
             }
         troubles = call.workspace.troubles.get(call.method)
         if troubles:
-            return {"ok": False, "error": troubles.pop(0)}
+            return {"ok": False, "error": specification.error(troubles.pop(0))}
         try:
             answer = {"ok": True, **await METHODS[call.method](call)}
         except Refused as refused:
-            answer = {"ok": False, "error": str(refused)}
+            answer = {"ok": False, "error": specification.error(str(refused))}
         await self._tell()
         async with self.changed:
             await self.changed.wait_for(lambda: call.method not in self.unanswered)

@@ -13,9 +13,9 @@ def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | Non
 
 def told(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:
     """What a member was last told privately in a channel."""
-    return lambda workspace: (workspace.private(user) or [None])[-1]
+    return lambda workspace: next(reversed(workspace.private(user)), None)
 
 
 def opened(workspace: Workspace) -> dict[str, Any] | None:
     """The newest form."""
-    return (list(workspace.views.values()) or [None])[-1]
+    return next(reversed(workspace.views.values()), None)

@@ -1,4 +1,4 @@
-"""What members do in a fake workspace; every payload has the shape of Slack's public fixtures."""
+"""What members do in a fake workspace; every payload has the shape that Slack documents."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.wire.slack.doors import Door
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.specification import fixture
+from tests.wire.slack.payloads import payload as payload_of
 from tests.wire.slack.workspace import PostedMessage, StoredFile, Workspace, new_ts
 
 _PATIENCE_SECONDS: Final = 20.0
@@ -43,7 +43,7 @@ class Someone:
             "user_id": self.id, "user_name": team.people[self.id].name, "command": command, "text": text,
             "response_url": self._response_url(channel), "trigger_id": self.slack.triggers.issue(),
         }  # fmt: skip
-        payload = fixture("slash_command__slash_command_body.form", **{**values, **changes})
+        payload = payload_of("slash_command", **{**values, **changes})
         payload |= {"enterprise_id": team.enterprise_id or "", "is_enterprise_install": str(team.org_wide).lower()}
         if team.enterprise_id is None:
             del payload["enterprise_id"], payload["enterprise_name"]
@@ -53,8 +53,8 @@ class Someone:
         """Press a button of a message."""
         button = message.buttons[label]
         action = {**button, "block_id": "b", "action_ts": new_ts()}
-        payload = fixture(
-            "block_actions__body",
+        payload = payload_of(
+            "block_actions",
             **self._who(), channel={"id": message.channel, "name": "general"}, actions=[action],
             container={
                 "type": "message", "message_ts": message.ts, "channel_id": message.channel,
@@ -62,9 +62,8 @@ class Someone:
                 **({"thread_ts": message.thread_ts} if message.thread_ts else {}),
             },
             response_url=self._response_url(message.channel, message.ts),
+            message={"type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks},
         )  # fmt: skip
-        # The public fixture is of an ephemeral message, which comes without this.
-        payload["message"] = {"type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks}
         return await self._send("interactive", payload)
 
     def owns(self, data: bytes, name: str = "picture.png", **more: Any) -> dict[str, Any]:
@@ -83,24 +82,24 @@ class Someone:
             name = block["label"]["text"].split()[0].casefold()
             state[block["block_id"]] = {block["element"]["action_id"]: _state(block["element"], values.pop(name, None))}
         assert not values, f"the form has no field {list(values)}"
-        payload = fixture(
-            "view_submission__body", **self._who(),
-            view={**fixture("view_submission__body")["view"], **view, "state": {"values": state}},
+        payload = payload_of(
+            "view_submission", **self._who(),
+            view={**payload_of("view_submission")["view"], **view, "state": {"values": state}},
         )  # fmt: skip
         return await self._send("interactive", payload)
 
     async def suggest(self, view: dict[str, Any], block_id: str, action_id: str, typed: str) -> Acked:
         """Type into a select that asks the app for its options."""
-        payload = fixture(
-            "block_suggestion__body", **self._who(trigger=False), view=view, value=typed,
+        payload = payload_of(
+            "block_suggestion", **self._who(trigger=False), view=view, value=typed,
             block_id=block_id, action_id=action_id, container={"type": "view", "view_id": view["id"]},
         )  # fmt: skip
         return await self._send("interactive", payload)
 
     async def use_shortcut(self, callback_id: str, message: dict[str, Any], channel: str = "CGEN") -> Acked:
         """Choose a message shortcut."""
-        payload = fixture(
-            "shortcut__message_shortcut_body", **self._who(), callback_id=callback_id, message=message,
+        payload = payload_of(
+            "message_action", **self._who(), callback_id=callback_id, message=message,
             channel={"id": channel, "name": "general"}, message_ts=message["ts"],
             response_url=self._response_url(channel),
         )  # fmt: skip
@@ -124,8 +123,8 @@ class Someone:
             "enterprise_id": self.workspace.enterprise_id, "team_id": self.workspace.team_id,
             "user_id": self.workspace.bot_user, "is_bot": True, "is_enterprise_install": self.workspace.org_wide,
         }  # fmt: skip
-        payload = fixture(
-            "events_org_apps__event_payload", team_id=self.workspace.team_id,
+        payload = payload_of(
+            "event_callback", team_id=self.workspace.team_id,
             enterprise_id=self.workspace.enterprise_id, event=event, authorizations=[authorization],
             event_id=event_id or f"Ev{next(_numbers)}", event_time=int(time.time()),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.wire.slack.specification import calls_per_minute
+from tests.wire.slack.specification import method as specification_of
 
 _MINUTE: Final = 60.0
 # "Short bursts of more than one message a second are allowed": this many, then one a second.
@@ -24,7 +24,8 @@ class RateLimits:
         """0 and the call is counted, or how long the caller must wait."""
         if method == "chat.postMessage":
             return self._count((method, team_id, channel or ""), _POST_BURST, float(_POST_BURST))
-        limit = calls_per_minute(method)
+        specification = specification_of(method)
+        limit = None if specification is None else specification.per_minute
         return 0.0 if limit is None else self._count((method, team_id), limit, _MINUTE)
 
     def _count(self, key: tuple[str, ...], limit: int, seconds: float) -> float:

@@ -1,36 +1,38 @@
-"""Slack's public specifications as judges: what a method takes, what it needs, how often it may be called."""
+"""What judges a call of Slack's Web API: slack_sdk's own signatures, and a table of facts with its sources."""
 
-import json
+import inspect
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
+from slack_sdk.web.client import WebClient
 
-SPECS: Final = Path(__file__).parents[3].parent / "shared" / "specs" / "slack"
-_TIERS: Final = {"Tier1": 1, "Tier2": 20, "Tier3": 50, "Tier4": 100}
+_FACTS: Final[dict[str, dict[str, Any]]] = tomllib.loads(Path(__file__).with_name("methods.toml").read_text())
+_EVERY: Final = _FACTS.pop("every")
+METHODS: Final = frozenset(_FACTS)
+"""The methods that Limner may call."""
+
+# The client's own, and tokens, which travel in a header.
+_NOT_ARGUMENTS: Final = {"self", "kwargs", "app_token"}
 _TRANSPORT_ARGUMENTS: Final = {"token"}
-
-
-def require_specifications() -> None:
-    """Skip the test where the specifications are not there."""
-    if not SPECS.is_dir():
-        pytest.skip(
-            f"{SPECS} is missing: methods from github.com/smstoslack/slack_kit, tiers and responses from "
-            "github.com/slackapi/java-slack-sdk, fixtures from github.com/slackapi/bolt-python"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One Web API method: its arguments, which of them it must have, the errors it may answer, its bot scopes."""
+    """One Web API method: its arguments, which of them it must have, its bot scopes, what it may answer.
+
+    `per_minute` is how often a workspace may call it in a minute, None where it has a rule of its own.
+    """
 
     name: str
     known: frozenset[str]
     required: frozenset[str]
-    errors: frozenset[str]
     scopes: frozenset[str]
+    answer: frozenset[str]
+    errors: frozenset[str]
+    per_minute: int | None
 
     def complaints(self, arguments: dict[str, Any]) -> list[str]:
         """What is wrong with a call's arguments."""
@@ -40,51 +42,34 @@ class Method:
             f"{self.name} needs the argument {name}" for name in sorted(missing)
         ]
 
-
-# From docs.slack.dev/reference/methods, for what the stored reference leaves out.
-_FURTHER: Final = {
-    "usergroups.users.list": Method(
-        name="usergroups.users.list",
-        known=frozenset({"usergroup", "include_disabled", "team_id"}),
-        required=frozenset({"usergroup"}),
-        errors=frozenset({"no_such_subteam", "missing_scope", "permission_denied", "plan_upgrade_required"}),
-        scopes=frozenset({"usergroups:read"}),
-    ),
-}
+    def error(self, code: str) -> str:
+        """The code, which the method must be able to answer."""
+        assert code in self.errors, f"{self.name} never answers {code}"
+        return code
 
 
 @cache
 def method(name: str) -> Method | None:
-    """The specification of a method, or None where the reference holds none: then nobody may call it."""
-    if name in _FURTHER:
-        return _FURTHER[name]
-    path = SPECS / "methods" / f"{name}.json"
-    if not path.is_file():
+    """The specification of a method; None for one that Limner may not call."""
+    if name not in METHODS:
         return None
-    data = json.loads(path.read_text())
+    facts = _FACTS[name]
     return Method(
         name=name,
-        known=frozenset(data["args"]),
-        required=frozenset(key for key, value in data["args"].items() if value.get("required")),
-        errors=frozenset(data["errors"]),
-        scopes=frozenset(scope["name"] for scope in data["scopes"].get("bot", ())),
+        known=sdk_arguments(name),
+        required=frozenset(facts["required"]),
+        scopes=frozenset(facts["scopes"]),
+        answer=frozenset([*facts["answer"], *_EVERY["answer"]]),
+        errors=frozenset([*facts["errors"], *_EVERY["errors"]]),
+        per_minute=facts["per_minute"] or None,
     )
 
 
-@cache
-def calls_per_minute(name: str) -> int | None:
-    """How often a workspace may call a method in a minute; None for those with a rule of their own."""
-    return _TIERS.get(json.loads((SPECS / "rate_limit_tiers.json").read_text())[name])
-
-
-def fixture(name: str, **changes: Any) -> dict[str, Any]:
-    """A public inbound payload with some of its values replaced; a key that it does not have is refused."""
-    payload: dict[str, Any] = json.loads((SPECS / "fixtures" / f"{name}.json").read_text())
-    foreign = changes.keys() - payload.keys()
-    assert not foreign, f"Slack's {name} has no {foreign}"
-    return payload | changes
-
-
-def response(name: str) -> frozenset[str]:
-    """The top-level keys that a method's answers carry."""
-    return frozenset(json.loads((SPECS / "responses" / f"{name}.json").read_text()))
+def sdk_arguments(name: str, *, required: bool = False) -> frozenset[str]:
+    """The arguments of a method as slack_sdk's client declares them, all of them or those without a default."""
+    parameters = inspect.signature(getattr(WebClient, name.replace(".", "_"))).parameters.values()
+    return frozenset(
+        parameter.name
+        for parameter in parameters
+        if parameter.name not in _NOT_ARGUMENTS and (not required or parameter.default is parameter.empty)
+    )

@@ -54,7 +54,7 @@ def socket_settings(slack: FakeSlack, data: Path, **changes: Any) -> Settings:
     """One workspace over Socket Mode."""
     (workspace,) = slack.workspaces.values()
     values = {"slack_bot_token": workspace.token, "slack_app_token": APP_TOKEN, **changes}
-    return Settings(_env_file=None, data=data, slack_api_base=slack.api_base, **values)  # type: ignore[call-arg] # pydantic's own argument
+    return Settings(_env_file=None, data=data, slack_api_base=slack.api_base, **values)
 
 
 def oauth_settings(slack: FakeSlack, data: Path, **changes: Any) -> Settings:
@@ -63,7 +63,7 @@ def oauth_settings(slack: FakeSlack, data: Path, **changes: Any) -> Settings:
         "slack_signing_secret": SIGNING_SECRET, "slack_client_id": CLIENT_ID, "slack_client_secret": CLIENT_SECRET,
         **changes,
     }  # fmt: skip
-    return Settings(_env_file=None, data=data, slack_api_base=slack.api_base, **values)  # type: ignore[call-arg] # as above
+    return Settings(_env_file=None, data=data, slack_api_base=slack.api_base, **values)
 
 
 @asynccontextmanager

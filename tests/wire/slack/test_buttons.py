@@ -75,7 +75,7 @@ async def test_cancel_stops_what_waits(ada: Someone, bob: Someone, stage: Stage)
     """Somebody else cannot; its owner can, and the message says so."""
     stage.device.eager = False
     await ada.command("/imagine", "red fox")
-    message = await ada.sees(lambda w: (w.in_channel("CGEN") or [None])[0])
+    message = await ada.sees(lambda w: next(iter(w.in_channel("CGEN")), None))
 
     await bob.click(message, "Cancel")
     assert "only they or an admin" in (await bob.sees(told("UBOB"))).words

@@ -26,7 +26,7 @@ async def test_a_status_message_shows_the_wait_before_it_shows_the_picture(ada: 
     """Progress is drawn into the message that later holds the picture."""
     stage.device.eager = False
     await ada.command("/imagine", "fox --steps 20")
-    waiting = await ada.sees(lambda w: (w.in_channel("CGEN") or [None])[0])
+    waiting = await ada.sees(lambda w: next(iter(w.in_channel("CGEN")), None))
     assert waiting.pictures == []
     assert "Cancel" in waiting.buttons
 

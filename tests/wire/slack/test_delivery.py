@@ -7,10 +7,10 @@ from tests.eventually import eventually
 from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
-from tests.wire.slack.workspace import Workspace, direct_channel
+from tests.wire.slack.workspace import PostedMessage, Workspace, direct_channel
 
 
-def direct(workspace: Workspace):
+def direct(workspace: Workspace) -> PostedMessage | None:
     """The picture in Ada's direct messages."""
     return finished(workspace, direct_channel("UADA"))
 

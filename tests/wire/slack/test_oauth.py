@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.slack.tenant import Tenant
+from bot.slack.workspaces import ManyWorkspaces
 from storage.guilds import Platform
 from storage.installations import Installations
 from tests.eventually import eventually
@@ -54,6 +55,7 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_used(stage: Stage) -
     stage.slack.rotates = True
     workspace = stage.slack.add(new_workspace())
     await install(stage.slack, stage.url, workspace)
+    assert isinstance(stage.edge.chat.workspaces, ManyWorkspaces)
     store = stage.edge.chat.workspaces.store
     bot = await store.find(workspace.team_id)
     bot.bot_token_expires_at -= 11 * 3600
@@ -97,7 +99,7 @@ async def test_a_removed_workspace_is_told_to_install_again(stage: Stage) -> Non
 
     await eventually(forgotten)
     await ada.command("/imagine", "red fox")
-    assert "install it again" in (await ada.sees(lambda w: (w.private("UADA") or [None])[-1])).text
+    assert "install it again" in (await ada.sees(lambda w: next(reversed(w.private("UADA")), None))).text
 
 
 @pytest.mark.parametrize("how", ["another browser", "made up"])

@@ -1,0 +1,60 @@
+// Writes Discord's HTTP API as one JSON document: each operation's path and the schema of its body.
+//
+// discord-api-spec holds the schemas as Zod's and the operations as TypeScript's types; both come from Discord's own
+// OpenAPI document.
+import { readFileSync } from "node:fs";
+import * as schemas from "discord-api-spec/zod";
+import * as z from "zod/mini";
+
+const SUFFIX = "Schema";
+const reference = (name) => ({ $ref: `#/components/schemas/${name}` });
+
+function allSchemas() {
+  const registry = z.registry();
+  for (const [name, schema] of Object.entries(schemas))
+    if (name.endsWith(SUFFIX)) registry.add(schema, { id: name.slice(0, -SUFFIX.length) });
+  const options = {
+    io: "input",
+    unrepresentable: "any",
+    uri: (id) => reference(id).$ref,
+    // No JSON is undefined, so this choice of a union is none.
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === "undefined") jsonSchema.not = {};
+    },
+  };
+  const made = z.toJSONSchema(registry, options).schemas;
+  for (const schema of Object.values(made)) {
+    delete schema.$id;
+    delete schema.$schema;
+  }
+  return made;
+}
+
+// A type such as `First | Second[] | null`; null for one that is written out in place, which nobody can look up.
+function bodySchema(type, known) {
+  const parts = type.split("|").map((part) => part.trim()).filter(Boolean);
+  const made = parts.map((part) => {
+    const name = part.replace(/\[\]$/, "");
+    if (part === "null") return { type: "null" };
+    if (!(name in known)) return null;
+    return part === name ? reference(name) : { type: "array", items: reference(name) };
+  });
+  return made.includes(null) ? null : { anyOf: made };
+}
+
+function allPaths(known) {
+  const file = new URL(import.meta.resolve("discord-api-spec").replace(/\.js$/, ".ts"));
+  const [block] = readFileSync(file, "utf8").match(/export interface Paths \{[\s\S]*?\n\}\n/);
+  const paths = {};
+  for (const [, path, operations] of block.matchAll(/\n  "([^"]+)": \{\n([\s\S]*?)\n  \};/g)) {
+    paths[path] = {};
+    for (const [, method, operation] of operations.matchAll(/(?:^|\n)    (\w+): \{\n([\s\S]*?)\n    \};/g)) {
+      const [, type] = operation.match(/requestBody\??:([\s\S]*?);\n      responses/);
+      paths[path][method] = type.trim() === "undefined" ? {} : { body: bodySchema(type, known) };
+    }
+  }
+  return paths;
+}
+
+const components = { schemas: allSchemas() };
+process.stdout.write(JSON.stringify({ paths: allPaths(components.schemas), components }));
