@@ -58,6 +58,8 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_used(stage: Stage) -
     assert isinstance(stage.edge.chat.workspaces, ManyWorkspaces)
     store = stage.edge.chat.workspaces.store
     bot = await store.find(workspace.team_id)
+    assert bot is not None
+    assert bot.bot_token_expires_at is not None
     bot.bot_token_expires_at -= 11 * 3600
     await store.async_save_bot(bot)
     old = workspace.token
