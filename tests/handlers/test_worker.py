@@ -1,16 +1,18 @@
 """The worker, on a real queue and a device that does what the test tells it."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-
-import pytest
+from pathlib import Path
 
 from handlers.imagine import write_request
 from handlers.studio import Studio
 from handlers.worker import Worker
 from pipeline.device_messages import Faulted, Refused
+from storage.blobs import FileBlobStore
+from storage.errors import disk_error
 from storage.guilds import Guild, Platform
 from storage.jobs import Job, JobKind, JobState, NewJob
 from storage.replies import ReplyAddress
@@ -54,7 +56,9 @@ async def _submitted(device: FakeDevice, count: int) -> None:
 
 
 @asynccontextmanager
-async def _working(studio: Studio, device: FakeDevice, **settings: float) -> AsyncIterator[Worker]:
+async def _working(
+    studio: Studio, device: FakeDevice, *, pictures_at_once: int = 4, restart_seconds: float = 1.0
+) -> AsyncIterator[Worker]:
     stop = asyncio.Event()
     worker = Worker(
         name="worker",
@@ -62,7 +66,9 @@ async def _working(studio: Studio, device: FakeDevice, **settings: float) -> Asy
         blobs=studio.blobs,
         costs=studio.costs,
         devices=(device,),
-        **{"drain_seconds": 0.0, **settings},
+        pictures_at_once=pictures_at_once,
+        drain_seconds=0.0,
+        restart_seconds=restart_seconds,
     )
     task = asyncio.create_task(worker.run(stop))
     try:
@@ -259,25 +265,25 @@ async def test_a_device_holds_no_more_than_its_share(studio: Studio, guild: Guil
 
 
 async def test_a_full_disk_costs_a_retry_not_the_job(
-    studio: Studio, guild: Guild, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:
     """The picture is rendered again once there is room."""
     job_id = await _enqueue(studio, guild)
-    full = FullDisk()
-    worker_studio = replace(studio, blobs=full)
+    disk = FullDisk(tmp_path / "blobs")
 
-    async with _working(worker_studio, FakeDevice()):
+    async with _working(replace(studio, blobs=disk), FakeDevice()):
         await _until(studio, guild, job_id, lambda job: job.state is JobState.QUEUED and job.attempt == 1)
-        monkeypatch.setattr(full, "put", studio.blobs.put)
+        disk.has_room = True
         clock.advance(60)
         await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
 
 
-class FullDisk:
-    """A blob store without room."""
+class FullDisk(FileBlobStore):
+    """A blob store without room until a test makes some."""
+
+    has_room = False
 
     async def put(self, data: bytes) -> str:
-        raise OSError(28, "No space left on device")
-
-    async def get(self, key: str) -> bytes:
-        raise KeyError(key)
+        if not self.has_room:
+            raise disk_error(OSError(errno.ENOSPC, "No space left on device"), "the blob folder")
+        return await super().put(data)
