@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recipes.pocket.captions import full_caption
-from recipes.pocket.judge import Judge, Verdict
+from recipes.pocket.judge import Verdict
 from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
 
 PROMPTS = 500
@@ -68,7 +68,9 @@ def asked_scenes(concept_count: int, count: int = PROMPTS) -> list[Scene]:
 
 
 @torch.no_grad()
-def judge_pictures(judge: Judge, pictures: Callable[[list[Scene]], Tensor], asked: list[Scene]) -> Score:
+def judge_pictures(
+    judge: Callable[[Tensor], Verdict], pictures: Callable[[list[Scene]], Tensor], asked: list[Scene]
+) -> Score:
     """The score of pictures made for the scenes asked for."""
     total = Score()
     for batch in batches(asked):

@@ -22,7 +22,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # it takes no closure
         """Applies one update from the gradients."""
         assert closure is None
         for group in self.param_groups:
@@ -34,6 +34,7 @@ class Muon(torch.optim.Optimizer):
                     parameter.add_(update.view(parameter.shape), alpha=-scale)
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        assert parameter.grad is not None
         gradient = parameter.grad.reshape(len(parameter), -1)
         buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(gradient))
         buffer.lerp_(gradient, 1 - momentum)
@@ -51,7 +52,7 @@ def _by_shape(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
 def orthogonal(matrices: Tensor) -> Tensor:
     """The nearest matrices, roughly, whose singular values are all one (Newton and Schulz's iteration)."""
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = _COEFFICIENTS
     # Each iteration multiplies by a polynomial of x times its transpose: iterating on that product alone is cheaper.

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import resvg_py
@@ -47,13 +48,16 @@ def icon_sprites(icons: Path, names: tuple[str, ...]) -> list[Image.Image]:
     return [Image.fromarray(_sprite(icon_set, name)) for name in names]
 
 
-def _icon_set(icons: Path, name: str) -> dict:
+def _icon_set(icons: Path, name: str) -> dict[str, Any]:
     archive = next(iter(sorted(icons.glob(f"iconify-json-{name}-[0-9]*.tgz"))))
     with tarfile.open(archive) as tar:
-        return json.load(tar.extractfile("package/icons.json"))
+        file = tar.extractfile("package/icons.json")
+        assert file is not None
+        icon_set: dict[str, Any] = json.load(file)
+    return icon_set
 
 
-def _sprite(icon_set: dict, icon: str) -> np.ndarray:
+def _sprite(icon_set: dict[str, Any], icon: str) -> np.ndarray:
     entry = icon_set["icons"][icon]
     left, top = entry.get("left", 0), entry.get("top", 0)
     width, height = entry.get("width", icon_set["width"]), entry.get("height", icon_set["height"])

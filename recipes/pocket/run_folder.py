@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,6 +65,6 @@ def write(value: object, path: Path) -> None:
     partial.replace(path)
 
 
-def read(path: Path) -> dict:
+def read(path: Path) -> Any:
     """What `write` saved."""
     return torch.load(path, map_location="cpu", weights_only=True)

@@ -12,7 +12,7 @@ GUIDANCE = 4.0
 def render(pipe: StableDiffusionXLPipeline, prompts: list[str], seed: int, steps: int | None = None) -> Tensor:
     """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next; of `STEPS` or of `steps`."""
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(prompts))]
-    shown = pipe(
+    shown: Tensor = pipe(
         prompts, num_inference_steps=steps or STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="pt"
     ).images
     return shown * 2 - 1

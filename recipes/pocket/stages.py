@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -62,7 +62,8 @@ class Recipe:
     @cached_property
     def sprites(self) -> Tensor:
         """Every icon, rendered."""
-        return read(self.folder.sprites)
+        sprites: Tensor = read(self.folder.sprites)
+        return sprites
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
@@ -266,11 +267,13 @@ class Recipe:
         done = self.folder.checkpoint(f"evaluate-{name}")
         total = evaluation.Score(**read(done)) if done.exists() else evaluation.Score()
         for batch in evaluation.batches(asked[total.pictures :]):
-            shown = render(pipe, evaluation.prompts(batch, self.concepts), total.pictures, steps)
-            total += evaluation.judge_pictures(judge, lambda _, shown=shown: shown, batch)
+            total += evaluation.judge_pictures(judge, partial(self._rendered, pipe, total.pictures, steps), batch)
             write(asdict(total), done)
             log.info("%s", total)
         figures.record(self.figures_file, name, total)
+
+    def _rendered(self, pipe: StableDiffusionXLPipeline, seed: int, steps: int, asked: list[Scene]) -> Tensor:
+        return render(pipe, evaluation.prompts(asked, self.concepts), seed, steps)
 
     def twemoji(self) -> None:
         """Trains a judge of one style more, then the LoRA that teaches that style, and ships both."""

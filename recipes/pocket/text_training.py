@@ -41,7 +41,8 @@ class Reader(nn.Module):
 
 def _short_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
     """Token ids, padded to the longest text only: what follows a text's end changes nothing of its summary."""
-    return tokenizer(texts, padding="longest", return_tensors="pt").input_ids
+    ids: Tensor = tokenizer(texts, padding="longest", return_tensors="pt").input_ids
+    return ids
 
 
 def random_scenes(concept_count: int, batch: int, rng: random.Random) -> list[Scene]:

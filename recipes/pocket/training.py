@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from recipes.pocket.muon import Muon
 from recipes.pocket.run_folder import read, write
 
 log = logging.getLogger(__name__)
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,10 @@ class Plan:
         return self.rate * min(rise, fall)
 
 
-class Training:
+class Training(Generic[Model]):
     """A model under training with its optimizers and its running average; all of it goes into a checkpoint."""
 
-    def __init__(self, model: nn.Module, plan: Plan, checkpoint: Path) -> None:
+    def __init__(self, model: Model, plan: Plan, checkpoint: Path) -> None:
         self.model = model
         self.plan = plan
         self.step = 0
@@ -66,7 +69,7 @@ class Training:
         # Chance depends on the step alone, so a run that goes on takes the very steps that it would have taken.
         generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + self.step)
         loss = loss_of(generator)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -77,7 +80,7 @@ class Training:
         self.step += 1
         return loss.item()
 
-    def _averaged(self, average: Tensor, value: Tensor, count: Tensor) -> Tensor:
+    def _averaged(self, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
         decay = min(self.plan.average, (1 + int(count)) / (10 + int(count)))
         return average.lerp(value, 1 - decay) if average.is_floating_point() else value
 
@@ -91,7 +94,7 @@ class Training:
         }
         write(state, self._checkpoint)
 
-    def _load(self, state: dict) -> None:
+    def _load(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -101,7 +104,8 @@ class Training:
 
 def _optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
     """Muon for the inner matrices; Adam for what is no matrix and for the layers at the edges."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -10,11 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.lora_export import Exported, LoraLayout, export_lora
+from pipeline.lora_export import Exported, export_lora
 from pipeline.lora_import.base_layers import skeleton
+from pipeline.lora_layout import LoraLayout
 from pipeline.model_facts import ModelFamily
 from pipeline.training.order import TrainingOrder, TrainingPicture
 from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.training.report import TrainingReport
 from pipeline.training.trainer import train
 from recipes.pocket.judge import load_judge
 from recipes.pocket.rendering import BACKGROUND_COLOURS, SIZE, on_colour
@@ -72,7 +74,8 @@ class StyleJudge(nn.Module):
         """The scores of each style, Twemoji's last."""
         maps = self.trunk(functional.interpolate(pictures, size=(64, 64), mode="area"))
         coarse = functional.adaptive_max_pool2d(maps, 2).flatten(1)
-        return self.style(torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1))
+        scores: Tensor = self.style(torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1))
+        return scores
 
 
 def load_style_judge(path: Path = JUDGE) -> StyleJudge:
@@ -107,7 +110,7 @@ def real_share(judge: nn.Module, sprites: Tensor) -> list[float]:
         colours = torch.randint(first, len(BACKGROUNDS), (len(sprites),), generator=generator)
         named = [
             judge(on_colour(some, BACKGROUND_COLOURS[colour])).argmax(dim=1)
-            for some, colour in zip(sprites[:, style].split(32), colours.split(32), strict=True)
+            for some, colour in zip(torch.split(sprites[:, style], 32), torch.split(colours, 32), strict=True)
         ]
         shares.append(float((torch.cat(named) == style).float().mean()))
     return shares
@@ -129,7 +132,8 @@ def teach(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> Path:
         try:
             next(training)
         except StopIteration as end:
-            return order.folder / end.value.candidates[-1].file
+            report: TrainingReport = end.value
+            return order.folder / report.candidates[-1].file
 
 
 def ship(learnt: Path, model: Path, target: Path) -> None:
@@ -142,7 +146,7 @@ def ship(learnt: Path, model: Path, target: Path) -> None:
 def _pictures(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tuple[TrainingPicture, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     dice = random.Random(0)  # noqa: S311 (chance, not secrecy)
-    made = []
+    made: list[TrainingPicture] = []
     for number, concept in enumerate(concepts):
         if is_unseen(number):
             continue

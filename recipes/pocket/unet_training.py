@@ -37,7 +37,7 @@ SHOWN = [
     "sunflower, glossy style",
 ]
 
-_ALPHAS = build_scheduler().alphas_cumprod
+_ALPHAS: Tensor = build_scheduler().alphas_cumprod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,9 @@ class Question:
 
     def ask(self, unet: UNet2DConditionModel, **more: object) -> Tensor:
         """What the UNet answers."""
-        return unet(self.noisy, self.steps, self.words.states, added_cond_kwargs=self.words.added(), **more).sample
+        answer = unet(self.noisy, self.steps, self.words.states, added_cond_kwargs=self.words.added(), **more)
+        velocity: Tensor = answer.sample
+        return velocity
 
     def error(self, predicted: Tensor) -> Tensor:
         """The weighted error of an answer."""

@@ -51,7 +51,7 @@ def whole_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch
 def _loss(vae: AutoencoderKL, shown: Tensor, generator: torch.Generator) -> Tensor:
     shown = shown.contiguous(memory_format=torch.channels_last)
     posterior = vae.encode(shown).latent_dist
-    kl = posterior.kl().mean() / posterior.mean[0].numel()
+    kl: Tensor = posterior.kl().mean() / posterior.mean[0].numel()
     return _picture_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
 
 
@@ -72,7 +72,7 @@ def _picture_loss(decoded: Tensor, shown: Tensor) -> Tensor:
 @torch.no_grad()
 def even_latents(vae: AutoencoderKL, pictures: Tensor) -> None:
     """Rescales encoder and decoder so that scaled latents have mean 0 and deviation 1 in every channel."""
-    means = torch.cat([vae.encode(part).latent_dist.mean for part in pictures.split(16)])
+    means = torch.cat([vae.encode(part).latent_dist.mean for part in torch.split(pictures, 16)])
     centre = means.mean(dim=(0, 2, 3))
     spread = means.std(dim=(0, 2, 3)) * SCALING_FACTOR
     channels = len(centre)
@@ -94,4 +94,5 @@ def encode_all(vae: AutoencoderKL, batches: Iterable[Tensor]) -> Tensor:
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """The pictures after a way through the autoencoder."""
-    return vae.decode(vae.encode(pictures).latent_dist.mean).sample.clamp(-1, 1)
+    decoded: Tensor = vae.decode(vae.encode(pictures).latent_dist.mean).sample
+    return decoded.clamp(-1, 1)

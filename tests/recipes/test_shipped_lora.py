@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pipeline.device_messages import Rendered
 from pipeline.device_spec import DeviceSpec
@@ -47,7 +48,8 @@ def _styles(pictures: list[bytes]) -> list[int]:
     """What the judge takes each for: the number of its style, Twemoji's last."""
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pictures])
     with torch.no_grad():
-        return load_style_judge()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1).argmax(dim=1).tolist()
+        scores: Tensor = load_style_judge()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
+    return [int(style) for style in scores.argmax(dim=1)]
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -55,7 +55,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 def train_unet(recipe: Recipe) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
     recipe.unet()
-    return read(recipe.folder.finished("unet"))
+    weights: dict[str, torch.Tensor] = read(recipe.folder.finished("unet"))
+    return weights
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -27,7 +27,8 @@ def train(checkpoint: Path, kill_at: int | None = None) -> dict[str, Tensor]:
     def loss(generator: torch.Generator) -> Tensor:
         if training.step == kill_at:
             raise Killed
-        return training.model(torch.randn(PLAN.batch, 2, 8, 8, generator=generator)).square().mean()
+        answer: Tensor = training.model(torch.randn(PLAN.batch, 2, 8, 8, generator=generator))
+        return answer.square().mean()
 
     return training.run(loss, on_save=lambda _: None).state_dict()
 
