@@ -138,7 +138,7 @@ class _BotWire(HTTPClient):
 
 class _WebhookWire(AsyncWebhookAdapter):
     def __init__(self, wire: DiscordWire) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # discord.py's own
         self._wire = wire
 
     async def request(self, route: Any, session: Any, **given: Any) -> Any:  # noqa: ARG002 - discord.py's signature

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -55,12 +56,12 @@ class Bench:
             lora.save(folder)
             self.loras.append(lora)
 
-    def engine(self, **changes: object) -> Engine:
+    def engine(self, **changes: Any) -> Engine:
         """A fresh engine, warm and ready."""
         spec = DeviceSpec(
             models=(str(self.model),), device="cpu", loras=self.folder, threads=1, max_rows=16, preview_every=0
         )
-        engine = Engine(replace(spec, **changes))  # type: ignore[arg-type]  # fields of a spec
+        engine = Engine(replace(spec, **changes))
         engine.step()
         return engine
 
@@ -203,9 +204,9 @@ def activation(bench: Bench) -> list[Row]:
         times.append(watch.seconds + seat.seconds)
     ours = median(times)
     loads, swaps = [], []
-    for lora in bench.loras[:3]:
+    for own in bench.loras[:3]:
         with cpu_seconds() as watch:
-            bench.pipeline.load_lora_weights(lora.for_diffusers(), adapter_name="one")
+            bench.pipeline.load_lora_weights(own.for_diffusers(), adapter_name="one")
         loads.append(watch.seconds)
         other = bench.loras[-1].for_diffusers()
         with cpu_seconds() as watch:

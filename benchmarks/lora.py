@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 import torch
@@ -53,10 +54,10 @@ class Library:
         lora.save(self.folder)
         return lora
 
-    def engine(self, **changes: object) -> Engine:
+    def engine(self, **changes: Any) -> Engine:
         """A fresh engine, ready."""
         spec = DeviceSpec(models=(str(POCKET),), device="cpu", loras=self.folder, threads=1, preview_every=0)
-        engine = Engine(replace(spec, **changes))  # type: ignore[arg-type]  # fields of a spec
+        engine = Engine(replace(spec, **changes))
         engine.step()
         return engine
 

@@ -119,8 +119,8 @@ def _moved(png: bytes, dice: random.Random) -> bytes:
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     behind = picture.getpixel((2, 2))
     small = ImageOps.mirror(picture).resize((round(SIDE * dice.uniform(0.6, 1)),) * 2)
-    whole = Image.new("RGB", picture.size, behind)  # type: ignore[arg-type]  # an RGB picture's pixel is a colour
-    whole.paste(small, tuple(dice.randint(0, SIDE - side) for side in small.size))  # type: ignore[arg-type]  # two
+    whole = Image.new("RGB", picture.size, behind)
+    whole.paste(small, (dice.randint(0, SIDE - small.width), dice.randint(0, SIDE - small.height)))
     file = io.BytesIO()
     whole.rotate(dice.uniform(-25, 25), fillcolor=behind).save(file, "PNG")
     return file.getvalue()
