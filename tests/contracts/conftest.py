@@ -1,5 +1,7 @@
 """What every contract test starts from: a queue and its neighbours on a real database, with a clock that waits."""
 
+from typing import Any
+
 import pytest
 
 from storage.database import Database
@@ -45,8 +47,8 @@ async def other_guild(guilds: GuildStore) -> Guild:
 def enqueue(queue: JobQueue, guild: Guild) -> Enqueue:
     """Enqueues a job in the first guild, with changes by name."""
 
-    async def _enqueue(member: str = "ann", **changes: object) -> Job:
-        return await queue.enqueue(new_job(guild.id, member, **changes))  # type: ignore[arg-type]
+    async def _enqueue(member: str = "ann", **changes: Any) -> Job:
+        return await queue.enqueue(new_job(guild.id, member, **changes))
 
     return _enqueue
 

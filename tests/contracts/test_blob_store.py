@@ -45,8 +45,9 @@ async def test_bytes_that_come_in_pieces_are_the_same_blob(blobs: BlobStore) -> 
             yield DATA[start : start + size]
 
     async def none() -> AsyncIterator[bytes]:
-        for nothing in ():
-            yield nothing
+        nothing: tuple[bytes, ...] = ()
+        for piece in nothing:
+            yield piece
 
     key = await blobs.put_chunks(pieces(1000))
 

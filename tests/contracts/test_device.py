@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -74,8 +75,8 @@ async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
     assert [event async for event in device.events()] == []
 
 
-def picture(ticket: str, **changes: object) -> Render:
-    fields: dict[str, object] = {
+def picture(ticket: str, **changes: Any) -> Render:
+    fields: dict[str, Any] = {
         "prompt": "red fox",
         "width": 64,
         "height": 64,
@@ -85,7 +86,7 @@ def picture(ticket: str, **changes: object) -> Render:
         "model": "pocket",
         "scheduler": Scheduler.EULER,
     }
-    return Render(ticket=ticket, request=ImageRequest(**{**fields, **changes}))  # type: ignore[arg-type]  # as above
+    return Render(ticket=ticket, request=ImageRequest(**{**fields, **changes}))
 
 
 async def test_a_submitted_picture_steps_and_is_rendered(listener: Listener) -> None:

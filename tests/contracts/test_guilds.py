@@ -51,7 +51,9 @@ async def test_settings_come_back_whole(guilds: GuildStore, guild: Guild) -> Non
     """Every setting survives the database, tuples and all."""
     await guilds.save_settings(guild.id, SETTINGS, "admin")
 
-    assert (await guilds.get(guild.id)).settings == SETTINGS  # type: ignore[union-attr]
+    stored = await guilds.get(guild.id)
+    assert stored is not None
+    assert stored.settings == SETTINGS
 
 
 async def test_changes_are_audited(guilds: GuildStore, guild: Guild, audit_log: AuditLog, clock: FakeClock) -> None:

@@ -127,7 +127,9 @@ async def test_guilds_do_not_see_each_other(queue: JobQueue, guild: Guild, other
     assert await queue.guild_jobs(stranger) == ()
     assert await queue.member_jobs(stranger, claim.job.member_id) == ()
     assert await queue.cancel(stranger, job_id) is CancelResult.NOT_FOUND
-    assert (await queue.get(guild.id, job_id)).cancel_requested is False  # type: ignore[union-attr]
+    job = await queue.get(guild.id, job_id)
+    assert job is not None
+    assert job.cancel_requested is False
 
 
 async def test_history_pages_newest_first(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:

@@ -81,7 +81,9 @@ async def test_lost_claim_settles_nothing(
 
     assert await queue.settle(claim, outcome) is False
     assert await queue.release(claim) is False
-    assert (await queue.get(guild.id, claim.job.id)).state is JobState.RUNNING  # type: ignore[union-attr]
+    held = await queue.get(guild.id, claim.job.id)
+    assert held is not None
+    assert held.state is JobState.RUNNING
     assert await queue.settle(second, Done(device_seconds=1.0)) is True
 
 

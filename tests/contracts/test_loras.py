@@ -1,6 +1,7 @@
 """A guild's library of LoRAs, on every database."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ def loras(database: Database, clock: FakeClock) -> LoraStore:
     return LoraStore(database, clock)
 
 
-def _new(guild: Guild, name: str, **changes: object) -> NewLora:
-    fields: dict[str, object] = {
+def _new(guild: Guild, name: str, **changes: Any) -> NewLora:
+    fields: dict[str, Any] = {
         "guild_id": guild.id, "name": name, "owner_id": "ann", "base_family": ModelFamily.SDXL,
         "key": new_key(guild.id), "size": 1000,
     }  # fmt: skip
-    return NewLora(**{**fields, **changes})  # type: ignore[arg-type] # names are the fields' own
+    return NewLora(**{**fields, **changes})
 
 
 async def test_what_is_added_is_found_by_name_in_any_case(loras: LoraStore, guild: Guild, clock: FakeClock) -> None:

@@ -34,8 +34,8 @@ from tests.fakes import FakeClock, png
 from tests.studios import CallCommand
 
 
-def _caller(guild: Guild, member: str = "ada", **rights: bool) -> Caller:
-    who = Member(id=member, name=member.title(), **rights)
+def _caller(guild: Guild, member: str = "ada", *, manages_messages: bool = False) -> Caller:
+    who = Member(id=member, name=member.title(), manages_messages=manages_messages)
     reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id=member, message_id="5")
     return Caller(guild=guild, member=who, reply=reply)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class Rivals:
     light: Guild
     device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
 
-    async def enqueue(self, guild: Guild, seconds: float, **changes: object) -> Job:
+    async def enqueue(self, guild: Guild, seconds: float, **changes: Any) -> Job:
         payload = write_request(request(**changes))
         return await self.studio.queue.enqueue(new_job(guild.id, units=seconds, payload=payload))
 

@@ -8,14 +8,14 @@ from handlers.families import heads
 from handlers.imagine import read_request, request_values
 from handlers.studio import Studio
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.image_request import Scheduler
+from pipeline.image_request import ImageRequest, Scheduler
 from pipeline.step_cost import StepCost
 from storage.guilds import Guild, GuildSettings
 from storage.jobs import JobState
 from tests.studios import CallCommand
 
 
-async def _request_of(studio: Studio, guild: Guild, job_id: int | None) -> object:
+async def _request_of(studio: Studio, guild: Guild, job_id: int | None) -> ImageRequest:
     job = await studio.queue.get(guild.id, job_id or 0)
     assert job is not None
     return read_request(job.payload)

@@ -55,7 +55,8 @@ def lora_bytes() -> bytes:
         f"{LAYER}.lora_down.weight": torch.full((4, width), 0.01),
         f"{LAYER}.lora_up.weight": torch.full((width, 4), 0.01),
     }
-    return save(tensors, metadata={"modelspec.license": "CC0", "modelspec.trigger_phrase": "crayon drawing"})
+    data: bytes = save(tensors, metadata={"modelspec.license": "CC0", "modelspec.trigger_phrase": "crayon drawing"})
+    return data
 
 
 def new_lora(guild: Guild, name: str, *, size: int = 1, owner: str = "ada", private: bool = False) -> NewLora:

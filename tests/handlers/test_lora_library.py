@@ -111,4 +111,4 @@ async def test_subjects_are_a_library_within_the_library(call: CallCommand, stud
     assert kept.private
     for command, values in (("info", {}), ("share", {"whose": "private"}), ("delete", {"confirm": True})):
         with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
-            await call(f"subject {command}", name="crayon", **values)  # type: ignore[arg-type] # of several kinds
+            await call(f"subject {command}", name="crayon", **values)

@@ -1,5 +1,7 @@
 """The guild's own LoRAs in a call of /imagine, by option, by prompt and by completion."""
 
+from typing import Any
+
 import pytest
 
 from handlers.call import Member
@@ -17,12 +19,12 @@ from storage.loras import NewLora
 from tests.studios import CallCommand
 
 
-async def add(studio: Studio, guild: Guild, name: str, **changes: object) -> None:
-    fields: dict[str, object] = {
+async def add(studio: Studio, guild: Guild, name: str, **changes: Any) -> None:
+    fields: dict[str, Any] = {
         "guild_id": guild.id, "name": name, "owner_id": "ann", "base_family": ModelFamily.SDXL,
         "key": f"key-of-{name}", "size": 1,
     }  # fmt: skip
-    await studio.loras.add(NewLora(**{**fields, **changes}))  # type: ignore[arg-type] # names are the fields' own
+    await studio.loras.add(NewLora(**{**fields, **changes}))
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def ada(studio: Studio, guild: Guild, clock: FakeClock, call: CallCommand)
         yield Person(studio=studio, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
 
 
-async def shown(ada: Person, kind: str = "edge", **values: object) -> tuple[Job, Message]:
+async def shown(ada: Person, kind: str = "edge", /, **values: object) -> tuple[Job, Message]:
     """The map of a /control, as it was posted."""
     await ada.call(f"control {kind}", prompt="tower", image=await ada.attach(scene()), **values)
     return await ada.ended()

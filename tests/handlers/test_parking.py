@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -30,24 +31,24 @@ class Shift:
     guild: Guild
     device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
 
-    async def enqueue(self, **changes: object) -> Job:
+    async def enqueue(self, **changes: Any) -> Job:
         return await self.studio.queue.enqueue(new_job(self.guild.id, payload=write_request(request(**changes))))
 
-    def worker(self, **settings: float) -> Worker:
-        return Worker(
+    @asynccontextmanager
+    async def working(self, *, pictures_at_once: int = 4, aside_seconds: float = 5.0) -> AsyncIterator[None]:
+        """Until the block ends, then a soft stop."""
+        stop = asyncio.Event()
+        worker = Worker(
             name="worker",
             queue=self.studio.queue,
             blobs=self.studio.blobs,
             costs=self.studio.costs,
             devices=(self.device,),
-            **{"drain_seconds": 0.0, **settings},
+            pictures_at_once=pictures_at_once,
+            drain_seconds=0.0,
+            aside_seconds=aside_seconds,
         )
-
-    @asynccontextmanager
-    async def working(self, **settings: float) -> AsyncIterator[None]:
-        """Until the block ends, then a soft stop."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(self.worker(**settings).run(stop))
+        task = asyncio.create_task(worker.run(stop))
         try:
             yield
         finally:

@@ -67,8 +67,9 @@ async def test_another_guilds_jobs_are_not_there(studio: Studio, call: CallComma
     """However busy another guild is."""
     other = await studio.guilds.ensure(Platform.TERMINAL, "guild-2", "Others")
     await call("imagine", prompt="fox")
-    payload = (await studio.queue.get(1, 1)).payload  # type: ignore[union-attr] # it was queued above
-    await studio.queue.enqueue(new_job(other.id, "bob", payload=payload, reply=HERE))
+    queued = await studio.queue.get(1, 1)
+    assert queued is not None
+    await studio.queue.enqueue(new_job(other.id, "bob", payload=queued.payload, reply=HERE))
 
     message = await call("queue", member="eve")
 

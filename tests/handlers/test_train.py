@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,6 +57,9 @@ def png(seed: int) -> bytes:
     return file.getvalue()
 
 
+Files = Callable[..., Awaitable[dict[str, Value]]]
+
+
 @dataclass(slots=True)
 class FakeTrain:
     """Ends at once with two candidates, or as `ends` says."""
@@ -94,7 +97,7 @@ class FakeTrain:
 
 
 @pytest.fixture
-def files(studio: Studio) -> Callable[..., object]:
+def files(studio: Studio) -> Files:
     async def hand_over(*data: bytes) -> dict[str, Value]:
         names = ["images", *(f"image-{number}" for number in range(2, 9))]
         keys = [await studio.blobs.put(one) for one in data]
@@ -158,9 +161,9 @@ def start(job: Job) -> Press:
 
 async def test_from_pictures_to_a_subject_in_a_prompt(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
-    given = await files(png(1), png(2), png(3), png(1))  # type: ignore[misc]
+    given = await files(png(1), png(2), png(3), png(1))
     await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
     train = FakeTrain()
     async with working(studio, sqlite, tmp_path, train):
@@ -208,9 +211,9 @@ async def test_from_pictures_to_a_subject_in_a_prompt(
 
 async def test_an_attempt_that_broke_goes_on_with_the_same_word(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     train = FakeTrain(ends=RuntimeError("the process died"))
     async with working(studio, sqlite, tmp_path, train):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
@@ -236,17 +239,17 @@ async def test_an_attempt_that_broke_goes_on_with_the_same_word(
     ],
 )
 async def test_what_cannot_be_is_told_at_once(
-    call: CallCommand, files: Callable[..., object], changes: dict[str, Value], sentence: str
+    call: CallCommand, files: Files, changes: dict[str, Value], sentence: str
 ) -> None:
-    given = await files(png(1), png(2), png(3))  # type: ignore[misc]
+    given = await files(png(1), png(2), png(3))
     with pytest.raises(UserError, match=sentence):
         await call("train subject", **{"name": "rex", "class": "dog", "mine": True, **changes}, **given)
 
 
 async def test_people_only_where_the_guild_and_the_person_agreed(
-    call: CallCommand, studio: Studio, guild: Guild, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, files: Files
 ) -> None:
-    given = await files(png(1), png(2), png(3))  # type: ignore[misc]
+    given = await files(png(1), png(2), png(3))
     values = {"name": "ann", "class": "woman", "mine": True, **given}
     await studio.guilds.save_settings(guild.id, GuildSettings(people=True), "Ada")
     with pytest.raises(InvalidRequest, match="the person agreed"):
@@ -255,9 +258,9 @@ async def test_people_only_where_the_guild_and_the_person_agreed(
 
 
 async def test_too_few_pictures_end_in_their_reasons(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
-    given = await files(png(1), png(1), b"no picture")  # type: ignore[misc]
+    given = await files(png(1), png(1), b"no picture")
     await call("train style", name="crayon", mine=True, **given)
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         job = await ended(studio, guild, JobKind.CHECK_PICTURES)
@@ -268,10 +271,10 @@ async def test_too_few_pictures_end_in_their_reasons(
 
 async def test_a_picture_is_left_out_until_three_are_left(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """What is left is looked at anew, so that the twin of the one that goes is used; two clicks at once are one."""
-    given = await files(png(1), png(2), png(3), png(4), png(1))  # type: ignore[misc]
+    given = await files(png(1), png(2), png(3), png(4), png(1))
     await call("train style", name="crayon", mine=True, **given)
     train = FakeTrain()
     async with working(studio, sqlite, tmp_path, train):
@@ -298,29 +301,29 @@ async def test_a_picture_is_left_out_until_three_are_left(
 
 async def test_pictures_may_come_in_several_calls(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object], monkeypatch: pytest.MonkeyPatch,
+    files: Files, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Too few at first is no end; a picture that was left out stays out; what is learnt is all the rest."""
     with pytest.raises(UserError, match="no sheet here"):
-        await call("train add", mine=True, **await files(png(9)))  # type: ignore[misc]
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2)))  # type: ignore[misc]
+        await call("train add", mine=True, **await files(png(9)))
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2)))
     train = FakeTrain()
     async with working(studio, sqlite, tmp_path, train):
         few = await ended(studio, guild, JobKind.CHECK_PICTURES)
         assert (few.error or "").startswith("2 of 2 pictures can be used")
         with pytest.raises(InvalidRequest, match="your word"):
-            await call("train add", mine=False, **await files(png(3)))  # type: ignore[misc]
+            await call("train add", mine=False, **await files(png(3)))
         with pytest.raises(UserError, match="no sheet here"):
-            await call("train add", member="bob", mine=True, **await files(png(3)))  # type: ignore[misc]
+            await call("train add", member="bob", mine=True, **await files(png(3)))
         with monkeypatch.context() as patch:
             patch.setattr(train_sheet, "MAX_PICTURES", 3)
             with pytest.raises(InvalidRequest, match="4 pictures; begin again with the best 3"):
-                await call("train add", mine=True, **await files(png(3), png(4)))  # type: ignore[misc]
-        await call("train add", mine=True, **await files(png(3), png(4)))  # type: ignore[misc]
+                await call("train add", mine=True, **await files(png(3), png(4)))
+        await call("train add", mine=True, **await files(png(3), png(4)))
         four = await ended(studio, guild, JobKind.CHECK_PICTURES)
         await press(Press(verb=Verb.LEAVE_OUT, target=four.id, index=2), caller(guild), studio)
         await ended(studio, guild, JobKind.CHECK_PICTURES)
-        await call("train add", mine=True, **await files(png(5)))  # type: ignore[misc]
+        await call("train add", mine=True, **await files(png(5)))
         last = await ended(studio, guild, JobKind.CHECK_PICTURES)
         assert labels(await told(studio, clock)) == [f"Leave out {number}" for number in (1, 3, 4, 5)]
         await press(start(last), caller(guild), studio)
@@ -330,10 +333,10 @@ async def test_pictures_may_come_in_several_calls(
 
 async def test_another_class_word_is_asked_in_a_form(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """And is held to what every class word is."""
-    given = await files(png(1), png(2), png(3))  # type: ignore[misc]
+    given = await files(png(1), png(2), png(3))
     await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         first = await ended(studio, guild, JobKind.CHECK_PICTURES)
@@ -355,7 +358,7 @@ async def test_another_class_word_is_asked_in_a_form(
 
 async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """What was learnt gets the next name; the other keeps its own."""
     train = FakeTrain()
@@ -371,7 +374,7 @@ async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
         )  # fmt: skip
         return await train(order, told, pace)
 
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, meanwhile):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
         job = await ended(studio, guild, JobKind.TRAIN)
@@ -383,10 +386,10 @@ async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
 
 async def test_other_weights_of_a_training_are_chosen_by_button(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """And the best again; the files of all stay for that, and count."""
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
         job = await ended(studio, guild, JobKind.TRAIN)
@@ -414,16 +417,16 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
 
 
 async def test_a_subject_learnt_anew_takes_its_own_place(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
     """As what it was, unless one says else; nobody else's, and nothing that is no subject."""
-    await call("train subject", name="rex", **{"class": "dog"}, mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train subject", name="rex", **{"class": "dog"}, mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
         await ended(studio, guild, JobKind.TRAIN)
     before = await studio.loras.get(guild.id, "ada", "rex")
     assert before is not None
-    others = await files(png(4), png(5), png(6))  # type: ignore[misc]
+    others = await files(png(4), png(5), png(6))
     with pytest.raises(NotAllowed, match="only they can teach it anew"):
         await call("subject retrain", member="bob", name="rex", mine=True, **others)
     with pytest.raises(UserError, match="Training on people is off here"):
@@ -444,11 +447,11 @@ async def test_a_subject_learnt_anew_takes_its_own_place(
 
 
 async def test_a_deleted_subject_leaves_no_sheet(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
     """Neither of its samples nor of any look at its pictures; other subjects keep theirs."""
     for name, seed in (("rex", 1), ("tom", 11)):
-        given = await files(*(png(seed + at) for at in range(4)))  # type: ignore[misc]
+        given = await files(*(png(seed + at) for at in range(4)))
         await call("train subject", name=name, **{"class": "dog"}, mine=True, **given)
         async with working(studio, sqlite, tmp_path, FakeTrain()):
             first = await ended(studio, guild, JobKind.CHECK_PICTURES)
@@ -480,7 +483,7 @@ async def test_a_deleted_subject_leaves_no_sheet(
 
 async def test_trainings_run_in_their_hours_alone(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """None begins before, one under way waits outside, and both the sheet and its own message say so."""
     hour, looked = 21, asyncio.Event()
@@ -490,7 +493,7 @@ async def test_trainings_run_in_their_hours_alone(
         return datetime(2026, 3, 1, hour, tzinfo=UTC)
 
     hours = TrainingHours.parse("22-6", now)
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     train = FakeTrain()
     async with working(studio, sqlite, tmp_path, train, hours):
         checked = await ended(studio, guild, JobKind.CHECK_PICTURES)
@@ -513,14 +516,16 @@ async def test_trainings_run_in_their_hours_alone(
     [("22-6", {22, 23, 0, 1, 2, 3, 4, 5}), ("9-11", {9, 10}), ("0-24", set(range(24))), ("22-24", {22, 23})],
 )
 def test_hours_of_the_day(text: str, open_at: set[int]) -> None:
-    hours = [TrainingHours.parse(text, lambda hour=hour: datetime(2026, 3, 1, hour, tzinfo=UTC)) for hour in range(24)]  # type: ignore[misc]
-    assert {hour for hour, one in enumerate(hours) if one.are_now} == open_at
+    def are_open(hour: int) -> bool:
+        return TrainingHours.parse(text, lambda: datetime(2026, 3, 1, hour, tzinfo=UTC)).are_now
+
+    assert {hour for hour in range(24) if are_open(hour)} == open_at
 
 
 async def test_nobody_else_begins_it(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, FakeTrain()):
         job = await ended(studio, guild, JobKind.CHECK_PICTURES)
     with pytest.raises(NotAllowed, match="Ada's pictures"):
@@ -529,10 +534,10 @@ async def test_nobody_else_begins_it(
 
 async def test_what_came_to_nothing_is_gone_after_a_day(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """The pictures, and what a training that failed had written; what goes on is left alone."""
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     trainings = tmp_path / "trainings"
     train = FakeTrain(ends=UserError("The disk is full."), waits=True)
     async with working(studio, sqlite, tmp_path, train):
@@ -544,7 +549,8 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
         (number,) = [job.id for job in await studio.queue.guild_jobs(guild.id) if job.kind is JobKind.TRAIN]
 
         async def learnt() -> bool:
-            return (await studio.queue.get(guild.id, number)).step > 0  # type: ignore[union-attr]
+            job = await studio.queue.get(guild.id, number)
+            return job is not None and job.step > 0
 
         await eventually(learnt)
         await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), studio)
@@ -557,9 +563,9 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
 
 
 async def test_progress_shows_the_samples(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Callable[..., object]
+    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, FakeTrain(waits=True)):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
 
@@ -573,10 +579,10 @@ async def test_progress_shows_the_samples(
 
 async def test_a_training_that_is_stopped_keeps_the_best_so_far(
     call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
-    files: Callable[..., object],
+    files: Files,
 ) -> None:  # fmt: skip
     """And has used no more of the device than it took."""
-    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))  # type: ignore[misc]
+    await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(studio, sqlite, tmp_path, FakeTrain(waits=True)):
         await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
 

@@ -103,20 +103,19 @@ async def test_with_words_it_is_drawn_anew_in_its_new_size(
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("values", "size", "sentence"),
     [
-        ({"upscaler": "sharp"}, "There is no upscaler 'sharp' here; there is: lanczos."),
-        ({"upscaler": "lanczos", "prompt": "fox"}, "leave it out, or prompt and redraw"),
-        ({"redraw": 0.3}, "The prompt is empty"),
-        ({"factor": 4, "size": (1100, 20)}, "4400×80 is too large; stay within 4096×4096."),
+        ({"upscaler": "sharp"}, (40, 20), "There is no upscaler 'sharp' here; there is: lanczos."),
+        ({"upscaler": "lanczos", "prompt": "fox"}, (40, 20), "leave it out, or prompt and redraw"),
+        ({"redraw": 0.3}, (40, 20), "The prompt is empty"),
+        ({"factor": 4}, (1100, 20), "4400×80 is too large; stay within 4096×4096."),
     ],
 )
 async def test_what_cannot_be_is_refused_before_it_waits(
-    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], sentence: str
+    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], size: tuple[int, int], sentence: str
 ) -> None:
     """In one sentence."""
-    size = values.pop("size", (40, 20))
-    image = await attached(studio, photo(size))  # type: ignore[arg-type]  # two numbers
+    image = await attached(studio, photo(size))
 
     with pytest.raises(InvalidRequest, match=sentence):
         await call("upscale", image=image, **values)

@@ -189,7 +189,7 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     try:
         blobs = FileBlobStore(data / "blobs")
         studio = Studio.over(database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS)
-        settings = Settings(_env_file=None, data=data)  # type: ignore[call-arg] # pydantic's own argument
+        settings = Settings(_env_file=None, data=data)
         workshop = Workshop(studio=studio, database=database, settings=settings)
         output = io.StringIO()
         platform = TerminalPlatform(folder=data / "pictures", screen=Screen(console=Console(file=output, width=500)))

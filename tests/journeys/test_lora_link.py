@@ -38,7 +38,7 @@ async def test_a_civitai_link_becomes_a_lora_that_changes_pictures(site: Site, t
     assert "hush" not in out.replace("/lora key civitai --set hush-hush", "") + errors
     (card,) = (tmp_path / "pictures").glob("*.png")
 
-    shown = []
+    shown: list[Path] = []
     for lora in ("", " <lora:tod:2>"):
         code, _, errors = await run("imagine", f"red fox{lora}", "--steps", "2", "--seed", "6", data=tmp_path)
         assert code == 0, errors

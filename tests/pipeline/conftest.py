@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,9 +44,9 @@ def loaded_model(model_folder: Callable[[str], Path]) -> Callable[[str], LoadedM
     return of
 
 
-def a_request(**changes: object) -> ImageRequest:
+def a_request(**changes: Any) -> ImageRequest:
     """A small request, with `changes`."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "prompt": "red fox, glossy style",
         "width": 64,
         "height": 64,
@@ -55,4 +56,4 @@ def a_request(**changes: object) -> ImageRequest:
         "model": "pocket",
         "scheduler": Scheduler.EULER,
     }
-    return ImageRequest(**{**fields, **changes})  # type: ignore[arg-type]  # tests name fields freely
+    return ImageRequest(**{**fields, **changes})

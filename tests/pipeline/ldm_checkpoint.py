@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -40,16 +41,17 @@ def save_checkpoint(folder: Path, path: Path, **extra: Tensor) -> None:
 
 
 def _weights(folder: Path, part: str) -> Tensors:
-    return load_file(folder / part / "diffusion_pytorch_model.safetensors")
+    weights: Tensors = load_file(folder / part / "diffusion_pytorch_model.safetensors")
+    return weights
 
 
-def _config(folder: Path, part: str) -> dict[str, object]:
-    config: dict[str, object] = json.loads((folder / part / "config.json").read_text())
+def _config(folder: Path, part: str) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / part / "config.json").read_text())
     return config
 
 
 def _unet(folder: Path) -> Tensors:
-    layers = int(str(_config(folder, "unet")["layers_per_block"]))
+    layers: int = _config(folder, "unet")["layers_per_block"]
     return _placed_upsamplers({_unet_name(name, layers): value for name, value in _weights(folder, "unet").items()})
 
 
@@ -59,9 +61,9 @@ def _unet_name(name: str, layers: int) -> str:
             return theirs + name.removeprefix(ours)
     kind, rest = name.split(".", 1)
     if kind == "mid_block":
-        part, index, inner = re.fullmatch(r"(resnets|attentions)\.(\d)\.(.*)", rest).groups()  # type: ignore[union-attr]
+        part, index, inner = _groups(r"(resnets|attentions)\.(\d)\.(.*)", rest)
         return f"middle_block.{2 * int(index) if part == 'resnets' else 1}.{_inner(part, inner)}"
-    block, part, index, inner = re.fullmatch(r"(\d)\.(\w+)\.(\d)\.(.*)", rest).groups()  # type: ignore[union-attr]
+    block, part, index, inner = _groups(r"(\d)\.(\w+)\.(\d)\.(.*)", rest)
     if kind == "down_blocks":
         number = (layers + 1) * int(block) + 1 + (layers if part == "downsamplers" else int(index))
         place = 0 if part in {"resnets", "downsamplers"} else 1
@@ -71,6 +73,12 @@ def _unet_name(name: str, layers: int) -> str:
     if part == "upsamplers":
         return f"output_blocks.{number}.UPSAMPLER.{inner}"
     return f"output_blocks.{number}.{0 if part == 'resnets' else 1}.{_inner(part, inner)}"
+
+
+def _groups(pattern: str, text: str) -> tuple[str, ...]:
+    found = re.fullmatch(pattern, text)
+    assert found is not None, text
+    return found.groups()
 
 
 def _inner(part: str, inner: str) -> str:
@@ -90,7 +98,7 @@ def _placed_upsamplers(tensors: Tensors) -> Tensors:
 
 
 def _vae(folder: Path) -> Tensors:
-    blocks = len(_config(folder, "vae")["block_out_channels"])  # type: ignore[arg-type]
+    blocks = len(_config(folder, "vae")["block_out_channels"])
     named = {_vae_name(name, blocks): value for name, value in _weights(folder, "vae").items()}
     # The original attention is made of 1x1 convolutions.
     return {

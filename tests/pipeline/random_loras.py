@@ -24,7 +24,7 @@ class RandomLora:
     layers: dict[str, tuple[Tensor, Tensor]]
 
     def save(self, folder: Path, family: str = "sdxl") -> None:
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for name, (down, up) in self.layers.items():
             tensors |= {f"{name}.down": down.contiguous(), f"{name}.up": up.contiguous()}
         save_file(

@@ -53,8 +53,8 @@ def halves(rank: int, out: int = 6, width: tuple[int, ...] = (6,)) -> tuple[torc
     return torch.randn(rank, *width), torch.randn(out, rank)
 
 
-def lora(name: str, rank: int, **shape: object) -> dict[str, torch.Tensor]:
-    down, up = halves(rank, **shape)  # type: ignore[arg-type]  # shapes are passed on
+def lora(name: str, rank: int, out: int = 6, width: tuple[int, ...] = (6,)) -> dict[str, torch.Tensor]:
+    down, up = halves(rank, out, width)
     return {f"unet.{name}.down": down, f"unet.{name}.up": up}
 
 
@@ -89,9 +89,9 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
         for key, scale in use.items():
             for name in ("first", "second", "conv"):
                 if f"unet.{name}.down" in files[key]:
-                    layer = changed.get_submodule(name)
+                    weight = changed.get_parameter(f"{name}.weight")
                     change = files[key][f"unet.{name}.up"] @ files[key][f"unet.{name}.down"].flatten(1)
-                    layer.weight.data += scale * change.view(layer.weight.shape)  # type: ignore[operator,union-attr]
+                    weight.data += scale * change.view(weight.shape)
         with torch.inference_mode():
             torch.testing.assert_close(ours[0][row], changed.second(changed.first(vectors[row])), rtol=1e-5, atol=1e-5)
             torch.testing.assert_close(ours[1][row], changed.conv(pictures[row]), rtol=1e-5, atol=1e-5)

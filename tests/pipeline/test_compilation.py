@@ -174,7 +174,7 @@ def render(engine: Engine, **requests: ImageRequest) -> dict[str, bytes]:
 
 
 def finish(engine: Engine) -> dict[str, bytes]:
-    made = {}
+    made: dict[str, bytes] = {}
     while not engine.idle:
         made |= {event.ticket: event.png for event in engine.step() if isinstance(event, Rendered)}
     return made

@@ -61,7 +61,7 @@ def order(folder: Path, net: Path | None, factor: int = 4) -> Enlargement:
 
 def save_esrgan(file: Path, scale: int) -> "nn.Module":
     torch.manual_seed(1)
-    net = ESRGAN(num_filters=8, num_blocks=1, scale=scale)
+    net: nn.Module = ESRGAN(num_filters=8, num_blocks=1, scale=scale)
     save_file({name: weight.contiguous() for name, weight in net.state_dict().items()}, file)
     return net
 

@@ -1,5 +1,7 @@
 """The noise that a picture begins with."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from tests.fakes import request
 SHAPE = (1, 4, 16, 16)
 
 
-def _noise(**changes: object) -> torch.Tensor:
+def _noise(**changes: Any) -> torch.Tensor:
     asked = request(**changes)
     return initial_noise(asked, SHAPE, torch.float32, torch.Generator().manual_seed(asked.seed))
 

@@ -73,7 +73,9 @@ def test_words_mask_a_picture_that_is_drawn_over(cache: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"limner models pull control-segment; attach a mask\.$"):
         Canvas.of(a_request(start=start), pictures)
     (folder,) = put_into_cache(cache, ControlKind.SEGMENT)
-    shown = COLOURS.tolist().index(list(control_map(ControlKind.SEGMENT, scene()).getpixel((50, 30))))
+    colour = control_map(ControlKind.SEGMENT, scene()).getpixel((50, 30))
+    assert isinstance(colour, tuple)
+    shown = COLOURS.tolist().index(list(colour))
 
     canvas = Canvas.of(a_request(start=replace(start, mask_of=f"label_{shown}", padding=0)), pictures)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from diffusers import StableDiffusionXLPipeline
@@ -163,8 +163,10 @@ class Communities:
 
 def spec(model: Path, loras: Path) -> DeviceSpec:
     """Room for a few of the LoRAs alone, so that they push each other out of the host's memory and of the device's."""
-    room = {"host_lora_bytes": 24 * 2**20, "device_lora_bytes": 4 * 2**20}
-    return DeviceSpec(models=(str(model),), device="cpu", loras=loras, threads=1, max_rows=8, preview_every=0, **room)
+    return DeviceSpec(
+        models=(str(model),), device="cpu", loras=loras, threads=1, max_rows=8, preview_every=0,
+        host_lora_bytes=24 * 2**20, device_lora_bytes=4 * 2**20,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -204,8 +206,8 @@ def pixels(png: bytes) -> bytes:
 
 def held_but_for_loras(engine: Engine) -> int:
     """Bytes of all tensors, without what the bounded rooms for LoRAs and texts hold, whose bounds this checks."""
-    pool: Any = engine._shelf.loaded["speck"]._adapters
-    cache: Any = engine._shelf.loaded["speck"].loras._cache
+    model = engine._shelf.loaded["speck"]
+    pool, cache, texts = model._adapters, model.loras._cache, model._encoder._remembered
     assert not any(adapter.pins for adapter in pool._adapters.values())
     assert cache.size <= cache._budget
     # Over its bound it holds one request's own alone.
@@ -218,7 +220,6 @@ def held_but_for_loras(engine: Engine) -> int:
         assert not pages.down[free].any()
         assert not pages.up[free].any()
         room += pages.down.nbytes + pages.up.nbytes
-    texts: Any = engine._shelf.loaded["speck"]._encoder._remembered
     assert len(texts) <= _REMEMBERED_TEXTS
     remembered = sum(part.untyped_storage().nbytes() for embedding in texts.values() for part in embedding)
     return held_bytes() - cache.size - room - remembered

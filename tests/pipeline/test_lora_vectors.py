@@ -24,7 +24,8 @@ class Normed(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(rows, 6, height, width) to (rows, height times width, 6)."""
         tokens = self.conv(self.group(pictures)).flatten(2).transpose(1, 2)
-        return self.linear(self.layer(tokens))  # type: ignore[no-any-return]
+        mixed: torch.Tensor = self.linear(self.layer(tokens))
+        return mixed
 
 
 def vectors(*names: str) -> dict[str, torch.Tensor]:
@@ -44,9 +45,11 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
     adapters = {}
     for key, tensors in files.items():
         pages = load_pages(write(tmp_path / key, tensors, version="3"), pool.networks, torch.float64, pin=False)
-        adapters[key] = pool.acquire(key, pages)
+        adapter = pool.acquire(key, pages)
+        assert adapter is not None
+        adapters[key] = adapter
     uses: list[dict[str, float]] = [{"a": 1.0}, {}, {"b": -0.5, "a": 2.0}, {"b": 1.5}]
-    parts = [[Part(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]  # type: ignore[arg-type]
+    parts = [[Part(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]
     stack = RowStack(pool, "unet", rows=4, pages=1)
     stack.put([0, 1, 2, 3], parts[2])
     for row, own in enumerate(parts):
@@ -64,13 +67,13 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
         changed.load_state_dict(plain.state_dict())
         changed.linear.bias = nn.Parameter(torch.zeros(6).double())
         for key, scale in use.items():
-            own = {name.removeprefix("unet."): tensor.double() for name, tensor in files[key].items()}
-            for name, vector in own.items():
+            tensors = {name.removeprefix("unet."): tensor.double() for name, tensor in files[key].items()}
+            for name, vector in tensors.items():
                 layer, _, side = name.rpartition(".")
                 if side in {"gain", "bias"}:
                     getattr(changed.get_submodule(layer), "bias" if side == "bias" else "weight").data += scale * vector
-            if "linear.up" in own:
-                changed.linear.weight.data += scale * own["linear.up"] @ own["linear.down"]
+            if "linear.up" in tensors:
+                changed.linear.weight.data += scale * tensors["linear.up"] @ tensors["linear.down"]
         with torch.inference_mode():
             torch.testing.assert_close(ours[row], changed(pictures[row : row + 1])[0], rtol=1e-12, atol=1e-12)
 

@@ -1,6 +1,6 @@
 """A device too small for its model: the same pictures, from weights that wait in host memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from torch import nn
@@ -74,11 +74,7 @@ def _picture(engine: Engine) -> bytes:
 
 def test_a_model_larger_than_all_memory_is_refused() -> None:
     """The sentence names what it needs and what there is."""
-    huge = ModelFacts(**{**_fields(POCKET.facts()), "parameters": 10**15})
+    huge = replace(POCKET.facts(), parameters=10**15)
 
     with pytest.raises(UserError, match=r"needs about 5000000\.0 GB"):
         Hardware.choose("cpu").home(huge)
-
-
-def _fields(facts: ModelFacts) -> dict[str, object]:
-    return {name: getattr(facts, name) for name in facts.__slots__}

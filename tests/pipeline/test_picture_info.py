@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,8 +68,8 @@ def test_a_story_comes_back_as_it_was_written(info: PictureInfo) -> None:
     assert Image.open(io.BytesIO(told)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
 
 
-def an_info(**changes: object) -> PictureInfo:
-    request = {
+def an_info(**changes: Any) -> PictureInfo:
+    request: dict[str, Any] = {
         "prompt": "red fox",
         "negative_prompt": "blurry",
         "width": 512,
@@ -81,7 +82,7 @@ def an_info(**changes: object) -> PictureInfo:
         "loras": (LoraUse(key="k", name="pixel", scale=0.8),),
     }
     return PictureInfo(
-        made_from=ImageRequest(**{**request, **changes}),  # type: ignore[arg-type]  # tests name fields freely
+        made_from=ImageRequest(**{**request, **changes}),
         model_name="my, model",
         model_hash="0123456789",
         bucket=2,

@@ -67,6 +67,7 @@ def test_conditioning_equals_that_of_compel(
     torch.testing.assert_close(conditioning.states, expected, atol=1e-5, rtol=1e-5)
     if conditioning.pooled is not None and spelling == "raised and lowered":
         plain = encoder.encode(a_request(prompt="a red fox, snow", negative_prompt="blue"), ())
+        assert plain.pooled is not None
         assert torch.equal(conditioning.pooled, plain.pooled)
 
 

@@ -1,6 +1,6 @@
 """A simulated Discord with our client in it: a server, a channel, two members, and a pool that a test drives."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +138,14 @@ async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
 def published(world: World) -> list[dict[str, Any]]:
     """The commands that Discord was told of."""
     [put] = [call for call in world.env.http_requests if call.method == "PUT" and call.path.endswith("/commands")]
-    return put.json  # type: ignore[return-value] # the body of a bulk overwrite is a list
+    assert isinstance(put.json, list)
+    return put.json
+
+
+def body(call: simcord.HttpLogEntry) -> dict[str, Any]:
+    """What we sent to Discord in one request."""
+    assert isinstance(call.json, dict)
+    return call.json
 
 
 def words(message: discord.Message | simcord.ResponseMessage) -> str:
@@ -151,16 +158,16 @@ def labels(message: discord.Message | simcord.ResponseMessage) -> list[str]:
     return [str(part["label"]) for part in _flat(_components(message)) if part.get("type") == 2]
 
 
-def _components(message: discord.Message | simcord.ResponseMessage) -> list[dict[str, object]]:
+def _components(message: discord.Message | simcord.ResponseMessage) -> list[Mapping[str, Any]]:
     return [part if isinstance(part, dict) else part.to_dict() for part in message.components]
 
 
-def _flat(parts: list[dict[str, object]]) -> list[dict[str, object]]:
-    found = []
+def _flat(parts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
     for part in parts:
-        found += [part, *_flat(list(part.get("components", ())))]  # type: ignore[call-overload] # JSON
+        found += [part, *_flat(part.get("components", ()))]
     return found
 
 
-def _texts(parts: list[dict[str, object]]) -> list[str]:
+def _texts(parts: list[Mapping[str, Any]]) -> list[str]:
     return [str(part["content"]) for part in _flat(parts) if "content" in part]

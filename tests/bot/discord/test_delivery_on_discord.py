@@ -7,12 +7,13 @@ import discord
 import pytest
 from PIL import Image
 
+from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.run import RunningDiscord
 from bot.discord.standing import REVOKED
 from handlers.chat_platform import TryLater
 from handlers.message import Message, ShownPicture
 from storage.guilds import GuildSettings, Mature, Platform
-from tests.bot.discord.conftest import World, words
+from tests.bot.discord.conftest import World, body, words
 
 FIFTEEN_MINUTES = 15 * 60 + 1
 EDIT_ANSWER = "/webhooks/*/messages/@original"
@@ -168,7 +169,7 @@ async def test_a_second_post_of_one_reply_carries_the_first_ones_nonce(world: Wo
         await world.delivery.chat.deliver(world.address(), message, "a-nonce")
         await world.delivery.chat.deliver(world.address(), message, "a-nonce")
 
-    posts = [call.json for call in world.env.http_requests if call.method == "POST" and "/channels/" in call.path]
+    posts = [body(call) for call in world.env.http_requests if call.method == "POST" and "/channels/" in call.path]
     assert [(post["nonce"], post["enforce_nonce"]) for post in posts] == [("a-nonce", True)] * 2
 
 
@@ -245,8 +246,10 @@ async def test_a_token_that_is_taken_back_keeps_what_is_owed(world: World, caplo
     """One sentence in the log, the state in /readyz; when Discord takes the token again, all is well."""
     await _claimed(world)
     await world.restart()
-    check = RunningDiscord(client=world.client, platform=world.delivery.chat).check  # type: ignore[arg-type] # it is
-    world.delivery.chat.standing = world.client.standing  # type: ignore[attr-defined] # as above
+    platform = world.delivery.chat
+    assert isinstance(platform, DiscordPlatform)
+    check = RunningDiscord(client=world.client, platform=platform).check
+    platform.standing = world.client.standing
     world.env.inject_error("*", "/channels/*", status=401, code=0, message="401: Unauthorized", times=2)
 
     claim = await world.claim()

@@ -5,7 +5,7 @@ import pytest
 
 from handlers.imagine import read_request
 from storage.jobs import GiveUp, JobState
-from tests.bot.discord.conftest import World, labels, words
+from tests.bot.discord.conftest import World, body, labels, words
 
 
 async def test_a_prompt_becomes_one_message_with_its_pictures(world: World) -> None:
@@ -38,7 +38,7 @@ async def test_the_acknowledgement_comes_before_everything_else(world: World) ->
 
     first = world.env.http_requests[before]
     assert first.path.endswith("/callback")
-    assert first.json["type"] == discord.InteractionResponseType.deferred_channel_message.value
+    assert body(first)["type"] == discord.InteractionResponseType.deferred_channel_message.value
 
 
 async def test_options_are_typed_and_flags_may_stand_in_the_prompt(world: World) -> None:
@@ -81,7 +81,7 @@ async def test_words_of_a_stranger_have_no_effect(world: World) -> None:
     assert r"\*\*bold\*\*" in words(world.last)
     assert "@everyone" not in words(world.last)
     edit = world.env.http_requests[-1]
-    assert edit.json["allowed_mentions"] == {"parse": []}
+    assert body(edit)["allowed_mentions"] == {"parse": []}
 
 
 async def test_private_is_for_the_asker_alone(world: World) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import discord
 import pytest
 
-from bot.discord.translations import LOCALES, NAMES, SENTENCES, Translations
+from bot.discord.translated_names import NAMES
+from bot.discord.translated_sentences import SENTENCES
+from bot.discord.translations import LOCALES, Translations
 from handlers.aspect import ASPECTS
 from handlers.commands import COMMANDS
 from handlers.families import heads
@@ -81,13 +83,13 @@ def _parts(payload: dict[str, Any]) -> list[dict[str, Any]]:
     return [payload, *(deeper for part in payload.get("options", ()) for deeper in _parts(part))]
 
 
-def _longest(part: dict[str, object]) -> int:
+def _longest(part: dict[str, Any]) -> int:
     """The characters of a part's words and of its choices, each in the language in which it is longest."""
     choices = part.get("choices", ())
-    words = sum(len(str(choice["value"])) + _in_longest(choice, "name") for choice in choices)  # type: ignore[attr-defined] # JSON
+    words = sum(len(str(choice["value"])) + _in_longest(choice, "name") for choice in choices)
     return words + sum(_in_longest(part, field) for field in ("name", "description"))
 
 
-def _in_longest(part: dict[str, object], field: str) -> int:
-    translated = part.get(f"{field}_localizations", {}).values()  # type: ignore[attr-defined] # JSON
+def _in_longest(part: dict[str, Any], field: str) -> int:
+    translated = part.get(f"{field}_localizations", {}).values()
     return max(len(text) for text in (str(part[field]), *translated))

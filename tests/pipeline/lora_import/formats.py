@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -77,6 +77,7 @@ SD15_NORMS = {
 } | SD15_TEXT_NORMS
 
 Tensors = dict[str, Tensor]
+Network: TypeAlias = UNet2DConditionModel | CLIPTextModel | CLIPTextModelWithProjection
 Spell = Callable[[str, str], str]
 
 KOHYA_TEXTS = {"text_encoder": "lora_te1", "text_encoder_2": "lora_te2"}
@@ -212,8 +213,8 @@ def write(wanted: Format, model: Path, folder: Path) -> Written:
 
 
 @cache
-def load_networks(model: Path) -> dict[str, nn.Module]:
-    networks: dict[str, nn.Module] = {
+def load_networks(model: Path) -> dict[str, Network]:
+    networks: dict[str, Network] = {
         "unet": UNet2DConditionModel.from_pretrained(model / "unet"),
         "text_encoder": CLIPTextModel.from_pretrained(model / "text_encoder"),
     }
@@ -224,7 +225,7 @@ def load_networks(model: Path) -> dict[str, nn.Module]:
 
 def module_of(networks: Mapping[str, nn.Module], name: str) -> nn.Module:
     network, _, path = name.partition(".")
-    modules = dict(networks[network].named_modules())
+    modules: dict[str, nn.Module] = dict(networks[network].named_modules())
     return modules.get(path) or modules[f"text_model.{path}"]
 
 
@@ -291,7 +292,7 @@ ROWS = {"weight_decompose": True}
 COLUMNS = {"weight_decompose": True, "wd_on_out": False}
 TUCKER = {"use_tucker": True}
 LORA = (("lora", R),)
-PLAIN = {"layout": "kohya", "spell": kohya}
+PLAIN: dict[str, Any] = {"layout": "kohya", "spell": kohya}
 CONV: dict[str, Any] = {"layers": CONVOLUTIONS}
 
 FORMATS: tuple[Format, ...] = (

@@ -35,6 +35,7 @@ MODULES: dict[str, type[LycorisBaseModule]] = {
     "norm": NormModule,
     "dylora": DyLoraModule,
 }
+Layer = nn.Linear | nn.Conv2d | nn.LayerNorm | nn.GroupNorm
 # Far enough from where training starts to tell right from wrong, near enough for OFT's rotations to be usual ones.
 STRENGTH = 0.1
 
@@ -48,7 +49,7 @@ class Judged:
     bias: Tensor | None
 
 
-def judge(algorithm: str, layer: nn.Module, *, seed: int, dtype: torch.dtype = torch.float64, **options: Any) -> Judged:
+def judge(algorithm: str, layer: Layer, *, seed: int, dtype: torch.dtype = torch.float64, **options: Any) -> Judged:
     """A module of `algorithm` with random weights that `dtype` can hold, over a `bare` layer, which stays as it was."""
     generator = torch.Generator().manual_seed(seed)
     module = MODULES[algorithm]("layer", layer, **options).double().eval()
@@ -83,7 +84,7 @@ def _double_inverses() -> Iterator[None]:
         Tensor.float = single  # type: ignore[method-assign]  # as above
 
 
-def _effective(forward: Any, layer: nn.Module) -> tuple[Tensor, Tensor]:
+def _effective(forward: Any, layer: Layer) -> tuple[Tensor, Tensor]:
     """The weight and bias that `forward` has, read off what it does to unit vectors and to zero."""
     match layer:
         case nn.Linear():
@@ -104,11 +105,11 @@ def _effective(forward: Any, layer: nn.Module) -> tuple[Tensor, Tensor]:
 def _effective_norm(forward: Any, layer: nn.LayerNorm | nn.GroupNorm) -> tuple[Tensor, Tensor]:
     """A norm's output is linear in its weight once its input is fixed: two inputs of opposite sign tell both."""
     channels = layer.weight.numel()
-    width = () if isinstance(layer, nn.LayerNorm) else (2, 2)
+    width: tuple[int, ...] = () if isinstance(layer, nn.LayerNorm) else (2, 2)
     some = torch.randn(1, channels, *width, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     plain = (
         nn.functional.layer_norm(some, (channels,), eps=layer.eps)
-        if not width
+        if isinstance(layer, nn.LayerNorm)
         else nn.functional.group_norm(some, layer.num_groups, eps=layer.eps)
     )
     up, down = forward(some), forward(-some)
@@ -116,19 +117,20 @@ def _effective_norm(forward: Any, layer: nn.LayerNorm | nn.GroupNorm) -> tuple[T
     return ((up - down) / (2 * plain))[where], ((up + down) / 2)[where]
 
 
-def bare(layer: nn.Module) -> nn.Module:
+def bare(layer: nn.Module) -> Layer:
     """A float64 copy of `layer` with a random weight, and a convolution's padding and stride taken away."""
     match layer:
         case nn.Conv2d():
-            made: nn.Module = nn.Conv2d(
-                layer.in_channels, layer.out_channels, layer.kernel_size, bias=layer.bias is not None
-            )  # type: ignore[arg-type]
+            height, width = layer.kernel_size
+            made: Layer = nn.Conv2d(layer.in_channels, layer.out_channels, (height, width), bias=layer.bias is not None)
         case nn.Linear():
             made = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
         case nn.LayerNorm():
             made = nn.LayerNorm(layer.normalized_shape)
         case nn.GroupNorm():
             made = nn.GroupNorm(layer.num_groups, layer.num_channels)
+        case _:
+            raise TypeError(f"LyCORIS changes no {type(layer).__name__}")
     made = made.double()
     made.load_state_dict({name: tensor.double() for name, tensor in layer.state_dict().items()})
     return made

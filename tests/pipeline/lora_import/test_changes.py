@@ -13,7 +13,7 @@ from pipeline.lora_import.base_layers import BaseLayer, LayerKind, layers_of
 from pipeline.lora_import.change import Change, Factors
 from pipeline.lora_import.changes import Algorithm, change_of
 from pipeline.lora_import.parts import Part
-from tests.pipeline.lora_import.oracle import bare, judge
+from tests.pipeline.lora_import.oracle import Layer, bare, judge
 
 LIMIT = 1e-6
 SMALL: dict[str, Any] = {"lora_dim": 4, "alpha": 2.0}
@@ -55,16 +55,16 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("boft", {"lora_dim": 8, "constraint": 0.001, "rescaled": True}),
     ("full", {}),
 ]
-LAYERS: dict[str, nn.Module] = {
+LAYERS: dict[str, Layer] = {
     "linear": nn.Linear(24, 32),
     "square": nn.Linear(32, 32, bias=False),
     "3x3": nn.Conv2d(12, 32, 3, padding=1),
     "1x1": nn.Conv2d(24, 16, 1),
 }
-NORMS: dict[str, nn.Module] = {"layer": nn.LayerNorm(12), "group": nn.GroupNorm(4, 12)}
+NORMS: dict[str, Layer] = {"layer": nn.LayerNorm(12), "group": nn.GroupNorm(4, 12)}
 
 
-def described(layer: nn.Module) -> BaseLayer:
+def described(layer: Layer) -> BaseLayer:
     return layers_of({"unet": nn.Sequential(layer)})["unet.0"]
 
 
@@ -72,7 +72,7 @@ def error(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
-def seeded(layer: nn.Module) -> nn.Module:
+def seeded(layer: Layer) -> Layer:
     generator = torch.Generator().manual_seed(0)
     for parameter in layer.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5

@@ -22,7 +22,8 @@ class Site:
             "virusScanResult": "Success",
         }
         self.names = ["adapter_config.json", "fox.safetensors"]
-        self.status, self.headers = 200, {}
+        self.status = 200
+        self.headers: dict[str, str] = {}
         self.location = ""
         self.authorizations: dict[str, str | None] = {}
         self.broken = 0

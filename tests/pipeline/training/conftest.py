@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,8 +49,8 @@ def an_order(
 ) -> Callable[..., TrainingOrder]:
     """An order of six steps that keeps its weights every two, in a `folder` of its own, with changes to its plan."""
 
-    def of(folder: str = "run", model: str = "sd15", **changes: object) -> TrainingOrder:
-        fields: dict[str, object] = {
+    def of(folder: str = "run", model: str = "sd15", **changes: Any) -> TrainingOrder:
+        fields: dict[str, Any] = {
             "model": pupil(model),
             "instance_prompt": "j dog",
             "class_prompt": "dog",
@@ -65,7 +66,7 @@ def an_order(
             "keep_every": 2,
             "templates": ("{}", "{} in the snow"),
         }
-        plan = TrainingPlan(**{**fields, **changes})  # type: ignore[arg-type]  # tests name fields freely
+        plan = TrainingPlan(**{**fields, **changes})
         return TrainingOrder(
             plan=plan, pictures=pictures, folder=tmp_path / folder, cache=tmp_path / "cache", device="cpu"
         )

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,11 @@ from pipeline.training.plan import Method, TrainingPlan
 from pipeline.training.student import Student, open_student
 
 
-def plan_of(**changes: object) -> TrainingPlan:
-    fields: dict[str, object] = {"rank": 4, "alpha": 8.0}
+def plan_of(**changes: Any) -> TrainingPlan:
+    fields: dict[str, Any] = {"rank": 4, "alpha": 8.0}
     return TrainingPlan(
         model="x", instance_prompt="j dog", class_prompt="dog", area=1, steps=1, seed=0, **{**fields, **changes}
-    )  # type: ignore[arg-type]  # tests name fields freely
+    )
 
 
 def layers() -> list[nn.Linear | nn.Conv2d]:

@@ -42,7 +42,7 @@ def scripts_loss(
     if gamma is None:
         return functional.mse_loss(answers, targets) + prior
     snr = compute_snr(scheduler, steps)
-    weights = torch.minimum(snr, torch.full_like(snr, gamma)) / snr
+    weights: Tensor = torch.minimum(snr, torch.full_like(snr, gamma)) / snr
     if scheduler.config.prediction_type == "v_prediction":
         weights = weights + 1
     errors = functional.mse_loss(answers, targets, reduction="none").mean(dim=(1, 2, 3))

@@ -54,7 +54,7 @@ def state(order: TrainingOrder) -> Iterator[Tensor]:
     yield torch.tensor(kept["losses"])
 
 
-WAYS = {
+WAYS: dict[str, dict[str, object]] = {
     "LoRA": {},
     "LoRA with text encoders": {"text_encoders": True, "accumulation": 2},
     "convolutions and DoRA": {"convolutions": True, "dora": True, "average": 0.9, "cooldown": 0.5},
