@@ -1,6 +1,7 @@
 """One importer waits for the next import, is used once, and leaves no process behind."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,8 @@ from pipeline.lora_import.importers import Importers
 from pipeline.model_facts import ModelFamily
 from tests.eventually import eventually
 
+Children = Callable[[], set[psutil.Process]]
+
 
 @pytest.fixture
 def importers(tmp_path: Path) -> Importers:
@@ -18,9 +21,16 @@ def importers(tmp_path: Path) -> Importers:
     return Importers(lambda: importing(tmp_path, tmp_path, ModelFamily.SDXL))
 
 
-async def _killed() -> int:
+@pytest.fixture
+def children() -> Children:
+    """The processes below this one that the test started: multiprocessing's tracker of another test lives on."""
+    before = set(psutil.Process().children())
+    return lambda: set(psutil.Process().children()) - before
+
+
+async def _killed(children: Children) -> int:
     """The number of the one child, killed, once the event loop has heard of it."""
-    (child,) = psutil.Process().children()
+    (child,) = children()
     child.kill()
     await eventually(lambda: _gone(child))
     return child.pid
@@ -30,49 +40,53 @@ async def _gone(child: psutil.Process) -> bool:
     return not child.is_running()
 
 
-async def test_the_child_that_waits_is_used_once_and_another_takes_its_place(importers: Importers) -> None:
+async def test_the_child_that_waits_is_used_once_and_another_takes_its_place(
+    importers: Importers, children: Children
+) -> None:
     """Asked for twice it is still one; the used ones end with their blocks, the newest waits on."""
     await importers.keep_one()
-    (waiting,) = psutil.Process().children()
+    (waiting,) = children()
     await importers.keep_one()
-    assert psutil.Process().children() == [waiting]
+    assert children() == {waiting}
 
     async with importers.one() as first:
         assert first.pid == waiting.pid
-        (next_one,) = set(psutil.Process().children()) - {waiting}
+        (next_one,) = children() - {waiting}
         async with importers.one() as second:
             assert second.pid == next_one.pid
-    (last,) = psutil.Process().children()
+    (last,) = children()
     assert last not in {waiting, next_one}
     await importers.close()
-    assert psutil.Process().children() == []
+    assert children() == set()
 
 
-async def test_without_one_that_waits_an_import_starts_its_own_and_leaves_none(importers: Importers) -> None:
+async def test_without_one_that_waits_an_import_starts_its_own_and_leaves_none(
+    importers: Importers, children: Children
+) -> None:
     """Who does not serve for long keeps no importer."""
     async with importers.one() as child:
         assert child.returncode is None
-    assert psutil.Process().children() == []
+    assert children() == set()
 
 
-async def test_a_child_that_died_while_it_waited_is_replaced(importers: Importers) -> None:
+async def test_a_child_that_died_while_it_waited_is_replaced(importers: Importers, children: Children) -> None:
     """By the duty, or by the import itself."""
     await importers.keep_one()
     async with asyncio.timeout(30):
-        first = await _killed()
+        first = await _killed(children)
         await importers.keep_one()
-        second = await _killed()
+        second = await _killed(children)
 
         async with importers.one() as child:
             assert child.returncode is None
             assert child.pid not in {first, second}
-    assert psutil.Process().children() == []
+    assert children() == set()
 
 
-async def test_closing_ends_the_child_that_waits(importers: Importers) -> None:
+async def test_closing_ends_the_child_that_waits(importers: Importers, children: Children) -> None:
     """And an import may come later all the same."""
     await importers.keep_one()
     await importers.close()
-    assert psutil.Process().children() == []
+    assert children() == set()
     async with importers.one() as child:
         assert child.returncode is None
