@@ -16,10 +16,11 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-FIGURES = "figures.jsonl"
+_FIGURES = "figures.jsonl"
 WHEELS = (
     "accelerate",
     "annotated-types",
@@ -34,6 +35,16 @@ WHEELS = (
     "zipp",
 )
 _NOTICE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What a part measured: one value a run, in `unit`; none where it only has something to say."""
+
+    part: str
+    what: str
+    values: tuple[float, ...] = ()
+    unit: str = ""
 
 
 def main() -> None:
@@ -69,10 +80,10 @@ def _measure(options: argparse.Namespace) -> None:
         while waiting and time.monotonic() < deadline:
             waiting = _run_worker(options, scratch, waiting, deadline)
     if waiting:
-        _say(options.out, part="left out", what=", ".join(waiting), values=[], unit="no time was left")
-    rows = _rows(options.out)
-    (options.out / "table.md").write_text(_table(rows))
-    _plot(rows, options.out / "figures.png")
+        _say(options.out, Figure(part="left out", what=f"no time was left for {', '.join(waiting)}"))
+    figures = _figures(options.out)
+    (options.out / "table.md").write_text(_table(figures))
+    _plot(figures, options.out / "figures.png")
     print((options.out / "table.md").read_text())
 
 
@@ -94,13 +105,13 @@ def _run_worker(options: argparse.Namespace, scratch: Path, waiting: Sequence[st
             if ended > len(waiting) - len(left):
                 left, began = list(waiting[ended:]), time.monotonic()
             elif time.monotonic() > min(began + PARTS[left[0]][1], deadline):
-                _say(options.out, part=left[0], what="ended", values=[time.monotonic() - began], unit="s was its limit")
+                _say(options.out, Figure(part=left[0], what=f"ended after {time.monotonic() - began:.0f} s"))
                 worker.kill()
                 worker.wait()
                 return left[1:]
         worker.wait()
     if left and worker.returncode:
-        _say(options.out, part=left[0], what=f"the process ended with {worker.returncode}", values=[], unit="")
+        _say(options.out, Figure(part=left[0], what=f"the process ended with {worker.returncode}"))
         return left[1:]
     return []
 
@@ -117,50 +128,50 @@ def _work(options: argparse.Namespace) -> None:
     assets.root.mkdir(exist_ok=True)
     sides = Sides(assets=assets, out=out)
     name = f"CPU {platform.machine()}" if device.type == "cpu" else torch.cuda.get_device_name(device)
-    _say(out, part="machine", what=f"{name}, torch {torch.__version__}, Python {platform.python_version()}")
+    _say(out, Figure(part="machine", what=f"{name}, torch {torch.__version__}, Python {platform.python_version()}"))
     for part in options.parts:
         print(f"{time.strftime('%X')} {part}", flush=True)
         try:
             for what, values, unit in PARTS[part][0](sides):
-                _say(out, part=part, what=what, values=values, unit=unit)
+                _say(out, Figure(part=part, what=what, values=tuple(values), unit=unit))
         except Exception as error:
             traceback.print_exc()
-            _say(out, part=part, what=f"failed: {type(error).__name__}: {str(error)[:300]}")
+            _say(out, Figure(part=part, what=f"failed: {type(error).__name__}: {str(error)[:300]}"))
             sides.release()
         with (options.worker / "done").open("a") as file:
             file.write(f"{part}\n")
 
 
-def _say(out: Path, *, part: str, what: str, values: Sequence[float] = (), unit: str = "") -> None:
-    with (out / FIGURES).open("a") as file:
-        file.write(json.dumps({"part": part, "what": what, "values": list(values), "unit": unit}) + "\n")
+def _say(out: Path, figure: Figure) -> None:
+    with (out / _FIGURES).open("a") as file:
+        file.write(json.dumps(asdict(figure)) + "\n")
 
 
-def _rows(out: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (out / FIGURES).read_text().splitlines()]
+def _figures(out: Path) -> list[Figure]:
+    return [Figure(**json.loads(line)) for line in (out / _FIGURES).read_text().splitlines()]
 
 
-def _table(rows: Sequence[dict[str, object]]) -> str:
+def _table(figures: Sequence[Figure]) -> str:
     """Every figure: the median, and the least and the most where there are several."""
     lines = ["| part | what | median | range | unit |", "|---|---|---|---|---|"]
-    for row in rows:
-        values = [float(value) for value in row["values"]]  # type: ignore[attr-defined]  # our own
+    for figure in figures:
+        values = figure.values
         middle = f"{median(values):.4g}" if values else ""
         spread = f"{min(values):.4g} to {max(values):.4g} ({len(values)})" if len(values) > 1 else ""
-        lines.append(f"| {row['part']} | {row['what']} | {middle} | {spread} | {row['unit']} |")
+        lines.append(f"| {figure.part} | {figure.what} | {middle} | {spread} | {figure.unit} |")
     return "\n".join(lines) + "\n"
 
 
-def _plot(rows: Sequence[dict[str, object]], path: Path) -> None:
+def _plot(figures: Sequence[Figure], path: Path) -> None:
     """The times of an image and of a step as bars."""
     from matplotlib.figure import Figure as Drawing  # noqa: PLC0415  only who records needs it
 
     units = ("s an image", "ms a step an image")
-    shown = {unit: [row for row in rows if row["unit"] == unit and row["values"]] for unit in units}
+    shown = {unit: [figure for figure in figures if figure.unit == unit and figure.values] for unit in units}
     drawing = Drawing(figsize=(10, 2 + 0.3 * sum(map(len, shown.values()))), layout="constrained")
     heights = [max(1, len(own)) for own in shown.values()]
     for axes, (unit, own) in zip(drawing.subplots(len(units), 1, height_ratios=heights), shown.items(), strict=True):
-        axes.barh([f"{row['part']}: {row['what']}" for row in own], [median(row["values"]) for row in own])  # type: ignore[call-overload]  # numbers
+        axes.barh([f"{figure.part}: {figure.what}" for figure in own], [median(figure.values) for figure in own])
         axes.invert_yaxis()
         axes.set_xlabel(unit)
         axes.tick_params(axis="y", labelsize=7)

@@ -97,7 +97,7 @@ def train_as_script(assets: Assets, rank: int, layers: Sequence[str]) -> list[fl
         noisy = scheduler.add_noise(latents, noise, at)
         with torch.autocast(device.type, assets.dtype, enabled=device.type == "cuda"):
             said = unet(noisy, at, states, added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids}).sample
-        functional.mse_loss(said.float(), noise).backward()
+        functional.mse_loss(said.float(), noise).backward()  # type: ignore[no-untyped-call]  # torch's own
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -105,7 +105,7 @@ def train_as_script(assets: Assets, rank: int, layers: Sequence[str]) -> list[fl
     return [timed(step, device) for _ in range(2 + assets.size.training_steps)][2:]
 
 
-def timed(step: Callable[[], None], device: torch.device) -> float:
+def timed(step: Callable[[], object], device: torch.device) -> float:
     """Wall seconds of one `step`, to the device's own end of it."""
     synchronize(device)
     began = time.perf_counter()

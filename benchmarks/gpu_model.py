@@ -170,10 +170,9 @@ def _made_on(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
 
 def _halves(layer: nn.Linear, rank: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    place = {"generator": generator, "device": layer.weight.device, "dtype": layer.weight.dtype}
-    down = torch.randn(rank, layer.in_features, **place) / layer.in_features**0.5
-    up = torch.randn(layer.out_features, rank, **place) * _STRENGTH / rank**0.5
-    return down, up
+    down = layer.weight.new_empty(rank, layer.in_features).normal_(generator=generator) / layer.in_features**0.5
+    up = layer.weight.new_empty(layer.out_features, rank).normal_(generator=generator) * _STRENGTH / rank**0.5
+    return down.detach(), up.detach()
 
 
 def _text_config(width: int, inner: int, *, layers: int, heads: int, activation: str) -> CLIPTextConfig:

@@ -27,16 +27,6 @@ _SAMPLES: Final = 3
 _WARM: Final = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """What was measured: one value a run, in `unit`."""
-
-    part: str
-    what: str
-    values: list[float]
-    unit: str
-
-
 @dataclass(kw_only=True)
 class Sides:
     """Both sides, each loaded when a part needs it and kept for the next."""

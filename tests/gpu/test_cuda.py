@@ -147,7 +147,7 @@ def _with_loras(model: LoadedModel) -> list[Tensor]:
     memory = model.denoiser.open(4, pages=1)
     ended: list[Tensor] = []
     running: list[tuple[Rendering, tuple[int, ...]]] = []
-    free = [(0, 1), (2, 3)]
+    free: list[tuple[int, ...]] = [(0, 1), (2, 3)]
     keys = iter(("usual", "", "thorough"))
     for key in keys:
         request = a_request(seed=len(ended), steps=6, loras=(LoraUse(key=key, name=key),) if key else ())
