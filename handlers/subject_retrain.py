@@ -43,7 +43,7 @@ async def retrain_subject(call: Call, studio: Studio) -> Message:
 COMMAND: Final = Command(
     name="subject retrain",
     help="Teach a subject anew from other pictures",
-    example="/subject retrain rex",
+    example="/subject retrain rex --images rex.zip --mine",
     handler=retrain_subject,
     options=(NAME, *IMAGES, MINE, replace(CLASS, required=False), AGREED, MODEL),
     notes=NOTES,

@@ -32,7 +32,7 @@ def parse_text(command: Command, text: str) -> dict[str, str]:
         value = text[match.end() : stop].strip()
         if not value and option.kind is not OptionKind.SWITCH:
             raise InvalidRequest(option.name, f"--{match[1]} needs a value: {option.help.lower()}.")
-        raw[option.name] = _unquoted(value)
+        raw[option.name] = _unquoted(value or "on")  # only a switch stands alone
     return raw
 
 

@@ -168,7 +168,7 @@ NOTES: Final = (
 SUBJECT: Final = Command(
     name="train subject",
     help="Teach a thing from a few pictures of it",
-    example="/train subject rex --class dog",
+    example="/train subject rex --class dog --images rex.zip --mine",
     handler=partial(train, taught=Taught.SUBJECT),
     options=(
         _NAME,
@@ -187,7 +187,7 @@ COMMANDS: Final = (
     Command(
         name="train style",
         help="Teach a style from a few pictures in it",
-        example="/train style crayon",
+        example="/train style crayon --images crayon.zip --mine",
         handler=partial(train, taught=Taught.STYLE),
         options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
         notes=NOTES,

@@ -145,7 +145,7 @@ def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button
 ADD: Final = Command(
     name="train add",
     help="Add pictures to those of your last sheet",
-    example="/train add",
+    example="/train add --images more.zip --mine",
     handler=train_add,
     options=(*IMAGES, MINE),
 )
@@ -156,7 +156,7 @@ COMMAND: Final = Command(
     example="/train again 12 --class puppy",
     handler=train_again,
     options=(
-        Option(name="base", help="The number of their sheet", kind=OptionKind.INTEGER, required=True, low=1),
+        Option(name="base", help="The number of their sheet", kind=OptionKind.INTEGER, required=True, rest=True, low=1),
         Option(name="class", help="What it is, such as dog", required=True),
         Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH),
     ),

@@ -2,8 +2,12 @@
 
 import pytest
 
-from handlers.arguments import Arguments
+from handlers.arguments import Arguments, Value
+from handlers.attached_file import AttachedFile
 from handlers.cancel import COMMAND as CANCEL
+from handlers.command import Command, OptionKind
+from handlers.commands import COMMANDS
+from handlers.families import split_call
 from handlers.imagine import COMMAND as IMAGINE
 from handlers.queue import COMMAND as QUEUE
 from handlers.text_call import parse_text
@@ -15,6 +19,20 @@ def test_the_prompt_is_everything_up_to_the_first_flag() -> None:
     raw = parse_text(IMAGINE, "a fox's den, (snow:1.2) - at dusk --steps 20 --ar 16:9")
 
     assert raw == {"prompt": "a fox's den, (snow:1.2) - at dusk", "steps": "20", "aspect": "16:9"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_example_of_a_command_is_a_call_of_it(command: Command) -> None:
+    """Help and refusals show it, so a member who types it as it stands must not be refused."""
+    called = split_call(command.example, COMMANDS)
+
+    assert called is not None
+    assert called[0] == command
+    raw: dict[str, Value] = {**parse_text(command, called[1])}
+    for option in command.options:
+        if option.kind is OptionKind.FILE and option.name in raw:  # which its platform fetches
+            raw[option.name] = AttachedFile(blob="key", name=str(raw[option.name]), size=1)
+    Arguments.check(command, raw)
 
 
 @pytest.mark.parametrize("dash", ["—", "–", "--"])
