@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 from urllib.parse import urlsplit
 
 from bot.assembly import open_devices
@@ -14,6 +15,8 @@ from pipeline.device_messages import Lost, Ready
 from pipeline.errors import UserError
 from pipeline.model_source import ModelSource
 from storage.database import Database, migration_state
+
+_MIGRATE: Final = "run: limner migrate"
 
 
 class Verdict(Enum):
@@ -86,11 +89,13 @@ def _data_folder(settings: Settings) -> Finding:
 
 async def _database(settings: Settings) -> Finding:
     kind = urlsplit(settings.database_url).scheme.partition("+")[0]
+    if settings.database is None and not settings.data.exists():
+        return Finding(name="database", verdict=Verdict.MISSING, words=f"{kind}, not made yet", advice=_MIGRATE)
     try:
         state = await migration_state(settings.database_url)
         if state.current != state.head:
             words = f"{kind}, migrations not up to date"
-            return Finding(name="database", verdict=Verdict.MISSING, words=words, advice="run: limner migrate")
+            return Finding(name="database", verdict=Verdict.MISSING, words=words, advice=_MIGRATE)
         database = await Database.open(settings.database_url)
         try:
             size = await database.size()
