@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx2  # the client that the library raises the errors of
 import huggingface_hub as hub
 
 from pipeline.errors import UserError
@@ -17,5 +18,5 @@ def hub_errors_in_words(model: str) -> Iterator[None]:
         raise UserError(f"Model '{model}' is gated; accept its terms on huggingface.co, then set HF_TOKEN.") from None
     except hub.errors.RepositoryNotFoundError:
         raise UserError(f"There is no model '{model}' on huggingface.co; check its spelling.") from None
-    except (hub.errors.HfHubHTTPError, OSError) as error:
+    except (httpx2.HTTPError, OSError) as error:
         raise UserError(f"Model '{model}' could not be downloaded ({type(error).__name__}); try again.") from error
