@@ -1,4 +1,4 @@
-# make demo: from a fresh clone to a picture. make test: the whole suite. make check: everything a machine can judge.
+# `make` lists the targets. PYTHON is the interpreter that .venv is made with: 3.11, 3.12 or 3.13.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,27 +6,35 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test gpu-test check constraints clean
+.PHONY: help demo format lint test gpu-test check constraints clean
 
-demo: $(VENV)/installed
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## from a fresh clone to a first picture
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/limner imagine "red fox, glossy style, teal background" --steps 6
 
-test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+format: $(VENV)/installed-dev ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-# On a machine with an NVIDIA GPU, at most two minutes.
-gpu-test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m gpu tests/gpu
-
-check: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev ## all that is judged by reading: form, lint, types, layers, the Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+test: $(VENV)/installed-dev ## the whole suite
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+gpu-test: $(VENV)/installed-dev ## on a machine with an NVIDIA GPU, at most two minutes
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
+check: lint ## lint, and whether the migrations make the tables that the code has
 	rm -f $(VENV)/check.db
 	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db upgrade head
 	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db check
-	$(BIN)/hadolint Dockerfile
 
 # The packages that stay for a user; then those that a developer needs.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -39,9 +47,8 @@ $(VENV)/installed-dev: $(VENV)/installed tests/wire/discord/document.mjs tests/w
 	$(BIN)/python tests/wire/discord/fetch_document.py
 	touch $@
 
-# Fix every version anew, after a change of what pyproject.toml asks for.
-constraints: $(VENV)/installed-dev
+constraints: $(VENV)/installed-dev ## fix every version again, after a change in pyproject.toml
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt
 
-clean:
+clean: ## remove what make and Python left here
 	rm -rf $(VENV) build dist *.egg-info
