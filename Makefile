@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo format lint test gpu-test check constraints clean
+.PHONY: help demo format lint docs test gpu-test check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,13 +25,16 @@ lint: $(VENV)/installed-dev ## all that is judged by reading: form, lint, types,
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+docs: $(VENV)/installed-dev ## whether what the pages point at exists: links, files, commands
+	$(BIN)/python -m pytest tests/docs
+
 test: $(VENV)/installed-dev ## the whole suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 gpu-test: $(VENV)/installed-dev ## on a machine with an NVIDIA GPU, at most two minutes
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
-check: lint ## lint, and whether the migrations make the tables that the code has
+check: lint docs ## lint, docs, and whether the migrations make the tables that the code has
 	rm -f $(VENV)/check.db
 	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db upgrade head
 	$(BIN)/alembic --config storage/alembic.ini -x url=sqlite:///$(VENV)/check.db check
