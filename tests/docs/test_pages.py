@@ -29,7 +29,7 @@ _NAMES: Final = {path.as_posix() for path in FILES}
 
 def test_pages_of_every_folder_are_read() -> None:
     """What is not found is not checked."""
-    expected = {"README.md", "docs/decisions/buckets.md"}
+    expected = {"README.md", "CONTRIBUTING.md", ".github/PULL_REQUEST_TEMPLATE.md", "docs/decisions/buckets.md"}
 
     assert expected <= {str(page) for page in PAGES}
 
