@@ -33,6 +33,8 @@ from handlers.worker import Worker
 from pipeline.child_device import ChildDevice
 from pipeline.companions import companion
 from pipeline.device_spec import DeviceSpec
+from pipeline.enlarging_child import enlarge_apart
+from pipeline.lora_fusing import fuse_apart
 from pipeline.lora_import.child import importing
 from pipeline.lora_import.importers import Importers
 from pipeline.lora_sources.sources import LoraSources
@@ -155,7 +157,9 @@ def build_worker(workshop: Workshop, devices: tuple[Device, ...], importers: Imp
     models = [Taken(facts=source.facts(), source=source) for source in map(ModelSource.parse, workshop.settings.models)]
     kinds[JobKind.CHECK_PICTURES] = PictureCheck(blobs=workshop.studio.blobs, models=models)
     first = devices[0].name if devices else "auto"
-    kinds[JobKind.ENLARGE] = Enlarging(blobs=workshop.studio.blobs, upscalers=workshop.studio.upscalers, device=first)
+    kinds[JobKind.ENLARGE] = Enlarging(
+        blobs=workshop.studio.blobs, upscalers=workshop.studio.upscalers, enlarge=enlarge_apart, device=first
+    )
     kinds[JobKind.TRAIN] = _training(workshop, models, first, worker)
     return worker
 
@@ -187,6 +191,7 @@ def _lora_adding(workshop: Workshop, importers: Importers) -> LoraAdding:
         folder=settings.loras,
         bases=_bases(settings),
         importers=importers,
+        fuse=fuse_apart,
     )
 
 

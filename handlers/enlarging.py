@@ -2,15 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Protocol
 
 from handlers.enlarge_order import EnlargeOrder, read_enlargement
 from handlers.made_picture import MadePicture
 from handlers.preparations import Told
-from pipeline.enlarging_child import Enlargement, enlarge_apart
+from pipeline.enlarging_child import Enlargement
 from pipeline.png_text import with_texts
 from pipeline.upscalers import Upscalers
 from storage.blobs import BlobStore
@@ -20,12 +21,20 @@ _KEYWORD: Final = "postprocessing"
 """Where AUTOMATIC1111 writes what was done to a picture that it did not draw."""
 
 
+class Enlarge(Protocol):
+    """Who enlarges a picture: `pipeline.enlarging_child.enlarge_apart`."""
+
+    def __call__(self, order: Enlargement, /) -> Awaitable[None]:
+        """Do the order; raises UserError where it cannot be done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enlarging:
-    """The preparation of JobKind.ENLARGE; nets run on `device`, in a process that ends with its picture."""
+    """The preparation of JobKind.ENLARGE; nets run on `device`."""
 
     blobs: BlobStore
     upscalers: Upscalers
+    enlarge: Enlarge
     device: str = "auto"
 
     async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  how far a net is, it does not say
@@ -42,7 +51,7 @@ class Enlarging:
         source, target = folder / "source", folder / "target"
         await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.picture))
         net = await asyncio.to_thread(self.upscalers.net, order.upscaler)
-        await enlarge_apart(
+        await self.enlarge(
             Enlargement(
                 source=source, target=target, width=order.width, height=order.height, net=net, device=self.device
             )

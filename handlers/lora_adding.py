@@ -3,20 +3,19 @@
 import asyncio
 import re
 import shutil
-from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from handlers.lora_fusing import fused
+from handlers.lora_fusing import Fuse, fused
 from handlers.lora_order import LoraOrder, read_order
 from handlers.lora_room import LoraRoom
 from handlers.preparations import Told
 from pipeline.errors import UserError
 from pipeline.image_request import MAX_SEED, ImageRequest, LoraUse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart
-from pipeline.lora_import.importers import Importers
+from pipeline.lora_import.child import Order
 from pipeline.lora_import.report import ImportReport
 from pipeline.lora_sources.fetched import FetchedFile
 from pipeline.lora_sources.keys import SourceKeys
@@ -36,6 +35,20 @@ class LoraSource(Protocol):
         """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
 
 
+class Import(Protocol):
+    """Who imports a file, the first of which it has made itself ready for."""
+
+    def __call__(self, order: Order, /) -> Awaitable[ImportReport]:
+        """Do the order; raises UserError where it cannot be done."""
+
+
+class Importers(Protocol):
+    """Where files are imported: `pipeline.lora_import.importers.Importers`."""
+
+    def ready(self) -> AbstractAsyncContextManager[Import]:
+        """One that makes itself ready for the default model at once; gone when the block ends."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """A model that LoRAs may be made for: a diffusers folder or a checkpoint, and the folder that describes it."""
@@ -47,7 +60,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraAdding:
-    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `importers` are for the first base."""
+    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `bases` the default model first."""
 
     room: LoraRoom
     keys: SourceKeyStore
@@ -56,6 +69,7 @@ class LoraAdding:
     folder: Path
     bases: Sequence[Base]
     importers: Importers
+    fuse: Fuse
 
     async def __call__(self, job: Job, told: Told) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
@@ -82,10 +96,10 @@ class LoraAdding:
         await asyncio.to_thread(_empty, incoming)
         try:
             if order.parts:
-                new = await fused(job, order, self.room, self.folder)
+                new = await fused(job, order, self.room, self.folder, self.fuse)
             else:
                 # Where none waits, its start takes longer than most imports, so it begins with the download.
-                async with self.importers.one() as importer:
+                async with self.importers.ready() as importer:
                     fetched = await self._fetched(job, order, incoming, told)
                     new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)
@@ -105,7 +119,7 @@ class LoraAdding:
             path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
         )
 
-    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Process) -> NewLora:
+    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Import) -> NewLora:
         target = self.folder / f"{order.key}.safetensors"
         word = order.name or _name(fetched)
         report = await self._imported(fetched, target, word, importer)
@@ -114,7 +128,7 @@ class LoraAdding:
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
 
-    async def _imported(self, fetched: FetchedFile, target: Path, word: str, importer: Process) -> ImportReport:
+    async def _imported(self, fetched: FetchedFile, target: Path, word: str, importer: Import) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model.
 
         `word` calls for a textual inversion that has no name of its own.
@@ -131,7 +145,7 @@ class LoraAdding:
                 adapter_config=fetched.adapter_config,
             )
             try:
-                return await import_apart(order, ChildLimits(), importer if base is self.bases[0] else None)
+                return await importer(order)
             except UserError as refusal:
                 refusals.append(refusal)
         raise refusals[0]

@@ -1,11 +1,11 @@
 """A LoRA of the library as a file for other programs."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import UserError
 from pipeline.lora_export_child import ExportOrder, export_apart
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from handlers.lora_adding import Base
 
 
+class Export(Protocol):
+    """Who writes a file for other programs: `pipeline.lora_export_child.export_apart`."""
+
+    def __call__(self, order: ExportOrder, /) -> Awaitable[None]:
+        """Do the order; raises UserError where it cannot be done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraExporting:
     """Writes such files, one at a time; `folder` holds canonical files, `bases` tells the models that are served."""
 
     folder: Path = Path()
     bases: Callable[[], Sequence["Base"]] = tuple
+    export: Export = export_apart
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, lora: Lora, layout: LoraLayout, limit: int) -> bytes:
@@ -33,7 +41,7 @@ class LoraExporting:
         async with self._turn:
             with TemporaryDirectory() as folder:
                 target = Path(folder) / "file.safetensors"
-                await export_apart(
+                await self.export(
                     ExportOrder(
                         source=source,
                         target=target,

@@ -1,18 +1,27 @@
 """What a worker does for /lora fuse: a new file from the members' own, which stay as they are."""
 
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from handlers.lora_mentions import mentions_text
 from handlers.lora_order import LoraOrder
 from handlers.lora_room import LoraRoom
 from pipeline.errors import UserError
 from pipeline.image_request import LoraUse
-from pipeline.lora_fusing import Member, fuse_apart
+from pipeline.lora_fusing import Fused, Member
 from storage.jobs import Job
 from storage.loras import Lora, NewLora
 
 
-async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path) -> NewLora:
+class Fuse(Protocol):
+    """Who makes one file of several: `pipeline.lora_fusing.fuse_apart`."""
+
+    def __call__(self, members: Sequence[Member], target: Path, /) -> Awaitable[Fused]:
+        """Write what `members` do together to `target`; raises UserError where that cannot be."""
+
+
+async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path, fuse: Fuse) -> NewLora:
     """The set that `order` asks for, its canonical file written to `folder`; raises UserError."""
     members = [await _member(job, part, room) for part in order.parts]
     parts = [
@@ -23,7 +32,7 @@ async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path) -> New
         )
         for part in order.parts
     ]
-    made = await fuse_apart(parts, folder / f"{order.key}.safetensors")
+    made = await fuse(parts, folder / f"{order.key}.safetensors")
     low, high = made.ranks
     words = dict.fromkeys(word for lora in members for word in lora.trigger_words.split(", ") if word)
     return NewLora(

@@ -2,8 +2,11 @@
 
 import asyncio
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+
+from pipeline.lora_import.child import ChildLimits, Order, import_apart
+from pipeline.lora_import.report import ImportReport
 
 
 class Importers:
@@ -37,6 +40,17 @@ class Importers:
                 return
         async with self._start() as child:
             yield child
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[Callable[[Order], Awaitable[ImportReport]]]:
+        """What imports files until the block ends: the first in a child of `one`, each other in a child of its own."""
+        async with self.one() as child:
+            waiting = [child]
+
+            def imported(order: Order) -> Awaitable[ImportReport]:
+                return import_apart(order, ChildLimits(), waiting.pop() if waiting else None)
+
+            yield imported
 
     async def close(self) -> None:
         """End the child that waits, if one does."""

@@ -1,11 +1,9 @@
-"""/subject export: who gets the file, and that it is what was taught."""
+"""/subject export: who gets the file, and what is asked of the exporter."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load
 
 from handlers.lora_adding import Base
 from handlers.lora_exporting import LoraExporting
@@ -13,81 +11,91 @@ from handlers.permissions import NotAllowed
 from handlers.studio import Studio
 from handlers.subject_export import COMMAND
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.lora_import.base_layers import LayerKind, skeleton
-from pipeline.lora_import.canonical_writer import CanonicalWriter
-from pipeline.lora_import.change import Factors
+from pipeline.lora_export_child import ExportOrder
 from pipeline.lora_layout import LoraLayout
 from pipeline.model_facts import ModelFamily
-from pipeline.model_source import EMBEDDED, ModelSource
 from storage.guilds import Guild
-from storage.loras import NewLora, new_key
+from storage.loras import Lora, NewLora, new_key
 from tests.studios import FACTS, CallCommand
 
-POCKET = ModelSource.parse(EMBEDDED).local_path()
+CONFIGS = Path("a folder of configs")
+EXPORTED = b"0123456789"
+
+
+@dataclass(slots=True)
+class FakeExport:
+    """Writes the same ten bytes for each order, or refuses it."""
+
+    refusal: str | None = None
+    orders: list[ExportOrder] = field(default_factory=list)
+
+    async def __call__(self, order: ExportOrder, /) -> None:
+        self.orders.append(order)
+        if self.refusal is not None:
+            raise UserError(self.refusal)
+        order.target.write_bytes(EXPORTED)
 
 
 @pytest.fixture
-def studio(studio: Studio, tmp_path: Path) -> Studio:
-    bases = [Base(facts=FACTS, model=POCKET, configs=POCKET)]
-    return replace(studio, exporting=LoraExporting(folder=tmp_path, bases=lambda: bases))
+def export() -> FakeExport:
+    return FakeExport()
 
 
-async def taught(studio: Studio, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> None:
-    """A subject with a file of one layer, all of whose numbers are 0.5."""
-    layer = next(one for one in skeleton(POCKET, ModelFamily.SDXL).values() if one.name.endswith("attn1.to_q"))
-    assert layer.kind is LayerKind.LINEAR
-    key, writer = new_key(guild.id), CanonicalWriter(ModelFamily.SDXL)
-    writer.add(layer.name, Factors(up=torch.full((layer.outputs, 2), 0.5), down=torch.full((2, layer.inputs), 0.5)))
-    writer.save(folder / f"{key}.safetensors")
-    await studio.loras.add(
-        NewLora(
-            guild_id=guild.id,
-            name=name,
-            owner_id="ada",
-            base_family=ModelFamily.SDXL,
-            key=key,
-            size=1,
-            trigger_words="j dog",
-            subject=subject,
-        )
-    )
+@pytest.fixture
+def studio(studio: Studio, tmp_path: Path, export: FakeExport) -> Studio:
+    bases = [Base(facts=FACTS, model=CONFIGS, configs=CONFIGS)]
+    bases.append(replace(bases[0], facts=replace(FACTS, family=ModelFamily.SD15), configs=Path("others")))
+    return replace(studio, exporting=LoraExporting(folder=tmp_path, bases=lambda: bases, export=export))
 
 
-@pytest.mark.parametrize(("layout", "ending"), [("kohya", ".lora_up.weight"), ("diffusers", ".lora_B.weight")])
+async def taught(studio: Studio, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
+    """A subject with a file of its own."""
+    new = NewLora(
+        guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id), size=1,
+        trigger_words="j dog", subject=subject,
+    )  # fmt: skip
+    (folder / f"{new.key}.safetensors").touch()
+    return await studio.loras.add(new)
+
+
+@pytest.mark.parametrize("layout", LoraLayout)
 async def test_its_owner_gets_the_file_alone(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, layout: str, ending: str
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport, layout: LoraLayout
 ) -> None:
-    await taught(studio, guild, tmp_path)
+    """In the layout that was asked for, by a model of its own family."""
+    lora = await taught(studio, guild, tmp_path)
 
-    answer = await call("subject export", name="rex", layout=layout)
+    answer = await call("subject export", name="rex", layout=layout.value)
 
     (file,) = answer.files
+    assert (file.file_name, file.data) == (f"rex-{layout}.safetensors", EXPORTED)
     assert answer.private
     assert COMMAND.private
-    assert file.file_name == f"rex-{layout}.safetensors"
     assert any("j dog" in line for line in answer.lines)
-    (up,) = [tensor for name, tensor in load(file.data).items() if name.endswith(ending)]
-    assert up.shape[1] == 2
+    (order,) = export.orders
+    assert (order.source, order.layout, order.configs) == (tmp_path / f"{lora.key}.safetensors", layout, [CONFIGS])
+    assert (order.title, order.trigger, order.resolution) == ("rex", "j dog", FACTS.width)
+    assert not order.target.exists(), "what was handed out is not kept twice"
     with pytest.raises(NotAllowed, match="another member's"):
         await call("subject export", member="bob", name="rex")
 
 
 async def test_what_cannot_be_handed_out_is_told(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport
 ) -> None:
-    """A LoRA that is no subject, a file past the limit, a model that is gone, or another by now."""
-    await taught(studio, guild, tmp_path)
+    """A LoRA that is no subject, a file past the limit, a model or a file that is gone, what the exporter refuses."""
+    lora = await taught(studio, guild, tmp_path)
     await taught(studio, guild, tmp_path, "crayon", subject=False)
     with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
         await call("subject export", name="crayon")
-    lora = await studio.loras.get(guild.id, "ada", "rex")
-    assert lora is not None
+    assert await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED)) == EXPORTED
     with pytest.raises(UserError, match=r"'rex' is 0\.0 MB; at most 0 MB"):
-        await studio.exporting(lora, LoraLayout.KOHYA, 10)
+        await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED) - 1)
     with pytest.raises(UserError, match="no longer here"):
-        await LoraExporting(folder=tmp_path)(lora, LoraLayout.KOHYA, 10)
-    writer = CanonicalWriter(ModelFamily.SDXL)
-    writer.add("unet.of_another_model", Factors(up=torch.ones(4, 1), down=torch.ones(1, 4)))
-    writer.save(tmp_path / f"{lora.key}.safetensors")
-    with pytest.raises(UserError, match="The model that this LoRA was made for is no longer served here"):
+        await LoraExporting(folder=tmp_path, export=export)(lora, LoraLayout.KOHYA, 10**9)
+    export.refusal = "Another model by now."
+    with pytest.raises(UserError, match=r"Another model by now\."):
+        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)
+    (tmp_path / f"{lora.key}.safetensors").unlink()
+    with pytest.raises(UserError, match="no longer here"):
         await studio.exporting(lora, LoraLayout.KOHYA, 10**9)

@@ -12,10 +12,11 @@ from handlers.call import Member
 from handlers.command import Completion
 from handlers.completion import complete
 from handlers.delivery import Delivery
-from handlers.enlarging import Enlarging
+from handlers.enlarging import Enlarge, Enlarging
 from handlers.studio import Studio
 from handlers.worker import Worker
-from pipeline.errors import InvalidRequest
+from pipeline.enlarging_child import Enlargement
+from pipeline.errors import InvalidRequest, UserError
 from pipeline.png_text import read_texts
 from pipeline.upscalers import Upscalers
 from storage.guilds import Guild
@@ -31,10 +32,16 @@ def studio(studio: Studio, tmp_path: Path) -> Studio:
     return replace(studio, upscalers=Upscalers(folder=tmp_path / "upscalers"))
 
 
-async def worked(studio: Studio, guild: Guild) -> Job:
+async def resized(order: Enlargement, /) -> None:
+    """Stands in for the process that enlarges, without a net."""
+    picture = Image.open(order.source).resize((order.width, order.height))
+    picture.save(order.target, "PNG")
+
+
+async def worked(studio: Studio, guild: Guild, enlarge: Enlarge = resized) -> Job:
     """The one job, ended."""
     stop = asyncio.Event()
-    kinds = {JobKind.ENLARGE: Enlarging(blobs=studio.blobs, upscalers=studio.upscalers)}
+    kinds = {JobKind.ENLARGE: Enlarging(blobs=studio.blobs, upscalers=studio.upscalers, enlarge=enlarge)}
     worker = Worker(
         name="w", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice(),), kinds=kinds,
         drain_seconds=0,
@@ -69,6 +76,26 @@ async def test_a_picture_comes_back_larger(call: CallCommand, studio: Studio, gu
     assert read_texts(picture.data)["postprocessing"] == words
     assert (delivered.footer or "").startswith("lanczos · ")
     assert [button.label for row in delivered.buttons for button in row] == ["Delete"]
+
+
+async def test_a_net_is_handed_on_and_its_refusal_told(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+) -> None:
+    """The file of the net that the member chose, and the sentence of who cannot use it."""
+    net = tmp_path / "upscalers" / "sharp.safetensors"
+    net.parent.mkdir()
+    net.touch()
+    asked = []
+
+    async def refuse(order: Enlargement, /) -> None:
+        asked.append(order.net)
+        raise UserError("'sharp' cannot be read; an admin can replace it.")
+
+    await call("upscale", image=await attached(studio, photo()), upscaler="sharp")
+    job = await worked(studio, guild, refuse)
+
+    assert asked == [net]
+    assert (job.state, job.error) == (JobState.FAILED, "'sharp' cannot be read; an admin can replace it.")
 
 
 async def test_a_net_that_went_away_is_one_sentence(

@@ -37,8 +37,11 @@ def changes(path: Path) -> dict[str, Tensor]:
     }
 
 
-def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -> None:
-    """Linear, convolution and text encoder, each with its own scale; a layer that one alone changes as well."""
+async def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -> None:
+    """Linear, convolution and text encoder, each with its own scale; a layer that one alone changes as well.
+
+    In a process of its own, and the members stay as they are.
+    """
     one = lora(tmp_path / "a.safetensors", 1, LINEAR, CONV, TEXT)
     two = lora(tmp_path / "b.safetensors", 2, LINEAR, TEXT, rank=2)
     members = (
@@ -46,8 +49,11 @@ def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -> None
         Member(path=two, scale=-0.5, text_encoder_scale=1.5),
     )
 
-    made = fuse(members, tmp_path / "set.safetensors")
+    before = one.read_bytes(), two.read_bytes()
 
+    made = await fuse_apart(members, tmp_path / "set.safetensors")
+
+    assert (one.read_bytes(), two.read_bytes()) == before
     assert (made.layers, made.ranks) == (3, (2, 5))
     assert made.size == (tmp_path / "set.safetensors").stat().st_size
     found, first, second = changes(tmp_path / "set.safetensors"), changes(one), changes(two)
@@ -75,14 +81,18 @@ def test_norms_and_biases_add_up_too(tmp_path: Path) -> None:
     assert LoraFile.open(tmp_path / "set.safetensors").vectors == dict.fromkeys(names[:2], 6)
 
 
-@pytest.mark.parametrize(
-    ("rank", "scale", "word"), [(200, 1.0, "rank 400"), (3, 0.0, "changes nothing")], ids=["rank", "nothing"]
-)
-async def test_what_is_no_set_is_one_sentence(tmp_path: Path, rank: int, scale: float, word: str) -> None:
-    """From the child process as well, and it leaves no file."""
-    paths = [lora(tmp_path / f"{seed}.safetensors", seed, LINEAR, rank=rank) for seed in (1, 2)]
-    members = [Member(path=path, scale=scale, text_encoder_scale=scale) for path in paths]
+def test_a_rank_past_the_limit_is_no_set(tmp_path: Path) -> None:
+    """Which the sum of two may be, though neither is."""
+    paths = [lora(tmp_path / f"{seed}.safetensors", seed, LINEAR, rank=200) for seed in (1, 2)]
 
-    with pytest.raises(UserError, match=word):
-        await fuse_apart(members, tmp_path / "set.safetensors")
+    with pytest.raises(UserError, match="rank 400"):
+        fuse([Member(path=path, scale=1, text_encoder_scale=1) for path in paths], tmp_path / "set.safetensors")
+
+
+async def test_what_is_no_set_is_one_sentence(tmp_path: Path) -> None:
+    """From the child process as well, and it leaves no file."""
+    member = Member(path=lora(tmp_path / "a.safetensors", 1, LINEAR), scale=0, text_encoder_scale=0)
+
+    with pytest.raises(UserError, match="changes nothing"):
+        await fuse_apart([member, member], tmp_path / "set.safetensors")
     assert not (tmp_path / "set.safetensors").exists()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from pipeline.errors import UserError
 from pipeline.lora_file import LoraFile
 from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
+from pipeline.lora_import.importers import Importers
 from pipeline.model_facts import ModelFamily
 
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -97,11 +99,11 @@ async def test_a_child_that_runs_before_there_is_an_order_does_it(order: Order) 
 async def test_a_child_that_got_ready_for_a_model_that_is_gone_says_so_when_it_is_asked(
     order: Order, tmp_path: Path
 ) -> None:
-    """One sentence for that model; for another it does the order."""
+    """One sentence for that model; for another it does the order. Whoever is ready has a child for each order."""
     gone = tmp_path / "gone"
-    async with importing(gone, gone, order.family) as child:
+    importers = Importers(lambda: importing(gone, gone, order.family))
+    async with importers.ready() as imported:
+        assert (await imported(order)).layers == 1
         with pytest.raises(UserError, match="gone"):
-            await import_apart(replace(order, model=gone, configs=gone), LIMITS, child)
-
-    async with importing(gone, gone, order.family) as child:
-        assert (await import_apart(order, LIMITS, child)).layers == 1
+            await imported(replace(order, model=gone, configs=gone))
+    assert psutil.Process().children() == []

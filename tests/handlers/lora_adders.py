@@ -1,0 +1,135 @@
+"""A worker that adds LoRAs, with stand-ins for the source of links, the importer and the fuser."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from handlers.lora_adding import Base, Import, LoraAdding
+from handlers.lora_room import LoraRoom
+from handlers.preparations import Told
+from handlers.studio import Studio
+from handlers.worker import Worker
+from pipeline.errors import UserError
+from pipeline.lora_fusing import Fused, Member
+from pipeline.lora_import.child import Order
+from pipeline.lora_import.report import ImportReport
+from pipeline.lora_sources.fetched import FetchedFile
+from pipeline.lora_sources.keys import SourceKeys
+from pipeline.model_facts import ModelFamily
+from storage.guilds import Guild
+from storage.jobs import Job, JobKind
+from storage.loras import Lora, NewLora, new_key
+from tests.eventually import eventually
+from tests.fakes import FakeDevice
+from tests.studios import FACTS
+
+REPORT = ImportReport(
+    layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), residual=0.0,
+    worst_residual=0.0, rounding=0.0, embeddings=(), trigger_words=("crayon drawing",), licence="CC0", sha256="5a17",
+    size=1024, notes=(),
+)  # fmt: skip
+CANONICAL = b"a canonical file"
+
+
+def new_lora(guild: Guild, name: str, *, size: int = 1, owner: str = "ada", private: bool = False) -> NewLora:
+    return NewLora(
+        guild_id=guild.id, name=name, owner_id=owner, base_family=ModelFamily.SDXL, key=new_key(guild.id), size=size,
+        private=private,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class FakeSource:
+    """A source that hands over a file, or waits for ever where it is `stuck`."""
+
+    stuck: bool = False
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    keys: SourceKeys | None = None
+
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        self.keys = keys
+        path = folder / "file.safetensors"
+        path.write_bytes(b"a part" if self.stuck else b"the whole file")
+        told(40, 100)
+        self.begun.set()
+        if self.stuck:
+            await asyncio.Event().wait()
+        return FetchedFile(path=path, size=1, sha256="", file_name="f.safetensors", title="Chalk & Co", page=link)
+
+
+@dataclass(slots=True)
+class FakeImporters:
+    """Importers that answer with `report`, or with what is in `refusals` for the model that an order names."""
+
+    report: ImportReport = REPORT
+    refusals: dict[Path, str] = field(default_factory=dict)
+    orders: list[Order] = field(default_factory=list)
+    read: list[bytes] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[Import]:
+        yield self._imported
+
+    async def _imported(self, order: Order, /) -> ImportReport:
+        self.orders.append(order)
+        self.read.append(order.source.read_bytes())
+        order.target.write_bytes(CANONICAL)
+        if refusal := self.refusals.get(order.model):
+            raise UserError(refusal)
+        return self.report
+
+
+@dataclass(slots=True)
+class FakeFuser:
+    """Notes the members, and writes one file."""
+
+    members: list[Member] = field(default_factory=list)
+
+    async def __call__(self, members: Sequence[Member], target: Path, /) -> Fused:
+        self.members += members
+        target.write_bytes(CANONICAL)
+        return Fused(layers=3, ranks=(4, 8), size=len(CANONICAL))
+
+
+def base(folder: Path, name: str = "pocket") -> Base:
+    return Base(facts=FACTS, model=folder / name, configs=folder / name)
+
+
+@asynccontextmanager
+async def working(
+    studio: Studio, folder: Path, source: FakeSource | None = None, importers: FakeImporters | None = None,
+    fuser: FakeFuser | None = None, bases: Sequence[Base] = (), quota: int = 2**30,
+) -> AsyncIterator[FakeDevice]:  # fmt: skip
+    """The worker runs until the block ends; canonical files are in `folder`."""
+    stop, device = asyncio.Event(), FakeDevice()
+    adding = LoraAdding(
+        room=LoraRoom(loras=studio.loras, quota=quota), keys=studio.source_keys, blobs=studio.blobs,
+        source=source or FakeSource(), folder=folder, bases=bases or [base(folder)],
+        importers=importers or FakeImporters(), fuse=fuser or FakeFuser(),
+    )  # fmt: skip
+    worker = Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),
+        kinds={JobKind.ADD_LORA: adding}, drain_seconds=0.0,
+    )  # fmt: skip
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield device
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def ended(studio: Studio, guild: Guild) -> Job:
+    async def look() -> Job | None:
+        (job, *_) = await studio.queue.guild_jobs(guild.id)
+        return job if job.finished_at is not None else None
+
+    return await eventually(look)
+
+
+async def find(studio: Studio, guild: Guild, name: str) -> Lora:
+    lora = await studio.loras.get(guild.id, "ada", name)
+    assert lora is not None
+    return lora
