@@ -11,7 +11,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.client import retry_handlers
 from bot.slack.content import Block, Content, plain
-from bot.slack.troubles import Trouble, delivery_errors, trouble_of
+from bot.slack.troubles import Trouble, code_of, delivery_errors, trouble_of
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.message import Message, Mood
@@ -76,7 +76,7 @@ class Answers:
         try:
             await client.views_open(trigger_id=visit.trigger_id, view=view)
         except SlackApiError as error:
-            if error.response.get("error") not in {"expired_trigger_id", "exchanged_trigger_id"}:
+            if code_of(error) not in {"expired_trigger_id", "exchanged_trigger_id"}:
                 raise
             await self.refuse(visit, "The form took too long to open; please ask for it again.")
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.troubles import code_of
 from bot.slack.visit import Visit
 from bot.slack.workspaces import Workspaces
 from handlers.call import Member
@@ -64,7 +65,7 @@ class Members:
         try:
             return frozenset((await client.usergroups_users_list(usergroup=group, team_id=team_id))["users"])
         except SlackApiError as error:
-            code = error.response.get("error")
+            code = code_of(error)
             _log.warning("usergroups.users.list failed in %s: %s", visit.tenant.team_id, code)
             return frozenset()
 
@@ -73,7 +74,7 @@ class Members:
         try:
             user = (await client.users_info(user=visit.user_id))["user"]
         except SlackApiError as error:
-            _log.warning("users.info failed in %s: %s", visit.tenant.team_id, error.response.get("error"))
+            _log.warning("users.info failed in %s: %s", visit.tenant.team_id, code_of(error))
             return Member(id=visit.user_id, name=visit.user_name)
         is_admin = bool(user.get("is_admin") or user.get("is_owner"))
         return Member(id=visit.user_id, name=user.get("name") or visit.user_name, is_admin=is_admin)

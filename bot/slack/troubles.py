@@ -25,8 +25,8 @@ class Trouble(Enum):
 
 _TROUBLES: Final = {
     Trouble.CLOSED: (
-        "not_in_channel", "channel_not_found", "is_archived", "message_not_found", "cant_update_message",
-        "edit_window_closed", "restricted_action", "restricted_action_read_only_channel",
+        "not_in_channel", "channel_not_found", "is_archived", "is_inactive", "message_not_found",
+        "cant_update_message", "edit_window_closed", "restricted_action", "restricted_action_read_only_channel",
         "restricted_action_thread_only_channel", "restricted_action_thread_locked",
         "restricted_action_non_threadable_channel", "cannot_reply_to_message", "thread_not_found",
         "messages_tab_disabled", "user_disabled", "user_not_found", "user_not_visible", "cannot_dm_bot",
@@ -52,8 +52,9 @@ _NO_FILES: Final = "This workspace does not take these files; ask an admin. /his
 
 
 def code_of(error: SlackApiError) -> str:
-    """Slack's name for the error."""
-    return str(error.response.get("error") or "unknown_error")
+    """Slack's name for the error; a failing server may answer with a page instead of one."""
+    answer = error.response.data
+    return str(isinstance(answer, dict) and answer.get("error") or "unknown_error")
 
 
 def trouble_of(error: SlackApiError) -> Trouble:

@@ -78,7 +78,7 @@ async def _update(call: Call) -> Answer:
         call.judge(["text and blocks must be sent together"], "no_text")
     channel = call.workspace.channels.get(message.channel)
     if channel is not None and channel.trouble == "is_archived":
-        raise Refused("is_archived")
+        raise Refused("is_inactive")
     text, blocks = call.get("text") or "", call.get("blocks") or []
     call.judge(message_complaints(text, blocks), "invalid_blocks")
     _check_pictures(call, blocks)
