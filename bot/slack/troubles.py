@@ -54,7 +54,7 @@ _NO_FILES: Final = "This workspace does not take these files; ask an admin. /his
 def code_of(error: SlackApiError) -> str:
     """Slack's name for the error; a failing server may answer with a page instead of one."""
     answer = error.response.data
-    return str(isinstance(answer, dict) and answer.get("error") or "unknown_error")
+    return str((isinstance(answer, dict) and answer.get("error")) or "unknown_error")
 
 
 def trouble_of(error: SlackApiError) -> Trouble:
