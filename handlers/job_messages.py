@@ -78,7 +78,7 @@ def seconds_words(seconds: float) -> str:
         return "a moment"
     if seconds < 90:
         step = 1 if seconds < 10 else 5
-        return f"about {max(step, round(seconds / step) * step)} s"
+        return f"about {round(seconds / step) * step} s"
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} min"
     return f"about {round(seconds / 3600)} h"
