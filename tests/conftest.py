@@ -1,3 +1,8 @@
 """Fixtures that several folders of tests share."""
 
-pytest_plugins = ["tests.databases", "tests.studios"]
+import os
+
+# Before torch reads it: a thread for each core in every one of several processes is slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+pytest_plugins = ["tests.tiers", "tests.databases", "tests.studios"]

@@ -17,6 +17,7 @@ from pipeline.device_messages import (
     Lost,
     Order,
     Ready,
+    Refused,
     Render,
     Rendered,
     SetAside,
@@ -51,13 +52,15 @@ def png(of: ImageRequest) -> bytes:
 class FakeDevice:
     """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail.
 
-    Asked to park, it sets aside the bytes that stand in `to_park` under the ticket's index, unless it is `deaf`.
+    Asked to park, it sets aside the bytes that stand in `to_park` under the ticket's index, unless it is `deaf`. Every
+    map is refused with the sentence `no_maps`, where there is one.
     """
 
     name: str = "fake"
     eager: bool = True
     bad_loads: int = 0
     deaf: bool = False
+    no_maps: str = ""
     to_park: dict[int, bytes] = field(default_factory=dict)
     submitted: list[Render] = field(default_factory=list)
     maps: list[DrawMap] = field(default_factory=list)
@@ -116,6 +119,8 @@ class FakeDevice:
         match order:
             case Render():
                 self.say(Rendered(ticket=order.ticket, png=png(order.request), device_seconds=1.0))
+            case DrawMap() if self.no_maps:
+                self.say(Refused(ticket=order.ticket, sentence=self.no_maps))
             case DrawMap():
                 self.say(drawn(order))
 

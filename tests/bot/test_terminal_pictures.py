@@ -31,6 +31,7 @@ SIZED = struct.pack("HHHH", 24, 80, 800, 480)
 UNSIZED = struct.pack("HHHH", 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "size", "drawn"),
     [

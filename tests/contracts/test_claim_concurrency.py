@@ -108,6 +108,7 @@ async def test_parallel_posters_take_each_reply_once(
     assert sorted(reply.job.id for replies in (*taken, rest) for reply in replies) == asked
 
 
+@pytest.mark.slow
 async def test_processes_take_each_job_once(
     database_url: str, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
 ) -> None:

@@ -37,7 +37,7 @@ from pipeline.picture_input import resized
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=1)
 DEADLINE_SECONDS = 100
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 class Listener:

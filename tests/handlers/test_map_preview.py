@@ -158,8 +158,10 @@ async def test_a_map_without_more_or_less_has_no_such_buttons(ada: Person) -> No
 
 async def test_the_picture_itself_may_be_the_map(ada: Person) -> None:
     """Also where the device cannot draw one of it."""
+    ada.device.no_maps = "No pose can be seen in this picture."
     job, message = await shown(ada, "pose")
-    assert (job.state, labels(message)) == (JobState.FAILED, ["Use my picture as the map"])
+    assert (job.state, job.error) == (JobState.FAILED, "No pose can be seen in this picture.")
+    assert labels(message) == ["Use my picture as the map"]
 
     await ada.press(Verb.OWN_MAP, job)
     await ada.ended()

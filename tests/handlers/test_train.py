@@ -141,9 +141,10 @@ async def ended(studio: Studio, guild: Guild, kind: JobKind) -> Job:
 
 
 async def told(studio: Studio, clock: FakeClock) -> Message:
+    """What the newest job came to; several that are due are posted in any order."""
     chat = FakeChat()
     await Delivery(studio=studio, chat=chat, poster="p", clock=clock).deliver_due()
-    return chat.delivered[-1][1]
+    return max((message for _, message in chat.delivered), key=lambda message: message.job_id or 0)
 
 
 def caller(guild: Guild, member: str = "ada") -> Caller:

@@ -16,7 +16,7 @@ from storage.blobs import FileBlobStore
 from tests.journeys.served import Channel, discord_channel, slack_channel
 from tests.wire.slack.process import serving
 
-pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
 
 @pytest.fixture(params=[slack_channel, discord_channel], ids=["slack", "discord"])

@@ -13,7 +13,7 @@ from storage.jobs import JobState
 from tests.eventually import eventually
 from tests.journeys.terminal import children, kill, pictures, run, running
 
-pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 JOBS = 20
 LINES = "".join(f"/imagine fox number {number} --steps 6 --seed {number}\n" for number in range(JOBS))
 

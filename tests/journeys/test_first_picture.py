@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.journeys.terminal import environment, run
 
-pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
 
 async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from tests.fakes import request
 from tests.journeys.terminal import end, start
 from tests.new_jobs import new_job
 
-pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, park_every=PARK_EVERY)
 # So long that no machine is done before a beat has taken the first of it to the queue.
 STEPS = 80

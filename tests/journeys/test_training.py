@@ -28,7 +28,7 @@ from tests.fakes import FakeClock
 from tests.handlers.test_train import caller, ended, png, start, told, working
 from tests.studios import CallCommand
 
-pytestmark = pytest.mark.timeout(600)  # a process that loads a model, learns and judges
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a process that loads a model, learns and judges
 
 
 async def four_steps(

@@ -1,29 +1,28 @@
-"""Tiny models, built once a run."""
+"""Tiny models, built once a run; torch comes only with the first test that asks for one."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 from pipeline.device_spec import DeviceSpec
-from pipeline.hardware import Hardware
 from pipeline.image_request import ImageRequest, Scheduler
-from pipeline.loaded_model import LoadedModel
-from pipeline.model_source import ModelSource
-from tests.pipeline.tiny_models import POCKET, save_nano, save_sd15, save_speck
+from pipeline.model_source import EMBEDDED, ModelSource
 
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from pipeline.loaded_model import LoadedModel
 
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=2)
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    made: dict[str, Path] = {"pocket": POCKET}
+    made: dict[str, Path] = {"pocket": ModelSource.parse(EMBEDDED).local_path()}
 
     def folder(name: str) -> Path:
+        from tests.pipeline.tiny_models import save_nano, save_sd15, save_speck  # noqa: PLC0415  loads torch
+
         if name not in made:
             made[name] = tmp_path_factory.mktemp("models") / name
             {"nano": save_nano, "sd15": save_sd15, "speck": save_speck}[name](made[name])
@@ -33,7 +32,10 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
 
 @pytest.fixture(scope="session")
-def loaded_model(model_folder: Callable[[str], Path]) -> Callable[[str], LoadedModel]:
+def loaded_model(model_folder: Callable[[str], Path]) -> Callable[[str], "LoadedModel"]:
+    from pipeline.hardware import Hardware  # noqa: PLC0415  loads torch
+    from pipeline.loaded_model import LoadedModel  # noqa: PLC0415  loads torch
+
     made: dict[str, LoadedModel] = {}
 
     def of(name: str) -> LoadedModel:

@@ -122,6 +122,7 @@ def test_revision_in_the_code_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(Config(str(INI))).get_current_head() == SCHEMA_REVISION
 
 
+@pytest.mark.slow
 def test_alembic_works_from_the_command_line(empty_sqlite: Path) -> None:
     """Alembic's own command finds its files from any folder and has nothing to add."""
     alembic = [sys.executable, "-m", "alembic", "-c", str(INI), "-x", f"url=sqlite:///{empty_sqlite}", "check"]

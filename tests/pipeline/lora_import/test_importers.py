@@ -10,7 +10,8 @@ import pytest
 from pipeline.lora_import.child import importing
 from pipeline.lora_import.importers import Importers
 from pipeline.model_facts import ModelFamily
-from tests.eventually import eventually
+
+pytestmark = pytest.mark.slow
 
 Children = Callable[[], set[psutil.Process]]
 
@@ -28,16 +29,13 @@ def children() -> Children:
     return lambda: set(psutil.Process().children()) - before
 
 
-async def _killed(children: Children) -> int:
-    """The number of the one child, killed, once the event loop has heard of it."""
-    (child,) = children()
+async def _killed(importers: Importers) -> int:
+    """The number of the child that waited, killed, once the event loop has heard of it."""
+    child = importers._spare
+    assert child is not None
     child.kill()
-    await eventually(lambda: _gone(child))
+    await child.wait()
     return child.pid
-
-
-async def _gone(child: psutil.Process) -> bool:
-    return not child.is_running()
 
 
 async def test_the_child_that_waits_is_used_once_and_another_takes_its_place(
@@ -73,9 +71,9 @@ async def test_a_child_that_died_while_it_waited_is_replaced(importers: Importer
     """By the duty, or by the import itself."""
     await importers.keep_one()
     async with asyncio.timeout(30):
-        first = await _killed(children)
+        first = await _killed(importers)
         await importers.keep_one()
-        second = await _killed(children)
+        second = await _killed(importers)
 
         async with importers.one() as child:
             assert child.returncode is None

@@ -13,7 +13,7 @@ from tests.wire.discord.fake_discord import TOKEN, FakeDiscord, Fault
 from tests.wire.discord.people import Person, Server, labels, text
 from tests.wire.slack.process import Served, serving
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}

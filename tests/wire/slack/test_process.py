@@ -13,7 +13,7 @@ from tests.wire.slack.people import Someone
 from tests.wire.slack.process import oauth_environment, serving, socket_environment
 from tests.wire.slack.workspace import Workspace, new_workspace
 
-pytestmark = pytest.mark.timeout(600)  # whole processes, each of which loads a model
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
 _RENDER_SECONDS = 240.0
 
