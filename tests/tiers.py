@@ -25,7 +25,9 @@ settings.register_profile("soak", max_examples=2000, deadline=None)
 
 def examples(usual: int) -> int:
     """How often a property that costs much is tried: `usual` times, and as many times more in a soak as any other."""
-    return usual * settings.default.max_examples // settings.get_profile("default").max_examples
+    now = settings.default
+    assert now is not None, "hypothesis has a profile at any time"
+    return usual * now.max_examples // settings.get_profile("default").max_examples
 
 
 class Guard:
