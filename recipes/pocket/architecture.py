@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-LATENT_SIZE = 16
+NATIVE_SIZE = 128
+LATENT_SIZE = NATIVE_SIZE // 8
 POOLED = 128
 TIME_ID = 32
 TIME_IDS = 6

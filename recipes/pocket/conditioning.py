@@ -6,7 +6,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
-from recipes.pocket.rendering import SIZE
+from recipes.pocket.architecture import NATIVE_SIZE as SIZE
 
 # Original size, crop corner and target size, as the pipeline itself gives them at the model's own size.
 SIZE_NUMBERS = (SIZE, SIZE, 0, 0, SIZE, SIZE)

@@ -57,7 +57,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     a, b, c = _COEFFICIENTS
     # Each iteration multiplies by a polynomial of x times its transpose: iterating on that product alone is cheaper.
     gram = x @ x.mT
-    unit = torch.eye(gram.shape[-1])
+    unit = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     product = unit
     for _ in range(_ITERATIONS):
         factor = a * unit + b * gram + c * gram @ gram

@@ -1,6 +1,7 @@
 """The pictures: icons of three open sets rendered with resvg, laid on coloured backgrounds."""
 
 import io
+import itertools
 import json
 import subprocess
 import tarfile
@@ -14,12 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept, Scene
+from recipes.pocket.backgrounds import BACKGROUND_COLOURS, on_colour
+from recipes.pocket.drawings import COLUMNS, SIDE
+from recipes.pocket.scenes import STYLES, Concept, Scene
 
 SIZE = 128
 MARGIN = 10
-
-BACKGROUND_COLOURS = torch.tensor(list(BACKGROUNDS.values()), dtype=torch.float32) / 255
 
 
 def download_icons(folder: Path, names: Iterable[str] = tuple(STYLES.values())) -> None:
@@ -48,7 +49,18 @@ def icon_sprites(icons: Path, names: tuple[str, ...]) -> list[Image.Image]:
     return [Image.fromarray(_sprite(icon_set, name)) for name in names]
 
 
-def _icon_set(icons: Path, name: str) -> dict[str, Any]:
+def draw_atlas(icons: Path, concepts: list[Concept]) -> Image.Image:
+    """Every concept in every style, edge to edge, as one RGBA picture that `drawings.load_drawings` cuts up."""
+    sets = [_icon_set(icons, name) for name in STYLES.values()]
+    rows = -(-len(concepts) * len(sets) // COLUMNS)
+    atlas = Image.new("RGBA", (COLUMNS * SIDE, rows * SIDE))
+    for number, (concept, icon_set) in enumerate(itertools.product(concepts, sets)):
+        place = (number % COLUMNS * SIDE, number // COLUMNS * SIDE)
+        atlas.paste(_drawn(icon_set, concept.icon, SIDE), place)
+    return atlas
+
+
+def _icon_set(icons: Path, name: str) -> dict:
     archive = next(iter(sorted(icons.glob(f"iconify-json-{name}-[0-9]*.tgz"))))
     with tarfile.open(archive) as tar:
         file = tar.extractfile("package/icons.json")
@@ -57,7 +69,14 @@ def _icon_set(icons: Path, name: str) -> dict[str, Any]:
     return icon_set
 
 
-def _sprite(icon_set: dict[str, Any], icon: str) -> np.ndarray:
+def _sprite(icon_set: dict, icon: str) -> np.ndarray:
+    inner = SIZE - 2 * MARGIN
+    canvas = Image.new("RGBA", (SIZE, SIZE))
+    canvas.paste(_drawn(icon_set, icon, inner), (MARGIN, MARGIN))
+    return np.asarray(canvas)
+
+
+def _drawn(icon_set: dict, icon: str, side: int) -> Image.Image:
     entry = icon_set["icons"][icon]
     left, top = entry.get("left", 0), entry.get("top", 0)
     width, height = entry.get("width", icon_set["width"]), entry.get("height", icon_set["height"])
@@ -65,18 +84,8 @@ def _sprite(icon_set: dict[str, Any], icon: str) -> np.ndarray:
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="{left} {top} {width} {height}">{entry["body"]}</svg>'
     )
-    inner = SIZE - 2 * MARGIN
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=inner, height=inner))
-    canvas = Image.new("RGBA", (SIZE, SIZE))
-    canvas.paste(Image.open(io.BytesIO(png)).convert("RGBA"), (MARGIN, MARGIN))
-    return np.asarray(canvas)
-
-
-def on_colour(sprites: Tensor, colours: Tensor) -> Tensor:
-    """Sprites (batch, RGBA, height, width), uint8, on one RGB colour each: float pictures from -1 to 1."""
-    rgba = sprites.float() / 255
-    colour, alpha = rgba[:, :3], rgba[:, 3:]
-    return (colour * alpha + colours[:, :, None, None] * (1 - alpha)) * 2 - 1
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
+    return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
 def pictures(sprites: Tensor, batch: list[Scene]) -> Tensor:

@@ -35,6 +35,11 @@ class RunFolder:
         return self.root / "sprites.pt"
 
     @property
+    def drawings(self) -> Path:
+        """Every icon, rendered larger, as one atlas."""
+        return self.root / "drawings.webp"
+
+    @property
     def latents(self) -> Path:
         """Every training picture, encoded."""
         return self.root / "latents.pt"

@@ -4,15 +4,29 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
+from recipes.pocket.architecture import NATIVE_SIZE
+
 STEPS = 20
 FEW_STEPS = 6
 GUIDANCE = 4.0
 
 
-def render(pipe: StableDiffusionXLPipeline, prompts: list[str], seed: int, steps: int | None = None) -> Tensor:
+def render(
+    pipe: StableDiffusionXLPipeline,
+    prompts: list[str],
+    seed: int,
+    steps: int | None = None,
+    size: tuple[int, int] = (NATIVE_SIZE, NATIVE_SIZE),
+) -> Tensor:
     """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next; of `STEPS` or of `steps`."""
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(prompts))]
-    shown: Tensor = pipe(
-        prompts, num_inference_steps=steps or STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="pt"
+    shown = pipe(
+        prompts,
+        width=size[0],
+        height=size[1],
+        num_inference_steps=steps or STEPS,
+        guidance_scale=GUIDANCE,
+        generator=generators,
+        output_type="pt",
     ).images
     return shown * 2 - 1

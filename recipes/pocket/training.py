@@ -48,7 +48,7 @@ class Training(Generic[Model]):
         self.step = 0
         self.average = torch.optim.swa_utils.AveragedModel(model, avg_fn=self._averaged, use_buffers=True)
         self._checkpoint = checkpoint
-        self._optimizers = _optimizers(model, plan)
+        self._optimizers = optimizers(model, plan)
         if checkpoint.exists():
             self._load(read(checkpoint))
 
@@ -102,7 +102,7 @@ class Training(Generic[Model]):
             optimizer.load_state_dict(saved)
 
 
-def _optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
+def optimizers(model: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
     """Muon for the inner matrices; Adam for what is no matrix and for the layers at the edges."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

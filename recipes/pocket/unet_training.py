@@ -37,7 +37,7 @@ SHOWN = [
     "sunflower, glossy style",
 ]
 
-_ALPHAS: Tensor = build_scheduler().alphas_cumprod
+ALPHAS = build_scheduler().alphas_cumprod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def question_about(clean: Tensor, words: Conditioning, generator: torch.Generato
     """A batch of clean latents and their words, at noise levels of every strength."""
     noise = torch.randn(clean.shape, generator=generator)
     steps = spread_steps(len(clean), generator)
-    alphas = _ALPHAS[steps][:, None, None, None]
+    alphas = ALPHAS[steps][:, None, None, None]
     noisy = alphas.sqrt() * clean + (1 - alphas).sqrt() * noise
     return Question(
         words=words,
@@ -109,10 +109,10 @@ def _captions(lessons: Lessons, rows: list[int], generator: torch.Generator) -> 
 def spread_steps(batch: int, generator: torch.Generator) -> Tensor:
     """Noise levels spread evenly over the batch, which steadies the loss."""
     offsets = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    return (offsets * len(_ALPHAS)).long()
+    return (offsets * len(ALPHAS)).long()
 
 
 def weights(steps: Tensor) -> Tensor:
     """How much each noise level counts."""
-    ratio = _ALPHAS[steps] / (1 - _ALPHAS[steps])
+    ratio = ALPHAS[steps] / (1 - ALPHAS[steps])
     return ratio.clamp(max=MOST_SIGNAL) / (ratio + 1)

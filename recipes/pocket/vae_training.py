@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recipes.pocket.architecture import SCALING_FACTOR
-from recipes.pocket.rendering import on_colour
+from recipes.pocket.backgrounds import on_colour
 from recipes.pocket.training import Plan
 
 CROPS = Plan(steps=2400, batch=8, rate=2e-3, cooldown=0.5, average=0.995)
@@ -51,8 +51,8 @@ def whole_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch
 def _loss(vae: AutoencoderKL, shown: Tensor, generator: torch.Generator) -> Tensor:
     shown = shown.contiguous(memory_format=torch.channels_last)
     posterior = vae.encode(shown).latent_dist
-    kl: Tensor = posterior.kl().mean() / posterior.mean[0].numel()
-    return _picture_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
+    kl = posterior.kl().mean() / posterior.mean[0].numel()
+    return picture_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
 
 
 def decoder_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
@@ -61,10 +61,11 @@ def decoder_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: tor
     with torch.no_grad():
         latents = vae.encode(shown).latent_dist.mean
     noise = torch.randn(latents.shape, generator=generator) * LATENT_NOISE / SCALING_FACTOR
-    return _picture_loss(vae.decode(latents + noise).sample, shown)
+    return picture_loss(vae.decode(latents + noise).sample, shown)
 
 
-def _picture_loss(decoded: Tensor, shown: Tensor) -> Tensor:
+def picture_loss(decoded: Tensor, shown: Tensor) -> Tensor:
+    """How far off colours and edges are."""
     edges = sum(functional.l1_loss(decoded.diff(dim=dim), shown.diff(dim=dim)) for dim in (-1, -2))
     return functional.l1_loss(decoded, shown) + edges
 

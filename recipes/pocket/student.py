@@ -1,0 +1,82 @@
+"""What is trained on composed scenes: UNet and both text encoders as one module, and how it is asked."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from recipes.pocket.architecture import SCALING_FACTOR
+from recipes.pocket.canvas import on, paint
+from recipes.pocket.composed_batch import ComposedBatch
+from recipes.pocket.drawings import Drawings
+from recipes.pocket.unet_training import ALPHAS, spread_steps, weights
+
+ECHOES = 2
+"""Each picture is asked about at so many noise levels: composing and encoding cost as much as the UNet."""
+
+
+class Student(nn.Module):
+    """The parts that learn from captions."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        text_encoder: CLIPTextModel,
+        text_encoder_2: CLIPTextModelWithProjection,
+    ) -> None:
+        super().__init__()
+        self.unet = unet
+        self.text_encoder = text_encoder
+        self.text_encoder_2 = text_encoder_2
+
+    @classmethod
+    def load(cls, folder: Path) -> "Student":
+        """The parts in a folder that ships."""
+        return cls(
+            UNet2DConditionModel.from_pretrained(folder / "unet"),
+            CLIPTextModel.from_pretrained(folder / "text_encoder"),
+            CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
+        )
+
+    def forward(self, noisy: Tensor, steps: Tensor, ids: Tensor, wordless: Tensor, size_numbers: Tensor) -> Tensor:
+        """The velocity; words that guidance leaves out are zeros, as in the pipeline.
+
+        `noisy` may hold the rows of the words several times over.
+        """
+        first = self.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
+        second = self.text_encoder_2(ids, output_hidden_states=True)
+        told = (~wordless).to(noisy.dtype)
+        states = torch.cat([first, second.hidden_states[-2]], dim=-1) * told[:, None, None]
+        pooled = second.text_embeds * told[:, None]
+        echoes = len(noisy) // len(ids)
+        states, pooled, size_numbers = (
+            part.repeat(echoes, *[1] * (part.ndim - 1)) for part in (states, pooled, size_numbers)
+        )
+        return self.unet(
+            noisy, steps, states, added_cond_kwargs={"text_embeds": pooled, "time_ids": size_numbers}
+        ).sample
+
+
+def student_loss(
+    student: nn.Module, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
+) -> Tensor:
+    """The weighted error of the predicted velocity over the batch, at ECHOES noise levels a picture."""
+    dtype = drawings.levels[0].dtype
+    with torch.no_grad():
+        shown = paint(drawings, batch).contiguous(memory_format=torch.channels_last)
+        clean = vae.encode(shown).latent_dist.mean.float() * SCALING_FACTOR
+    clean = clean.repeat(ECHOES, 1, 1, 1)
+    steps = spread_steps(len(clean), torch.default_generator)[torch.randperm(len(clean))]
+    alphas = on(device, ALPHAS[steps])[:, None, None, None]
+    noise = torch.randn_like(clean)
+    noisy = (alphas.sqrt() * clean + (1 - alphas).sqrt() * noise).to(dtype)
+    predicted = student(
+        noisy.contiguous(memory_format=torch.channels_last),
+        on(device, steps),
+        *(on(device, part) for part in (batch.ids, batch.wordless, batch.size_numbers)),
+    )
+    velocity = alphas.sqrt() * noise - (1 - alphas).sqrt() * clean
+    errors = (predicted.float() - velocity).square().mean(dim=(1, 2, 3))
+    return (errors * on(device, weights(steps))).mean()

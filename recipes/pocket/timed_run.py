@@ -1,0 +1,195 @@
+"""`python -m recipes.pocket --minutes 4 --device cuda`: autoencoder, UNet with its words, and judge, in that time."""
+
+import copy
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from recipes.pocket import export, sampling
+from recipes.pocket.aspects import PRESETS
+from recipes.pocket.canvas import paint
+from recipes.pocket.composed_batch import Scenes, batches
+from recipes.pocket.drawings import Drawings, load_drawings
+from recipes.pocket.run_folder import RunFolder
+from recipes.pocket.scene_judge import SceneJudge, judge_loss
+from recipes.pocket.scenes import Concept
+from recipes.pocket.sheet import write_sheet
+from recipes.pocket.student import Student, student_loss
+from recipes.pocket.timed_training import TimedPlan, TimedTraining
+from recipes.pocket.vae_training import even_latents, picture_loss
+
+log = logging.getLogger(__name__)
+
+SHOWN = (
+    "red fox, flat style, teal background",
+    "a cat",
+    "three red apples and a fox, flat style, teal background",
+    "two penguins, glossy style, blue and white background",
+    "small rocket on the left, cartoon style, purple background",
+    "a dog in front of a house, cartoon style, green background",
+    "pizza",
+    "four robots, glossy style, yellow background",
+)
+KL_WEIGHT = 3e-4
+LATENT_NOISE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedRun:
+    """A run from start to end; `shares` of the time go to the autoencoder, the UNet and the judge."""
+
+    folder: RunFolder
+    out: Path
+    concepts: list[Concept]
+    device: torch.device
+    start: Path = export.SHIPPED
+    batch: int = 1024
+    vae_batch: int = 256
+    workers: int = 0
+    compiles: bool = False
+    atlas: Path | None = None
+    shares: tuple[float, float, float] = (0.2, 0.68, 0.12)
+    finish_seconds: float = 14
+    shown: tuple[str, ...] = SHOWN
+    steps: int = sampling.STEPS
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the models compute in."""
+        return torch.bfloat16 if self.device.type == "cuda" else torch.float32
+
+    def run(self, seconds: float, started: float) -> None:
+        """Trains until `seconds` after `started`, as `time.monotonic` tells it, and writes weights and a sheet."""
+        torch.set_float32_matmul_precision("high")
+        drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.dtype)
+        tokenizer = CLIPTokenizer.from_pretrained(self.start / "tokenizer")
+        vae, student = AutoencoderKL.from_pretrained(self.start / "vae"), Student.load(self.start)
+        judge = SceneJudge(len(self.concepts))
+        left = max(0.0, seconds - self.finish_seconds - (time.monotonic() - started))
+        log.info("ready after %.1f s, %.1f s to train", time.monotonic() - started, left)
+        for_vae, for_unet, for_judge = (left * share for share in self.shares)
+        vae = self.train_vae(vae, drawings, tokenizer, for_vae) if for_vae else self.placed(vae)
+        parts = {"vae": vae}
+        self.save_parts("parts", parts)
+        student = self.train_student(student, vae, drawings, tokenizer, for_unet) if for_unet else self.placed(student)
+        parts |= self.save_unet(student)
+        self.save_parts("parts", parts)
+        if for_judge:
+            judge = self.train_judge(judge, drawings, tokenizer, for_judge)
+        self.save_parts("parts", parts | {"judge": judge})
+        self.show(student, vae, tokenizer)
+
+    def placed(self, model: nn.Module) -> nn.Module:
+        """The model on the device, laid out as convolutions like it."""
+        return model.to(self.device).to(memory_format=torch.channels_last)
+
+    def scenes(self, tokenizer: CLIPTokenizer, batch: int, training: TimedTraining, salt: int) -> Scenes:
+        """Scenes that a run that goes on has not seen yet."""
+        return Scenes(self.concepts, tokenizer, batch, seed=salt * 1_000_003 + training.step)
+
+    def train_vae(self, vae: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float) -> nn.Module:
+        """Autoencoder on composed scenes, then latents of even spread again."""
+        plan = TimedPlan(rate=1.5e-3, average=0.99)
+        training = TimedTraining(self.placed(vae), plan, self.folder.checkpoint("timed-vae"), self.dtype)
+        source = batches(self.scenes(tokenizer, self.vae_batch, training, 1), self.workers)
+        average = training.run(lambda: _vae_loss(training.model, paint(drawings, next(source))), seconds, self.losses)
+        some = paint(drawings, next(source)).float()
+        even_latents(average, some)
+        return average
+
+    def train_student(
+        self, student: nn.Module, vae: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
+    ) -> nn.Module:
+        """UNet and text encoders."""
+        encoder = copy.deepcopy(vae).to(self.dtype).requires_grad_(requires_grad=False)
+        plan = TimedPlan(rate=2e-3, average=0.998)
+        training = TimedTraining(self.placed(student), plan, self.folder.checkpoint("timed-unet"), self.dtype)
+        source = batches(self.scenes(tokenizer, self.batch, training, 2), self.workers)
+        if self.compiles:
+            training.model.unet.compile(dynamic=True)
+        loss = lambda: student_loss(training.model, encoder, drawings, next(source), self.device)  # noqa: E731 (one expression)
+        return training.run(loss, seconds, self.losses)
+
+    def train_judge(self, judge: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float) -> nn.Module:
+        """The judge on real compositions."""
+        plan = TimedPlan(rate=2e-3, average=0.99)
+        training = TimedTraining(self.placed(judge), plan, self.folder.checkpoint("timed-judge"), self.dtype)
+        source = batches(self.scenes(tokenizer, self.vae_batch, training, 3), self.workers)
+
+        def loss() -> Tensor:
+            batch = next(source)
+            shown = paint(drawings, batch)
+            noisy = shown + 0.1 * torch.randn_like(shown) * torch.rand_like(shown[:, :1, :1, :1])
+            return judge_loss(training.model, noisy, batch, len(self.concepts))
+
+        return training.run(loss, seconds, self.losses)
+
+    @property
+    def losses(self) -> Path:
+        """Where the losses are logged."""
+        return self.out / "losses.jsonl"
+
+    def save_parts(self, name: str, parts: dict[str, nn.Module]) -> None:
+        """One file of half-precision weights, each named by its part."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        named = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
+        partial = self.out / f"{name}.partial"
+        save_file({key: value.detach().half().cpu().contiguous() for key, value in named.items()}, partial)
+        partial.replace(self.out / f"{name}.safetensors")
+
+    def save_unet(self, student: Student) -> dict[str, nn.Module]:
+        """The UNet in two files, each about half as large; gives the text encoders."""
+        self.save_parts("unet-down", {"down": student.unet.down_blocks, "mid": student.unet.mid_block})
+        rest = copy.copy(student.unet)
+        rest._modules = {k: v for k, v in rest._modules.items() if k not in {"down_blocks", "mid_block"}}  # noqa: SLF001
+        self.save_parts("unet-rest", {"rest": rest})
+        return {"text_encoder": student.text_encoder, "text_encoder_2": student.text_encoder_2}
+
+    @torch.no_grad()
+    def show(self, student: Student, vae: nn.Module, tokenizer: CLIPTokenizer) -> None:
+        """A sheet of samples at every preset."""
+        pipe = export.assemble(
+            vae=vae.float(),
+            unet=student.unet.float().eval(),
+            text_encoder=student.text_encoder.float().eval(),
+            text_encoder_2=student.text_encoder_2.float().eval(),
+            tokenizer=tokenizer,
+        )
+        for aspect, (width, height) in PRESETS.items():
+            shown = sampling.render(pipe, list(self.shown), seed=0, steps=self.steps, size=(width, height))
+            write_sheet(shown.float().cpu(), len(self.shown), self.folder.sheet(aspect.replace(":", "x")))
+        join_sheets([self.folder.sheet(aspect.replace(":", "x")) for aspect in PRESETS], self.out / "samples.png")
+
+
+def _vae_loss(vae: nn.Module, shown: Tensor) -> Tensor:
+    shown = shown.contiguous(memory_format=torch.channels_last)
+    posterior = vae.encode(shown).latent_dist
+    kl = posterior.kl().float().mean() / posterior.mean[0].numel()
+    deviation = (posterior.std.square() + (LATENT_NOISE / vae.config.scaling_factor) ** 2).sqrt()
+    latents = posterior.mean + deviation * torch.randn_like(posterior.mean)
+    return picture_loss(vae.decode(latents.to(shown.dtype)).sample.float(), shown.float()) + KL_WEIGHT * kl
+
+
+def join_sheets(sheets: list[Path], path: Path) -> None:
+    """The sheets, one under the other, as one picture."""
+    opened = [Image.open(sheet) for sheet in sheets]
+    page = Image.new("RGB", (max(one.width for one in opened), sum(one.height for one in opened)), "white")
+    top = 0
+    for one in opened:
+        page.paste(one, (0, top))
+        top += one.height
+    page.save(path)
+
+
+def workers_here() -> int:
+    """As many processes as there are cores to spare; none where there are only two."""
+    return max(0, (os.cpu_count() or 1) - 2)
