@@ -17,6 +17,7 @@ from recipes.pocket.scenes import concepts
 
 STAGES = (
     "data",
+    "draw",
     "text",
     "vae",
     "latents",

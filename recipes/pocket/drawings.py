@@ -37,10 +37,10 @@ class Drawings:
 
 
 def save_atlas(atlas: Image.Image, path: Path) -> None:
-    """Writes the atlas without loss of a visible colour."""
+    """Writes the atlas; at the sizes that pictures show, what it loses is not seen."""
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    atlas.save(partial, format="WEBP", lossless=True, quality=40, method=3)
+    atlas.save(partial, format="WEBP", quality=92, alpha_quality=100, method=2)
     partial.replace(path)
 
 

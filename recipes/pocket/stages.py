@@ -29,6 +29,7 @@ from recipes.pocket import judge as judge_weights
 from recipes.pocket.adoption import adopt_tokenizer, adopt_weights, is_fresh
 from recipes.pocket.architecture import POCKET, Sizes, build_unet, build_vae
 from recipes.pocket.conditioning import CaptionReader
+from recipes.pocket.drawings import save_atlas
 from recipes.pocket.run_folder import RunFolder, read, write
 from recipes.pocket.sampling import render
 from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
@@ -88,6 +89,12 @@ class Recipe:
         if not self.folder.sprites.exists():
             rendering.download_icons(self.folder.icons)
             write(rendering.render_sprites(self.folder.icons, self.concepts), self.folder.sprites)
+
+    def draw(self) -> None:
+        """Renders the icons again, larger, as the atlas that composed scenes are made of."""
+        if not self.folder.drawings.exists():
+            rendering.download_icons(self.folder.icons)
+            save_atlas(rendering.draw_atlas(self.folder.icons, self.concepts), self.folder.drawings)
 
     def text(self) -> None:
         """Trains the text encoders and the judge against each other."""

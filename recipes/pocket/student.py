@@ -63,9 +63,9 @@ def student_loss(
     student: nn.Module, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
 ) -> Tensor:
     """The weighted error of the predicted velocity over the batch, at ECHOES noise levels a picture."""
-    dtype = drawings.levels[0].dtype
+    dtype = vae.dtype
     with torch.no_grad():
-        shown = paint(drawings, batch).contiguous(memory_format=torch.channels_last)
+        shown = paint(drawings, batch).to(dtype).contiguous(memory_format=torch.channels_last)
         clean = vae.encode(shown).latent_dist.mean.float() * SCALING_FACTOR
     clean = clean.repeat(ECHOES, 1, 1, 1)
     steps = spread_steps(len(clean), torch.default_generator)[torch.randperm(len(clean))]

@@ -67,10 +67,15 @@ class TimedRun:
         """What the models compute in."""
         return torch.bfloat16 if self.device.type == "cuda" else torch.float32
 
+    @property
+    def paint_dtype(self) -> torch.dtype:
+        """What pictures are composed in: places need finer steps than bfloat16 has."""
+        return torch.float16 if self.device.type == "cuda" else torch.float32
+
     def run(self, seconds: float, started: float) -> None:
         """Trains until `seconds` after `started`, as `time.monotonic` tells it, and writes weights and a sheet."""
         torch.set_float32_matmul_precision("high")
-        drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.dtype)
+        drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.paint_dtype)
         tokenizer = CLIPTokenizer.from_pretrained(self.start / "tokenizer")
         vae, student = AutoencoderKL.from_pretrained(self.start / "vae"), Student.load(self.start)
         judge = SceneJudge(len(self.concepts))
@@ -101,7 +106,9 @@ class TimedRun:
         plan = TimedPlan(rate=1.5e-3, average=0.99)
         training = TimedTraining(self.placed(vae), plan, self.folder.checkpoint("timed-vae"), self.dtype)
         source = batches(self.scenes(tokenizer, self.vae_batch, training, 1), self.workers)
-        average = training.run(lambda: _vae_loss(training.model, paint(drawings, next(source))), seconds, self.losses)
+        average = training.run(
+            lambda: _vae_loss(training.model, paint(drawings, next(source)).to(self.dtype)), seconds, self.losses
+        )
         some = paint(drawings, next(source)).float()
         even_latents(average, some)
         return average
@@ -127,7 +134,7 @@ class TimedRun:
 
         def loss() -> Tensor:
             batch = next(source)
-            shown = paint(drawings, batch)
+            shown = paint(drawings, batch).to(self.dtype)
             noisy = shown + 0.1 * torch.randn_like(shown) * torch.rand_like(shown[:, :1, :1, :1])
             return judge_loss(training.model, noisy, batch, len(self.concepts))
 
