@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from recipes.pocket.scenes import STYLES
 
-SIDE = 192
+SIDE = 144
 """Of each drawing in the atlas, in pixels; the largest that a picture shows is hardly larger."""
 
 COLUMNS = 16383 // SIDE
@@ -40,7 +40,7 @@ def save_atlas(atlas: Image.Image, path: Path) -> None:
     """Writes the atlas; at the sizes that pictures show, what it loses is not seen."""
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    atlas.save(partial, format="WEBP", quality=92, alpha_quality=100, method=2)
+    atlas.save(partial, format="WEBP", quality=80, alpha_quality=85, method=2)
     partial.replace(path)
 
 
