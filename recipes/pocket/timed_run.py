@@ -124,7 +124,7 @@ class TimedRun:
         if self.compiles:
             training.model.unet.compile(dynamic=True)
         loss = lambda: student_loss(training.model, encoder, drawings, next(source), self.device)  # noqa: E731 (one expression)
-        return training.run(loss, seconds, self.losses)
+        return training.run(loss, seconds, self.losses, on_save=self.save_unet)
 
     def train_judge(self, judge: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float) -> nn.Module:
         """The judge on real compositions."""
@@ -188,7 +188,10 @@ def _vae_loss(vae: nn.Module, shown: Tensor) -> Tensor:
 
 def join_sheets(sheets: list[Path], path: Path) -> None:
     """The sheets, one under the other, as one picture."""
-    opened = [Image.open(sheet) for sheet in sheets]
+    opened = []
+    for sheet in sheets:
+        with Image.open(sheet) as one:
+            opened.append(one.convert("RGB"))
     page = Image.new("RGB", (max(one.width for one in opened), sum(one.height for one in opened)), "white")
     top = 0
     for one in opened:

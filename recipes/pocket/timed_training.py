@@ -47,8 +47,17 @@ class TimedTraining:
         if checkpoint.exists():
             self._load(read(checkpoint))
 
-    def run(self, loss_of: Callable[[], Tensor], seconds: float, losses: Path) -> nn.Module:
-        """Trains for so long and gives the averaged weights; writes the loss now and then as a line of JSON."""
+    def run(
+        self,
+        loss_of: Callable[[], Tensor],
+        seconds: float,
+        losses: Path,
+        on_save: Callable[[nn.Module], object] = lambda _: None,
+    ) -> nn.Module:
+        """Trains for so long and gives the averaged weights, which `on_save` sees at every checkpoint too.
+
+        The loss is written now and then as a line of JSON.
+        """
         start = saved = time.monotonic()
         first, sums = self.step, torch.zeros(())
         while (passed := (time.monotonic() - start) / seconds) < 1 or self.step == first:
@@ -60,6 +69,7 @@ class TimedTraining:
                 sums = torch.zeros(())
             if time.monotonic() - saved > self._plan.save_seconds:
                 self.save()
+                on_save(self.average)
                 saved = time.monotonic()
         self.save()
         log.info("%s: %d steps in %.1f s", self._checkpoint.stem, self.step - first, time.monotonic() - start)
