@@ -85,7 +85,7 @@ def _train_for(arguments: argparse.Namespace, started: float) -> None:
         compiles=arguments.compile,
         shares=tuple(map(float, arguments.shares.split(","))),
     )
-    run.run(60 * arguments.minutes, started)
+    run.run(lambda: 60 * arguments.minutes - (time.monotonic() - started))
 
 
 main()

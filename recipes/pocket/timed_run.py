@@ -3,7 +3,7 @@
 import copy
 import logging
 import os
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,15 +72,15 @@ class TimedRun:
         """What pictures are composed in: places need finer steps than bfloat16 has."""
         return torch.float16 if self.device.type == "cuda" else torch.float32
 
-    def run(self, seconds: float, started: float) -> None:
-        """Trains until `seconds` after `started`, as `time.monotonic` tells it, and writes weights and a sheet."""
+    def run(self, seconds_left: Callable[[], float]) -> None:
+        """Trains and writes weights and a sheet; `seconds_left` is asked once, when all is ready to train."""
         torch.set_float32_matmul_precision("high")
         drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.paint_dtype)
         tokenizer = CLIPTokenizer.from_pretrained(self.start / "tokenizer")
         vae, student = AutoencoderKL.from_pretrained(self.start / "vae"), Student.load(self.start)
         judge = SceneJudge(len(self.concepts))
-        left = max(0.0, seconds - self.finish_seconds - (time.monotonic() - started))
-        log.info("ready after %.1f s, %.1f s to train", time.monotonic() - started, left)
+        left = max(1e-3, seconds_left() - self.finish_seconds)
+        log.info("%.1f s to train", left)
         for_vae, for_unet, for_judge = (left * share for share in self.shares)
         vae = self.train_vae(vae, drawings, tokenizer, for_vae) if for_vae else self.placed(vae)
         parts = {"vae": vae}
