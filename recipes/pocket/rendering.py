@@ -60,7 +60,7 @@ def draw_atlas(icons: Path, concepts: list[Concept]) -> Image.Image:
     return atlas
 
 
-def _icon_set(icons: Path, name: str) -> dict:
+def _icon_set(icons: Path, name: str) -> dict[str, Any]:
     archive = next(iter(sorted(icons.glob(f"iconify-json-{name}-[0-9]*.tgz"))))
     with tarfile.open(archive) as tar:
         file = tar.extractfile("package/icons.json")
@@ -69,14 +69,14 @@ def _icon_set(icons: Path, name: str) -> dict:
     return icon_set
 
 
-def _sprite(icon_set: dict, icon: str) -> np.ndarray:
+def _sprite(icon_set: dict[str, Any], icon: str) -> np.ndarray:
     inner = SIZE - 2 * MARGIN
     canvas = Image.new("RGBA", (SIZE, SIZE))
     canvas.paste(_drawn(icon_set, icon, inner), (MARGIN, MARGIN))
     return np.asarray(canvas)
 
 
-def _drawn(icon_set: dict, icon: str, side: int) -> Image.Image:
+def _drawn(icon_set: dict[str, Any], icon: str, side: int) -> Image.Image:
     entry = icon_set["icons"][icon]
     left, top = entry.get("left", 0), entry.get("top", 0)
     width, height = entry.get("width", icon_set["width"]), entry.get("height", icon_set["height"])

@@ -20,7 +20,7 @@ def render(
 ) -> Tensor:
     """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next; of `STEPS` or of `steps`."""
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(prompts))]
-    shown = pipe(
+    shown: Tensor = pipe(
         prompts,
         width=size[0],
         height=size[1],

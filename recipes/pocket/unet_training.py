@@ -37,7 +37,7 @@ SHOWN = [
     "sunflower, glossy style",
 ]
 
-ALPHAS = build_scheduler().alphas_cumprod
+ALPHAS: Tensor = build_scheduler().alphas_cumprod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def whole_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch
 def _loss(vae: AutoencoderKL, shown: Tensor, generator: torch.Generator) -> Tensor:
     shown = shown.contiguous(memory_format=torch.channels_last)
     posterior = vae.encode(shown).latent_dist
-    kl = posterior.kl().mean() / posterior.mean[0].numel()
+    kl: Tensor = posterior.kl().mean() / posterior.mean[0].numel()
     return picture_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
 
 
