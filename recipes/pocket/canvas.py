@@ -21,9 +21,8 @@ def paint(drawings: Drawings, batch: ComposedBatch) -> Tensor:
     for layer in range(batch.drawings.shape[1]):
         for rows, rgba in _layer(drawings, batch, layer):
             shown[rows] = shown[rows] * (1 - rgba[:, 3:]) + rgba[:, :3]
-    rows = np.flatnonzero(batch.coarse)
-    if len(rows):
-        where = on(shown.device, rows)
+    if batch.coarse.any():
+        where = on(shown.device, np.flatnonzero(batch.coarse))
         coarse = functional.avg_pool2d(shown[where], 2)
         shown[where] = functional.interpolate(coarse, scale_factor=2, mode="bilinear")
     return shown * 2 - 1
@@ -51,7 +50,8 @@ def backdrops(batch: ComposedBatch, like: Tensor) -> Tensor:
     y = torch.linspace(-0.5, 0.5, batch.height, device=like.device)[None, :, None]
     way = x * angle.cos() + y * angle.sin() - offset
     share = (way / softness + 0.5).clamp(0, 1).to(like.dtype)[:, None]
-    return first[:, :, None, None] * (1 - share) + second[:, :, None, None] * share
+    blended: Tensor = first[:, :, None, None] * (1 - share) + second[:, :, None, None] * share
+    return blended
 
 
 def _layer(drawings: Drawings, batch: ComposedBatch, layer: int) -> list[tuple[Tensor, Tensor]]:
@@ -77,4 +77,4 @@ def _grid(places: Tensor, width: int, height: int) -> Tensor:
     down = (torch.arange(height, device=places.device) + 0.5)[None, :, None] - y
     cosine, sine = tilt.cos(), tilt.sin()
     along = (across * cosine + down * sine) * mirror
-    return torch.stack([along, down * cosine - across * sine], dim=-1) / (side[..., None] / 2)
+    return torch.stack([along, down * cosine - across * sine], dim=-1).div(side[..., None] / 2)

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.annotators import ANNOTATORS, control_map
+from recipes.pocket.backgrounds import BACKGROUND_COLOURS
 from recipes.pocket.captions import training_caption
 from recipes.pocket.conditioning import CaptionReader
-from recipes.pocket.rendering import BACKGROUND_COLOURS
 from recipes.pocket.scenes import Concept, Scene
 from recipes.pocket.training import Plan
 from recipes.pocket.unet_training import question_about

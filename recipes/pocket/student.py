@@ -54,13 +54,14 @@ class Student(nn.Module):
         states, pooled, size_numbers = (
             part.repeat(echoes, *[1] * (part.ndim - 1)) for part in (states, pooled, size_numbers)
         )
-        return self.unet(
+        velocity: Tensor = self.unet(
             noisy, steps, states, added_cond_kwargs={"text_embeds": pooled, "time_ids": size_numbers}
         ).sample
+        return velocity
 
 
 def student_loss(
-    student: nn.Module, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
+    student: Student, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
 ) -> Tensor:
     """The weighted error of the predicted velocity over the batch, at ECHOES noise levels a picture."""
     dtype = vae.dtype
@@ -79,4 +80,5 @@ def student_loss(
     )
     velocity = alphas.sqrt() * noise - (1 - alphas).sqrt() * clean
     errors = (predicted.float() - velocity).square().mean(dim=(1, 2, 3))
-    return (errors * on(device, weights(steps))).mean()
+    weighted: Tensor = errors * on(device, weights(steps))
+    return weighted.mean()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -24,7 +25,7 @@ from recipes.pocket.scene_judge import SceneJudge, judge_loss
 from recipes.pocket.scenes import Concept
 from recipes.pocket.sheet import write_sheet
 from recipes.pocket.student import Student, student_loss
-from recipes.pocket.timed_training import TimedPlan, TimedTraining
+from recipes.pocket.timed_training import Model, TimedPlan, TimedTraining
 from recipes.pocket.vae_training import even_latents, picture_loss
 
 log = logging.getLogger(__name__)
@@ -93,15 +94,20 @@ class TimedRun:
         self.save_parts("parts", parts | {"judge": judge})
         self.show(student, vae, tokenizer)
 
-    def placed(self, model: nn.Module) -> nn.Module:
+    def placed(self, model: Model) -> Model:
         """The model on the device, laid out as convolutions like it."""
-        return model.to(self.device).to(memory_format=torch.channels_last)
+        placed: Model = model.to(self.device)
+        # torch knows this argument and its types do not.
+        placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
 
-    def scenes(self, tokenizer: CLIPTokenizer, batch: int, training: TimedTraining, salt: int) -> Scenes:
+    def scenes(self, tokenizer: CLIPTokenizer, batch: int, training: TimedTraining[Any], salt: int) -> Scenes:
         """Scenes that a run that goes on has not seen yet."""
         return Scenes(self.concepts, tokenizer, batch, seed=salt * 1_000_003 + training.step)
 
-    def train_vae(self, vae: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float) -> nn.Module:
+    def train_vae(
+        self, vae: AutoencoderKL, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
+    ) -> AutoencoderKL:
         """Autoencoder on composed scenes, then latents of even spread again."""
         plan = TimedPlan(rate=1.5e-3, average=0.99)
         training = TimedTraining(self.placed(vae), plan, self.folder.checkpoint("timed-vae"), self.dtype)
@@ -114,8 +120,8 @@ class TimedRun:
         return average
 
     def train_student(
-        self, student: nn.Module, vae: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
-    ) -> nn.Module:
+        self, student: Student, vae: AutoencoderKL, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
+    ) -> Student:
         """UNet and text encoders."""
         encoder = copy.deepcopy(vae).to(self.dtype).requires_grad_(requires_grad=False)
         plan = TimedPlan(rate=2e-3, average=0.998)
@@ -126,7 +132,9 @@ class TimedRun:
         loss = lambda: student_loss(training.model, encoder, drawings, next(source), self.device)  # noqa: E731 (one expression)
         return training.run(loss, seconds, self.losses, on_save=self.save_unet)
 
-    def train_judge(self, judge: nn.Module, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float) -> nn.Module:
+    def train_judge(
+        self, judge: SceneJudge, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
+    ) -> SceneJudge:
         """The judge on real compositions."""
         plan = TimedPlan(rate=2e-3, average=0.99)
         training = TimedTraining(self.placed(judge), plan, self.folder.checkpoint("timed-judge"), self.dtype)
@@ -162,7 +170,7 @@ class TimedRun:
         return {"text_encoder": student.text_encoder, "text_encoder_2": student.text_encoder_2}
 
     @torch.no_grad()
-    def show(self, student: Student, vae: nn.Module, tokenizer: CLIPTokenizer) -> None:
+    def show(self, student: Student, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> None:
         """A sheet of samples at every preset."""
         pipe = export.assemble(
             vae=vae.float(),
@@ -177,10 +185,10 @@ class TimedRun:
         join_sheets([self.folder.sheet(aspect.replace(":", "x")) for aspect in PRESETS], self.out / "samples.png")
 
 
-def _vae_loss(vae: nn.Module, shown: Tensor) -> Tensor:
+def _vae_loss(vae: AutoencoderKL, shown: Tensor) -> Tensor:
     shown = shown.contiguous(memory_format=torch.channels_last)
     posterior = vae.encode(shown).latent_dist
-    kl = posterior.kl().float().mean() / posterior.mean[0].numel()
+    kl: Tensor = posterior.kl().float().mean() / posterior.mean[0].numel()
     deviation = (posterior.std.square() + (LATENT_NOISE / vae.config.scaling_factor) ** 2).sqrt()
     latents = posterior.mean + deviation * torch.randn_like(posterior.mean)
     return picture_loss(vae.decode(latents.to(shown.dtype)).sample.float(), shown.float()) + KL_WEIGHT * kl
@@ -190,8 +198,8 @@ def join_sheets(sheets: list[Path], path: Path) -> None:
     """The sheets, one under the other, as one picture."""
     opened = []
     for sheet in sheets:
-        with Image.open(sheet) as one:
-            opened.append(one.convert("RGB"))
+        with Image.open(sheet) as file:
+            opened.append(file.convert("RGB"))
     page = Image.new("RGB", (max(one.width for one in opened), sum(one.height for one in opened)), "white")
     top = 0
     for one in opened:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -33,10 +34,13 @@ class TimedPlan:
         return self.rate * min((step + 1) / self.warmup, (1 - passed) / self.cooldown, 1.0)
 
 
-class TimedTraining:
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class TimedTraining(Generic[Model]):
     """A model that computes in `dtype`, its weights in single precision, which optimizers move, and their average."""
 
-    def __init__(self, model: nn.Module, plan: TimedPlan, checkpoint: Path, dtype: torch.dtype) -> None:
+    def __init__(self, model: Model, plan: TimedPlan, checkpoint: Path, dtype: torch.dtype) -> None:
         self.step = 0
         self._plan = plan
         self._checkpoint = checkpoint
@@ -52,8 +56,8 @@ class TimedTraining:
         loss_of: Callable[[], Tensor],
         seconds: float,
         losses: Path,
-        on_save: Callable[[nn.Module], object] = lambda _: None,
-    ) -> nn.Module:
+        on_save: Callable[[Model], object] = lambda _: None,
+    ) -> Model:
         """Trains for so long and gives the averaged weights, which `on_save` sees at every checkpoint too.
 
         The loss is written now and then as a line of JSON.
@@ -90,8 +94,9 @@ class TimedTraining:
 
     def _advance(self, loss_of: Callable[[], Tensor], rate: float) -> Tensor:
         loss = loss_of()
-        loss.backward()
-        weights, working = list(self.weights.parameters()), list(self.model.parameters())
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        weights: list[Tensor] = list(self.weights.parameters())
+        working: list[Tensor] = list(self.model.parameters())
         if self.model is not self.weights:
             for weight, copied in zip(weights, working, strict=True):
                 weight.grad = None if copied.grad is None else copied.grad.float()
@@ -107,7 +112,7 @@ class TimedTraining:
         return loss.detach().float()
 
     @torch.no_grad()
-    def _follow(self, weights: list[nn.Parameter], working: list[nn.Parameter]) -> None:
+    def _follow(self, weights: list[Tensor], working: list[Tensor]) -> None:
         decay = min(self._plan.average, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.parameters()), weights, 1 - decay)
         for kept, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
@@ -122,7 +127,7 @@ class TimedTraining:
         kept = [optimizer.state_dict() for optimizer in self._optimizers]
         write({"step": self.step, "optimizers": kept, **state}, self._checkpoint)
 
-    def _load(self, state: dict) -> None:
+    def _load(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.weights.load_state_dict(state["weights"])
         self.average.load_state_dict(state["average"])

@@ -18,8 +18,9 @@ from pipeline.training.order import TrainingOrder, TrainingPicture
 from pipeline.training.plan import Preservation, TrainingPlan
 from pipeline.training.report import TrainingReport
 from pipeline.training.trainer import train
+from recipes.pocket.backgrounds import BACKGROUND_COLOURS, on_colour
 from recipes.pocket.judge import load_judge
-from recipes.pocket.rendering import BACKGROUND_COLOURS, SIZE, on_colour
+from recipes.pocket.rendering import SIZE
 from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept
 from recipes.pocket.text_training import disturbed
 from recipes.pocket.training import Plan
