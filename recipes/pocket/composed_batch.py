@@ -87,7 +87,7 @@ def as_batch(scenes: list[Composition], captions: list[str | None], words: Words
     )
 
 
-class Scenes(IterableDataset):
+class Scenes(IterableDataset[ComposedBatch]):
     """Endless random batches, each of one random size and of about `batch` times NATIVE_SIZE squared pixels."""
 
     def __init__(

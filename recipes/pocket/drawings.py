@@ -55,8 +55,8 @@ def load_drawings(path: Path, concept_count: int, device: torch.device, dtype: t
 
 def as_drawings(tiles: Tensor, dtype: torch.dtype = torch.float32) -> Drawings:
     """Drawings from RGBA bytes (concept times style, 4, side, side)."""
-    levels = [[] for _ in range(LEVELS)]
-    for some in tiles.split(64):
+    levels: list[list[Tensor]] = [[] for _ in range(LEVELS)]
+    for some in torch.split(tiles, 64):
         rgba = some.float() / 255
         rgba[:, :3] *= rgba[:, 3:]
         for number, level in enumerate(levels):
