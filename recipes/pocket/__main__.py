@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("pocket-out"), help="where its weights and samples go")
     parser.add_argument("--drawings", type=Path, help="the atlas of drawings, where it is not in the run folder")
     parser.add_argument("--batch", type=int, default=1024, help="pictures of the native size a step")
-    parser.add_argument("--shares", default="0.2,0.68,0.12", help="of the time: autoencoder, UNet, judge")
+    parser.add_argument("--shares", default="0.26,0.64,0.10", help="of the time: autoencoder, UNet, judge")
     parser.add_argument("--compile", action="store_true", help="compile the UNet first; worth it in longer runs only")
     return parser.parse_args()
 

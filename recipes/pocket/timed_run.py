@@ -40,7 +40,7 @@ SHOWN = (
     "pizza",
     "four robots, glossy style, yellow background",
 )
-KL_WEIGHT = 3e-4
+KL_WEIGHT = 1e-4
 LATENT_NOISE = 0.05
 
 
@@ -58,7 +58,7 @@ class TimedRun:
     workers: int = 0
     compiles: bool = False
     atlas: Path | None = None
-    shares: tuple[float, float, float] = (0.2, 0.68, 0.12)
+    shares: tuple[float, float, float] = (0.26, 0.64, 0.10)
     finish_seconds: float = 14
     shown: tuple[str, ...] = SHOWN
     steps: int = sampling.STEPS
