@@ -17,7 +17,6 @@ from recipes.pocket.scenes import concepts
 
 STAGES = (
     "data",
-    "draw",
     "text",
     "vae",
     "latents",
@@ -32,6 +31,8 @@ STAGES = (
     "twemoji",
     "card",
 )
+BY_NAME = ("draw", "land", "evaluate_scenes")
+"""These run only where they are named."""
 
 
 def main() -> None:
@@ -49,7 +50,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m recipes.pocket", description=__doc__)
-    parser.add_argument("stages", nargs="*", metavar="stage", help=f"one of {', '.join(STAGES)}; default: all")
+    parser.add_argument(
+        "stages", nargs="*", metavar="stage", help=f"of {', '.join(STAGES)} (default), {', '.join(BY_NAME)}"
+    )
     parser.add_argument("--scratch", action="store_true", help="start a fresh run from nothing, not from what shipped")
     parser.add_argument("--minutes", type=float, help="train on composed scenes for so long, everything included")
     parser.add_argument("--device", default="cpu", help="where that runs: cuda or cpu")
@@ -64,7 +67,12 @@ def _arguments() -> argparse.Namespace:
 def _run_stages(arguments: argparse.Namespace) -> None:
     # The stages need resvg and npm, which a machine that only trains does not have.
     stages = importlib.import_module("recipes.pocket.stages")
-    recipe = stages.Recipe(folder=RunFolder.from_env(os.environ), concepts=concepts())
+    recipe = stages.Recipe(
+        folder=RunFolder.from_env(os.environ),
+        concepts=concepts(),
+        returned=arguments.out,
+        atlas=arguments.drawings,
+    )
     if not arguments.scratch:
         recipe.adopt()
     for stage in arguments.stages or STAGES:

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from recipes.pocket import export
+from recipes.pocket.scene_judge import WEIGHTS
 from recipes.pocket.student import Student
 
-SCENE_JUDGE = Path(__file__).with_name("scene_judge.safetensors")
 
-
-def land(returned: Path, start: Path, shipped: Path, judge: Path = SCENE_JUDGE) -> None:
+def land(returned: Path, start: Path, shipped: Path, judge: Path = WEIGHTS) -> None:
     """Writes the pipeline with the weights in `returned`, its shape taken from `start`, and the judge."""
     parts = load_file(returned / "parts.safetensors")
     student, vae = Student.load(start).float(), AutoencoderKL.from_pretrained(start / "vae")

@@ -2,8 +2,10 @@
 
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +14,7 @@ from recipes.pocket.composed_batch import ComposedBatch
 from recipes.pocket.composition import MOST_DRAWINGS
 from recipes.pocket.scenes import BACKGROUNDS, STYLES
 
+WEIGHTS = Path(__file__).with_name("scene_judge.safetensors")
 _WIDTHS = (3, 32, 64, 128, 192)
 
 
@@ -68,3 +71,12 @@ def judge_loss(judge: nn.Module, shown: Tensor, batch: ComposedBatch, concept_co
         + functional.cross_entropy(verdict.style.float(), on(device, batch.styles))
         + functional.cross_entropy(verdict.count.float(), on(device, (things >= 0).sum(dim=1) - 1))
     )
+
+
+def load_scene_judge(path: Path = WEIGHTS) -> SceneJudge:
+    """The judge as a run handed it back, ready to be asked."""
+    weights = {name: value.float() for name, value in load_file(path).items()}
+    others = len(BACKGROUNDS) + len(STYLES) + MOST_DRAWINGS
+    judge = SceneJudge(concept_count=len(weights["answers.bias"]) - others)
+    judge.load_state_dict(weights)
+    return judge.eval()

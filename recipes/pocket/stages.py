@@ -18,8 +18,11 @@ from recipes.pocket import (
     evaluation,
     export,
     figures,
+    landing,
     rendering,
     sampling,
+    scene_evaluation,
+    scene_judge,
     text_training,
     twemoji,
     unet_training,
@@ -29,7 +32,7 @@ from recipes.pocket import judge as judge_weights
 from recipes.pocket.adoption import adopt_tokenizer, adopt_weights, is_fresh
 from recipes.pocket.architecture import POCKET, Sizes, build_unet, build_vae
 from recipes.pocket.conditioning import CaptionReader
-from recipes.pocket.drawings import save_atlas
+from recipes.pocket.drawings import load_drawings, save_atlas
 from recipes.pocket.run_folder import RunFolder, read, write
 from recipes.pocket.sampling import render
 from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
@@ -50,6 +53,10 @@ class Recipe:
     shipped_judge: Path = judge_weights.WEIGHTS
     figures_file: Path = figures.FIGURES
     control_figures_file: Path = control_evaluation.FIGURES
+    scene_figures_file: Path = scene_evaluation.FIGURES
+    scene_judge: Path = scene_judge.WEIGHTS
+    returned: Path = Path("pocket-out")
+    atlas: Path | None = None
     samples_file: Path = card.SAMPLE_SHEET
     sizes: Sizes = POCKET
     text_plan: Plan = text_training.PLAN
@@ -279,8 +286,22 @@ class Recipe:
             log.info("%s", total)
         figures.record(self.figures_file, name, total)
 
-    def _rendered(self, pipe: StableDiffusionXLPipeline, seed: int, steps: int, asked: list[Scene]) -> Tensor:
-        return render(pipe, evaluation.prompts(asked, self.concepts), seed, steps)
+    def land(self) -> None:
+        """Ships what a timed run handed back."""
+        landing.land(self.returned, self.shipped, self.shipped, self.scene_judge)
+
+    def evaluate_scenes(self) -> None:
+        """Measures what ships at every preset, on composed scenes that training never saw."""
+        pipe, device = export.load(self.shipped), torch.device("cpu")
+        atlas = self.atlas or self.folder.drawings
+        scene_evaluation.SceneEvaluation(
+            render=lambda prompts, seed, size: render(pipe, prompts, seed, size=size),
+            judge=scene_judge.load_scene_judge(self.scene_judge),
+            drawings=load_drawings(atlas, len(self.concepts), device, torch.float32),
+            tokenizer=pipe.tokenizer,
+            concepts=self.concepts,
+            figures=self.scene_figures_file,
+        ).run()
 
     def twemoji(self) -> None:
         """Trains a judge of one style more, then the LoRA that teaches that style, and ships both."""

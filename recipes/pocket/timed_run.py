@@ -21,7 +21,7 @@ from recipes.pocket.canvas import paint
 from recipes.pocket.composed_batch import Scenes, batches
 from recipes.pocket.drawings import Drawings, load_drawings
 from recipes.pocket.run_folder import RunFolder
-from recipes.pocket.scene_judge import SceneJudge, judge_loss
+from recipes.pocket.scene_judge import WEIGHTS, SceneJudge, judge_loss, load_scene_judge
 from recipes.pocket.scenes import Concept
 from recipes.pocket.sheet import write_sheet
 from recipes.pocket.student import Student, student_loss
@@ -53,6 +53,7 @@ class TimedRun:
     concepts: list[Concept]
     device: torch.device
     start: Path = export.SHIPPED
+    judge: Path = WEIGHTS
     batch: int = 1024
     vae_batch: int = 256
     workers: int = 0
@@ -79,7 +80,7 @@ class TimedRun:
         drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.paint_dtype)
         tokenizer = CLIPTokenizer.from_pretrained(self.start / "tokenizer")
         vae, student = AutoencoderKL.from_pretrained(self.start / "vae"), Student.load(self.start)
-        judge = SceneJudge(len(self.concepts))
+        judge = load_scene_judge(self.judge) if self.judge.exists() else SceneJudge(len(self.concepts))
         left = max(1e-3, seconds_left() - self.finish_seconds)
         log.info("%.1f s to train", left)
         for_vae, for_unet, for_judge = (left * share for share in self.shares)

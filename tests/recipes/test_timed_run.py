@@ -50,6 +50,7 @@ def test_run_hands_back_weights_that_land_and_goes_on(start: Path, tmp_path: Pat
         concepts=concepts()[:4],
         device=torch.device("cpu"),
         start=start,
+        judge=tmp_path / "judge.safetensors",
         batch=2,
         vae_batch=1,
         finish_seconds=0,
