@@ -286,23 +286,6 @@ class Recipe:
             log.info("%s", total)
         figures.record(self.figures_file, name, total)
 
-    def land(self) -> None:
-        """Ships what a timed run handed back."""
-        landing.land(self.returned, self.shipped, self.shipped, self.scene_judge)
-
-    def evaluate_scenes(self) -> None:
-        """Measures what ships at every preset, on composed scenes that training never saw."""
-        pipe, device = export.load(self.shipped), torch.device("cpu")
-        atlas = self.atlas or self.folder.drawings
-        scene_evaluation.SceneEvaluation(
-            render=lambda prompts, seed, size: render(pipe, prompts, seed, size=size),
-            judge=scene_judge.load_scene_judge(self.scene_judge),
-            drawings=load_drawings(atlas, len(self.concepts), device, torch.float32),
-            tokenizer=pipe.tokenizer,
-            concepts=self.concepts,
-            figures=self.scene_figures_file,
-        ).run()
-
     def twemoji(self) -> None:
         """Trains a judge of one style more, then the LoRA that teaches that style, and ships both."""
         rendering.download_icons(self.folder.icons, (twemoji.ICON_SET,))
@@ -324,3 +307,20 @@ class Recipe:
         write_sheet(shown, columns=card.COLUMNS, path=self.samples_file)
         control = control_evaluation.ControlScore(**json.loads(self.control_figures_file.read_text(encoding="utf-8")))
         card.write_card(self.shipped, figures.recorded(self.figures_file), control)
+
+    def land(self) -> None:
+        """Ships what a timed run handed back."""
+        landing.land(self.returned, self.shipped, self.shipped, self.scene_judge)
+
+    def evaluate_scenes(self) -> None:
+        """Measures what ships at every preset, on composed scenes that training never saw."""
+        pipe, device = export.load(self.shipped), torch.device("cpu")
+        atlas = self.atlas or self.folder.drawings
+        scene_evaluation.SceneEvaluation(
+            render=lambda prompts, seed, size: render(pipe, prompts, seed, size=size),
+            judge=scene_judge.load_scene_judge(self.scene_judge),
+            drawings=load_drawings(atlas, len(self.concepts), device, torch.float32),
+            tokenizer=pipe.tokenizer,
+            concepts=self.concepts,
+            figures=self.scene_figures_file,
+        ).run()
