@@ -91,9 +91,8 @@ def test_same_pictures_show_no_variety_and_kept_figures_are_not_measured_again(t
     )
 
     variety = measured.variety()
-    kept: dict[str, dict[str, float]] = {
-        f"{kind} {aspect}": {} for kind in ("real", "pocket") for aspect in PRESETS
-    } | {"places": {}}
+    names = [f"{kind} {aspect}" for kind in ("real", "pocket") for aspect in PRESETS]
+    kept: dict[str, dict[str, float]] = {name: {} for name in [*names, "places"]}
     (tmp_path / "figures.json").write_text(json.dumps(kept))
     measured.run()
 
