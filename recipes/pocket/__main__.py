@@ -31,7 +31,7 @@ STAGES = (
     "twemoji",
     "card",
 )
-BY_NAME = ("draw", "land", "evaluate_scenes")
+BY_NAME = ("draw", "land", "evaluate_scenes", "synonyms")
 """These run only where they are named."""
 
 

@@ -23,6 +23,7 @@ from recipes.pocket import (
     sampling,
     scene_evaluation,
     scene_judge,
+    synonyms,
     text_training,
     twemoji,
     unet_training,
@@ -311,6 +312,10 @@ class Recipe:
     def land(self) -> None:
         """Ships what a timed run handed back."""
         landing.land(self.returned, self.shipped, self.shipped, self.scene_judge)
+
+    def synonyms(self) -> None:
+        """Writes the table of words that stand for what the model can draw."""
+        log.info("%d words", synonyms.build(self.folder.root / "words", self.concepts))
 
     def evaluate_scenes(self) -> None:
         """Measures what ships at every preset, on composed scenes that training never saw."""
