@@ -91,16 +91,16 @@ def from_wordnet(wordnet: WordNet, concepts: list[Concept]) -> dict[str, str]:
     """
     known = {word: concept.words[0] for concept in concepts for word in concept.words}
     meant = {wordnet.sense_of(word): usual for word, usual in reversed(known.items())}
-    climbed = [(usual, list(wordnet.levels(sense, HIGHEST))) for sense, usual in meant.items() if sense]
+    climbed = [(near, list(wordnet.levels(sense, HIGHEST))) for sense, near in meant.items() if sense]
     examples: dict[str, str] = {}
     for step in range(HIGHEST + 1):
-        for usual, levels in climbed:
-            examples = dict.fromkeys(levels[step], usual) | examples
+        for near, levels in climbed:
+            examples = dict.fromkeys(levels[step], near) | examples
     found = {}
     for word, senses in wordnet.senses.items():
         if word not in known and _WORD.fullmatch(word):
-            near = (meant[sense] for sense in wordnet.kinds_of(senses[0]) if sense in meant)
-            if usual := next(near, None) or examples.get(senses[0]):
+            nearest = (meant[one] for one in wordnet.kinds_of(senses[0]) if one in meant)
+            if usual := next(nearest, None) or examples.get(senses[0]):
                 found[word] = usual
     return found
 
@@ -121,7 +121,7 @@ def from_keywords(keywords: Iterable[list[str]], wordnet: WordNet, concepts: lis
 
 
 def _is_thing(word: str, wordnet: WordNet) -> bool:
-    senses = wordnet.senses.get(word)
+    senses = wordnet.senses.get(word, [])
     return bool(senses) and wordnet.files[senses[0]] in _THINGS
 
 
