@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -282,7 +282,8 @@ class Recipe:
         done = self.folder.checkpoint(f"evaluate-{name}")
         total = evaluation.Score(**read(done)) if done.exists() else evaluation.Score()
         for batch in evaluation.batches(asked[total.pictures :]):
-            total += evaluation.judge_pictures(judge, partial(self._rendered, pipe, total.pictures, steps), batch)
+            texts = evaluation.prompts(batch, self.concepts)
+            total += evaluation.score(judge(render(pipe, texts, total.pictures, steps)), batch)
             write(asdict(total), done)
             log.info("%s", total)
         figures.record(self.figures_file, name, total)
