@@ -26,20 +26,20 @@ from PIL import Image
 
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
-from bot.discord.ways import Ways
-from handlers.commands import COMMANDS
-from handlers.delivery import Delivery
-from handlers.imagine import read_request
-from handlers.studio import Studio
-from pipeline.image_request import Scheduler
-from pipeline.model_facts import ModelFacts, ModelFamily
+from bot.discord.routes import Ways
+from handlers.context.context import Studio
+from handlers.delivery.delivery import Delivery
+from handlers.images.imagine import read_request
+from handlers.registry import COMMANDS
+from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
-from storage.guilds import Platform
-from storage.job_queue import JobQueue
-from storage.jobs import Done
-from storage.pictures import NewPicture
-from storage.seal import Seal
+from storage.guilds.encryption import Seal
+from storage.guilds.guilds import Platform
+from storage.queue.images import NewPicture
+from storage.queue.job_queue import JobQueue
+from storage.queue.jobs import Done
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
 from tests.wire.slack.stage import oauth_settings, on_stage

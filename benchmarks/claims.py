@@ -19,11 +19,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage import tables
 from storage.database import Database, migrate
-from storage.fair_claim import FAIR
-from storage.guilds import GuildStore, Platform
-from storage.job_queue import JobQueue
-from storage.jobs import Done, JobKind, JobState
-from storage.lanes import UNUSED, lane_of
+from storage.guilds.guilds import GuildStore, Platform
+from storage.queue.claim import FAIR
+from storage.queue.fair_share import UNUSED, lane_of
+from storage.queue.job_queue import JobQueue
+from storage.queue.jobs import Done, JobKind, JobState
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "queue-benchmark.md"
 SIZES: Final = (100, 10_000, 100_000)

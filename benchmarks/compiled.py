@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from pipeline.blueprint import Blueprint, compile_in_child
-from pipeline.compiled_forward import CompiledForward, ForwardInputs
-from pipeline.device_spec import DeviceSpec, Weights
-from pipeline.hardware import Hardware
-from pipeline.image_request import ImageRequest
-from pipeline.loaded_model import LoadedModel
-from pipeline.model_source import ModelSource
+from pipeline.engine.compile.compile_process import Blueprint, compile_in_child
+from pipeline.engine.compile.forward import CompiledForward, ForwardInputs
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.models.hardware import Hardware
+from pipeline.models.source import ModelSource
+from pipeline.requests.device_spec import DeviceSpec, Weights
+from pipeline.requests.image_request import ImageRequest
 from tests.pipeline.tiny_models import save_nano
 
 CALLS = 10

@@ -22,11 +22,11 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.over_pictures import rendered
-from pipeline.image_request import ImageRequest, LoraUse
-from pipeline.labelled_grid import labelled_grid
-from pipeline.training.order import TrainingOrder, TrainingPicture
-from pipeline.training.plan import Method, Preservation, TrainingPlan
+from pipeline.images.grid import labelled_grid
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.training.config import Method, Preservation, TrainingPlan
 from pipeline.training.report import TrainingReport
+from pipeline.training.request import TrainingOrder, TrainingPicture
 from pipeline.training.trainer import train
 from recipes.pocket.judge import Judge, Verdict, load_judge
 from recipes.pocket.rendering import SIZE, download_icons

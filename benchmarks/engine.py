@@ -20,10 +20,10 @@ from diffusers import StableDiffusionXLPipeline
 from benchmarks.fairness import light_guild
 from benchmarks.measuring import HEADER, Row, cpu_seconds, plot, record
 from benchmarks.resume import resuming
-from pipeline.device_messages import Faulted, Refused, Rendered, Stepped
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.engine.engine import Engine
+from pipeline.requests.device_messages import Faulted, Refused, Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from tests.pipeline.random_loras import RandomLora, random_lora
 from tests.pipeline.tiny_models import POCKET, save_nano
 

@@ -18,10 +18,10 @@ from typing import Final
 
 from benchmarks.measuring import HEADER, Row
 from storage.database import Database, migrate
-from storage.guilds import GuildStore, Platform
-from storage.job_queue import Claim, JobQueue
-from storage.jobs import Done, JobKind, NewJob
-from storage.replies import ReplyAddress
+from storage.guilds.guilds import GuildStore, Platform
+from storage.queue.job_queue import Claim, JobQueue
+from storage.queue.jobs import Done, JobKind, NewJob
+from storage.queue.outbox import ReplyAddress
 
 SECONDS_PER_UNIT: Final = 0.1
 STEPS: Final = (20, 30, 50)

@@ -10,15 +10,15 @@ import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.gpu_model import LORAS, RANKS, Assets, synchronize
-from pipeline.compilation import Compilation
-from pipeline.control_kind import ControlKind
-from pipeline.control_use import ControlUse
-from pipeline.device_messages import Faulted, Refused, Rendered, Stepped
-from pipeline.device_spec import DeviceSpec, Weights
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, LoraUse, Scheduler
-from pipeline.loaded_model import LoadedModel
-from pipeline.start_image import StartImage
+from pipeline.engine.compile.compilation import Compilation
+from pipeline.engine.engine import Engine
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.device_messages import Faulted, Refused, Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec, Weights
+from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.requests.start_image import StartImage
 
 _GIB = 1024**3
 _SCHEDULERS = (Scheduler.EULER, Scheduler.EULER_A, Scheduler.DPMPP_2M, Scheduler.DDIM)

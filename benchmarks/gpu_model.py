@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from pipeline.lora_file import FORMAT, VERSION
+from pipeline.lora.format.file import FORMAT, VERSION
 from tests.pipeline.tiny_models import POCKET, save_nano
 
 RANKS = (16, 32, 64, 128)

@@ -13,13 +13,13 @@ from PIL import Image
 from benchmarks.gpu_diffusers import OUR_LAYERS, SCRIPT_LAYERS, Pipeline, timed, train_as_script
 from benchmarks.gpu_engine import Bench
 from benchmarks.gpu_model import LORAS, RANKS, Assets
-from pipeline.device_spec import Weights
-from pipeline.image_request import ImageRequest
-from pipeline.training.lessons import group, picture_lessons
-from pipeline.training.order import TrainingPicture
-from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.requests.device_spec import Weights
+from pipeline.requests.image_request import ImageRequest
+from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.examples import group, picture_lessons
+from pipeline.training.model import open_student
+from pipeline.training.request import TrainingPicture
 from pipeline.training.run import Run
-from pipeline.training.student import open_student
 from pipeline.training.trainer import Material, _step
 
 _TRAINED_RANK: Final = 16

@@ -21,16 +21,16 @@ from safetensors.torch import save
 
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
 from benchmarks.measuring import HEADER, Row
-from pipeline.device_messages import Faulted, Refused
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, LoraUse
-from pipeline.lora_fusing import Member, fuse
-from pipeline.lora_import.child import ChildLimits, Order, import_apart, importing
-from pipeline.lora_sources.keys import SourceKeys
-from pipeline.lora_sources.sources import LoraSources
-from pipeline.model_facts import ModelFamily
-from tests.pipeline.lora_sources.site import Site
+from pipeline.engine.engine import Engine
+from pipeline.lora.exporting.merge import Member, fuse
+from pipeline.lora.importing.import_process import ChildLimits, Order, import_apart, importing
+from pipeline.lora.sources.keys import SourceKeys
+from pipeline.lora.sources.sources import LoraSources
+from pipeline.models.metadata import ModelFamily
+from pipeline.requests.device_messages import Faulted, Refused
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from tests.pipeline.lora.sources.site import Site
 from tests.pipeline.random_loras import RandomLora, random_lora
 from tests.pipeline.tiny_models import POCKET
 

@@ -6,8 +6,8 @@
 import tempfile
 from pathlib import Path
 
-from tests.pipeline.lora_import.formats import FORMATS, Format
-from tests.pipeline.lora_import.measuring import Measured, measure
+from tests.pipeline.lora.importing.formats import FORMATS, Format
+from tests.pipeline.lora.importing.measuring import Measured, measure
 from tests.pipeline.tiny_models import save_nano, save_sd15
 
 PAGE = Path(__file__).parents[1] / "docs" / "lora-formats.md"

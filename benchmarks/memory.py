@@ -11,10 +11,10 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from benchmarks.measuring import plot_memory
-from pipeline.device_messages import Rendered
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, LoraUse
+from pipeline.engine.engine import Engine
+from pipeline.requests.device_messages import Rendered
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse
 from tests.pipeline.random_loras import random_lora
 from tests.pipeline.tiny_models import POCKET
 

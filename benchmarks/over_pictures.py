@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
-from pipeline.control_use import ControlUse
-from pipeline.device_messages import Faulted, Refused, Rendered
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest
-from pipeline.start_image import StartImage
+from pipeline.control.annotators import control_map
+from pipeline.engine.engine import Engine
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.device_messages import Faulted, Refused, Rendered
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.start_image import StartImage
 from recipes.pocket.control_evaluation import f1
 
 PAIRS = 200

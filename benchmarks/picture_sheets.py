@@ -8,11 +8,11 @@ from PIL import Image, ImageDraw
 
 from benchmarks.control_inputs import SIDE, encoded, inked_apple, printed_code, scribbled_cat, tilted
 from benchmarks.over_pictures import rendered
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
-from pipeline.control_use import ControlUse
-from pipeline.image_request import ImageRequest
-from pipeline.start_image import StartImage
+from pipeline.control.annotators import control_map
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.start_image import StartImage
 
 IMAGES = Path("docs/images")
 GAP = 6

@@ -13,11 +13,11 @@ from typing import Final
 import torch
 
 from benchmarks.measuring import HEADER, Row
-from bot.assembly import PARK_EVERY
-from pipeline.device_messages import Rendered, Stepped
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, Scheduler
+from bot.assembly.runtime import PARK_EVERY
+from pipeline.engine.engine import Engine
+from pipeline.requests.device_messages import Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, Scheduler
 
 KILLS: Final = 30
 STEPS: Final = 30

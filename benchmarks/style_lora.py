@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 from benchmarks.over_pictures import rendered
-from pipeline.image_request import ImageRequest, LoraUse
-from pipeline.labelled_grid import labelled_grid
-from pipeline.lora_import.importer import Upload, import_lora
-from pipeline.lora_import.opening import open_base
-from pipeline.model_facts import ModelFamily
-from pipeline.training.sheets import image
+from pipeline.images.grid import labelled_grid
+from pipeline.lora.importing.importer import Upload, import_lora
+from pipeline.lora.importing.opening import open_base
+from pipeline.models.metadata import ModelFamily
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.training.contact_sheet import image
 from recipes.pocket.export import SHIPPED as POCKET
 from recipes.pocket.rendering import SIZE
 from recipes.pocket.sampling import GUIDANCE, STEPS

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.settings import Settings
-from handlers.arguments import Value
-from handlers.imagine import COMMAND as IMAGINE
+from bot.assembly.settings import Settings
+from handlers.commands.arguments import Value
+from handlers.images.imagine import COMMAND as IMAGINE
 from pipeline.errors import UserError
 
 app = typer.Typer(
@@ -103,9 +103,9 @@ def slack_manifest(
     ] = None,
 ) -> None:
     """Print the manifest from which api.slack.com/apps makes the app, commands and scopes included."""
+    from bot.slack.command_names import CommandNames
     from bot.slack.manifest import manifest
-    from bot.slack.names import CommandNames
-    from handlers.commands import COMMANDS
+    from handlers.registry import COMMANDS
 
     settings = _settings(logging.ERROR)
     with _user_errors():
@@ -124,7 +124,7 @@ def discord_invite() -> None:
 @app.command(epilog="Example: limner migrate")
 def migrate() -> None:
     """Bring the database up to date; `serve`, `chat` and `imagine` do so themselves."""
-    from bot.assembly import make_data_folder
+    from bot.assembly.runtime import make_data_folder
     from storage.database import migrate
 
     settings = _settings(logging.ERROR)
@@ -148,7 +148,7 @@ def info(picture: Annotated[Path, typer.Argument(help="A PNG that Limner made.")
 @models_app.command("list", epilog="Example: limner models list")
 def list_models() -> None:
     """The models that are on this machine."""
-    from pipeline.model_source import stored_models
+    from pipeline.models.source import stored_models
 
     for model in stored_models():
         typer.echo(f"{model.source}  {model.size / 2**20:,.0f} MB  {model.path}")
@@ -161,8 +161,8 @@ def pull_model(
     ],
 ) -> None:
     """Download a model: safetensors only, at a pinned commit."""
-    from pipeline.annotator_models import PULLED_AS, pull_annotator
-    from pipeline.model_source import ModelSource
+    from pipeline.control.annotator_models import PULLED_AS, pull_annotator
+    from pipeline.models.source import ModelSource
 
     with _user_errors():
         kind = PULLED_AS.get(model)
@@ -173,7 +173,7 @@ def pull_model(
 @models_app.command("path", epilog="Example: limner models path pocket")
 def model_path(model: Annotated[str, typer.Argument(help="A model as LIMNER_MODEL takes it.")] = "pocket") -> None:
     """Where a model lies on this machine."""
-    from pipeline.model_source import ModelSource
+    from pipeline.models.source import ModelSource
 
     with _user_errors():
         typer.echo(ModelSource.parse(model).local_path())
@@ -192,7 +192,7 @@ class _user_errors:  # noqa: N801 - reads as a statement where it is used
 
 
 def _settings(level: int) -> Settings:
-    from bot.logs import configure_logging
+    from bot.assembly.logs import configure_logging
 
     configure_logging(level)
     with _user_errors():

@@ -7,13 +7,13 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
-from bot.assembly import open_devices
-from bot.settings import Settings
+from bot.assembly.runtime import open_devices
+from bot.assembly.settings import Settings
 from bot.slack.transport import transport
-from handlers.device import Device
-from pipeline.device_messages import Lost, Ready
+from handlers.worker.device import Device
 from pipeline.errors import UserError
-from pipeline.model_source import ModelSource
+from pipeline.models.source import ModelSource
+from pipeline.requests.device_messages import Lost, Ready
 from storage.database import Database, migration_state
 
 _MIGRATE: Final = "run: limner migrate"
@@ -55,7 +55,7 @@ async def _discord(settings: Settings) -> AsyncIterator[Finding]:
     if settings.discord_token is None:
         yield Finding(name="discord", verdict=Verdict.UNUSED, words="not configured (docs/discord.md)")
         return
-    from bot.discord.examination import examine_discord  # noqa: PLC0415 - only those who use Discord wait for it
+    from bot.discord.diagnostics import examine_discord  # noqa: PLC0415 - only those who use Discord wait for it
 
     async for seen in examine_discord(settings):
         verdict = Verdict.MISSING if seen.advice else Verdict.FOUND
@@ -71,7 +71,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
     if chosen is None:
         yield Finding(name="slack", verdict=Verdict.UNUSED, words="not configured (docs/slack.md)")
         return
-    from bot.slack.examination import examine_slack  # noqa: PLC0415 - only those who use Slack wait for it
+    from bot.slack.diagnostics import examine_slack  # noqa: PLC0415 - only those who use Slack wait for it
 
     async for seen in examine_slack(chosen, settings):
         verdict = Verdict.MISSING if seen.advice else Verdict.FOUND

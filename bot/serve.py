@@ -6,11 +6,11 @@ import signal
 from contextlib import AsyncExitStack
 from typing import assert_never
 
-from bot.assembly import open_workshop, running_pool
-from bot.health import Check, health_app, running_health, standard_checks
-from bot.settings import Settings
+from bot.assembly.health import Check, health_app, running_health, standard_checks
+from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.settings import Settings
 from bot.slack.transport import Distributed, SignedRequests, SocketMode, Transport, transport
-from handlers.chat_platform import ChatPlatform
+from handlers.messages.chat_platform import ChatPlatform
 
 _log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ async def serve(settings: Settings) -> None:
         chats: list[ChatPlatform] = []
         checks: dict[str, Check] = {}
         if settings.discord_token:
-            from bot.discord.run import running_discord  # noqa: PLC0415 - only those who use Discord wait for it
+            from bot.discord.app import running_discord  # noqa: PLC0415 - only those who use Discord wait for it
 
             discord = await stack.enter_async_context(running_discord(settings, workshop.studio))
             chats.append(discord.platform)
             checks["discord"] = discord.check
         slack = None
         if slack_transport := transport(settings):
-            from bot.slack.edge import open_slack  # noqa: PLC0415 - only those who use Slack wait for it
+            from bot.slack.app import open_slack  # noqa: PLC0415 - only those who use Slack wait for it
 
             slack = await stack.enter_async_context(open_slack(slack_transport, settings, workshop))
             chats.append(slack.chat)

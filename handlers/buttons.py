@@ -6,26 +6,26 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, assert_never
 
-from handlers.answer import answer
-from handlers.arguments import Arguments
-from handlers.call import Call, Caller
-from handlers.cancel import cancel_job
-from handlers.form import Form, edit_form, saved_call
-from handlers.imagine import COMMAND as IMAGINE
-from handlers.imagine import editable_values, read_request, submit
-from handlers.info import job_info
-from handlers.map_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
-from handlers.message import Button, Message, Mood, Verb
-from handlers.permissions import NotAllowed, check_permission, may_manage
-from handlers.same_control import same_control_form
-from handlers.shown_pictures import shown_pictures
-from handlers.studio import Studio
-from handlers.train_sheet import class_form, leave_out, start_training
-from handlers.training_picks import use_pick
-from handlers.upscaling import upscaled
+from handlers.commands.arguments import Arguments
+from handlers.commands.call import Call, Caller
+from handlers.commands.dispatch import answer
+from handlers.commands.forms import Form, edit_form, saved_call
+from handlers.commands.permissions import NotAllowed, check_permission, may_manage
+from handlers.community.cancel import cancel_job
+from handlers.context.context import Studio
+from handlers.images.control_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
+from handlers.images.hires_fix import upscaled
+from handlers.images.imagine import COMMAND as IMAGINE
+from handlers.images.imagine import editable_values, read_request, submit
+from handlers.images.info import job_info
+from handlers.images.reuse_control import same_control_form
+from handlers.jobs.result_images import shown_pictures
+from handlers.messages.message import Button, Message, Mood, Verb
+from handlers.training.checkpoints import use_pick
+from handlers.training.preview import class_form, leave_out, start_training
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.image_request import MAX_VARIATIONS, Variation
-from storage.jobs import OPEN_STATES, Job, JobKind
+from pipeline.requests.image_request import MAX_VARIATIONS, Variation
+from storage.queue.jobs import OPEN_STATES, Job, JobKind
 
 SUBTLE: Final = 0.15
 STRONG: Final = 0.45

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from handlers.call import Call
-from handlers.command import Command, Option, OptionKind
-from handlers.message import Message
-from handlers.studio import Studio
+from handlers.commands.call import Call
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.context.context import Studio
+from handlers.messages.message import Message
 
 
 async def load(call: Call, studio: Studio) -> Message:

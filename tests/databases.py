@@ -4,12 +4,14 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
+import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, migrate
 from storage.tables import metadata
@@ -68,3 +70,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
             for table in reversed(metadata.sorted_tables):
                 await connection.execute(delete(table))
     await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without any table; the test runs once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'fresh.db'}"
+    server = make_url(request.getfixturevalue("postgres_server"))
+    name = f"fresh_{uuid.uuid4().hex[:12]}"
+    engine = create_async_engine(server.set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    return server.set(database=name).render_as_string(hide_password=False)

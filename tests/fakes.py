@@ -8,9 +8,11 @@ from typing import Any
 
 from PIL import Image
 
-from handlers.chat_platform import TryLater, Undeliverable
-from handlers.message import Message
-from pipeline.device_messages import (
+from handlers.messages.chat_platform import TryLater, Undeliverable
+from handlers.messages.message import Message
+from pipeline.control.control_map import drawn
+from pipeline.images.metadata import PictureInfo, embed
+from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
     Event,
@@ -23,11 +25,9 @@ from pipeline.device_messages import (
     SetAside,
     Stepped,
 )
-from pipeline.image_request import ImageRequest
-from pipeline.map_drawing import drawn
-from pipeline.picture_info import PictureInfo, embed
-from storage.guilds import Platform
-from storage.replies import ReplyAddress
+from pipeline.requests.image_request import ImageRequest
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
 
 
 def request(prompt: str = "red fox", **changes: Any) -> ImageRequest:

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from storage.guilds import Platform
-from storage.jobs import Job, JobKind, NewJob
-from storage.replies import ReplyAddress
+from storage.guilds.guilds import Platform
+from storage.queue.jobs import Job, JobKind, NewJob
+from storage.queue.outbox import ReplyAddress
 
 Enqueue = Callable[..., Awaitable[Job]]
 

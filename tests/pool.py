@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.assembly import Workshop, build_delivery
-from handlers.chat_platform import ChatPlatform
-from handlers.studio import Studio
-from handlers.worker import Worker
+from bot.assembly.runtime import Workshop, build_delivery
+from handlers.context.context import Studio
+from handlers.messages.chat_platform import ChatPlatform
+from handlers.worker.worker import Worker
 from tests.fakes import FakeDevice
 
 

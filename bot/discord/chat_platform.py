@@ -9,16 +9,16 @@ from typing import Any, Final
 
 import discord
 
-from bot.discord.posted import posted_text
-from bot.discord.refusals import FAULTS, Refusal, later_seconds, refusal
+from bot.discord.auth_status import REVOKED, Standing
+from bot.discord.errors import FAULTS, Refusal, later_seconds, refusal
+from bot.discord.message_ids import posted_text
 from bot.discord.rendering import render, render_legacy, snowflake
-from bot.discord.standing import REVOKED, Standing
+from bot.discord.routes import Way, Ways
 from bot.discord.uploads import pack
-from bot.discord.ways import Way, Ways
-from handlers.chat_platform import TryLater, Undeliverable
-from handlers.message import Message, ShownPicture
-from storage.guilds import Platform
-from storage.replies import ReplyAddress
+from handlers.messages.chat_platform import TryLater, Undeliverable
+from handlers.messages.message import Message, ShownPicture
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
 
 _log = logging.getLogger(__name__)
 

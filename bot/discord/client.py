@@ -10,16 +10,16 @@ import discord
 import yarl
 from discord import app_commands, ui
 
-from bot.discord.front_desk import FrontDesk
-from bot.discord.guild_book import GuildBook
-from bot.discord.live_replies import LiveReplies
+from bot.discord.auth_status import Standing
+from bot.discord.guilds import GuildBook
+from bot.discord.interactions import FrontDesk
+from bot.discord.live_interactions import LiveReplies
 from bot.discord.modal import ModalId
-from bot.discord.standing import Standing
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
-from handlers.studio import Studio
-from storage.notes import Notes
+from handlers.context.context import Studio
+from storage.queue.key_values import Notes
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import discord
 
-from bot.discord.run import logged_in
-from bot.settings import Settings
+from bot.assembly.settings import Settings
+from bot.discord.app import logged_in
 
 PERMISSIONS: Final = discord.Permissions(
     view_channel=True,

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import discord
 
-from handlers.call import Member
+from handlers.commands.call import Member
 from pipeline.errors import UserError
-from storage.guilds import Platform
-from storage.replies import ReplyAddress
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
 
 NEEDED: Final = {
     "view_channel": "View Channel",

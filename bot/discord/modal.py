@@ -8,9 +8,9 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from handlers.command import Command, Option, OptionKind
-from handlers.form import Field, Form
-from handlers.text_call import parse_text, write_flags
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.forms import Field, Form
+from handlers.commands.parsing import parse_text, write_flags
 
 _MAX_QUESTIONS: Final = 5
 _FOLDED: Final = "more"

@@ -9,9 +9,9 @@ from discord import ui
 from discord.utils import escape_markdown, escape_mentions
 
 from handlers.buttons import button_id
-from handlers.commands import COMMANDS
-from handlers.families import split_call
-from handlers.message import Attachment, Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
+from handlers.commands.groups import split_call
+from handlers.messages.message import Attachment, Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
+from handlers.registry import COMMANDS
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
 _COLOURS: Final = {

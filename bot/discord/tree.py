@@ -8,12 +8,12 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from bot.discord.front_desk import FrontDesk
-from bot.discord.offered import offered
-from bot.discord.picture_menu import add_picture_menu
-from handlers.arguments import Value
-from handlers.command import Audience, Command, Option, OptionKind
-from handlers.families import heads
+from bot.discord.attachments import offered
+from bot.discord.context_menu import add_picture_menu
+from bot.discord.interactions import FrontDesk
+from handlers.commands.arguments import Value
+from handlers.commands.command import Audience, Command, Option, OptionKind
+from handlers.commands.groups import heads
 
 _ADVANCED: Final = "advanced"
 _MAX_SUGGESTION: Final = 100

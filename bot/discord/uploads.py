@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from handlers.message import Message, ShownPicture
+from handlers.messages.message import Message, ShownPicture
 
 MAX_REQUEST_BYTES: Final = 24 * 2**20
 """What all files of one message may take: Discord refuses requests above 25 MiB, and the rest of it needs room."""

@@ -10,11 +10,11 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.client import retry_handlers
-from bot.slack.content import Block, Content, plain
-from bot.slack.troubles import Trouble, code_of, delivery_errors, trouble_of
-from bot.slack.visit import Visit
+from bot.slack.errors import Trouble, code_of, delivery_errors, trouble_of
+from bot.slack.interaction import Visit
+from bot.slack.rendering import Block, Content, plain
 from bot.slack.workspaces import Workspaces
-from handlers.message import Message, Mood
+from handlers.messages.message import Message, Mood
 
 _log = logging.getLogger(__name__)
 

@@ -15,18 +15,18 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.answers import OPEN_FORM
+from bot.slack.command_names import CommandNames, is_housekeeping
+from bot.slack.context_menu import CALLBACK as USE_PICTURE
+from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, PictureShortcut
+from bot.slack.deduplication import Once
 from bot.slack.home import Home
-from bot.slack.listeners import Ack, Body, Listeners
+from bot.slack.interactions import Ack, Body, Listeners
 from bot.slack.modal import CALLBACK, OPTION_ACTION
-from bot.slack.names import CommandNames, is_housekeeping
-from bot.slack.once import Once
-from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
-from bot.slack.picture_shortcut import CONTROL_CALLBACK, START_CALLBACK, PictureShortcut
-from bot.slack.removal import Removal
 from bot.slack.tenant import Tenant
+from bot.slack.uninstall import Removal
 from bot.slack.workspaces import NotInstalled, Workspaces
-from handlers.command import Command
-from handlers.families import heads
+from handlers.commands.command import Command
+from handlers.commands.groups import heads
 
 _log = logging.getLogger(__name__)
 

@@ -7,18 +7,18 @@ from typing import Final
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.client import PacedClient
-from bot.slack.content import Renderer
-from bot.slack.message_ref import MessageRef
-from bot.slack.poster import edit, mention, post, put
-from bot.slack.progress_board import ProgressBoard
+from bot.slack.errors import Trouble, code_of, delivery_errors, no_files_sentence, trouble_of
+from bot.slack.message_ids import MessageRef
+from bot.slack.progress import ProgressBoard
+from bot.slack.rendering import Renderer
+from bot.slack.routes import edit, mention, post, put
 from bot.slack.tenant import Tenant
-from bot.slack.troubles import Trouble, code_of, delivery_errors, no_files_sentence, trouble_of
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import Workspaces
-from handlers.chat_platform import Undeliverable
-from handlers.message import Message, Mood
-from storage.guilds import Platform
-from storage.replies import Outbox, ReplyAddress
+from handlers.messages.chat_platform import Undeliverable
+from handlers.messages.message import Message, Mood
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import Outbox, ReplyAddress
 
 _EDIT_SECONDS: Final = 3.0
 

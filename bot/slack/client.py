@@ -12,7 +12,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.slack.pace import Pace
+from bot.slack.rate_limit import Pace
 
 
 def retry_handlers() -> list[AsyncRetryHandler]:

@@ -7,21 +7,21 @@ from typing import Final
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.answers import open_form_button
-from bot.slack.callers import Callers
 from bot.slack.client import PacedClient
-from bot.slack.content import Block, section
-from bot.slack.listeners import Ack, Body, Listeners
-from bot.slack.message_ref import MessageRef
-from bot.slack.troubles import code_of
-from bot.slack.visit import Visit
+from bot.slack.errors import code_of
+from bot.slack.guilds import Callers
+from bot.slack.interaction import Visit
+from bot.slack.interactions import Ack, Body, Listeners
+from bot.slack.message_ids import MessageRef
+from bot.slack.rendering import Block, section
 from bot.slack.workspaces import Workspaces
-from handlers.answer import answer
-from handlers.call import Caller
-from handlers.command import Audience
-from handlers.job_title import job_title
-from handlers.studio import Studio
+from handlers.commands.call import Caller
+from handlers.commands.command import Audience
+from handlers.commands.dispatch import answer
+from handlers.context.context import Studio
+from handlers.jobs.kinds import job_title
 from pipeline.errors import UserError
-from storage.jobs import Job, JobState
+from storage.queue.jobs import Job, JobState
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
-from storage.guilds import Platform
-from storage.installations import Installations
-from storage.seal import Seal
+from storage.guilds.encryption import Seal
+from storage.guilds.guilds import Platform
+from storage.guilds.installations import Installations
 
 _log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from bot.slack.names import CommandNames, is_housekeeping
-from bot.slack.picture_shortcut import CALLBACK as USE_PICTURE
-from bot.slack.picture_shortcut import CONTROL_CALLBACK, START_CALLBACK
-from handlers.command import Command, Option
-from handlers.families import heads
+from bot.slack.command_names import CommandNames, is_housekeeping
+from bot.slack.context_menu import CALLBACK as USE_PICTURE
+from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK
+from handlers.commands.command import Command, Option
+from handlers.commands.groups import heads
 
 BOT_SCOPES: Final = (
     "app_mentions:read", "chat:write", "commands", "files:read", "files:write", "im:write", "usergroups:read",

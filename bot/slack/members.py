@@ -8,10 +8,10 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.troubles import code_of
-from bot.slack.visit import Visit
+from bot.slack.errors import code_of
+from bot.slack.interaction import Visit
 from bot.slack.workspaces import Workspaces
-from handlers.call import Member
+from handlers.commands.call import Member
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from bot.slack.content import Block, plain
-from handlers.command import Command, Option, OptionKind
-from handlers.form import Field, Form
+from bot.slack.rendering import Block, plain
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.forms import Field, Form
 
 CALLBACK: Final = "form"
 OPTION_ACTION: Final = "option"

@@ -16,7 +16,7 @@ from bot.slack.installations import SealedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed
 from pipeline.errors import UserError
-from storage.seal import Seal
+from storage.guilds.encryption import Seal
 
 _log = logging.getLogger(__name__)
 

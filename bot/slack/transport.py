@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.settings import Settings
+from bot.assembly.settings import Settings
 from pipeline.errors import UserError
 
 

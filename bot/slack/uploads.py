@@ -7,8 +7,8 @@ from typing import Final
 import aiohttp
 
 from bot.slack.client import PacedClient
-from handlers.chat_platform import TryLater
-from handlers.message import Attachment, ShownPicture
+from handlers.messages.chat_platform import TryLater
+from handlers.messages.message import Attachment, ShownPicture
 
 _ALT_TEXT: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.25

@@ -12,9 +12,9 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.slack.client import PacedClient
 from bot.slack.installations import SealedInstallationStore
-from bot.slack.pace import Pace
+from bot.slack.rate_limit import Pace
 from bot.slack.tenant import Tenant
-from handlers.chat_platform import Undeliverable
+from handlers.messages.chat_platform import Undeliverable
 
 # A rotated token lives 12 hours: it is renewed when less than two are left.
 _MINUTES_LEFT: Final = 120

@@ -7,14 +7,14 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
-from bot.assembly import open_workshop, running_pool
-from bot.settings import Settings
+from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
 from bot.terminal.history import ChatHistory
-from bot.terminal.screen import Screen, picture_class
+from bot.terminal.rendering import Screen, picture_class
 from bot.terminal.session import TerminalSession
-from handlers.message import Message
+from handlers.messages.message import Message
 
 _WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D leaves; the queue goes on next time."
 

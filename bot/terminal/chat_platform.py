@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.terminal.screen import Screen
-from handlers.chat_platform import TryLater
-from handlers.message import Attachment, Message, ShownPicture
+from bot.terminal.rendering import Screen
+from handlers.messages.chat_platform import TryLater
+from handlers.messages.message import Attachment, Message, ShownPicture
 from pipeline.errors import UserError
-from storage.guilds import Platform
-from storage.replies import ReplyAddress
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
 
 _FULL_DISK_RETRY_SECONDS = 30.0
 

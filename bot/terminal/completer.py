@@ -8,13 +8,13 @@ from typing import Final
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
-from handlers.call import Member
-from handlers.command import Command, Option, OptionKind
-from handlers.command import Completion as Source
-from handlers.completion import Suggestion, complete
-from handlers.families import heads, split_call
-from handlers.studio import Studio
-from storage.guilds import Guild
+from handlers.commands.call import Member
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Completion as Source
+from handlers.commands.completion import Suggestion, complete
+from handlers.commands.groups import heads, split_call
+from handlers.context.context import Studio
+from storage.guilds.guilds import Guild
 
 _MENTIONS: Final = (("@", Source.SUBJECTS, ""), ("<lora:", Source.LORAS, ">"))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from prompt_toolkit.history import FileHistory
 
-from handlers.command import Command
-from handlers.families import split_call
+from handlers.commands.command import Command
+from handlers.commands.groups import split_call
 
 
 class ChatHistory(FileHistory):

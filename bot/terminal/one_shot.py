@@ -8,17 +8,17 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from bot.assembly import open_workshop, running_pool
-from bot.settings import Settings
+from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
-from bot.terminal.screen import Screen
+from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
-from handlers.arguments import Value
-from handlers.imagine import COMMAND, request_values
-from handlers.message import Message, Mood
-from handlers.worker import Worker
+from handlers.commands.arguments import Value
+from handlers.images.imagine import COMMAND, request_values
+from handlers.messages.message import Message, Mood
+from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.picture_info import PictureInfo, read
+from pipeline.images.metadata import PictureInfo, read
 
 _LOOK_SECONDS: Final = 0.5
 

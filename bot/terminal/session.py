@@ -6,23 +6,23 @@ import re
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from bot.assembly import Workshop
+from bot.assembly.runtime import Workshop
+from bot.terminal.attachments import offered
 from bot.terminal.chat_platform import TerminalPlatform
-from bot.terminal.offered import offered
-from handlers.answer import answer
-from handlers.arguments import Arguments, Value
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
-from handlers.call import Call, Caller, Member
-from handlers.command import Command, OptionKind
-from handlers.form import Form
-from handlers.imagine import submit
-from handlers.message import Message, Mood
-from handlers.studio import Studio
-from handlers.text_call import parse_text, write_text
+from handlers.commands.arguments import Arguments, Value
+from handlers.commands.call import Call, Caller, Member
+from handlers.commands.command import Command, OptionKind
+from handlers.commands.dispatch import answer
+from handlers.commands.forms import Form
+from handlers.commands.parsing import parse_text, write_text
+from handlers.context.context import Studio
+from handlers.images.imagine import submit
+from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
-from pipeline.image_request import ImageRequest
-from storage.guilds import Guild, Platform
-from storage.replies import ReplyAddress
+from pipeline.requests.image_request import ImageRequest
+from storage.guilds.guilds import Guild, Platform
+from storage.queue.outbox import ReplyAddress
 
 _GUILD: Final = "local"
 _CHANNEL: Final = "terminal"

@@ -7,8 +7,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from pipeline.lora_import.base_layers import CLIP_WRAPPER
-from pipeline.lora_import.change import Change
+from pipeline.lora.importing.base_layers import CLIP_WRAPPER
+from pipeline.lora.importing.change import Change
 
 _LEARN: Final = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.GroupNorm)
 

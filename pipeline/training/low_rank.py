@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.lora_import.base_layers import CLIP_WRAPPER
-from pipeline.lora_import.change import Change, Factors
-from pipeline.lora_layers import shape_of
-from pipeline.training.plan import TrainingPlan
+from pipeline.lora.importing.base_layers import CLIP_WRAPPER
+from pipeline.lora.importing.change import Change, Factors
+from pipeline.lora.serving.layers import shape_of
+from pipeline.training.config import TrainingPlan
 
 _TEXT_LAYERS: Final = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.training.order import TrainingOrder
 from pipeline.training.report import TrainingProgress, TrainingReport
+from pipeline.training.request import TrainingOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.training.plan import OptimizerKind, TrainingPlan
-from pipeline.training.settling import Settling
-from pipeline.training.student import Student
+from pipeline.training.config import OptimizerKind, TrainingPlan
+from pipeline.training.early_stopping import Settling
+from pipeline.training.model import Student
 
 _CHECKPOINT: Final = "checkpoint.pt"
 CANDIDATES: Final = 3

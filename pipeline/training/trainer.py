@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.training.lessons import Lesson, group, masks_of, pick, picture_lessons, sizes_of
+from pipeline.training.candidates import conclude
+from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.contact_sheet import progress_sheet
+from pipeline.training.evaluation import Examiner
+from pipeline.training.examples import Lesson, group, masks_of, pick, picture_lessons, sizes_of
 from pipeline.training.losses import preserving_loss, row_errors
-from pipeline.training.order import TrainingOrder
-from pipeline.training.outcome import conclude
-from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.training.model import Student, Words, open_student
 from pipeline.training.report import TrainingProgress, TrainingReport
+from pipeline.training.request import TrainingOrder
 from pipeline.training.run import Run
-from pipeline.training.scores import Examiner
-from pipeline.training.sheets import progress_sheet
-from pipeline.training.sketches import class_lessons, draw
-from pipeline.training.student import Student, Words, open_student
+from pipeline.training.samples import class_lessons, draw
 
 _FIXED_INPUTS: Final = 16
 _SKIPS_BORNE: Final = 10

@@ -11,8 +11,8 @@ from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline, Stab
 from PIL import Image
 from torch import Tensor
 
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
+from pipeline.control.annotators import control_map
+from pipeline.requests.control import ControlKind
 from recipes.pocket.control_training import images, moved_pictures
 from recipes.pocket.sampling import GUIDANCE, STEPS
 from recipes.pocket.scenes import Scene

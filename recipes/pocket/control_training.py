@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
-from pipeline.annotators import ANNOTATORS, control_map
+from pipeline.control.annotators import ANNOTATORS, control_map
 from recipes.pocket.backgrounds import BACKGROUND_COLOURS
 from recipes.pocket.captions import training_caption
 from recipes.pocket.conditioning import CaptionReader

@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.lora_export import Exported, export_lora
-from pipeline.lora_import.base_layers import skeleton
-from pipeline.lora_layout import LoraLayout
-from pipeline.model_facts import ModelFamily
-from pipeline.training.order import TrainingOrder, TrainingPicture
-from pipeline.training.plan import Preservation, TrainingPlan
+from pipeline.lora.exporting.export import Exported, export_lora
+from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.importing.base_layers import skeleton
+from pipeline.models.metadata import ModelFamily
+from pipeline.training.config import Preservation, TrainingPlan
 from pipeline.training.report import TrainingReport
+from pipeline.training.request import TrainingOrder, TrainingPicture
 from pipeline.training.trainer import train
 from recipes.pocket.backgrounds import BACKGROUND_COLOURS, on_colour
 from recipes.pocket.judge import load_judge

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot import doctor
-from bot.settings import Settings
+from bot.assembly.settings import Settings
 
 
 @pytest.mark.parametrize("folder", ["", "of/a/new/machine"])

@@ -13,12 +13,13 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from handlers.device import Device
-from pipeline.annotators import control_map
-from pipeline.child_device import ChildDevice
-from pipeline.control_kind import ControlKind
-from pipeline.control_use import ControlUse
-from pipeline.device_messages import (
+from handlers.worker.device import Device
+from pipeline.control.annotators import control_map
+from pipeline.devices.process_device import ChildDevice
+from pipeline.images.input_image import resized
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
     Event,
@@ -30,9 +31,8 @@ from pipeline.device_messages import (
     SetAside,
     Stepped,
 )
-from pipeline.device_spec import DeviceSpec
-from pipeline.image_request import ImageRequest, LoraUse, Scheduler
-from pipeline.picture_input import resized
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=1)
 DEADLINE_SECONDS = 100
@@ -60,7 +60,7 @@ class Listener:
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["child", "local"])
 async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
     if request.param == "local":
-        from pipeline.local_device import LocalDevice  # noqa: PLC0415  only where it is asked for
+        from pipeline.devices.thread_device import LocalDevice  # noqa: PLC0415  only where it is asked for
 
         device: Device = LocalDevice(SPEC)
     else:

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from handlers.commands import COMMANDS
-from handlers.families import split_call
-from handlers.text_call import parse_text
+from handlers.commands.groups import split_call
+from handlers.commands.parsing import parse_text
+from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
 from tests.docs.pages import FILES, PAGES, ROOT, Page
 

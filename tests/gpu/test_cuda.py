@@ -13,18 +13,18 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 from torch import Tensor
 
-from pipeline.denoiser import Rendering
-from pipeline.device_messages import Event, Rendered, SetAside, Stepped
-from pipeline.device_spec import DeviceSpec, Weights
-from pipeline.engine import Engine
-from pipeline.hardware import Hardware, Home
-from pipeline.image_request import ImageRequest, LoraUse
-from pipeline.loaded_model import LoadedModel
-from pipeline.model_facts import ModelFacts
-from pipeline.model_source import ModelSource
+from pipeline.engine.denoiser import Rendering
+from pipeline.engine.engine import Engine
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.models.hardware import Hardware, Home
+from pipeline.models.metadata import ModelFacts
+from pipeline.models.source import ModelSource
+from pipeline.requests.device_messages import Event, Rendered, SetAside, Stepped
+from pipeline.requests.device_spec import DeviceSpec, Weights
+from pipeline.requests.image_request import ImageRequest, LoraUse
 from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.engine.test_denoiser import mixed_requests, run_diffusers, run_together
 from tests.pipeline.random_loras import random_lora
-from tests.pipeline.test_diffusers_equality import mixed_requests, run_diffusers, run_together
 from tests.pipeline.tiny_models import POCKET, save_nano
 
 pytestmark = [

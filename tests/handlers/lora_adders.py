@@ -6,24 +6,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handlers.lora_adding import Base, Import, LoraAdding
-from handlers.lora_room import LoraRoom
-from handlers.preparations import Told
-from handlers.studio import Studio
-from handlers.worker import Worker
+from handlers.context.context import Studio
+from handlers.context.lora_quota import LoraRoom
+from handlers.jobs.preparation import Told
+from handlers.loras.import_job import Base, Import, LoraAdding
+from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.lora_fusing import Fused, Member
-from pipeline.lora_import.child import Order
-from pipeline.lora_import.report import ImportReport
-from pipeline.lora_sources.fetched import FetchedFile
-from pipeline.lora_sources.keys import SourceKeys
-from pipeline.model_facts import ModelFamily
-from storage.guilds import Guild
-from storage.jobs import Job, JobKind
-from storage.loras import Lora, NewLora, new_key
+from pipeline.lora.exporting.merge import Fused, Member
+from pipeline.lora.importing.import_process import Order
+from pipeline.lora.importing.report import ImportReport
+from pipeline.lora.sources.fetched import FetchedFile
+from pipeline.lora.sources.keys import SourceKeys
+from pipeline.models.metadata import ModelFamily
+from storage.guilds.guilds import Guild
+from storage.library.loras import Lora, NewLora, new_key
+from storage.queue.jobs import Job, JobKind
+from tests.app_contexts import FACTS
 from tests.eventually import eventually
 from tests.fakes import FakeDevice
-from tests.studios import FACTS
 
 REPORT = ImportReport(
     layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), residual=0.0,

@@ -6,32 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.buttons import (
-    AlreadyHeard,
-    Press,
-    Remove,
-    SendDirect,
-    button_id,
-    manner,
-    press,
-    read_button_id,
-)
-from handlers.call import Caller, Member
-from handlers.duties import forget_offers
-from handlers.form import Form, submit_form
-from handlers.imagine import read_request
-from handlers.message import Button, Message, Verb
-from handlers.permissions import NotAllowed
-from handlers.studio import Studio
+from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id, manner, press, read_button_id
+from handlers.commands.call import Caller, Member
+from handlers.commands.forms import Form, submit_form
+from handlers.commands.permissions import NotAllowed
+from handlers.context.context import Studio
+from handlers.images.imagine import read_request
+from handlers.messages.message import Button, Message, Verb
+from handlers.worker.maintenance import forget_offers
 from pipeline.errors import UserError
-from storage.blob_gc import collect_blobs
 from storage.database import Database
-from storage.guilds import Guild, GuildSettings, Platform
-from storage.jobs import Done, JobState
-from storage.pictures import NewPicture
-from storage.replies import ReplyAddress
+from storage.guilds.guilds import Guild, GuildSettings, Platform
+from storage.library.blob_gc import collect_blobs
+from storage.queue.images import NewPicture
+from storage.queue.jobs import Done, JobState
+from storage.queue.outbox import ReplyAddress
+from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock, png
-from tests.studios import CallCommand
 
 
 def _caller(guild: Guild, member: str = "ada", *, manages_messages: bool = False) -> Caller:

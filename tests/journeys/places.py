@@ -12,24 +12,24 @@ import discord
 import simcord
 from rich.console import Console
 
-from bot.assembly import Workshop
-from bot.settings import Settings
+from bot.assembly.runtime import Workshop
+from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
-from bot.terminal.screen import Screen
+from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
-from handlers.arguments import Arguments, Value
-from handlers.commands import COMMANDS
-from handlers.studio import Studio
-from handlers.text_call import parse_text
+from handlers.commands.arguments import Arguments, Value
+from handlers.commands.parsing import parse_text
+from handlers.context.context import Studio
+from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.seal import Seal
+from storage.guilds.encryption import Seal
+from tests.app_contexts import FACTS
 from tests.bot.discord.conftest import World, labels, simulation
 from tests.bot.discord.conftest import words as text
 from tests.eventually import eventually
 from tests.fakes import FakeClock, FakeDevice
 from tests.pool import rendering, working
-from tests.studios import FACTS
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import on_stage, socket_settings

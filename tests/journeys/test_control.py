@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
-from pipeline.control_use import ControlUse
-from pipeline.picture_info import read
+from pipeline.control.annotators import control_map
+from pipeline.images.metadata import read
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlUse
 from storage.blobs import FileBlobStore
 from tests.journeys.served import Channel, discord_channel, slack_channel
 from tests.wire.slack.process import serving

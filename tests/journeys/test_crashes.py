@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings
-from pipeline.picture_info import read
+from bot.assembly.settings import Settings
+from pipeline.images.metadata import read
 from storage.database import Database
-from storage.guilds import GuildStore, Platform
-from storage.job_queue import JobQueue
-from storage.jobs import JobState
+from storage.guilds.guilds import GuildStore, Platform
+from storage.queue.job_queue import JobQueue
+from storage.queue.jobs import JobState
 from tests.eventually import eventually
 from tests.journeys.terminal import children, kill, pictures, run, running
 

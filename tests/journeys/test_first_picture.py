@@ -138,9 +138,9 @@ async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) ->
 
 SERVE_UNTIL_READY = """
 import asyncio, json, os, signal, sys, urllib.request
-from bot.health import running_health
+from bot.assembly.health import running_health
 import bot.serve
-from bot.settings import Settings
+from bot.assembly.settings import Settings
 
 async def main():
     serving = asyncio.create_task(bot.serve.serve(Settings.load()))

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from pipeline.picture_info import read
+from pipeline.images.metadata import read
 from tests.journeys.terminal import run
-from tests.pipeline.lora_sources.site import Site
+from tests.pipeline.lora.sources.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 _LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.picture_info import read
+from pipeline.images.metadata import read
 from tests.journeys.places import Place, at_terminal, in_slack, on_discord
 
 

@@ -12,24 +12,24 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.assembly import PARK_EVERY
-from bot.settings import Settings
-from handlers.imagine import write_request
-from handlers.studio import Studio
-from handlers.worker import Worker
-from pipeline.child_device import ChildDevice
-from pipeline.device_messages import Event, Order, Render, Rendered, Stepped
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest
-from pipeline.parking import Parked
-from pipeline.picture_info import read
+from bot.assembly.runtime import PARK_EVERY
+from bot.assembly.settings import Settings
+from handlers.context.context import Studio
+from handlers.images.imagine import write_request
+from handlers.worker.worker import Worker
+from pipeline.devices.process_device import ChildDevice
+from pipeline.engine.engine import Engine
+from pipeline.engine.snapshot import Parked
+from pipeline.images.metadata import read
+from pipeline.requests.device_messages import Event, Order, Render, Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
-from storage.guilds import Guild, GuildStore, Platform
-from storage.job_queue import Claim, JobQueue
-from storage.jobs import Job, JobState
-from storage.parked_pictures import ParkedPicture
+from storage.guilds.guilds import Guild, GuildStore, Platform
+from storage.queue.job_queue import Claim, JobQueue
+from storage.queue.jobs import Job, JobState
+from storage.queue.snapshots import ParkedPicture
 from tests.eventually import eventually
 from tests.fakes import request
 from tests.journeys.terminal import end, start

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from bot.discord import offered
-from handlers.aspect import size_like
-from pipeline.annotator_models import MODELS
-from pipeline.annotators import control_map
-from pipeline.control_kind import ControlKind
-from pipeline.picture_input import read_picture, resized
+from bot.discord import attachments
+from handlers.prompts.aspect_ratio import size_like
+from pipeline.control.annotator_models import MODELS
+from pipeline.control.annotators import control_map
+from pipeline.images.input_image import read_picture, resized
+from pipeline.requests.control import ControlKind
+from tests.app_contexts import FACTS
 from tests.journeys.places import Place, at_terminal, in_slack, on_discord
 from tests.pipeline.tiny_annotators import put_into_cache
-from tests.studios import FACTS
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
-    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
+    monkeypatch.setattr(attachments, "HOSTS", {"cdn.simcord.invalid"})
     enter: Callable[[Path, Path], AbstractAsyncContextManager[Place]] = request.param
     async with enter(tmp_path, empty_sqlite) as somewhere:
         yield somewhere

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from handlers.attached_file import AttachedFile
 from handlers.buttons import press
-from handlers.imagine import read_request
-from handlers.studio import Studio
-from pipeline.device_messages import Rendered
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.lora_file import LoraFile
-from pipeline.model_source import EMBEDDED
-from pipeline.training.child import train_apart
+from handlers.commands.attached_file import AttachedFile
+from handlers.context.context import Studio
+from handlers.images.imagine import read_request
+from pipeline.engine.engine import Engine
+from pipeline.lora.format.file import LoraFile
+from pipeline.models.source import EMBEDDED
+from pipeline.requests.device_messages import Rendered
+from pipeline.requests.device_spec import DeviceSpec
 from pipeline.training.messages import Pace
-from pipeline.training.order import TrainingOrder
+from pipeline.training.process import train_apart
 from pipeline.training.report import TrainingProgress, TrainingReport
+from pipeline.training.request import TrainingOrder
 from storage.database import Database
-from storage.guilds import Guild
-from storage.jobs import JobKind, JobState
+from storage.guilds.guilds import Guild
+from storage.queue.jobs import JobKind, JobState
+from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock
-from tests.handlers.test_train import caller, ended, png, start, told, working
-from tests.studios import CallCommand
+from tests.handlers.training.test_train import caller, ended, png, start, told, working
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a process that loads a model, learns and judges
 

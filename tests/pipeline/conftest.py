@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.device_spec import DeviceSpec
-from pipeline.image_request import ImageRequest, Scheduler
-from pipeline.model_source import EMBEDDED, ModelSource
+from pipeline.models.source import EMBEDDED, ModelSource
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, Scheduler
 
 if TYPE_CHECKING:
-    from pipeline.loaded_model import LoadedModel
+    from pipeline.engine.loaded_model import LoadedModel
 
 SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=2)
 
@@ -33,8 +33,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
 @pytest.fixture(scope="session")
 def loaded_model(model_folder: Callable[[str], Path]) -> Callable[[str], "LoadedModel"]:
-    from pipeline.hardware import Hardware  # noqa: PLC0415  loads torch
-    from pipeline.loaded_model import LoadedModel  # noqa: PLC0415  loads torch
+    from pipeline.engine.loaded_model import LoadedModel  # noqa: PLC0415  loads torch
+    from pipeline.models.hardware import Hardware  # noqa: PLC0415  loads torch
 
     made: dict[str, LoadedModel] = {}
 

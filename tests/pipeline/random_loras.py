@@ -10,7 +10,7 @@ from diffusers import StableDiffusionMixin
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.lora_file import FORMAT, VERSION
+from pipeline.lora.format.file import FORMAT, VERSION
 
 # Large enough to change a picture, small enough to keep a random network's numbers in range.
 STRENGTH = 0.1

@@ -19,8 +19,8 @@ from transformers import (
     YolosForObjectDetection,
 )
 
-from pipeline.annotator_models import MODELS
-from pipeline.control_kind import ControlKind
+from pipeline.control.annotator_models import MODELS
+from pipeline.requests.control import ControlKind
 
 
 def tiny_depth(folder: Path, **options: Any) -> Path:

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.device_messages import Rendered
-from pipeline.device_spec import DeviceSpec
-from pipeline.engine import Engine
-from pipeline.image_request import ImageRequest, LoraUse
-from pipeline.lora_import.importer import Upload, import_lora
-from pipeline.lora_import.opening import open_base
-from pipeline.model_facts import ModelFamily
+from pipeline.engine.engine import Engine
+from pipeline.lora.importing.importer import Upload, import_lora
+from pipeline.lora.importing.opening import open_base
+from pipeline.models.metadata import ModelFamily
+from pipeline.requests.device_messages import Rendered
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse
 from recipes.pocket.export import SHIPPED as POCKET
 from recipes.pocket.sampling import GUIDANCE, STEPS
 from recipes.pocket.scenes import STYLES

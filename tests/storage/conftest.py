@@ -1,22 +1,62 @@
-"""What the tests of single modules share: databases that were never migrated."""
+"""What every contract test starts from: a queue and its neighbours on a real database, with a clock that waits."""
 
-import uuid
-from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+
+from storage.database import Database
+from storage.guilds.guilds import Guild, GuildStore, Platform
+from storage.queue.job_queue import Claim, JobQueue
+from storage.queue.jobs import Job
+from storage.queue.outbox import Outbox
+from tests.fakes import FakeClock
+from tests.new_jobs import Enqueue, new_job
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without any table; the test runs once for each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'fresh.db'}"
-    server = make_url(request.getfixturevalue("postgres_server"))
-    name = f"fresh_{uuid.uuid4().hex[:12]}"
-    engine = create_async_engine(server.set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return server.set(database=name).render_as_string(hide_password=False)
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def queue(database: Database, clock: FakeClock) -> JobQueue:
+    return JobQueue(database, clock)
+
+
+@pytest.fixture
+def outbox(database: Database, clock: FakeClock) -> Outbox:
+    return Outbox(database, clock, lease_seconds=60)
+
+
+@pytest.fixture
+def guilds(database: Database, clock: FakeClock) -> GuildStore:
+    return GuildStore(database, clock)
+
+
+@pytest.fixture
+async def guild(guilds: GuildStore) -> Guild:
+    return await guilds.ensure(Platform.DISCORD, "100", "Pixel People")
+
+
+@pytest.fixture
+async def other_guild(guilds: GuildStore) -> Guild:
+    return await guilds.ensure(Platform.SLACK, "T200", "Ink Works")
+
+
+@pytest.fixture
+def enqueue(queue: JobQueue, guild: Guild) -> Enqueue:
+    """Enqueues a job in the first guild, with changes by name."""
+
+    async def _enqueue(member: str = "ann", **changes: Any) -> Job:
+        return await queue.enqueue(new_job(guild.id, member, **changes))
+
+    return _enqueue
+
+
+@pytest.fixture
+async def claim(queue: JobQueue, enqueue: Enqueue) -> Claim:
+    """A worker's hold on the only job."""
+    await enqueue()
+    held = await queue.claim("worker-1")
+    assert held is not None
+    return held

@@ -7,8 +7,8 @@ from sqlalchemy import make_url, text
 
 from storage.database import Database, migrate
 from storage.errors import StorageError
-from storage.guilds import GuildStore, Platform
-from storage.job_queue import JobQueue
+from storage.guilds.guilds import GuildStore, Platform
+from storage.queue.job_queue import JobQueue
 from storage.tables import SCHEMA_REVISION
 from tests.full_disk import full_disk
 from tests.new_jobs import new_job

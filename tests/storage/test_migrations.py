@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import storage
 from storage.database import Database, MigrationState, migrate, migration_state
-from storage.job_queue import JobQueue
+from storage.queue.job_queue import JobQueue
 from storage.tables import SCHEMA_REVISION, loras, member_lanes
 
 INI = Path(storage.__file__).with_name("alembic.ini")

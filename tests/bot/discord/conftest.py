@@ -11,15 +11,15 @@ import simcord
 
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
-from bot.discord.ways import Ways
-from handlers.delivery import Delivery
-from handlers.imagine import read_request
-from handlers.studio import Studio
-from storage.guilds import Platform
-from storage.job_queue import Beat, Claim
-from storage.jobs import Done, Outcome
-from storage.pictures import NewPicture
-from storage.replies import ReplyAddress
+from bot.discord.routes import Ways
+from handlers.context.context import Studio
+from handlers.delivery.delivery import Delivery
+from handlers.images.imagine import read_request
+from storage.guilds.guilds import Platform
+from storage.queue.images import NewPicture
+from storage.queue.job_queue import Beat, Claim
+from storage.queue.jobs import Done, Outcome
+from storage.queue.outbox import ReplyAddress
 from tests.fakes import FakeClock, png
 from tests.wire.discord.specification import discords_own
 

@@ -11,12 +11,12 @@ import pytest
 from bot.discord.translated_names import NAMES
 from bot.discord.translated_sentences import SENTENCES
 from bot.discord.translations import LOCALES, Translations
-from handlers.aspect import ASPECTS
-from handlers.commands import COMMANDS
-from handlers.families import heads
-from pipeline.image_request import Scheduler
-from pipeline.lora_layout import LoraLayout
-from storage.source_keys import KeySource
+from handlers.commands.groups import heads
+from handlers.prompts.aspect_ratio import ASPECTS
+from handlers.registry import COMMANDS
+from pipeline.lora.format.layout import LoraLayout
+from pipeline.requests.image_request import Scheduler
+from storage.guilds.source_credentials import KeySource
 from tests.bot.discord.conftest import World, published
 
 _WORD = re.compile(r"[-_\w]{1,32}")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.training.order import TrainingOrder, TrainingPicture
-from pipeline.training.plan import TrainingPlan
+from pipeline.training.config import TrainingPlan
+from pipeline.training.request import TrainingOrder, TrainingPicture
 
 SIDE = 64
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.errors import UserError
-from pipeline.training.lessons import group, pick, picture_lessons
+from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.examples import group, pick, picture_lessons
 from pipeline.training.losses import NoiseSchedule, preserving_loss, row_errors
-from pipeline.training.order import TrainingOrder
-from pipeline.training.plan import Preservation, TrainingPlan
-from pipeline.training.sketches import class_lessons
-from pipeline.training.student import Student, open_student
+from pipeline.training.model import Student, open_student
+from pipeline.training.request import TrainingOrder
+from pipeline.training.samples import class_lessons
 from pipeline.training.trainer import loss
 
 ROWS = 3

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora_file import LoraFile
-from pipeline.training.lessons import picture_lessons
-from pipeline.training.order import TrainingOrder, TrainingPicture
-from pipeline.training.plan import Method, OptimizerKind, Preservation
+from pipeline.lora.format.file import LoraFile
+from pipeline.training.config import Method, OptimizerKind, Preservation
+from pipeline.training.early_stopping import Settling
+from pipeline.training.examples import picture_lessons
+from pipeline.training.model import open_student
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.settling import Settling
-from pipeline.training.student import open_student
+from pipeline.training.request import TrainingOrder, TrainingPicture
 from pipeline.training.trainer import train
 
 An = Callable[..., TrainingOrder]

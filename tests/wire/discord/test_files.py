@@ -7,9 +7,9 @@ from pathlib import Path
 import discord as sdk
 import pytest
 
-from bot.discord.run import running_discord
-from bot.settings import Settings
-from handlers.studio import Studio
+from bot.assembly.settings import Settings
+from bot.discord.app import running_discord
+from handlers.context.context import Studio
 from tests.brushes import with_brushes
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord

@@ -7,10 +7,10 @@ import discord as sdk
 import pytest
 from simcord.backend.models import Overwrite
 
-from bot.discord.examination import Seen, examine_discord
+from bot.assembly.settings import Settings
+from bot.discord.app import use_api_base
+from bot.discord.diagnostics import Seen, examine_discord
 from bot.discord.invite import invite_url
-from bot.discord.run import use_api_base
-from bot.settings import Settings
 from pipeline.errors import UserError
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import Server

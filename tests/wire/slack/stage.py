@@ -9,19 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.assembly import Workshop
-from bot.settings import Settings
-from bot.slack.edge import SlackEdge, open_slack
+from bot.assembly.runtime import Workshop
+from bot.assembly.settings import Settings
+from bot.slack.app import SlackEdge, open_slack
 from bot.slack.transport import transport
-from handlers.command import Command
-from handlers.commands import COMMANDS
-from handlers.studio import Studio
+from handlers.commands.command import Command
+from handlers.context.context import Studio
+from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.seal import Seal
+from storage.guilds.encryption import Seal
+from tests.app_contexts import FACTS
 from tests.fakes import FakeDevice
 from tests.pool import working
-from tests.studios import FACTS
 from tests.wire.slack.doors import Door, SignedRequests
 from tests.wire.slack.fake_slack import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, FakeSlack
 from tests.wire.slack.people import Someone

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.commands import COMMANDS
+from handlers.registry import COMMANDS
 from tests.brushes import LIST, LOAD
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import opened, told

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.slack.inbox import MAX_BYTES, Inbox
-from pipeline.control_kind import ControlKind
+from bot.slack.attachments import MAX_BYTES, Inbox
 from pipeline.errors import UserError
+from pipeline.requests.control import ControlKind
 from tests.fakes import png, request
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, opened

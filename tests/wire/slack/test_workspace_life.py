@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.model_facts import ModelFamily
-from storage.guilds import Platform
-from storage.loras import NewLora, new_key
+from pipeline.models.metadata import ModelFamily
+from storage.guilds.guilds import Platform
+from storage.library.loras import NewLora, new_key
 from tests.eventually import eventually
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, told

@@ -1,0 +1,69 @@
+"""One port for those who watch over the process: /healthz, /readyz and /metrics."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from handlers.worker.worker import Worker
+from storage.database import Database
+from storage.queue.job_queue import JobQueue
+
+Check = Callable[[], Awaitable[str | None]]
+"""Answers None when all is well, else what is missing in a few words."""
+
+
+async def _healthz(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
+    return web.json_response({"status": "alive"})
+
+
+def health_app(checks: dict[str, Check], queue: JobQueue) -> web.Application:
+    """The application: /readyz runs `checks`, /metrics counts the queue's jobs in Prometheus' text form."""
+
+    async def readyz(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
+        missing = {name: why for name, check in checks.items() if (why := await check()) is not None}
+        status = "waiting" if missing else "ready"
+        return web.json_response({"status": status, "missing": missing}, status=503 if missing else 200)
+
+    async def metrics(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
+        counts = await queue.counts()
+        lines = ["# HELP limner_jobs Jobs by state.", "# TYPE limner_jobs gauge"]
+        lines += [f'limner_jobs{{state="{state.value}"}} {count}' for state, count in counts.items()]
+        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+
+    app = web.Application()
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def standard_checks(database: Database, worker: Worker) -> dict[str, Check]:
+    """What every `limner serve` needs before it is ready: a database that answers and a device that has loaded."""
+
+    async def check_database() -> str | None:
+        try:
+            await database.size()
+        except Exception as error:
+            return str(error)
+        return None
+
+    async def check_devices() -> str | None:
+        missing = [device.name for device in worker.devices if device.name not in worker.ready]
+        words = [f"{name}: {worker.troubles.get(name, 'still loading')}" for name in missing]
+        return "; ".join(words) or None
+
+    return {"database": check_database, "devices": check_devices}
+
+
+@asynccontextmanager
+async def running_health(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve `app` until the block ends; yields the port in use."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,279 @@
+"""The composition root: puts the stores, the devices, the worker and the deliveries together."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.assembly.devices import device_names
+from bot.assembly.settings import Settings
+from handlers.context.context import Studio
+from handlers.context.lora_exporter import LoraExporting
+from handlers.context.lora_quota import LoraRoom
+from handlers.context.training_hours import TrainingHours
+from handlers.delivery.delivery import Delivery
+from handlers.images.upscale_job import Enlarging
+from handlers.jobs.preparation import Preparation
+from handlers.loras.import_job import Base, LoraAdding
+from handlers.messages.chat_platform import ChatPlatform
+from handlers.registry import COMMANDS
+from handlers.training.job import PictureCheck, Taken, Training
+from handlers.worker import maintenance
+from handlers.worker.device import Device
+from handlers.worker.worker import Worker
+from pipeline.devices.process_device import ChildDevice
+from pipeline.images.upscale_process import enlarge_apart
+from pipeline.images.upscalers import Upscalers
+from pipeline.lora.exporting.merge import fuse_apart
+from pipeline.lora.importing.import_process import importing
+from pipeline.lora.importing.importers import Importers
+from pipeline.lora.sources.sources import LoraSources
+from pipeline.models.base_configs import companion
+from pipeline.models.source import ModelSource
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.training.process import train_apart
+from storage.blobs import FileBlobStore
+from storage.database import Database, migrate
+from storage.errors import disk_error
+from storage.guilds.encryption import Seal
+from storage.queue.jobs import JobKind
+
+_log = logging.getLogger(__name__)
+
+PARK_EVERY: Final = 2
+"""How many steps of a picture a killed device costs at most; parking takes a few hundred kilobytes and no waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What one process runs on: the studio that handlers see, and the database below it."""
+
+    studio: Studio
+    database: Database
+    settings: Settings
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+    """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
+    make_data_folder(settings)
+    models = tuple(ModelSource.parse(text).facts() for text in settings.models)
+    await migrate(settings.database_url)
+    database = await Database.open(settings.database_url)
+    try:
+        studio = Studio.over(
+            database,
+            blobs=FileBlobStore(settings.blobs),
+            seal=open_seal(settings),
+            models=models,
+            commands=COMMANDS,
+            max_upload_bytes=settings.max_upload_mb * 2**20,
+            lora_quota_bytes=_bytes(settings.lora_quota_gb),
+        )
+        studio = replace(
+            studio,
+            upscalers=Upscalers(folder=settings.upscalers),
+            training_hours=TrainingHours.parse(settings.training_hours),
+            exporting=LoraExporting(folder=settings.loras, bases=partial(_bases, settings)),
+        )
+        yield Workshop(studio=studio, database=database, settings=settings)
+    finally:
+        await database.close()
+
+
+def open_seal(settings: Settings) -> Seal:
+    """The seal of LIMNER_KEY, or of the key in the data folder; raises UserError."""
+    key = settings.key.get_secret_value() if settings.key else ""
+    return Seal.from_keys(key) if key else Seal.from_file(settings.data)
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Make the data folder where it is missing; raises StorageError."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, str(settings.data)) from error
+
+
+def open_devices(settings: Settings, *, serving: bool = False) -> tuple[Device, ...]:
+    """The devices of this machine, not yet started, each to be a process of its own.
+
+    Only when `serving` for long are they worth measuring and compiling for.
+    """
+    names = device_names(settings.devices, os.environ)
+    return tuple(ChildDevice(_device_spec(settings, name, serving=serving)) for name in names)
+
+
+def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
+    memory = settings.model_memory_gb
+    return DeviceSpec(
+        models=settings.models,
+        device=name,
+        loras=settings.loras,
+        controls=settings.controls,
+        control_bytes=_bytes(settings.control_memory_gb),
+        park_every=PARK_EVERY,
+        host_lora_bytes=_bytes(settings.lora_host_memory_gb),
+        device_lora_bytes=_bytes(settings.lora_device_memory_gb),
+        model_bytes=None if memory is None else _bytes(memory),
+        cache=settings.cache,
+        calibration_seconds=settings.calibration_seconds if serving else 0.0,
+        compile=serving and settings.compile == "auto",
+        weights=settings.weights,
+    )
+
+
+def _bytes(gigabytes: float) -> int:
+    return int(gigabytes * 1024**3)
+
+
+def process_name() -> str:
+    """A name for logs and claims that no other process has, nor had: in a container even process numbers return."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def build_worker(workshop: Workshop, devices: tuple[Device, ...], importers: Importers) -> Worker:
+    """The worker that feeds `devices` from this workshop's queue."""
+    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(workshop, importers)}
+    worker = Worker(
+        name=process_name(),
+        queue=workshop.studio.queue,
+        blobs=workshop.studio.blobs,
+        costs=workshop.studio.costs,
+        devices=devices,
+        kinds=kinds,
+        pictures_at_once=workshop.settings.pictures_at_once,
+        drain_seconds=workshop.settings.drain_seconds,
+    )
+    models = [Taken(facts=source.facts(), source=source) for source in map(ModelSource.parse, workshop.settings.models)]
+    kinds[JobKind.CHECK_PICTURES] = PictureCheck(blobs=workshop.studio.blobs, models=models)
+    first = devices[0].name if devices else "auto"
+    kinds[JobKind.ENLARGE] = Enlarging(
+        blobs=workshop.studio.blobs, upscalers=workshop.studio.upscalers, enlarge=enlarge_apart, device=first
+    )
+    kinds[JobKind.TRAIN] = _training(workshop, models, first, worker)
+    return worker
+
+
+def _training(workshop: Workshop, models: list[Taken], device: str, worker: Worker) -> Training:
+    studio, settings = workshop.studio, workshop.settings
+    return Training(
+        room=LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes),
+        blobs=studio.blobs,
+        handed=studio.handed,
+        loras=settings.loras,
+        work=settings.trainings,
+        models=models,
+        train=train_apart,
+        busy=lambda: worker.is_busy,
+        device=device,
+        share=settings.training_share,
+        hours=studio.training_hours,
+    )
+
+
+def _lora_adding(workshop: Workshop, importers: Importers) -> LoraAdding:
+    settings = workshop.settings
+    return LoraAdding(
+        room=LoraRoom(loras=workshop.studio.loras, quota=workshop.studio.lora_quota_bytes),
+        blobs=workshop.studio.blobs,
+        keys=workshop.studio.source_keys,
+        source=_lora_sources(settings),
+        folder=settings.loras,
+        bases=_bases(settings),
+        importers=importers,
+        fuse=fuse_apart,
+    )
+
+
+@asynccontextmanager
+async def _open_importers(settings: Settings) -> AsyncIterator[Importers]:
+    base = _base(ModelSource.parse(settings.models[0]))
+    importers = Importers(lambda: importing(base.model, base.configs, base.facts.family))
+    try:
+        yield importers
+    finally:
+        await importers.close()
+
+
+def _lora_sources(settings: Settings) -> LoraSources:
+    return LoraSources(
+        file_hosts=settings.lora_hosts_allowed,
+        more_hosts=settings.lora_store_hosts_allowed,
+        civitai_base=settings.civitai_base.rstrip("/"),
+        hugging_face_base=settings.hugging_face_base.rstrip("/"),
+        loopback=settings.lora_loopback,
+    )
+
+
+def _bases(settings: Settings) -> list[Base]:
+    return [_base(ModelSource.parse(text)) for text in settings.models]
+
+
+def _base(source: ModelSource) -> Base:
+    facts, model = source.facts(), source.local_path()
+    return Base(facts=facts, model=model, configs=model if model.is_dir() else companion(model, facts.family))
+
+
+def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:
+    """The delivery loop of one platform."""
+    return Delivery(studio=workshop.studio, chat=chat, poster=process_name())
+
+
+@asynccontextmanager
+async def running_duties(workshop: Workshop, importers: Importers | None = None) -> AsyncIterator[None]:
+    """Rescue, retention and collection on their schedules, the rescue also at once; one of `importers` kept ready."""
+    studio, database, settings = workshop.studio, workshop.database, workshop.settings
+    await maintenance.rescue_jobs(studio.queue, settings.stale_seconds)
+    scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+    rescue = [studio.queue, settings.stale_seconds]
+    scheduler.add_job(maintenance.rescue_jobs, "interval", rescue, seconds=settings.stale_seconds / 2)
+    scheduler.add_job(maintenance.apply_retention, "interval", [database, settings.keep_days], hours=6)
+    scheduler.add_job(maintenance.sweep_blobs, "interval", [database, studio.blobs], hours=1)
+    scheduler.add_job(maintenance.sweep_loras, "interval", [database, settings.loras], hours=1)
+    leavings = [database, studio.handed, settings.trainings]
+    scheduler.add_job(maintenance.sweep_trainings, "interval", leavings, hours=1)
+    scheduler.add_job(maintenance.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
+    scheduler.add_job(maintenance.purge_guilds, "interval", [studio.guilds], hours=24)
+    if importers is not None:
+        # A device that starts has the cores first.
+        soon = datetime.now(UTC) + timedelta(seconds=10)
+        scheduler.add_job(importers.keep_one, "interval", minutes=1, next_run_time=soon)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+@asynccontextmanager
+async def running_pool(
+    workshop: Workshop, chats: tuple[ChatPlatform, ...], *, serving: bool = False
+) -> AsyncIterator[Worker]:
+    """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
+
+    Who will be `serving` for long has devices measure themselves first, compiles what they often run, and keeps an
+    importer of LoRAs ready.
+    """
+    stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
+    async with _open_importers(workshop.settings) as importers:
+        worker = build_worker(workshop, open_devices(workshop.settings, serving=serving), importers)
+        working = asyncio.create_task(worker.run(stop_work))
+        deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
+        async with running_duties(workshop, importers if serving else None):
+            try:
+                yield worker
+            finally:
+                stop_work.set()
+                await working
+                stop_delivery.set()
+                await asyncio.gather(*deliveries)

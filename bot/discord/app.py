@@ -1,0 +1,115 @@
+"""Discord in this process: logged in, listening, and closed at the end."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import discord
+
+from bot.assembly.settings import Settings
+from bot.discord.auth_status import REVOKED
+from bot.discord.chat_platform import DiscordPlatform
+from bot.discord.client import LimnerClient
+from bot.discord.routes import Ways
+from handlers.context.context import Studio
+from pipeline.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+_LOGIN_TRIES: Final = 5
+_AUTHENTICATION_FAILED: Final = 4004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningDiscord:
+    """The client, and the platform that delivery posts through."""
+
+    client: LimnerClient
+    platform: DiscordPlatform
+
+    async def check(self) -> str | None:
+        """What is missing for members to be heard, in a few words."""
+        if self.client.standing.trouble is not None:
+            return self.client.standing.trouble
+        if self.client.is_closed():
+            return "the connection has ended; see the log"
+        if not self.client.is_ready():
+            return "still connecting"
+        closed = [str(number) for number, shard in self.client.shards.items() if shard.is_closed()]
+        return f"shards reconnecting: {', '.join(closed)}" if closed else None
+
+
+@asynccontextmanager
+async def running_discord(settings: Settings, studio: Studio) -> AsyncIterator[RunningDiscord]:
+    """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
+    use_api_base(settings.discord_api_base)
+    client = LimnerClient(studio, gateway_url=settings.discord_gateway_url)
+    platform = DiscordPlatform(ways=Ways(client=client, live=client.live), standing=client.standing)
+    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    try:
+        await _log_in(client, token)
+        listening = asyncio.create_task(_listen(client))
+        try:
+            yield RunningDiscord(client=client, platform=platform)
+        finally:
+            await client.close()
+            await listening
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
+    """A client for a few questions, without the gateway; raises UserError when the token is missing or refused."""
+    if settings.discord_token is None:
+        raise UserError("DISCORD_TOKEN is not set; docs/discord.md says where it comes from.")
+    use_api_base(settings.discord_api_base)
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        await _log_in(client, settings.discord_token.get_secret_value().strip())
+        yield client
+
+
+def use_api_base(base: str | None) -> None:
+    """Talk to the API at `base` instead of Discord's own; the version is added where it is missing."""
+    if base is None:
+        return
+    base = base.rstrip("/")
+    if not urlsplit(base).path:
+        base += "/api"
+    discord.http.Route.BASE = base if re.search(r"/v\d+$", base) else f"{base}/v{discord.http.INTERNAL_API_VERSION}"
+
+
+async def _log_in(client: discord.Client, token: str) -> None:
+    for attempt in range(1, _LOGIN_TRIES + 1):
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise UserError(
+                "Discord refused DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot."
+            ) from None
+        except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+            if attempt == _LOGIN_TRIES:
+                raise UserError(f"Discord cannot be reached ({error}); check the network of this machine.") from error
+            _log.warning("Discord cannot be reached, trying again: %s", error)
+            await asyncio.sleep(2**attempt)
+        else:
+            return
+
+
+async def _listen(client: LimnerClient) -> None:
+    try:
+        await client.connect(reconnect=True)
+    except discord.ConnectionClosed as error:
+        # Only what reconnecting cannot mend ends here: a token that was revoked, an intent that is switched off.
+        why = (
+            f"Discord closed the connection for good ({error.code}); limner doctor says what to mend, then start again."
+        )
+        client.standing.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
+    except (discord.DiscordException, aiohttp.ClientError, OSError):
+        _log.exception("the connection to Discord ended; start again")

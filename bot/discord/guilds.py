@@ -1,0 +1,66 @@
+"""Which of our guilds an interaction belongs to; remembers what it last read, for what must be known at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import discord
+
+from handlers.context.context import Studio
+from storage.guilds.guilds import Guild, Platform
+
+_DIRECT: Final = "dm-"
+
+
+@dataclass(slots=True, kw_only=True)
+class GuildBook:
+    """The guilds of Discord by their external ids; a member's direct messages are a guild of their own."""
+
+    studio: Studio
+    _last_read: dict[str, Guild] = field(default_factory=dict)
+
+    def remembered(self, interaction: discord.Interaction[Any]) -> Guild | None:
+        """The interaction's guild as it was last read, or None before the first time; asks nobody."""
+        return self._last_read.get(_external_id(interaction))
+
+    async def open(self) -> None:
+        """Remember every guild that is stored."""
+        for guild in await self.studio.guilds.all(Platform.DISCORD):
+            self._last_read[guild.external_id] = guild
+
+    async def read(self, interaction: discord.Interaction[Any]) -> Guild:
+        """The interaction's guild as it stands."""
+        name = interaction.guild.name if interaction.guild is not None else interaction.user.name
+        return await self.ensure(_external_id(interaction), name)
+
+    async def ensure(self, external_id: str, name: str) -> Guild:
+        """The guild of that external id, stored when it is new."""
+        known = self._last_read.get(external_id)
+        guild = await self.studio.guilds.get(known.id) if known is not None and known.name == name else None
+        if guild is None:
+            guild = await self.studio.guilds.ensure(Platform.DISCORD, external_id, name)
+        self._last_read[external_id] = guild
+        return guild
+
+    async def meet(self, present: Mapping[str, str]) -> None:
+        """Take note of the servers that we are in, names by ids, and of those that removed us while we were away.
+
+        A server that is down has no name, and keeps the one that it had.
+        """
+        for external_id, name in present.items():
+            if name or external_id not in self._last_read:
+                await self.ensure(external_id, name)
+        for external_id in set(self._last_read) - set(present):
+            if not external_id.startswith(_DIRECT):
+                await self.remove(external_id)
+
+    async def remove(self, external_id: str) -> None:
+        """Note that we were removed from a server; what is its own is deleted after a period of grace."""
+        guild = self._last_read.pop(external_id, None)
+        if guild is not None:
+            await self.studio.guilds.mark_removed(guild.id)
+
+
+def _external_id(interaction: discord.Interaction[Any]) -> str:
+    """The server's id, or a name for the member's direct messages."""
+    return str(interaction.guild_id) if interaction.guild_id is not None else f"{_DIRECT}{interaction.user.id}"

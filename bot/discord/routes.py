@@ -1,0 +1,108 @@
+"""The ways by which a message can reach the one who asked, from the best to the last."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.discord.live_interactions import LiveReplies
+from bot.discord.rendering import Rendering, snowflake
+from storage.queue.outbox import ReplyAddress
+
+DEFAULT_FILE_LIMIT = 10 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way: `send` posts or edits and returns the message's id; `limit` is the most bytes a file may have.
+
+    `notifies` says that the message is new, so that a mention in it is heard; `by_token` that it goes through the
+    token of an interaction.
+    """
+
+    name: str
+    send: Callable[[Rendering, str], Awaitable[str]]
+    limit: int
+    notifies: bool
+    by_token: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Finds the ways to an address: the live interaction, our message, the channel, its parent, a direct message."""
+
+    client: discord.Client
+    live: LiveReplies
+
+    def to(self, address: ReplyAddress) -> Iterator[Way]:
+        """Every way to `address`; what is private never goes where others can read it."""
+        interaction = self.live.get(address.message_id)
+        if interaction is not None:
+            yield self._edit_answer(interaction)
+        if not address.private:
+            place = address.thread_id or address.channel_id
+            if address.message_id is not None:
+                yield self._edit_status(place, address.message_id)
+            yield self._post("channel" if address.thread_id is None else "thread", place)
+            if address.thread_id is not None:
+                yield self._post("parent channel", address.channel_id)
+        yield self._direct(address.user_id)
+
+    def new_posts(self, address: ReplyAddress) -> Iterator[Way]:
+        """Every way that makes a new message, for what did not fit into the first."""
+        interaction = self.live.get(address.message_id)
+        if address.private and interaction is not None:
+            yield self._follow_up(interaction)
+        yield from (way for way in self.to(address) if way.notifies)
+
+    def editing(self, address: ReplyAddress) -> Way | None:
+        """The way to bring the status message up to date, if there is one."""
+        return next((way for way in self.to(address) if not way.notifies), None)
+
+    def _edit_answer(self, interaction: discord.Interaction[Any]) -> Way:
+        async def send(rendering: Rendering, _nonce: str) -> str:
+            return str((await interaction.edit_original_response(**rendering.as_edit())).id)
+
+        limit = interaction.filesize_limit
+        return Way(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True)
+
+    def _follow_up(self, interaction: discord.Interaction[Any]) -> Way:
+        async def send(rendering: Rendering, _nonce: str) -> str:
+            return str((await interaction.followup.send(**rendering.as_new(), ephemeral=True, wait=True)).id)
+
+        limit = interaction.filesize_limit
+        return Way(name="follow-up", send=send, limit=limit, notifies=True, by_token=True)
+
+    def _edit_status(self, place: str, message_id: str) -> Way:
+        async def send(rendering: Rendering, _nonce: str) -> str:
+            message = self._channel(place).get_partial_message(int(message_id))
+            return str((await message.edit(**rendering.as_edit())).id)
+
+        return Way(name="status message", send=send, limit=self._limit(place), notifies=False)
+
+    def _post(self, name: str, place: str) -> Way:
+        async def send(rendering: Rendering, nonce: str) -> str:
+            return str((await self._channel(place).send(**rendering.as_new(), nonce=nonce)).id)
+
+        return Way(name=name, send=send, limit=self._limit(place), notifies=True)
+
+    def _direct(self, user_id: str) -> Way:
+        async def send(rendering: Rendering, nonce: str) -> str:
+            channel = await direct_channel(self.client, user_id)
+            return str((await channel.send(**rendering.as_new(), nonce=nonce)).id)
+
+        return Way(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True)
+
+    def _channel(self, place: str) -> discord.PartialMessageable:
+        return self.client.get_partial_messageable(int(place))
+
+    def _limit(self, place: str) -> int:
+        channel = self.client.get_channel(int(place))
+        guild = getattr(channel, "guild", None)
+        return guild.filesize_limit if isinstance(guild, discord.Guild) else DEFAULT_FILE_LIMIT
+
+
+async def direct_channel(client: discord.Client, user_id: str) -> discord.DMChannel:
+    """The channel of direct messages with a member."""
+    return await client.create_dm(snowflake(user_id))

@@ -1,0 +1,166 @@
+"""Slack as a whole: opened from the settings, with what the pool, the web server and a connection need of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.assembly.runtime import Workshop, open_seal
+from bot.assembly.settings import Settings
+from bot.slack.answers import Answers
+from bot.slack.attachments import SLACK_FILES, Inbox
+from bot.slack.bolt_app import Desk, bolt_app
+from bot.slack.chat_platform import SlackPlatform
+from bot.slack.client import PacedClient, retry_handlers
+from bot.slack.command_names import CommandNames
+from bot.slack.context_menu import PictureShortcut
+from bot.slack.deduplication import Once
+from bot.slack.guilds import Callers
+from bot.slack.home import Home
+from bot.slack.installations import SealedInstallationStore
+from bot.slack.interactions import Listeners
+from bot.slack.members import Members
+from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
+from bot.slack.rate_limit import Pace
+from bot.slack.rendering import Renderer
+from bot.slack.transport import Distributed, SocketMode, Transport
+from bot.slack.uninstall import Removal
+from bot.slack.uploads import Uploads
+from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
+from storage.guilds.installations import Installations
+
+_log = logging.getLogger(__name__)
+
+EVENTS_PATH = "/slack/events"
+_Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
+
+
+@dataclass(slots=True, kw_only=True)
+class SlackEdge:
+    """`chat` delivers; `routes` answer Slack's requests; `listening` holds the WebSocket where there is one."""
+
+    chat: SlackPlatform
+    routes: tuple[web.RouteDef, ...]
+    _socket: AsyncSocketModeHandler | None
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear what members do until the block ends; where Slack does not answer, it is asked again and again."""
+        if self._socket is None:
+            yield
+            return
+        connecting = asyncio.create_task(self._socket.connect_async())  # type: ignore[no-untyped-call] # Bolt's
+        try:
+            yield
+        finally:
+            await self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    async def check(self) -> str | None:
+        """What is missing before members are heard, for /readyz."""
+        if self._socket is None or await self._socket.client.is_connected():
+            return None
+        return "not connected to Slack; limner doctor says why"
+
+
+@asynccontextmanager
+async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) -> AsyncIterator[SlackEdge]:
+    """Slack over the chosen transport; raises UserError for settings that cannot be."""
+    studio = workshop.studio
+    names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, studio.commands)
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
+        workspaces, flow = await _workspaces(chosen, settings, workshop, client, session)
+        chat = SlackPlatform(
+            workspaces=workspaces,
+            outbox=studio.outbox,
+            renderer=Renderer(names=names, commands=studio.commands),
+            uploads=Uploads(session),
+        )
+        desk = _desk(workshop, workspaces, chat, session, settings)
+        app = bolt_app(desk, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
+        try:
+            if isinstance(chosen, SocketMode):
+                yield SlackEdge(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
+            else:
+                yield SlackEdge(chat=chat, routes=_routes(app, flow), _socket=None)
+        finally:
+            await chat.close()
+
+
+async def _workspaces(
+    chosen: Transport, settings: Settings, workshop: Workshop, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> tuple[Workspaces, AsyncOAuthFlow | None]:
+    def new_client(pace: Pace, token: str | None = None) -> PacedClient:
+        return PacedClient(token=token, base_url=settings.slack_api_base, session=session, pace=pace)
+
+    if not isinstance(chosen, Distributed):
+        return OneWorkspace(new_client(Pace(), chosen.bot_token)), None
+    seal = open_seal(settings)
+    store = SealedInstallationStore(Installations(workshop.database), seal)
+    rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
+    many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
+    await many.remember_all()
+    return many, oauth_flow(chosen, store, seal, client)
+
+
+def _desk(
+    workshop: Workshop, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
+) -> Desk:
+    studio = workshop.studio
+    callers = Callers(studio=studio, members=Members(workspaces=workspaces))
+    answers = Answers(workspaces=workspaces, chat=chat, session=session)
+    inbox = Inbox(session=session, origin=files_origin(settings.slack_api_base))
+    listeners = Listeners(
+        studio=studio, callers=callers, answers=answers, workspaces=workspaces, chat=chat, inbox=inbox
+    )
+    return Desk(
+        listeners=listeners,
+        home=Home(studio=studio, callers=callers, workspaces=workspaces, listeners=listeners),
+        shortcut=PictureShortcut(workspaces=workspaces, answers=answers, listeners=listeners, inbox=inbox),
+        removal=Removal(callers=callers, workspaces=workspaces),
+        names=chat.renderer.names,
+        commands=studio.commands,
+        once=Once(clicks=studio.clicks),
+    )
+
+
+def files_origin(api_base: str) -> str:
+    """Where files may come from: Slack's file host, or the host of another API that the settings name."""
+    origin, _, _ = api_base.partition("/api")
+    return SLACK_FILES if origin == "https://slack.com" else origin
+
+
+def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None) -> tuple[web.RouteDef, ...]:
+    routes = [web.post(EVENTS_PATH, _handler(app.async_dispatch))]
+    if flow is not None:
+        routes.append(web.get(INSTALL_PATH, _handler(flow.handle_installation)))
+        routes.append(web.get(REDIRECT_PATH, _handler(flow.handle_callback)))
+    return tuple(routes)
+
+
+def _handler(answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        return await to_aiohttp_response(await answer(await to_bolt_request(request)))
+
+    return handle
+
+
+def _socket_handler(app: AsyncApp, client: AsyncWebClient, app_token: str) -> AsyncSocketModeHandler:
+    own = AsyncWebClient(
+        token=app_token, base_url=client.base_url, session=client.session, retry_handlers=client.retry_handlers
+    )
+    return AsyncSocketModeHandler(app, app_token, logger=_log, web_client=own)

@@ -1,0 +1,107 @@
+"""Files that members bring: taken from Slack's own file host alone."""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from PIL import Image, UnidentifiedImageError
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.errors import code_of
+from handlers.commands.attachments import OfferedFile
+from pipeline.errors import UserError
+
+MAX_BYTES: Final = 10 * 2**20
+SLACK_FILES: Final = "https://files.slack.com"
+_MAX_PIXELS: Final = 50_000_000
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=30)
+_CHUNK: Final = 2**18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """Fetches a file with the workspace's token, which is sent to `origin` and nowhere else."""
+
+    session: aiohttp.ClientSession
+    origin: str = SLACK_FILES
+
+    async def picture(self, file: Mapping[str, Any], token: str) -> bytes:
+        """The bytes of a picture that `files.info` describes; raises UserError where it is not to be had or is none."""
+        if int(file.get("size") or 0) > MAX_BYTES:
+            raise UserError(_too_large(int(file["size"])))
+        data = b""
+        async with aclosing(self.chunks(file, token)) as chunks:
+            async for chunk in chunks:
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    raise UserError(_too_large(len(data)))
+        await asyncio.to_thread(_check_picture, data)
+        return data
+
+    def offered(self, handed: Mapping[str, Any], client: AsyncWebClient) -> OfferedFile:
+        """A file that came with a form, whatever it is; where it lies Slack is asked when it is fetched."""
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            try:
+                file = (await client.files_info(file=str(handed["id"])))["file"]
+            except SlackApiError as error:
+                raise UserError(
+                    f"Slack does not tell of that file ({code_of(error)}); upload it again, "
+                    "or ask an admin to add files:read to Limner."
+                ) from error
+            async with aclosing(self.chunks(file, client.token or "")) as found:
+                async for chunk in found:
+                    yield chunk
+
+        return OfferedFile(name=str(handed.get("name") or "file"), size=int(handed.get("size") or 0), chunks=chunks)
+
+    async def chunks(self, file: Mapping[str, Any], token: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file that `files.info` describes, as they come; raises UserError where it is not to be had."""
+        if file.get("is_external") or file.get("mode") == "external":
+            raise UserError("Slack only links to that file; upload the file itself.")
+        url = str(file.get("url_private_download") or file.get("url_private") or "")
+        parts = urlsplit(url)
+        if f"{parts.scheme}://{parts.netloc}" != self.origin:
+            raise UserError("That file does not lie with Slack; upload the file itself.")
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            async with self.session.get(url, headers=headers, allow_redirects=False, timeout=_TIMEOUT) as answer:
+                if answer.status != 200:
+                    raise UserError(f"Slack does not give out that file ({answer.status}); upload it again.")
+                first = await answer.content.read(_CHUNK)
+                _check_no_page(answer.content_type, first)
+                yield first
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UserError("Slack did not give out that file in time; try again.") from error
+
+
+def _check_no_page(kind: str, start: bytes) -> None:
+    """Where the token may not read a file, Slack answers 200 and a page to sign in."""
+    if kind == "text/html" or start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        raise UserError(
+            "Slack asked for a sign-in instead of giving out the file; an admin can add files:read to Limner."
+        )
+
+
+def _check_picture(data: bytes) -> None:
+    """Look inside: the name and the type that came with a file are a stranger's words."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if picture.width * picture.height > _MAX_PIXELS:
+                raise UserError(f"{picture.width}×{picture.height} is too large; use at most 50 megapixels.")
+            picture.verify()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError("That file is no picture that can be read; use PNG, JPEG, WebP or GIF.") from error
+
+
+def _too_large(size: int) -> str:
+    return f"That file is too large: {size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB."

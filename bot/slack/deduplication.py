@@ -1,0 +1,57 @@
+"""Each interaction and each event is heard once, however often Slack sends it, before a restart or after it."""
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from storage.queue.deduplication import Clicks
+
+_log = logging.getLogger(__name__)
+
+# Slack repeats an event at once, after one minute and after five.
+_REMEMBER_SECONDS: Final = 900.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Once:
+    """Remembers ids for a while: in memory, which is asked before Slack is answered, and in SQL, which is asked after.
+
+    Slack waits three seconds for its answer, and a busy database may take longer.
+    """
+
+    clicks: Clicks
+    clock: Callable[[], float] = time.monotonic
+    _heard: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    def is_new(self, body: Mapping[str, Any]) -> bool:
+        """Whether this process did not hear this payload before; one without an id is always new."""
+        key = _key(body)
+        now = self.clock()
+        while self._heard and next(iter(self._heard.values())) <= now - _REMEMBER_SECONDS:
+            self._heard.popitem(last=False)
+        if not key:
+            return True
+        if key in self._heard:
+            return False
+        self._heard[key] = now
+        return True
+
+    async def is_first(self, body: Mapping[str, Any]) -> bool:
+        """Whether no process heard this payload before; where that cannot be known, it is."""
+        key = _key(body)
+        if not key:
+            return True
+        try:
+            return await self.clicks.is_first(f"slack {hashlib.sha256(key.encode()).hexdigest()}", _REMEMBER_SECONDS)
+        except Exception:
+            # Whoever asked is told by what comes next, which needs the database too.
+            _log.exception("a payload may be heard twice")
+            return True
+
+
+def _key(body: Mapping[str, Any]) -> str:
+    return str(body.get("event_id") or body.get("trigger_id") or "")

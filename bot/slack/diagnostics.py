@@ -1,0 +1,94 @@
+"""What `limner doctor` looks at in Slack: the tokens, and in each workspace the scopes that are missing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.assembly.runtime import open_seal
+from bot.assembly.settings import Settings
+from bot.slack.client import retry_handlers
+from bot.slack.errors import code_of
+from bot.slack.installations import SealedInstallationStore
+from bot.slack.manifest import BOT_SCOPES
+from bot.slack.transport import Distributed, SocketMode, Transport
+from pipeline.errors import UserError
+from storage.database import Database
+from storage.guilds.installations import Installations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One thing that was looked at: how it is in words, and what to do where that is not well."""
+
+    words: str
+    advice: str = ""
+
+
+async def examine_slack(chosen: Transport, settings: Settings) -> AsyncIterator[Observation]:
+    """Look at each token."""
+    async with aiohttp.ClientSession() as session:
+
+        def client(token: str) -> AsyncWebClient:
+            handlers = retry_handlers()
+            return AsyncWebClient(
+                token=token, base_url=settings.slack_api_base, session=session, retry_handlers=handlers
+            )
+
+        if isinstance(chosen, SocketMode):
+            yield await _app_token(client(chosen.app_token))
+        if not isinstance(chosen, Distributed):
+            yield await _bot_token(client(chosen.bot_token), "SLACK_BOT_TOKEN")
+            return
+        try:
+            tokens = await _installed(settings)
+        except UserError as error:
+            yield Observation(words="installations cannot be read", advice=str(error))
+            return
+        if not tokens:
+            yield Observation(words="no workspace has installed it yet: open /slack/install in a browser")
+        for name, token in tokens:
+            yield await _bot_token(client(token), name)
+
+
+async def _installed(settings: Settings) -> list[tuple[str, str]]:
+    database = await Database.open(settings.database_url)
+    try:
+        bots = await SealedInstallationStore(Installations(database), open_seal(settings)).bots()
+    finally:
+        await database.close()
+    return [(bot.team_name or bot.enterprise_name or bot.team_id or "?", bot.bot_token) for bot in bots]
+
+
+async def _app_token(client: AsyncWebClient) -> Observation:
+    try:
+        await client.apps_connections_open(app_token=client.token or "")
+    except SlackApiError as error:
+        advice = "make a token with connections:write: api.slack.com/apps, Basic Information, App-Level Tokens"
+        return Observation(words=f"SLACK_APP_TOKEN was refused ({code_of(error)})", advice=advice)
+    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        return _unreachable(client, error)
+    return Observation(words="Socket Mode connects")
+
+
+async def _bot_token(client: AsyncWebClient, name: str) -> Observation:
+    try:
+        answer = await client.auth_test()
+    except SlackApiError as error:
+        advice = "install the app in the workspace again (docs/slack.md)"
+        return Observation(words=f"{name}: the token was refused ({code_of(error)})", advice=advice)
+    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        return _unreachable(client, error)
+    granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")}
+    missing = [scope for scope in BOT_SCOPES if scope not in granted]
+    if missing:
+        advice = "add them at api.slack.com/apps, OAuth & Permissions, then install the app again"
+        return Observation(words=f'workspace "{answer["team"]}": missing {", ".join(missing)}', advice=advice)
+    return Observation(words=f'token valid, workspace "{answer["team"]}", all scopes granted')
+
+
+def _unreachable(client: AsyncWebClient, error: Exception) -> Observation:
+    words = f"{client.base_url} does not answer ({type(error).__name__})"
+    return Observation(words=words, advice="check this machine's network and SLACK_API_BASE")

@@ -1,0 +1,60 @@
+"""From a visit to a caller: the workspace as a guild, the visitor as a member."""
+
+from dataclasses import dataclass, field
+
+from bot.slack.interaction import Visit
+from bot.slack.members import Members
+from bot.slack.tenant import Tenant
+from handlers.commands.call import Caller
+from handlers.commands.permissions import with_rights
+from handlers.context.context import Studio
+from storage.guilds.guilds import Guild, Platform
+
+
+@dataclass(slots=True, kw_only=True)
+class Callers:
+    """Finds or stores the guild of a workspace, and asks who the visitor is."""
+
+    studio: Studio
+    members: Members
+    _guild_ids: dict[str, int] = field(default_factory=dict)
+
+    async def caller(self, visit: Visit) -> Caller:
+        """The visitor in their workspace's guild, with the settings that stand now."""
+        guild = await self.guild(visit)
+        member = await self.members.member(visit, guild.settings.roles)
+        return Caller(guild=guild, member=with_rights(member, guild.settings), reply=visit.reply)
+
+    async def guild(self, visit: Visit) -> Guild:
+        """The guild of the visitor's workspace, with the settings that stand now."""
+        team_id = visit.tenant.team_id
+        known = self._guild_ids.get(team_id)
+        guild = await self.studio.guilds.get(known) if known is not None else None
+        if guild is None:
+            guild = await self.studio.guilds.ensure(Platform.SLACK, team_id, visit.team_name)
+            self._guild_ids[team_id] = guild.id
+            await self._note(visit.tenant)
+        return guild
+
+    async def remove(self, tenant: Tenant) -> None:
+        """Schedule all that is kept of a tenant's workspaces for deletion."""
+        for team_id in await self._teams(tenant):
+            self._guild_ids.pop(team_id, None)
+            guild = await self.studio.guilds.ensure(Platform.SLACK, team_id, team_id)
+            await self.studio.guilds.mark_removed(guild.id)
+
+    async def _note(self, tenant: Tenant) -> None:
+        """Remember which workspaces an organisation has: its removal names none of them."""
+        if tenant.org_id is not None:
+            teams = {*(await self._noted(tenant.org_id)), tenant.team_id}
+            await self.studio.notes.put(_note_name(tenant.org_id), " ".join(sorted(teams)))
+
+    async def _teams(self, tenant: Tenant) -> list[str]:
+        return [tenant.team_id] if tenant.org_id is None else await self._noted(tenant.org_id)
+
+    async def _noted(self, org_id: str) -> list[str]:
+        return (await self.studio.notes.get(_note_name(org_id)) or "").split()
+
+
+def _note_name(org_id: str) -> str:
+    return f"slack workspaces of {org_id}"

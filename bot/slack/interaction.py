@@ -1,0 +1,97 @@
+"""Who came to us from where: the same few facts out of every kind of payload that Slack sends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.slack.tenant import Tenant
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
+
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One interaction; `trigger_id` opens a form within 3 seconds, `response_url` answers for 30 minutes."""
+
+    tenant: Tenant
+    team_name: str
+    user_id: str
+    user_name: str
+    channel_id: str | None
+    thread_id: str | None = None
+    trigger_id: str = ""
+    response_url: str = ""
+
+    @classmethod
+    def of_command(cls, body: Payload) -> "Visit":
+        """A slash command, which Slack does not let one type in a thread."""
+        is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
+        return cls(
+            tenant=Tenant(team_id=body["team_id"], org_id=body.get("enterprise_id") if is_org else None),
+            team_name=body.get("team_domain", body["team_id"]),
+            user_id=body["user_id"],
+            user_name=body.get("user_name", body["user_id"]),
+            channel_id=body["channel_id"],
+            trigger_id=body.get("trigger_id", ""),
+            response_url=body.get("response_url", ""),
+        )
+
+    @classmethod
+    def of_interaction(cls, body: Payload) -> "Visit":
+        """A click, a shortcut, a form: in a message's channel and thread, where there is one."""
+        user, container = body["user"], body.get("container") or {}
+        message = body.get("message") or {}
+        return cls(
+            tenant=_tenant_of_interaction(body),
+            team_name=(body.get("team") or {}).get("domain", user.get("team_id", "")),
+            user_id=user["id"],
+            user_name=user.get("username") or user.get("name") or user["id"],
+            channel_id=(body.get("channel") or {}).get("id") or container.get("channel_id"),
+            thread_id=container.get("thread_ts") or message.get("thread_ts"),
+            trigger_id=body.get("trigger_id", ""),
+            response_url=body.get("response_url", ""),
+        )
+
+    @classmethod
+    def of_event(cls, body: Payload) -> "Visit":
+        """A mention, or a look at the Home tab."""
+        event = body["event"]
+        return cls(
+            tenant=tenant_of_event(body),
+            team_name=body.get("team_id") or "",
+            user_id=event["user"],
+            user_name=event["user"],
+            channel_id=event.get("channel"),
+            thread_id=event.get("thread_ts"),
+        )
+
+    @property
+    def reply(self) -> ReplyAddress:
+        """Where pictures go: into the channel and the thread, or to the member alone where there is no channel."""
+        return ReplyAddress(
+            platform=Platform.SLACK,
+            channel_id=self.channel_id or self.user_id,
+            user_id=self.user_id,
+            thread_id=self.thread_id,
+            private=self.channel_id is None,
+            tenant=self.tenant.text,
+        )
+
+
+def tenant_of_event(body: Payload) -> Tenant:
+    """Whose installation an event is for: in shared channels that is not always the workspace where it happened."""
+    authorizations = body.get("authorizations") or [{}]
+    own = authorizations[0]
+    team_id = own.get("team_id") or body.get("team_id") or ""
+    return Tenant(team_id=team_id, org_id=own.get("enterprise_id") if own.get("is_enterprise_install") else None)
+
+
+def _tenant_of_interaction(body: Payload) -> Tenant:
+    team = body.get("team") or {}
+    is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
+    enterprise = body.get("enterprise") or {}
+    org_id = enterprise.get("id") or team.get("enterprise_id")
+    team_id = team.get("id") or body["user"].get("team_id", "")
+    return Tenant(team_id=team_id, org_id=org_id if is_org else None)

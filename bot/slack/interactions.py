@@ -1,0 +1,219 @@
+"""What happens when a member types, clicks, fills a form or mentions us."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
+
+from slack_sdk.errors import SlackApiError
+
+from bot.slack.answers import OPEN_FORM, Answers, open_form_button
+from bot.slack.attachments import Inbox
+from bot.slack.chat_platform import SlackPlatform
+from bot.slack.errors import code_of, delivery_errors
+from bot.slack.guilds import Callers
+from bot.slack.interaction import Visit
+from bot.slack.message_ids import MessageRef
+from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, handed_over, modal, option_of
+from bot.slack.rendering import Block
+from bot.slack.text_commands import TypedCall, below_umbrella, by_mention, plain_words, readable_values
+from bot.slack.workspaces import NotInstalled, Workspaces
+from handlers.buttons import AlreadyHeard, Manner, Remove, SendDirect, manner, press, read_button_id
+from handlers.commands.arguments import Value
+from handlers.commands.command import Command
+from handlers.commands.completion import complete
+from handlers.commands.dispatch import answer
+from handlers.commands.forms import Form, submit_form
+from handlers.commands.parsing import parse_text
+from handlers.context.context import Studio
+from handlers.messages.chat_platform import TryLater, Undeliverable
+from handlers.messages.message import Message
+from pipeline.errors import InvalidRequest, UserError
+
+_log = logging.getLogger(__name__)
+
+Ack = Callable[..., Awaitable[Any]]
+Body = Mapping[str, Any]
+
+# Slack waits three seconds for a form's answer; the rest is for the way.
+_FORM_SECONDS: Final = 2.0
+_OUR_FAULT: Final = "Something went wrong on our side and is in the log; please try again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Each listener acknowledges first, then calls the same handlers as every other platform."""
+
+    studio: Studio
+    callers: Callers
+    answers: Answers
+    workspaces: Workspaces
+    chat: SlackPlatform
+    inbox: Inbox
+
+    async def command(self, ack: Ack, body: Body, head: Command) -> None:
+        """A command with a slash of its own, or an action of such a family."""
+        await ack()
+        visit = Visit.of_command(body)
+        async with self.told(visit):
+            await self._run(visit, below_umbrella(f"{head.name} {body.get('text', '')}", self.studio))
+
+    async def umbrella(self, ack: Ack, body: Body) -> None:
+        """Any command below `/limner`."""
+        await ack()
+        visit = Visit.of_command(body)
+        async with self.told(visit):
+            await self._run(visit, below_umbrella(body.get("text", ""), self.studio))
+
+    async def mention(self, ack: Ack, body: Body) -> None:
+        """A command or a prompt in a message to us; what is asked in a thread is answered there."""
+        await ack()
+        visit = Visit.of_event(body)
+        async with self.told(visit):
+            await self._run(visit, by_mention(body["event"].get("text", ""), self.studio))
+
+    async def button(self, ack: Ack, body: Body) -> None:
+        """A button below a message; who clicks is checked by the handler, each time."""
+        await ack()
+        visit = Visit.of_interaction(body)
+        async with self.told(visit):
+            pressed = read_button_id(body["actions"][0]["action_id"])
+            if pressed is None:
+                raise UserError("This button is from another version of Limner; type the command instead.")
+            caller = await self.callers.caller(visit)
+            if manner(pressed.verb) is Manner.IN_PLACE:
+                caller = replace(caller, reply=replace(caller.reply, message_id=_clicked(body).text))
+            await self._take(visit, body, await press(pressed, caller, self.studio))
+
+    async def open_form(self, ack: Ack, body: Body) -> None:
+        """The button "Open form": the command's whole form, with what was understood of the text."""
+        await ack()
+        visit = Visit.of_interaction(body)
+        async with self.told(visit):
+            action = body["actions"][0]
+            command = self.studio.command(action["action_id"].removeprefix(f"{OPEN_FORM}:"))
+            typed = TypedCall(command=command, text=action.get("value", ""))
+            await self.answers.open_view(visit, self._form(visit, typed))
+
+    async def submission(self, ack: Ack, body: Body) -> None:
+        """A filled form: what is wrong stands beside its field, for as long as Slack waits for that."""
+        visit = Visit.of_interaction(body)
+        place = FormPlace.parse(body["view"]["private_metadata"])
+        visit = replace(visit, channel_id=place.channel_id, thread_id=place.thread_id)
+        calling = asyncio.create_task(self._submit(visit, place, body["view"]))
+        await asyncio.wait({calling}, timeout=_FORM_SECONDS)
+        if calling.done() and isinstance(error := calling.exception(), InvalidRequest):
+            sentence = self.chat.renderer.spell(str(error))
+            await ack(response_action="errors", errors=errors(body["view"], error.field, sentence))
+            return
+        await ack()
+        async with self.told(visit):
+            await self.answers.give(visit, await calling)
+
+    async def suggest(self, ack: Ack, body: Body) -> None:
+        """The options of a select, as the member types; only ever things of their own workspace."""
+        visit = Visit.of_interaction(body)
+        asked = option_of(body["action_id"])
+        option = self.studio.command(asked[0]).option(asked[1]) if asked else None
+        if option is None or option.completion is None:
+            await ack(options=[])
+            return
+        caller = await self.callers.caller(visit)
+        found = await complete(
+            option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, studio=self.studio
+        )
+        await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found])
+
+    @asynccontextmanager
+    async def told(self, visit: Visit) -> AsyncIterator[None]:
+        """Whatever goes wrong in the block is said to the visitor, in a sentence, and only to them."""
+        try:
+            yield
+        except UserError as error:
+            await self._refuse(visit, str(error))
+        except NotInstalled as why:
+            await self._refuse(visit, str(why))
+        except (TryLater, Undeliverable) as why:
+            _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
+        except SlackApiError as error:
+            _log.exception("Slack refused an answer: %s", code_of(error))
+            await self._refuse(visit, _OUR_FAULT)
+        except Exception:
+            _log.exception("an interaction failed")
+            await self._refuse(visit, _OUR_FAULT)
+
+    async def _refuse(self, visit: Visit, sentence: str) -> None:
+        try:
+            with delivery_errors():
+                await self.answers.refuse(visit, sentence)
+        except (TryLater, Undeliverable, SlackApiError) as why:
+            _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
+
+    async def _run(self, visit: Visit, heard: TypedCall) -> None:
+        typed = plain_words(heard)
+        if typed.wants_form and visit.trigger_id:
+            await self.answers.open_view(visit, self._form(visit, typed))
+            return
+        caller = await self.callers.caller(visit)
+        try:
+            message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.studio)
+        except InvalidRequest as error:
+            form = open_form_button(typed.command.name, typed.text) if typed.command.options else None
+            await self.answers.refuse(visit, str(error), form=form)
+        else:
+            await self.answers.give(visit, message)
+
+    async def _submit(self, visit: Visit, place: FormPlace, view: Mapping[str, Any]) -> Message:
+        caller = await self.callers.caller(visit)
+        client = await self.workspaces.client(visit.tenant)
+        files = {name: self.inbox.offered(handed, client) for name, handed in handed_over(view).items()}
+        given: dict[str, Value] = {**entries(view), **files}
+        if place.call_id is not None:
+            return await submit_form(
+                place.call_id, given, caller, self.studio,
+                lambda file: self.inbox.offered({"id": file.place, "name": file.name}, client),
+            )  # fmt: skip
+        filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
+        return await answer(self.studio.command(place.command), filled, caller, self.studio)
+
+    async def _take(
+        self, visit: Visit, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard
+    ) -> None:
+        match result:
+            case Message():
+                await self.answers.give(visit, result)
+            case Form():
+                await self.answers.open_view(visit, form_view(result, visit.channel_id, visit.thread_id))
+            case SendDirect():
+                await self.chat.send(replace(visit.reply, private=True), result.message)
+                await self.answers.say(visit, self.chat.renderer.content(Message(headline=result.sent)), private=True)
+            case Remove():
+                await self._remove(visit, body)
+            case AlreadyHeard():
+                return
+            case _:
+                assert_never(result)
+
+    async def _remove(self, visit: Visit, body: Body) -> None:
+        """Take the message away, and its files out of the workspace."""
+        client = await self.workspaces.client(visit.tenant)
+        container = body["container"]
+        await client.chat_delete(channel=container["channel_id"], ts=container["message_ts"])
+        for block in (body.get("message") or {}).get("blocks", ()):
+            if file_id := (block.get("slack_file") or {}).get("id"):
+                await client.files_delete(file=file_id)
+
+    def _form(self, visit: Visit, typed: TypedCall) -> Block:
+        place = FormPlace(
+            command=typed.command.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id
+        )
+        title = self.chat.renderer.names.typed(typed.command)
+        return modal(title, typed.command, fields_of(typed.command, readable_values(typed)), place)
+
+
+def _clicked(body: Body) -> MessageRef:
+    """The message whose button was pressed."""
+    container = body["container"]
+    return MessageRef(channel=container["channel_id"], ts=container["message_ts"])

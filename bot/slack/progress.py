@@ -1,0 +1,80 @@
+"""A workspace's progress: the newest state of each job, drawn one at a time, at a pace that leaves room for results."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bot.slack.errors import delivery_errors
+from handlers.messages.chat_platform import TryLater, Undeliverable
+from handlers.messages.message import Message
+from storage.queue.outbox import ReplyAddress
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED: Final = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class ProgressBoard:
+    """`draw` brings one job's status message up to date; `turn` waits until the workspace may be asked to."""
+
+    draw: Callable[[int, ReplyAddress, Message], Awaitable[None]]
+    turn: Callable[[], Awaitable[None]]
+    _newest: dict[int, tuple[ReplyAddress, Message]] = field(default_factory=dict)
+    _drawing: dict[int, asyncio.Event] = field(default_factory=dict)
+    _ended: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    _drawer: asyncio.Task[None] | None = None
+
+    def show(self, job_id: int, address: ReplyAddress, message: Message) -> None:
+        """Take in a job's newest state; one that was not drawn yet is never drawn, nor one of a job that has ended."""
+        if job_id in self._ended:
+            return
+        self._newest[job_id] = (address, message)
+        if self._drawer is None or self._drawer.done():
+            self._drawer = asyncio.create_task(self._draw_all())
+
+    async def end(self, job_id: int) -> None:
+        """Draw nothing of this job any more, also what was read before it ended; returns when nothing is on its way."""
+        self._newest.pop(job_id, None)
+        self._ended[job_id] = None
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        if job_id in self._drawing:
+            await self._drawing[job_id].wait()
+
+    async def close(self) -> None:
+        """Stop drawing."""
+        self._newest.clear()
+        if self._drawer is not None:
+            self._drawer.cancel()
+            await asyncio.gather(self._drawer, return_exceptions=True)
+
+    async def _draw_all(self) -> None:
+        while self._newest:
+            try:
+                with delivery_errors():
+                    await self.turn()
+            except (TryLater, Undeliverable) as why:
+                # Newer states will come, and ask again.
+                _log.info("progress is not shown: %s", why)
+                self._newest.clear()
+            if self._newest:
+                await self._draw_next()
+
+    async def _draw_next(self) -> None:
+        job_id = next(iter(self._newest))
+        address, message = self._newest.pop(job_id)
+        drawn = self._drawing[job_id] = asyncio.Event()
+        try:
+            with delivery_errors():
+                await self.draw(job_id, address, message)
+        except (TryLater, Undeliverable) as why:
+            _log.info("progress of job %d not shown: %s", job_id, why)
+        except Exception:
+            _log.exception("progress of job %d could not be shown; the next state will be", job_id)
+        finally:
+            del self._drawing[job_id]
+            drawn.set()

@@ -1,0 +1,128 @@
+"""Messages and pictures on a terminal."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from handlers.messages.message import Button, Message, Mood
+
+_SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
+_BAR_WIDTH = 30
+_PICTURE_COLUMNS = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class Screen:
+    """Draws messages; the status lines of running jobs stay at the bottom and are redrawn in place.
+
+    Where another program owns the bottom of the screen (`draws_status` off), it shows `status_line` there.
+    `buttons` are those shown so far; the first is typed as #1. Where nothing can be typed, none are shown.
+    """
+
+    console: Console
+    draws_status: bool = True
+    shows_buttons: bool = True
+    buttons: list[Button] = field(default_factory=list)
+    _running: dict[int, Message] = field(default_factory=dict)
+    _live: Live | None = None
+
+    def show_running(self, message: Message) -> None:
+        """Show or replace the status line of a running job."""
+        if message.job_id is None:
+            return
+        self._running[message.job_id] = message
+        if not (self.draws_status and self.console.is_terminal):
+            return
+        if self._live is None:
+            self._live = Live(console=self.console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(self._status(), refresh=True)
+
+    def show(self, message: Message, paths: tuple[Path, ...] = ()) -> None:
+        """Print a message for good, with the pictures where the terminal can, and where they lie."""
+        self._end_running(message.job_id)
+        self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
+        for line in message.lines:
+            self.console.print(f"  {escape(line)}", highlight=False)
+        for pointers in message.pointers:
+            self.console.print(f"  {escape(pointers.label)}: {escape(', '.join(pointers.ids))}", highlight=False)
+        if message.code:
+            self.console.print(Text(f"  {message.code}"), soft_wrap=True)
+        for path in paths:
+            if path.suffix == ".png":
+                self._draw(path)
+            self.console.print(Text(f"  {path}"), soft_wrap=True)
+        if message.footer:
+            self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
+        for row in message.buttons if self.shows_buttons else ():
+            self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", highlight=False)
+
+    def status_line(self) -> str:
+        """The running jobs in one line of plain text."""
+        return "   ".join(
+            f"{_SYMBOLS[message.mood]} {message.headline[:30]} · {' '.join(message.lines)}"
+            for message in self._running.values()
+        )
+
+    def close(self) -> None:
+        """Take the status lines away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _numbered(self, row: tuple[Button, ...]) -> str:
+        """The buttons as they are typed; a number is never given twice, so it cannot come to mean something else."""
+        words = []
+        for button in row:
+            self.buttons.append(button)
+            words.append(f"#{len(self.buttons)} {button.label}")
+        return "   ".join(words)
+
+    def _end_running(self, job_id: int | None) -> None:
+        if job_id is not None:
+            self._running.pop(job_id, None)
+        if self._live is not None:
+            if self._running:
+                self._live.update(self._status(), refresh=True)
+            else:
+                self.close()
+
+    def _status(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for message in self._running.values():
+            bar = ProgressBar(
+                total=message.bar.total if message.bar else 1,
+                completed=message.bar.done if message.bar else 0,
+                width=_BAR_WIDTH,
+            )
+            table.add_row(_SYMBOLS[message.mood], Text(message.headline[:40]), bar, Text(" ".join(message.lines)))
+        return table
+
+    def _draw(self, path: Path) -> None:
+        """Draw the picture itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
+        if self.console.is_terminal and _knows_its_size():
+            self.console.print(picture_class()(path, width=_PICTURE_COLUMNS, height="auto"))
+
+
+def picture_class() -> type:
+    """What draws a picture on this terminal; the first call asks the terminal, so nothing else may be reading it."""
+    from textual_image.renderable import Image  # noqa: PLC0415 - importing it is what asks the terminal
+
+    drawing: type = Image
+    return drawing
+
+
+def _knows_its_size() -> bool:
+    """Whether the terminal tells its columns; some that only pass bytes on do not, and pictures need them."""
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1).columns > 0
+    except OSError:
+        return False

@@ -1,0 +1,128 @@
+"""The values that a member gave to a command, checked against its description."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from handlers.commands.attached_file import AttachedFile
+from handlers.commands.attachments import OfferedFile
+from handlers.commands.command import Command, Option, OptionKind
+from pipeline.errors import InvalidRequest
+
+Value = str | int | float | bool | OfferedFile | AttachedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The values of one call, by option name; built by `Arguments.check` alone, so each has its option's type."""
+
+    values: tuple[tuple[str, Value], ...] = ()
+
+    @classmethod
+    def check(cls, command: Command, raw: Mapping[str, Value]) -> "Arguments":
+        """Convert and check `raw` (text or native values); raises InvalidRequest naming the option and its limit."""
+        known = {option.name: option for option in command.options}
+        for name in raw:
+            if name not in known:
+                raise InvalidRequest(name, f"/{command.name} has no option '{name}'; /help {command.name} lists them.")
+        for option in command.options:
+            if option.required and option.unless not in raw and raw.get(option.name) in (None, ""):
+                raise InvalidRequest(option.name, f"/{command.name} needs a {option.name}: {command.example}")
+        return cls(tuple((name, _converted(known[name], value)) for name, value in raw.items()))
+
+    def text(self, name: str) -> str | None:
+        """The text given for `name`, or None."""
+        return cast("str | None", self._get(name))
+
+    def integer(self, name: str) -> int | None:
+        """The whole number given for `name`, or None."""
+        return cast("int | None", self._get(name))
+
+    def number(self, name: str) -> float | None:
+        """The number given for `name`, or None."""
+        return cast("float | None", self._get(name))
+
+    def switch(self, name: str) -> bool | None:
+        """Whether the switch `name` was turned on or off, or None where it was not touched."""
+        return cast("bool | None", self._get(name))
+
+    def file(self, name: str) -> AttachedFile | None:
+        """The file handed over for `name`, or None."""
+        return cast("AttachedFile | None", self._get(name))
+
+    def _get(self, name: str) -> Value | None:
+        return dict(self.values).get(name)
+
+
+def value_text(value: Value) -> str:
+    """A value as a member would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, OfferedFile | AttachedFile):
+        return value.name
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _converted(option: Option, value: Value) -> Value:
+    match option.kind:
+        case OptionKind.TEXT:
+            return str(value)
+        case OptionKind.CHOICE:
+            return _choice(option, str(value))
+        case OptionKind.INTEGER:
+            return int(_ranged(option, value, whole=True))
+        case OptionKind.NUMBER:
+            return _ranged(option, value, whole=False)
+        case OptionKind.SWITCH:
+            return value if isinstance(value, bool) else _switch(option, str(value))
+        case OptionKind.CHANNEL | OptionKind.ROLE | OptionKind.MEMBER:
+            return _mentioned(option, str(value))
+        case OptionKind.FILE:
+            return _file(option, value)
+
+
+def _file(option: Option, value: Value) -> OfferedFile | AttachedFile:
+    # Text never stands for a file: whoever could name a blob would have what another guild handed over.
+    if isinstance(value, OfferedFile | AttachedFile):
+        return value
+    raise InvalidRequest(option.name, f"{option.name} is a file; attach it instead of writing '{value!s:.60}'.")
+
+
+def _choice(option: Option, text: str) -> str:
+    for choice in option.choices:
+        if choice.casefold() == text.strip().casefold():
+            return choice
+    choices = ", ".join(option.choices)
+    raise InvalidRequest(option.name, f"{option.name} '{text}' is unknown; choose one of: {choices}.")
+
+
+def _ranged(option: Option, value: Value, *, whole: bool) -> float:
+    try:
+        number = float(cast("str | float", value))
+    except (TypeError, ValueError):
+        number = float("nan")
+    if math.isnan(number) or (whole and not number.is_integer()):
+        kind = "a whole number" if whole else "a number"
+        raise InvalidRequest(option.name, f"{option.name} '{value!s}' is not {kind}; use {option.range_text}.")
+    if (option.low is not None and number < option.low) or (option.high is not None and number > option.high):
+        raise InvalidRequest(option.name, f"{option.name} is {number:g}; use {option.range_text}.")
+    return number
+
+
+def _mentioned(option: Option, text: str) -> str:
+    """The id in a mention as chats write it (<#1>, <@&1>, <@1>, <#C1|name>, <!subteam^S1|@art>), or `text` itself."""
+    match = re.fullmatch(r"<(?:#|@[&!]?|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>|([A-Za-z0-9_-]+)", text.strip())
+    if match is None:
+        raise InvalidRequest(option.name, f"{option.name} '{text}' is unclear; pick one from the list.")
+    return str(match[1] or match[2])
+
+
+def _switch(option: Option, text: str) -> bool:
+    match text.strip().casefold():
+        case "" | "on" | "yes" | "true" | "1":
+            return True
+        case "off" | "no" | "false" | "0":
+            return False
+    raise InvalidRequest(option.name, f"{option.name} '{text}' is unclear; use on or off.")

@@ -1,0 +1,40 @@
+"""One call of a command: who, where, with which values."""
+
+from dataclasses import dataclass
+
+from handlers.commands.arguments import Arguments
+from storage.guilds.guilds import Guild
+from storage.queue.outbox import ReplyAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Who calls: `id` is the platform's own; `roles` are role or group ids that the platform vouches for.
+
+    `manages_messages` says that the platform lets this member delete what others wrote.
+    """
+
+    id: str
+    name: str
+    is_admin: bool = False
+    manages_messages: bool = False
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who speaks in a guild, and `reply`, where the answer goes: what a platform knows before it knows a command."""
+
+    guild: Guild
+    member: Member
+    reply: ReplyAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A member's call of a command in a guild; `reply` is where the answer goes."""
+
+    guild: Guild
+    member: Member
+    arguments: Arguments
+    reply: ReplyAddress

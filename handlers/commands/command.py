@@ -1,0 +1,145 @@
+"""How a command is described once, for every platform to render in its own form."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handlers.commands.call import Call
+    from handlers.context.context import Studio
+    from handlers.messages.message import Message
+
+
+class OptionKind(Enum):
+    """What an option holds; a platform picks its own widget for it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    SWITCH = "switch"
+    CHANNEL = "channel"
+    ROLE = "role"
+    MEMBER = "member"
+    FILE = "file"
+
+
+class Completion(Enum):
+    """Where the suggestions for an option come from: the guild's own things, looked up as the member types."""
+
+    COMMANDS = "commands"
+    OPEN_JOBS = "open jobs"
+    MODELS = "models"
+    LORAS = "loras"
+    SUBJECTS = "subjects"
+    UPSCALERS = "upscalers"
+
+
+class Audience(Enum):
+    """Who may call a command; a guild's settings may narrow it further."""
+
+    EVERYONE = "everyone"
+    ADMINS = "admins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one.
+
+    `rest` marks the one option that takes all the text in front of the first flag. A `required` one may be left out
+    where the option `unless` is given; `flag_only` keeps one out of lists that have room for few; a `secret` one is
+    kept in no history of what was typed.
+    """
+
+    name: str
+    help: str
+    kind: OptionKind = OptionKind.TEXT
+    required: bool = False
+    rest: bool = False
+    flag: str | None = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    completion: Completion | None = None
+    advanced: bool = False
+    unless: str | None = None
+    flag_only: bool = False
+    secret: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every spelling of the option in text, without dashes."""
+        return (self.name,) if self.flag is None else (self.name, self.flag)
+
+    @property
+    def range_text(self) -> str:
+        """The option's limits in words, for help and errors."""
+        match (self.low, self.high):
+            case (None, None):
+                return "any number"
+            case (low, None):
+                return f"{low:.10g} or more"
+            case (None, high):
+                return f"{high:.10g} or less"
+            case (low, high):
+                return f"{low:.10g} to {high:.10g}"
+
+
+Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
+Check = Callable[["Call", "Studio"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command: its words, its options, who may call it, and the handler that answers.
+
+    A `name` of two words, "lora add", is an action of the family /lora; a family's own `actions` are filled in
+    `handlers.commands.groups` alone. `check` refuses a call, by a UserError, before its files are fetched. `private`
+    says that the answer is for the caller alone, which some platforms must know before they ask; `notes` are what
+    `/help` adds to the options.
+    """
+
+    name: str
+    help: str
+    example: str
+    handler: Handler
+    check: Check | None = None
+    options: tuple[Option, ...] = ()
+    audience: Audience = Audience.EVERYONE
+    private: bool = False
+    notes: tuple[str, ...] = ()
+    actions: tuple["Command", ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The first word of its name."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def action(self) -> str | None:
+        """The second word of its name, or None."""
+        return self.name.partition(" ")[2] or None
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether some of the options stand behind a form where there is one.
+
+        What was given before such a form opens is kept as text, which a file is not: then all options stand in front.
+        """
+        kinds = {option.kind for option in self.options}
+        return OptionKind.FILE not in kinds and any(option.advanced for option in self.options)
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether it cannot do without a file."""
+        return any(option.required and option.kind is OptionKind.FILE for option in self.options)
+
+    def option(self, name: str) -> Option | None:
+        """The option called `name`, or None."""
+        return next((option for option in self.options if option.name == name), None)
+
+    @property
+    def rest(self) -> Option | None:
+        """The option that takes free text, if the command has one."""
+        return next((option for option in self.options if option.rest), None)

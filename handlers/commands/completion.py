@@ -1,0 +1,66 @@
+"""What a member may want to type next: the suggestions of an option, looked up as they type."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import assert_never
+
+from handlers.commands.call import Member
+from handlers.commands.command import Command, Completion
+from handlers.commands.groups import heads
+from handlers.context.context import Studio
+from handlers.jobs.kinds import job_title
+from storage.guilds.guilds import Guild
+from storage.queue.jobs import OPEN_STATES
+
+_MAX_SUGGESTIONS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """One suggestion: the value that is filled in, and a line that explains it."""
+
+    value: str
+    help: str
+
+
+async def complete(
+    source: Completion, typed: str, *, guild: Guild, member: Member, studio: Studio
+) -> tuple[Suggestion, ...]:
+    """At most 25 suggestions of `source` that contain `typed`; only ever things of `guild`."""
+    match source:
+        case Completion.COMMANDS:
+            found = [Suggestion(value=command.name, help=command.help) for command in _commands(studio)]
+        case Completion.OPEN_JOBS:
+            jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
+            found = [Suggestion(value=str(job.id), help=job_title(job)) for job in jobs]
+        case Completion.MODELS:
+            found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
+        case Completion.UPSCALERS:
+            names = await asyncio.to_thread(studio.upscalers.names)
+            found = [Suggestion(value=name, help="") for name in names]
+        case Completion.LORAS:
+            return await _loras(typed, guild, member, studio)
+        case Completion.SUBJECTS:
+            known = await studio.loras.search(guild.id, member.id, typed, limit=_MAX_SUGGESTIONS, subjects=True)
+            return tuple(Suggestion(value=lora.name, help=lora.trigger_words) for lora in known)
+        case _:
+            assert_never(source)
+    wanted = typed.strip().casefold()
+    matching = [item for item in found if wanted in item.value.casefold() or wanted in item.help.casefold()]
+    return tuple(matching[:_MAX_SUGGESTIONS])
+
+
+def _commands(studio: Studio) -> tuple[Command, ...]:
+    """Every command by its full name, and every family."""
+    return (*studio.commands, *(head for head in heads(studio.commands) if head.actions))
+
+
+async def _loras(typed: str, guild: Guild, member: Member, studio: Studio) -> tuple[Suggestion, ...]:
+    """For the last of the names typed so far; those in front of it stay."""
+    *before, last = re.split(r"[\s,]+", typed)
+    found = await studio.loras.search(guild.id, member.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
+    return tuple(
+        Suggestion(value=" ".join((*filter(None, before), f"{lora.name}:{lora.scale:g}")), help=lora.trigger_words)
+        for lora in found
+    )

@@ -1,0 +1,95 @@
+"""A form that asks for more values of a command; each platform draws it from the options' own descriptions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from handlers.commands.arguments import Value, value_text
+from handlers.commands.attachments import OfferedFile
+from handlers.commands.call import Caller
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.dispatch import answer, check_audience
+from handlers.commands.permissions import NotAllowed
+from handlers.context.context import Studio
+from handlers.messages.message import Message
+from pipeline.errors import UserError
+from storage.queue.pending_calls import ChosenFile, SavedCall
+
+KIND: Final = "kind"
+"""The question of a form that stands for a whole family: which of its actions is called."""
+
+OpenFile = Callable[[ChosenFile], OfferedFile]
+"""How a platform finds a file again that it keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One question of a form: the option that it fills, and the text that stands in it already."""
+
+    option: Option
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form for `command`; `call_id` is the saved call that its entries complete, however much later."""
+
+    title: str
+    command: Command
+    call_id: int
+    fields: tuple[Field, ...]
+
+
+async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
+    """A form for the options that stand behind 'Advanced'; what was given already is kept for the submission."""
+    check_audience(command, caller.member)
+    advanced = tuple(option for option in command.options if option.advanced)
+    return await _form(command, advanced, raw, caller, studio)
+
+
+async def edit_form(
+    command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio, *, file: ChosenFile | None = None
+) -> Form:
+    """A form for all options of `command` that are no files, filled with `raw`; `file` is fetched when it is sent."""
+    asked = tuple(option for option in command.options if option.kind is not OptionKind.FILE)
+    return await _form(command, asked, raw, caller, studio, file=file)
+
+
+async def submit_form(
+    call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio, open_file: OpenFile | None = None
+) -> Message:
+    """Call the form's command with what was kept and what was entered; an empty entry leaves an option out.
+
+    A platform that opens no files is asked for one in a sentence, as for any option that is missing.
+    """
+    saved = await saved_call(call_id, caller, studio)
+    raw: dict[str, Value] = {**dict(saved.values), **entries}
+    if saved.file is not None and open_file is not None:
+        raw[saved.file.option] = open_file(saved.file)
+    given = {name: value for name, value in raw.items() if not isinstance(value, str) or value.strip()}
+    kind = given.pop(KIND, None)
+    name = saved.command if kind is None else f"{saved.command.partition(' ')[0]} {kind}"
+    return await answer(studio.command(name), given, caller, studio)
+
+
+async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
+    """The caller's own saved call; raises UserError."""
+    saved = await studio.calls.get(caller.guild.id, call_id)
+    if saved is None:
+        raise UserError("This offer is too old; type the command again.")
+    if saved.member_id != caller.member.id:
+        raise NotAllowed("This was offered to somebody else; type the command yourself.")
+    return saved
+
+
+async def _form(
+    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, studio: Studio,
+    *, file: ChosenFile | None = None,
+) -> Form:  # fmt: skip
+    """A form for `options`; the values of the others are saved for the submission."""
+    texts = {name: value_text(value) for name, value in raw.items()}
+    asked = {option.name for option in options}
+    kept = {name: text for name, text in texts.items() if name not in asked}
+    call_id = await studio.calls.save(caller.guild.id, caller.member.id, command.name, kept, file)
+    fields = tuple(Field(option=option, value=texts.get(option.name, "")) for option in options)
+    return Form(title=f"/{command.name}", command=command, call_id=call_id, fields=fields)

@@ -1,0 +1,57 @@
+"""/help: what one can do here."""
+
+from typing import Final
+
+from handlers.commands.call import Call
+from handlers.commands.command import Audience, Command, Completion, Option, OptionKind
+from handlers.commands.groups import heads
+from handlers.context.context import Studio
+from handlers.messages.message import Message
+
+
+async def help_(call: Call, studio: Studio) -> Message:
+    """All commands in a line each, or one command with its options."""
+    name = call.arguments.text("command")
+    if name:
+        command = studio.command(name)
+        return await command.handler(call, studio) if command.actions else _one(command)
+    everything = heads(studio.commands)
+    shown = [command for command in everything if command.audience is Audience.EVERYONE or call.member.is_admin]
+    lines = [f"/{command.name}: {command.help}" for command in shown]
+    if [facts.name for facts in studio.models] == ["pocket"]:
+        lines.append("No model is set, so pictures come from the small built-in model. An admin can choose one.")
+    return Message(headline="What you can do here", lines=tuple(lines), private=True)
+
+
+def _one(command: Command) -> Message:
+    lines = [f"For example: {command.example}", *(_option_line(option) for option in command.options), *command.notes]
+    return Message(headline=f"/{command.name}: {command.help}", lines=tuple(lines), private=True)
+
+
+def _option_line(option: Option) -> str:
+    name = option.name if option.rest else " or ".join(f"--{flag}" for flag in option.flags)
+    match option.kind:
+        case OptionKind.CHOICE:
+            values = f" ({', '.join(option.choices)})"
+        case OptionKind.INTEGER | OptionKind.NUMBER:
+            values = f" ({option.range_text})"
+        case (
+            OptionKind.TEXT
+            | OptionKind.SWITCH
+            | OptionKind.CHANNEL
+            | OptionKind.ROLE
+            | OptionKind.MEMBER
+            | OptionKind.FILE
+        ):
+            values = ""
+    return f"{name}: {option.help}{values}"
+
+
+COMMAND: Final = Command(
+    name="help",
+    help="What you can do here",
+    example="/help imagine",
+    handler=help_,
+    private=True,
+    options=(Option(name="command", help="The command to explain", rest=True, completion=Completion.COMMANDS),),
+)

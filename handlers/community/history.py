@@ -1,0 +1,76 @@
+"""/history: what one asked for before, to search, to page through, to have sent and to make again."""
+
+from typing import Final
+
+from handlers.commands.call import Call
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.context.context import Studio
+from handlers.images.imagine import read_request
+from handlers.messages.message import Button, Message, Verb
+from storage.queue.jobs import Job, JobKind, JobState
+
+_PAGE: Final = 5
+_BATCH: Final = 100
+_SEARCHED: Final = 1000
+_PROMPT_LENGTH: Final = 90
+_MARKS: Final = {
+    JobState.QUEUED: "waiting",
+    JobState.RUNNING: "being made",
+    JobState.DONE: "done",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "cancelled",
+}
+
+
+async def history(call: Call, studio: Studio) -> Message:
+    """The caller's own jobs, newest first, a page at a time; a button each makes it again, one sends what was made."""
+    search = (call.arguments.text("search") or "").strip()
+    found, more = await _page(call, studio, search, call.arguments.integer("before"))
+    if not found:
+        words = f"Nothing of yours mentions '{search}'." if search else "You have asked for nothing here yet."
+        return Message(headline=words, private=True)
+    rows = [tuple(Button(verb=Verb.AGAIN, target=job.id, label=f"Again: {job.id}") for job in found)]
+    made = [job for job in found if job.state is JobState.DONE]
+    if made:
+        rows.append(tuple(Button(verb=Verb.SAVE, target=job.id, label=f"Save: {job.id}") for job in made))
+    if more:
+        older = await studio.calls.save(
+            call.guild.id, call.member.id, "history", {"search": search, "before": str(found[-1].id)}
+        )
+        rows.append((Button(verb=Verb.CALL, target=older, label="Older"),))
+    return Message(
+        headline="Your pictures", lines=tuple(_line(job) for job in found), buttons=tuple(rows), private=True
+    )
+
+
+async def _page(call: Call, studio: Studio, search: str, before: int | None) -> tuple[list[Job], bool]:
+    """One page of jobs whose prompt has every word of `search`, and whether there is another."""
+    words = search.casefold().split()
+    found: list[Job] = []
+    for _ in range(_SEARCHED // _BATCH):
+        jobs = await studio.queue.member_jobs(call.guild.id, call.member.id, limit=_BATCH, before=before)
+        made = [job for job in jobs if job.kind is JobKind.IMAGINE]
+        found += [job for job in made if all(word in read_request(job.payload).prompt.casefold() for word in words)]
+        if len(found) > _PAGE or len(jobs) < _BATCH:
+            break
+        before = jobs[-1].id
+    return found[:_PAGE], len(found) > _PAGE
+
+
+def _line(job: Job) -> str:
+    request = read_request(job.payload)
+    prompt = request.prompt if len(request.prompt) <= _PROMPT_LENGTH else request.prompt[: _PROMPT_LENGTH - 1] + "…"
+    return f"{job.id}: {prompt} · {request.width}×{request.height} · seed {request.seed} · {_MARKS[job.state]}"
+
+
+COMMAND: Final = Command(
+    name="history",
+    help="What you asked for before",
+    example="/history fox",
+    handler=history,
+    private=True,
+    options=(
+        Option(name="search", help="Words of the prompt", rest=True),
+        Option(name="before", help="Only jobs before this number", kind=OptionKind.INTEGER, low=1),
+    ),
+)

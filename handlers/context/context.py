@@ -1,0 +1,121 @@
+"""Everything that a handler may need, put together once at start-up."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from handlers.commands.command import Command
+from handlers.commands.groups import split_call, unknown
+from handlers.context.lora_exporter import LoraExporting
+from handlers.context.training_hours import TrainingHours
+from pipeline.errors import InvalidRequest
+from pipeline.images.upscalers import Upscalers
+from pipeline.models.metadata import ModelFacts
+from pipeline.requests.image_request import MAX_SEED
+from storage.blobs import BlobStore
+from storage.database import Database
+from storage.guilds.audit import AuditLog
+from storage.guilds.encryption import Seal
+from storage.guilds.guilds import GuildStore
+from storage.guilds.member_data import MemberData
+from storage.guilds.source_credentials import SourceKeyStore
+from storage.library.loras import LoraStore
+from storage.library.training_uploads import HandedFiles
+from storage.queue.deduplication import Clicks
+from storage.queue.job_queue import JobQueue
+from storage.queue.key_values import Notes
+from storage.queue.outbox import Outbox
+from storage.queue.pending_calls import SavedCalls
+from storage.queue.step_costs import StepCosts
+
+
+def random_seed() -> int:
+    """A seed that nobody chose."""
+    return random.SystemRandom().randint(0, MAX_SEED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studio:
+    """The stores, the models (the first is the default), the commands and the limits of this installation."""
+
+    queue: JobQueue
+    outbox: Outbox
+    guilds: GuildStore
+    blobs: BlobStore
+    audit: AuditLog
+    calls: SavedCalls
+    clicks: Clicks
+    members: MemberData
+    notes: Notes
+    costs: StepCosts
+    loras: LoraStore
+    source_keys: SourceKeyStore
+    handed: HandedFiles
+    models: tuple[ModelFacts, ...]
+    commands: tuple[Command, ...]
+    max_upload_bytes: int = 200 * 2**20
+    lora_quota_bytes: int = 10 * 2**30
+    training_hours: TrainingHours = field(default_factory=TrainingHours)
+    upscalers: Upscalers = field(default_factory=Upscalers)
+    exporting: LoraExporting = field(default_factory=LoraExporting)
+    new_seed: Callable[[], int] = random_seed
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        *,
+        blobs: BlobStore,
+        seal: Seal,
+        models: tuple[ModelFacts, ...],
+        commands: tuple[Command, ...],
+        max_upload_bytes: int = 200 * 2**20,
+        lora_quota_bytes: int = 10 * 2**30,
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """The studio whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
+        return cls(
+            queue=JobQueue(database, clock),
+            outbox=Outbox(database, clock),
+            guilds=GuildStore(database, clock),
+            blobs=blobs,
+            audit=AuditLog(database, clock),
+            calls=SavedCalls(database, clock),
+            clicks=Clicks(database, clock),
+            members=MemberData(database),
+            notes=Notes(database),
+            costs=StepCosts(Notes(database)),
+            loras=LoraStore(database, clock),
+            source_keys=SourceKeyStore(database, seal, clock),
+            handed=HandedFiles(database, clock),
+            models=models,
+            commands=commands,
+            max_upload_bytes=max_upload_bytes,
+            lora_quota_bytes=lora_quota_bytes,
+        )
+
+    def model(self, name: str | None) -> ModelFacts:
+        """The model called `name`, or the default for None; raises InvalidRequest with the names that exist."""
+        if name is None:
+            return self.models[0]
+        for facts in self.models:
+            if facts.name == name:
+                return facts
+        names = ", ".join(facts.name for facts in self.models)
+        raise InvalidRequest("model", f"model '{name}' is not served here; choose one of: {names}.")
+
+    def command(self, name: str) -> Command:
+        """The command or family called `name`, however it was typed; raises InvalidRequest with the nearest name."""
+        command, rest = self.called(name)
+        if rest:
+            raise unknown(name, self.commands)
+        return command
+
+    def called(self, text: str) -> tuple[Command, str]:
+        """The command that `text` begins with, and the rest of it; raises InvalidRequest with the nearest name."""
+        found = split_call(text, self.commands)
+        if found is None:
+            raise unknown(text, self.commands)
+        return found

@@ -1,0 +1,148 @@
+"""Posts what is recorded and not yet posted, and keeps members up to date until then."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from handlers.context.context import Studio
+from handlers.images.control_preview import map_drawn
+from handlers.images.imagine import read_request
+from handlers.images.scale_grid import loras_mixed
+from handlers.images.upscale import enlarged
+from handlers.jobs.kinds import job_title
+from handlers.jobs.result_images import shown_pictures
+from handlers.loras.add import lora_added
+from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
+from handlers.messages.job_status import finished, in_progress
+from handlers.messages.message import Message, ShownPicture
+from handlers.training.preview import pictures_checked
+from handlers.training.train import trained
+from storage.queue.jobs import Job, JobKind, JobState
+from storage.queue.outbox import Reply
+
+_log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.25
+_FIRST_RETRY_SECONDS = 2.0
+_SECONDS_BETWEEN_PLACES = 10.0
+"""A place in the queue costs a look at every lane, and changes slowly."""
+_AT_ONCE = 8
+"""So many messages are worked on at a time: enough to hide the network, few enough to leave the loop to others."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """One platform's delivery loop; `poster` names this process, so that two never post the same reply."""
+
+    studio: Studio
+    chat: ChatPlatform
+    poster: str
+    clock: Callable[[], float] = time.monotonic
+    _shown: dict[int, tuple[float, Message]] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set; results never wait for progress."""
+        await asyncio.gather(self._repeat(self.deliver_due, stop), self._repeat(self.show_progress, stop))
+
+    async def deliver_due(self) -> int:
+        """Post every finished job whose reply is due; returns how many were settled."""
+        replies = await self.studio.outbox.due(self.chat.platform, self.poster)
+        await _all(self._deliver(reply) for reply in replies)
+        return len(replies)
+
+    async def show_progress(self) -> None:
+        """Edit the status messages whose words have changed, none more often than the platform likes."""
+        replies = await self.studio.outbox.open_replies(self.chat.platform)
+        await _all(self._show(reply) for reply in replies)
+        open_ids = {reply.job.id for reply in replies}
+        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
+
+    async def _repeat(self, duty: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
+        """Do `duty` again and again; an error is logged and costs one round."""
+        while not stop.is_set():
+            try:
+                await duty()
+            except Exception:
+                _log.exception("delivery to %s failed; the next round tries again", self.chat.platform)
+            try:
+                await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _show(self, reply: Reply) -> None:
+        shown_at, shown = self._shown.get(reply.job.id, (float("-inf"), None))
+        waiting = reply.job.state is JobState.QUEUED
+        pace = self.chat.seconds_between_edits
+        if self.clock() - shown_at < (max(pace, _SECONDS_BETWEEN_PLACES) if waiting else pace):
+            return
+        place = None
+        if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
+            place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
+        message = in_progress(reply.job, job_title(reply.job), place, self._why_it_rests(reply.job))
+        if message == shown:
+            return
+        self._shown[reply.job.id] = (self.clock(), message)
+        try:
+            await self.chat.show_progress(reply.address, message)
+        except TryLater as later:
+            _log.info("progress not shown: %s", later, extra=reply.job.log_context())
+
+    def _why_it_rests(self, job: Job) -> str:
+        hours = self.studio.training_hours
+        return "" if job.kind is not JobKind.TRAIN or hours.are_now else hours.words
+
+    async def _deliver(self, reply: Reply) -> None:
+        try:
+            message = await self._final_message(reply)
+            message_id = await self.chat.deliver(reply.address, message, reply.nonce)
+        except Undeliverable as why:
+            _log.warning("kept for history: %s", why, extra=reply.job.log_context())
+            await self.studio.outbox.mark_kept(reply, str(why))
+        except TryLater as later:
+            await self.studio.outbox.defer(reply, later.seconds)
+        except Exception:
+            _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())
+            await self.studio.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))
+        else:
+            await self.studio.outbox.mark_posted(reply, message_id)
+            _log.info("posted", extra=reply.job.log_context())
+
+    async def _final_message(self, reply: Reply) -> Message:
+        shown = await shown_pictures(reply.job, reply.address, self.studio)
+        message = await self._ended(reply.job, shown.pictures)
+        return replace(message, lines=(*message.lines, shown.withheld)) if shown.withheld else message
+
+    async def _ended(self, job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+        match job.kind:
+            case JobKind.IMAGINE:
+                return finished(job, read_request(job.payload), pictures)
+            case JobKind.DRAW_MAP:
+                return map_drawn(job, pictures)
+            case JobKind.MIX_LORAS:
+                return loras_mixed(job, pictures)
+            case JobKind.ENLARGE:
+                return enlarged(job, pictures)
+            case JobKind.ADD_LORA:
+                return await lora_added(job, pictures, self.studio)
+            case JobKind.CHECK_PICTURES:
+                return await pictures_checked(job, pictures, self.studio)
+            case JobKind.TRAIN:
+                return await trained(job, pictures, self.studio)
+            case _:
+                assert_never(job.kind)
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Do all of `work`, several at once; one that fails stops no other, and its error is raised at the end."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(one: Awaitable[None]) -> None:
+        async with turns:
+            await one
+
+    for result in await asyncio.gather(*(in_turn(one) for one in work), return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,145 @@
+"""The map of a control, shown before a picture is made with it, and what its buttons do."""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from handlers.commands.call import Call
+from handlers.commands.permissions import NotAllowed
+from handlers.context.context import Studio
+from handlers.images.imagine import check_allowed, read_request, submit, write_request
+from handlers.messages.job_status import ended, waited_long, waiting
+from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
+from pipeline.errors import UserError
+from pipeline.images.input_image import is_mostly_light, read_picture
+from pipeline.requests.control_use import MAX_DETAIL, ControlUse
+from pipeline.requests.image_request import ImageRequest
+from storage.queue.jobs import Job, JobKind, JobState, NewJob
+
+_STEP: Final = 1.0
+_SECONDS_PER_MEGAPIXEL: Final = 0.5
+
+
+async def show_map(call: Call, studio: Studio, request: ImageRequest) -> Message:
+    """Queue the map of `request`'s first control; a button under it makes the pictures."""
+    check_allowed(request, call)
+    studio.model(request.model).check(request)
+    job = await studio.queue.enqueue(
+        NewJob(
+            guild_id=call.guild.id,
+            member_id=call.member.id,
+            member_name=call.member.name,
+            kind=JobKind.DRAW_MAP,
+            payload=write_request(request),
+            reply=call.reply,
+            cost_key=f"{JobKind.DRAW_MAP} {_use(request).kind}",
+            cost_units=request.width * request.height / 1e6,
+            blobs=request.picture_keys,
+            seconds_per_unit=_SECONDS_PER_MEGAPIXEL,
+        )
+    )
+    return waiting(job, request.prompt, None, restarted=False)
+
+
+def map_drawn(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+    """The end of the job: the map and what can be done with it, or why there is none."""
+    request = read_request(job.payload)
+    match job.state:
+        case JobState.DONE:
+            return Message(
+                headline=request.prompt,
+                mood=Mood.DONE,
+                lines=(f"This will be kept: {_use(request).kind.keeps}. Looks right?",),
+                pictures=pictures,
+                buttons=(_buttons(job, _use(request)),),
+                mentions=waited_long(job),
+                job_id=job.id,
+            )
+        case JobState.CANCELLED:
+            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
+        case _:
+            sentence = job.error or "The map could not be drawn; try again."
+            failed = ended(job, request.prompt, Mood.FAILED, sentence)
+            return replace(failed, buttons=((_button(job, Verb.OWN_MAP),),))
+
+
+async def make_with_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    """Make the pictures with the map as it was drawn."""
+    request = _owned(job, call)
+    drawn = await studio.queue.pictures(call.guild.id, job.id)
+    if not drawn:
+        raise UserError("This map is not drawn; write the command again.")
+    use = replace(_use(request), picture=drawn[0].blob, ready=True)
+    return await submit(call, studio, _with_first(request, use))
+
+
+async def soften_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    """Draw the map again with less in it."""
+    return await _redrawn(job, -_STEP, call, studio)
+
+
+async def strengthen_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    """Draw the map again with more in it."""
+    return await _redrawn(job, _STEP, call, studio)
+
+
+async def make_with_own_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    """Make the pictures with the picture itself as the map."""
+    request = _owned(job, call)
+    use = await as_ready_map(_use(request), studio)
+    return await submit(call, studio, _with_first(request, use))
+
+
+async def as_ready_map(use: ControlUse, studio: Studio) -> ControlUse:
+    """`use` with its picture for its map; a drawing in black on white is turned where a net reads white on black."""
+    if not use.kind.is_lines:
+        return replace(use, ready=True)
+    picture = await asyncio.to_thread(read_picture, await studio.blobs.get(use.picture), "map")
+    return replace(use, ready=True, inverted=await asyncio.to_thread(is_mostly_light, picture.rgb))
+
+
+def _owned(job: Job, call: Call) -> ImageRequest:
+    """What the map is for; raises NotAllowed unless the caller asked for it."""
+    request = read_request(job.payload)
+    if job.member_id != call.member.id:
+        raise NotAllowed(f"This map is {job.member_name}'s; write /control for one of your own.")
+    return request
+
+
+async def _redrawn(job: Job, step: float, call: Call, studio: Studio) -> Message:
+    request = _owned(job, call)
+    use = _use(request)
+    detail = max(-MAX_DETAIL, min(MAX_DETAIL, use.detail + step))
+    return await show_map(call, studio, _with_first(request, replace(use, detail=detail)))
+
+
+def _use(request: ImageRequest) -> ControlUse:
+    """The control whose map is shown; more of the same picture may be kept unseen."""
+    return request.controls[0]
+
+
+def _with_first(request: ImageRequest, use: ControlUse) -> ImageRequest:
+    return replace(request, controls=(use, *request.controls[1:]))
+
+
+_LABELS: Final = {
+    Verb.USE_MAP: "Looks right",
+    Verb.SOFTER: "Softer",
+    Verb.STRONGER: "Stronger",
+    Verb.OWN_MAP: "Use my picture as the map",
+    Verb.CANCEL: "Cancel",
+}
+
+
+def _buttons(job: Job, use: ControlUse) -> tuple[Button, ...]:
+    """All that do something: a map that is as soft or as strong as it can be gets no more so."""
+    pointless = set()
+    if not use.kind.has_detail or use.detail <= -MAX_DETAIL:
+        pointless.add(Verb.SOFTER)
+    if not use.kind.has_detail or use.detail >= MAX_DETAIL:
+        pointless.add(Verb.STRONGER)
+    return tuple(_button(job, verb) for verb in _LABELS if verb not in pointless)
+
+
+def _button(job: Job, verb: Verb) -> Button:
+    return Button(verb=verb, target=job.id, label=_LABELS[verb])

@@ -1,0 +1,78 @@
+"""The pictures of one mix of LoRAs: the scales around those that were asked for, and all of them on one sheet."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from PIL import Image
+
+from pipeline.images.grid import labelled_grid
+from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
+
+_ALONE: Final = (0.0, 0.5, 1.0, 1.5)
+_TOGETHER: Final = (0.5, 1.0, 1.5)
+_SIDE: Final = 512
+"""The longest side of a picture on the sheet, in pixels: nine of them are one that every chat takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixGrid:
+    """The first LoRA at each of the scales in `columns`, the second at those in `rows`; more stay as they were asked.
+
+    Made from a request by `of` alone, so that a job's row need not hold it.
+    """
+
+    request: ImageRequest
+    columns: tuple[LoraUse, ...]
+    rows: tuple[LoraUse, ...]
+
+    @classmethod
+    def of(cls, request: ImageRequest) -> "MixGrid":
+        """The grid around a request with at least one LoRA."""
+        first, *others = request.loras
+        factors = _TOGETHER if others else _ALONE
+        return cls(
+            request=request,
+            columns=tuple(dict.fromkeys(_scaled(first, factor) for factor in factors)),
+            rows=tuple(dict.fromkeys(_scaled(use, factor) for use in others[:1] for factor in factors)),
+        )
+
+    @property
+    def pictures(self) -> tuple[ImageRequest, ...]:
+        """One request a picture, row by row, alike in all but the scales."""
+        rows: list[tuple[LoraUse, ...]] = [(row,) for row in self.rows] or [()]
+        others = self.request.loras[1 + len(rows[0]) :]
+        return tuple(
+            replace(self.request, count=1, loras=(column, *row, *others)) for row in rows for column in self.columns
+        )
+
+    def sheet(self, pictures: Sequence[bytes]) -> bytes:
+        """The pictures, in their order, under the names and scales of the LoRAs; a PNG."""
+        shown = [_opened(data) for data in pictures]
+        rows = [_label(row) for row in self.rows] or [""]
+        file = io.BytesIO()
+        labelled_grid(shown, [_label(column) for column in self.columns], rows).save(file, "PNG")
+        return file.getvalue()
+
+
+def _scaled(use: LoraUse, factor: float) -> LoraUse:
+    own = use.text_encoder_scale
+    return replace(
+        use, scale=_within(use.scale * factor), text_encoder_scale=None if own is None else _within(own * factor)
+    )
+
+
+def _within(scale: float) -> float:
+    # Rounded, so that a label says all of it.
+    return round(max(-MAX_LORA_SCALE, min(MAX_LORA_SCALE, scale)), 3)
+
+
+def _label(use: LoraUse) -> str:
+    return f"{use.name} {use.scale:g}"
+
+
+def _opened(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    return picture

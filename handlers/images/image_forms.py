@@ -1,0 +1,40 @@
+"""Forms for a picture that stands in a message: to begin with it, or to keep something of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from handlers.commands.call import Caller
+from handlers.commands.command import Option, OptionKind
+from handlers.commands.forms import KIND, Field, Form, edit_form
+from handlers.context.context import Studio
+from handlers.images.control import command_name
+from handlers.images.edit import COMMAND as EDIT
+from pipeline.requests.control import ControlKind
+from storage.queue.pending_calls import ChosenFile
+
+CHOSEN: Final = "image"
+"""The option that the picture is chosen for."""
+
+PictureForm = Callable[[ChosenFile, Caller, Studio], Awaitable[Form]]
+
+_KIND: Final = Option(
+    name=KIND,
+    help="What is kept of the picture",
+    kind=OptionKind.CHOICE,
+    required=True,
+    choices=tuple(kind.value for kind in ControlKind),
+)
+
+
+async def start_form(picture: ChosenFile, caller: Caller, studio: Studio) -> Form:
+    """The form of /edit, which asks for no picture any more."""
+    form = await edit_form(studio.command(EDIT.name), {}, caller, studio, file=picture)
+    return replace(form, title="Start with this picture")
+
+
+async def control_form(picture: ChosenFile, caller: Caller, studio: Studio) -> Form:
+    """One form for every kind of /control, whose options are the same; it asks for the kind, and for no picture."""
+    usual = ControlKind.EDGE
+    form = await edit_form(studio.command(command_name(usual)), {}, caller, studio, file=picture)
+    return replace(form, title="Keep of this picture", fields=(Field(option=_KIND, value=usual.value), *form.fields))

@@ -1,0 +1,34 @@
+"""How a picture was made, as a command that can be pasted back: from its job, or from the file itself."""
+
+from handlers.commands.arguments import value_text
+from handlers.commands.parsing import write_text
+from handlers.context.context import Studio
+from handlers.images.imagine import COMMAND as IMAGINE
+from handlers.images.imagine import read_request, request_values
+from handlers.messages.message import Message
+from pipeline.images.metadata import read
+from pipeline.requests.image_request import ImageRequest
+from storage.queue.jobs import Job
+
+
+def job_info(job: Job, studio: Studio) -> Message:
+    """Every parameter of `job`, what drew it, what it cost on the device, who asked."""
+    request = read_request(job.payload)
+    hashes = {facts.name: facts.hash for facts in studio.models}
+    lines = [f"Model {request.model} · hash {hashes.get(request.model, 'no longer served here')}"]
+    if job.device_seconds is not None:
+        lines.append(f"{job.device_seconds:.1f} s on the device")
+    lines.append(f"Asked by {job.member_name}")
+    return Message(headline=f"How job {job.id} was made", lines=tuple(lines), code=command_text(request), private=True)
+
+
+def picture_info(png: bytes) -> Message:
+    """What the file of a picture says of itself; raises UserError if it says nothing that can be trusted."""
+    story = read(png)
+    lines = (f"Model {story.model_name} · hash {story.model_hash}", f"Drawn on {story.device} in {story.dtype}")
+    return Message(headline="How this picture was made", lines=lines, code=command_text(story.request()), private=True)
+
+
+def command_text(request: ImageRequest) -> str:
+    """The command that asks for exactly `request` again."""
+    return write_text(IMAGINE, {name: value_text(value) for name, value in request_values(request).items()})

@@ -1,0 +1,59 @@
+"""What a worker does for /upscale where nothing is drawn anew."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Protocol
+
+from handlers.images.upscale_request import EnlargeOrder, read_enlargement
+from handlers.jobs.made_picture import MadePicture
+from handlers.jobs.preparation import Told
+from pipeline.images.png_text import with_texts
+from pipeline.images.upscale_process import Enlargement
+from pipeline.images.upscalers import Upscalers
+from storage.blobs import BlobStore
+from storage.queue.jobs import Job
+
+_KEYWORD: Final = "postprocessing"
+"""Where AUTOMATIC1111 writes what was done to a picture that it did not draw."""
+
+
+class Enlarge(Protocol):
+    """Who enlarges a picture: `pipeline.images.upscale_process.enlarge_apart`."""
+
+    def __call__(self, order: Enlargement, /) -> Awaitable[None]:
+        """Do the order; raises UserError where it cannot be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enlarging:
+    """The preparation of JobKind.ENLARGE; nets run on `device`."""
+
+    blobs: BlobStore
+    upscalers: Upscalers
+    enlarge: Enlarge
+    device: str = "auto"
+
+    async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  how far a net is, it does not say
+        """The picture, and what it cost; raises UserError where it cannot be enlarged."""
+        order = read_enlargement(job.payload)
+        began = time.monotonic()
+        with TemporaryDirectory() as folder:
+            png = await self._enlarged(order, Path(folder))
+        words = f"Postprocess upscale by: {order.factor}, Postprocess upscaler: {order.upscaler}"
+        png = with_texts(png, {_KEYWORD: words})
+        return MadePicture(png=png, device_seconds=time.monotonic() - began, note=words)
+
+    async def _enlarged(self, order: EnlargeOrder, folder: Path) -> bytes:
+        source, target = folder / "source", folder / "target"
+        await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.picture))
+        net = await asyncio.to_thread(self.upscalers.net, order.upscaler)
+        await self.enlarge(
+            Enlargement(
+                source=source, target=target, width=order.width, height=order.height, net=net, device=self.device
+            )
+        )
+        return await asyncio.to_thread(target.read_bytes)

@@ -1,0 +1,134 @@
+"""Jobs that need something made ready before their picture can go to a device."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, assert_never
+
+from handlers.jobs.made_picture import MadePicture, Prepared, record_made
+from pipeline.errors import UserError
+from pipeline.requests.image_request import ImageRequest
+from storage.blobs import BlobStore
+from storage.errors import StorageError
+from storage.queue.job_queue import Beat, Claim, JobQueue, Standing
+from storage.queue.jobs import Cancelled, GiveUp, Job, JobKind, Outcome, Retry
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 2
+_RETRY_SECONDS: Final = 5.0
+_FAULT: Final = "This could not be made ready because of a fault on our side; try again later."
+
+
+class Told(Protocol):
+    """Hears how far a preparation is."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether the member wants what there is by now."""
+
+    def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
+        """`done` of `total`, None while that is unknown; `preview` is a small encoded picture of what there is."""
+
+
+class Preparation(Protocol):
+    """What one kind of job needs; begun anew by a later attempt, which finds what an earlier one has recorded."""
+
+    async def __call__(self, job: Job, told: Told) -> Prepared:
+        """Make ready; returns what is to be rendered, or what is made already. Raises UserError where it cannot be."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    claim: Claim
+    percent: int = 0
+    preview: bytes | None = None
+    enough: bool = False
+    task: asyncio.Task[None] | None = None
+
+    def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
+        self.percent = min(100, 100 * done // total) if total else 0
+        self.preview = preview or self.preview
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there is more to keep than if it had never begun, which a training alone has before its end."""
+        return self.claim.job.kind is JobKind.TRAIN and self.percent > 0
+
+    async def end(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Preparations:
+    """What a worker makes ready beside its devices, a few at a time; a job that waits here takes no device's seat.
+
+    Trainings, which take minutes, have a turn of their own: nothing else waits for one.
+    """
+
+    queue: JobQueue
+    blobs: BlobStore
+    kinds: Mapping[JobKind, Preparation]
+    _running: dict[int, _Running] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _training: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    def begin(self, claim: Claim, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
+        """Make the claimed job ready, `then` hand its picture on, unless that is made already."""
+        running = _Running(claim=claim)
+        self._running[claim.job.id] = running
+        running.task = asyncio.create_task(self._prepare(running, then))
+
+    def beats(self) -> list[Beat]:
+        """A sign of life for each job, with the percentage that is done."""
+        return [
+            Beat(claim=one.claim, step=one.percent, steps=100, preview=one.preview) for one in self._running.values()
+        ]
+
+    async def hear(self, standings: Mapping[int, Standing]) -> None:
+        """Stop what was cancelled or taken from us; a training that has learnt something ends with that."""
+        for running in list(self._running.values()):
+            match standings.get(running.claim.job.id, Standing.HELD):
+                case Standing.HELD:
+                    pass
+                case Standing.CANCEL if running.has_something:
+                    running.enough = True
+                case Standing.CANCEL:
+                    await running.end()
+                    await self.queue.settle(running.claim, Cancelled())
+                case Standing.LOST:
+                    await running.end()
+                case never:
+                    assert_never(never)
+
+    async def stop(self) -> None:
+        """Give every job back, the attempt not counted."""
+        for running in list(self._running.values()):
+            await running.end()
+            await self.queue.release(running.claim)
+
+    async def _prepare(self, running: _Running, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
+        job = running.claim.job
+        try:
+            async with self._training if job.kind is JobKind.TRAIN else self._turns:
+                prepared = await self.kinds[job.kind](job, running)
+            if isinstance(prepared, MadePicture):
+                await record_made(prepared, running.claim, self.queue, self.blobs)
+            else:
+                await then(prepared)
+        except StorageError:
+            _log.exception("preparing failed", extra=job.log_context())
+            await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+        except UserError as refusal:
+            await self._settle(running, GiveUp(sentence=str(refusal)))
+        except Exception:
+            _log.exception("preparing failed", extra=job.log_context())
+            await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+        finally:
+            self._running.pop(job.id, None)
+
+    async def _settle(self, running: _Running, outcome: Outcome) -> None:
+        await self.queue.settle(running.claim, outcome)

@@ -1,0 +1,210 @@
+"""What a worker does for /lora add: fetch or take the file, import it apart, put it into the guild's library."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from handlers.context.lora_quota import LoraRoom
+from handlers.jobs.preparation import Told
+from handlers.loras.import_request import LoraOrder, read_order
+from handlers.loras.merge_job import Fuse, fused
+from pipeline.errors import UserError
+from pipeline.lora.importing.import_process import Order
+from pipeline.lora.importing.report import ImportReport
+from pipeline.lora.sources.fetched import FetchedFile
+from pipeline.lora.sources.keys import SourceKeys
+from pipeline.models.metadata import ModelFacts
+from pipeline.requests.image_request import MAX_SEED, ImageRequest, LoraUse
+from storage.blobs import BlobStore
+from storage.guilds.source_credentials import SourceKeyStore
+from storage.library.loras import Lora, NewLora
+from storage.queue.jobs import Job
+
+_UNFIT: Final = re.compile(r"[^a-z0-9]+")
+
+
+class LoraSource(Protocol):
+    """Where links lead."""
+
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
+
+
+class Import(Protocol):
+    """Who imports a file, the first of which it has made itself ready for."""
+
+    def __call__(self, order: Order, /) -> Awaitable[ImportReport]:
+        """Do the order; raises UserError where it cannot be done."""
+
+
+class Importers(Protocol):
+    """Where files are imported: `pipeline.lora.importing.importers.Importers`."""
+
+    def ready(self) -> AbstractAsyncContextManager[Import]:
+        """One that makes itself ready for the default model at once; gone when the block ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A model that LoRAs may be made for: a diffusers folder or a checkpoint, and the folder that describes it."""
+
+    facts: ModelFacts
+    model: Path
+    configs: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraAdding:
+    """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `bases` the default model first."""
+
+    room: LoraRoom
+    keys: SourceKeyStore
+    blobs: BlobStore
+    source: LoraSource
+    folder: Path
+    bases: Sequence[Base]
+    importers: Importers
+    fuse: Fuse
+
+    async def __call__(self, job: Job, told: Told) -> ImageRequest:
+        """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
+        order = read_order(job.payload)
+        lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
+        facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
+        return ImageRequest(
+            prompt=lora.trigger_words or lora.name,
+            width=facts.width,
+            height=facts.height,
+            steps=facts.steps,
+            guidance_scale=facts.guidance_scale,
+            scheduler=facts.scheduler,
+            seed=job.id % MAX_SEED,
+            model=facts.name,
+            loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
+        )
+
+    async def _add(self, job: Job, order: LoraOrder, told: Told) -> Lora:
+        incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
+        await self.room.check(job.guild_id)
+        if order.name is not None:
+            await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
+        await asyncio.to_thread(_empty, incoming)
+        try:
+            if order.parts:
+                new = await fused(job, order, self.room, self.folder, self.fuse)
+            else:
+                # Where none waits, its start takes longer than most imports, so it begins with the download.
+                async with self.importers.ready() as importer:
+                    fetched = await self._fetched(job, order, incoming, told)
+                    new = await self._imported_from(fetched, job, order, importer)
+            await self.room.check(job.guild_id, new.size)
+            return await self.room.loras.add(new)
+        except UserError:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
+
+    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, told: Told) -> FetchedFile:
+        if order.link is not None:
+            return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=told)
+        path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
+        await asyncio.to_thread(path.write_bytes, data)
+        return FetchedFile(
+            path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
+        )
+
+    async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Import) -> NewLora:
+        target = self.folder / f"{order.key}.safetensors"
+        word = order.name or _name(fetched)
+        report = await self._imported(fetched, target, word, importer)
+        check_loss(report, order)
+        free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
+        size = (await asyncio.to_thread(target.stat)).st_size
+        return _new_lora(job, replace(order, name=free), fetched, report, size)
+
+    async def _imported(self, fetched: FetchedFile, target: Path, word: str, importer: Import) -> ImportReport:
+        """Import for the first model that it fits; raises the refusal of the default model.
+
+        `word` calls for a textual inversion that has no name of its own.
+        """
+        refusals: list[UserError] = []
+        for base in self.bases:
+            order = Order(
+                source=fetched.path,
+                target=target,
+                model=base.model,
+                configs=base.configs,
+                family=base.facts.family,
+                word=word,
+                adapter_config=fetched.adapter_config,
+            )
+            try:
+                return await importer(order)
+            except UserError as refusal:
+                refusals.append(refusal)
+        raise refusals[0]
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def check_loss(report: ImportReport, order: LoraOrder) -> None:
+    """Raises UserError where the member must say that they want a LoRA that is not served whole."""
+    if report.needs_word and not order.accept_loss:
+        raise UserError(
+            f"Of this LoRA {_lost(report)} would be lost here; add it again with accept-loss if you want it so."
+        )
+
+
+def _lost(report: ImportReport) -> str:
+    """What of the LoRA is not served, in words; empty where all of it is."""
+    return f"{report.residual:.2%} of its weights" if report.residual else ""
+
+
+def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportReport, size: int) -> NewLora:
+    return NewLora(
+        guild_id=job.guild_id,
+        name=order.name or _name(fetched),
+        owner_id=job.member_id,
+        base_family=report.family,
+        key=order.key,
+        size=size,
+        trigger_words=", ".join(_words(fetched, report)),
+        story="\n".join(_story(fetched, report)),
+        private=order.private,
+    )
+
+
+def _name(fetched: FetchedFile) -> str:
+    """A name that can stand in a prompt, from what the source calls the file."""
+    words = fetched.title or fetched.file_name.removesuffix(".safetensors")
+    return _UNFIT.sub("-", words.casefold()).strip("-")[:32].strip("-") or "lora"
+
+
+def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
+    """Trigger words, those of textual inversions first: without them a prompt has no use for their vectors."""
+    taught = [embedding.trigger for embedding in report.embeddings]
+    return dict.fromkeys((*taught, *(fetched.trigger_words or report.trigger_words)))
+
+
+def _story(fetched: FetchedFile, report: ImportReport) -> list[str]:
+    low, high = report.ranks
+    rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
+    lost = f" · lost: {_lost(report)}" if _lost(report) else ""
+    taught = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
+    return [
+        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{lost}",
+        *([f"Words with vectors of their own: {taught}"] if taught else []),
+        f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
+        f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",
+        *([f"From {fetched.page}"] if fetched.page else []),
+        *report.notes,
+    ]

@@ -1,0 +1,55 @@
+"""What a worker does for /lora fuse: a new file from the members' own, which stay as they are."""
+
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from handlers.context.lora_quota import LoraRoom
+from handlers.loras.import_request import LoraOrder
+from handlers.prompts.loras import mentions_text
+from pipeline.errors import UserError
+from pipeline.lora.exporting.merge import Fused, Member
+from pipeline.requests.image_request import LoraUse
+from storage.library.loras import Lora, NewLora
+from storage.queue.jobs import Job
+
+
+class Fuse(Protocol):
+    """Who makes one file of several: `pipeline.lora.exporting.merge.fuse_apart`."""
+
+    def __call__(self, members: Sequence[Member], target: Path, /) -> Awaitable[Fused]:
+        """Write what `members` do together to `target`; raises UserError where that cannot be."""
+
+
+async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path, fuse: Fuse) -> NewLora:
+    """The set that `order` asks for, its canonical file written to `folder`; raises UserError."""
+    members = [await _member(job, part, room) for part in order.parts]
+    parts = [
+        Member(
+            path=folder / f"{part.key}.safetensors",
+            scale=part.scale,
+            text_encoder_scale=part.effective_text_encoder_scale,
+        )
+        for part in order.parts
+    ]
+    made = await fuse(parts, folder / f"{order.key}.safetensors")
+    low, high = made.ranks
+    words = dict.fromkeys(word for lora in members for word in lora.trigger_words.split(", ") if word)
+    return NewLora(
+        guild_id=job.guild_id,
+        name=order.name or "",
+        owner_id=job.member_id,
+        base_family=members[0].base_family,
+        key=order.key,
+        size=made.size,
+        trigger_words=", ".join(words),
+        story=f"A set: {mentions_text(order.parts)}\n{made.layers} layers · ranks {low} to {high}",
+        private=order.private,
+    )
+
+
+async def _member(job: Job, part: LoraUse, room: LoraRoom) -> Lora:
+    lora = await room.loras.with_key(job.guild_id, part.key)
+    if lora is None:
+        raise UserError(f"'{part.name}' was removed meanwhile; /lora list shows those that there are.")
+    return lora

@@ -1,0 +1,79 @@
+"""/subject: what was taught here by /train subject, to list, share and delete."""
+
+from functools import partial
+from typing import Final
+
+from handlers.commands.call import Call
+from handlers.commands.command import Command, Completion, Handler, Option, OptionKind
+from handlers.context.context import Studio
+from handlers.loras.library import SEARCH, WHOSE, list_loras, lora_info, named_lora, own_lora, saved_button, share_lora
+from handlers.messages.message import Message
+from pipeline.errors import InvalidRequest
+from storage.library.loras import Lora, training_key
+
+
+async def of_subject(call: Call, studio: Studio, *, deed: Handler) -> Message:
+    """Do to a subject what `deed` does to any LoRA; raises InvalidRequest for one that is none."""
+    check_subject(await named_lora(call, studio))
+    return await deed(call, studio)
+
+
+async def delete_subject(call: Call, studio: Studio) -> Message:
+    """Delete a subject, once confirmed, with the sheets of its pictures and samples."""
+    lora = check_subject(await own_lora(call, studio))
+    if not call.arguments.switch("confirm"):
+        button = await saved_button(call, studio, "subject delete", {"name": lora.name, "confirm": "on"}, "Delete it")
+        return Message(
+            headline=f"Delete @{lora.name} and its sheets for good?",
+            lines=("Messages already in a channel stay until you delete them.",),
+            buttons=((button,),),
+            private=True,
+        )
+    await studio.loras.remove(lora)
+    await studio.handed.delete_jobs(call.guild.id, training_key(lora.key))
+    return Message(headline=f"@{lora.name} and its sheets are deleted.", private=True)
+
+
+def check_subject(lora: Lora) -> Lora:
+    """The LoRA itself; raises InvalidRequest for one that is no subject."""
+    if not lora.subject:
+        raise InvalidRequest("name", f"'{lora.name}' is no subject; /subject list shows those, /lora everything.")
+    return lora
+
+
+NAME: Final = Option(name="name", help="Which subject", required=True, completion=Completion.SUBJECTS, rest=True)
+
+COMMANDS: Final = (
+    Command(
+        name="subject list",
+        help="The subjects that you can use",
+        example="/subject list rex",
+        handler=partial(list_loras, subjects=True),
+        private=True,
+        options=SEARCH,
+    ),
+    Command(
+        name="subject info",
+        help="All that is known of a subject",
+        example="/subject info rex",
+        handler=partial(of_subject, deed=lora_info),
+        private=True,
+        options=(NAME,),
+    ),
+    Command(
+        name="subject share",
+        help="Give a subject to everyone here, or keep it",
+        example="/subject share rex --whose guild",
+        handler=partial(of_subject, deed=share_lora),
+        private=True,
+        options=(NAME, WHOSE),
+    ),
+    Command(
+        name="subject delete",
+        help="Delete a subject and its sheets",
+        example="/subject delete rex",
+        handler=delete_subject,
+        private=True,
+        options=(NAME, Option(name="confirm", help="Remove it without asking again", kind=OptionKind.SWITCH)),
+    ),
+)

@@ -1,0 +1,41 @@
+"""The seam to a chat platform: what delivery asks of Discord, Slack, the terminal and the web page."""
+
+from typing import Protocol
+
+from handlers.messages.message import Message
+from storage.guilds.guilds import Platform
+from storage.queue.outbox import ReplyAddress
+
+
+class Undeliverable(Exception):
+    """No way is left to reach the member; the text says why, and the pictures stay for /history."""
+
+
+class TryLater(Exception):
+    """The platform cannot take the message now; `seconds` is when to try again."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class ChatPlatform(Protocol):
+    """A place where members talk to us; both verbs may raise TryLater."""
+
+    @property
+    def platform(self) -> Platform:
+        """Which platform this is; delivery asks the outbox for its replies."""
+
+    @property
+    def seconds_between_edits(self) -> float:
+        """The least time between two progress edits of one message."""
+
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:
+        """Bring the job's status message up to date; newest state wins, and a lost edit does no harm."""
+
+    async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
+        """Post a finished job's message by whatever way still works and return its id, in at most 64 characters.
+
+        The id comes back with `Remove` when the message is to be taken away, all its parts if there are several.
+        The same `nonce` twice within minutes posts once. Raises Undeliverable when every way is closed.
+        """

@@ -1,0 +1,159 @@
+"""The words of a job's life: waiting, rendering, done, failed, cancelled."""
+
+from typing import Final, assert_never
+
+from handlers.messages.message import Bar, Button, Message, Mood, ShownPicture, Verb
+from pipeline.requests.image_request import ImageRequest
+from storage.queue.job_queue import Place
+from storage.queue.jobs import Job, JobKind, JobState
+
+LONG_SECONDS: Final = 60.0
+"""Who waited longer than this is told by a mention that the pictures are there."""
+
+_PREVIEW_NAME = "preview.jpg"
+_INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
+
+
+def in_progress(job: Job, title: str, place: Place | None, rests: str = "") -> Message:
+    """The status message of a job that is not finished; `rests` says why nothing is done for it now, if that is so."""
+    if job.state is JobState.RUNNING and job.steps:
+        return rendering(job, title, rests)
+    return waiting(job, title, place, restarted=job.attempt > 1 or job.restarts > 0, rests=rests)
+
+
+def waiting(job: Job, title: str, place: Place | None, *, restarted: bool, rests: str = "") -> Message:
+    """Before the first step: how many are in front, and about when it will come, or that it `rests` and why."""
+    words = (rests or _place_words(place)) + (" · interrupted, goes on where it was" if restarted else "")
+    return Message(
+        headline=title,
+        mood=Mood.WAITING,
+        lines=(words,),
+        buttons=((_cancel(job),),),
+        job_id=job.id,
+    )
+
+
+def rendering(job: Job, title: str, rests: str = "") -> Message:
+    """While steps are being made: a bar and the newest preview."""
+    pictures: tuple[ShownPicture, ...] = ()
+    if job.preview is not None:
+        pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {title}"),)
+    return Message(
+        headline=title,
+        mood=Mood.WORKING,
+        lines=(progress_words(job), *filter(None, (rests,))),
+        bar=Bar(done=job.step, total=job.steps),
+        pictures=pictures,
+        buttons=((_cancel(job),),),
+        job_id=job.id,
+    )
+
+
+def progress_words(job: Job) -> str:
+    """How far a running job is: a picture in steps, everything else in percent."""
+    if job.kind is JobKind.IMAGINE:
+        return f"{job.step} of {job.steps} steps"
+    return f"{100 * job.step // job.steps} %"
+
+
+def finished(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+    """The end of a job, in the words that its state calls for."""
+    match job.state:
+        case JobState.DONE:
+            return _done(job, request, pictures)
+        case JobState.FAILED:
+            sentence = job.error or "The picture could not be made; try again."
+            return ended(job, request.prompt, Mood.FAILED, sentence)
+        case JobState.CANCELLED:
+            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
+        case JobState.QUEUED | JobState.RUNNING:
+            raise ValueError(f"job {job.id} is not finished but {job.state}")
+        case _:
+            assert_never(job.state)
+
+
+def seconds_words(seconds: float) -> str:
+    """A duration as a person would say it: "about 40 s", "about 3 min", "about 2 h"."""
+    if seconds < 1.5:
+        return "a moment"
+    if seconds < 90:
+        step = 1 if seconds < 10 else 5
+        return f"about {round(seconds / step) * step} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    return f"about {round(seconds / 3600)} h"
+
+
+def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+    size = f"{request.width}×{request.height}"
+    facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
+    return Message(
+        headline=request.prompt,
+        mood=Mood.DONE,
+        lines=(_INVERTED,) if any(use.inverted for use in request.controls) else (),
+        pictures=pictures,
+        footer=" · ".join(facts),
+        # A button a picture is found by its place: where one is not shown there are none.
+        buttons=(
+            *(_variations(job, len(pictures)) if len(pictures) == request.count else ()),
+            (*_repeats(job), *_keeping(job)),
+            *(((_same_control(job),),) if request.controls else ()),
+        ),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
+
+
+def ended(job: Job, title: str, mood: Mood, sentence: str) -> Message:
+    """A job that made nothing, and why."""
+    return Message(
+        headline=title,
+        mood=mood,
+        lines=(sentence,),
+        buttons=(_repeats(job),) if job.kind is JobKind.IMAGINE else (),
+        mentions=mood is Mood.FAILED and waited_long(job),
+        job_id=job.id,
+    )
+
+
+def waited_long(job: Job) -> bool:
+    """Whether it took so long that the one who asked has looked away."""
+    return job.finished_at is not None and job.finished_at - job.created_at > LONG_SECONDS
+
+
+def _variations(job: Job, count: int) -> tuple[tuple[Button, ...], ...]:
+    """A row each of upscalings, strong and subtle variations, a button a picture."""
+    if count == 1:
+        words = ((Verb.UPSCALE, "Upscale"), (Verb.VARY_SUBTLE, "Vary a little"), (Verb.VARY_STRONG, "Vary a lot"))
+        return (tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words),)
+    return tuple(
+        tuple(Button(verb=verb, target=job.id, index=index, label=f"{word} {index + 1}") for index in range(count))
+        for verb, word in ((Verb.UPSCALE, "Upscale"), (Verb.VARY_STRONG, "Vary"), (Verb.VARY_SUBTLE, "Subtle"))
+    )
+
+
+def _repeats(job: Job) -> tuple[Button, ...]:
+    again = Button(verb=Verb.AGAIN, target=job.id, label="Again")
+    return again, Button(verb=Verb.EDIT, target=job.id, label="Edit")
+
+
+def _keeping(job: Job) -> tuple[Button, ...]:
+    words = ((Verb.INFO, "Info"), (Verb.SAVE, "Save"), (Verb.DELETE, "Delete"))
+    return tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words)
+
+
+def _same_control(job: Job) -> Button:
+    return Button(verb=Verb.SAME_CONTROL, target=job.id, label="Use the same control")
+
+
+def _cancel(job: Job) -> Button:
+    has_something = job.kind is JobKind.TRAIN and job.step > 0
+    return Button(verb=Verb.CANCEL, target=job.id, label="Stop and keep the best" if has_something else "Cancel")
+
+
+def _place_words(place: Place | None) -> str:
+    if place is None:
+        return "Starting"
+    if place.before == 0:
+        return f"Next, {seconds_words(place.seconds)}"
+    return f"{place.before} before you, {seconds_words(place.seconds)}"

@@ -1,0 +1,105 @@
+"""From what a member wrote to the guild's own LoRAs: `--lora crayon:0.8`, `<lora:crayon:0.8>`."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from handlers.commands.call import Call
+from handlers.context.context import Studio
+from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
+from pipeline.errors import InvalidRequest
+from pipeline.models.metadata import ModelFamily
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from storage.library.loras import Lora
+
+_NUMBER: Final = r"(-?(?:\d{1,3}(?:\.\d{1,6})?|\.\d{1,6}))"
+_MENTION: Final = re.compile(rf"([^\s:,]{{1,64}})(?::{_NUMBER})?(?::{_NUMBER})?", re.ASCII)
+_WORDS: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
+
+
+def read_mentions(text: str) -> tuple[LoraMention, ...]:
+    """What an option's text such as "crayon:0.8 film" names, separated by spaces or commas.
+
+    A second number is the text encoders' own scale. Raises InvalidRequest.
+    """
+    matches = [_MENTION.fullmatch(word) for word in text.replace(",", " ").split()]
+    if not all(matches):
+        raise InvalidRequest("lora", f"lora '{text[:60]}' is unclear; write name:scale, such as crayon:0.8.")
+    return tuple(
+        LoraMention(name=match[1], scale=_number(match[2]), text_encoder_scale=_number(match[3]))
+        for match in matches
+        if match
+    )
+
+
+def mentions_text(loras: Sequence[LoraUse]) -> str:
+    """The option's text that asks for `loras` again."""
+    return " ".join(_mention_text(lora) for lora in loras)
+
+
+async def with_loras(request: ImageRequest, option: str, call: Call, studio: Studio) -> ImageRequest:
+    """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
+
+    Raises InvalidRequest for one that the guild does not have or that does not fit the model.
+    """
+    prompt, in_prompt = read_loras(request.prompt)
+    subjects = read_subjects(prompt)
+    mentions = (*read_mentions(option), *in_prompt, *subjects)
+    if not mentions:
+        return request
+    found = [await find_lora(mention.name, call, studio) for mention in mentions]
+    family = studio.model(request.model).family
+    for lora in found:
+        if lora.base_family is not family:
+            raise InvalidRequest(
+                "lora",
+                f"LoRA '{lora.name}' was made for {_WORDS[lora.base_family]} and {request.model} is "
+                f"{_WORDS[family]}; choose another LoRA or another model.",
+            )
+    words = {lora.name: lora.trigger_words or lora.name for lora in found}
+    prompt = with_words(prompt, words)
+    if call.arguments.switch("triggers") is not False:
+        prompt = with_triggers(prompt, found, beside=request.negative_prompt)
+    uses = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))
+    return replace(request, prompt=prompt, loras=uses)
+
+
+def with_triggers(prompt: str, loras: Sequence[Lora], beside: str = "") -> str:
+    """The prompt with the trigger words of each LoRA of which neither it nor `beside`, the negative one, has any."""
+    written = f"{prompt}\n{beside}".casefold()
+    for lora in loras:
+        words = [word.strip() for word in lora.trigger_words.split(",") if word.strip()]
+        if not any(word.casefold() in written for word in words):
+            prompt = ", ".join((prompt, *words))
+    return prompt
+
+
+async def find_lora(name: str, call: Call, studio: Studio) -> Lora:
+    """The LoRA that the caller means by `name`; raises InvalidRequest with the nearest name."""
+    lora = await studio.loras.get(call.guild.id, call.member.id, name)
+    if lora is not None:
+        return lora
+    names = [lora.name for lora in await studio.loras.search(call.guild.id, call.member.id, limit=_MOST_COMPARED)]
+    near = difflib.get_close_matches(name.casefold(), names, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else "/lora list shows those that it has."
+    raise InvalidRequest("lora", f"This server has no LoRA '{name:.64}'; {advice}")
+
+
+_MOST_COMPARED: Final = 500
+
+
+def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
+    """What `mention` asks of the LoRA that it names."""
+    scale = lora.scale if mention.scale is None else mention.scale
+    return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
+
+
+def _mention_text(lora: LoraUse) -> str:
+    own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
+    return f"{lora.name}:{lora.scale:.10g}{own}"
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,0 +1,263 @@
+"""What a worker does for /train: look at the pictures, and later learn from them in a process of its own."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from handlers.context.lora_quota import LoraRoom
+from handlers.context.training_hours import TrainingHours
+from handlers.jobs.made_picture import MadePicture
+from handlers.jobs.preparation import Told
+from handlers.messages.job_status import seconds_words
+from handlers.prompts.aspect_ratio import size_like
+from handlers.training.checkpoints import Pick, write_picks
+from handlers.training.request import Taught, TrainOrder, read_training
+from pipeline.errors import UserError
+from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.models.source import ModelSource
+from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
+from pipeline.training.messages import Pace
+from pipeline.training.rare_tokens import rare_words
+from pipeline.training.report import Candidate, TrainingProgress, TrainingReport
+from pipeline.training.request import TrainingOrder, TrainingPicture
+from storage.blobs import BlobStore
+from storage.errors import disk_error
+from storage.library.loras import NewLora
+from storage.library.training_folders import CLASS_PICTURES
+from storage.library.training_uploads import HandedFiles
+from storage.queue.jobs import Job
+
+_SMALL: Final = 256
+_SHEET: Final = "sheet.png"
+_WORD: Final = "word.txt"
+_PICKS: Final = "picks.json"
+_LOOK_SECONDS: Final = 1.0
+
+
+class Train(Protocol):
+    """Who does a training: `pipeline.training.process.train_apart`."""
+
+    def __call__(
+        self, order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+    ) -> Awaitable[TrainingReport]:
+        """Do the order, telling how far it is; raises UserError where it cannot be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A model that trainings may begin with."""
+
+    facts: ModelFacts
+    source: ModelSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureCheck:
+    """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used, noting which are."""
+
+    blobs: BlobStore
+    models: Sequence[Taken]
+
+    async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  it is done at once
+        """The sheet; raises UserError where too few can be used."""
+        order = read_training(job.payload)
+        pictures = await _pictures(order, _model(order, self.models).facts, self.blobs)
+        check_enough(pictures)
+        used = [str(number) for number, one in enumerate(pictures, start=1) if one.is_used]
+        return MadePicture(png=await asyncio.to_thread(contact_sheet, pictures), note=" ".join(used))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The preparation of JobKind.TRAIN; `loras` holds canonical files, `work` a folder for each training under way.
+
+    While `busy` says that devices have pictures to make, the training takes `share` of the time; outside its `hours` it
+    does not begin, and waits where it is.
+    """
+
+    room: LoraRoom
+    blobs: BlobStore
+    handed: HandedFiles
+    loras: Path
+    work: Path
+    models: Sequence[Taken]
+    train: Train
+    busy: Callable[[], bool]
+    device: str = "auto"
+    share: float = 0.5
+    hours: TrainingHours = field(default_factory=TrainingHours)
+
+    async def __call__(self, job: Job, told: Told) -> MadePicture:
+        """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
+        order = read_training(job.payload)
+        folder = self.work / order.key
+        seconds = 0.0
+        if await self.room.loras.with_key(job.guild_id, order.key) is None:
+            await self.room.check(job.guild_id)
+            if not order.anew:
+                await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
+            while not self.hours.are_now:  # noqa: ASYNC110  only the clock can end it
+                await asyncio.sleep(_LOOK_SECONDS)
+            seconds = await self._learn(job, order, folder, told)
+        png = await asyncio.to_thread((folder / _SHEET).read_bytes)
+        note = await asyncio.to_thread((folder / _PICKS).read_text)
+        made = MadePicture(png=png, device_seconds=seconds, note=note)
+        await self.handed.forget(job.guild_id, {file.blob for file in order.files})
+        return made
+
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: Told) -> float:
+        model = _model(order, self.models)
+        pictures = await _pictures(order, model.facts, self.blobs)
+        check_enough(pictures)
+        paths = await asyncio.to_thread(_written, [one for one in pictures if one.is_used], folder / "pictures")
+        word = await self._word(job, model, folder)
+        plan = plan_of(order, model, word, seed=job.id)
+        training = TrainingOrder(
+            plan=plan,
+            pictures=tuple(TrainingPicture(path=path) for path in paths),
+            folder=folder / "run",
+            cache=self.work / CLASS_PICTURES / str(job.guild_id),
+            device=self.device,
+            share=self.share,
+        )
+
+        def pace() -> Pace:
+            return Pace(busy=self.busy(), paused=not self.hours.are_now, enough=told.enough)
+
+        report = await self.train(training, lambda at: told(at.step, at.steps, at.sheet), pace)
+        await self._keep(job, order, report, plan, folder)
+        return report.seconds
+
+    async def _word(self, job: Job, model: Taken, folder: Path) -> str:
+        """A word that the model hardly knows and none of the guild's LoRAs has filled; the same at each attempt."""
+        chosen = folder / _WORD
+        if await asyncio.to_thread(chosen.exists):
+            return await asyncio.to_thread(chosen.read_text)
+        words = await asyncio.to_thread(rare_words, model.source)
+        taken = await self.room.loras.trigger_words(job.guild_id)
+        word = next((one for one in words if one not in taken), None)
+        if word is None:
+            raise UserError("Every rare word of this model is taken here; remove a trained LoRA with /lora remove.")
+        await asyncio.to_thread(chosen.write_text, word)
+        return word
+
+    async def _keep(
+        self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingPlan, folder: Path
+    ) -> None:
+        """Put the chosen weights into the guild's library, the others beside them; the rest of the training is gone."""
+        picks = _picks(order, report)
+        size = await asyncio.to_thread(_put_away, folder, report, picks, self.loras)
+        new = NewLora(
+            guild_id=job.guild_id,
+            name=order.name,
+            owner_id=job.member_id,
+            base_family=_model(order, self.models).facts.family,
+            key=order.key,
+            size=size,
+            trigger_words=plan.instance_prompt,
+            story=picks[report.chosen].story,
+            private=order.private,
+            subject=order.taught is Taught.SUBJECT,
+        )
+        old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.anew else None
+        if old is None or old.owner_id != job.member_id or not await self.room.loras.retrain(old, new):
+            # Whoever has taken the name since keeps it, and nothing that was learnt is lost.
+            name = await self.room.free_name(job.guild_id, job.member_id, order.name, private=order.private)
+            await self.room.loras.add(replace(new, name=name))
+        await asyncio.to_thread(_clear, folder)
+
+
+def plan_of(order: TrainOrder, model: Taken, word: str, seed: int) -> TrainingPlan:
+    """The plan for what a member ordered, by what suits the size of the model."""
+    facts = model.facts
+    subject = order.taught is Taught.SUBJECT
+    plan = TrainingPlan(
+        model=str(model.source),
+        instance_prompt=f"{word} {order.class_word}" if subject else f"{word} style",
+        class_prompt=order.class_word if subject else "picture",
+        area=facts.width * facts.height,
+        steps=1000,
+        keep_every=100,
+        seed=seed,
+        preservation=Preservation.CLASS_IMAGES if subject else Preservation.NONE,
+    )
+    if facts.width <= _SMALL:
+        backgrounds = ("{}", "{}, blue background", "{}, red background", "{}, white background")
+        return replace(
+            plan, steps=300, learning_rate=1e-3, batch=4, look_every=10, keep_every=50, templates=backgrounds
+        )
+    return replace(plan, gradient_checkpointing=facts.family is ModelFamily.SDXL)
+
+
+def _model(order: TrainOrder, models: Sequence[Taken]) -> Taken:
+    return next(model for model in models if model.facts.name == order.model)
+
+
+async def _pictures(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
+    files = [HandedFile(name=file.name, data=await blobs.get(file.blob)) for file in order.files]
+    fitting = partial(size_like, native_size=facts.width)
+    return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, facts.width // 2, order.left_out))
+
+
+def _written(pictures: Sequence[Examined], folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for number, one in enumerate(pictures):
+            assert one.picture is not None, "what is used is a picture"
+            path = folder / f"{number}.png"
+            one.picture.save(path)
+            paths.append(path)
+    except OSError as error:
+        raise disk_error(error, str(folder)) from error
+    return paths
+
+
+def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:
+    """All sets of weights by their steps; the one that scored best has the order's own key."""
+    return tuple(
+        Pick(
+            key=order.key if place == report.chosen else f"{order.key}-{candidate.step}",
+            step=candidate.step,
+            story="\n".join(_story(order, report, candidate)),
+        )
+        for place, candidate in enumerate(report.candidates)
+    )
+
+
+def _put_away(folder: Path, report: TrainingReport, picks: tuple[Pick, ...], loras: Path) -> int:
+    """The weights to their place, the sheet and the picks to ours, each whole; returns the weights' bytes."""
+    try:
+        loras.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "run" / report.sheet, folder / _SHEET)
+        (folder / _PICKS).write_text(write_picks(picks))
+        targets = [loras / f"{pick.key}.safetensors" for pick in picks]
+        for candidate, target in zip(report.candidates, targets, strict=True):
+            partial_file = target.with_name(f"{target.name}.partial")
+            shutil.copyfile(folder / "run" / candidate.file, partial_file)
+            partial_file.replace(target)
+        return sum(target.stat().st_size for target in targets)
+    except OSError as error:
+        raise disk_error(error, str(loras)) from error
+
+
+def _clear(folder: Path) -> None:
+    """Everything but the sheet, which a later attempt may have to post."""
+    for name in ("run", "pictures"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _story(order: TrainOrder, report: TrainingReport, chosen: Candidate) -> list[str]:
+    scores, what = chosen.scores, "it" if order.taught is Taught.SUBJECT else "the style"
+    kept = f" · other pictures of a {order.class_word} unchanged {scores.kept:.0%}" if order.class_word else ""
+    lost = f" · {chosen.residual:.1%} of the change lost" if chosen.residual else ""
+    return [
+        f"Trained here for {order.title} · {chosen.step} of {report.steps} steps{lost}",
+        f"Looks like {what} {min(1.0, scores.subject):.0%} · follows the prompt {scores.prompt:.0%}{kept} · "
+        f"{seconds_words(report.seconds)}",
+    ]

@@ -1,0 +1,163 @@
+"""The sheet of pictures that /train shows: start, leave a picture out, add more, another class word."""
+
+from dataclasses import replace
+from typing import Final
+
+from handlers.commands.call import Call, Caller
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.forms import Form, edit_form
+from handlers.commands.permissions import NotAllowed, check_permission
+from handlers.context.context import Studio
+from handlers.messages.job_status import ended, seconds_words, waited_long
+from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
+from handlers.training.request import Taught, TrainOrder, read_training
+from handlers.training.train import (
+    IMAGES,
+    MINE,
+    check_training_room,
+    queue_check,
+    queue_training,
+    read_class_word,
+    training_files,
+    training_seconds,
+)
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.training.dataset import MAX_PICTURES
+from storage.library.loras import new_key
+from storage.queue.jobs import Job, JobKind, JobState
+
+_FEWEST: Final = 3
+_ROW: Final = 5
+
+
+async def pictures_checked(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
+    """The end of the look: the sheet with a button that begins the training, or why there is none."""
+    order = read_training(job.payload)
+    match job.state:
+        case JobState.DONE:
+            seconds = training_seconds(studio.model(order.model))
+            return Message(
+                headline=order.title,
+                mood=Mood.DONE,
+                lines=(
+                    "These pictures will be used as they are here, but for those with a reason under them.",
+                    f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
+                    *filter(None, (studio.training_hours.words,)),
+                ),
+                pictures=pictures,
+                buttons=_buttons(job, order, await _used(job, studio)),
+                mentions=waited_long(job),
+                job_id=job.id,
+            )
+        case JobState.CANCELLED:
+            return ended(job, order.title, Mood.CALM, "Cancelled.")
+        case _:
+            return ended(job, order.title, Mood.FAILED, job.error or "The pictures could not be read; try again.")
+
+
+async def start_training(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+    """Queue the training of what the sheet shows."""
+    order = await _kept(job, call, studio)
+    await check_training_room(order, call, studio)
+    return await queue_training(order, call, studio)
+
+
+async def leave_out(job: Job, index: int, call: Call, studio: Studio) -> Message:
+    """Look at the pictures again without number `index`; its twin may be used then."""
+    order = await _kept(job, call, studio)
+    used = await _used(job, studio)
+    if index not in used:
+        raise InvalidRequest("index", f"Picture {index} is not used anyway.")
+    if len(used) <= _FEWEST:
+        raise UserError(f"Training needs {_FEWEST} pictures or more; add others with /train add.")
+    return await queue_check(_again(order, call, left_out=(*order.left_out, index)), call, studio)
+
+
+async def class_form(job: Job, _index: int, call: Call, studio: Studio) -> Form:
+    """A form for another class word."""
+    order = await _kept(job, call, studio)
+    caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
+    return await edit_form(COMMAND, {"base": job.id, "class": order.class_word}, caller, studio)
+
+
+async def train_again(call: Call, studio: Studio) -> Message:
+    """Look at pictures that were handed over earlier, as what the new class word says."""
+    number = call.arguments.integer("base") or 0
+    job = await studio.queue.get(call.guild.id, number)
+    if job is None or job.kind not in (JobKind.CHECK_PICTURES, JobKind.TRAIN):
+        raise InvalidRequest("base", f"There is no sheet {number} here; send the pictures again with /train subject.")
+    order = await _kept(job, call, studio)
+    if order.taught is not Taught.SUBJECT:
+        raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
+    order = _again(order, call, class_word=read_class_word(call))
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+async def train_add(call: Call, studio: Studio) -> Message:
+    """Look at the pictures of the caller's latest sheet again, with more behind them."""
+    files = training_files(call.arguments)
+    jobs = await studio.queue.member_jobs(call.guild.id, call.member.id)
+    sheet = next((job for job in jobs if job.kind is JobKind.CHECK_PICTURES), None)
+    if sheet is None:
+        raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
+    order = await _kept(sheet, call, studio)
+    if (count := len(order.files) + len(files)) > MAX_PICTURES:
+        raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_PICTURES}.")
+    order = _again(order, call, files=(*order.files, *files))
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+async def _kept(job: Job, call: Call, studio: Studio) -> TrainOrder:
+    """The order; raises UserError unless it is the caller's, they may still train, and its pictures are here."""
+    order = read_training(job.payload)
+    if job.member_id != call.member.id:
+        raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
+    check_permission(call, f"train {order.taught}")
+    if not await studio.handed.are_kept(call.guild.id, job.id):
+        raise UserError("These pictures are no longer kept; send them again with /train.")
+    return order
+
+
+def _again(order: TrainOrder, call: Call, **changes: object) -> TrainOrder:
+    # Two sheets of the same pictures may both be started, and must not write into one file.
+    return replace(order, key=new_key(call.guild.id), **changes)  # type: ignore[arg-type] # names are the fields' own
+
+
+async def _used(job: Job, studio: Studio) -> list[int]:
+    """The numbers of the pictures that would be learnt, as the look noted them."""
+    recorded = await studio.queue.pictures(job.guild_id, job.id)
+    return [int(number) for picture in recorded for number in picture.parameters.split()]
+
+
+def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button, ...], ...]:
+    start = Button(verb=Verb.TRAIN, target=job.id, label="Start")
+    word = Button(verb=Verb.CLASS_WORD, target=job.id, label="Change the class word")
+    cancel = Button(verb=Verb.DELETE, target=job.id, label="Cancel")
+    first = (start, word, cancel) if order.taught is Taught.SUBJECT else (start, cancel)
+    if len(used) <= _FEWEST:
+        return (first,)
+    less = tuple(Button(verb=Verb.LEAVE_OUT, target=job.id, index=n, label=f"Leave out {n}") for n in used)
+    return (first, *(less[at : at + _ROW] for at in range(0, len(less), _ROW)))
+
+
+ADD: Final = Command(
+    name="train add",
+    help="Add pictures to those of your last sheet",
+    example="/train add --images more.zip --mine",
+    handler=train_add,
+    options=(*IMAGES, MINE),
+)
+
+COMMAND: Final = Command(
+    name="train again",
+    help="Look at the same pictures again as something else",
+    example="/train again 12 --class puppy",
+    handler=train_again,
+    options=(
+        Option(name="base", help="The number of their sheet", kind=OptionKind.INTEGER, required=True, rest=True, low=1),
+        Option(name="class", help="What it is, such as dog", required=True),
+        Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH),
+    ),
+)

@@ -1,0 +1,50 @@
+"""/subject retrain: a subject learnt anew from other pictures, in the place of what it was."""
+
+from dataclasses import replace
+from typing import Final
+
+from handlers.commands.arguments import Arguments
+from handlers.commands.call import Call
+from handlers.commands.command import Command
+from handlers.commands.permissions import NotAllowed, check_permission
+from handlers.context.context import Studio
+from handlers.loras.library import named_lora
+from handlers.loras.subjects import NAME, check_subject
+from handlers.messages.message import Message
+from handlers.training.request import Taught
+from handlers.training.train import (
+    AGREED,
+    CLASS,
+    IMAGES,
+    MINE,
+    MODEL,
+    NOTES,
+    SUBJECT,
+    check_training_room,
+    queue_check,
+    training_order,
+)
+
+
+async def retrain_subject(call: Call, studio: Studio) -> Message:
+    """Queue a look at the pictures that its owner gives; the subject stays what it is until the training has ended."""
+    check_permission(call, SUBJECT.name)
+    lora = check_subject(await named_lora(call, studio))
+    if lora.owner_id != call.member.id:
+        raise NotAllowed(f"'{lora.name}' is another member's; only they can teach it anew.")
+    known = lora.trigger_words.partition(" ")[2]
+    given = {"class": known, **dict(call.arguments.values), "name": lora.name}
+    order = training_order(replace(call, arguments=Arguments.check(SUBJECT, given)), studio, Taught.SUBJECT)
+    order = replace(order, anew=True, private=lora.private)
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+COMMAND: Final = Command(
+    name="subject retrain",
+    help="Teach a subject anew from other pictures",
+    example="/subject retrain rex --images rex.zip --mine",
+    handler=retrain_subject,
+    options=(NAME, *IMAGES, MINE, replace(CLASS, required=False), AGREED, MODEL),
+    notes=NOTES,
+)

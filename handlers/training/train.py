@@ -1,0 +1,195 @@
+"""/train: from pictures to a sheet that shows what will be learnt, and from its button to a training."""
+
+import re
+from functools import partial
+from typing import Final
+
+from handlers.commands.arguments import Arguments
+from handlers.commands.call import Call
+from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.permissions import check_permission
+from handlers.context.context import Studio
+from handlers.context.lora_quota import LoraRoom
+from handlers.messages.job_status import ended, waited_long, waiting
+from handlers.messages.message import Message, Mood, ShownPicture
+from handlers.training.checkpoints import pick_buttons, read_picks
+from handlers.training.request import Taught, TrainFile, TrainOrder, read_training, write_training
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.models.metadata import ModelFacts, ModelFamily
+from storage.library.loras import check_name, new_key
+from storage.queue.jobs import Job, JobKind, JobState, NewJob
+
+_FILES: Final = ("images", *(f"image-{number}" for number in range(2, 9)))
+_CLASS: Final = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
+_PEOPLE: Final = re.compile(
+    r"\b(baby|boy|boyfriend|child|children|face|family|father|friend|girl|girlfriend|guy|human|husband|kid|lady|man|men"
+    r"|mother|people|person|selfie|toddler|wife|woman|women)\b"
+)
+_SMALL: Final = 256
+_CHECK_SECONDS: Final = 2.0
+
+
+async def train(call: Call, studio: Studio, *, taught: Taught) -> Message:
+    """Queue a look at the pictures; nothing is learnt before the member has seen what would be."""
+    check_permission(call, f"train {taught}")
+    order = training_order(call, studio, taught)
+    await check_training_room(order, call, studio)
+    return await queue_check(order, call, studio)
+
+
+async def trained(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
+    """The end of the training: its sheet of samples, how good it is and how to use it, or why there is nothing."""
+    order = read_training(job.payload)
+    lora = await studio.loras.with_key(job.guild_id, order.key)
+    match job.state:
+        case JobState.DONE if lora is not None:
+            use = f"/imagine a picture of @{lora.name} on a beach" if order.taught is Taught.SUBJECT else ""
+            return Message(
+                headline=f"{lora.name} is ready",
+                mood=Mood.DONE,
+                lines=(*lora.story.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
+                pictures=pictures,
+                buttons=pick_buttons(job, await read_picks(job, studio)),
+                mentions=waited_long(job),
+                job_id=job.id,
+            )
+        case JobState.DONE:
+            return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
+        case JobState.CANCELLED:
+            return ended(job, order.title, Mood.CALM, "Cancelled; nothing was kept.")
+        case _:
+            return ended(job, order.title, Mood.FAILED, job.error or "The training failed; try again.")
+
+
+def training_seconds(facts: ModelFacts) -> float:
+    """About how long a training takes before one was measured."""
+    if facts.width <= _SMALL:
+        return 180.0
+    match facts.family:
+        case ModelFamily.SDXL:
+            return 1500.0
+        case ModelFamily.SD15:
+            return 600.0
+
+
+async def queue_check(order: TrainOrder, call: Call, studio: Studio) -> Message:
+    """Queue a look at the order's pictures."""
+    return await _queued(order, JobKind.CHECK_PICTURES, _CHECK_SECONDS, call, studio)
+
+
+async def queue_training(order: TrainOrder, call: Call, studio: Studio) -> Message:
+    """Queue the training that the order asks for."""
+    return await _queued(order, JobKind.TRAIN, training_seconds(studio.model(order.model)), call, studio)
+
+
+async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, studio: Studio) -> Message:
+    job = await studio.queue.enqueue(
+        NewJob(
+            guild_id=call.guild.id,
+            member_id=call.member.id,
+            member_name=call.member.name,
+            kind=kind,
+            payload=write_training(order),
+            reply=call.reply,
+            cost_key=f"{kind} {order.model}",
+            cost_units=1.0,
+            seconds_per_unit=seconds,
+            blobs=tuple(dict.fromkeys(file.blob for file in order.files)),
+        )
+    )
+    place = await studio.queue.place(call.guild.id, job.id)
+    return waiting(job, order.title, place, restarted=False)
+
+
+async def check_training_room(order: TrainOrder, call: Call, studio: Studio) -> None:
+    """Raise UserError if the library is full or the name of something new taken."""
+    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
+    await room.check(call.guild.id)
+    if not order.anew:
+        await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
+
+
+def training_order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
+    """What the call asks to be learnt; raises UserError."""
+    given = call.arguments
+    name = (given.text("name") or "").strip().lower()
+    check_name(name)
+    files = training_files(given)
+    class_word = read_class_word(call) if taught is Taught.SUBJECT else ""
+    return TrainOrder(
+        key=new_key(call.guild.id),
+        name=name,
+        taught=taught,
+        class_word=class_word,
+        model=studio.model(given.text("model") or call.guild.settings.default_model).name,
+        files=files,
+        private=given.switch("private") or False,
+    )
+
+
+def training_files(given: Arguments) -> tuple[TrainFile, ...]:
+    """The pictures that were handed over; raises InvalidRequest without the member's word that they may be."""
+    if not given.switch("mine"):
+        raise InvalidRequest(
+            "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
+        )
+    files = (given.file(option) for option in _FILES)
+    return tuple(TrainFile(blob=file.blob, name=file.name) for file in files if file is not None)
+
+
+def read_class_word(call: Call) -> str:
+    """What the subject is; raises UserError for a sentence, and for people where they may not be learnt."""
+    word = (call.arguments.text("class") or "").strip().lower()
+    if not _CLASS.fullmatch(word) or len(word) > 40:
+        raise InvalidRequest("class", "The class is one to three words for what it is, such as dog, or coffee mug.")
+    if _PEOPLE.search(word):
+        if not call.guild.settings.people:
+            raise UserError("Training on people is off here; an admin can allow it with /settings --people on.")
+        if not call.arguments.switch("agreed"):
+            raise InvalidRequest("agreed", "Say with the option agreed that the person agreed to be learnt.")
+    return word
+
+
+_NAME: Final = Option(name="name", help="What to call it here", required=True, rest=True)
+MINE: Final = Option(name="mine", help="These pictures are mine to use", kind=OptionKind.SWITCH, required=True)
+IMAGES: Final = (
+    Option(name="images", help="A ZIP of 3 to 20 pictures, or the first", kind=OptionKind.FILE, required=True),
+    *(Option(name=name, help="One more picture", kind=OptionKind.FILE) for name in _FILES[1:]),
+)
+CLASS: Final = Option(name="class", help="What it is, such as dog", required=True)
+AGREED: Final = Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH)
+MODEL: Final = Option(name="model", help="The model that learns it", flag_only=True)
+_PRIVATE: Final = Option(name="private", help="For you alone", kind=OptionKind.SWITCH)
+NOTES: Final = (
+    "A sheet of the pictures comes back before anything is learnt",
+    "The pictures are deleted when the training has ended",
+)
+
+SUBJECT: Final = Command(
+    name="train subject",
+    help="Teach a thing from a few pictures of it",
+    example="/train subject rex --class dog --images rex.zip --mine",
+    handler=partial(train, taught=Taught.SUBJECT),
+    options=(
+        _NAME,
+        CLASS,
+        *IMAGES,
+        MINE,
+        AGREED,
+        _PRIVATE,
+        MODEL,
+    ),
+    notes=NOTES,
+)
+
+COMMANDS: Final = (
+    SUBJECT,
+    Command(
+        name="train style",
+        help="Teach a style from a few pictures in it",
+        example="/train style crayon --images crayon.zip --mine",
+        handler=partial(train, taught=Taught.STYLE),
+        options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
+        notes=NOTES,
+    ),
+)

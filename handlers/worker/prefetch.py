@@ -1,0 +1,31 @@
+"""What a busy device is told of the jobs that are next, so that their LoRAs are there when they come."""
+
+from dataclasses import dataclass, field
+
+from handlers.images.imagine import read_request
+from handlers.worker.device import Device
+from storage.queue.job_queue import JobQueue
+from storage.queue.jobs import Job, JobKind
+
+
+@dataclass(slots=True, kw_only=True)
+class LookAhead:
+    """Looks at the `depth` jobs that are next; each device hears of a job once for as long as it is among them."""
+
+    queue: JobQueue
+    depth: int
+    _told: dict[str, set[int]] = field(default_factory=dict)
+
+    async def tell(self, device: Device) -> tuple[Job, ...]:
+        """Let the device expect what it has not been told of; returns the jobs that are next, in fair order."""
+        told = self._told.get(device.name, set())
+        upcoming = await self.queue.upcoming(self.depth)
+        self._told[device.name] = {job.id for job in upcoming}
+        for job in upcoming:
+            if job.id not in told and job.kind in (JobKind.IMAGINE, JobKind.MIX_LORAS):
+                await device.expect(read_request(job.payload))
+        return upcoming
+
+    def forget(self, device: Device) -> None:
+        """The device has lost what it had loaded."""
+        self._told.pop(device.name, None)

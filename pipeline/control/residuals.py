@@ -1,0 +1,190 @@
+"""What ControlNets add to the UNet's call: each row its own nets, maps, scales and windows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.control.control_map import map_of
+from pipeline.control.union import is_union, union_arguments
+from pipeline.requests.control import ControlKind
+from pipeline.requests.control_use import ControlMode, ControlUse
+from pipeline.text.prompt_encoder import Conditioning
+
+_ROWS: Final = 4
+"""A net's call has as many rows whatever the batch, so that a row never depends on how many others it controls."""
+
+_SOFTER: Final = 0.825
+"""How much each layer yields to the next one inwards where the prompt comes first, as in AUTOMATIC1111's extension."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One control of one request: `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter.
+
+    `hint` is its map (1, 3, height, width), 0 to 1; `features` are what an adapter has seen in it, for each block.
+    """
+
+    use: ControlUse
+    net: Any
+    hint: Tensor
+    features: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlledRow:
+    """A row of the batch and what works on it now by one call: one control, or several that a union net fuses."""
+
+    row: int
+    controls: tuple[Control, ...]
+
+    @property
+    def maps(self) -> tuple[tuple[ControlKind, float], ...]:
+        """The kinds that the call reads and how it weighs them itself: rows with the same share a call."""
+        uses = [control.use for control in self.controls]
+        return tuple((use.kind, use.scale if len(uses) > 1 else 1.0) for use in uses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residuals:
+    """What is added to the UNet's skip connections `down` and to its middle, for every row of the batch.
+
+    `inner` is what adapters add to its blocks on the way down; where none of a sort works there is None.
+    """
+
+    down: tuple[Tensor, ...] | None
+    mid: Tensor | None
+    inner: tuple[Tensor, ...] | None
+
+
+def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
+    """The control map as a net reads it, from the bytes of a picture or of a map, in the request's `size`.
+
+    Raises UserError if they are no picture, or one of which no map can be made.
+    """
+    return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
+
+
+def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int]) -> Iterator[ControlledRow]:
+    """Which of a request's `rows` are controlled at call `position` (number, of how many), and by what.
+
+    Where the control comes first it works on the conditional row alone, and so does a net that keeps no places
+    (`global_pool_conditions`), as in diffusers.
+    """
+    number, count = position
+    working = [control for control in controls if _works(control.use, number / count, (number + 1) / count)]
+    for together in _calls(working):
+        one_sided = together[0].use.mode is ControlMode.CONTROL or together[0].net.config.get("global_pool_conditions")
+        for row in rows[-1:] if one_sided else rows:
+            yield ControlledRow(row=row, controls=together)
+
+
+def _works(use: ControlUse, begins: float, ends: float) -> bool:
+    return use.scale != 0 and begins >= use.start and ends <= use.end
+
+
+def _calls(controls: Sequence[Control]) -> list[tuple[Control, ...]]:
+    """Each control by itself, but those of one union net and one mode together, in the order of kinds."""
+    calls: dict[object, list[Control]] = {}
+    for control in sorted(controls, key=lambda control: control.use.kind):
+        call = (id(control.net), control.use.mode) if is_union(control.net.config) else id(control)
+        calls.setdefault(call, []).append(control)
+    return [tuple(call) for call in calls.values()]
+
+
+def residuals_of(
+    controlled: Sequence[ControlledRow], latents: Tensor, timesteps: Tensor, conditioning: Conditioning
+) -> Residuals | None:
+    """The sum of all nets' answers for all rows, zero where no control works; None where none works at all."""
+    inner = _inner([each for each in controlled if each.controls[0].features], len(latents))
+    called = [each for each in controlled if not each.controls[0].features]
+    if total := _answers(called, latents, timesteps, conditioning):
+        *down, mid = total
+        return Residuals(down=tuple(down), mid=mid, inner=inner)
+    return None if inner is None else Residuals(down=None, mid=None, inner=inner)
+
+
+def _inner(adapted: Sequence[ControlledRow], rows: int) -> tuple[Tensor, ...] | None:
+    """What adapters add; they saw their maps before the first step."""
+    total: list[Tensor] | None = None
+    for each in adapted:
+        (control,) = each.controls
+        total = total or [feature.new_zeros(rows, *feature.shape[1:]) for feature in control.features]
+        weights = _weights(each.controls, len(total)).tolist()
+        for whole, feature, weight in zip(total, control.features, weights, strict=True):
+            whole[each.row] += weight * feature[0]
+    return None if total is None else tuple(total)
+
+
+def _answers(
+    controlled: Sequence[ControlledRow], latents: Tensor, timesteps: Tensor, conditioning: Conditioning
+) -> list[Tensor]:
+    """The sum of what ControlNets add, the middle's last; none where none works."""
+    total: list[Tensor] = []
+    size = min(_ROWS, len(latents))
+    # In the order of names: a row's sum must not depend on whose net was loaded first.
+    for maps in sorted({each.maps for each in controlled}):
+        own = [each for each in controlled if each.maps == maps]
+        for group in (own[first : first + size] for first in range(0, len(own), size)):
+            answers = _call(group, size, latents, timesteps, conditioning)
+            total = total or [answer.new_zeros(len(latents), *answer.shape[1:]) for answer in answers]
+            for whole, answer in zip(total, answers, strict=True):
+                for each, part in zip(group, answer, strict=False):
+                    whole[each.row] += part
+    return total
+
+
+def _call(
+    group: Sequence[ControlledRow], size: int, latents: Tensor, timesteps: Tensor, conditioning: Conditioning
+) -> list[Tensor]:
+    """One call of a net for `group`, filled up to `size` rows; each answer weighted as its row asks."""
+    filled = [*group, *[group[0]] * (size - len(group))]
+    places = [each.row for each in filled]
+    added = None
+    if conditioning.pooled is not None and conditioning.time_ids is not None:
+        added = {"text_embeds": conditioning.pooled[places], "time_ids": conditioning.time_ids[places]}
+    down, mid = (
+        group[0]
+        .controls[0]
+        .net(
+            latents[places],
+            timesteps[places],
+            encoder_hidden_states=conditioning.states[places],
+            added_cond_kwargs=added,
+            return_dict=False,
+            **_maps(filled, latents),
+        )
+    )
+    answers = [*down, mid]
+    weights = torch.stack([_weights(each.controls, len(answers)) for each in filled])
+    weights = weights.to(latents.device, latents.dtype)
+    return [answer * weights[:, number, None, None, None] for number, answer in enumerate(answers)]
+
+
+def _maps(rows: Sequence[ControlledRow], like: Tensor) -> dict[str, Any]:
+    """What tells a net's call the maps of `rows`, on the device and in the numbers of `like`."""
+    hints = [
+        torch.cat([control.hint for control in controls]).to(like.device, like.dtype)
+        for controls in zip(*(each.controls for each in rows), strict=True)
+    ]
+    config = rows[0].controls[0].net.config
+    if not is_union(config):
+        return {"controlnet_cond": hints[0]}
+    kinds, scales = zip(*rows[0].maps, strict=True)
+    return union_arguments(config, kinds, scales, hints)
+
+
+def _weights(controls: Sequence[Control], layers: int) -> Tensor:
+    """How much each layer's answer counts, the middle's last; several maps are weighed already."""
+    scale = controls[0].use.scale if len(controls) == 1 else 1.0
+    match controls[0].use.mode:
+        case ControlMode.BALANCED:
+            return torch.full((layers,), scale)
+        case ControlMode.PROMPT:
+            return scale * _SOFTER ** torch.arange(layers - 1, -1, -1)
+        case ControlMode.CONTROL:
+            # diffusers' guess mode.
+            return torch.logspace(-1, 0, layers) * scale

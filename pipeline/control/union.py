@@ -1,0 +1,50 @@
+"""ControlNet-Union: one net that reads maps of several kinds, and several of them in one call."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from pipeline.requests.control import ControlKind
+
+TYPES: Final[Mapping[ControlKind, int]] = {
+    ControlKind.POSE: 0,
+    ControlKind.DEPTH: 1,
+    ControlKind.SCRIBBLE: 2,
+    ControlKind.SOFTEDGE: 2,
+    ControlKind.EDGE: 3,
+    ControlKind.LINEART: 3,
+    ControlKind.NORMAL: 4,
+    ControlKind.SEGMENT: 5,
+    ControlKind.TILE: 6,
+}
+"""A kind's place among the types of ControlNet++ (xinsir): six in the first, eight with tiles and repainting."""
+
+
+def is_union(config: Mapping[str, Any]) -> bool:
+    """Whether a net of this configuration reads several types."""
+    return "num_control_type" in config
+
+
+def union_kinds(config: Mapping[str, Any]) -> list[ControlKind]:
+    """The kinds that a union net of this configuration reads."""
+    return [kind for kind, place in TYPES.items() if place < config["num_control_type"]]
+
+
+def union_arguments(
+    config: Mapping[str, Any], kinds: Sequence[ControlKind], scales: Sequence[float], hints: Sequence[Tensor]
+) -> dict[str, Any]:
+    """What ControlNetUnionModel's call takes for maps of these kinds: `hints` (rows, 3, height, width) for each.
+
+    One map is weighed by who calls, several by the net itself, each before they are fused.
+    """
+    places = [TYPES[kind] for kind in kinds]
+    types = torch.zeros(len(hints[0]), config["num_control_type"], dtype=hints[0].dtype, device=hints[0].device)
+    types[:, places] = 1
+    return {
+        "controlnet_cond": list(hints),
+        "control_type": types,
+        "control_type_idx": places,
+        "conditioning_scale": list(scales),
+    }

@@ -1,0 +1,122 @@
+"""A device in a process of its own, seen from its worker: asyncio, no torch."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from pipeline.processes import frames
+from pipeline.requests.device_messages import Cancel, Command, Event, Expect, Lost, Order, Park
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest
+
+_PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
+# A fresh interpreter and not a fork, which CUDA does not survive; it finds the package wherever this one was found.
+_PROGRAM: Final = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from pipeline.devices.loop import main; main()"
+_PATIENCE_SECONDS: Final = 5.0
+
+
+class ChildDevice:
+    """One engine in a child process; its death at any moment is one `Lost` event, never an exception here.
+
+    The process ends with this one, however this one ends, because its standard input does.
+    """
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        self._spec = spec
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._process: Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """For logs: `cpu`, `cuda:0`."""
+        return self._spec.device
+
+    async def start(self) -> None:
+        """Spawn the process and begin to load; `Ready` follows as an event, or `Lost`."""
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=PIPE, stdout=PIPE)
+        self._process = process
+        self._reading = asyncio.create_task(self._read(process))
+        await self._send(self._spec)
+
+    async def submit(self, order: Order) -> None:
+        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        if self._process is None:
+            self._events.put_nowait(Lost(why="the device is not running"))
+        await self._send(order)
+
+    async def expect(self, request: ImageRequest) -> None:
+        """Load ahead what `request`, which waits in the queue, will need."""
+        await self._send(Expect(request=request))
+
+    async def cancel(self, ticket: str) -> None:
+        """Drop a picture at its next step."""
+        await self._send(Cancel(ticket=ticket))
+
+    async def park(self, ticket: str) -> None:
+        """Set an unfinished picture aside at its next step."""
+        await self._send(Park(ticket=ticket))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """All events from here on; ends after `close`."""
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def restart(self) -> None:
+        """Start anew after `Lost`."""
+        await self._stop()
+        await self.start()
+
+    async def close(self) -> None:
+        """End the process; open tickets are dropped without an event."""
+        await self._stop()
+        self._events.put_nowait(None)
+
+    async def _send(self, message: DeviceSpec | Command) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdin is not None, "the process was started with a pipe"
+        try:
+            self._process.stdin.write(frames.pack(message))
+            await self._process.stdin.drain()
+        except ConnectionError:
+            return  # the process is gone, which `_read` reports
+
+    async def _read(self, process: Process) -> None:
+        assert process.stdout is not None, "the process was started with a pipe"
+        why = ""
+        while (message := await frames.receive(process.stdout)) is not None:
+            if isinstance(message, Lost):
+                why = message.why
+                break
+            assert isinstance(message, Event), "a device sends events"
+            self._events.put_nowait(message)
+        code = await _ended(process)
+        self._process = None
+        self._events.put_nowait(Lost(why=why or f"the device's process ended with {_meaning(code)}"))
+
+    async def _stop(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._process is not None:
+            await _ended(self._process)
+        self._process = self._reading = None
+
+
+async def _ended(process: Process) -> int:
+    """The exit status of a process whose pipe is closed, by force if it does not go by itself."""
+    assert process.stdin is not None, "the process was started with a pipe"
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await process.wait()
+    except TimeoutError:
+        process.kill()
+        return await process.wait()
+
+
+def _meaning(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"status {code}"

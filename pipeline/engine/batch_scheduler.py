@@ -1,0 +1,243 @@
+"""Who runs next: requests that may share one denoiser call sit in one group, and groups take turns. No torch."""
+
+from collections import deque
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from pipeline.requests.device_spec import MIN_ROWS
+
+BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What must be equal for two rows to meet in one call: the checkpoint, the latent size, the length of the texts.
+
+    `windows` counts the text encoders' windows that a row's prompt takes.
+    """
+
+    checkpoint: str
+    height: int
+    width: int
+    windows: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchKey:
+    """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row, `compiled` or not.
+
+    All are part of the key because a picture's last bits depend on the sizes of the tensors in a call and on the code
+    that computes it, and on nothing else of its neighbours: so they are fixed for a picture's whole life.
+    """
+
+    shape: Shape
+    bucket: int
+    pages: int = 0
+    compiled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A request that waits for a seat: its `rows` are 2 with guidance, else 1; its LoRAs take `pages` pages.
+
+    `bucket` is set where it insists on a group of that many rows, and then of just as many pages; `compiled` where it
+    insists on a compiled forward, which it gets if there is one, or on none.
+    """
+
+    ticket: str
+    shape: Shape
+    rows: int
+    pages: int = 0
+    bucket: int | None = None
+    compiled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Where a request runs: its group and its rows there."""
+
+    key: BatchKey
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One denoiser call: everyone who sits in a group."""
+
+    key: BatchKey
+    tickets: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Group:
+    bucket: int
+    seats: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        return sum(map(len, self.seats.values()))
+
+    @property
+    def free(self) -> int:
+        return self.bucket - self.taken
+
+    def seat(self, ticket: str, rows: int) -> None:
+        taken = {row for seat in self.seats.values() for row in seat}
+        self.seats[ticket] = tuple(row for row in range(self.bucket) if row not in taken)[:rows]
+
+
+class Batching:
+    """Seats for requests, first come first served within a shape, in turn between groups.
+
+    `rows_worth` tells how many rows of a shape a call should have at most, for speed; memory may allow fewer.
+    `compiles` tells whether a new group of these sizes can run compiled.
+    """
+
+    def __init__(
+        self,
+        max_rows: int,
+        rows_worth: Callable[[Shape], int] | None = None,
+        compiles: Callable[[BatchKey], bool] | None = None,
+    ) -> None:
+        self._max_rows = max_rows
+        self._rows_worth = rows_worth or (lambda _: max_rows)
+        self._compiles = compiles or (lambda _: False)
+        self._waiting: deque[Candidate] = deque()
+        self._groups: dict[BatchKey, _Group] = {}
+        self._limits: dict[Shape, int] = {}
+        self._coming: Mapping[Shape, int] = {}
+
+    def __contains__(self, ticket: str) -> bool:
+        return any(candidate.ticket == ticket for candidate in self._waiting) or self.seat_of(ticket) is not None
+
+    @property
+    def keys(self) -> frozenset[BatchKey]:
+        """The groups in which somebody sits."""
+        return frozenset(self._groups)
+
+    def tickets(self, key: BatchKey) -> tuple[str, ...]:
+        """Everyone who sits in a group."""
+        return tuple(self._groups[key].seats)
+
+    def enter(self, candidate: Candidate) -> None:
+        """Take a request in; it gets its seat from `seat`."""
+        self._waiting.append(candidate)
+
+    def leave(self, ticket: str) -> None:
+        """Free what the request held, its seat or its place in the line."""
+        self._waiting = deque(candidate for candidate in self._waiting if candidate.ticket != ticket)
+        for key, group in list(self._groups.items()):
+            if group.seats.pop(ticket, None) and not group.seats:
+                del self._groups[key]
+
+    def seat_of(self, ticket: str) -> Seat | None:
+        """The request's seat; None while it waits."""
+        for key, group in self._groups.items():
+            if ticket in group.seats:
+                return Seat(key=key, rows=group.seats[ticket])
+        return None
+
+    def seat(self, coming: Mapping[Shape, int] = MappingProxyType({})) -> dict[str, Seat]:
+        """Give free seats to those who wait; returns those that have just been given, by ticket.
+
+        `coming` counts the rows of each shape that will soon wait too, so that room is kept for them.
+        """
+        self._coming = coming
+        given: dict[str, Seat] = {}
+        full: set[Shape] = set()
+        for candidate in list(self._waiting):
+            if candidate.shape in full:
+                continue
+            if (key := self._choose(candidate)) is None:
+                full.add(candidate.shape)
+                continue
+            group = self._groups.setdefault(key, _Group(key.bucket))
+            group.seat(candidate.ticket, candidate.rows)
+            self._waiting.remove(candidate)
+            given[candidate.ticket] = Seat(key=key, rows=group.seats[candidate.ticket])
+        return given
+
+    def next(self) -> Batch | None:
+        """The group whose turn it is, which then goes to the end of the line; None if nobody has a seat."""
+        if not self._groups:
+            return None
+        key = next(iter(self._groups))
+        group = self._groups.pop(key)
+        self._groups[key] = group
+        return Batch(key=key, tickets=tuple(group.seats))
+
+    def halve(self, key: BatchKey) -> bool:
+        """Remember that a call of `key` does not fit, and seat its requests in one of half the rows.
+
+        Those who find no seat there wait at the head of the line. False if no single request would fit.
+        """
+        seats = self._groups[key].seats
+        limit = key.bucket // 2
+        if limit < min(map(len, seats.values())):
+            return False
+        del self._groups[key]
+        self._limits[key.shape] = min(limit, self._limit(key.shape))
+        kind = None if key.compiled else False
+        back = [
+            Candidate(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
+            for ticket, rows in seats.items()
+        ]
+        self._waiting.extendleft(reversed(back))
+        return True
+
+    def _limit(self, shape: Shape) -> int:
+        return min(self._limits.get(shape, self._max_rows), max(MIN_ROWS, self._rows_worth(shape)))
+
+    def _choose(self, candidate: Candidate) -> BatchKey | None:
+        taken = sum(group.taken for key, group in self._groups.items() if key.shape == candidate.shape)
+        if taken and taken + candidate.rows > self._limit(candidate.shape):
+            return None
+        if candidate.bucket is not None:
+            return self._asked_for(candidate, candidate.bucket)
+        hosts = {key: group for key, group in self._groups.items() if _may_host(key, candidate)}
+        roomy = [key for key, group in hosts.items() if group.free >= candidate.rows]
+        # A group that would stay more than half empty is left to drain: padding it costs more than a smaller one.
+        expected = self._expected(candidate.shape)
+        busy = [key for key in roomy if 2 * (hosts[key].taken + expected) >= key.bucket]
+        if busy:
+            return max(busy, key=lambda key: key.bucket)
+        return self._new_key(candidate, hosts) or max(roomy, key=lambda key: key.bucket, default=None)
+
+    def _free_to_choose(self, shape: Shape) -> list[Candidate]:
+        return [other for other in self._waiting if other.shape == shape and not other.bucket]
+
+    def _expected(self, shape: Shape) -> int:
+        """The rows that wait for a group of `shape` or soon will."""
+        return sum(other.rows for other in self._free_to_choose(shape)) + self._coming.get(shape, 0)
+
+    def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
+        """The group of the size that a request insists on, so far as it fits in memory."""
+        fitting = min(bucket, self._limits.get(candidate.shape, bucket))
+        sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
+        key = replace(sizes, compiled=candidate.compiled is True and self._compiles(sizes))
+        group = self._groups.get(key)
+        return key if group is None or group.free >= candidate.rows else None
+
+    def _new_key(self, candidate: Candidate, hosts: Container[BatchKey]) -> BatchKey | None:
+        """A new group just large enough for all who wait for this shape, unless there is one of that size."""
+        limit = max(self._limit(candidate.shape), candidate.rows)
+        wanted = min(self._expected(candidate.shape), limit)
+        pages = _size(max(other.pages for other in self._free_to_choose(candidate.shape)))
+        for bucket in BUCKETS:
+            sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
+            key = replace(sizes, compiled=candidate.compiled is not False and self._compiles(sizes))
+            if wanted <= bucket <= limit and key not in hosts:
+                return key
+        return None
+
+
+def _may_host(key: BatchKey, candidate: Candidate) -> bool:
+    fits = key.shape == candidate.shape and key.pages >= candidate.pages
+    return fits and not (key.compiled and candidate.compiled is False)
+
+
+def _size(pages: int) -> int:
+    """The power of two that holds so many pages; 0 for none."""
+    return 1 << (pages - 1).bit_length() if pages else 0

@@ -1,0 +1,124 @@
+"""What a batch keeps for each of its rows from the step at which a request joins to the step at which it leaves."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from pipeline.engine.compile.captured_call import CapturedCall
+from pipeline.engine.compile.forward import CompiledForward, ForwardInputs, Halves
+from pipeline.lora.serving.adapter_pool import AdapterPool, Part, RowStack
+from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
+from pipeline.text.prompt_encoder import Conditioning
+
+
+class RowMemory:
+    """Conditioning, prepared keys and values and LoRAs of `bucket` rows.
+
+    Everything has a fixed shape and stays where it is, so that a row's result depends on nothing but its own content;
+    rows in which nobody sits hold zeros or leftovers, and nobody looks at them.
+    """
+
+    def __init__(
+        self,
+        adapters: AdapterPool,
+        attention: Sequence[PromptAttention],
+        *,
+        bucket: int,
+        pages: int,
+        compiled: CompiledForward | None = None,
+        captured: CapturedCall | None = None,
+    ) -> None:
+        self.bucket = bucket
+        self.compiled = compiled
+        self._captured = captured
+        self._attention = attention
+        self.pages = pages
+        self._stack = RowStack(adapters, "unet", rows=bucket, pages=pages)
+        self._conditioning: Conditioning | None = None
+        self._prepared: list[KeysAndValues] = []
+        self._stale = True
+        self._latents: Tensor | None = None
+        self._timesteps: Tensor | None = None
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """The conditioning of all rows."""
+        assert self._conditioning is not None, "a batch runs with at least one request"
+        return self._conditioning
+
+    @property
+    def prepared(self) -> list[KeysAndValues]:
+        """The prompts' keys and values, computed when somebody has come; they stay where they are."""
+        if self._stale:
+            self._prepare()
+        return self._prepared
+
+    def _prepare(self) -> None:
+        with self._stack.applied():
+            fresh = [layer.keys_and_values(self.conditioning.states) for layer in self._attention]
+        if self._prepared:
+            for (keys, values), (new_keys, new_values) in zip(self._prepared, fresh, strict=True):
+                keys.copy_(new_keys)
+                values.copy_(new_values)
+        else:
+            self._prepared = fresh
+        self._stale = False
+
+    def feed(
+        self, latents: Mapping[tuple[int, ...], Tensor], timesteps: Mapping[tuple[int, ...], float]
+    ) -> tuple[Tensor, Tensor]:
+        """The next call's latents (bucket, ...) and timesteps (bucket,), written to where the last call's were.
+
+        Both come by the rows of a request; its latents (1, ...) go into each of them.
+        """
+        states = self.conditioning.states
+        if self._latents is None or self._timesteps is None:
+            shape = next(iter(latents.values())).shape[1:]
+            self._latents = states.new_zeros(self.bucket, *shape)
+            self._timesteps = torch.zeros(self.bucket, device=states.device)
+        for rows, own in latents.items():
+            for row in rows:
+                self._latents[row].copy_(own[0])
+        by_row = {row: timestep for rows, timestep in timesteps.items() for row in rows}
+        # From pinned memory, which a GPU fetches without making this thread wait.
+        values = torch.tensor([by_row.get(row, 0.0) for row in range(self.bucket)], pin_memory=states.is_cuda)
+        self._timesteps.copy_(values, non_blocking=True)
+        return self._latents, self._timesteps
+
+    def run(self, call: Callable[[], Tensor]) -> Tensor:
+        """What `call` makes of what lies here, as a CUDA graph where the device has them."""
+        if self._captured is None:
+            return call()
+        if self._stale:
+            # Outside of the graph, which would repeat it at every step.
+            self._prepare()
+        return self._captured(self._stack.signature, call)
+
+    def inputs(self, latents: Tensor, timesteps: Tensor, rows: list[Halves]) -> ForwardInputs:
+        """All that a forward of the whole batch reads."""
+        conditioning = self.conditioning
+        tensors = {"latents": latents, "timesteps": timesteps}
+        if conditioning.pooled is not None and conditioning.time_ids is not None:
+            tensors |= {"pooled": conditioning.pooled, "time_ids": conditioning.time_ids}
+        return ForwardInputs(tensors=tensors, prepared=self.prepared, rows=rows)
+
+    def halves(self, changed: Iterable[int]) -> list[Halves]:
+        """The LoRAs' halves of the banks `changed`; none in a group without LoRAs."""
+        return self._stack.reserve(changed) if self.pages else []
+
+    def put(self, rows: Sequence[int], conditioning: Conditioning, parts: Sequence[Part]) -> None:
+        """Seat a request in `rows`, one for each row of its `conditioning`, with its LoRAs."""
+        if self._conditioning is None:
+            self._conditioning = conditioning.empty(self.bucket)
+        self._conditioning.write(rows, conditioning)
+        self._stack.put(rows, parts)
+        self._stale = True
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run the UNet's forward inside this block."""
+        prepared = self.prepared
+        with self._stack.applied(), prepared_for(self._attention, prepared):
+            yield

@@ -1,0 +1,164 @@
+"""Which groups run compiled: graphs are compiled beside the steps and used where they are measured to be faster."""
+
+import logging
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from pipeline.engine.batch_scheduler import BatchKey
+from pipeline.engine.compile.compile_process import Blueprint, compile_in_child
+from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs, Graph
+from pipeline.lora.serving.adapter_pool import Adapter
+from pipeline.models.device_timer import Span
+from pipeline.models.hardware import is_out_of_memory
+
+_log = logging.getLogger(__name__)
+
+Compiler = Callable[[Blueprint], tuple[Graph, tuple[str, ...]]]
+
+_OFTEN: Final = 100
+"""Calls of a group's sizes after which a graph of them is compiled: a few pictures."""
+
+_CALLS: Final = 3
+"""How often each forward is measured after a first call that warms it up; the fastest counts."""
+
+_WORTH: Final = 0.97
+"""A compiled forward is used if it takes at most this much of the eager one's time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Coming:
+    """A graph on its way for inputs of these sizes (on the meta device)."""
+
+    sizes: ForwardInputs
+    graph: Future[tuple[Graph, tuple[str, ...]]]
+
+
+class Compilation:
+    """The compiled forwards of one model, by the sizes of groups.
+
+    Graphs come one at a time from a child process; what inductor makes is kept in the folder `cache` between starts.
+    Without a compiler, or after its first failure, everything stays eager.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        device: torch.device,
+        *,
+        cache: Path | None,
+        compiler: Compiler = compile_in_child,
+        often: int = _OFTEN,
+    ) -> None:
+        self._forward = forward
+        self._device = device
+        self._compiler = compiler
+        self._often = often
+        self._given_up = False
+        self._calls: Counter[BatchKey] = Counter()
+        self._tried: set[BatchKey] = set()
+        self._coming: dict[BatchKey, _Coming] = {}
+        self._faster: dict[BatchKey, CompiledForward] = {}
+        # One for each device: what one of them clears away must not be another's.
+        self._cache = None if cache is None else cache / "inductor" / str(device).replace(":", "-")
+        if self._cache is not None:
+            # The one way to tell inductor where to keep its files for good.
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self._cache.absolute())
+
+    def __contains__(self, key: BatchKey) -> bool:
+        return _sizes(key) in self._faster
+
+    def forward(self, key: BatchKey) -> CompiledForward:
+        """The compiled forward for the sizes of `key`, which must be here."""
+        return self._faster[_sizes(key)]
+
+    def covers(self, adapters: Sequence[Adapter]) -> bool:
+        """Whether compiled forwards have room for all that these LoRAs change."""
+        changed = self._forward.changed
+        return not any("unet" in adapter.vectors for adapter in adapters) and all(
+            used <= changed.get(number, frozenset())
+            for adapter in adapters
+            for (network, number), used in adapter.used.items()
+            if network == "unet"
+        )
+
+    def saw(self, key: BatchKey, sizes: Callable[[], ForwardInputs]) -> None:
+        """Count an eager call of the group `key`; begin to compile its `sizes` once they are seen often."""
+        self._calls[key] += 1
+        if self._calls[key] < self._often or self._given_up or self._coming or key in self._tried:
+            return
+        self._tried.add(key)
+        blueprint = Blueprint.of(self._forward, sizes(), self._device)
+        graph = Future[tuple[Graph, tuple[str, ...]]]()
+        self._coming[key] = _Coming(sizes=blueprint.sizes, graph=graph)
+        # A daemon: a device that is told to end does not wait for a compiler.
+        threading.Thread(target=_compile, args=(self._compiler, blueprint, graph), name="compile", daemon=True).start()
+
+    def judge(self) -> None:
+        """Measure a graph that has arrived against the eager forward, a few calls each."""
+        key = next((key for key, coming in self._coming.items() if coming.graph.done()), None)
+        if key is None:
+            return
+        coming = self._coming.pop(key)
+        try:
+            graph, names = coming.graph.result()
+            weights = tuple(attrgetter(name)(self._forward) for name in names)
+            compiled = CompiledForward(graph=graph, weights=weights)
+            if self._is_faster(key, compiled, coming.sizes):
+                self._faster[key] = compiled
+        except Exception as error:
+            if is_out_of_memory(error):
+                return
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._given_up = True
+        if self._cache is not None:
+            # A compiler that was killed leaves half a file, which would fail at every start from now on.
+            shutil.rmtree(self._cache, ignore_errors=True)
+        reason, *_ = (str(error) or "no reason given").splitlines()
+        _log.warning("nothing is compiled any more: %s: %s", type(error).__name__, reason)
+
+    @torch.inference_mode()
+    def _is_faster(self, key: BatchKey, compiled: CompiledForward, sizes: ForwardInputs) -> bool:
+        inputs = sizes.each(self._zeros)
+        sides = (lambda: compiled(inputs), lambda: self._forward(*inputs.arguments))
+        for side in sides:
+            side()
+        ours, eager = zip(*[[self._seconds(side) for side in sides] for _ in range(_CALLS)], strict=True)
+        faster = bool(min(ours) <= _WORTH * min(eager))
+        _log.info(
+            "%d rows of %s with %d pages: %.4f s compiled, %.4f s eager; new groups are %s",
+            *(key.bucket, key.shape, key.pages, min(ours), min(eager)),
+            "compiled" if faster else "eager",
+        )
+        return faster
+
+    def _seconds(self, side: Callable[[], Tensor]) -> float:
+        with Span(self._device) as span:
+            side()
+        return span.seconds
+
+    def _zeros(self, size: Tensor) -> Tensor:
+        return torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device).zero_()
+
+
+def _compile(compiler: Compiler, blueprint: Blueprint, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
+    try:
+        graph.set_result(compiler(blueprint))
+    except BaseException as error:
+        graph.set_exception(error)
+
+
+def _sizes(key: BatchKey) -> BatchKey:
+    return replace(key, compiled=False)

@@ -1,0 +1,105 @@
+"""The UNet as one function of tensors, and that function as machine code for fixed sizes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from pipeline.lora.serving.layers import Bank, RowWeights
+from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
+
+Halves = tuple[Tensor, Tensor]
+Graph = Callable[..., Sequence[Tensor]]
+
+# What nearly all LoRAs change; a graph with room for changes everywhere would pay for them in every picture.
+_CHANGED: Final = ".attentions."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardInputs:
+    """All that the UNet's forward reads but its weights.
+
+    `tensors` are `latents`, `timesteps` and what the model has of `pooled` and `time_ids`; `prepared` are the prompt's
+    keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`, or nothing.
+    """
+
+    tensors: dict[str, Tensor]
+    prepared: list[KeysAndValues]
+    rows: list[Halves]
+
+    @property
+    def arguments(self) -> tuple[dict[str, Tensor], list[KeysAndValues], list[Halves]]:
+        """As `Forward` takes them."""
+        return self.tensors, self.prepared, self.rows
+
+    def flat(self) -> list[Tensor]:
+        """As a graph takes them."""
+        return pytree.tree_leaves(self.arguments)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "ForwardInputs":
+        """The same with other tensors."""
+        tensors, prepared, rows = pytree.tree_map(change, self.arguments)
+        return ForwardInputs(tensors=tensors, prepared=prepared, rows=rows)
+
+
+class Forward(nn.Module):
+    """The UNet as a function of nothing but tensors.
+
+    With `rows` every layer of `changed` (places by bank) has a change, if only of zeros: which row has a LoRA is a
+    matter of numbers there and not of code.
+    """
+
+    def __init__(self, unet: nn.Module, banks: Sequence[Bank], attention: Sequence[PromptAttention]) -> None:
+        super().__init__()
+        self.unet = unet
+        self._banks = banks
+        self._attention = attention
+        places = {number: _changed_places(bank) for number, bank in enumerate(banks)}
+        self.changed: Mapping[int, frozenset[int]] = {number: own for number, own in places.items() if own}
+
+    def halves(self, rows: int, rank: int, dtype: torch.dtype) -> list[Halves]:
+        """The sizes of all changes of so many rows: tensors on the meta device."""
+        made = []
+        for bank in (self._banks[number] for number in self.changed):
+            lead, shape = (len(bank.names), rows), bank.shape
+            down = torch.empty(*lead, shape.width, rank, dtype=dtype, device="meta")
+            made.append((down, torch.empty(*lead, rank, shape.outputs, dtype=dtype, device="meta")))
+        return made
+
+    def forward(self, tensors: dict[str, Tensor], prepared: list[KeysAndValues], rows: list[Halves]) -> Tensor:
+        """What the UNet says of every row."""
+        banks = [self._banks[number] for number in self.changed] if rows else []
+        for bank, (down, up), places in zip(banks, rows, self.changed.values(), strict=False):
+            bank.rows = RowWeights(down=down, up=up, used=set(places))
+        try:
+            with prepared_for(self._attention, prepared):
+                prediction: Tensor = self.unet(
+                    tensors["latents"],
+                    tensors["timesteps"],
+                    encoder_hidden_states=None,
+                    added_cond_kwargs={"text_embeds": tensors.get("pooled"), "time_ids": tensors.get("time_ids")},
+                    return_dict=False,
+                )[0]
+                return prediction
+        finally:
+            for bank in banks:
+                bank.rows = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledForward:
+    """A graph with the weights that it runs on."""
+
+    graph: Graph
+    weights: tuple[Tensor, ...]
+
+    def __call__(self, inputs: ForwardInputs) -> Tensor:
+        """What the UNet says of every row of inputs of the very sizes that it was compiled for."""
+        return self.graph(*self.weights, *inputs.flat())[0]
+
+
+def _changed_places(bank: Bank) -> frozenset[int]:
+    return frozenset(place for place, name in enumerate(bank.names) if _CHANGED in name)

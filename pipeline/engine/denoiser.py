@@ -1,0 +1,245 @@
+"""One checkpoint at work: begin a request's latents, advance many requests by one call, decode one picture."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from pipeline.control.residuals import Control, ControlledRow, Residuals, residuals_of, rows_of
+from pipeline.engine.batch_state import RowMemory
+from pipeline.engine.compile.captured_call import CapturedCall
+from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs
+from pipeline.engine.initial_noise import initial_noise
+from pipeline.engine.inpaint_canvas import Canvas
+from pipeline.engine.inpaint_mask import KeptLatents
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part
+from pipeline.lora.serving.pages import PAGE_RANK
+from pipeline.models.attention import install
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.hardware import Home, is_out_of_memory
+from pipeline.requests.image_request import ImageRequest
+from pipeline.samplers.sampler import Sampler
+from pipeline.text.prompt_encoder import Conditioning
+
+_log = logging.getLogger(__name__)
+# A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.
+_LARGEST_UNTILED: Final = 192 * 192
+
+
+@dataclass(slots=True, kw_only=True)
+class Rendering:
+    """One request between noise and picture.
+
+    `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
+    are the UNet's LoRAs; `rows` are its rows in the batch where it sits. `canvas` is what it is painted over, `kept`
+    the part of that which stays, `controls` what else it follows.
+    """
+
+    request: ImageRequest
+    conditioning: Conditioning
+    parts: tuple[Part, ...]
+    sampler: Sampler
+    latents: Tensor
+    generator: torch.Generator
+    canvas: Canvas | None = None
+    kept: KeptLatents | None = None
+    controls: tuple[Control, ...] = ()
+    rows: tuple[int, ...] = ()
+    denoised: Tensor | None = None
+
+
+class Denoiser:
+    """The denoise and decode stages of one checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool, *, graphs: bool = False) -> None:
+        self._checkpoint = checkpoint
+        self._adapters = adapters
+        self._attention = install(checkpoint.unet)
+        self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
+        # Weights that visit the device layer by layer are never twice in the same place.
+        graphs = graphs and checkpoint.home is Home.DEVICE and checkpoint.hardware.device.type == "cuda"
+        self._graphs = torch.cuda.graph_pool_handle() if graphs else None
+
+    @torch.inference_mode()
+    def begin(
+        self,
+        request: ImageRequest,
+        conditioning: Conditioning,
+        adapters: Sequence[Adapter],
+        canvas: Canvas | None = None,
+        controls: tuple[Control, ...] = (),
+    ) -> Rendering:
+        """The request at its first step: noise from its own seed, drawn on the CPU whatever the device.
+
+        With a `canvas` it begins where the start image's strength says, as diffusers' pipelines do.
+        """
+        sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps, request.steps_made)
+        generator = torch.Generator().manual_seed(request.seed)
+        clean = None if canvas is None else self._encode(canvas.pixels(), generator)
+        noise = self._noise(request, generator)
+        kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
+        scales = [lora.scale for lora in request.loras]
+        return Rendering(
+            request=request,
+            conditioning=conditioning,
+            parts=tuple(Part(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
+            sampler=sampler,
+            latents=_first_latents(clean, noise, sampler, from_noise=kept is not None and sampler.whole),
+            generator=generator,
+            canvas=canvas,
+            kept=kept,
+            controls=controls,
+        )
+
+    def _noise(self, request: ImageRequest, generator: torch.Generator) -> Tensor:
+        factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
+        shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
+        return initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
+
+    def _encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """The latents of a picture (1, 3, height, width), drawn from what the autoencoder says of it."""
+        vae = self._checkpoint.vae
+        pixels = pixels.to(self._checkpoint.hardware.device, vae.dtype)
+        drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
+        return drawn.contiguous()
+
+    def _kept(self, canvas: Canvas, clean: Tensor, noise: Tensor, generator: torch.Generator) -> KeptLatents | None:
+        mask = canvas.latent_mask(self._checkpoint.scale_factor)
+        if mask is None:
+            return None
+        # diffusers draws once more here, for what only UNets made for inpainting read.
+        torch.randn(clean.shape, generator=generator, dtype=self._checkpoint.hardware.vae_dtype)
+        return KeptLatents(clean=clean, noise=noise, mask=mask.to(noise.device))
+
+    def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
+        """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row, run by `compiled` if given."""
+        captured = None if self._graphs is None else CapturedCall(self._graphs)
+        return RowMemory(
+            self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled, captured=captured
+        )
+
+    @torch.inference_mode()
+    def seat(self, memory: RowMemory, rendering: Rendering, rows: tuple[int, ...]) -> None:
+        """Give a request its place in a batch."""
+        rendering.rows = rows
+        memory.put(rows, rendering.conditioning, rendering.parts)
+
+    @torch.inference_mode()
+    def advance(self, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+        """One denoiser call for all `renderings`, which have one latent size and sit in `memory`; then a step each."""
+        inputs = [rendering.sampler.model_input(rendering.latents) for rendering in renderings]
+        predictions = self._predict(memory, renderings, inputs)
+        rows = torch.split(predictions.float(), [len(rendering.rows) for rendering in renderings])
+        for rendering, model_input, own in zip(renderings, inputs, rows, strict=True):
+            prediction = guided(own, rendering.request)
+            rendering.denoised = rendering.sampler.denoised(prediction, model_input)
+            rendering.latents = rendering.sampler.step(prediction, rendering.latents, rendering.generator)
+            if rendering.kept is not None:
+                rendering.latents = rendering.kept.put_back(rendering.latents, rendering.sampler)
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """The picture of one request's final latents: bytes (height, width, 3) on the CPU.
+
+        A large one is decoded in overlapping tiles, and so is one that memory was too short for in one piece.
+        """
+        if latents.shape[-1] * latents.shape[-2] > _LARGEST_UNTILED:
+            return self._decode_in_tiles(latents)
+        try:
+            return self._decode(latents)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        _log.warning("out of memory while decoding; in tiles it takes less")
+        self._checkpoint.hardware.release_unused()
+        return self._decode_in_tiles(latents)
+
+    def _decode_in_tiles(self, latents: Tensor) -> Tensor:
+        self._checkpoint.vae.enable_tiling()
+        try:
+            return self._decode(latents)
+        finally:
+            self._checkpoint.vae.disable_tiling()
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        vae = self._checkpoint.vae
+        pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
+        return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()
+
+    def _predict(self, memory: RowMemory, renderings: Sequence[Rendering], scaled: Sequence[Tensor]) -> Tensor:
+        """What the UNet says of every row of `renderings`, in their order."""
+        latents, timesteps = memory.feed(
+            {rendering.rows: own for rendering, own in zip(renderings, scaled, strict=True)},
+            {rendering.rows: float(rendering.sampler.timestep) for rendering in renderings},
+        )
+        if (compiled := memory.compiled) is not None:
+            inputs = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
+            answers = memory.run(partial(compiled, inputs))
+        elif residuals := residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning):
+            answers = self._call(memory, latents, timesteps, residuals)
+        else:
+            answers = memory.run(partial(self._call, memory, latents, timesteps, None))
+        # Slices, since a list of numbers would make the host wait for the device; and a copy, since answers are reused.
+        return torch.cat([answers[row : row + 1] for rendering in renderings for row in rendering.rows])
+
+    def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor, residuals: Residuals | None) -> Tensor:
+        conditioning = memory.conditioning
+        added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
+        with memory.applied():
+            prediction: Tensor = self._checkpoint.unet(
+                latents,
+                timesteps,
+                encoder_hidden_states=conditioning.states,
+                added_cond_kwargs=added,
+                down_block_additional_residuals=residuals and residuals.down,
+                mid_block_additional_residual=residuals and residuals.mid,
+                # The UNet takes them off the list as it goes.
+                down_intrablock_additional_residuals=residuals and residuals.inner and list(residuals.inner),
+                return_dict=False,
+            )[0]
+        return prediction
+
+    @torch.inference_mode()
+    def sizes(self, memory: RowMemory, height: int, width: int) -> ForwardInputs:
+        """Tensors like those that a compiled forward of this batch would read; some have no numbers."""
+        unet, dtype = self._checkpoint.unet, self._checkpoint.hardware.dtype
+        latents = torch.empty(memory.bucket, unet.config.in_channels, height, width, dtype=dtype, device="meta")
+        timesteps = torch.empty(memory.bucket, device="meta")
+        rank = memory.pages * PAGE_RANK
+        return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
+
+
+def _controlled(renderings: Sequence[Rendering]) -> list[ControlledRow]:
+    return [
+        each
+        for rendering in renderings
+        for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position)
+    ]
+
+
+def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, from_noise: bool) -> Tensor:
+    """Noise alone, or the start with as much of it as its strength says.
+
+    With `from_noise` nothing of the start shines through: diffusers does so where all that a mask lets change is new.
+    """
+    return noise * sampler.noise_scale if clean is None or from_noise else sampler.noised(clean, noise)
+
+
+def guided(rows: Tensor, request: ImageRequest) -> Tensor:
+    """One prediction (1, ...) from a request's rows: Ho and Salimans, 2022 (arXiv 2207.12598).
+
+    Its spread is brought back to that of the conditional row as Lin et al., 2023 (arXiv 2305.08891, eq. 15) do.
+    """
+    if rows.shape[0] == 1:
+        return rows
+    without, wanted = rows.chunk(2)
+    mixed = without + request.guidance_scale * (wanted - without)
+    if request.guidance_rescale == 0:
+        return mixed
+    dims = tuple(range(1, rows.ndim))
+    rescaled = mixed * (wanted.std(dim=dims, keepdim=True) / mixed.std(dim=dims, keepdim=True))
+    return request.guidance_rescale * rescaled + (1 - request.guidance_rescale) * mixed

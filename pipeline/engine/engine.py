@@ -1,0 +1,297 @@
+"""The engine: one verb, `step`, takes every picture in flight one denoising step further."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+
+from pipeline.engine.batch_scheduler import Batch, Batching, BatchKey, Shape
+from pipeline.engine.calibration import calibrate
+from pipeline.engine.engine_request import EngineJob
+from pipeline.engine.inpaint_canvas import NO_PICTURES
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.engine.model_cache import ModelShelf
+from pipeline.engine.snapshot import Parked
+from pipeline.errors import UserError
+from pipeline.models.device_timer import Span
+from pipeline.models.hardware import DeviceExhausted, Hardware, is_out_of_memory
+from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, smaller_sizes
+from pipeline.requests.step_cost import StepCost, best_rows
+from pipeline.samplers.sampler import Sampler
+
+_log = logging.getLogger(__name__)
+# How long a device with nothing else to do waits for a LoRA before it listens for commands again.
+_PATIENCE_SECONDS = 0.02
+
+
+class Engine:
+    """Renders many requests at once on one device.
+
+    Requests join at the next step and leave when their own steps are done, whatever the others' timesteps, schedulers,
+    guidance or seeds. Raises UserError from the constructor if the device or its first model cannot be had; later
+    errors are answered by events.
+    """
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        if spec.threads is not None:
+            torch.set_num_threads(spec.threads)
+        self._spec = spec
+        self._hardware = Hardware.choose(spec.device)
+        self._shelf = ModelShelf(spec, self._hardware)
+        self._jobs: dict[str, EngineJob] = {}
+        self._batching = Batching(spec.max_rows, self._rows_worth, self._compiles)
+        self._costs: dict[str, tuple[StepCost, ...]] = {}
+        self._arriving: deque[str] = deque()
+        self._finished: deque[str] = deque()
+        self._behind: Span | None = None
+        self._events: list[Event] = [self._ready()]
+
+    @property
+    def idle(self) -> bool:
+        """Whether `step` would find nothing to do or say."""
+        return not self._jobs and not self._events
+
+    def admit(
+        self,
+        ticket: str,
+        request: ImageRequest,
+        parked: bytes | None = None,
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+    ) -> None:
+        """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`.
+
+        `pictures` are the bytes of those that it is made from, by their keys.
+        """
+        try:
+            self._shelf.facts(request.model).check(request)
+        except UserError as error:
+            self._events.append(Refused(ticket=ticket, sentence=str(error)))
+            return
+        before = _parked(ticket, parked)
+        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, pictures=pictures, parked=before)
+        self._arriving.append(ticket)
+        self.expect(request)
+
+    def expect(self, request: ImageRequest) -> None:
+        """Load the LoRAs of a request that waits elsewhere, if its model is here already."""
+        if model := self._shelf.loaded.get(request.model):
+            model.loras.want(request.loras)
+
+    def cancel(self, ticket: str) -> None:
+        """Forget a request; answered by Dropped unless it has ended already."""
+        if ticket in self._jobs:
+            self._end(Dropped(ticket=ticket))
+
+    def park(self, ticket: str) -> None:
+        """Let go of an unfinished picture; answered by SetAside, or by Rendered if it waits for nothing but that."""
+        if ticket in self._jobs and ticket not in self._finished:
+            job = self._jobs[ticket]
+            with self._answering_for([job]):
+                parked = Parked.of(job.rendering, job.seated).to_bytes() if job.rendering else None
+                self._end(SetAside(ticket=ticket, parked=parked))
+
+    def step(self) -> list[Event]:
+        """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
+        for model in self._shelf.loaded.values():
+            model.judge()
+        self._line_up()
+        self._encode()
+        if batch := self._batching.next():
+            self._denoise(batch)
+        self._decode()
+        events, self._events = self._events, []
+        return events
+
+    def _line_up(self) -> None:
+        """Let those in line whose model and LoRAs are on the device; wait only if there is nothing else to do."""
+        timeout = 0.0 if self._batching.keys or self._finished else _PATIENCE_SECONDS
+        for ticket in list(self._arriving):
+            job = self._jobs[ticket]
+            with self._answering_for([job]):
+                if job.loaded is None and not self._shelf.want(job.request.model, self._busy_models()):
+                    # Who comes after may not overtake, or a busy model would never be put away for this one.
+                    return
+                job.loaded = job.loaded or self._shelf.take(job.request.model, timeout)
+                if job.loaded is None or not job.equip(timeout):
+                    continue
+                self._batching.enter(job.candidate())
+                self._arriving.remove(ticket)
+
+    def _coming(self) -> dict[Shape, int]:
+        """The rows of those in line whose LoRAs are on their way."""
+        rows: dict[Shape, int] = {}
+        for job in (self._jobs[ticket] for ticket in self._arriving):
+            if job.loaded is not None:
+                shape = job.model.shape(job.request, job.adapters)
+                rows[shape] = rows.get(shape, 0) + job.rows
+        return rows
+
+    def _busy_models(self) -> set[str]:
+        return {job.request.model for job in self._jobs.values() if job.loaded is not None}
+
+    def _encode(self) -> None:
+        """Condition those who have just got a seat, unless they are back from an earlier one."""
+        for ticket, seat in self._batching.seat(self._coming()).items():
+            job = self._jobs[ticket]
+            if self._batching.seat_of(ticket) != seat:
+                continue  # its group was halved for want of memory; it gets another seat
+            with self._answering_for([job]), self._charging([job]):
+                if not _fits(lambda job=job, seat=seat: job.sit(seat)):  # type: ignore[misc]  # bound at once
+                    self._make_room(seat.key)
+
+    def _denoise(self, batch: Batch) -> None:
+        """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
+        jobs = [self._jobs[ticket] for ticket in batch.tickets]
+        with self._answering_for(jobs), self._charging(jobs) as span:
+            if not _fits(lambda: _advance(jobs, batch.key)):
+                self._make_room(batch.key)
+                return
+            for job in jobs:
+                self._events.append(self._stepped(job))
+                if job.started.sampler.finished:
+                    self._batching.leave(job.ticket)
+                    self._finished.append(job.ticket)
+            self._keep_pace(span)
+
+    def _keep_pace(self, span: Span) -> None:
+        """Let the device be one call behind the host, so that neither waits for the other, and no more."""
+        if self._behind is not None:
+            self._behind.wait()
+        self._behind = span
+
+    def _decode(self) -> None:
+        """At most one picture, so that those who still denoise wait for no more than that."""
+        if not self._finished:
+            return
+        job = self._jobs[self._finished.popleft()]
+        with self._answering_for([job]):
+            with self._charging([job]):
+                png = job.model.finish(job.started, job.seated)
+            self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
+
+    def _ready(self) -> Ready:
+        """Load the first model; raises UserError if that cannot be done."""
+        self._shelf.want(self._shelf.first, busy=())
+        model = self._shelf.take(self._shelf.first, timeout=None)
+        assert model is not None, "who waits without end gets it"
+        facts, hardware = model.facts, self._hardware
+        costs = self._costs[facts.name] = calibrate(model, hardware, self._spec)
+        about = f"{facts.name} ({facts.parameters / 1e6:,.0f} M) on {hardware.name} in {hardware.dtype_name}"
+        return Ready(description=about, costs=costs)
+
+    def _rows_worth(self, shape: Shape) -> int:
+        """The rows of a call beyond which another row costs as much as it brings."""
+        pixels = shape.height * shape.width * self._shelf.loaded[shape.checkpoint].scale_factor ** 2
+        return best_rows(self._costs.get(shape.checkpoint, ()), pixels) or self._spec.max_rows
+
+    def _compiles(self, key: BatchKey) -> bool:
+        return self._shelf.loaded[key.shape.checkpoint].compiles(key)
+
+    def _stepped(self, job: EngineJob) -> Stepped:
+        sampler, spec = job.started.sampler, self._spec
+        preview = _is_due(sampler, spec.preview_every)
+        park = _is_due(sampler, spec.park_every)
+        return Stepped(
+            ticket=job.ticket,
+            step=sampler.progress,
+            steps=job.request.steps_made,
+            preview=job.model.preview(job.started) if preview else None,
+            parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
+        )
+
+    def _make_room(self, key: BatchKey) -> None:
+        """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat.
+
+        Who does not fit alone is refused; raises DeviceExhausted where even the smallest picture would not fit.
+        """
+        jobs = [self._jobs[ticket] for ticket in self._batching.tickets(key)]
+        halved = self._batching.halve(key)
+        model = jobs[0].model
+        model.forget(self._batching.keys)
+        self._hardware.release_unused()
+        if halved:
+            _log.warning("out of memory at %d rows of %s; halved", key.bucket, key.shape)
+            return
+        width, height = self._largest_fitting(model, jobs[0].request)
+        for job in jobs:
+            size = f"{job.request.width}×{job.request.height}"
+            sentence = f"{size} does not fit in this device's memory; ask for {width}×{height} or smaller."
+            self._end(Refused(ticket=job.ticket, sentence=sentence))
+
+    def _largest_fitting(self, model: LoadedModel, request: ImageRequest) -> tuple[int, int]:
+        """The largest size of the request's proportions that does fit, found by trial."""
+        for width, height in smaller_sizes(request.width, request.height):
+            smaller = replace(request, width=width, height=height, loras=())
+            if _fits(lambda smaller=smaller: model.try_step(smaller)):  # type: ignore[misc]  # bound at once
+                return width, height
+            self._hardware.release_unused()
+        raise DeviceExhausted(f"out of memory at {request.width}×{request.height} and every smaller size")
+
+    def _end(self, event: Dropped | Rendered | Refused | Faulted | SetAside) -> None:
+        """Say the last word on a ticket and keep nothing of it."""
+        job = self._jobs.pop(event.ticket)
+        for line in (self._arriving, self._finished):
+            if event.ticket in line:
+                line.remove(event.ticket)
+        self._batching.leave(event.ticket)
+        if job.loaded is not None:
+            job.loaded.loras.release(job.adapters)
+            job.loaded.forget(self._batching.keys)
+        self._events.append(event)
+
+    @contextmanager
+    def _charging(self, jobs: Sequence[EngineJob]) -> Iterator[Span]:
+        """Charge the device's time for this block to `jobs`, each by its rows."""
+        rows = sum(job.rows for job in jobs)
+        with Span(self._hardware.device) as span:
+            yield span
+        for job in jobs:
+            job.spans.append((span, job.rows / rows))
+
+    @contextmanager
+    def _answering_for(self, jobs: Sequence[EngineJob]) -> Iterator[None]:
+        """End all of `jobs` if this block fails, so that the engine itself goes on."""
+        try:
+            yield
+        except DeviceExhausted:
+            raise
+        except UserError as error:
+            for job in jobs:
+                self._end(Refused(ticket=job.ticket, sentence=str(error)))
+        except Exception as error:
+            _log.exception("a step failed for %s", ", ".join(job.ticket for job in jobs))
+            for job in jobs:
+                self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
+
+
+def _is_due(sampler: Sampler, every: int) -> bool:
+    return bool(every) and sampler.progress % every == 0 and sampler.progress > 0 and not sampler.finished
+
+
+def _parked(ticket: str, packed: bytes | None) -> Parked | None:
+    try:
+        return None if packed is None else Parked.from_bytes(packed)
+    except ValueError:
+        _log.warning("%s begins anew: what was parked of it is damaged", ticket)
+        return None
+
+
+def _advance(jobs: Sequence[EngineJob], key: BatchKey) -> None:
+    """One call for all of `jobs`."""
+    jobs[0].model.advance(key, [job.started for job in jobs])
+
+
+def _fits(work: Callable[[], None]) -> bool:
+    """Do `work`; False if there was not memory enough for it."""
+    try:
+        work()
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,108 @@
+"""A ticket on its way through the engine: what it waits for, where it sits, what it has cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.control.residuals import Control
+from pipeline.engine.batch_scheduler import BatchKey, Candidate, Seat
+from pipeline.engine.denoiser import Rendering
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.engine.snapshot import Parked
+from pipeline.lora.serving.adapter_pool import Adapter, Part, pages_needed
+from pipeline.models.device_timer import Span
+from pipeline.requests.image_request import ImageRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class EngineJob:
+    """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
+
+    `pictures` are the bytes of those that the request is made from, by their keys.
+
+    `spans` are the stretches of the device's time that it had a share in, each with that share.
+    """
+
+    ticket: str
+    request: ImageRequest
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    loaded: LoadedModel | None = None
+    parked: Parked | None = None
+    adapters: tuple[Adapter, ...] = ()
+    controls: tuple[Control, ...] = ()
+    rendering: Rendering | None = None
+    key: BatchKey | None = None
+    spans: list[tuple[Span, float]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Its rows in a batch."""
+        return 2 if self.request.guided else 1
+
+    @property
+    def seconds(self) -> float:
+        """Its share of the device's time so far."""
+        return sum(span.seconds * share for span, share in self.spans)
+
+    def equip(self, timeout: float) -> bool:
+        """Take what the request needs beside its model; False while that is on its way. Raises UserError."""
+        controls = self.model.controls.acquire(self.request, self.pictures, timeout)
+        # LoRAs come last: they are pinned from here on.
+        adapters = None if controls is None else self.model.loras.acquire(self.request, timeout)
+        if controls is None or adapters is None:
+            return False
+        self.controls, self.adapters = controls, adapters
+        return True
+
+    def candidate(self) -> Candidate:
+        """What the job needs of a seat, once its LoRAs are known."""
+        parts = [Part(adapter=adapter, scale=1) for adapter in self.adapters]
+        before = self.parked.pages if self.parked else self.request.lora_pages
+        return Candidate(
+            ticket=self.ticket,
+            shape=self.model.shape(self.request, self.adapters),
+            rows=self.rows,
+            pages=max(pages_needed(parts, "unet"), before),
+            bucket=self.parked.bucket if self.parked else self.request.bucket,
+            compiled=self._compiled(),
+        )
+
+    def _compiled(self) -> bool | None:
+        """Whether it insists on a compiled forward or on none."""
+        if self.controls or not self.model.covers(self.adapters):
+            return False
+        if self.parked:
+            return self.parked.compiled
+        return self.request.compiled if self.request.bucket else None
+
+    def start(self) -> Rendering:
+        """The encode stage, and back to where the picture was parked."""
+        rendering = self.model.begin(self.request, self.adapters, self.controls, self.pictures)
+        if self.parked is not None:
+            self.parked.resume(rendering)
+            self.parked = None
+        return rendering
+
+    def sit(self, seat: Seat) -> None:
+        """Take a seat, through the encode stage unless it is back from an earlier one."""
+        if self.rendering is None:
+            self.rendering = self.start()
+        self.key = seat.key
+        self.model.denoiser.seat(self.model.memory(seat.key), self.rendering, seat.rows)
+
+    @property
+    def model(self) -> LoadedModel:
+        """The model of a job that is past the wait for it."""
+        assert self.loaded is not None, "only jobs whose model is loaded have a line or a seat"
+        return self.loaded
+
+    @property
+    def seated(self) -> BatchKey:
+        """The group of a job that has a seat, or had it to the end."""
+        assert self.key is not None, "only seated jobs are decoded"
+        return self.key
+
+    @property
+    def started(self) -> Rendering:
+        """The rendering of a job that has passed the encode stage."""
+        assert self.rendering is not None, "only encoded jobs have a seat"
+        return self.rendering

@@ -1,0 +1,117 @@
+"""What a picture is painted over: a start image and its mask in the request's size, and the way back into the whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter, ImageOps
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.control.learned_annotators import mask_of
+from pipeline.errors import InvalidRequest
+from pipeline.images.input_image import read_picture, resized
+from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.start_image import StartImage
+
+NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+_LANCZOS: Final = Image.Resampling.LANCZOS
+_NEAREST: Final = Image.Resampling.NEAREST
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """`start` (RGB) and `mask` (L, from 128 on to be redrawn, None for everything) have the request's size.
+
+    `whole` is the picture that the result is put back into, `box` where (left, top, right, bottom); `edge` (L) says how
+    much of each of its pixels comes from the result.
+    """
+
+    start: Image.Image
+    mask: Image.Image | None
+    whole: Image.Image
+    box: Box
+    edge: Image.Image | None
+
+    @classmethod
+    def of(cls, request: ImageRequest, pictures: Mapping[str, bytes]) -> "Canvas | None":
+        """The canvas of a request with a start image, its pictures by their keys; raises InvalidRequest."""
+        begin, size = request.start, (request.width, request.height)
+        if begin is None:
+            return None
+        picture = read_picture(pictures[begin.picture]).rgb
+        if not begin.is_masked:
+            return cls._unmasked(resized(picture, size))
+        mask = _mask(begin, picture, pictures)
+        if begin.padding is None:
+            picture, mask = resized(picture, size), ImageOps.fit(mask, size, _NEAREST)
+        return cls._masked(picture, mask, request)
+
+    @classmethod
+    def _unmasked(cls, start: Image.Image) -> "Canvas":
+        return cls(start=start, mask=None, whole=start, box=(0, 0, *start.size), edge=None)
+
+    @classmethod
+    def _masked(cls, whole: Image.Image, mask: Image.Image, request: ImageRequest) -> "Canvas":
+        assert request.start is not None, "only a request with a start image has a mask"
+        mask = mask.point(lambda level: 255 if level >= 128 else 0)
+        marked = mask.getbbox()
+        if marked is None:
+            raise InvalidRequest("mask", "The mask is black everywhere; paint white what is to be redrawn.")
+        size, padding = (request.width, request.height), request.start.padding
+        box = (0, 0, *whole.size) if padding is None else surroundings(marked, padding, size, whole.size)
+        edge = mask.filter(ImageFilter.GaussianBlur(request.start.feather / 2))
+        start, own = whole.crop(box).resize(size, _LANCZOS), mask.crop(box).resize(size, _NEAREST)
+        return cls(start=start, mask=own, whole=whole, box=box, edge=edge)
+
+    def pixels(self) -> Tensor:
+        """The start as the autoencoder reads it: (1, 3, height, width), -1 to 1, float32."""
+        levels = torch.from_numpy(np.asarray(self.start, dtype=np.float32).copy())
+        return levels.permute(2, 0, 1)[None] / 127.5 - 1
+
+    def latent_mask(self, scale_factor: int) -> Tensor | None:
+        """The mask with a cell for each latent: (1, 1, height, width), 1 where the picture is redrawn."""
+        if self.mask is None:
+            return None
+        levels = torch.from_numpy(np.asarray(self.mask, dtype=np.float32).copy())[None, None] / 255
+        return functional.interpolate((levels >= 0.5).float(), scale_factor=1 / scale_factor)
+
+    def put_back(self, painted: Image.Image) -> Image.Image:
+        """The whole picture with what was painted in its place; untouched where the mask and its edge are black."""
+        if self.edge is None:
+            return painted
+        left, top, right, bottom = self.box
+        result = self.whole.copy()
+        result.paste(painted.resize((right - left, bottom - top), _LANCZOS), self.box)
+        return Image.composite(result, self.whole, self.edge)
+
+
+def _mask(begin: StartImage, picture: Image.Image, pictures: Mapping[str, bytes]) -> Image.Image:
+    """The mask (L) in the size of `picture`."""
+    if begin.mask_of is not None:
+        return Image.fromarray(mask_of(begin.mask_of, np.asarray(picture)))
+    assert begin.mask is not None, "who is masked has a mask or words for one"
+    return read_picture(pictures[begin.mask], "mask").rgb.convert("L").resize(picture.size, _NEAREST)
+
+
+def surroundings(marked: Box, padding: int, size: tuple[int, int], whole: tuple[int, int]) -> Box:
+    """The smallest box of the proportions of `size` that holds `marked` and `padding` around it, inside `whole`."""
+    left, top, right, bottom = marked
+    left, top = max(0, left - padding), max(0, top - padding)
+    right, bottom = min(whole[0], right + padding), min(whole[1], bottom + padding)
+    ratio = size[0] / size[1]
+    width, height = max(right - left, (bottom - top) * ratio), max(bottom - top, (right - left) / ratio)
+    (first, last), (upper, lower) = _span(left, right, width, whole[0]), _span(top, bottom, height, whole[1])
+    return first, upper, last, lower
+
+
+def _span(start: int, end: int, length: float, limit: int) -> tuple[int, int]:
+    """A stretch of `length` around the middle of the other, moved and cut to lie within 0 and `limit`."""
+    long = min(limit, round(length))
+    first = min(max(0, round((start + end - long) / 2)), limit - long)
+    return first, first + long

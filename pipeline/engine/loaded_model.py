@@ -1,0 +1,176 @@
+"""A model in memory with its three stages: encode, denoise, decode."""
+
+import io
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from PIL import Image
+
+from pipeline.control.models import ControlLibrary
+from pipeline.control.residuals import Control
+from pipeline.engine.batch_scheduler import BatchKey, Shape
+from pipeline.engine.batch_state import RowMemory
+from pipeline.engine.compile.compilation import Compilation
+from pipeline.engine.denoiser import Denoiser, Rendering
+from pipeline.engine.inpaint_canvas import NO_PICTURES, Canvas
+from pipeline.engine.previews import Previews
+from pipeline.images import metadata as picture_info
+from pipeline.images.metadata import PictureInfo
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
+from pipeline.lora.serving.layers import adapt
+from pipeline.lora.serving.loader import LoraLibrary
+from pipeline.models.checkpoint import load_checkpoint
+from pipeline.models.hardware import Hardware, Home
+from pipeline.models.offload import place
+from pipeline.models.quantization import quantize
+from pipeline.models.source import ModelSource
+from pipeline.models.textual_inversion import make_teachable
+from pipeline.requests.device_spec import DeviceSpec, Weights
+from pipeline.requests.image_request import ImageRequest
+from pipeline.text.prompt_encoder import PromptEncoder
+
+_DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
+
+
+class LoadedModel:
+    """Everything that turns requests for one model into pictures; raises UserError if the model cannot be loaded."""
+
+    def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
+        self._checkpoint = checkpoint = load_checkpoint(source, hardware)
+        self.facts = checkpoint.facts
+        self._weights = spec.weights
+        networks = {"unet": adapt(checkpoint.unet)}
+        networks.update((encoder.network, adapt(encoder.model)) for encoder in checkpoint.text_encoders)
+        for encoder in checkpoint.text_encoders:
+            make_teachable(encoder.tokenizer, encoder.model)
+        if spec.weights is Weights.FP8:
+            quantize(checkpoint.unet, hardware)
+        if checkpoint.home is Home.HOST:
+            place(checkpoint)
+        self._adapters = AdapterPool(networks, hardware.device, hardware.dtype, spec.device_lora_bytes)
+        self.loras = LoraLibrary(spec, self._adapters, hardware)
+        self._encoder = PromptEncoder(
+            self.facts.family,
+            checkpoint.text_encoders,
+            self._adapters,
+            zero_empty_negative=checkpoint.zero_empty_negative,
+        )
+        self._previews = Previews.fit(checkpoint)
+        own = path / "controls" if (path := source.local_path()).is_dir() else None
+        self.controls = ControlLibrary(checkpoint, spec.controls, own, spec.control_bytes)
+        self.denoiser = Denoiser(checkpoint, self._adapters, graphs=spec.graphs)
+        self.compilation: Compilation | None = None
+        if spec.compile and checkpoint.home is Home.DEVICE:
+            self.compilation = Compilation(self.denoiser.forward, hardware.device, cache=spec.cache)
+        self._memories: dict[BatchKey, RowMemory] = {}
+
+    @property
+    def scale_factor(self) -> int:
+        """Pixels of a side for each latent of a side."""
+        return self._checkpoint.scale_factor
+
+    def shape(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> Shape:
+        """Which requests `request` may share a call with, once its LoRAs are `adapters`.
+
+        Raises InvalidRequest where its texts are too long.
+        """
+        factor = self.scale_factor
+        return Shape(
+            checkpoint=self.facts.name,
+            height=request.height // factor,
+            width=request.width // factor,
+            windows=self._encoder.windows(request, adapters),
+        )
+
+    def begin(
+        self,
+        request: ImageRequest,
+        adapters: Sequence[Adapter],
+        controls: tuple[Control, ...] = (),
+        pictures: Mapping[str, bytes] = NO_PICTURES,
+    ) -> Rendering:
+        """The encode stage: the request, which is made from `pictures`, at its first step; raises InvalidRequest."""
+        conditioning = self._encoder.encode(request, adapters)
+        return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, pictures), controls)
+
+    def memory(self, key: BatchKey) -> RowMemory:
+        """What the rows of the group `key` keep, made when the first request sits down."""
+        if key not in self._memories:
+            compiled = self.compilation.forward(key) if self.compilation and key.compiled else None
+            self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled)
+        return self._memories[key]
+
+    def compiles(self, key: BatchKey) -> bool:
+        """Whether a new group of these sizes runs compiled."""
+        return self.compilation is not None and key in self.compilation
+
+    def covers(self, adapters: Sequence[Adapter]) -> bool:
+        """Whether pictures with these LoRAs may run compiled."""
+        return self.compilation is not None and self.compilation.covers(adapters)
+
+    def judge(self) -> None:
+        """Measure a compiled forward that has arrived, if one has."""
+        if self.compilation is not None:
+            self.compilation.judge()
+
+    def advance(self, key: BatchKey, renderings: Sequence[Rendering]) -> None:
+        """One denoiser call for all `renderings`, which sit in the group `key`."""
+        memory = self.memory(key)
+        self.denoiser.advance(memory, renderings)
+        if self.compilation is not None and not key.compiled:
+            self.compilation.saw(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
+
+    def try_step(self, request: ImageRequest) -> None:
+        """One step of `request` by itself, for nothing but to see whether the device bears it."""
+        rendering = self.begin(request, ())
+        rows = rendering.conditioning.rows
+        memory = self.denoiser.open(rows, pages=0)
+        self.denoiser.seat(memory, rendering, tuple(range(rows)))
+        self.denoiser.advance(memory, [rendering])
+
+    def forget(self, open_keys: Container[BatchKey]) -> None:
+        """Free the memory of groups that are not among `open_keys`."""
+        self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
+
+    def preview(self, rendering: Rendering) -> bytes:
+        """A small JPEG of what the picture would be if it were finished now."""
+        assert rendering.denoised is not None, "a preview is asked for after a step"
+        return self._previews.jpeg(rendering.denoised)
+
+    def finish(self, rendering: Rendering, key: BatchKey) -> bytes:
+        """The decode stage: the picture as PNG with its story inside."""
+        file = io.BytesIO()
+        painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
+        picture = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
+        picture.save(file, "PNG")
+        return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
+
+    def close(self) -> None:
+        """Load nothing more."""
+        self.loras.close()
+        self.controls.close()
+
+    def _info(self, request: ImageRequest, key: BatchKey) -> PictureInfo:
+        hardware = self._checkpoint.hardware
+        return PictureInfo(
+            made_from=replace(request, bucket=None),
+            model_name=self.facts.name,
+            model_hash=self.facts.hash,
+            bucket=key.bucket,
+            lora_pages=key.pages if request.loras else 0,
+            compiled=key.compiled,
+            device=hardware.name,
+            dtype=hardware.dtype_name if self._weights is Weights.FULL else f"{hardware.dtype_name}, {self._weights}",
+            versions=tuple((package, _version(package)) for package in _DECIDING_PACKAGES),
+        )
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,54 @@
+"""Small pictures of unfinished latents: a linear projection fitted to the model's own VAE."""
+
+import io
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.models.checkpoint import Checkpoint
+
+_SIDE = 64
+_SAMPLES = 12
+_MAX_PREVIEW_SIDE = 128
+_JPEG_QUALITY = 80
+
+
+class Previews:
+    """Latents (1, channels, h, w) to a JPEG of h by w pixels, scaled up where that is very small.
+
+    The projection has one weight for each latent channel and colour and a bias; it is the least-squares answer to
+    what the VAE's encoder makes of random smooth colour fields, each averaged over the pixels of one latent.
+    """
+
+    def __init__(self, projection: Tensor) -> None:
+        self._projection = projection
+
+    @classmethod
+    @torch.inference_mode()
+    def fit(cls, checkpoint: Checkpoint) -> "Previews":
+        """Fit to the checkpoint's VAE: a fraction of a second, and the same answer each time."""
+        vae, hardware = checkpoint.vae, checkpoint.hardware
+        generator = torch.Generator().manual_seed(0)
+        coarse = torch.rand(_SAMPLES, 3, 6, 6, generator=generator) * 2 - 1
+        pixels = functional.interpolate(coarse, size=(_SIDE, _SIDE), mode="bilinear")
+        latents = vae.encode(pixels.to(hardware.device, vae.dtype)).latent_dist.mode() * vae.config.scaling_factor
+        colours = functional.avg_pool2d(pixels, checkpoint.scale_factor)
+        inputs = latents.float().cpu().movedim(1, -1).flatten(0, -2)
+        inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+        solution = torch.linalg.lstsq(inputs, colours.movedim(1, -1).flatten(0, -2)).solution
+        return cls(solution.to(hardware.device))
+
+    @torch.inference_mode()
+    def jpeg(self, latents: Tensor) -> bytes:
+        """The preview of one request's denoised latents."""
+        weights, bias = self._projection[:-1], self._projection[-1]
+        colours = latents[0].float().movedim(0, -1) @ weights + bias
+        pixels = ((colours / 2 + 0.5).clamp(0, 1) * 255).byte().cpu().numpy()
+        picture = Image.fromarray(pixels)
+        factor = max(1, _MAX_PREVIEW_SIDE // max(picture.size))
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=_JPEG_QUALITY)
+        return file.getvalue()

@@ -1,0 +1,1 @@
+"""Images as files: metadata, checked input, grids and upscaling; it knows nothing of diffusion."""

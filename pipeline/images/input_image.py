@@ -1,0 +1,112 @@
+"""Pictures that people hand over: judged by content, bounded before they are decoded, turned upright, stripped."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageOps, ImageStat
+
+from pipeline.errors import InvalidRequest
+from pipeline.requests.resize_mode import ResizeMode
+
+MAX_BYTES: Final = 200 * 2**20
+MAX_PIXELS: Final = 32_000_000
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+_MIDDLE_GREY: Final = 127.5
+_DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
+_TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPicture:
+    """An upright RGB picture without metadata; `alpha` (L) is its own transparency, None where it has none."""
+
+    rgb: Image.Image
+    alpha: Image.Image | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.rgb.size
+
+
+def read_picture(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputPicture:
+    """The picture in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
+
+    Nothing is decoded of more than `max_bytes` bytes or MAX_PIXELS pixels.
+    """
+    if len(data) > max_bytes:
+        size = f"{len(data) / 2**20:.1f} of {max_bytes / 2**20:.0f} MB"
+        raise InvalidRequest(field, f"The {field} is too large: {size}; send a smaller one.")
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of a bomb where our own limit, which is lower, already refuses.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                _check(picture, field)
+                return _upright(picture)
+    except InvalidRequest:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(field) from error
+    except Exception as error:
+        # Whatever a decoder of hostile bytes raises: the bytes are no picture that we can read.
+        raise InvalidRequest(field, f"The {field} cannot be read; send a PNG, JPEG or WebP picture.") from error
+
+
+def resized(picture: Image.Image, size: tuple[int, int], mode: ResizeMode = ResizeMode.CROP) -> Image.Image:
+    """`picture` (RGB or L) in `size`; a border is black."""
+    match mode:
+        case ResizeMode.CROP:
+            return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+        case ResizeMode.FIT:
+            return ImageOps.pad(picture, size, Image.Resampling.LANCZOS, color=0)
+        case ResizeMode.FILL:
+            return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def is_mostly_light(picture: Image.Image) -> bool:
+    """Whether it is lighter than the middle grey on the mean, as a drawing on paper is."""
+    return bool(ImageStat.Stat(picture.convert("L")).mean[0] > _MIDDLE_GREY)
+
+
+def _check(picture: Image.Image, field: str) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_large(field)
+    if getattr(picture, "n_frames", 1) > 1:
+        raise InvalidRequest(field, f"The {field} is animated or has several pages; send a single picture.")
+
+
+def _too_large(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        field, f"The {field} has more than {MAX_PIXELS / 1e6:.0f} million pixels; send a smaller one."
+    )
+
+
+def _upright(picture: Image.Image) -> InputPicture:
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode in _DEEP_MODES:
+        return InputPicture(rgb=_eight_bits(turned).convert("RGB"), alpha=None)
+    if turned.mode in _TRANSPARENT_MODES or "transparency" in turned.info:
+        whole = turned.convert("RGBA")
+        alpha = whole.getchannel("A")
+        opaque = alpha.getextrema() == (255, 255)
+        return InputPicture(rgb=_plain(whole.convert("RGB")), alpha=None if opaque else alpha)
+    return InputPicture(rgb=_plain(turned.convert("RGB")), alpha=None)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A picture of deep grey levels, their highest as white: Pillow's own conversion cuts them off."""
+    deep = picture.convert("F")
+    highest = max(1.0, float(np.asarray(deep).max())) if picture.mode == "F" else 65535.0
+    return deep.point(lambda level: level * (255.0 / highest)).convert("L")
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """The pixels without whatever the file says beside them."""
+    bare = Image.new(picture.mode, picture.size)
+    bare.paste(picture)
+    return bare

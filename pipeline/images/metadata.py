@@ -1,0 +1,140 @@
+"""A picture's story inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import UserError
+from pipeline.images.png_text import read_texts, with_texts
+from pipeline.requests.control_use import ControlMode
+from pipeline.requests.image_request import ImageRequest, Scheduler
+
+FORMAT: Final = 1
+_KEYWORD: Final = "limner"
+_SAMPLER_NAMES: Final = {
+    Scheduler.EULER: "Euler",
+    Scheduler.EULER_A: "Euler a",
+    Scheduler.DPMPP_2M: "DPM++ 2M",
+    Scheduler.DDIM: "DDIM",
+    Scheduler.HEUN: "Heun",
+    Scheduler.LCM: "LCM",
+    Scheduler.UNIPC: "UniPC",
+}
+_MODE_NAMES: Final = {
+    ControlMode.BALANCED: "Balanced",
+    ControlMode.PROMPT: "My prompt is more important",
+    ControlMode.CONTROL: "ControlNet is more important",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureInfo:
+    """All that decided a picture.
+
+    `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
+    `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `compiled` says
+    whether its denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it ran;
+    `versions` are those of the libraries that decide.
+    """
+
+    made_from: ImageRequest
+    model_name: str
+    model_hash: str
+    bucket: int
+    lora_pages: int = 0
+    compiled: bool = False
+    device: str
+    dtype: str
+    versions: tuple[tuple[str, str], ...]
+
+    def request(self) -> ImageRequest:
+        """The request that gives this picture again, bit for bit on the same device.
+
+        The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
+        """
+        return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages, compiled=self.compiled)
+
+    def parameters(self) -> str:
+        """The text that AUTOMATIC1111 writes and Civitai reads: prompt, negative prompt, settings."""
+        made = self.made_from
+        loras = "".join(f" <lora:{lora.name}:{lora.scale:g}>" for lora in made.loras)
+        settings = {
+            "Steps": made.steps,
+            "Sampler": _SAMPLER_NAMES[made.scheduler],
+            "CFG scale": f"{made.guidance_scale:g}",
+            "Seed": made.seed,
+            "Size": f"{made.width}x{made.height}",
+            **_variation_settings(made),
+            **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),
+            **_control_settings(made),
+            "Model hash": self.model_hash,
+            "Model": _quoted(self.model_name),
+            "RNG": "CPU",
+            "Version": f"limner {dict(self.versions).get('limner', '')}".strip(),
+        }
+        lines = [made.prompt + loras]
+        if made.negative_prompt:
+            lines.append(f"Negative prompt: {made.negative_prompt}")
+        lines.append(", ".join(f"{key}: {value}" for key, value in settings.items()))
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The JSON that a picture carries."""
+        return _STORY.dump_json(_Story(format=FORMAT, picture=self), ensure_ascii=True).decode()
+
+
+def embed(png: bytes, info: PictureInfo) -> bytes:
+    """The same picture with `info` in its text chunks; the pixels are not touched."""
+    return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
+
+
+def read(png: bytes) -> PictureInfo:
+    """The story in a PNG that Limner wrote; raises UserError if there is none or it cannot be trusted."""
+    text = read_texts(png).get(_KEYWORD)
+    if text is None:
+        raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")
+    try:
+        story = _STORY.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError("This picture's story is damaged; send the original file.") from error
+    if story.format != FORMAT:
+        raise UserError("This picture was made by another version of Limner; its story cannot be read.")
+    return story.picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Story:
+    format: int
+    picture: PictureInfo
+
+
+_STORY: Final = TypeAdapter(_Story)
+
+
+def _variation_settings(made: ImageRequest) -> dict[str, object]:
+    """AUTOMATIC1111's words for one variation; several, which it does not know, as `seed:strength` each."""
+    match made.variations:
+        case ():
+            return {}
+        case (only,):
+            return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
+        case several:
+            return {"Variations": " ".join(f"{one.seed}:{one.strength:g}" for one in several)}
+
+
+def _control_settings(made: ImageRequest) -> dict[str, object]:
+    """In the words of AUTOMATIC1111's ControlNet extension."""
+    return {
+        f"ControlNet {number}": json.dumps(
+            f"Module: none, Model: {use.kind}, Weight: {use.scale:g}, Guidance Start: {use.start:g}, "
+            f"Guidance End: {use.end:g}, Control Mode: {_MODE_NAMES[use.mode]}"
+        )
+        for number, use in enumerate(made.controls)
+    }
+
+
+def _quoted(text: str) -> str:
+    """`text` as a value between commas: in JSON's quotes where it would not stand alone."""
+    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:"\n') else text

@@ -1,0 +1,62 @@
+"""A picture enlarged in a process of its own, since torch is the parent's to avoid.
+
+`python -m pipeline.images.upscale_process` reads one order from its input and writes one answer, both JSON.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from pipeline.errors import UserError
+from pipeline.images.input_image import read_picture
+from pipeline.lora.importing.import_process import ask, running
+
+_SECONDS: Final = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enlargement:
+    """The picture `source`, to be written to `target` as a PNG of `width` by `height` pixels.
+
+    `net` are the weights of the upscaler, none for Lanczos' filter; `device` is the one to run it on.
+    """
+
+    source: Path
+    target: Path
+    width: int
+    height: int
+    net: Path | None
+    device: str
+
+
+async def enlarge_apart(order: Enlargement) -> None:
+    """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done."""
+    async with running(__name__) as child:
+        answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
+    if (sentence := answer.get("refused")) is not None:
+        raise UserError(sentence or "This picture could not be enlarged here; try a smaller factor, or lanczos.")
+
+
+def _answer(told: dict[str, Any]) -> dict[str, Any]:
+    size = (told["width"], told["height"])
+    try:
+        picture = read_picture(Path(told["source"]).read_bytes()).rgb
+        if told["net"] is None:
+            larger = picture.resize(size, Image.Resampling.LANCZOS)
+        else:
+            # Torch is the parent's to avoid, and who has no net can do without.
+            from pipeline.images.upscale import enlarged  # noqa: PLC0415
+
+            larger = enlarged(picture, size, Path(told["net"]), told["device"])
+        larger.save(told["target"], "PNG")
+    except UserError as error:
+        return {"refused": str(error)}
+    return {}
+
+
+if __name__ == "__main__":
+    json.dump(_answer(json.load(sys.stdin)), sys.stdout)

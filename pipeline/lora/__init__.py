@@ -1,0 +1,1 @@
+"""LoRAs: their format, their import, their export, their sources and how they are served."""

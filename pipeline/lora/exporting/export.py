@@ -1,0 +1,99 @@
+"""A canonical LoRA as the files that other programs load: kohya's layout and diffusers'.
+
+AUTOMATIC1111, ComfyUI and kohya's own scripts read the first, diffusers both. The metadata follow kohya's `ss_*` keys
+and Stability's ModelSpec (https://github.com/Stability-AI/ModelSpec).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.lora.format.file import LoraFile
+from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.importing.base_layers import CLIP_WRAPPER, Layers
+from pipeline.lora.importing.layer_names import OriginalNames
+from pipeline.models.metadata import ModelFamily
+
+_UNET: Final = "unet"
+_KOHYA_TEXTS: Final = {
+    ModelFamily.SD15: {"text_encoder": "lora_te"},
+    ModelFamily.SDXL: {"text_encoder": "lora_te1", "text_encoder_2": "lora_te2"},
+}
+_BASES: Final = {
+    ModelFamily.SD15: ("sd_v1", "stable-diffusion-v1/lora"),
+    ModelFamily.SDXL: ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What a file says of itself: its `title`, the `trigger` phrase that calls it, `resolution` in pixels a side."""
+
+    title: str
+    trigger: str
+    resolution: int
+
+
+def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exported, target: Path) -> None:
+    """Write the canonical LoRA `source` for a base of these `layers` to `target`, whole or not at all.
+
+    Raises UserError if `source` is not a canonical LoRA, or one that changes norms or biases. The numbers stay what
+    they are, to the bit.
+    """
+    lora = LoraFile.open(source)
+    if lora.vectors:
+        raise UserError("This LoRA changes norms or biases, which not all programs can read; it cannot be exported.")
+    halves = load_file(source)
+    tensors: dict[str, Tensor] = {}
+    for name in lora.layers:
+        down, up = halves[f"{name}.down"], halves[f"{name}.up"]
+        if down.ndim == 4:
+            up = up[:, :, None, None]
+        match layout:
+            case LoraLayout.KOHYA:
+                own = _kohya_name(name, lora.family, layers)
+                alpha = down.new_tensor(down.shape[0])
+                tensors |= {f"{own}.lora_down.weight": down, f"{own}.lora_up.weight": up, f"{own}.alpha": alpha}
+            case LoraLayout.DIFFUSERS:
+                own = _diffusers_name(name)
+                tensors |= {f"{own}.lora_A.weight": down, f"{own}.lora_B.weight": up}
+    partial = target.with_name(f"{target.name}.partial")
+    save_file({name: one.contiguous() for name, one in tensors.items()}, partial, metadata=_metadata(lora, about))
+    partial.replace(target)
+
+
+def _kohya_name(name: str, family: ModelFamily, layers: Layers) -> str:
+    network, _, path = name.partition(".")
+    if network != _UNET:
+        return f"{_KOHYA_TEXTS[family][network]}_{CLIP_WRAPPER}{path}".replace(".", "_")
+    # kohya names SDXL's UNet as Stability's code does, and that of SD 1.5 as diffusers does.
+    own = OriginalNames.of(layers).of_path(path) if family is ModelFamily.SDXL else path
+    return f"lora_unet_{own}".replace(".", "_")
+
+
+def _diffusers_name(name: str) -> str:
+    network, _, path = name.partition(".")
+    return name if network == _UNET else f"{network}.{CLIP_WRAPPER}{path}"
+
+
+def _metadata(lora: LoraFile, about: Exported) -> dict[str, str]:
+    version, architecture = _BASES[lora.family]
+    return {
+        "format": "pt",
+        "ss_base_model_version": version,
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(lora.rank),
+        "ss_network_alpha": str(lora.rank),
+        "ss_output_name": about.title,
+        "ss_resolution": f"({about.resolution}, {about.resolution})",
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": architecture,
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": about.title,
+        "modelspec.trigger_phrase": about.trigger,
+        "modelspec.resolution": f"{about.resolution}x{about.resolution}",
+    }

@@ -1,0 +1,104 @@
+"""The layers of a base model that a LoRA may change: their names, kinds and shapes, without their weights."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+
+from pipeline.errors import UserError
+from pipeline.models.metadata import ModelFamily, read_json
+
+CLIP_WRAPPER: Final = "text_model."
+"""Some of transformers' classes wrap CLIP's text model and some are it; canonical names leave the wrapper out."""
+
+
+class LayerKind(StrEnum):
+    """What a layer computes."""
+
+    LINEAR = "linear"
+    CONVOLUTION = "convolution"
+    NORM = "norm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseLayer:
+    """One layer of the base: its canonical `name` (`unet.` and the path in diffusers) and its weight's shape.
+
+    A Linear's shape is (out, in), a Conv2d's (out, in, kernel height, kernel width), a norm's (channels,).
+    """
+
+    name: str
+    kind: LayerKind
+    shape: tuple[int, ...]
+    bias: bool
+
+    @property
+    def outputs(self) -> int:
+        """Rows of the weight."""
+        return self.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        """Columns of the weight, for a Conv2d its input channels."""
+        return self.shape[1]
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The kernel's sides; () for a Linear."""
+        return self.shape[2:]
+
+
+Layers = Mapping[str, BaseLayer]
+
+
+def layers_of(networks: Mapping[str, nn.Module]) -> dict[str, BaseLayer]:
+    """Every Linear, ungrouped Conv2d and norm of `networks` (`unet`, `text_encoder`, …) by canonical name."""
+    found = {}
+    for network, module in networks.items():
+        for path, layer in module.named_modules():
+            if (kind := _kind(layer)) is not None:
+                name = f"{network}.{path.removeprefix(CLIP_WRAPPER)}"
+                shape = tuple(int(side) for side in layer.weight.shape)
+                found[name] = BaseLayer(name=name, kind=kind, shape=shape, bias=layer.bias is not None)
+    return found
+
+
+def skeleton(configs: Path, family: ModelFamily) -> dict[str, BaseLayer]:
+    """The layers of the model whose configs lie in the diffusers folder `configs`; no weight is read or made.
+
+    Raises UserError if a config is missing or describes no model that Limner knows.
+    """
+    networks = {"unet": _empty(configs / "unet", UNet2DConditionModel.from_config)}
+    networks["text_encoder"] = _empty(configs / "text_encoder", lambda c: CLIPTextModel(CLIPTextConfig(**c)))
+    if family is ModelFamily.SDXL:
+        networks["text_encoder_2"] = _empty(
+            configs / "text_encoder_2", lambda c: CLIPTextModelWithProjection(CLIPTextConfig(**c))
+        )
+    return layers_of(networks)
+
+
+def _empty(folder: Path, make: Callable[[Any], nn.Module]) -> nn.Module:
+    try:
+        with torch.device("meta"):
+            return make(read_json(folder / "config.json"))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"The config in {folder} describes no model that Limner knows; pull it again.") from error
+
+
+def _kind(layer: nn.Module) -> LayerKind | None:
+    match layer:
+        case nn.Linear():
+            return LayerKind.LINEAR
+        case nn.Conv2d(groups=1):
+            return LayerKind.CONVOLUTION
+        case nn.LayerNorm() | nn.GroupNorm():
+            return LayerKind.NORM
+        case _:
+            return None

@@ -1,0 +1,75 @@
+"""Textual inversions: words of a text encoder, alone in a file or bundled in a LoRA's."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline.errors import UserError
+from pipeline.lora.format.file import QUERIES, encoders_of
+from pipeline.lora.importing.base_layers import Layers
+from pipeline.lora.importing.families import NAMES
+from pipeline.lora.importing.file_layers import BUNDLED
+from pipeline.lora.importing.report import Embedding, clean
+from pipeline.models.metadata import ModelFamily
+from pipeline.models.safetensors_header import TensorHeader, WeightsFile
+
+MAX_VECTORS: Final = 512
+_ENCODERS: Final = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+_UNNAMED: Final = frozenset({"emb_params", "string_to_param.*", "*"})
+_MAX_TENSORS: Final = 4
+_MAX_TRIGGER: Final = 80
+# What prompts and lists of words take for marks.
+_MARKS: Final = str.maketrans(dict.fromkeys("()[]\\:,", " "))
+
+
+def bundled(file: WeightsFile, family: ModelFamily, layers: Layers) -> tuple[Embedding, ...]:
+    """The embeddings bundled in a LoRA file; raises UserError for one that this base's text encoders cannot learn."""
+    found: dict[str, dict[str, TensorHeader]] = {}
+    for name, tensor in file.tensors.items():
+        if (match := BUNDLED.fullmatch(name)) is not None:
+            found.setdefault(match["trigger"], {})[name] = tensor
+    return tuple(_embedding(trigger, tensors, family, layers) for trigger, tensors in found.items())
+
+
+def alone(file: WeightsFile, family: ModelFamily, layers: Layers, word: str) -> Embedding | None:
+    """The embedding that the whole file is, or None if it is no textual inversion; raises UserError as `bundled`.
+
+    `word` calls for it where the file does not say.
+    """
+    names = list(file.tensors)
+    flat = all(1 <= len(tensor.shape) <= 2 for tensor in file.tensors.values())
+    known = all(name in _ENCODERS or name in _UNNAMED for name in names)
+    # A token that stands for itself: one tensor without a dot, as diffusers saves it.
+    if not names or not flat or len(names) > _MAX_TENSORS or not (known or (len(names) == 1 and "." not in names[0])):
+        return None
+    return _embedding(word if known else names[0], file.tensors, family, layers)
+
+
+def _embedding(trigger: str, tensors: Mapping[str, TensorHeader], family: ModelFamily, layers: Layers) -> Embedding:
+    wanted = {network: layers[f"{network}.{QUERIES}"].inputs for network in encoders_of(family)}
+    placed: dict[str, str] = {}
+    counts = set()
+    for name, tensor in tensors.items():
+        vectors, width = (1, *tensor.shape)[-2:]
+        own = _ENCODERS.get(name.rpartition(".")[2])
+        network = own or next((n for n, w in wanted.items() if w == width and n not in placed), None)
+        if network is None or network in placed or wanted.get(network) != width:
+            raise _other_base([(1, *one.shape)[-1] for one in tensors.values()], family, wanted)
+        placed[network] = name
+        counts.add(vectors)
+    # One of two encoders alone must be named: by its width, SDXL's first is any SD 1.5 file's.
+    if placed.keys() != wanted.keys() and not all(name.rpartition(".")[2] in _ENCODERS for name in tensors):
+        raise _other_base([(1, *one.shape)[-1] for one in tensors.values()], family, wanted)
+    if len(counts) != 1 or not 1 <= max(counts) <= MAX_VECTORS:
+        raise UserError("This textual inversion has no, too many, or unequal numbers of vectors; download it again.")
+    spoken = clean(trigger.translate(_MARKS), _MAX_TRIGGER)
+    if not spoken:
+        raise UserError("This textual inversion has no name that can stand in a prompt; rename it and add it again.")
+    return Embedding(trigger=spoken, tensors=placed, vectors=max(counts))
+
+
+def _other_base(widths: list[int], family: ModelFamily, wanted: Mapping[str, int]) -> UserError:
+    theirs, ours = (" and ".join(str(width) for width in some) for some in (widths, wanted.values()))
+    return UserError(
+        f"This textual inversion was made for another base: it has vectors of {theirs:.60}, "
+        f"{NAMES[family]} takes {ours}."
+    )

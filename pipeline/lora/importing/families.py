@@ -1,0 +1,125 @@
+"""What a file is made for, told from its tensors' names and shapes; what is no LoRA for this base is refused."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import UserError
+from pipeline.lora.importing.file_layers import FileLayers
+from pipeline.lora.importing.parts import Part
+from pipeline.models.metadata import ModelFamily
+
+NAMES: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
+"""How people write the families."""
+
+_REFINER: Final = "the SDXL refiner"
+_BY_CONTEXT: Final = {768: NAMES[ModelFamily.SD15], 1024: "SD 2", 2048: NAMES[ModelFamily.SDXL], 1280: _REFINER}
+_CONTEXT_LAYER: Final = re.compile(r".*attn2[._]to_[kv]")
+
+
+def _patterns(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(pattern, re.ASCII), words) for pattern, words in pairs)
+
+
+_QUANTISED: Final = "quantised; add an fp16, bf16 or fp32 version"
+_WHOLE: Final = "a whole checkpoint; add it as a model"
+# A tensor whose name holds the pattern says that the file is no LoRA at all.
+_OTHER_KINDS: Final = _patterns(
+    (r"lora_controlnet|^control_model\.|controlnet_cond_embedding|^controlnet_", "a ControlNet; add it as one"),
+    (r"motion_modules?\.", "an animation module, which Limner does not use"),
+    (r"^(ip_adapter|image_proj)\.", "an IP-Adapter, which is no LoRA"),
+    (r"^adapter\.body\.|^body\.\d+\.block1", "a T2I-Adapter, which is no LoRA"),
+    (r"\.(absmax|quant_map|quant_state\..*|qweight|qzeros|scales|weight_scale|scale_weight)$|^scaled_fp8$", _QUANTISED),
+    (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner)\.(?!.*(lora|hada|lokr|diff))", _WHOLE),
+    (r"^(encoder|decoder)\.(down|up|mid|conv_in|conv_out)|^(post_)?quant_conv\.", "a VAE, which is no LoRA"),
+    (r"^(model\.1\.sub|body\.0\.rdb|conv_first|params_ema)", "an upscaler, which is no LoRA"),
+)  # fmt: skip
+
+# A layer whose name holds the pattern says what base the LoRA is made for; the first that fits counts.
+_OTHER_BASES: Final = _patterns(
+    (r"img_mod[._]linear|token_refiner|hunyuan", "HunyuanVideo"),
+    (r"distilled_guidance_layer", "Chroma"),
+    (r"double_stream_blocks|single_stream_blocks", "HiDream"),
+    (r"double_stream_modulation", "FLUX.2"),
+    (r"double_blocks|single_blocks|single_transformer_blocks", "FLUX.1"),
+    (r"joint_transformer_blocks", "AuraFlow"),
+    (r"joint_blocks", "SD 3"),
+    (r"(img|txt)_(mlp|mod)", "Qwen-Image"),
+    (r"transformer_blocks[._]\d+[._]attn[._]add_[qkv]_proj|lora_te3|text_encoder_3", "SD 3"),
+    (r"(?<!_)blocks[._]\d+[._](self_attn|cross_attn|ffn)", "Wan"),
+    (r"prior[._]unet|lora_prior", "Stable Cascade"),
+    (r"adaln_single|transformer_blocks[._]\d+[._]scale_shift", "PixArt"),
+    (r"(?<!encoder[._])(?<!text_model[._])layers[._]\d+[._](attention|adaLN)|noise_refiner", "Z-Image or Lumina"),
+    (r"^(lora_)?transformer[._]transformer_blocks[._]\d+[._]attn[12]", "LTX-Video"),
+)  # fmt: skip
+
+_SECOND_TEXT: Final = re.compile(r"lora_te2_|text_encoder_2\.")
+_DEEP: Final = re.compile(r".*(attentions|blocks_\d_1|blocks\.\d\.1)[._].*transformer_blocks[._][2-9]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFor:
+    """The base that a file is made for, as people write it; None where nothing tells."""
+
+    base: str | None
+
+    def refuse_other_than(self, family: ModelFamily) -> None:
+        """Raise UserError if the file says clearly that it is made for another base than `family`."""
+        if self.base is not None and self.base != NAMES[family]:
+            raise UserError(f"This LoRA is made for {self.base}; this server runs {NAMES[family]}.")
+
+
+def refuse_other_kinds(layers: FileLayers) -> None:
+    """Raise UserError if the file is a model, or a part of one, instead of a LoRA."""
+    for name in layers.file.tensors:
+        for pattern, words in _OTHER_KINDS:
+            if pattern.search(name):
+                raise UserError(f"This file is {words}.")
+    if layers.layers and layers.weights_only:
+        raise UserError("This file holds a model's own weights, not changes of them; add it as a model.")
+
+
+def made_for(layers: FileLayers) -> MadeFor:
+    """What `layers` are made for: by names that only one base has, then by the width of the text, then by metadata."""
+    for pattern, words in _OTHER_BASES:
+        if any(pattern.search(name) for name in layers.layers):
+            return MadeFor(base=words)
+    for name in layers.layers:
+        if _CONTEXT_LAYER.fullmatch(name) and (base := _BY_CONTEXT.get(_inputs(layers, name))) is not None:
+            return MadeFor(base=base)
+    if any(_SECOND_TEXT.match(name) or _DEEP.match(name) for name in layers.layers):
+        return MadeFor(base=NAMES[ModelFamily.SDXL])
+    return MadeFor(base=_from_metadata(layers.file.metadata))
+
+
+def _inputs(layers: FileLayers, name: str) -> int:
+    """How many numbers of input the layer that the file calls `name` takes; 0 where its parts do not tell."""
+    for part in (Part.DOWN, Part.HADA_1_DOWN, Part.DIFFERENCE, Part.GLORA_B_DOWN):
+        if (header := layers.header(name, part)) is not None and len(header.shape) >= 2:
+            return header.shape[1]
+    first = layers.header(name, Part.KRON_1) or layers.header(name, Part.KRON_1_DOWN)
+    second = layers.header(name, Part.KRON_2) or layers.header(name, Part.KRON_2_DOWN)
+    if first is not None and second is not None and len(first.shape) == len(second.shape) == 2:
+        return first.shape[1] * second.shape[1]
+    return 0
+
+
+def _from_metadata(metadata: dict[str, str]) -> str | None:
+    told = f"{metadata.get('ss_base_model_version', '')} {metadata.get('modelspec.architecture', '')}".lower()
+    for pattern, words in _TOLD:
+        if pattern.search(told):
+            return words
+    return "SD 2" if metadata.get("ss_v2") == "True" else None
+
+
+_TOLD: Final = _patterns(
+    (r"flux", "FLUX.1"),
+    (r"stable-diffusion-v?3|sd_?3", "SD 3"),
+    (r"wan", "Wan"),
+    (r"hunyuan", "HunyuanVideo"),
+    (r"qwen", "Qwen-Image"),
+    (r"refiner", _REFINER),
+    (r"sdxl|stable-diffusion-xl", NAMES[ModelFamily.SDXL]),
+    (r"stable-diffusion-v2|sd_?2|sd_v2", "SD 2"),
+    (r"stable-diffusion-v1|sd_?1|sd_v1", NAMES[ModelFamily.SD15]),
+)

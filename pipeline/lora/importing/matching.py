@@ -1,0 +1,86 @@
+"""The layers of a file matched with those of the base, all of them or none."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import UserError
+from pipeline.lora.importing.base_layers import BaseLayer
+from pipeline.lora.importing.families import NAMES, made_for
+from pipeline.lora.importing.file_layers import FileLayers
+from pipeline.lora.importing.layer_names import LayerNames
+from pipeline.lora.importing.parts import Part
+from pipeline.lora.importing.report import clean
+from pipeline.models.metadata import ModelFamily
+
+_ORIGINAL: Final = re.compile(
+    r"(lora_unet_|lycoris_(unet_)?|(model\.)?diffusion_model\.)"
+    r"(input_blocks|middle_block|output_blocks|time_embed|label_emb|out)[._]\d"
+)
+_LAYOUTS: Final = (
+    ("lora_unet_", "kohya"),
+    ("lora_te", "kohya"),
+    ("lycoris_", "LyCORIS"),
+    ("base_model.", "PEFT"),
+    ("unet.base_model.", "PEFT"),
+    ("diffusion_model.", "ComfyUI"),
+    ("unet.", "diffusers"),
+    ("text_encoder", "diffusers"),
+)
+_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """The file's own name for each layer of the base that it changes; `twice` names were passed over as doubles."""
+
+    names: Mapping[BaseLayer, str]
+    layout: str
+    twice: int
+
+
+def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched:
+    """Find the base's layer for each of the file's; raises UserError unless all are found and nothing is left over.
+
+    A file that holds all its layers by Stability's names and again by diffusers' is taken by the latter.
+    """
+    made_for(layers).refuse_other_than(family)
+    names: dict[BaseLayer, str] = {}
+    strangers, twice = [], 0
+    for name in layers.layers:
+        if (layer := known.find(name)) is None:
+            strangers.append(name)
+        elif layer in names:
+            names[layer] = _chosen(names[layer], name, layer)
+            twice += 1
+        else:
+            names[layer] = name
+    if not names:
+        raise UserError(f"This file changes nothing that {NAMES[family]} has; it is made for another base model.")
+    if strangers:
+        raise UserError(
+            f"{len(strangers)} of this file's {len(layers.layers)} layers are not in {NAMES[family]}, "
+            f"such as {clean(strangers[0], _SHOWN)}."
+        )
+    if layers.strangers:
+        raise UserError(f"This file holds tensors of an unknown kind, such as {clean(layers.strangers[0], _SHOWN)}.")
+    return Matched(names=names, layout=layout(layers), twice=twice)
+
+
+def layout(layers: FileLayers) -> str:
+    """Whose way of naming layers the file follows."""
+    first = next(iter(layers.layers))
+    own = next((words for prefix, words in _LAYOUTS if first.startswith(prefix)), "bare")
+    if own == "kohya" and any(_ORIGINAL.match(name) for name in layers.layers):
+        return "kohya, Stability's names"
+    tensors = layers.layers[first]
+    if own == "diffusers" and ".processor." in tensors.get(Part.DOWN, ""):
+        return "diffusers of 2023"
+    return own
+
+
+def _chosen(first: str, second: str, layer: BaseLayer) -> str:
+    if bool(_ORIGINAL.match(first)) is bool(_ORIGINAL.match(second)):
+        raise UserError(f"This file changes {layer.name} twice, under two names.")
+    return second if _ORIGINAL.match(first) else first

@@ -1,0 +1,15 @@
+"""A model on disk as the base of imports: its layers and where its weights are."""
+
+from pathlib import Path
+
+from pipeline.lora.importing.base_layers import skeleton
+from pipeline.lora.importing.base_weights import BaseWeights, CheckpointWeights, FolderWeights
+from pipeline.lora.importing.importer import Base
+from pipeline.models.metadata import ModelFamily
+
+
+def open_base(model: Path, configs: Path, family: ModelFamily) -> Base:
+    """The base at `model`, a diffusers folder or a checkpoint with its configs in `configs`; no weight is read yet."""
+    layers = skeleton(configs, family)
+    weights: BaseWeights = FolderWeights(model) if model.is_dir() else CheckpointWeights(model, family, layers)
+    return Base.of(family, layers, weights)

@@ -1,0 +1,174 @@
+"""The algorithms that build a change of weight from small matrices: LoRA, LoHa, LoKr and GLoRA.
+
+LoRA: Hu et al., 2021 (arXiv 2106.09685). LoHa: Hyeon-Woo et al., 2021 (FedPara; arXiv 2108.06098). LoKr, the tucker
+forms and the tensors' names: LyCORIS (Yeh et al., 2023; arXiv 2309.14859). GLoRA: Chavan et al., 2023 (arXiv
+2306.07967). All are written as low-rank factors wherever their rank allows it, for that loses nothing.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.lora.format.file import MAX_RANK
+from pipeline.lora.importing.base_layers import BaseLayer
+from pipeline.lora.importing.change import Change, Factors
+from pipeline.lora.importing.parts import LayerTensors, Part
+
+ReadBase = Callable[[], Tensor]
+
+
+def lora(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
+    """LoRA and LoCon, with `lora_mid` tucker; raises UserError where the halves do not fit each other or the layer."""
+    up = _columns(tensors[Part.UP], layer)
+    down = _rows(tensors[Part.DOWN], tensors.get(Part.MID), layer)
+    _fit(layer, up.shape[1] == down.shape[0])
+    return Change(factors=Factors(up=up * _scale(tensors, up.shape[1]), down=down))
+
+
+def loha(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
+    """LoHa: the product, number by number, of two low-rank matrices; ranks r and s make at most rank r·s."""
+    halves = (
+        _hada(tensors, layer, Part.HADA_1_UP, Part.HADA_1_DOWN, Part.HADA_1_CORE),
+        _hada(tensors, layer, Part.HADA_2_UP, Part.HADA_2_DOWN, Part.HADA_2_CORE),
+    )
+    first, second = halves
+    scale = _scale(tensors, tensors[Part.HADA_1_DOWN].shape[0])
+    if first.rank * second.rank > MAX_RANK:
+        return Change(dense=first.weight * second.weight * scale)
+    up = torch.einsum("or,os->ors", first.up, second.up).flatten(1)
+    down = torch.einsum("r...,s...->rs...", first.down, second.down).flatten(0, 1)
+    return Change(factors=Factors(up=up * scale, down=down))
+
+
+def lokr(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
+    """LoKr: the Kronecker product of two matrices, each whole or in halves; sizes are checked before multiplying.
+
+    Alpha counts only where one of the two is in halves: trainers write a placeholder where both are whole.
+    """
+    first = _kron_side(tensors, layer, (Part.KRON_1, Part.KRON_1_UP, Part.KRON_1_DOWN), kernel=False)
+    second = _kron_side(tensors, layer, (Part.KRON_2, Part.KRON_2_UP, Part.KRON_2_DOWN), kernel=True)
+    rows, columns = first.up.shape[0] * second.up.shape[0], first.down.shape[1] * second.down.shape[1]
+    _fit(layer, (rows, columns, *second.down.shape[2:]) == layer.shape)
+    ranks = [tensors[part].shape[0] for part in (Part.KRON_1_DOWN, Part.KRON_2_DOWN) if part in tensors]
+    scale = _scale(tensors, ranks[0]) if ranks else 1.0
+    if first.rank * second.rank > MAX_RANK:
+        whole = torch.einsum("ac,bd...->abcd...", first.weight, second.weight)
+        return Change(dense=(whole * scale).reshape(layer.shape))
+    up = torch.einsum("ax,by->abxy", first.up, second.up).reshape(rows, -1)
+    down = torch.einsum("xc,yd...->xycd...", first.down, second.down).reshape(-1, *layer.shape[1:])
+    return Change(factors=Factors(up=up * scale, down=down))
+
+
+def glora(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
+    """GLoRA: `W a1 a2 + b1 b2`; both terms are of low rank once the base's weight has been read.
+
+    Files of early LyCORIS name each pair the other way around; the shapes tell.
+    """
+    a_up, a_down = _glora_pair(tensors, Part.GLORA_A_UP, Part.GLORA_A_DOWN, layer.inputs)
+    b_up, b_down = _glora_pair(tensors, Part.GLORA_B_UP, Part.GLORA_B_DOWN, layer.outputs)
+    scale = _scale(tensors, a_down.shape[0])
+    up, down = _columns(b_up, layer), _rows(b_down, tensors.get(Part.GLORA_B_MID), layer)
+    inputs, outputs = a_down.flatten(1), a_up.flatten(1)
+    _fit(layer, inputs.shape == (outputs.shape[1], layer.inputs) and outputs.shape[0] == layer.inputs)
+    _fit(layer, up.shape[1] == down.shape[0])
+    base = read_base()
+    through = torch.einsum("oi...,ir->or...", base, outputs)
+    rank, places = through.shape[1], prod(layer.kernel)
+    # A convolution through r channels, one for each place in the kernel, has rank r times the kernel's size.
+    if up.shape[1] + rank * places > MAX_RANK:
+        through_base = torch.einsum("or...,ri->oi...", through, inputs)
+        return Change(dense=(through_base + torch.tensordot(up, down, dims=1)) * scale)
+    where = torch.eye(places, dtype=inputs.dtype)
+    spread = torch.einsum("ri,kp->rkip", inputs, where).reshape(rank * places, *layer.shape[1:])
+    joined = Factors(up=torch.cat([through.flatten(1), up], dim=1) * scale, down=torch.cat([spread, down]))
+    return Change(factors=joined)
+
+
+def _scale(tensors: LayerTensors, rank: int) -> float:
+    """Alpha over rank; a missing alpha means the rank, and so does zero, as it does to the trainers."""
+    alpha = float(tensors[Part.ALPHA].reshape(-1)[0]) if Part.ALPHA in tensors else 0.0
+    return (alpha or rank) / rank
+
+
+def _columns(up: Tensor, layer: BaseLayer) -> Tensor:
+    """An up half as (out, rank); a convolution's has a kernel of one."""
+    _fit(layer, up.ndim >= 2 and up.shape[0] == layer.outputs and up[0, 0].numel() == 1)
+    return up.flatten(1)
+
+
+def _rows(down: Tensor, mid: Tensor | None, layer: BaseLayer) -> Tensor:
+    """A down half as (rank, in, *kernel): multiplied with its tucker core `mid`, unfolded where it is stored flat."""
+    if mid is None:
+        _fit(layer, down.ndim >= 2 and down[0].numel() == prod(layer.shape[1:]) and _same_inputs(down, layer))
+        return down.reshape(down.shape[0], *layer.shape[1:])
+    flat = down.flatten(1)
+    _fit(layer, mid.ndim >= 2 and mid.shape[1:] == (flat.shape[0], *layer.kernel) and flat.shape[1] == layer.inputs)
+    return torch.einsum("mn...,nj->mj...", mid, flat)
+
+
+def _same_inputs(down: Tensor, layer: BaseLayer) -> bool:
+    # Flat, or with the layer's own kernel; anything else of the same size would be read in the wrong order.
+    return down.ndim == 2 or down.shape[1:] == layer.shape[1:] or down.shape[1:] == (layer.inputs, 1, 1)
+
+
+def _hada(tensors: LayerTensors, layer: BaseLayer, up: Part, down: Part, core: Part) -> Factors:
+    if core not in tensors:
+        return _checked(Factors(up=_columns(tensors[up], layer), down=_rows(tensors[down], None, layer)), layer)
+    wide = tensors[core]
+    _fit(layer, wide.ndim >= 2 and tensors[up].ndim == tensors[down].ndim == 2)
+    _fit(layer, wide.shape[0] == tensors[up].shape[0] and tensors[up].shape[1] == layer.outputs)
+    return Factors(up=tensors[up].T, down=_rows(tensors[down], wide, layer))
+
+
+def _kron_side(tensors: LayerTensors, layer: BaseLayer, parts: tuple[Part, Part, Part], *, kernel: bool) -> Factors:
+    """One side of a Kronecker product as factors; a whole matrix is one factor, the other an identity."""
+    whole, up, down = parts
+    places = layer.kernel if kernel else ()
+    if whole in tensors:
+        matrix = tensors[whole]
+        _fit(layer, matrix.ndim >= 2)
+        return _as_factors(matrix if matrix.ndim > 2 or not places else matrix.reshape(*matrix.shape, *places), places)
+    first, second = tensors[up], tensors[down]
+    _fit(layer, first.ndim == 2 and second.ndim >= 2)
+    if kernel and Part.KRON_2_CORE in tensors:
+        core = tensors[Part.KRON_2_CORE]
+        _fit(layer, core.ndim >= 2 and core.shape == (first.shape[0], second.shape[0], *places))
+        return Factors(up=first.T, down=torch.einsum("ij...,jr->ir...", core, second.flatten(1)))
+    flat = second.flatten(1)
+    _fit(layer, first.shape[1] == flat.shape[0] and flat.shape[1] % prod(places) == 0)
+    return Factors(up=first, down=flat.reshape(flat.shape[0], -1, *places))
+
+
+def _as_factors(matrix: Tensor, places: tuple[int, ...]) -> Factors:
+    flat = matrix.flatten(1)
+    if flat.shape[0] <= flat.shape[1]:
+        return Factors(up=torch.eye(flat.shape[0], dtype=matrix.dtype), down=matrix)
+    identity = torch.eye(flat.shape[1], dtype=matrix.dtype)
+    return Factors(up=flat, down=identity.reshape(flat.shape[1], matrix.shape[1], *places))
+
+
+def _glora_pair(tensors: LayerTensors, up: Part, down: Part, outputs: int) -> tuple[Tensor, Tensor]:
+    first, second = tensors[up], tensors[down]
+    swapped = first.shape[0] != outputs and second.shape[0] == outputs
+    return (second, first) if swapped else (first, second)
+
+
+def _checked(factors: Factors, layer: BaseLayer) -> Factors:
+    _fit(layer, factors.up.shape[1] == factors.down.shape[0])
+    return factors
+
+
+def _fit(layer: BaseLayer, right: bool) -> None:
+    if not right:
+        raise WrongShape(layer)
+
+
+class WrongShape(UserError):
+    """A layer's tensors do not fit each other, or the base's layer."""
+
+    def __init__(self, layer: BaseLayer) -> None:
+        super().__init__(f"The tensors for {layer.name} do not fit that layer's shape {layer.shape} in this base.")
+        self.layer = layer

@@ -1,0 +1,100 @@
+"""What an import tells about a LoRA: all that its card in the library shows."""
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.models.metadata import ModelFamily
+
+NEEDS_WORD: Final = 0.02
+"""A LoRA that loses more than this part of its change is served only if its member says so."""
+
+TEXTUAL_INVERSION: Final = "textual inversion"
+
+_MAX_TRIGGERS: Final = 8
+_MAX_TRIGGER: Final = 80
+_MAX_LICENCE: Final = 80
+# Mentions, code and `<lora:…>`: what chats and prompts take for commands. Chats escape the rest themselves.
+_COMMANDS: Final = str.maketrans("", "", "@<>`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """Words that a text encoder learns: `trigger` calls for them, `tensors` names them by network (vectors, width)."""
+
+    trigger: str
+    tensors: Mapping[str, str]
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """An imported file: what it was, what became of it, and what was lost.
+
+    `layers` of the file's layers were matched, all of them or the file would have been refused; `ranks` are the
+    smallest and largest rank stored. `residual` is the part of the whole change that the stored factors miss (by
+    Frobenius norm), `worst_residual` that of the layer that lost most, and `rounding` the part that half precision
+    rounds away. `notes` are sentences for the member.
+    """
+
+    layout: str
+    algorithms: tuple[str, ...]
+    family: ModelFamily
+    layers: int
+    ranks: tuple[int, int]
+    residual: float
+    worst_residual: float
+    rounding: float
+    embeddings: tuple[Embedding, ...]
+    trigger_words: tuple[str, ...]
+    licence: str | None
+    sha256: str
+    size: int
+    notes: tuple[str, ...]
+
+    @property
+    def matched(self) -> str:
+        """The matched layers in words."""
+        return f"{self.layers} of {self.layers}"
+
+    @property
+    def needs_word(self) -> bool:
+        """Whether the member must say that they want it as it is."""
+        return self.residual > NEEDS_WORD
+
+
+def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The words that call for what a LoRA has learnt, as its trainer's metadata tell them, the likeliest first."""
+    told = [
+        metadata[key] for key in ("modelspec.trigger_phrase", "trigger_words", "ss_trigger_words") if key in metadata
+    ]
+    words = [word for text in told for word in text.split(",")] or _frequent_tags(metadata.get("ss_tag_frequency", ""))
+    cleaned = [clean(word, _MAX_TRIGGER) for word in words]
+    return tuple(dict.fromkeys(word for word in cleaned if word))[:_MAX_TRIGGERS]
+
+
+def licence(metadata: Mapping[str, str]) -> str | None:
+    """The licence that the file states."""
+    return clean(metadata.get("modelspec.license", metadata.get("license", "")), _MAX_LICENCE) or None
+
+
+def clean(text: str, length: int) -> str:
+    """A stranger's text without what a chat, a prompt or a terminal might obey."""
+    visible = "".join(c for c in text.translate(_COMMANDS) if unicodedata.category(c)[0] != "C")
+    return " ".join(visible.split())[:length].strip()
+
+
+def _frequent_tags(text: str) -> list[str]:
+    """Tags that half of the most frequent one's pictures or more have, from kohya's count of them by folder."""
+    try:
+        folders = json.loads(text)
+        counts = Counter[str]()
+        for tags in folders.values():
+            counts.update({str(tag): int(count) for tag, count in tags.items()})
+    except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
+        return []
+    most = max(counts.values(), default=0)
+    return [tag for tag, count in counts.most_common(_MAX_TRIGGERS) if 2 * count >= most]

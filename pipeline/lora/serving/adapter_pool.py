@@ -1,0 +1,264 @@
+"""LoRAs on the device: pools of pages, and what each row of a batch takes from them."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from pipeline.lora.serving.layers import Bank, RowWeights
+from pipeline.lora.serving.pages import PAGE_RANK, BankPages, LoraPages, Networks
+from pipeline.lora.serving.vectors import Vectors
+from pipeline.models.textual_inversion import TaughtWord
+
+_FIRST_PAGES = 8
+
+
+class PagePool:
+    """The pages of one bank: (pages, layers, width, 16) and (pages, layers, 16, outputs); page 0 is zeros, for none."""
+
+    def __init__(self, bank: Bank, device: torch.device, dtype: torch.dtype) -> None:
+        layers, shape = len(bank.names), bank.shape
+        self.down = torch.zeros(1, layers, shape.width, PAGE_RANK, dtype=dtype, device=device)
+        self.up = torch.zeros(1, layers, PAGE_RANK, shape.outputs, dtype=dtype, device=device)
+        self._free: list[int] = []
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of one page."""
+        return self.down[0].nbytes + self.up[0].nbytes
+
+    def store(self, pages: BankPages) -> tuple[int, ...]:
+        """Copy `pages` to the device; returns their numbers."""
+        while len(self._free) < pages.count:
+            self._grow()
+        numbers = tuple(self._free.pop() for _ in range(pages.count))
+        for source, number in enumerate(numbers):
+            self.down[number].copy_(pages.down[source], non_blocking=True)
+            self.up[number].copy_(pages.up[source], non_blocking=True)
+        return numbers
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Give pages back, wiped: nothing of a guild's LoRA may be left for another's."""
+        for number in numbers:
+            self.down[number].zero_()
+            self.up[number].zero_()
+        self._free.extend(numbers)
+
+    def _grow(self) -> None:
+        before = self.down.shape[0]
+        more = max(_FIRST_PAGES, before)
+        self.down = torch.cat([self.down, self.down.new_zeros(more, *self.down.shape[1:])])
+        self.up = torch.cat([self.up, self.up.new_zeros(more, *self.up.shape[1:])])
+        self._free.extend(reversed(range(before, before + more)))
+
+
+@dataclass(slots=True, kw_only=True)
+class Adapter:
+    """A LoRA on the device: its page numbers by bank, its vectors by network, its words.
+
+    `pins` counts the requests that use it.
+    """
+
+    key: str
+    pages: Mapping[tuple[str, int], tuple[int, ...]]
+    used: Mapping[tuple[str, int], frozenset[int]]
+    size: int
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    words: tuple[TaughtWord, ...] = ()
+    pins: int = 0
+
+    @property
+    def networks(self) -> frozenset[str]:
+        """Those of which it changes layers."""
+        return frozenset(name for name, _ in self.pages) | self.vectors.keys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One LoRA's part in a request: `scale` multiplies its change."""
+
+    adapter: Adapter
+    scale: float
+
+
+def pages_needed(parts: Sequence[Part], network: str) -> int:
+    """How many pages a row must hold for all of `parts` at once in any bank of `network`."""
+    counts: dict[int, int] = {}
+    for part in parts:
+        for (name, number), pages in part.adapter.pages.items():
+            if name == network:
+                counts[number] = counts.get(number, 0) + len(pages)
+    return max(counts.values(), default=0)
+
+
+class AdapterPool:
+    """The LoRAs on one device for one model, least recently used first out, pinned ones never.
+
+    `budget` is in bytes. A LoRA that a request needs is on the device from `acquire` to `release`.
+    """
+
+    def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype, budget: int) -> None:
+        self.networks = networks
+        self._place = (device, dtype)
+        self._budget = budget
+        self._pools: dict[tuple[str, int], PagePool] = {}
+        self._adapters: OrderedDict[str, Adapter] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all LoRAs that are here."""
+        return sum(adapter.size for adapter in self._adapters.values())
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The keys of the LoRAs that are here, the least recently used first."""
+        return tuple(self._adapters)
+
+    def acquire(self, key: str, pages: LoraPages, beside: Sequence[Adapter] = ()) -> Adapter | None:
+        """Pin the LoRA `key`, copied here from the host if need be; None while pinned ones leave no room for it.
+
+        `beside` are those that the same request has pinned already.
+        """
+        if (adapter := self._adapters.get(key)) is None:
+            if not self._make_room(pages.size, {adapter.key for adapter in beside}):
+                return None
+            numbers = {where: self.pool(where).store(part) for where, part in pages.banks.items()}
+            used = {where: part.used for where, part in pages.banks.items()}
+            vectors = {network: self._copied(own) for network, own in pages.vectors.items()}
+            self._adapters[key] = adapter = Adapter(
+                key=key, pages=numbers, used=used, size=pages.size, vectors=vectors, words=pages.words
+            )
+        self._adapters.move_to_end(key)
+        adapter.pins += 1
+        return adapter
+
+    def release(self, adapter: Adapter) -> None:
+        """Undo one `acquire`."""
+        adapter.pins -= 1
+
+    def pool(self, where: tuple[str, int]) -> PagePool:
+        """The pool of a bank, made when the first LoRA needs it."""
+        if where not in self._pools:
+            self._pools[where] = PagePool(self.networks[where[0]].banks[where[1]], *self._place)
+        return self._pools[where]
+
+    def no_vectors(self, network: str, rows: int) -> Vectors:
+        """Room on the device for the vectors of so many rows, all zeros."""
+        device, dtype = self._place
+        width = self.networks[network].vectors.width
+        return Vectors(values=torch.zeros(rows, width, dtype=dtype, device=device), used=frozenset())
+
+    def _copied(self, vectors: Vectors) -> Vectors:
+        return replace(vectors, values=vectors.values.to(self._place[0], non_blocking=True, copy=True))
+
+    def _make_room(self, size: int, own: set[str]) -> bool:
+        for key in [key for key, adapter in self._adapters.items() if not adapter.pins]:
+            if self.size + size <= self._budget:
+                break
+            adapter = self._adapters.pop(key)
+            for where, numbers in adapter.pages.items():
+                self.pool(where).drop(numbers)
+            for vectors in adapter.vectors.values():
+                vectors.values.zero_()
+        # What one request needs beyond the whole budget is let in alone: to refuse it would never end the request.
+        return self.size + size <= self._budget or self._adapters.keys() <= own
+
+
+class RowStack:
+    """What the layers of one network take from the pool for each row of a batch of `rows`, up to `pages` pages a row.
+
+    Rows are gathered once, when a request joins, and not at every layer of every step.
+    """
+
+    def __init__(self, pool: AdapterPool, network: str, *, rows: int, pages: int) -> None:
+        self._pool = pool
+        self._network = network
+        self._rows = rows
+        self._pages = pages
+        self._weights: dict[int, RowWeights] = {}
+        self._used: dict[int, list[frozenset[int]]] = {}
+        self._vectors: Vectors | None = None
+        self._vectors_used: list[frozenset[str]] = [frozenset()] * rows
+
+    @property
+    def signature(self) -> Hashable:
+        """Which layers, norms and biases change in any row; equal signatures run the same kernels."""
+        layers = tuple((number, frozenset(weights.used)) for number, weights in sorted(self._weights.items()))
+        return layers, frozenset(self._vectors.used) if self._vectors is not None else None
+
+    def put(self, rows: Sequence[int], parts: Sequence[Part]) -> None:
+        """Let `rows` use `parts` from now on, and nothing else."""
+        touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
+        for number in touched | self._weights.keys():
+            self._put(number, rows, parts)
+        own = [(part.adapter.vectors.get(self._network), part.scale) for part in parts]
+        self._put_vectors(rows, [(vectors, scale) for vectors, scale in own if vectors is not None])
+
+    def reserve(self, numbers: Iterable[int]) -> list[tuple[Tensor, Tensor]]:
+        """The down and up halves of these banks, where they stay, whether or not a LoRA changes them yet."""
+        weights = [self._weights.get(number) or self._empty(number) for number in numbers]
+        return [(own.down, own.up) for own in weights]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run the network's forward inside this block."""
+        network = self._pool.networks[self._network]
+        for number, weights in self._weights.items():
+            network.banks[number].rows = weights
+        network.vectors.rows = self._vectors
+        try:
+            yield
+        finally:
+            network.vectors.rows = None
+            for bank in network.banks:
+                bank.rows = None
+
+    def _put(self, number: int, rows: Sequence[int], parts: Sequence[Part]) -> None:
+        where = (self._network, number)
+        mine = [part for part in parts if where in part.adapter.pages]
+        pages = [(page, part.scale) for part in mine for page in part.adapter.pages[where]]
+        pages += [(0, 0.0)] * (self._pages - len(pages))
+        weights = self._weights.get(number) or self._empty(number)
+        down, up = self._gather(self._pool.pool(where), pages)
+        used = frozenset[int]().union(*(part.adapter.used[where] for part in mine))
+        for row in rows:
+            weights.down[:, row], weights.up[:, row] = down, up
+            self._used[number][row] = used
+        weights.used.clear()
+        weights.used.update(*self._used[number])
+
+    def _put_vectors(self, rows: Sequence[int], parts: Sequence[tuple[Vectors, float]]) -> None:
+        if self._vectors is None:
+            if not parts:
+                return
+            self._vectors = self._pool.no_vectors(self._network, self._rows)
+        values = self._vectors.values
+        for row in rows:
+            values[row] = 0
+            for vectors, scale in parts:
+                values[row].add_(vectors.values, alpha=scale)
+            self._vectors_used[row] = frozenset[str]().union(*(vectors.used for vectors, _ in parts))
+        self._vectors = replace(self._vectors, used=frozenset[str]().union(*self._vectors_used))
+
+    def _gather(self, pool: PagePool, pages: Sequence[tuple[int, float]]) -> tuple[Tensor, Tensor]:
+        """The halves (layers, width, rank) and (layers, rank, outputs) of these pages and scales side by side."""
+        numbers = torch.tensor([page for page, _ in pages], device=pool.down.device)
+        scales = torch.tensor([scale for _, scale in pages], device=pool.down.device, dtype=pool.up.dtype)
+        down = pool.down.index_select(0, numbers).permute(1, 2, 0, 3).flatten(2)
+        up = pool.up.index_select(0, numbers).mul_(scales[:, None, None, None]).transpose(0, 1).flatten(1, 2)
+        return down, up
+
+    def _empty(self, number: int) -> RowWeights:
+        pool = self._pool.pool((self._network, number))
+        _, layers, width, _ = pool.down.shape
+        rank = self._pages * PAGE_RANK
+        weights = self._weights[number] = RowWeights(
+            down=pool.down.new_zeros(layers, self._rows, width, rank),
+            up=pool.up.new_zeros(layers, self._rows, rank, pool.up.shape[-1]),
+            used=set(),
+        )
+        self._used[number] = [frozenset()] * self._rows
+        return weights

@@ -1,0 +1,71 @@
+"""From the keys in a request to LoRAs on the device: disk, then host memory, then pages, always ahead of the step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
+from pipeline.lora.serving.cache import LoraCache
+from pipeline.lora.serving.pages import LoraPages, load_pages
+from pipeline.models.hardware import Hardware
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse
+
+
+class LoraLibrary:
+    """The LoRAs that requests for one model may name."""
+
+    def __init__(self, spec: DeviceSpec, pool: AdapterPool, hardware: Hardware) -> None:
+        self._folder = spec.loras
+        self._pool = pool
+        self._hardware = hardware
+        self._cache = LoraCache(self._load, spec.host_lora_bytes)
+
+    def want(self, loras: Sequence[LoraUse]) -> None:
+        """Begin to load `loras` into host memory."""
+        for lora in loras:
+            self._cache.want(lora.key)
+
+    def acquire(self, request: ImageRequest, timeout: float) -> tuple[Adapter, ...] | None:
+        """Pin all LoRAs of `request` on the device.
+
+        None while one is on its way after `timeout` seconds, or others leave no room. Raises UserError naming the LoRA
+        that cannot be had.
+        """
+        self._cache.hold(lora.key for lora in request.loras)
+        pages = [page for lora in request.loras if (page := self._take(lora, timeout))]
+        if len(pages) < len(request.loras):
+            return None
+        self._cache.hold(())
+        adapters: list[Adapter] = []
+        for lora, host in zip(request.loras, pages, strict=True):
+            adapter = self._pool.acquire(lora.key, host, adapters)
+            if adapter is None:
+                self.release(adapters)
+                return None
+            adapters.append(adapter)
+        return tuple(adapters)
+
+    def release(self, adapters: Sequence[Adapter]) -> None:
+        """Unpin what `acquire` gave."""
+        for adapter in adapters:
+            self._pool.release(adapter)
+
+    def close(self) -> None:
+        """Load nothing more."""
+        self._cache.close()
+
+    def _take(self, lora: LoraUse, timeout: float) -> LoraPages | None:
+        try:
+            return self._cache.take(lora.key, timeout)
+        except UserError as error:
+            raise UserError(f"LoRA '{lora.name}' cannot be used: {error}") from error
+
+    def _load(self, key: str) -> LoraPages:
+        if self._folder is None or Path(key).name != key:
+            raise UserError("this device has no library that holds it.")
+        path = self._folder / f"{key}.safetensors"
+        if not path.exists():
+            raise UserError("its file is missing; add it again.")
+        pin = self._hardware.device.type == "cuda"
+        return load_pages(path, self._pool.networks, self._hardware.dtype, pin=pin)

@@ -1,0 +1,77 @@
+"""From a member's link to a file on disk."""
+
+from pathlib import Path
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from pipeline.errors import UserError
+from pipeline.lora.sources import civitai, hugging_face
+from pipeline.lora.sources.civitai import Civitai
+from pipeline.lora.sources.download import Downloader, Limits, Place, Told
+from pipeline.lora.sources.fetched import FetchedFile, cleaned
+from pipeline.lora.sources.hugging_face import HuggingFace
+from pipeline.lora.sources.keys import SourceKeys
+from pipeline.lora.sources.links import CivitaiLink, FileLink, HuggingFaceLink, read_link
+
+_LONGEST = 200
+
+
+class LoraSources:
+    """The sources of one installation.
+
+    `file_hosts` are the hosts that plain links may use (`.example.org`: every host below). `loopback`, for tests,
+    lets this machine's own addresses be reached, over http as well; `civitai_base` and `hugging_face_base` are where
+    the two are, and `more_hosts` allows further hosts to them.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        file_hosts: frozenset[str] = frozenset(),
+        more_hosts: frozenset[str] = frozenset(),
+        civitai_base: str = civitai.BASE,
+        hugging_face_base: str = hugging_face.BASE,
+        loopback: bool = False,
+    ) -> None:
+        def downloader(name: str, hosts: frozenset[str], base: str = "") -> Downloader:
+            place = Place(name=name, hosts=hosts | {(urlsplit(base).hostname or "")} - {""}, loopback=loopback)
+            return Downloader(place=place, limits=limits or Limits())
+
+        self._civitai = Civitai(
+            downloader=downloader(civitai.NAME, civitai.HOSTS | more_hosts, civitai_base), base=civitai_base
+        )
+        self._hugging_face = HuggingFace(
+            downloader=downloader(hugging_face.NAME, hugging_face.HOSTS | more_hosts, hugging_face_base),
+            base=hugging_face_base,
+        )
+        self._files = downloader("This link", file_hosts)
+
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+        """Put the LoRA file of `link` into `folder`, which is the caller's own and empty.
+
+        `told(done, total)` hears the bytes so far, `total` None while unknown. Raises UserError: one sentence of
+        at most 200 characters without a key or a signed link.
+        """
+        try:
+            return await self._fetch(link, folder, keys, told)
+        except UserError as error:
+            raise UserError(str(error)[:_LONGEST]) from None
+
+    async def _fetch(self, link: str, folder: Path, keys: SourceKeys, told: Told) -> FetchedFile:
+        match read_link(link):
+            case CivitaiLink() as there:
+                return await self._civitai.fetch(there, folder, key=keys.civitai, told=told)
+            case HuggingFaceLink() as there:
+                return await self._hugging_face.fetch(there, folder, key=keys.hugging_face, told=told)
+            case FileLink(url=url):
+                return await self._file(url, folder, told)
+            case there:
+                assert_never(there)
+
+    async def _file(self, url: str, folder: Path, told: Told) -> FetchedFile:
+        path = folder / "file.safetensors"
+        size, sha256 = await self._files.file(url, path, told=told)
+        page = url.partition("?")[0].partition("#")[0]
+        name = cleaned(page.rpartition("/")[2]) or path.name
+        return FetchedFile(path=path, size=size, sha256=sha256, file_name=name, title=name, page=page)

@@ -1,0 +1,122 @@
+"""The machine under an engine: which device, in what precision and layout, with how much room."""
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from pipeline.errors import UserError
+from pipeline.models.metadata import ModelFacts
+
+# Weights are not all: a forward needs room for its activations.
+_ROOM_FOR_WORK: Final = 1.25
+
+
+class DeviceExhausted(Exception):
+    """The device has no memory left for anything; only a restart of its process can help."""
+
+
+class Home(Enum):
+    """Where a model's weights are loaded to."""
+
+    DEVICE = "device"
+    HOST = "host memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """One device and how it computes.
+
+    float32 on a CPU, where half precision is slower; bfloat16 on a GPU that has it, with a VAE of the same range;
+    float16 on older GPUs with the VAE in float32, because SDXL's overflows in float16.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    vae_dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, name: str) -> "Hardware":
+        """The device called `name` (`auto`, `cpu`, `cuda:0`); raises UserError if it is not there."""
+        if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+            return cls(
+                device=torch.device("cpu"),
+                dtype=torch.float32,
+                vae_dtype=torch.float32,
+            )
+        device = _cuda_device("cuda:0" if name == "auto" else name)
+        modern = torch.cuda.get_device_capability(device)[0] >= 8
+        return cls(
+            device=device,
+            dtype=torch.bfloat16 if modern else torch.float16,
+            vae_dtype=torch.bfloat16 if modern else torch.float32,
+        )
+
+    @property
+    def name(self) -> str:
+        """What the last bits of a picture depend on: the GPU's type, or the CPU's instruction set."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"CPU {torch.backends.cpu.get_cpu_capability()}"
+
+    @property
+    def dtype_name(self) -> str:
+        """The precision of the denoiser: `float32`, `bfloat16`, `float16`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def free_bytes(self) -> int:
+        """Memory that a new allocation could have."""
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return _available_memory()
+
+    def release_unused(self) -> None:
+        """Give memory that no tensor holds back to the device."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def fits(self, weights: int) -> bool:
+        """Whether a module of `weights` bytes finds room on the device, and to work in."""
+        return weights * _ROOM_FOR_WORK <= self.free_bytes()
+
+    def home(self, facts: ModelFacts) -> Home:
+        """Where to load the model: its device, or host memory if that is too short (see `pipeline.models.offload`).
+
+        Raises UserError if neither has room.
+        """
+        needed = facts.parameters * self.dtype.itemsize
+        if self.fits(needed):
+            return Home.DEVICE
+        if self.device.type != "cpu" and needed * _ROOM_FOR_WORK <= _available_memory():
+            return Home.HOST
+        raise UserError(
+            f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB on {self.device} and "
+            f"{self.free_bytes() / 1e9:.1f} GB are free; close other programs or choose a smaller model."
+        )
+
+
+def _available_memory() -> int:
+    """What Linux could give without swapping; elsewhere all that the machine has."""
+    info = Path("/proc/meminfo")
+    if info.exists():
+        fields = dict(line.split(":", 1) for line in info.read_text().splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that an allocation failed, on a GPU or on the CPU, where torch has no class for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+
+
+def _cuda_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"Device '{name}' is unknown; use auto, cpu or cuda:0.") from None
+    if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"Device '{name}' is not on this machine, which has {torch.cuda.device_count()} GPUs.")
+    return device

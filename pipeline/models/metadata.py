@@ -1,0 +1,164 @@
+"""What a model is, read without torch from its configs and safetensors headers."""
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.models.safetensors_header import WeightsFile, fingerprint
+from pipeline.requests.image_request import ImageRequest, Scheduler
+
+
+class ModelFamily(StrEnum):
+    """The architectures that the engine serves."""
+
+    SDXL = "sdxl"
+    SD15 = "sd15"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a person or a program needs to know of a model before it is loaded.
+
+    `width` and `height` are the native size in pixels; `steps`, `guidance_scale` and `scheduler` are what a request
+    that names none should use; `upscale_strength` is how much of an enlarged picture a second pass draws anew without
+    losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
+    `parameters` is the number of weights of all parts.
+    """
+
+    name: str
+    family: ModelFamily
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    scheduler: Scheduler
+    max_pixels: int
+    hash: str
+    parameters: int
+    upscale_strength: float = 0.35
+
+    def check(self, request: ImageRequest) -> None:
+        """Raise InvalidRequest if `request` asks for a larger picture than this model can draw."""
+        if request.width * request.height > self.max_pixels:
+            raise InvalidRequest(
+                "size",
+                f"{request.width}×{request.height} is too large for {self.name}; "
+                f"use up to {self.max_pixels:,} pixels, such as {2 * self.width}×{2 * self.height}.",
+            )
+
+
+# Twice the native side: beyond it these models repeat their subject.
+_MAX_NATIVE_AREAS: Final = 4
+_FAMILIES: Final = {
+    "StableDiffusionXLPipeline": ModelFamily.SDXL,
+    "StableDiffusionPipeline": ModelFamily.SD15,
+}
+_NATIVE_SIDE: Final = {ModelFamily.SDXL: 1024, ModelFamily.SD15: 512}
+_GUIDANCE: Final = {ModelFamily.SDXL: 6.0, ModelFamily.SD15: 7.5}
+_STEPS: Final = 30
+MODEL_INDEX: Final = "model_index.json"
+_CROSS_ATTENTION: Final = {2048: ModelFamily.SDXL, 768: ModelFamily.SD15}
+
+
+def read_facts(name: str, path: Path) -> ModelFacts:
+    """The facts of the model at `path`, a diffusers folder or one checkpoint; raises UserError in one sentence."""
+    return _folder_facts(name, path) if path.is_dir() else _checkpoint_facts(name, path)
+
+
+def component_files(folder: Path) -> list[Path]:
+    """The safetensors files of one component's folder: all its shards, in half precision where that is all there is."""
+    files = sorted(folder.glob("*.safetensors"))
+    full = [file for file in files if ".fp16" not in file.name]
+    if not files:
+        raise UserError(f"{folder} holds no safetensors weights; pull the model again or convert its pickles.")
+    return full or files
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The JSON object in the file `path`; raises UserError if there is none."""
+    try:
+        value = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path} is missing; this is not a complete diffusers model.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged; pull the model again.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged; pull the model again.")
+    return value
+
+
+def _folder_facts(name: str, path: Path) -> ModelFacts:
+    family = _folder_family(name, path)
+    files = [file for part in _parts(family) for file in component_files(path / part)]
+    return _with_own_defaults(_facts(name, family, files, side=_native_side(path, family)), path / "limner.json")
+
+
+def _folder_family(name: str, path: Path) -> ModelFamily:
+    pipeline = str(read_json(path / MODEL_INDEX).get("_class_name"))
+    if (family := _FAMILIES.get(pipeline)) is None:
+        raise UserError(f"Model '{name}' is made for {pipeline}; Limner serves SDXL and SD 1.5.")
+    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
+    if unet.get("in_channels") != vae.get("latent_channels", 4):
+        raise UserError(f"Model '{name}' draws inside pictures only; choose its text-to-image version.")
+    return family
+
+
+def _native_side(path: Path, family: ModelFamily) -> int:
+    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
+    latent, blocks = unet.get("sample_size"), vae.get("block_out_channels")
+    if isinstance(latent, int) and isinstance(blocks, list):
+        return int(latent * 2 ** (len(blocks) - 1))
+    return _NATIVE_SIDE[family]
+
+
+def _parts(family: ModelFamily) -> tuple[str, ...]:
+    parts = ("unet", "vae", "text_encoder")
+    return (*parts, "text_encoder_2") if family is ModelFamily.SDXL else parts
+
+
+def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
+    tensors = WeightsFile.open(path).tensors
+    own = path.with_suffix("")
+    if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
+        told = _folder_family(name, own)
+        return _facts(name, told, [path], side=_native_side(own, told))
+    first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
+    widths = {tensors[key].shape[-1] for key in tensors if key.endswith("attn2.to_k.weight")}
+    family = _CROSS_ATTENTION.get(max(widths, default=0))
+    if first is None or family is None:
+        raise UserError(f"{path.name} is no whole SDXL or SD 1.5 checkpoint; Limner serves those two families.")
+    if first.shape[1] != 4:
+        raise UserError(f"{path.name} draws inside pictures only; choose its text-to-image version.")
+    return _facts(name, family, [path], side=_NATIVE_SIDE[family])
+
+
+def _facts(name: str, family: ModelFamily, files: list[Path], *, side: int) -> ModelFacts:
+    return ModelFacts(
+        name=name,
+        family=family,
+        width=side,
+        height=side,
+        steps=_STEPS,
+        guidance_scale=_GUIDANCE[family],
+        scheduler=Scheduler.EULER,
+        max_pixels=_MAX_NATIVE_AREAS * side * side,
+        hash=fingerprint(files),
+        parameters=sum(WeightsFile.open(file).numel for file in files),
+    )
+
+
+def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
+    """The facts with the defaults that a model states in its own `limner.json`, by their names here."""
+    if not path.exists():
+        return facts
+    own = read_json(path)
+    return replace(
+        facts,
+        steps=int(str(own.get("steps", facts.steps))),
+        guidance_scale=float(str(own.get("guidance_scale", facts.guidance_scale))),
+        scheduler=Scheduler.parse(str(own.get("scheduler", facts.scheduler))),
+        upscale_strength=float(str(own.get("upscale_strength", facts.upscale_strength))),
+    )

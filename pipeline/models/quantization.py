@@ -1,0 +1,32 @@
+"""The UNet's base weights in float8, a quarter of float32's memory; LoRAs stay beside them in the compute type."""
+
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from pipeline.errors import UserError
+from pipeline.models.hardware import Hardware
+
+# The first NVIDIA GPUs that multiply float8 (Ada, Hopper).
+_MULTIPLIES_FLOAT8: Final = (8, 9)
+
+
+def quantize(unet: nn.Module, hardware: Hardware) -> None:
+    """Round the weights of every Linear of `unet` to float8 with a scale for each output; raises UserError."""
+    try:
+        from torchao.quantization import quantize_  # noqa: PLC0415  an optional package
+    except ImportError:
+        raise UserError("Weights in fp8 need torchao; install it with `pip install 'limner[fp8]'`.") from None
+    quantize_(unet, _config(hardware), filter_fn=lambda module, _: isinstance(module, nn.Linear))
+
+
+def _config(hardware: Hardware) -> Any:
+    """Products in float8 where the device has them, else products in its own type with weights from float8."""
+    from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig, PerRow  # noqa: PLC0415  as above
+
+    device = hardware.device
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= _MULTIPLIES_FLOAT8:
+        # A scale for a whole tensor would let a picture depend on its neighbours in the batch.
+        return Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
+    return Float8WeightOnlyConfig()

@@ -1,0 +1,91 @@
+"""One-file checkpoints, as the trainers of SDXL and SD 1.5 save them, read as the parts that diffusers names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers.loaders.single_file_utils import (
+    convert_ldm_clip_checkpoint,
+    convert_ldm_unet_checkpoint,
+    convert_ldm_vae_checkpoint,
+    convert_open_clip_checkpoint,
+)
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.models.metadata import ModelFamily, read_json
+
+_UNET: Final = "model.diffusion_model."
+_VAE: Final = "first_stage_model."
+_CLIP: Final = {
+    ModelFamily.SD15: "cond_stage_model.transformer.",
+    ModelFamily.SDXL: "conditioner.embedders.0.transformer.",
+}
+_OPEN_CLIP: Final = "conditioner.embedders.1.model."
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleFile:
+    """The checkpoint at `path`, whose configs lie in `configs`; tensors are read onto `device`, a part at a time."""
+
+    path: Path
+    configs: Path
+    family: ModelFamily
+    device: torch.device
+
+    def weights(self, part: str, dtype: torch.dtype) -> Tensors:
+        """The tensors of `part` (`unet`, `vae`, `text_encoder`, `text_encoder_2`) by diffusers' names, in `dtype`.
+
+        Raises UserError if the file is damaged or lacks the part.
+        """
+        prefix, convert = self._converters()[part]
+        found = self._read(prefix, dtype)
+        try:
+            converted: Tensors = convert(found) if found else {}
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise UserError(f"{self.path.name} is no whole checkpoint: its {part} is incomplete ({error}).") from error
+        if not converted:
+            raise UserError(f"{self.path.name} holds no {part}; choose a whole checkpoint.")
+        return converted
+
+    def scheduler_config(self) -> dict[str, Any]:
+        """The family's scheduler, changed where the file says that it was trained otherwise.
+
+        Files that predict the velocity carry an empty tensor `v_pred`, those with zero terminal SNR `ztsnr`.
+        """
+        config = read_json(self.configs / "scheduler" / "scheduler_config.json")
+        with self._open() as file:
+            names = set(file.keys())
+        changes = {"prediction_type": "v_prediction"} if "v_pred" in names else {}
+        zero_snr = {"rescale_betas_zero_snr": True} if "ztsnr" in names else {}
+        return {**config, **changes, **zero_snr}
+
+    def _converters(self) -> dict[str, tuple[str, Callable[[Tensors], Tensors]]]:
+        """Where each part's tensors are in the file, and what gives them their diffusers names."""
+        clip = _CLIP[self.family]
+        return {
+            "unet": (_UNET, lambda found: convert_ldm_unet_checkpoint(found, self._config("unet"))),
+            "vae": (_VAE, lambda found: convert_ldm_vae_checkpoint(found, self._config("vae"))),
+            "text_encoder": (clip, lambda found: convert_ldm_clip_checkpoint(found, remove_prefix=clip)),
+            "text_encoder_2": (_OPEN_CLIP, lambda found: convert_open_clip_checkpoint(None, found, prefix=_OPEN_CLIP)),
+        }
+
+    def _config(self, part: str) -> dict[str, Any]:
+        return read_json(self.configs / part / "config.json")
+
+    def _read(self, prefix: str, dtype: torch.dtype) -> Tensors:
+        with self._open() as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  it cannot be iterated
+            tensors = {name: file.get_tensor(name) for name in names}
+        return {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+    def _open(self) -> Any:
+        try:
+            return safe_open(self.path, framework="pt", device=str(self.device))
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{self.path} is damaged ({error}); download it again.") from error

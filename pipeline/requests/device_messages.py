@@ -1,0 +1,149 @@
+"""What a worker says to a device and what it hears back: plain data, safe to pickle between processes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.step_cost import StepCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """Render the one picture of `request` (its count is 1) and answer under `ticket`.
+
+    `parked` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
+    `pictures` are the bytes of those that the request is made from, by their keys.
+    """
+
+    ticket: str
+    request: ImageRequest
+    parked: bytes | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawMap:
+    """Draw the map of `use` from the bytes of its `picture`, `width` by `height` pixels, and answer under `ticket`.
+
+    It is drawn at once, between two steps of whatever else the device does, and cannot be cancelled or set aside.
+    """
+
+    ticket: str
+    use: ControlUse
+    width: int
+    height: int
+    picture: bytes
+
+
+Order = Render | DrawMap
+"""What is put on a device and answered under its ticket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """`request` may come soon: load its LoRAs into host memory meanwhile. Never answered."""
+
+    request: ImageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Drop the picture of `ticket` at the next step; answered by `Dropped` unless it was already done."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Take the picture of `ticket` off its seat; answered by `SetAside`, or by its end if only that was left."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """Finish nothing more and exit."""
+
+
+Command = Order | Expect | Cancel | Park | Shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The device has loaded what it needs to begin; `description` is for the log and `limner doctor`.
+
+    `costs` are what it has measured of its own steps, none where it was told not to.
+    """
+
+    description: str
+    costs: tuple[StepCost, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """`step` of `steps` denoising steps are done.
+
+    `preview` is a small JPEG every few steps, else None; `parked` is all that another device needs to go on from here,
+    every `DeviceSpec.park_every` steps, else None.
+    """
+
+    ticket: str
+    step: int
+    steps: int
+    preview: bytes | None = None
+    parked: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The finished picture as PNG, a map plain, any other with its parameters; and the device seconds it cost."""
+
+    ticket: str
+    png: bytes
+    device_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The request can never succeed as it is; `sentence` tells the member what to change."""
+
+    ticket: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulted:
+    """Something of ours went wrong; the same request may succeed later. `why` is for the log."""
+
+    ticket: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """The picture of `ticket` was cancelled and nothing of it remains on the device."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """The picture of `ticket` left the device unfinished.
+
+    `parked` is all that a device needs to go on from here, as in Stepped; None if it had not begun here, so that what
+    it came with still holds.
+    """
+
+    ticket: str
+    parked: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The device itself is gone; every open ticket with it. `why` is for the log."""
+
+    why: str
+
+
+Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | SetAside | Lost

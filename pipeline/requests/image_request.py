@@ -1,0 +1,198 @@
+"""What a member asks for: the prompt and every parameter that decides the picture."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from pipeline.errors import InvalidRequest, check_range
+from pipeline.requests.control_use import ControlUse
+from pipeline.requests.start_image import StartImage
+
+MAX_PROMPT_LENGTH: Final = 2000
+MAX_STEPS: Final = 150
+MAX_COUNT: Final = 4
+MIN_SIZE: Final = 64
+MAX_SIZE: Final = 4096
+MAX_GUIDANCE_SCALE: Final = 30.0
+MAX_SEED: Final = 2**32 - 1
+MAX_LORAS: Final = 8
+MAX_LORA_SCALE: Final = 2.0
+MAX_BUCKET: Final = 64
+MAX_LORA_PAGES: Final = 128
+MAX_VARIATIONS: Final = 8
+MAX_CONTROLS: Final = 4
+
+
+class Scheduler(StrEnum):
+    """The samplers that a request may choose; the value is what a member types."""
+
+    EULER = "euler"
+    EULER_A = "euler-a"
+    DPMPP_2M = "dpm++2m"
+    DDIM = "ddim"
+    HEUN = "heun"
+    LCM = "lcm"
+    UNIPC = "unipc"
+
+    @classmethod
+    def parse(cls, text: str) -> "Scheduler":
+        """The scheduler called `text`, in any case; raises InvalidRequest with the names that exist."""
+        try:
+            return cls(text.strip().lower())
+        except ValueError:
+            names = ", ".join(scheduler.value for scheduler in cls)
+            raise InvalidRequest("scheduler", f"scheduler '{text}' is unknown; choose one of: {names}.") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraUse:
+    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it."""
+
+    key: str
+    name: str
+    scale: float = 1.0
+    text_encoder_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        for scale in (self.scale, self.effective_text_encoder_scale):
+            if not (math.isfinite(scale) and abs(scale) <= MAX_LORA_SCALE):
+                raise InvalidRequest(
+                    "lora",
+                    f"LoRA scale of '{self.name}' is {scale:g}; use {-MAX_LORA_SCALE:g} to {MAX_LORA_SCALE:g}.",
+                )
+
+    @property
+    def effective_text_encoder_scale(self) -> float:
+        """The scale for the text encoders: its own where given, else the UNet's."""
+        return self.scale if self.text_encoder_scale is None else self.text_encoder_scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A step from a picture's initial noise towards that of another seed: `strength` 0 stays, 1 arrives."""
+
+    seed: int
+    strength: float
+
+    def __post_init__(self) -> None:
+        check_range("variation seed", self.seed, 0, MAX_SEED)
+        check_range("variation strength", self.strength, 0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """A picture (or `count` of them, with seeds counting up) and all that decides it.
+
+    `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
+    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
+    `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
+    bit for bit (None leaves it to the device), with so many `lora_pages` and, where the device can, `compiled` or not;
+    `variations` bend the initial noise, one after the other; `start` is a picture to begin with, `controls` what
+    to keep of others.
+    Raises InvalidRequest, naming the field and its limit.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    guidance_rescale: float = 0.0
+    scheduler: Scheduler = Scheduler.EULER
+    seed: int
+    count: int = 1
+    model: str
+    loras: tuple[LoraUse, ...] = ()
+    variations: tuple[Variation, ...] = ()
+    start: StartImage | None = None
+    controls: tuple[ControlUse, ...] = ()
+    bucket: int | None = None
+    lora_pages: int = 0
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_text()
+        self._check_size()
+        check_range("steps", self.steps, 1, MAX_STEPS)
+        check_range("count", self.count, 1, MAX_COUNT)
+        check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
+        check_range("guidance rescale", self.guidance_rescale, 0, 1)
+        check_range("seed", self.seed, 0, MAX_SEED)
+        check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
+        check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)
+        check_range("number of LoRAs", len(self.loras), 0, MAX_LORAS)
+        check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
+        check_range("number of controls", len(self.controls), 0, MAX_CONTROLS)
+        if self.steps_made == 0:
+            raise InvalidRequest(
+                "strength", f"strength is too low for {self.steps} steps; use {1 / self.steps:.2g} or more."
+            )
+
+    def _check_text(self) -> None:
+        if not self.prompt.strip():
+            raise InvalidRequest("prompt", "The prompt is empty; say what the picture should show.")
+        for field, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT_LENGTH:
+                raise InvalidRequest(
+                    field, f"The {field} has {len(text)} characters; the limit is {MAX_PROMPT_LENGTH}."
+                )
+
+    def _check_size(self) -> None:
+        for field, size in (("width", self.width), ("height", self.height)):
+            check_range(field, size, MIN_SIZE, MAX_SIZE)
+            if size % 8:
+                below = size - size % 8
+                raise InvalidRequest(field, f"{field} {size} is not a multiple of 8; use {below} or {below + 8}.")
+
+    @property
+    def guided(self) -> bool:
+        """Whether the request pays for a second, unconditional row (classifier-free guidance)."""
+        return self.guidance_scale > 1
+
+    @property
+    def steps_made(self) -> int:
+        """How many of `steps` are made: those that a start image's strength leaves, rounded down as diffusers does."""
+        return self.steps if self.start is None else int(self.steps * self.start.strength)
+
+    @property
+    def picture_keys(self) -> tuple[str, ...]:
+        """The keys of all the pictures that the request is made from."""
+        own = () if self.start is None else self.start.picture_keys
+        return (*own, *(control.picture for control in self.controls))
+
+    @property
+    def row_steps(self) -> int:
+        """The denoiser's work for all pictures, in rows of its calls; Heun calls it twice a step, but for the last."""
+        calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
+        return calls * self.count * (2 if self.guided else 1)
+
+    def pictures(self) -> tuple["ImageRequest", ...]:
+        """One request a picture: the same parameters, count 1, the seeds counting up.
+
+        Without variations it is `seed` that counts; with them it is the last variation's, and `seed` stays.
+        """
+        return tuple(self._picture(index) for index in range(self.count))
+
+    def _picture(self, index: int) -> "ImageRequest":
+        if not self.variations:
+            return replace(self, count=1, seed=_counted(self.seed, index))
+        *earlier, last = self.variations
+        last = replace(last, seed=_counted(last.seed, index))
+        return replace(self, count=1, variations=(*earlier, last))
+
+
+def smaller_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Sizes of about the same proportions, ever smaller, in steps that every model draws well."""
+    sizes = ((_step_down(width, eighths), _step_down(height, eighths)) for eighths in range(7, 0, -1))
+    return (size for size in dict.fromkeys(sizes) if size != (width, height))
+
+
+def _step_down(side: int, eighths: int) -> int:
+    return max(MIN_SIZE, side * eighths // 8 // MIN_SIZE * MIN_SIZE)
+
+
+def _counted(seed: int, index: int) -> int:
+    return (seed + index) % (MAX_SEED + 1)

@@ -1,0 +1,160 @@
+"""Diffusers' own schedulers, one instance a request: its timesteps, its history, its place in both."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+from torch import Tensor
+
+from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import Scheduler
+
+# Each takes every option from the model's own scheduler config, as diffusers' `from_config` does: DPM++ 2M therefore
+# spaces its sigmas after Karras et al. only where the model says so.
+SCHEDULER_CLASSES: Final[Mapping[Scheduler, Any]] = {
+    Scheduler.EULER: EulerDiscreteScheduler,
+    Scheduler.EULER_A: EulerAncestralDiscreteScheduler,
+    Scheduler.DPMPP_2M: DPMSolverMultistepScheduler,
+    Scheduler.DDIM: DDIMScheduler,
+    Scheduler.HEUN: HeunDiscreteScheduler,
+    Scheduler.LCM: LCMScheduler,
+    Scheduler.UNIPC: UniPCMultistepScheduler,
+}
+_TAKES_GENERATOR: Final = {
+    kind: "generator" in inspect.signature(scheduler.step).parameters for kind, scheduler in SCHEDULER_CLASSES.items()
+}
+
+# What the schedulers change from step to step, by their own names.
+_HISTORY: Final = (
+    "_step_index",
+    "model_outputs",
+    "timestep_list",
+    "lower_order_nums",
+    "last_sample",
+    "this_order",
+    "prev_derivative",
+    "dt",
+    "sample",
+)
+
+
+class Sampler:
+    """One request's walk from noise to picture; latents are float tensors (1, channels, height, width).
+
+    `kind` is one of Karras et al., 2022 (Euler, Heun; arXiv 2206.00364), Lu et al., 2022 (DPM++ 2M; arXiv 2211.01095),
+    Song et al., 2020 (DDIM; arXiv 2010.02502), Luo et al., 2023 (LCM; arXiv 2310.04378), Zhao et al., 2023 (UniPC;
+    arXiv 2302.04867), each with the model's own `config`; of its `steps` the last `made` are walked, None for all.
+    Raises InvalidRequest if it cannot take so many `steps`.
+    """
+
+    def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int, made: int | None = None) -> None:
+        self._scheduler = SCHEDULER_CLASSES[kind].from_config(config)
+        self._takes_generator = _TAKES_GENERATOR[kind]
+        try:
+            # On the CPU whatever the device: a sigma read from a GPU would make every step wait for it.
+            self._scheduler.set_timesteps(steps, device="cpu")
+        except ValueError as error:
+            raise InvalidRequest("steps", f"{kind.value} cannot take {steps} steps; use fewer.") from error
+        self._steps = steps if made is None else made
+        self.whole = self._steps == steps
+        skipped = (steps - self._steps) * self._scheduler.order
+        if hasattr(self._scheduler, "set_begin_index"):
+            self._scheduler.set_begin_index(skipped)
+        self._timesteps: Tensor = self._scheduler.timesteps[skipped:]
+        self._calls = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the walk has ended."""
+        return self._calls == len(self._timesteps)
+
+    @property
+    def progress(self) -> int:
+        """How many of the walk's steps are done; a second-order sampler calls the denoiser twice for most."""
+        return self._calls * self._steps // len(self._timesteps)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The number of the denoiser's next call, from 0, and how many there are."""
+        return self._calls, len(self._timesteps)
+
+    @property
+    def timestep(self) -> Tensor:
+        """Where the walk is: a scalar, 0 to 999, whole or not."""
+        timestep: Tensor = self._timesteps[self._calls]
+        return timestep
+
+    @property
+    def noise_scale(self) -> float:
+        """The standard deviation with which the walk begins."""
+        return float(self._scheduler.init_noise_sigma)
+
+    def noised(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """Clean latents with as much of `noise` as belongs to where the walk is, which must not be its end."""
+        mixed: Tensor = self._scheduler.add_noise(clean, noise, self.timestep[None])
+        return mixed
+
+    def model_input(self, latents: Tensor) -> Tensor:
+        """The latents as the denoiser was trained to see them, of unit variance."""
+        scaled: Tensor = self._scheduler.scale_model_input(latents, self.timestep)
+        return scaled
+
+    def step(self, prediction: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:
+        """The latents one call further on, given what the denoiser said of `model_input(latents)`."""
+        extra = {"generator": generator} if self._takes_generator else {}
+        moved: Tensor = self._scheduler.step(prediction, self.timestep, latents, return_dict=False, **extra)[0]
+        self._calls += 1
+        return moved
+
+    def history(self) -> tuple[dict[str, Tensor], dict[str, int | None]]:
+        """What the walk remembers: tensors by name, and its plain numbers, with the calls made so far as `calls`."""
+        tensors: dict[str, Tensor] = {}
+        places: dict[str, int | None] = {"calls": self._calls}
+        for name in _HISTORY:
+            value = getattr(self._scheduler, name, None)
+            for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                own = name if index is None else f"{name}.{index}"
+                if isinstance(item, Tensor):
+                    tensors[own] = item
+                elif hasattr(self._scheduler, name):
+                    places[own] = item
+        return tensors, places
+
+    def restore(self, tensors: Mapping[str, Tensor], places: Mapping[str, int | None], device: torch.device) -> None:
+        """Go to where `history` was taken, in a walk of the same kind and steps; latents are on `device`."""
+        for name, tensor in tensors.items():
+            # What a scheduler keeps on the CPU are its own scalars; what has a shape is made of latents.
+            self._remember(name, tensor.to(device) if tensor.ndim else tensor)
+        for name, place in places.items():
+            if name == "calls":
+                self._calls = place or 0
+            else:
+                self._remember(name, place)
+
+    def _remember(self, name: str, value: Tensor | int | None) -> None:
+        own, _, index = name.partition(".")
+        if index:
+            getattr(self._scheduler, own)[int(index)] = value
+        else:
+            setattr(self._scheduler, own, value)
+
+    def denoised(self, prediction: Tensor, model_input: Tensor) -> Tensor:
+        """What the picture would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews."""
+        alpha = float(self._scheduler.alphas_cumprod[round(float(self.timestep))])
+        signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
+        match self._scheduler.config.prediction_type:
+            case "v_prediction":
+                return signal * model_input - noise * prediction
+            case "sample":
+                return prediction
+            case _:
+                return (model_input - noise * prediction) / signal

@@ -1,0 +1,250 @@
+"""From words to what the denoiser is conditioned on: the encode stage."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import InvalidRequest
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part, RowStack, pages_needed
+from pipeline.models.metadata import ModelFamily
+from pipeline.models.textual_inversion import TaughtText, TaughtWord, WordTable
+from pipeline.requests.image_request import ImageRequest
+from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
+from pipeline.text.weighted_prompt import WeightedText
+
+MAX_WINDOWS: Final = 8
+"""About 600 tokens; every window costs the UNet's keys and values anew."""
+
+_REMEMBERED_TEXTS: Final = 128
+
+Embedding = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditioning:
+    """One request's rows, the unconditional one first where there is guidance.
+
+    `states` is (rows, tokens, width); for SDXL `pooled` is (rows, width of the second encoder) and `time_ids` is
+    (rows, 6): original height and width, crop top and left, target height and width in pixels. SD 1.5 has neither.
+    """
+
+    states: Tensor
+    pooled: Tensor | None
+    time_ids: Tensor | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the request takes in a batch."""
+        return int(self.states.shape[0])
+
+    def empty(self, rows: int) -> "Conditioning":
+        """Zeros for so many rows, in the same shapes."""
+        states, pooled, time_ids = (_zeros(part, rows) for part in (self.states, self.pooled, self.time_ids))
+        assert states is not None
+        return Conditioning(states=states, pooled=pooled, time_ids=time_ids)
+
+    def write(self, rows: Sequence[int], other: "Conditioning") -> None:
+        """Copy the rows of `other` into `rows` of this one."""
+        for mine, others in ((self.states, other.states), (self.pooled, other.pooled), (self.time_ids, other.time_ids)):
+            if mine is not None and others is not None:
+                mine[list(rows)] = others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextEncoder:
+    """A CLIP tokenizer and its model, which runs on `device`; `network` is what LoRA files call it."""
+
+    network: str
+    tokenizer: Any
+    model: Any
+    device: torch.device
+
+    def tokens(self, text: str) -> Tensor:
+        """Token ids (1, 77), cut at the end where the text is longer."""
+        tokenizer = self.tokenizer
+        ids: Tensor = tokenizer(
+            text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        ).input_ids
+        return ids.to(self.device)
+
+    def taught(self, text: str, words: Sequence[TaughtWord]) -> TaughtText:
+        """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
+        return TaughtText(text, [word for word in words if self.network in word.vectors])
+
+    def has_room_for(self, text: str) -> bool:
+        """Whether `tokens` would cut nothing off."""
+        return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
+
+    def run(self, ids: Tensor, *inputs: Any, **options: Any) -> Any:
+        """The model's output for the tokenizer's ids (rows, 77)."""
+        table = self.model.get_input_embeddings()
+        return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
+
+    @contextmanager
+    def knowing(self, text: TaughtText) -> Iterator[None]:
+        """Run `text` inside this block."""
+        table = self.model.get_input_embeddings()
+        table.taught = text.vectors(self.network, self.device)
+        try:
+            yield
+        finally:
+            table.taught = None
+
+
+class PromptEncoder:
+    """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
+
+    Each text is encoded by itself, so that a picture's conditioning never depends on who else is being encoded; what
+    was encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's
+    two texts take different numbers of windows, the empty text fills the shorter one up. `zero_empty_negative` is the
+    model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
+    """
+
+    def __init__(
+        self,
+        family: ModelFamily,
+        encoders: Sequence[TextEncoder],
+        adapters: AdapterPool,
+        *,
+        zero_empty_negative: bool,
+    ) -> None:
+        self._family = family
+        self._encoders = encoders
+        self._adapters = adapters
+        self._zero_empty_negative = zero_empty_negative
+        self._remembered: OrderedDict[tuple[str, object], Embedding] = OrderedDict()
+
+    def windows(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> int:
+        """How many windows of 77 tokens each of the request's rows takes; raises InvalidRequest past MAX_WINDOWS.
+
+        Before its LoRAs are here (`adapters`), what they teach counts as the words that it is written with.
+        """
+        words = _words(_parts(request, adapters)) if adapters else ()
+        texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
+        return max(
+            self._windows(encoder, encoder.taught(text, words).text, field)
+            for field, text in texts.items()
+            for encoder in (self._encoders if words else self._encoders[:1])
+        )
+
+    @torch.inference_mode()
+    def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
+        """The conditioning of `request`, whose LoRAs are `adapters`: two rows with guidance, else one."""
+        parts = _parts(request, adapters)
+        windows = self.windows(request, adapters)
+        texts = [self._embed_filled(request.prompt, parts, windows)]
+        if request.guided:
+            texts.insert(0, self._embed_negative(request.negative_prompt, parts, like=texts[0]))
+        states = torch.cat([states for states, _ in texts])
+        if self._family is ModelFamily.SD15:
+            return Conditioning(states=states, pooled=None, time_ids=None)
+        size = (request.height, request.width)
+        time_ids = torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype, device=states.device)
+        pooled = torch.cat([pooled for _, pooled in texts])
+        return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
+
+    def _embed_negative(self, text: str, parts: Sequence[Part], *, like: Embedding) -> Embedding:
+        if not text and self._zero_empty_negative:
+            states, pooled = like
+            return torch.zeros_like(states), torch.zeros_like(pooled)
+        window = self._encoders[0].tokenizer.model_max_length
+        return self._embed_filled(text, parts, windows=like[0].shape[1] // window)
+
+    def _embed_filled(self, text: str, parts: Sequence[Part], windows: int) -> Embedding:
+        """As `_embed`, filled up with the empty text to so many windows."""
+        states, pooled = self._embed(text, parts)
+        missing = windows - states.shape[1] // self._encoders[0].tokenizer.model_max_length
+        if not missing:
+            return states, pooled
+        return torch.cat([states, *[self._embed("", parts)[0]] * missing], dim=1), pooled
+
+    def _embed(self, text: str, parts: Sequence[Part]) -> Embedding:
+        """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
+        key = (text, tuple((part.adapter.key, part.scale) for part in parts))
+        if key not in self._remembered:
+            texts = [encoder.taught(text, _words(parts)) for encoder in self._encoders]
+            with ExitStack() as running:
+                for encoder, own in zip(self._encoders, texts, strict=True):
+                    running.enter_context(self._stack(encoder, parts).applied())
+                    running.enter_context(encoder.knowing(own))
+                self._remembered[key] = self._run([own.text for own in texts])
+            if len(self._remembered) > _REMEMBERED_TEXTS:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
+
+    def _stack(self, encoder: TextEncoder, parts: Sequence[Part]) -> RowStack:
+        stack = RowStack(self._adapters, encoder.network, rows=1, pages=pages_needed(parts, encoder.network))
+        stack.put([0], parts)
+        return stack
+
+    def _run(self, texts: Sequence[str]) -> Embedding:
+        """Texts, one an encoder: plain ones that fit go straight through, as in diffusers; so does what is pooled."""
+        fragments = [read_weights(text) for text in texts]
+        words = [plain_text(own) for own in fragments]
+        states, pooled = _embed_each(self._family, self._encoders, words)
+        fit = all(encoder.has_room_for(own) for encoder, own in zip(self._encoders, words, strict=True))
+        if fit and all(map(is_plain, fragments)):
+            return states, pooled
+        penultimate = self._family is ModelFamily.SDXL
+        pairs = zip(self._encoders, fragments, strict=True)
+        return self._levelled([WeightedText(*pair, penultimate=penultimate).states() for pair in pairs]), pooled
+
+    def _levelled(self, states: Sequence[Tensor]) -> Tensor:
+        """The encoders' states side by side; a word that some were not taught may leave them different windows."""
+        longest = max(own.shape[1] for own in states)
+        filled = []
+        for encoder, own in zip(self._encoders, states, strict=True):
+            missing = (longest - own.shape[1]) // int(encoder.tokenizer.model_max_length)
+            empty = [encoder.run(encoder.tokens(""), output_hidden_states=True).hidden_states[-2]] if missing else []
+            filled.append(torch.cat([own, *empty * missing], dim=1))
+        return torch.cat(filled, dim=-1)
+
+    def _windows(self, encoder: TextEncoder, text: str, field: str) -> int:
+        fragments = read_weights(text, field)
+        if encoder.has_room_for(plain_text(fragments)) and is_plain(fragments):
+            return 1
+        windows = WeightedText(encoder, fragments, penultimate=False).windows()
+        if windows > MAX_WINDOWS:
+            raise InvalidRequest(
+                field,
+                f"The {field} takes {windows} windows of 75 tokens; shorten it to {MAX_WINDOWS}, about 450 words.",
+            )
+        return windows
+
+
+def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
+    """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
+    return _embed_each(family, encoders, [text] * len(encoders))
+
+
+def _embed_each(family: ModelFamily, encoders: Sequence[TextEncoder], texts: Sequence[str]) -> Embedding:
+    """As `embed_plain`, of a text for each encoder."""
+    if family is ModelFamily.SD15:
+        output = encoders[0].run(encoders[0].tokens(texts[0]))
+        return output.last_hidden_state, output.pooler_output
+    pairs = zip(encoders, texts, strict=True)
+    outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder, text in pairs]
+    # SDXL was trained on the layer before the last of both encoders.
+    return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
+
+
+def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[Part]:
+    """Those of the request's LoRAs that the text encoders have to do with."""
+    scales = [lora.effective_text_encoder_scale for lora in request.loras]
+    parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
+    return [part for part in parts if part.adapter.words or part.adapter.networks - {"unet"}]
+
+
+def _words(parts: Sequence[Part]) -> tuple[TaughtWord, ...]:
+    """What a LoRA at scale 0 teaches is not there, as nothing of it is."""
+    return tuple(word for part in parts if part.scale for word in part.adapter.words)
+
+
+def _zeros(like: Tensor | None, rows: int) -> Tensor | None:
+    return None if like is None else like.new_zeros(rows, *like.shape[1:])

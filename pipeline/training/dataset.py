@@ -1,0 +1,198 @@
+"""Pictures that a member hands over to be learnt: unpacked, examined, cut as they will be used, shown as a sheet."""
+
+import io
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.images.grid import labelled_grid
+from pipeline.images.input_image import read_picture
+
+MIN_PICTURES: Final = 3
+MAX_PICTURES: Final = 20
+MAX_UNPACKED: Final = 200 * 2**20
+
+_SHARP_SIDE: Final = 256
+# Of the second derivative of grey levels at that side: out-of-focus photographs lie below, drawings far above.
+_SHARP: Final = 12.0
+# Of 64 bits: two crops of one photograph differ in fewer, two photographs of one dog in more.
+_ALIKE: Final = 5
+_THUMBNAIL: Final = 160
+_COLUMNS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedFile:
+    """A file as it came: `name` is the member's, of `data` nothing is known."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One picture as it will be used, RGB or RGBA, or the `reason` why it will not; None for no picture."""
+
+    name: str
+    picture: Image.Image | None
+    reason: str = ""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it will be learnt."""
+        return not self.reason
+
+
+def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
+    """The files, a ZIP's own in its place.
+
+    Raises InvalidRequest for one that is damaged or locked, and for more than MAX_UNPACKED bytes in all of them.
+    """
+    found: list[HandedFile] = []
+    left = MAX_UNPACKED
+    for file in files:
+        if zipfile.is_zipfile(io.BytesIO(file.data)):
+            own = _of_zip(file, left)
+            left -= sum(len(one.data) for one in own)
+            found += own
+        else:
+            found.append(file)
+    if len(found) > MAX_PICTURES:
+        raise InvalidRequest("images", f"These are {len(found)} pictures; choose the best {MAX_PICTURES} or fewer.")
+    return found
+
+
+def examined(
+    files: Sequence[HandedFile],
+    size_like: Callable[[int, int], tuple[int, int]],
+    smallest: int,
+    left_out: Collection[int] = (),
+) -> list[Examined]:
+    """Each file as it will be used: upright, cut in its middle to the size that `size_like` gives for its own.
+
+    Rejected is what is no picture, is smaller than `smallest` pixels a side, is blurred, is nearly one before it, or
+    has its number, from 1, in `left_out`.
+    """
+    seen: list[tuple[int, str]] = []
+    results = []
+    for number, file in enumerate(files, start=1):
+        result = _examined(file, size_like, smallest)
+        if number in left_out:
+            result = replace(result, reason="left out")
+        if result.picture is not None and result.is_used:
+            fingerprint = _fingerprint(result.picture)
+            twin = next((name for other, name in seen if (other ^ fingerprint).bit_count() <= _ALIKE), None)
+            seen.append((fingerprint, str(number)))
+            if twin is not None:
+                result = Examined(name=file.name, picture=result.picture, reason=f"nearly the same as {twin}")
+        results.append(result)
+    return results
+
+
+def check_enough(pictures: Sequence[Examined]) -> None:
+    """Raise UserError unless enough of them will be used."""
+    used = sum(one.is_used for one in pictures)
+    if used < MIN_PICTURES:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in pictures if not one.is_used))
+        why = f" ({reasons})" if reasons else ""
+        raise UserError(f"{used} of {len(pictures)} pictures can be used{why}; training needs {MIN_PICTURES} or more.")
+
+
+def contact_sheet(pictures: Sequence[Examined]) -> bytes:
+    """A PNG of all pictures in their order, numbered, those that will not be used greyed and with their reasons."""
+    shown = [_thumbnail(one) for one in pictures]
+    names = [f"{number}{'' if one.is_used else ': ' + one.reason}" for number, one in enumerate(pictures, start=1)]
+    columns = min(_COLUMNS, len(shown))
+    strips = [
+        labelled_grid(shown[start : start + columns], names[start : start + columns], [""])
+        for start in range(0, len(shown), columns)
+    ]
+    sheet = Image.new("RGB", (max(one.width for one in strips), sum(one.height for one in strips)), (255, 255, 255))
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def _of_zip(file: HandedFile, left: int) -> list[HandedFile]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
+            return _entries(archive, left)
+    except InvalidRequest:
+        raise
+    except Exception as error:
+        # Whatever a reader of hostile archives raises: a lock, a method it does not know, damage.
+        raise InvalidRequest(
+            "images", "The ZIP cannot be read; send one without a password, or the pictures themselves."
+        ) from error
+
+
+def _entries(archive: zipfile.ZipFile, left: int) -> list[HandedFile]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_hidden(entry.filename)]
+    if len(entries) > MAX_PICTURES:
+        raise InvalidRequest("images", f"The ZIP holds {len(entries)} files; put {MAX_PICTURES} or fewer in it.")
+    found = []
+    for entry in entries:
+        with archive.open(entry) as opened:
+            # What the ZIP says of its sizes is a stranger's word.
+            data = opened.read(left + 1)
+        left -= len(data)
+        if left < 0:
+            raise InvalidRequest("images", f"What is zipped unpacks to more than {MAX_UNPACKED >> 20} MB; send less.")
+        found.append(HandedFile(name=entry.filename.rpartition("/")[2], data=data))
+    return found
+
+
+def _is_hidden(path: str) -> bool:
+    """What file managers put in beside the pictures."""
+    return path.startswith("__MACOSX/") or path.rpartition("/")[2].startswith(".")
+
+
+def _examined(file: HandedFile, size_like: Callable[[int, int], tuple[int, int]], smallest: int) -> Examined:
+    try:
+        read = read_picture(file.data)
+    except InvalidRequest:
+        return Examined(name=file.name, picture=None, reason="not a picture that can be read")
+    whole = read.rgb
+    if read.alpha is not None:
+        whole = whole.copy()
+        whole.putalpha(read.alpha)
+    cut = ImageOps.fit(whole, size_like(*whole.size), Image.Resampling.LANCZOS)
+    reason = ""
+    if min(whole.size) < smallest:
+        reason = f"too small, {whole.width}×{whole.height}; {smallest} a side is the least"
+    elif _sharpness(cut) < _SHARP:
+        reason = "blurred"
+    return Examined(name=file.name, picture=cut, reason=reason)
+
+
+def _sharpness(picture: Image.Image) -> float:
+    """The variance of the Laplacian at one size, so that large pictures count as small ones do."""
+    grey = ImageOps.contain(picture.convert("L"), (_SHARP_SIDE, _SHARP_SIDE))
+    return float(cv2.Laplacian(np.asarray(grey), cv2.CV_64F).var())
+
+
+def _fingerprint(picture: Image.Image) -> int:
+    """64 bits: where the grey level rises from left to right at 9 by 8 points (dHash)."""
+    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(int)
+    return int("".join("1" if rises else "0" for rises in (grey[:, 1:] > grey[:, :-1]).flat), 2)
+
+
+def _thumbnail(one: Examined) -> Image.Image:
+    page = Image.new("RGB", (_THUMBNAIL, _THUMBNAIL), (236, 236, 236))
+    if one.picture is None:
+        return page
+    small = ImageOps.contain(one.picture, (_THUMBNAIL, _THUMBNAIL)).convert("RGBA")
+    page.paste(small, ((_THUMBNAIL - small.width) // 2, (_THUMBNAIL - small.height) // 2), small)
+    if one.is_used:
+        return page
+    return ImageEnhance.Brightness(page.convert("L").convert("RGB")).enhance(1.3)

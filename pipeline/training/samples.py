@@ -1,0 +1,76 @@
+"""Pictures that a model draws while it is trained: samples, and the class as it was before."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.samplers.sampler import Sampler
+from pipeline.training.config import TrainingPlan
+from pipeline.training.examples import Lesson
+from pipeline.training.model import Student, Words
+
+_AT_ONCE: Final = 8
+
+
+@torch.no_grad()
+def draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    """Latents (rows, 4, height, width) of a picture a prompt, `size` in pixels, height first; as a member gets them."""
+    drawn = [
+        _draw(student, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
+        for at in range(0, len(prompts), _AT_ONCE)
+    ]
+    return torch.cat(drawn)
+
+
+def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Lesson]:
+    """Pictures of the plain class by the untrained model, drawn once for each model and class.
+
+    Raises UserError where its weights are no numbers.
+    """
+    facts = student.checkpoint.facts
+    size = (facts.height, facts.width)
+    asked = f"{facts.hash} {plan.class_prompt} {plan.class_images} {student.hardware.dtype_name}"
+    path = cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.safetensors"
+    if path.exists():
+        latents = load_file(path)["latents"].to(student.hardware.device)
+    else:
+        with student.weights.at(0.0):
+            latents = draw(student, [plan.class_prompt] * plan.class_images, range(plan.class_images), size)
+        if not latents.isfinite().all():
+            raise UserError(f"'{facts.name}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        save_file({"latents": latents.contiguous().cpu()}, partial)
+        partial.replace(path)
+    return [
+        Lesson(mean=one[None], deviation=torch.zeros_like(one[None]), prompt=plan.class_prompt, size=size)
+        for one in latents
+    ]
+
+
+def _draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    facts, device = student.checkpoint.facts, student.hardware.device
+    sampler = Sampler(facts.scheduler, student.checkpoint.scheduler_config, facts.steps)
+    latents = _noise(student, seeds, size) * sampler.noise_scale
+    words = Words.stacked([student.unconditional().rows(len(prompts)), *map(student.words, prompts)])
+    sizes = torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=device).repeat(2 * len(prompts), 1)
+    generator = torch.Generator().manual_seed(seeds[0])
+    while not sampler.finished:
+        seen = sampler.model_input(latents)
+        steps = sampler.timestep.to(device).expand(2 * len(prompts))
+        plain, worded = student.answer(torch.cat([seen, seen]), steps, words, sizes).chunk(2)
+        latents = sampler.step(plain + facts.guidance_scale * (worded - plain), latents, generator)
+    return latents
+
+
+def _noise(student: Student, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    factor = student.checkpoint.scale_factor
+    shape = (1, student.unet.config.in_channels, size[0] // factor, size[1] // factor)
+    rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.cat(rows).to(student.hardware.device)

@@ -1,0 +1,1 @@
+"""Guilds, what their admins set, who installed us, and how long anything is kept."""

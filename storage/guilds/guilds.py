@@ -1,0 +1,172 @@
+"""A guild, which is a Discord server, a Slack workspace or one person's terminal, and what its admins have set."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, delete, select, update
+
+from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
+from storage.database import Database
+from storage.guilds.audit import add_entry
+from storage.tables import guilds
+
+
+class Platform(StrEnum):
+    """Where members write; the value is stored and is part of a guild's identity."""
+
+    DISCORD = "discord"
+    SLACK = "slack"
+    TERMINAL = "terminal"
+    WEB = "web"
+
+
+class Mature(StrEnum):
+    """Where pictures that are not for everybody are shown: plainly in age-restricted channels, and elsewhere not at all
+    (`restricted`) or hidden until they are clicked (`spoiler`); or nowhere (`refuse`).
+    """
+
+    RESTRICTED = "restricted"
+    SPOILER = "spoiler"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuildSettings:
+    """What a guild's admins decide.
+
+    `max_pixels` bounds width times height; `allowed_channels` are channel ids, none meaning all; `command_roles` pairs
+    a command's name with the ids of the roles that may use it, a command without a pair being open to everyone;
+    `admins` are the ids of members whom an admin made one too; `people` says that they may be trained on.
+    Raises InvalidRequest, naming the field and its limit.
+    """
+
+    default_model: str | None = None
+    max_pixels: int = 1024 * 1024
+    max_steps: int = 50
+    private_by_default: bool = False
+    allowed_channels: tuple[str, ...] = ()
+    command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    admins: tuple[str, ...] = ()
+    mature: Mature = Mature.RESTRICTED
+    people: bool = False
+
+    def __post_init__(self) -> None:
+        for field, value, low, high in (
+            ("max pixels", self.max_pixels, MIN_SIZE**2, MAX_SIZE**2),
+            ("max steps", self.max_steps, 1, MAX_STEPS),
+        ):
+            if not low <= value <= high:
+                raise InvalidRequest(field, f"{field} is {value}; use {low} to {high}.")
+
+    def roles_for(self, command: str) -> tuple[str, ...]:
+        """The ids of the roles that may use `command`; none means everyone."""
+        return dict(self.command_roles).get(command, ())
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The ids of all roles that any command asks for."""
+        return frozenset(role for _, roles in self.command_roles for role in roles)
+
+
+_SETTINGS: Final = TypeAdapter(GuildSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guild:
+    """A guild as it stood when it was read; `external_id` is the platform's own id for it."""
+
+    id: int
+    platform: Platform
+    external_id: str
+    name: str
+    settings: GuildSettings
+
+
+class GuildStore:
+    """The guilds that Limner serves; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def ensure(self, platform: Platform, external_id: str, name: str) -> Guild:
+        """The guild of that external id, stored if it is new, its name brought up to date, its removal undone."""
+        row = {
+            "platform": platform,
+            "external_id": external_id,
+            "name": name,
+            "settings": _dump(GuildSettings()),
+            "created_at": self._clock(),
+        }
+        statement = self._database.insert(guilds).values(row)
+        statement = statement.on_conflict_do_update(
+            index_elements=["platform", "external_id"], set_={"name": name, "removed_at": None}
+        )
+        async with self._database.write() as connection:
+            return _guild_of((await connection.execute(statement.returning(*guilds.c))).one())
+
+    async def get(self, guild_id: int) -> Guild | None:
+        """The guild of that id, or None."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(guilds).where(guilds.c.id == guild_id))).one_or_none()
+        return None if row is None else _guild_of(row)
+
+    async def all(self, platform: Platform) -> tuple[Guild, ...]:
+        """The platform's guilds that have not removed us."""
+        query = select(guilds).where(guilds.c.platform == platform, guilds.c.removed_at.is_(None)).order_by(guilds.c.id)
+        async with self._database.read() as connection:
+            return tuple(_guild_of(row) for row in await connection.execute(query))
+
+    async def save_settings(self, guild_id: int, settings: GuildSettings, actor: str) -> None:
+        """Stores the settings and, in the same transaction, an audit entry that names what `actor` changed."""
+        this = guilds.c.id == guild_id
+        async with self._database.write() as connection:
+            query = select(guilds).where(this).with_for_update()
+            old = _guild_of((await connection.execute(query)).one()).settings
+            if settings == old:
+                return
+            await connection.execute(update(guilds).where(this).values(settings=_dump(settings)))
+            await add_entry(
+                connection,
+                guild_id=guild_id,
+                at=self._clock(),
+                actor=actor,
+                action="settings",
+                detail=_changes(old, settings),
+            )
+
+    async def mark_removed(self, guild_id: int) -> None:
+        """Notes that the bot left the guild; `purge` deletes it after a period of grace."""
+        async with self._database.write() as connection:
+            values = update(guilds).where(guilds.c.id == guild_id).values(removed_at=self._clock())
+            await connection.execute(values)
+
+    async def purge(self, older_than_seconds: float) -> int:
+        """Deletes guilds removed longer ago than that, with all that is theirs; returns how many."""
+        async with self._database.write() as connection:
+            removed = guilds.c.removed_at <= self._clock() - older_than_seconds
+            return len((await connection.execute(delete(guilds).where(removed).returning(guilds.c.id))).all())
+
+
+def _guild_of(row: Row[Any]) -> Guild:
+    return Guild(
+        id=row.id,
+        platform=Platform(row.platform),
+        external_id=row.external_id,
+        name=row.name,
+        settings=_SETTINGS.validate_json(row.settings),
+    )
+
+
+def _dump(settings: GuildSettings) -> str:
+    return _SETTINGS.dump_json(settings).decode()
+
+
+def _changes(old: GuildSettings, new: GuildSettings) -> str:
+    pairs = ((field.name, getattr(old, field.name), getattr(new, field.name)) for field in fields(GuildSettings))
+    return "; ".join(f"{name}: {before} → {after}" for name, before, after in pairs if before != after)

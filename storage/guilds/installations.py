@@ -1,0 +1,46 @@
+"""What a platform gave us when somebody installed us there: texts that are sealed before they come here."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import delete, select
+
+from storage.database import Database
+from storage.guilds.guilds import Platform
+from storage.tables import installations
+
+
+class Installations:
+    """Sealed texts by tenant, the platform's own id of a workspace or an organisation; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def save(self, platform: Platform, tenant: str, sealed: str) -> None:
+        """Stores the text of `tenant` in place of the one that was there."""
+        values = {"sealed": sealed, "saved_at": self._clock()}
+        statement = self._database.insert(installations).values(platform=platform, tenant=tenant, **values)
+        statement = statement.on_conflict_do_update(index_elements=["platform", "tenant"], set_=values)
+        async with self._database.write() as connection:
+            await connection.execute(statement)
+
+    async def find(self, platform: Platform, tenant: str) -> str | None:
+        """The text of `tenant`, or None."""
+        query = select(installations.c.sealed).where(
+            installations.c.platform == platform, installations.c.tenant == tenant
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def tenants(self, platform: Platform) -> tuple[str, ...]:
+        """Everyone who has installed us on `platform`."""
+        query = select(installations.c.tenant).where(installations.c.platform == platform)
+        async with self._database.read() as connection:
+            return tuple((await connection.scalars(query.order_by(installations.c.tenant))).all())
+
+    async def delete(self, platform: Platform, tenant: str) -> None:
+        """Forgets the text of `tenant`."""
+        this = installations.c.platform == platform, installations.c.tenant == tenant
+        async with self._database.write() as connection:
+            await connection.execute(delete(installations).where(*this))

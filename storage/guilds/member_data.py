@@ -1,0 +1,72 @@
+"""What is kept of one member in a guild: all of it handed out, or all of it deleted."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select
+
+from storage.database import Database
+from storage.queue.jobs import JobState
+from storage.tables import jobs, loras, member_lanes, pictures, saved_calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptJob:
+    """What is kept of one job of a member; `payload` is the request as it was stored, times are Unix seconds."""
+
+    id: int
+    member_name: str
+    kind: str
+    payload: str
+    state: str
+    created_at: float
+    finished_at: float | None
+    device_seconds: float | None
+    pictures: int
+
+
+class MemberData:
+    """The rows that belong to members."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def export(self, guild_id: int, member_id: str) -> tuple[KeptJob, ...]:
+        """Everything that is kept of the member in the guild, oldest first."""
+        count = select(func.count()).where(pictures.c.job_id == jobs.c.id).scalar_subquery()
+        columns = (
+            jobs.c.id, jobs.c.member_name, jobs.c.kind, jobs.c.payload, jobs.c.state,
+            jobs.c.created_at, jobs.c.finished_at, jobs.c.device_seconds, count.label("pictures"),
+        )  # fmt: skip
+        query = select(*columns).where(jobs.c.guild_id == guild_id, jobs.c.member_id == member_id).order_by(jobs.c.id)
+        async with self._database.read() as connection:
+            return tuple(KeptJob(**row) for row in (await connection.execute(query)).mappings())
+
+    async def delete(self, guild_id: int, member_id: str) -> int:
+        """Deletes the member's jobs and pictures but those that still wait, calls and private LoRAs.
+
+        Returns how many jobs.
+
+        Whoever asks cancels what waits first. A worker that holds one of the jobs finds its claim lost and stops; the
+        pictures' bytes go with the next collection of blobs, the LoRAs' files with the next sweep.
+        """
+        async with self._database.write() as connection:
+            theirs = (jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
+            gone = await connection.execute(
+                delete(jobs).where(*theirs, jobs.c.state != JobState.QUEUED).returning(jobs.c.id)
+            )
+            count = len(gone.all())
+            await connection.execute(
+                delete(saved_calls).where(saved_calls.c.guild_id == guild_id, saved_calls.c.member_id == member_id)
+            )
+            # Only a private LoRA's scope is a member's id; what was shared is the guild's.
+            await connection.execute(delete(loras).where(loras.c.guild_id == guild_id, loras.c.scope == member_id))
+            lane = (member_lanes.c.guild_id == guild_id, member_lanes.c.member_id == member_id)
+            await connection.execute(delete(member_lanes).where(*lane, member_lanes.c.waiting == 0))
+        return count
+
+    async def delete_job(self, guild_id: int, job_id: int) -> bool:
+        """Deletes one finished job with its pictures; False when there is none."""
+        ended = jobs.c.state.in_((JobState.DONE, JobState.FAILED, JobState.CANCELLED))
+        statement = delete(jobs).where(jobs.c.guild_id == guild_id, jobs.c.id == job_id, ended).returning(jobs.c.id)
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).one_or_none() is not None

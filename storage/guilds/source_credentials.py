@@ -1,0 +1,85 @@
+"""Each guild's keys for the places that LoRA files come from, sealed at rest and open to the fetching alone."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final, assert_never
+
+from sqlalchemy import delete, select
+
+from pipeline.lora.sources.keys import SourceKeys
+from storage.database import Database
+from storage.guilds.audit import add_entry
+from storage.guilds.encryption import Seal
+from storage.tables import source_keys
+
+_ACTION: Final = "lora key"
+
+
+class KeySource(StrEnum):
+    """A place that asks for a key; the value is stored and is what an admin types."""
+
+    CIVITAI = "civitai"
+    HUGGING_FACE = "huggingface"
+
+
+class SourceKeyStore:
+    """The keys of all guilds, under `seal`; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._seal = seal
+        self._clock = clock
+
+    async def put(self, guild_id: int, source: KeySource, key: str, actor: str) -> None:
+        """Keeps the guild's key for `source` in place of the one that it had, and that `actor` set it.
+
+        Raises InvalidRequest for what cannot be a key.
+        """
+        _with(SourceKeys(), source, key)
+        sealed = self._seal.close(key)
+        statement = self._database.insert(source_keys).values(guild_id=guild_id, source=source, sealed=sealed)
+        statement = statement.on_conflict_do_update(index_elements=["guild_id", "source"], set_={"sealed": sealed})
+        async with self._database.write() as connection:
+            await connection.execute(statement)
+            await add_entry(
+                connection, guild_id=guild_id, at=self._clock(), actor=actor, action=_ACTION, detail=f"{source} key set"
+            )
+
+    async def sources(self, guild_id: int) -> frozenset[KeySource]:
+        """The places for which the guild has a key."""
+        query = select(source_keys.c.source).where(source_keys.c.guild_id == guild_id)
+        async with self._database.read() as connection:
+            return frozenset(KeySource(source) for source in (await connection.scalars(query)).all())
+
+    async def get(self, guild_id: int) -> SourceKeys:
+        """The guild's keys; raises UserError where the seal does not open them."""
+        query = select(source_keys).where(source_keys.c.guild_id == guild_id)
+        keys = SourceKeys()
+        async with self._database.read() as connection:
+            for row in await connection.execute(query):
+                keys = _with(keys, KeySource(row.source), self._seal.open(row.sealed))
+        return keys
+
+    async def remove(self, guild_id: int, source: KeySource, actor: str) -> bool:
+        """Forgets the guild's key for `source`, and notes that `actor` did; False if it had none."""
+        where = source_keys.c.guild_id == guild_id, source_keys.c.source == source
+        async with self._database.write() as connection:
+            found = (await connection.execute(delete(source_keys).where(*where))).rowcount == 1
+            if found:
+                detail = f"{source} key removed"
+                await add_entry(
+                    connection, guild_id=guild_id, at=self._clock(), actor=actor, action=_ACTION, detail=detail
+                )
+        return found
+
+
+def _with(keys: SourceKeys, source: KeySource, key: str) -> SourceKeys:
+    match source:
+        case KeySource.CIVITAI:
+            return replace(keys, civitai=key)
+        case KeySource.HUGGING_FACE:
+            return replace(keys, hugging_face=key)
+        case _:
+            assert_never(source)

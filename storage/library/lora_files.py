@@ -1,0 +1,47 @@
+"""Which canonical LoRA files are still needed, and the end of those that are not."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from storage.database import Database
+from storage.library.loras import training_key
+from storage.queue.jobs import OPEN_STATES
+from storage.tables import jobs, loras
+
+
+async def sweep_lora_files(
+    database: Database, folder: Path, grace_seconds: float, clock: Callable[[], float] = time.time
+) -> int:
+    """Deletes what in `folder` is older than `grace_seconds` and neither in a library, beside
+    one of the same training there, nor named by an open job.
+
+    Returns how many files and folders of broken imports went; the grace must be longer than an import takes.
+    """
+    old = await asyncio.to_thread(_older, folder, clock() - grace_seconds)
+    if not old:
+        return 0
+    async with database.read() as connection:
+        kept = {training_key(key) for key in (await connection.scalars(select(loras.c.key))).all()}
+        payloads = (await connection.scalars(select(jobs.c.payload).where(jobs.c.state.in_(OPEN_STATES)))).all()
+    names = {path: training_key(path.stem) for path in old}
+    gone = [path for path in old if names[path] not in kept and not any(names[path] in text for text in payloads)]
+    for path in gone:
+        await asyncio.to_thread(_delete, path)
+    return len(gone)
+
+
+def _older(folder: Path, than: float) -> list[Path]:
+    found = [*folder.glob("*.safetensors"), *folder.glob("incoming/*")]
+    return [path for path in found if path.stat().st_mtime < than]
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,30 @@
+"""The folders of trainings that nobody will go on with."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from storage.database import Database
+from storage.queue.jobs import OPEN_STATES, JobKind
+from storage.tables import jobs
+
+CLASS_PICTURES: Final = "classes"
+"""The folder among them that all trainings share."""
+
+
+async def sweep_training_folders(database: Database, folder: Path) -> int:
+    """Deletes what in `folder` no open job names; returns how many trainings' leavings went."""
+    # A job is there before its folder, so one that is listed and has no open job has ended.
+    found = await asyncio.to_thread(lambda: [path for path in folder.glob("*") if path.name != CLASS_PICTURES])
+    if not found:
+        return 0
+    query = select(jobs.c.payload).where(jobs.c.kind == JobKind.TRAIN, jobs.c.state.in_(OPEN_STATES))
+    async with database.read() as connection:
+        payloads = (await connection.scalars(query)).all()
+    gone = [path for path in found if not any(path.name in text for text in payloads)]
+    for path in gone:
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+    return len(gone)

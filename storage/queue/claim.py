@@ -1,0 +1,157 @@
+"""The claims: statements that give the next job in an order to one worker, on SQLite and PostgreSQL alike.
+
+The fair one walks down three indexes and reads one entry of each: the guild with the lowest score of those that wait,
+of its waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs, members or
+guilds wait makes no difference. The one of quick jobs, which take no seat of a device, looks at those that wait: they
+are few, since none waits for longer than a step.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Table,
+    bindparam,
+    exists,
+    literal_column,
+    select,
+    update,
+)
+
+from storage.queue.jobs import Arrow
+from storage.tables import guild_lanes, jobs, member_lanes
+
+# Written into the statement, not bound: a planner uses a partial index only for a condition that it can see.
+_QUEUED: Final = jobs.c.state == literal_column("'queued'")
+_NOW: Final[BindParameter[float]] = bindparam("claim_now")
+
+
+def _waiting(lane: Table) -> ColumnElement[bool]:
+    return lane.c.waiting > literal_column("0")
+
+
+def _fair_order(lane: Table) -> tuple[ColumnElement[Any], ...]:
+    """Who comes first; a bonus for what a device holds already belongs here, as a term beside the score."""
+    return lane.c.score, lane.c.lane if lane is member_lanes else lane.c.guild_id
+
+
+# These are compared as values and not with EXISTS, which PostgreSQL may turn into a join over every queued job.
+_earliest: Final = (
+    select(jobs.c.run_after)
+    .where(jobs.c.lane == member_lanes.c.lane, _QUEUED)
+    .order_by(jobs.c.run_after, jobs.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+
+
+def _member_of(guild_id: ColumnElement[int]) -> Select[tuple[str]]:
+    """The lane of the next member of a guild who has a job that is ready."""
+    return (
+        select(member_lanes.c.lane)
+        .where(member_lanes.c.guild_id == guild_id, _waiting(member_lanes), _earliest <= _NOW)
+        .order_by(*_fair_order(member_lanes))
+        .limit(1)
+    )
+
+
+_guild: Final = (
+    select(guild_lanes.c.guild_id)
+    .where(_waiting(guild_lanes), _member_of(guild_lanes.c.guild_id).scalar_subquery().is_not(None))
+    .order_by(*_fair_order(guild_lanes))
+    .limit(1)
+)
+
+# The lane's lock makes claims of one guild take turns, each seeing what the one before it was charged; claims that
+# find it taken go on to the next guild.
+_next_guild: Final = _guild.with_for_update(skip_locked=True).cte("next_guild")
+
+_next_job: Final = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.lane == _member_of(select(_next_guild.c.guild_id).scalar_subquery()).scalar_subquery(),
+        _QUEUED,
+        jobs.c.run_after <= _NOW,
+    )
+    .order_by(jobs.c.run_after, jobs.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+_next_of_guild: Final = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.lane == _member_of(guild_lanes.c.guild_id).correlate(guild_lanes).scalar_subquery(),
+        _QUEUED,
+        jobs.c.run_after <= _NOW,
+    )
+    .order_by(jobs.c.run_after, jobs.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+
+_next_of_guilds: Final = (
+    select(_next_of_guild.label("job_id"), *_fair_order(guild_lanes))
+    .where(_waiting(guild_lanes))
+    .order_by(*_fair_order(guild_lanes))
+    .limit(bindparam("upcoming_limit"))
+    .subquery()
+)
+
+UPCOMING: Final = (
+    select(jobs)
+    .join(_next_of_guilds, jobs.c.id == _next_of_guilds.c.job_id)
+    .order_by(*(_next_of_guilds.c[column.name] for column in (guild_lanes.c.score, guild_lanes.c.guild_id)))
+)
+"""The first job that is ready of each of the `upcoming_limit` guilds that are next at `claim_now`, in that order."""
+
+# A quick job's own lock, and no lane's: what it is charged is so little that two claims of a guild may overlook it.
+_quick: Final = (
+    select(jobs.c.id)
+    .join(guild_lanes, guild_lanes.c.guild_id == jobs.c.guild_id)
+    .join(member_lanes, member_lanes.c.lane == jobs.c.lane)
+    .where(_QUEUED, jobs.c.kind == literal_column("'draw map'"), jobs.c.run_after <= _NOW)
+    .order_by(guild_lanes.c.score, member_lanes.c.score, jobs.c.run_after, jobs.c.id)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOrder:
+    """What comes first: `any_ready` asks whether a job could be claimed at `claim_now`.
+
+    `claim` takes the next one for `claim_worker` and returns its row, or none.
+    """
+
+    any_ready: Select[tuple[bool]]
+    claim: Any
+
+
+def _claim(next_job: ScalarSelect[int]) -> Any:
+    return (
+        update(jobs)
+        .where(jobs.c.id == next_job, _QUEUED)
+        .values(
+            state=Arrow.CLAIM.target,
+            worker=bindparam("claim_worker"),
+            token=jobs.c.token + 1,
+            attempt=jobs.c.attempt + 1,
+            step=0,
+            started_at=_NOW,
+            heartbeat_at=_NOW,
+        )
+        .returning(*jobs.c)
+    )
+
+
+FAIR: Final = ClaimOrder(select(exists(_guild)), _claim(_next_job.scalar_subquery()))
+"""Every job, between guilds and then between members, by what each has used lately."""
+
+QUICK: Final = ClaimOrder(
+    select(exists(_quick)), _claim(_quick.with_for_update(skip_locked=True, of=jobs).correlate(None).scalar_subquery())
+)
+"""Only the jobs that a device does between two steps, in the same order."""

@@ -1,0 +1,350 @@
+"""The durable queue: enqueue, fair claim, heartbeat, settle, cancel, rescue."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, Final, assert_never
+
+from sqlalchemy import ColumnElement, Select, func, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import Database
+from storage.queue.claim import FAIR, UPCOMING, ClaimOrder
+from storage.queue.fair_share import add_waiting, ahead_of, lane_of, update_lanes
+from storage.queue.images import NewPicture, Picture
+from storage.queue.jobs import Arrow, Job, JobState, NewJob, Outcome
+from storage.queue.records import job_of, picture_of
+from storage.queue.snapshots import ParkedPicture, forget_parked, keep_parked, parked_of
+from storage.queue.transitions import end_attempt, hand_back, held_job, move, rescue_job
+from storage.tables import job_blobs, jobs, pictures, replies
+
+MAX_ATTEMPTS: Final = 3
+
+# Until a job like it or the device was measured: a guess on the slow side, since an early picture pleases more than a
+# late one.
+_DEFAULT_SECONDS_PER_UNIT: Final = 1.0
+_MEASURED_JOBS: Final = 50
+# On PostgreSQL a claim passes over guilds whose lane another process holds, for a few milliseconds at a time.
+_CLAIM_TRIES: Final = 40
+_CLAIM_PAUSE_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's hold on a job; `token` differs for every claim of a job, so that an old hold settles nothing."""
+
+    job: Job
+    worker: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A sign of life for one claim: `step` of `steps`, a new preview where there is one, and pictures newly parked."""
+
+    claim: Claim
+    step: int
+    steps: int
+    preview: bytes | None = None
+    parked: tuple[ParkedPicture, ...] = ()
+
+
+class Standing(Enum):
+    """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+class CancelResult(Enum):
+    """What a cancel did: ended a queued job, asked a running one to stop, or came too late, or found no such job."""
+
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    TOO_LATE = "too late"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
+
+    before: int
+    seconds: float
+
+
+class JobQueue:
+    """Jobs in SQL, shared by every chat and worker process; `clock` tells Unix seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def enqueue(self, new: NewJob) -> Job:
+        """Stores the job and its reply in one transaction; once this returns, nothing can lose it."""
+        now = self._clock()
+        async with self._database.write() as connection:
+            seconds = await _estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
+            row = (await connection.execute(insert(jobs).values(_new_row(new, seconds, now)).returning(*jobs.c))).one()
+            address = {**asdict(new.reply), "job_id": row.id, "nonce": uuid.uuid4().hex[:24]}
+            await connection.execute(insert(replies).values(**address, state="open", tries=0))
+            if new.blobs:
+                keys = [{"job_id": row.id, "blob": key} for key in sorted(set(new.blobs))]
+                await connection.execute(insert(job_blobs), keys)
+            await add_waiting(self._database, connection, row)
+        return job_of(row)
+
+    async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:
+        """Takes the next job in `order` for `worker`, or None when none is ready."""
+        for _ in range(_CLAIM_TRIES):
+            now = {"claim_now": self._clock()}
+            async with self._database.read() as connection:
+                if not await connection.scalar(order.any_ready, now):
+                    return None
+            async with self._database.write() as connection:
+                row = (await connection.execute(order.claim, {**now, "claim_worker": worker})).one_or_none()
+                if row is not None:
+                    await update_lanes(connection, row, waiting=-1, used=row.estimated_seconds, at=row.started_at)
+                    return Claim(job=job_of(row), worker=worker, token=row.token)
+            await asyncio.sleep(_CLAIM_PAUSE_SECONDS)
+        return None
+
+    async def upcoming(self, limit: int) -> tuple[Job, ...]:
+        """The job that is first in each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
+        values = {"claim_now": self._clock(), "upcoming_limit": limit}
+        async with self._database.read() as connection:
+            return tuple(job_of(row) for row in await connection.execute(UPCOMING, values))
+
+    async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, Standing]:
+        """Records signs of life in one transaction; tells for each job id whether its claim still stands."""
+        now = self._clock()
+        standings = {}
+        async with self._database.write() as connection:
+            # In the order of ids, so that two workers never wait for each other.
+            for beat in sorted(beats, key=lambda beat: beat.claim.job.id):
+                standing = await _record_beat(connection, worker, beat, now)
+                if standing is not Standing.LOST:
+                    await keep_parked(self._database, connection, beat.claim.job.id, beat.parked)
+                standings[beat.claim.job.id] = standing
+        return standings
+
+    async def park(self, claim: Claim, parked: Sequence[ParkedPicture]) -> bool:
+        """Keeps unfinished pictures for the next attempt; False when the claim is lost, and then nothing changed."""
+        async with self._database.write() as connection:
+            if await held_job(connection, claim.job.id, claim.token) is None:
+                return False
+            await keep_parked(self._database, connection, claim.job.id, parked)
+        return True
+
+    async def unpark(self, claim: Claim) -> bool:
+        """Forgets the job's unfinished pictures; False when the claim is lost, and then nothing changed."""
+        async with self._database.write() as connection:
+            if await held_job(connection, claim.job.id, claim.token) is None:
+                return False
+            await forget_parked(connection, claim.job.id)
+        return True
+
+    async def parked(self, claim: Claim) -> tuple[ParkedPicture, ...]:
+        """What earlier attempts left of the claimed job's unfinished pictures, by index."""
+        async with self._database.read() as connection:
+            return await parked_of(connection, claim.job.id)
+
+    async def record_picture(self, claim: Claim, picture: NewPicture) -> bool:
+        """Records a picture once for each index; False when the claim is lost, and then nothing changed."""
+        row: dict[str, Any] = asdict(picture)
+        row |= {"job_id": claim.job.id, "position": row.pop("index"), "created_at": self._clock()}
+        async with self._database.write() as connection:
+            if await held_job(connection, claim.job.id, claim.token) is None:
+                return False
+            await connection.execute(self._database.insert(pictures).values(row).on_conflict_do_nothing())
+            await forget_parked(connection, claim.job.id, picture.index)
+        return True
+
+    async def settle(self, claim: Claim, outcome: Outcome) -> bool:
+        """Ends the attempt; False when the claim is lost, and then nothing changed."""
+        async with self._database.write() as connection:
+            job = await held_job(connection, claim.job.id, claim.token)
+            if job is not None:
+                await end_attempt(connection, job, outcome, self._clock())
+        return job is not None
+
+    async def release(self, claim: Claim) -> bool:
+        """Puts the job back for another worker, the attempt not counted; False when the claim is lost."""
+        async with self._database.write() as connection:
+            job = await held_job(connection, claim.job.id, claim.token)
+            if job is not None:
+                await hand_back(connection, job, self._clock())
+        return job is not None
+
+    async def cancel(self, guild_id: int, job_id: int) -> CancelResult:
+        """Ends a queued job at once; asks a running one to stop, which its worker hears with the next heartbeat."""
+        async with self._database.write() as connection:
+            job = (await connection.execute(_one(guild_id, job_id).with_for_update())).one_or_none()
+            if job is None:
+                return CancelResult.NOT_FOUND
+            match JobState(job.state):
+                case JobState.QUEUED:
+                    await move(connection, job, Arrow.CANCEL_WAITING, self._clock())
+                    return CancelResult.CANCELLED
+                case JobState.RUNNING:
+                    await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
+                    return CancelResult.STOPPING
+                case JobState.DONE | JobState.FAILED | JobState.CANCELLED:
+                    return CancelResult.TOO_LATE
+                case _ as never:
+                    assert_never(never)
+
+    async def rescue(self, stale_after_seconds: float) -> list[int]:
+        """Takes jobs back from workers that were silent for `stale_after_seconds`; returns the jobs' ids."""
+        now = self._clock()
+        stale = (jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at <= now - stale_after_seconds)
+        async with self._database.read() as connection:
+            found = (await connection.scalars(select(jobs.c.id).where(*stale))).all()
+        rescued = []
+        for job_id in found:
+            async with self._database.write() as connection:
+                query = select(jobs).where(jobs.c.id == job_id, *stale).with_for_update(skip_locked=True)
+                job = (await connection.execute(query)).one_or_none()
+                if job is not None:
+                    await rescue_job(connection, job, now)
+                    rescued.append(job_id)
+        return rescued
+
+    async def get(self, guild_id: int, job_id: int) -> Job | None:
+        """The guild's job of that id, or None."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_one(guild_id, job_id))).one_or_none()
+        return None if row is None else job_of(row)
+
+    async def member_jobs(
+        self,
+        guild_id: int,
+        member_id: str,
+        states: Collection[JobState] = tuple(JobState),
+        limit: int = 25,
+        before: int | None = None,
+    ) -> tuple[Job, ...]:
+        """A member's jobs in these states, newest first, at most `limit`, of ids below `before`."""
+        return await self._newest(states, limit, before, jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
+
+    async def guild_jobs(
+        self,
+        guild_id: int,
+        states: Collection[JobState] = tuple(JobState),
+        limit: int = 25,
+        before: int | None = None,
+    ) -> tuple[Job, ...]:
+        """A guild's jobs in these states, newest first, at most `limit`, of ids below `before`."""
+        return await self._newest(states, limit, before, jobs.c.guild_id == guild_id)
+
+    async def pictures(self, guild_id: int, job_id: int) -> tuple[Picture, ...]:
+        """The pictures that a job of the guild has recorded so far, by index."""
+        query = (
+            select(pictures)
+            .join(jobs)
+            .where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
+            .order_by(pictures.c.position)
+        )
+        async with self._database.read() as connection:
+            return tuple(picture_of(row) for row in await connection.execute(query))
+
+    async def place(self, guild_id: int, job_id: int) -> Place | None:
+        """Where a queued job of the guild stands in the fair order; None when it is not queued."""
+        now = self._clock()
+        async with self._database.read() as connection:
+            job = (await connection.execute(_one(guild_id, job_id))).one_or_none()
+            if job is None or job.state != JobState.QUEUED:
+                return None
+            before, seconds = await ahead_of(connection, job, now)
+            running = (await connection.execute(_RUNNING)).all()
+        # As many jobs as run now are taken to run side by side until then.
+        seconds += sum(max(0.0, row.started_at + row.estimated_seconds - now) for row in running)
+        return Place(before=before, seconds=max(job.run_after - now, seconds / max(1, len(running))))
+
+    async def estimate(self, cost_key: str, units: float, seconds_per_unit: float | None = None) -> float:
+        """Predicted device seconds for `units` of work like `cost_key`, from the last jobs done that were like it.
+
+        Before the first of them it is `seconds_per_unit` that counts, or a guess.
+        """
+        async with self._database.read() as connection:
+            return await _estimate(connection, cost_key, units, seconds_per_unit)
+
+    async def counts(self) -> dict[JobState, int]:
+        """How many jobs of all guilds are in each state, for whoever watches over the process."""
+        query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+        async with self._database.read() as connection:
+            found = {JobState(state): count for state, count in await connection.execute(query)}
+        return {state: found.get(state, 0) for state in JobState}
+
+    async def _newest(
+        self, states: Collection[JobState], limit: int, before: int | None, *where: ColumnElement[bool]
+    ) -> tuple[Job, ...]:
+        query = select(jobs).where(*where, jobs.c.state.in_(states)).order_by(jobs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(jobs.c.id < before)
+        async with self._database.read() as connection:
+            return tuple(job_of(row) for row in await connection.execute(query))
+
+
+_RUNNING: Final = select(jobs.c.started_at, jobs.c.estimated_seconds).where(jobs.c.state == JobState.RUNNING)
+
+
+def _one(guild_id: int, job_id: int) -> Select[Any]:
+    return select(jobs).where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
+
+
+def _new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any]:
+    return {
+        "guild_id": new.guild_id,
+        "member_id": new.member_id,
+        "lane": lane_of(new.guild_id, new.member_id),
+        "member_name": new.member_name,
+        "kind": new.kind,
+        "payload": new.payload,
+        "state": JobState.QUEUED,
+        "attempt": 0,
+        "max_attempts": MAX_ATTEMPTS,
+        "restarts": 0,
+        "cancel_requested": False,
+        "step": 0,
+        "steps": 0,
+        "cost_key": new.cost_key,
+        "cost_units": new.cost_units,
+        "estimated_seconds": estimated_seconds,
+        "token": 0,
+        "created_at": now,
+        "run_after": now,
+    }
+
+
+async def _estimate(connection: AsyncConnection, cost_key: str, units: float, seconds_per_unit: float | None) -> float:
+    like_it = jobs.c.cost_key == cost_key, jobs.c.state == literal_column("'done'")
+    last = (
+        select(jobs.c.device_seconds, jobs.c.cost_units)
+        .where(*like_it)
+        .order_by(jobs.c.finished_at.desc())
+        .limit(_MEASURED_JOBS)
+        .subquery()
+    )
+    seconds, measured = (
+        await connection.execute(select(func.sum(last.c.device_seconds), func.sum(last.c.cost_units)))
+    ).one()
+    if measured:
+        return float(units * seconds / measured)
+    return units * (_DEFAULT_SECONDS_PER_UNIT if seconds_per_unit is None else seconds_per_unit)
+
+
+async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now: float) -> Standing:
+    held = jobs.c.id == beat.claim.job.id, jobs.c.token == beat.claim.token, jobs.c.worker == worker
+    values: dict[str, Any] = {"step": beat.step, "steps": beat.steps, "heartbeat_at": now}
+    if beat.preview is not None:
+        values["preview"] = beat.preview
+    query = update(jobs).where(*held, jobs.c.state == JobState.RUNNING).values(values)
+    cancel = (await connection.execute(query.returning(jobs.c.cancel_requested))).scalar_one_or_none()
+    if cancel is None:
+        return Standing.LOST
+    return Standing.CANCEL if cancel else Standing.HELD

@@ -1,0 +1,148 @@
+"""A job: what a member asked for, the states that it passes through, and the ways in which an attempt can end."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    # A reply carries its job, so `storage.queue.outbox` imports this module.
+    from storage.queue.outbox import ReplyAddress
+
+
+class JobKind(StrEnum):
+    """What a job makes; the worker chooses its handler by it."""
+
+    IMAGINE = "imagine"
+    ADD_LORA = "add lora"
+    DRAW_MAP = "draw map"
+    MIX_LORAS = "mix loras"
+    ENLARGE = "enlarge"
+    CHECK_PICTURES = "check pictures"
+    TRAIN = "train"
+
+
+class JobState(StrEnum):
+    """Where a job stands; docs/job-states.md draws the arrows between these."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES: Final = (JobState.QUEUED, JobState.RUNNING)
+"""The states that a job can still leave."""
+
+
+class Arrow(Enum):
+    """Every change of state that there is: its name in docs/job-states.md, where it starts, where it ends."""
+
+    CLAIM = ("claim", JobState.QUEUED, JobState.RUNNING)
+    CANCEL_WAITING = ("cancel while queued", JobState.QUEUED, JobState.CANCELLED)
+    DONE = ("done", JobState.RUNNING, JobState.DONE)
+    GIVE_UP = ("give up", JobState.RUNNING, JobState.FAILED)
+    RETRY = ("retry", JobState.RUNNING, JobState.QUEUED)
+    EXHAUST = ("retry without attempts left", JobState.RUNNING, JobState.FAILED)
+    CANCEL = ("cancel", JobState.RUNNING, JobState.CANCELLED)
+    SOFT_STOP = ("soft stop", JobState.RUNNING, JobState.QUEUED)
+    RESCUE = ("rescue", JobState.RUNNING, JobState.QUEUED)
+    ABANDON = ("rescue without attempts left", JobState.RUNNING, JobState.FAILED)
+
+    def __init__(self, label: str, source: JobState, target: JobState) -> None:
+        self.label = label
+        self.source = source
+        self.target = target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to enqueue.
+
+    `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
+    job. `cost_key` names jobs that cost alike and `cost_units` counts this one's share (a picture's megapixel-steps,
+    say): both together predict device seconds. `seconds_per_unit` is the prediction until a job like it was done.
+    """
+
+    guild_id: int
+    member_id: str
+    member_name: str
+    kind: JobKind
+    payload: str
+    reply: "ReplyAddress"
+    cost_key: str
+    cost_units: float
+    seconds_per_unit: float | None = None
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was read.
+
+    Times are Unix seconds; `attempt` counts claims that were not handed back; `restarts` counts returns to the queue
+    for no fault of the job; `preview` is a small encoded picture, there only while the job runs; `error` is the
+    sentence for the member when the job failed, or the reason of its last retry.
+    """
+
+    id: int
+    guild_id: int
+    member_id: str
+    member_name: str
+    kind: JobKind
+    payload: str
+    state: JobState
+    attempt: int
+    max_attempts: int
+    restarts: int
+    cancel_requested: bool
+    step: int
+    steps: int
+    preview: bytes | None
+    error: str | None
+    estimated_seconds: float
+    device_seconds: float | None
+    created_at: float
+    run_after: float
+    started_at: float | None
+    finished_at: float | None
+
+    def log_context(self) -> dict[str, object]:
+        """What each log line about this job carries as `extra`."""
+        return {
+            "job_id": self.id,
+            "guild_id": self.guild_id,
+            "member_id": self.member_id,
+            "kind": self.kind.value,
+            "attempt": self.attempt,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The attempt made what was asked, in `device_seconds` of one device."""
+
+    device_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The attempt failed and another may succeed, not before `after_seconds`; `why` is a sentence for the member."""
+
+    after_seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """No attempt can succeed; `sentence` tells the member why and what to do."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The attempt stopped because somebody asked for it."""
+
+
+Outcome = Done | Retry | GiveUp | Cancelled

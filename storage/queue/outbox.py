@@ -1,0 +1,171 @@
+"""Where an answer goes, in values that outlive every token of a platform, and the outbox that sees to it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal_column, select, update
+
+from storage.database import Database
+from storage.guilds.guilds import Platform
+from storage.queue.jobs import Job, JobState
+from storage.queue.records import job_of
+from storage.tables import jobs, replies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyAddress:
+    """Where the answer to a request is posted; `message_id` is the status message, once there is one.
+
+    `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
+    the platform let only adults in where it was asked.
+    """
+
+    platform: Platform
+    channel_id: str
+    user_id: str
+    thread_id: str | None = None
+    message_id: str | None = None
+    private: bool = False
+    locale: str = "en"
+    tenant: str = ""
+    age_restricted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that is owed: the job as it stood when read, where to post, and a `nonce` that never changes.
+
+    A platform that refuses a second message with the same nonce keeps a crash between post and mark from showing.
+    `tries` counts how often posting was put off.
+    """
+
+    job: Job
+    address: ReplyAddress
+    nonce: str
+    tries: int
+
+
+class ReplyState(StrEnum):
+    """Whether an answer is still owed, was posted, or could not be delivered and stays in the history."""
+
+    OPEN = "open"
+    POSTED = "posted"
+    KEPT = "kept"
+
+
+class Outbox:
+    """Hands each final, unposted reply to one poster at a time."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time, lease_seconds: float = 60) -> None:
+        self._database = database
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+
+    async def due(self, platform: Platform, poster: str, limit: int = 10) -> list[Reply]:
+        """Leases up to `limit` replies of final jobs to `poster`; a lease that runs out makes its reply due again."""
+        now = self._clock()
+        waiting = (
+            select(replies.c.job_id)
+            .where(_open(platform), replies.c.due_at <= now)
+            .order_by(replies.c.due_at, replies.c.job_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        if not await self._any(_open(platform), replies.c.due_at <= now):
+            return []
+        async with self._database.write() as connection:
+            # Two statements: as a subquery of the UPDATE, PostgreSQL may run the limited SELECT more than once.
+            leased = (await connection.scalars(waiting)).all()
+            await connection.execute(
+                update(replies)
+                .where(replies.c.job_id.in_(leased))
+                .values(poster=poster, due_at=now + self._lease_seconds)
+            )
+            rows = await connection.execute(_REPLIES.where(jobs.c.id.in_(leased)).order_by(jobs.c.id))
+            return [_reply_of(row) for row in rows]
+
+    async def mark_posted(self, reply: Reply, message_id: str) -> bool:
+        """Records that the reply is posted as `message_id`; False when it was already settled."""
+        return await self._change(
+            reply, state=ReplyState.POSTED, posted_message_id=message_id, settled_at=self._clock()
+        )
+
+    async def mark_kept(self, reply: Reply, why: str) -> bool:
+        """Records that the reply cannot be delivered and stays in the history; False when it was already settled."""
+        return await self._change(reply, state=ReplyState.KEPT, kept_because=why, settled_at=self._clock())
+
+    async def defer(self, reply: Reply, seconds: float) -> bool:
+        """Ends the lease and makes the reply due again after `seconds`; False when it was already settled."""
+        return await self._change(reply, due_at=self._clock() + seconds, poster=None, tries=replies.c.tries + 1)
+
+    async def open_replies(self, platform: Platform, limit: int = 200) -> list[Reply]:
+        """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown."""
+        found: list[Reply] = []
+        async with self._database.read() as connection:
+            for state in (JobState.RUNNING, JobState.QUEUED):
+                query = _REPLIES.where(_open(platform), replies.c.due_at.is_(None), jobs.c.state == state)
+                rows = await connection.execute(query.order_by(jobs.c.id).limit(limit - len(found)))
+                found += [_reply_of(row) for row in rows]
+        return found
+
+    async def open_in_guild(self, platform: Platform, guild_id: int, after: int, limit: int) -> list[Reply]:
+        """Up to `limit` replies of the guild whose jobs are not final, of ids above `after`, oldest first."""
+        where = _open(platform), replies.c.due_at.is_(None), jobs.c.guild_id == guild_id, jobs.c.id > after
+        async with self._database.read() as connection:
+            rows = await connection.execute(_REPLIES.where(*where).order_by(jobs.c.id).limit(limit))
+            return [_reply_of(row) for row in rows]
+
+    async def set_message(self, job_id: int, message_id: str) -> None:
+        """Remembers the status message that shows a job's progress."""
+        async with self._database.write() as connection:
+            await connection.execute(update(replies).where(replies.c.job_id == job_id).values(message_id=message_id))
+
+    async def address(self, guild_id: int, job_id: int) -> ReplyAddress | None:
+        """Where the reply of the guild's job goes, or went; None when there is no such job."""
+        async with self._database.read() as connection:
+            query = _REPLIES.where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _reply_of(row).address
+
+    async def posted_as(self, job_id: int) -> str | None:
+        """What `mark_posted` was told of a job's reply; None while it is not posted."""
+        async with self._database.read() as connection:
+            query = select(replies.c.posted_message_id).where(replies.c.job_id == job_id)
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def unsettled(self, platform: Platform) -> int:
+        """How many replies of the platform are neither posted nor kept, their jobs final or not."""
+        async with self._database.read() as connection:
+            query = select(func.count()).select_from(replies).where(_open(platform))
+            return (await connection.execute(query)).scalar_one()
+
+    async def _any(self, *where: ColumnElement[bool]) -> bool:
+        async with self._database.read() as connection:
+            return bool(await connection.scalar(select(exists().where(*where))))
+
+    async def _change(self, reply: Reply, **values: object) -> bool:
+        this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN
+        async with self._database.write() as connection:
+            changed = await connection.execute(update(replies).where(*this).values(values).returning(replies.c.job_id))
+            return changed.one_or_none() is not None
+
+
+_ADDRESS_FIELDS: Final = tuple(field.name for field in fields(ReplyAddress))
+
+_REPLIES: Final = select(jobs, *(replies.c[name] for name in (*_ADDRESS_FIELDS, "nonce", "tries"))).join_from(
+    replies, jobs
+)
+
+
+def _open(platform: Platform) -> ColumnElement[bool]:
+    # The state is written into the statement: planners use a partial index only for a condition that they can see.
+    return and_(replies.c.platform == platform, replies.c.state == literal_column("'open'"))
+
+
+def _reply_of(row: Row[Any]) -> Reply:
+    values = {name: getattr(row, name) for name in _ADDRESS_FIELDS}
+    address = ReplyAddress(**{**values, "platform": Platform(row.platform)})
+    return Reply(job=job_of(row), address=address, nonce=row.nonce, tries=row.tries)

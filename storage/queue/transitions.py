@@ -1,0 +1,95 @@
+"""Moves a job along an arrow, with all that goes with it: lanes, use, what was parked of it, its reply."""
+
+from typing import Any, Final, assert_never
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.queue.fair_share import update_lanes
+from storage.queue.jobs import OPEN_STATES, Arrow, Cancelled, Done, GiveUp, JobState, Outcome, Retry
+from storage.queue.snapshots import forget_parked
+from storage.tables import jobs, replies
+
+_ABANDONED: Final = (
+    "The device stopped {attempts} times while working on this; try a smaller request, or tell an admin."
+)
+
+
+async def held_job(connection: AsyncConnection, job_id: int, token: int) -> Row[Any] | None:
+    """The running job that the claim of `token` holds, locked, or None when the claim is lost."""
+    query = select(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING, jobs.c.token == token)
+    return (await connection.execute(query.with_for_update())).one_or_none()
+
+
+async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outcome, now: float) -> None:
+    """Moves a held `job` along the arrow that `outcome` asks for."""
+    match outcome:
+        case Done(device_seconds=seconds):
+            await move(connection, job, Arrow.DONE, now, used=seconds, device_seconds=seconds, error=None)
+        case GiveUp(sentence=sentence):
+            await move(connection, job, Arrow.GIVE_UP, now, error=sentence)
+        case Cancelled():
+            await move(connection, job, Arrow.CANCEL, now)
+        case Retry() if job.cancel_requested:
+            await move(connection, job, Arrow.CANCEL, now)
+        case Retry(why=why) if job.attempt >= job.max_attempts:
+            await move(connection, job, Arrow.EXHAUST, now, error=why)
+        case Retry(after_seconds=seconds, why=why):
+            await move(connection, job, Arrow.RETRY, now, error=why, run_after=now + seconds)
+        case _ as never:
+            assert_never(never)
+
+
+async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float) -> None:
+    """Takes a locked `job` from a worker that fell silent."""
+    if job.cancel_requested:
+        await move(connection, job, Arrow.CANCEL, now)
+    elif job.attempt >= job.max_attempts:
+        await move(connection, job, Arrow.ABANDON, now, error=_ABANDONED.format(attempts=job.attempt))
+    else:
+        await move(connection, job, Arrow.RESCUE, now, restarts=job.restarts + 1)
+
+
+async def hand_back(connection: AsyncConnection, job: Row[Any], now: float) -> None:
+    """Puts a held `job` back as if this attempt had not been; its turn in the queue stays the old one."""
+    if job.cancel_requested:
+        await move(connection, job, Arrow.CANCEL, now)
+    else:
+        await move(connection, job, Arrow.SOFT_STOP, now, attempt=job.attempt - 1, restarts=job.restarts + 1)
+
+
+async def move(
+    connection: AsyncConnection,
+    job: Row[Any],
+    arrow: Arrow,
+    now: float,
+    *,
+    used: float | None = None,
+    **values: object,
+) -> None:
+    """Moves a locked `job` along `arrow` and sets `values` with it.
+
+    `used` is what the attempt cost in device seconds; by default its time so far, at most what was predicted.
+    """
+    ends = arrow.target not in OPEN_STATES
+    if ends:
+        values["finished_at"] = now
+    if arrow.source is JobState.RUNNING:
+        values |= {"worker": None, "heartbeat_at": None, "preview": None}
+    moved = await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == arrow.source, jobs.c.token == job.token)
+        .values(state=arrow.target, **values)
+        .returning(jobs.c.id)
+    )
+    moved.one()
+    if arrow.source is JobState.QUEUED:
+        await update_lanes(connection, job, waiting=-1)
+    else:
+        # The claim charged the estimate, so that parallel workers spread; what was really used replaces it.
+        spent = min(job.estimated_seconds, max(0.0, now - job.started_at)) if used is None else used
+        waiting = 1 if arrow.target is JobState.QUEUED else 0
+        await update_lanes(connection, job, waiting=waiting, used=spent - job.estimated_seconds, at=job.started_at)
+    if ends:
+        await forget_parked(connection, job.id)
+        await connection.execute(update(replies).where(replies.c.job_id == job.id).values(due_at=now))

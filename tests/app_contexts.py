@@ -1,0 +1,79 @@
+"""A studio on a real SQLite file, and a member who calls commands in it."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from handlers.commands.arguments import Arguments, Value
+from handlers.commands.call import Call, Member
+from handlers.context.context import Studio
+from handlers.messages.message import Message
+from handlers.registry import COMMANDS
+from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.requests.image_request import Scheduler
+from storage.blobs import FileBlobStore
+from storage.database import Database
+from storage.guilds.encryption import Seal
+from storage.guilds.guilds import Guild, Platform
+from storage.queue.outbox import ReplyAddress
+from tests.fakes import FakeClock
+
+FACTS = ModelFacts(
+    name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
+    scheduler=Scheduler.EULER, max_pixels=256 * 256, parameters=8_000_000, hash="0123456789",
+)  # fmt: skip
+
+CallCommand = Callable[..., Awaitable[Message]]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def sqlite(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """An open database in a file of its own: for tests of what stands above storage."""
+    path = tmp_path / "limner.db"
+    shutil.copy(empty_sqlite, path)
+    database = await Database.open(f"sqlite:///{path}")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def studio(sqlite: Database, tmp_path: Path, clock: FakeClock) -> Studio:
+    studio = Studio.over(
+        sqlite,
+        blobs=FileBlobStore(tmp_path / "blobs"),
+        seal=Seal.from_file(tmp_path),
+        models=(FACTS,),
+        commands=COMMANDS,
+        clock=clock,
+    )
+    return replace(studio, new_seed=lambda: 42)
+
+
+@pytest.fixture
+async def guild(studio: Studio) -> Guild:
+    return await studio.guilds.ensure(Platform.TERMINAL, "guild-1", "Pixel People")
+
+
+@pytest.fixture
+def call(studio: Studio, guild: Guild) -> CallCommand:
+    async def call_command(
+        name: str, /, *, member: str = "ada", admin: bool = False, channel: str = "general", **values: Value
+    ) -> Message:
+        command = studio.command(name)
+        fresh = await studio.guilds.get(guild.id)
+        assert fresh is not None
+        raw = {key.replace("_", "-"): value for key, value in values.items()}
+        address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=member)
+        who = Member(id=member, name=member.title(), is_admin=admin)
+        arguments = Arguments.check(command, raw)
+        return await command.handler(Call(guild=fresh, member=who, arguments=arguments, reply=address), studio)
+
+    return call_command

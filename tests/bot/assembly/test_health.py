@@ -1,0 +1,64 @@
+"""The port for those who watch over the process, on a real socket."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.assembly.health import health_app, running_health, standard_checks
+from handlers.context.context import Studio
+from handlers.worker.worker import Worker
+from storage.database import Database
+from tests.app_contexts import CallCommand
+from tests.fakes import FakeDevice
+
+
+@pytest.fixture
+def worker(studio: Studio) -> Worker:
+    return Worker(
+        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice("cuda:0"),)
+    )
+
+
+async def test_ready_means_that_the_database_answers_and_a_device_has_loaded(
+    studio: Studio,
+    sqlite: Database,
+    worker: Worker,
+    tmp_path: Path,
+) -> None:
+    """Until then 503 and the names of what is missing; alive it is all the while."""
+    app = health_app(standard_checks(sqlite, worker), studio.queue)
+    async with running_health(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        async with session.get(f"{url}/healthz") as answer:
+            assert answer.status == 200
+        async with session.get(f"{url}/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["missing"] == {"devices": "cuda:0: still loading"}
+        worker.ready.add("cuda:0")
+        async with session.get(f"{url}/readyz") as answer:
+            assert answer.status == 200
+        await sqlite.close()
+        (tmp_path / "limner.db").write_bytes(b"no database" * 1000)
+        async with session.get(f"{url}/readyz") as answer:
+            assert "database" in (await answer.json())["missing"]
+
+
+async def test_metrics_count_the_jobs_by_state(
+    studio: Studio,
+    sqlite: Database,
+    worker: Worker,
+    call: CallCommand,
+) -> None:
+    """In the text form that Prometheus reads."""
+    await call("imagine", prompt="fox")
+    app = health_app(standard_checks(sqlite, worker), studio.queue)
+    async with (
+        running_health(app, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        text = await answer.text()
+
+    assert 'limner_jobs{state="queued"} 1' in text.splitlines()
+    assert 'limner_jobs{state="failed"} 0' in text.splitlines()

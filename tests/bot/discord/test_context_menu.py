@@ -1,0 +1,86 @@
+"""The menu of a message with a picture: forms that begin with it, however long they stay open."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.discord import attachments as offered
+from handlers.images.imagine import read_request
+from pipeline.requests.control import ControlKind
+from tests.bot.discord.conftest import World, words
+
+
+@pytest.fixture
+def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files lie on the simulation's server instead of Discord's."""
+    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
+
+
+@pytest.mark.usefixtures("simulated_files")
+async def test_any_picture_may_be_begun_with(world: World) -> None:
+    """The form of /edit asks for no picture: that of the message is fetched when it comes back, by another process."""
+    message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
+    shown = await world.admin.context_menu(world.channel, "Use as start image", message)
+    assert shown.modal is not None
+    assert await world.studio.blobs.size() == 0
+
+    await world.restart()
+    await world.admin.submit_modal(shown, {"prompt": "a blue fox", "strength": "0.4"})
+
+    request = read_request((await world.claim()).job.payload)
+    assert request.start is not None
+    assert (request.prompt, request.start.strength, request.controls) == ("a blue fox", 0.4, ())
+    with Image.open(io.BytesIO(await world.studio.blobs.get(request.start.picture))) as kept:
+        assert kept.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
+
+
+@pytest.mark.usefixtures("simulated_files")
+async def test_any_picture_may_be_followed_in_any_kind(world: World) -> None:
+    """One form stands for the whole family; the kind that was chosen in it is the action that is called."""
+    message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
+
+    shown = await world.ada.context_menu(world.channel, "Use as control", message)
+    entries = {"kind": ["depth"], "prompt": "a blue fox", "weight": "0.5", "more": "--preview off"}
+    await world.ada.submit_modal(shown, entries)
+
+    request = read_request((await world.claim()).job.payload)
+    [use] = request.controls
+    assert (use.kind, use.scale, request.start) == (ControlKind.DEPTH, 0.5, None)
+
+
+@pytest.mark.usefixtures("simulated_files")
+async def test_a_picture_that_went_meanwhile_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discord deletes what was attached when the message goes; nothing is queued and nothing stored."""
+    message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
+    shown = await world.ada.context_menu(world.channel, "Use as start image", message)
+    monkeypatch.setattr(world.env.backend.cdn, "get", lambda _url: None)
+
+    result = await world.ada.submit_modal(shown, {"prompt": "a blue fox"})
+
+    said = [message for message in (result.response, *result.followups) if message is not None]
+    assert "Discord did not give out this file" in words(said[-1])
+    assert await world.studio.blobs.size() == 0
+    assert await world.studio.queue.claim("a worker") is None
+
+
+@pytest.mark.parametrize("menu", ["Use as start image", "Use as control"])
+async def test_a_message_without_a_picture_of_discords_opens_no_form(world: World, menu: str) -> None:
+    """A sentence for the member alone."""
+    empty = await world.ada.send(world.channel, "look")
+    elsewhere = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
+
+    none = await world.ada.context_menu(world.channel, menu, empty)
+    strange = await world.ada.context_menu(world.channel, menu, elsewhere)
+
+    assert none.response is not None
+    assert strange.response is not None
+    assert none.ephemeral
+    assert "holds no picture" in words(none.response)
+    assert "does not lie with Discord" in words(strange.response)
+
+
+def _red() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,145 @@
+"""Delivery: what is recorded is posted, once, by whatever way still works."""
+
+import pytest
+
+from handlers.context.context import Studio
+from handlers.delivery.delivery import Delivery
+from handlers.jobs.result_images import file_stem
+from handlers.messages.chat_platform import TryLater, Undeliverable
+from handlers.messages.message import Mood
+from storage.guilds.guilds import Guild, Platform
+from storage.queue.images import NewPicture
+from storage.queue.job_queue import Beat
+from storage.queue.jobs import Done, GiveUp
+from tests.app_contexts import CallCommand
+from tests.fakes import FakeChat, FakeClock, png, request
+
+
+@pytest.fixture
+def chat() -> FakeChat:
+    return FakeChat()
+
+
+@pytest.fixture
+def delivery(studio: Studio, chat: FakeChat, clock: FakeClock) -> Delivery:
+    return Delivery(studio=studio, chat=chat, poster="this process", clock=clock)
+
+
+async def _finish(studio: Studio, guild: Guild) -> None:
+    """Claim the next job and finish it with one picture."""
+    claim = await studio.queue.claim("worker")
+    assert claim is not None
+    blob = await studio.blobs.put(png(request()))
+    picture = NewPicture(index=0, blob=blob, width=64, height=64, seed=7, parameters="")
+    await studio.queue.record_picture(claim, picture)
+    await studio.queue.settle(claim, Done(device_seconds=3.1))
+
+
+async def test_a_finished_job_is_posted_once(
+    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat
+) -> None:
+    """Its picture, its parameters in the closing line, and never a second time."""
+    await call("imagine", prompt="Red fox!", seed=7)
+    await _finish(studio, guild)
+
+    assert await delivery.deliver_due() == 1
+    assert await delivery.deliver_due() == 0
+
+    [(address, message)] = chat.delivered
+    assert address.user_id == "ada"
+    assert message.pictures[0].file_name == "red-fox-1-1.png"
+    assert message.footer == "pocket · 128×128 · seed 7 · 3.1 s"
+
+
+async def test_a_failure_is_told_in_its_own_sentence(
+    studio: Studio, call: CallCommand, delivery: Delivery, chat: FakeChat
+) -> None:
+    """The member reads what to change."""
+    await call("imagine", prompt="fox")
+    claim = await studio.queue.claim("worker")
+    assert claim is not None
+    await studio.queue.settle(claim, GiveUp(sentence="Too large; try 1024x1024."))
+
+    await delivery.deliver_due()
+
+    [(_, message)] = chat.delivered
+    assert (message.mood, message.lines) == (Mood.FAILED, ("Too large; try 1024x1024.",))
+
+
+async def test_a_platform_that_is_busy_is_tried_again_when_it_asked(
+    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """Not before, and not never."""
+    await call("imagine", prompt="fox")
+    await _finish(studio, guild)
+    chat.troubles = [TryLater(30, "rate limited")]
+
+    await delivery.deliver_due()
+    clock.advance(29)
+    await delivery.deliver_due()
+    assert chat.delivered == []
+    clock.advance(2)
+    await delivery.deliver_due()
+    assert len(chat.delivered) == 1
+
+
+async def test_an_unexpected_error_loses_nothing(
+    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """A bug in an adapter delays the picture, and is logged."""
+    await call("imagine", prompt="fox")
+    await _finish(studio, guild)
+    chat.troubles = [RuntimeError("a bug")]
+
+    await delivery.deliver_due()
+    clock.advance(10)
+    await delivery.deliver_due()
+    assert len(chat.delivered) == 1
+
+
+async def test_what_can_reach_nobody_is_kept(
+    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """It is settled, so that it is not tried for ever; its pictures stay."""
+    job_id = (await call("imagine", prompt="fox")).job_id
+    await _finish(studio, guild)
+    chat.troubles = [Undeliverable("the channel is gone")]
+
+    await delivery.deliver_due()
+    clock.advance(100_000)
+    await delivery.deliver_due()
+
+    assert chat.delivered == []
+    assert await studio.outbox.unsettled(Platform.TERMINAL) == 0
+    assert len(await studio.queue.pictures(guild.id, job_id or 0)) == 1
+
+
+async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_platform_likes(
+    studio: Studio, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """One edit in three seconds, newest state wins, an unchanged state is not sent again."""
+    await call("imagine", prompt="fox")
+    await delivery.show_progress()
+    clock.advance(10)
+    await delivery.show_progress()
+    assert [message.mood for message in chat.progress] == [Mood.WAITING]
+
+    claim = await studio.queue.claim("worker")
+    assert claim is not None
+    for step in (1, 2, 3):
+        await studio.queue.heartbeat("worker", [Beat(claim=claim, step=step, steps=20)])
+        await delivery.show_progress()
+    assert chat.progress[-1].lines == ("1 of 20 steps",)
+    clock.advance(3)
+    await delivery.show_progress()
+    assert chat.progress[-1].lines == ("3 of 20 steps",)
+    assert len(chat.progress) == 3
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stem"),
+    [("../../etc/passwd", "etc-passwd"), ("日本", "picture"), ("A " * 60, "a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a")],
+)
+def test_file_names_hold_nothing_but_letters_digits_and_dashes(prompt: str, stem: str) -> None:
+    """A prompt is a stranger's text."""
+    assert file_stem(prompt) == stem

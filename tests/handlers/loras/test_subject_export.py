@@ -1,0 +1,101 @@
+"""/subject export: who gets the file, and what is asked of the exporter."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from handlers.commands.permissions import NotAllowed
+from handlers.context.context import Studio
+from handlers.context.lora_exporter import LoraExporting
+from handlers.loras.import_job import Base
+from handlers.loras.subject_export import COMMAND
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.lora.exporting.export_process import ExportOrder
+from pipeline.lora.format.layout import LoraLayout
+from pipeline.models.metadata import ModelFamily
+from storage.guilds.guilds import Guild
+from storage.library.loras import Lora, NewLora, new_key
+from tests.app_contexts import FACTS, CallCommand
+
+CONFIGS = Path("a folder of configs")
+EXPORTED = b"0123456789"
+
+
+@dataclass(slots=True)
+class FakeExport:
+    """Writes the same ten bytes for each order, or refuses it."""
+
+    refusal: str | None = None
+    orders: list[ExportOrder] = field(default_factory=list)
+
+    async def __call__(self, order: ExportOrder, /) -> None:
+        self.orders.append(order)
+        if self.refusal is not None:
+            raise UserError(self.refusal)
+        order.target.write_bytes(EXPORTED)
+
+
+@pytest.fixture
+def export() -> FakeExport:
+    return FakeExport()
+
+
+@pytest.fixture
+def studio(studio: Studio, tmp_path: Path, export: FakeExport) -> Studio:
+    bases = [Base(facts=FACTS, model=CONFIGS, configs=CONFIGS)]
+    bases.append(replace(bases[0], facts=replace(FACTS, family=ModelFamily.SD15), configs=Path("others")))
+    return replace(studio, exporting=LoraExporting(folder=tmp_path, bases=lambda: bases, export=export))
+
+
+async def taught(studio: Studio, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
+    """A subject with a file of its own."""
+    new = NewLora(
+        guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id), size=1,
+        trigger_words="j dog", subject=subject,
+    )  # fmt: skip
+    (folder / f"{new.key}.safetensors").touch()
+    return await studio.loras.add(new)
+
+
+@pytest.mark.parametrize("layout", LoraLayout)
+async def test_its_owner_gets_the_file_alone(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport, layout: LoraLayout
+) -> None:
+    """In the layout that was asked for, by a model of its own family."""
+    lora = await taught(studio, guild, tmp_path)
+
+    answer = await call("subject export", name="rex", layout=layout.value)
+
+    (file,) = answer.files
+    assert (file.file_name, file.data) == (f"rex-{layout}.safetensors", EXPORTED)
+    assert answer.private
+    assert COMMAND.private
+    assert any("j dog" in line for line in answer.lines)
+    (order,) = export.orders
+    assert (order.source, order.layout, order.configs) == (tmp_path / f"{lora.key}.safetensors", layout, [CONFIGS])
+    assert (order.title, order.trigger, order.resolution) == ("rex", "j dog", FACTS.width)
+    assert not order.target.exists(), "what was handed out is not kept twice"
+    with pytest.raises(NotAllowed, match="another member's"):
+        await call("subject export", member="bob", name="rex")
+
+
+async def test_what_cannot_be_handed_out_is_told(
+    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport
+) -> None:
+    """A LoRA that is no subject, a file past the limit, a model or a file that is gone, what the exporter refuses."""
+    lora = await taught(studio, guild, tmp_path)
+    await taught(studio, guild, tmp_path, "crayon", subject=False)
+    with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
+        await call("subject export", name="crayon")
+    assert await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED)) == EXPORTED
+    with pytest.raises(UserError, match=r"'rex' is 0\.0 MB; at most 0 MB"):
+        await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED) - 1)
+    with pytest.raises(UserError, match="no longer here"):
+        await LoraExporting(folder=tmp_path, export=export)(lora, LoraLayout.KOHYA, 10**9)
+    export.refusal = "Another model by now."
+    with pytest.raises(UserError, match=r"Another model by now\."):
+        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)
+    (tmp_path / f"{lora.key}.safetensors").unlink()
+    with pytest.raises(UserError, match="no longer here"):
+        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)

@@ -1,0 +1,257 @@
+"""The engine's one verb: who joins, who leaves, what is said, what survives a failure."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image, ImageChops, ImageStat
+
+from pipeline.engine.batch_state import RowMemory
+from pipeline.engine.denoiser import Denoiser, Rendering
+from pipeline.engine.engine import Engine
+from pipeline.images.metadata import read
+from pipeline.models.hardware import DeviceExhausted
+from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, Scheduler
+from tests.pipeline.conftest import a_request
+
+
+@pytest.fixture
+def engine(model_folder: Callable[[str], Path]) -> Engine:
+    models = ("pocket", str(model_folder("sd15")))
+    made = Engine(DeviceSpec(models=models, device="cpu", threads=1, preview_every=2))
+    assert isinstance(made.step()[0], Ready)
+    return made
+
+
+def run(engine: Engine) -> Iterator[Event]:
+    while not engine.idle:
+        yield from engine.step()
+
+
+def pictures(engine: Engine) -> dict[str, bytes]:
+    return {event.ticket: event.png for event in run(engine) if isinstance(event, Rendered)}
+
+
+def test_a_request_steps_previews_and_ends_in_a_picture(engine: Engine) -> None:
+    """Each step is said once, a preview comes every few, and the device's seconds are stated."""
+    engine.admit("a", a_request(steps=5))
+
+    events = list(run(engine))
+
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert [(event.step, event.steps) for event in steps] == [(number, 5) for number in range(1, 6)]
+    assert [event.step for event in steps if event.preview] == [2, 4]
+    preview = Image.open(io.BytesIO(steps[1].preview or b""))
+    assert (preview.format, preview.size) == ("JPEG", (128, 128))
+    assert isinstance(events[-1], Rendered)
+    assert Image.open(io.BytesIO(events[-1].png)).size == (64, 64)
+    assert events[-1].device_seconds > 0
+
+
+def test_like_repeats_a_picture_bit_for_bit(engine: Engine) -> None:
+    """Even one that ran among others and is now alone."""
+    for number, scheduler in enumerate(Scheduler):
+        engine.admit(str(number), a_request(seed=number, scheduler=scheduler, steps=3))
+    first = pictures(engine)
+
+    for ticket, png in first.items():
+        engine.admit(ticket, read(png).request())
+        again = pictures(engine)
+        assert Image.open(io.BytesIO(again[ticket])).tobytes() == Image.open(io.BytesIO(png)).tobytes()
+        assert read(again[ticket]).bucket == read(png).bucket == 16
+
+
+def test_a_latecomer_joins_at_the_next_step_and_a_short_one_leaves_first(engine: Engine) -> None:
+    """Nobody waits for another's last step."""
+    engine.admit("long", a_request(steps=8))
+    engine.step()
+    engine.admit("short", a_request(steps=2))
+
+    ended = [event.ticket for event in run(engine) if isinstance(event, Rendered)]
+
+    assert ended == ["short", "long"]
+
+
+def test_a_cancelled_request_is_dropped_at_the_next_step(engine: Engine) -> None:
+    """In the line, in its seat, before its decoding; a second cancel says nothing."""
+    engine.admit("a", a_request(steps=2))
+    engine.cancel("a")
+    assert engine.step() == [Dropped(ticket="a")]
+
+    engine.admit("a", a_request(steps=8))
+    engine.step()
+    engine.cancel("a")
+    engine.cancel("a")
+
+    assert engine.step() == [Dropped(ticket="a")]
+    assert engine.idle
+
+
+def test_two_sizes_and_two_models_take_turns(engine: Engine) -> None:
+    """A request names its model; there is no global switch."""
+    engine.admit("small", a_request(steps=3))
+    engine.admit("wide", a_request(steps=3, width=96))
+    engine.admit("other", a_request(steps=3, model="sd15"))
+
+    made = pictures(engine)
+
+    assert {ticket: Image.open(io.BytesIO(png)).size for ticket, png in made.items()} == {
+        "small": (64, 64),
+        "wide": (96, 64),
+        "other": (64, 64),
+    }
+    assert read(made["other"]).model_name == "sd15"
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (a_request(width=512, height=512), "512×512 is too large for pocket; use up to 65,536 pixels"),
+        (a_request(model="flux"), "Model 'flux' is not served here; choose one of: pocket, sd15."),
+        (a_request(scheduler=Scheduler.LCM, steps=60), "lcm cannot take 60 steps; use fewer"),
+    ],
+)
+def test_what_can_never_succeed_is_refused_in_one_sentence(
+    engine: Engine, request_: ImageRequest, sentence: str
+) -> None:
+    """And costs the others nothing."""
+    engine.admit("good", a_request(steps=2))
+    engine.admit("bad", request_)
+
+    events = list(run(engine))
+
+    refused = [event for event in events if isinstance(event, Refused)]
+    assert [event.ticket for event in refused] == ["bad"]
+    assert sentence in refused[0].sentence
+    assert isinstance(events[-1], Rendered)
+
+
+def test_an_error_of_ours_ends_its_batch_and_not_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tickets come back as Faulted, with the reason for the log."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    engine.admit("a", a_request())
+    with monkeypatch.context() as patch:
+        patch.setattr(Denoiser, "advance", broken)
+        assert list(run(engine)) == [Faulted(ticket="a", why="ValueError: a bug")]
+
+    engine.admit("b", a_request(steps=2))
+
+    assert list(pictures(engine)) == ["b"]
+
+
+class SmallMemory:
+    """A denoiser that has no room for more than `rows` rows, or `latents` latents in a picture."""
+
+    def __init__(self, rows: int = 64, latents: int = 1_000_000) -> None:
+        self.rows = rows
+        self.latents = latents
+        self.calls: list[int] = []
+        self._advance = Denoiser.advance
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        def advance(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+            self.calls.append(memory.bucket)
+            if memory.bucket > self.rows or renderings[0].latents[0, 0].numel() > self.latents:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            self._advance(denoiser, memory, renderings)
+
+        patch.setattr(Denoiser, "advance", advance)
+
+
+def test_out_of_memory_is_learned_and_loses_nobody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the rows, and half again; then never too many again."""
+    memory = SmallMemory(rows=4)
+    memory.install(monkeypatch)
+    for number in range(8):
+        engine.admit(str(number), a_request(seed=number, steps=2))
+
+    assert set(pictures(engine)) == set("01234567")
+    assert memory.calls[:3] == [16, 8, 4]
+    assert max(memory.calls[2:]) == 4
+
+
+def test_what_can_never_fit_is_refused_with_the_largest_size_that_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by trial on the device; the engine goes on for smaller ones."""
+    SmallMemory(latents=16 * 12).install(monkeypatch)
+    engine.admit("large", a_request(width=256, height=192))
+    engine.admit("small", a_request(steps=2))
+
+    events = list(run(engine))
+
+    assert [event.sentence for event in events if isinstance(event, Refused)] == [
+        "256×192 does not fit in this device's memory; ask for 128×64 or smaller."
+    ]
+    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["small"]
+
+
+def test_a_device_on_which_nothing_fits_any_more_is_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process ends and another is started, which has its memory back."""
+    SmallMemory(latents=1).install(monkeypatch)
+    engine.admit("a", a_request(width=128))
+
+    with pytest.raises(DeviceExhausted, match="128×64"):
+        list(run(engine))
+
+
+def test_a_seat_that_memory_has_no_room_for_is_one_in_a_smaller_group(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a group keeps for its rows can be the part that does not fit."""
+    put = RowMemory.put
+
+    def tight(memory: RowMemory, *of_a_request: Any) -> None:
+        if memory.bucket > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        put(memory, *of_a_request)
+
+    monkeypatch.setattr(RowMemory, "put", tight)
+    for number in range(8):
+        engine.admit(str(number), a_request(seed=number, steps=2))
+
+    assert set(pictures(engine)) == set("01234567")
+
+
+def test_a_picture_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly the same picture, and the VAE is as before afterwards."""
+    engine.admit("a", a_request(steps=2, width=256, height=256))
+    whole = Image.open(io.BytesIO(pictures(engine)["a"]))
+    in_one_piece = AutoencoderKL.decode
+
+    def tight(vae: AutoencoderKL, *latents: Any, **options: Any) -> Any:
+        if not vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return in_one_piece(vae, *latents, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoencoderKL, "decode", tight)
+        engine.admit("a", a_request(steps=2, width=256, height=256))
+        tiled = Image.open(io.BytesIO(pictures(engine)["a"]))
+
+    assert tiled.size == whole.size
+    assert ImageStat.Stat(ImageChops.difference(tiled, whole)).mean[0] < 3
+    assert not engine._shelf.loaded["pocket"]._checkpoint.vae.use_tiling
+
+
+def test_rows_without_guidance_cost_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of them fill the bucket that two with guidance fill."""
+    memory = SmallMemory(rows=64)
+    memory.install(monkeypatch)
+    for number in range(4):
+        engine.admit(str(number), a_request(guidance_scale=1, steps=1))
+
+    pictures(engine)
+
+    assert memory.calls == [4]

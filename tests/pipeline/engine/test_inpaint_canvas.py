@@ -1,0 +1,242 @@
+"""Image to image and inpainting: the latents of diffusers' own pipelines, and what stays of the start."""
+
+import io
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
+)
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from pipeline.engine.denoiser import Rendering
+from pipeline.engine.engine import Engine
+from pipeline.engine.inpaint_canvas import surroundings
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.errors import InvalidRequest
+from pipeline.requests.device_messages import Event, Refused, Rendered, SetAside
+from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.start_image import StartImage
+from pipeline.samplers import sampler as samplers
+from tests.pipeline.conftest import SPEC, a_request
+
+PIPELINES = {
+    "pocket": (StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline),
+    "sd15": (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline),
+}
+# A clip, of DDIM's own guess of the picture, magnifies rounding.
+TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-4 for scheduler in Scheduler}
+SIZE = 64
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def scene() -> Image.Image:
+    """A red disc on a blue ramp."""
+    picture = Image.linear_gradient("L").resize((SIZE, SIZE)).convert("RGB")
+    picture = Image.blend(picture, Image.new("RGB", picture.size, "navy"), 0.5)
+    ImageDraw.Draw(picture).ellipse((12, 16, 44, 48), fill="red")
+    return picture
+
+
+def half_mask() -> Image.Image:
+    """White on the right."""
+    mask = Image.new("L", (SIZE, SIZE), 0)
+    ImageDraw.Draw(mask).rectangle((SIZE // 2, 0, SIZE, SIZE), fill=255)
+    return mask
+
+
+PICTURES = {"scene": png(scene()), "mask": png(half_mask())}
+
+
+def mixed_requests() -> list[ImageRequest]:
+    """Every scheduler as image to image and as inpainting, at several strengths, beside one from noise alone."""
+    requests = [a_request(seed=100, steps=3)]
+    for seed, scheduler in enumerate(Scheduler):
+        for mask, strength in ((None, (0.3, 0.8, 1.0)[seed % 3]), ("mask", (1.0, 0.6)[seed % 2])):
+            start = StartImage(picture="scene", strength=strength, mask=mask)
+            guidance = (5.0, 1.0)[seed % 2]
+            requests.append(
+                a_request(seed=seed, scheduler=scheduler, steps=4 + seed % 2, start=start, guidance_scale=guidance)
+            )
+    return requests
+
+
+def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
+    memory = loaded_model.denoiser.open(bucket, pages=0)
+    everyone = [loaded_model.begin(request, (), pictures=PICTURES) for request in requests]
+    free = iter(range(bucket))
+    for rendering in everyone:
+        loaded_model.denoiser.seat(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
+    running: list[Rendering] = everyone
+    while running := [rendering for rendering in running if not rendering.sampler.finished]:
+        loaded_model.denoiser.advance(memory, running)
+    return [rendering.latents for rendering in everyone]
+
+
+def run_diffusers(pipelines: Sequence[Any], request: ImageRequest, config: Any) -> Tensor:
+    assert request.start is not None
+    pipeline = pipelines[request.start.mask is not None]
+    pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(config)
+    mask = {} if request.start.mask is None else {"mask_image": half_mask(), "height": SIZE, "width": SIZE}
+    latents: Tensor = pipeline(
+        request.prompt,
+        image=scene(),
+        strength=request.start.strength,
+        num_inference_steps=request.steps,
+        guidance_scale=request.guidance_scale,
+        generator=torch.Generator().manual_seed(request.seed),
+        output_type="latent",
+        **mask,
+    ).images
+    return latents
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_latents_equal_those_of_diffusers(
+    name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
+    """In one mixed batch with a picture from noise, for every scheduler."""
+    requests = mixed_requests()
+    pipelines = [kind.from_pretrained(model_folder(name), dtype=torch.float32) for kind in PIPELINES[name]]
+    for pipeline in pipelines:
+        pipeline.set_progress_bar_config(disable=True)
+    config = dict(pipelines[0].scheduler.config)
+
+    ours = run_together(loaded_model(name), requests, bucket=32)
+
+    for request, latents in zip(requests[1:], ours[1:], strict=True):
+        expected = run_diffusers(pipelines, request, config)
+        error = float((latents - expected).norm() / expected.norm())
+        assert error < TOLERANCE[request.scheduler], f"{request}: {error:.1e}"
+
+
+def test_neighbours_change_no_bit(loaded_model: Callable[[str], LoadedModel]) -> None:
+    """For a fixed bucket."""
+    requests = mixed_requests()
+    together = run_together(loaded_model("pocket"), requests, bucket=32)
+
+    for index in (0, 1, 4):
+        alone = run_together(loaded_model("pocket"), [requests[index]], bucket=32)[0]
+
+        assert torch.equal(alone, together[index])
+
+
+def outcome(request: ImageRequest, pictures: dict[str, bytes] = PICTURES) -> Event:
+    """The engine's last word."""
+    engine = Engine(SPEC)
+    engine.admit("a", request, pictures=pictures)
+    events: list[Event] = []
+    while not engine.idle:
+        events += engine.step()
+    return events[-1]
+
+
+def rendered(request: ImageRequest, pictures: dict[str, bytes] = PICTURES) -> Image.Image:
+    """The engine's picture."""
+    event = outcome(request, pictures)
+    assert isinstance(event, Rendered), event
+    return Image.open(io.BytesIO(event.png)).convert("RGB")
+
+
+def test_what_the_mask_leaves_is_untouched() -> None:
+    """To the last bit beyond its soft edge; inside it the picture is another."""
+    start = StartImage(picture="scene", mask="mask", strength=1.0, feather=4)
+
+    result = np.asarray(rendered(a_request(start=start)))
+
+    expected = np.asarray(scene())
+    assert np.array_equal(result[:, : SIZE // 2 - 8], expected[:, : SIZE // 2 - 8])
+    assert np.abs(result[:, SIZE // 2 + 8 :].astype(int) - expected[:, SIZE // 2 + 8 :]).mean() > 10
+
+
+def test_a_padded_mask_draws_its_surroundings_alone_into_the_whole_picture() -> None:
+    """Which keeps its own size."""
+    whole = scene().resize((200, 160))
+    mask = Image.new("L", whole.size, 0)
+    ImageDraw.Draw(mask).rectangle((120, 60, 139, 79), fill=255)
+    start = StartImage(picture="whole", mask="mask", strength=1.0, feather=2, padding=10)
+
+    result = rendered(a_request(start=start), {"whole": png(whole), "mask": png(mask)})
+
+    changed = np.abs(np.asarray(result).astype(int) - np.asarray(whole)).sum(axis=2) > 0
+    rows, columns = np.nonzero(changed)
+    assert result.size == whole.size
+    assert set(rows) <= set(range(50, 90))
+    assert set(columns) <= set(range(110, 150))
+
+
+def test_more_strength_goes_further_from_the_start() -> None:
+    """Little of it stays close."""
+    starts = [StartImage(picture="scene", strength=strength) for strength in (0.2, 0.9)]
+
+    results = [np.asarray(rendered(a_request(steps=10, start=start))).astype(int) for start in starts]
+
+    near, far = (np.abs(result - np.asarray(scene())).mean() for result in results)
+    assert near < 0.7 * far
+
+
+def test_a_black_mask_is_refused() -> None:
+    """Nothing would change."""
+    start = StartImage(picture="scene", mask="black")
+
+    event = outcome(a_request(start=start), {**PICTURES, "black": png(Image.new("L", (SIZE, SIZE)))})
+
+    assert isinstance(event, Refused)
+    assert "black everywhere" in event.sentence
+
+
+def test_a_strength_that_leaves_no_step_is_refused() -> None:
+    """With the least that leaves one."""
+    with pytest.raises(InvalidRequest, match=r"use 0\.05 or more"):
+        a_request(steps=20, start=StartImage(picture="scene", strength=0.04))
+
+
+@pytest.mark.parametrize(
+    ("marked", "padding", "expected"),
+    [
+        ((50, 50, 60, 60), 5, (45, 45, 65, 65)),
+        ((0, 0, 10, 10), 5, (0, 0, 15, 15)),
+        ((90, 40, 100, 60), 0, (80, 40, 100, 60)),
+    ],
+)
+def test_surroundings_have_the_wanted_proportions(
+    marked: tuple[int, int, int, int], padding: int, expected: tuple[int, int, int, int]
+) -> None:
+    """And stay inside the picture."""
+    assert surroundings(marked, padding, (64, 64), (100, 100)) == expected
+
+
+@pytest.mark.parametrize("scheduler", [Scheduler.EULER_A, Scheduler.HEUN])
+def test_an_interrupted_inpainting_goes_on_to_the_same_end(scheduler: Scheduler) -> None:
+    """What is kept of the start is made again from the same seed."""
+    start = StartImage(picture="scene", mask="mask", strength=0.8)
+    request = a_request(steps=5, scheduler=scheduler, start=start, guidance_scale=1, bucket=2)
+    undisturbed = rendered(request)
+    engine = Engine(SPEC)
+    engine.admit("a", request, pictures=PICTURES)
+    engine.step()
+    engine.step()
+    engine.park("a")
+    (aside,) = (event for event in engine.step() if isinstance(event, SetAside))
+
+    engine.admit("a", request, aside.parked, PICTURES)
+    events: list[Event] = []
+    while not engine.idle:
+        events += engine.step()
+
+    assert isinstance(events[-1], Rendered)
+    assert Image.open(io.BytesIO(events[-1].png)).tobytes() == undisturbed.tobytes()

@@ -1,0 +1,191 @@
+"""A picture's story survives its file, and a hostile file costs one sentence."""
+
+import io
+import json
+import struct
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.images.metadata import PictureInfo, embed, read
+from pipeline.images.png_text import with_texts
+from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
+from tests import fakes
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
+loras = st.builds(
+    LoraUse,
+    key=texts,
+    name=texts,
+    scale=st.floats(-2, 2),
+    text_encoder_scale=st.none() | st.floats(-2, 2),
+)
+requests = st.builds(
+    ImageRequest,
+    prompt=texts.filter(str.strip),
+    negative_prompt=texts,
+    width=st.integers(8, 512).map(lambda eighths: 8 * eighths),
+    height=st.integers(8, 512).map(lambda eighths: 8 * eighths),
+    steps=st.integers(1, 150),
+    guidance_scale=st.floats(0, 30),
+    guidance_rescale=st.floats(0, 1),
+    scheduler=st.sampled_from(Scheduler),
+    seed=st.integers(0, 2**32 - 1),
+    model=texts,
+    loras=st.lists(loras, max_size=3).map(tuple),
+)
+infos = st.builds(
+    PictureInfo,
+    made_from=requests,
+    model_name=texts,
+    model_hash=texts,
+    bucket=st.integers(1, 64),
+    device=texts,
+    dtype=texts,
+    versions=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+)
+
+
+@given(infos)
+def test_a_story_comes_back_as_it_was_written(info: PictureInfo) -> None:
+    """Whatever the words, and with the pixels untouched."""
+    told = embed(png(), info)
+
+    assert read(told) == info
+    assert read(told).request().bucket == info.bucket
+    assert Image.open(io.BytesIO(told)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
+
+
+def an_info(**changes: Any) -> PictureInfo:
+    request: dict[str, Any] = {
+        "prompt": "red fox",
+        "negative_prompt": "blurry",
+        "width": 512,
+        "height": 768,
+        "steps": 20,
+        "guidance_scale": 7.0,
+        "seed": 5,
+        "model": "pocket",
+        "scheduler": Scheduler.EULER_A,
+        "loras": (LoraUse(key="k", name="pixel", scale=0.8),),
+    }
+    return PictureInfo(
+        made_from=ImageRequest(**{**request, **changes}),
+        model_name="my, model",
+        model_hash="0123456789",
+        bucket=2,
+        device="CPU AVX2",
+        dtype="float32",
+        versions=(("limner", "0.1.0"),),
+    )
+
+
+def test_the_parameters_are_those_of_automatic1111() -> None:
+    """Prompt, negative prompt and one line of settings, as Civitai and others read them."""
+    shown = Image.open(io.BytesIO(embed(png(), an_info()))).info["parameters"]
+
+    assert shown == (
+        "red fox <lora:pixel:0.8>\n"
+        "Negative prompt: blurry\n"
+        "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Model hash: 0123456789, "
+        'Model: "my, model", RNG: CPU, Version: limner 0.1.0'
+    )
+
+
+def test_words_beyond_latin_1_are_readable_elsewhere() -> None:
+    """As international text."""
+    told = embed(png(), an_info(prompt="狐 ♥", loras=()))
+
+    assert Image.open(io.BytesIO(told)).info["parameters"].startswith("狐 ♥\n")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_story_or_a_sentence(noise: bytes) -> None:
+    """Never another error."""
+    for hostile in (noise, png()[:33] + noise, png()[: len(noise) + 30]):
+        with pytest.raises(UserError):
+            read(hostile)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"format": 2, "picture": null}',
+        '{"format": 1, "picture": {"bucket": 1}}',
+        "[" * 100_000,
+        '{"format": 1e999}',
+    ],
+)
+def test_a_damaged_story_is_one_sentence(story: str) -> None:
+    """Bad JSON, missing fields, wrong types, deep nesting."""
+    with pytest.raises(UserError, match="send the original file"):
+        read(with_texts(png(), {"limner": story}))
+
+
+def test_a_story_obeys_the_limits_of_a_request() -> None:
+    """A file cannot ask for what a member cannot."""
+    told = embed(png(), an_info())
+    length = struct.unpack(">I", told[33:37])[0]
+    second = 33 + 12 + length
+    size = struct.unpack(">I", told[second : second + 4])[0]
+    body = told[second + 8 : second + 8 + size]
+    story = json.loads(body.split(b"\0", 1)[1])
+    story["picture"]["made_from"]["steps"] = 100_000
+
+    with pytest.raises(InvalidRequest, match="steps is 100000; use 1 to 150"):
+        read(with_texts(png(), {"limner": json.dumps(story)}))
+
+
+def test_a_picture_without_a_story_says_so() -> None:
+    """Chats remove text chunks."""
+    with pytest.raises(UserError, match="carries no story"):
+        read(png())
+
+
+def test_a_flipped_bit_is_noticed() -> None:
+    """By the chunk's own checksum."""
+    told = bytearray(embed(png(), an_info()))
+    told[60] ^= 1
+
+    with pytest.raises(UserError, match="damaged"):
+        read(bytes(told))
+
+
+def test_compressed_text_is_left_alone() -> None:
+    """Nothing is inflated, so nothing can explode."""
+    body = b"limner\0\0" + zlib.compress(b" " * 1000)
+    chunk = struct.pack(">I4s", len(body), b"zTXt") + body + zlib.crc32(b"zTXt" + body).to_bytes(4, "big")
+    with pytest.raises(UserError, match="carries no story"):
+        read(png()[:33] + chunk + png()[33:])
+
+
+@pytest.mark.parametrize(
+    ("variations", "words"),
+    [
+        ((), "Size: 64x64, Model hash"),
+        ((Variation(seed=8, strength=0.15),), "Variation seed: 8, Variation seed strength: 0.15, "),
+        ((Variation(seed=8, strength=0.15), Variation(seed=9, strength=0.45)), "Variations: 8:0.15 9:0.45, "),
+    ],
+)
+def test_variations_are_told(variations: tuple[Variation, ...], words: str) -> None:
+    """One in AUTOMATIC1111's own words; several, which it has no words for, in ours."""
+    info = read(fakes.png(fakes.request(variations=variations)))
+
+    assert words in info.parameters()
+    assert info.request().variations == variations

@@ -1,0 +1,96 @@
+"""What Limner exports is what diffusers loads, and what Limner reads again, in both layouts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pipeline.lora.exporting.export import Exported, export_lora
+from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
+from pipeline.lora.importing.canonical_writer import CanonicalWriter
+from pipeline.lora.importing.change import Factors
+from pipeline.lora.importing.importer import Base, Upload, import_lora
+from pipeline.models.metadata import ModelFamily
+from tests.pipeline.lora.importing.measuring import base_of
+
+PIPELINES = {"nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
+FAMILIES = {"nano": ModelFamily.SDXL, "sd15": ModelFamily.SD15}
+ABOUT = Exported(title="Rex", trigger="j dog", resolution=64)
+RANK = 3
+
+
+def chosen(base: Base) -> list[BaseLayer]:
+    """Attentions, one convolution, and as much of the text encoders as diffusers needs to know their form."""
+    layers = [layer for layer in base.layers.values() if layer.kind is not LayerKind.NORM]
+    attentive = [one for one in layers if ".attentions." in one.name and one.kind is LayerKind.LINEAR]
+    convolution = next(one for one in layers if one.name.endswith("resnets.0.conv1"))
+    texts = [
+        one
+        for one in layers
+        if one.name.startswith("text_encoder") and one.name.endswith(("q_proj", "out_proj", "fc1"))
+    ]
+    return [*attentive[::5], convolution, *texts]
+
+
+def written(base: Base, path: Path) -> dict[str, Tensor]:
+    """A canonical LoRA at `path`, and what it adds to each layer's weight."""
+    dice = torch.Generator().manual_seed(0)
+    writer = CanonicalWriter(base.family)
+    for layer in chosen(base):
+        up = torch.randn(layer.outputs, RANK, generator=dice, dtype=torch.float64) * 0.1
+        down = torch.randn(RANK, layer.inputs, *layer.kernel, generator=dice, dtype=torch.float64) * 0.1
+        writer.add(layer.name, Factors(up=up, down=down))
+    writer.save(path)
+    return products(path)
+
+
+def products(path: Path) -> dict[str, Tensor]:
+    halves = load_file(path)
+    names = {name.rpartition(".")[0] for name in halves}
+    return {
+        name: torch.einsum("or,r...->o...", halves[f"{name}.up"].double(), halves[f"{name}.down"].double())
+        for name in names
+    }
+
+
+@pytest.mark.parametrize("layout", LoraLayout)
+@pytest.mark.parametrize("model", FAMILIES)
+def test_diffusers_and_limner_read_it(
+    model: str, layout: LoraLayout, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = model_folder(model)
+    base = base_of(folder, FAMILIES[model])
+    added = written(base, tmp_path / "own.safetensors")
+    target = tmp_path / "theirs.safetensors"
+    export_lora(tmp_path / "own.safetensors", base.layers, layout, ABOUT, target)
+
+    pipe = PIPELINES[model].from_pretrained(folder)
+    before = {name: weight_of(pipe, name).clone() for name in added}
+    pipe.load_lora_weights(load_file(target))
+    pipe.fuse_lora(components=[one for one in ("unet", "text_encoder", "text_encoder_2") if hasattr(pipe, one)])
+    pipe.unload_lora_weights()
+    for name, change in added.items():
+        torch.testing.assert_close(
+            weight_of(pipe, name).double() - before[name].double(), change, rtol=1e-3, atol=1e-5, msg=name
+        )
+
+    report = import_lora(Upload(path=target), base, tmp_path / "again.safetensors")
+    assert report.trigger_words == (ABOUT.trigger,)
+    again = products(tmp_path / "again.safetensors")
+    assert again.keys() == added.keys()
+    for name, change in added.items():
+        torch.testing.assert_close(again[name], change, rtol=2e-3, atol=1e-5)
+
+
+def weight_of(pipe: object, name: str) -> Tensor:
+    network, _, path = name.partition(".")
+    module: nn.Module = getattr(pipe, network)
+    names = {own.removeprefix(CLIP_WRAPPER): own for own, _ in module.named_modules()}
+    weight = module.get_submodule(names[path]).weight
+    assert isinstance(weight, Tensor)
+    return weight.detach()

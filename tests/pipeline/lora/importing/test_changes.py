@@ -1,0 +1,260 @@
+"""Each algorithm's change of weight against LyCORIS's own forward, in float64."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, layers_of
+from pipeline.lora.importing.change import Change, Factors
+from pipeline.lora.importing.changes import Algorithm, change_of
+from pipeline.lora.importing.parts import Part
+from tests.pipeline.lora.importing.oracle import Layer, bare, judge
+
+LIMIT = 1e-6
+SMALL: dict[str, Any] = {"lora_dim": 4, "alpha": 2.0}
+DORA = {"weight_decompose": True}
+COLUMNS = {**DORA, "wd_on_out": False}
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("lora", SMALL),
+    ("lora", {**SMALL, "alpha": -1.5}),
+    ("lora", {**SMALL, "alpha": 0}),
+    ("lora", {**SMALL, "use_tucker": True}),
+    ("lora", {**SMALL, "rs_lora": True}),
+    ("lora", {**SMALL, "use_scalar": True}),
+    ("lora", SMALL | DORA),
+    ("lora", SMALL | COLUMNS),
+    ("lora", SMALL | COLUMNS | {"use_tucker": True}),
+    ("loha", SMALL),
+    ("loha", {**SMALL, "lora_dim": 20}),
+    ("loha", {**SMALL, "use_tucker": True}),
+    ("loha", {**SMALL, "rs_lora": True}),
+    ("loha", SMALL | DORA),
+    ("loha", SMALL | COLUMNS),
+    ("lokr", SMALL),
+    ("lokr", {**SMALL, "lora_dim": 1}),
+    ("lokr", {**SMALL, "lora_dim": 1, "use_tucker": True}),
+    ("lokr", {**SMALL, "lora_dim": 1, "decompose_both": True}),
+    ("lokr", {**SMALL, "lora_dim": 1, "decompose_both": True, "use_tucker": True}),
+    ("lokr", {**SMALL, "full_matrix": True}),
+    ("lokr", {**SMALL, "factor": 2, "lora_dim": 2}),
+    ("lokr", {**SMALL, "factor": 4, "lora_dim": 1, "unbalanced_factorization": True}),
+    ("lokr", SMALL | DORA),
+    ("lokr", SMALL | COLUMNS),
+    ("ia3", {}),
+    ("ia3", {"train_on_input": True}),
+    ("glora", SMALL),
+    ("glora", {**SMALL, "lora_dim": 30}),
+    ("diag-oft", {"lora_dim": 4}),
+    ("diag-oft", {"lora_dim": 4, "constraint": 0.001, "rescaled": True}),
+    ("boft", {"lora_dim": 4}),
+    ("boft", {"lora_dim": 8, "constraint": 0.001, "rescaled": True}),
+    ("full", {}),
+]
+LAYERS: dict[str, Layer] = {
+    "linear": nn.Linear(24, 32),
+    "square": nn.Linear(32, 32, bias=False),
+    "3x3": nn.Conv2d(12, 32, 3, padding=1),
+    "1x1": nn.Conv2d(24, 16, 1),
+}
+NORMS: dict[str, Layer] = {"layer": nn.LayerNorm(12), "group": nn.GroupNorm(4, 12)}
+
+
+def described(layer: Layer) -> BaseLayer:
+    return layers_of({"unet": nn.Sequential(layer)})["unet.0"]
+
+
+def error(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def seeded(layer: Layer) -> Layer:
+    generator = torch.Generator().manual_seed(0)
+    for parameter in layer.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5
+    return bare(layer)
+
+
+class TestAgainstLycoris:
+    """The whole change, weight and bias."""
+
+    @pytest.mark.parametrize("layer", LAYERS)
+    @pytest.mark.parametrize(("algorithm", "options"), CASES, ids=str)
+    def test_weight_equals_the_forward(self, algorithm: str, options: dict[str, Any], layer: str) -> None:
+        """Linear and Conv2d alike."""
+        base = seeded(LAYERS[layer])
+        judged = judge(algorithm, base, seed=1, **options)
+
+        change, _ = change_of(parts(judged.tensors), described(base), base.weight.detach)
+
+        assert error(change.weight(base.weight.detach()), judged.weight) < LIMIT
+        assert (change.bias is None) == (judged.bias is None)
+        if judged.bias is not None and change.bias is not None:
+            assert error(change.bias, judged.bias) < LIMIT
+
+    @pytest.mark.parametrize("norm", NORMS)
+    def test_norms_equal_the_forward(self, norm: str) -> None:
+        """LayerNorm and GroupNorm, weight and bias."""
+        base = seeded(NORMS[norm])
+        judged = judge("norm", base, seed=1)
+
+        change, algorithms = change_of(parts(judged.tensors), described(base), base.weight.detach)
+
+        assert algorithms == {Algorithm.NORM}
+        assert change.dense is not None
+        assert error(change.dense, judged.weight) < LIMIT
+        assert judged.bias is not None
+        assert change.bias is not None
+        assert error(change.bias, judged.bias) < LIMIT
+
+    @pytest.mark.parametrize(("axis", "first"), [(DORA, 32), (COLUMNS, 1)])
+    def test_the_fixtures_have_the_axis_that_they_claim(self, axis: dict[str, Any], first: int) -> None:
+        """LyCORIS passes over a keyword that it does not know: the shape of dora_scale tells."""
+        judged = judge("lora", seeded(nn.Linear(24, 32)), seed=1, **SMALL, **axis)
+
+        assert judged.tensors["dora_scale"].shape[0] == first
+
+
+class TestPlainLora:
+    """Layouts that LyCORIS does not write, or has no oracle for."""
+
+    def test_dylora_is_a_lora_whose_convolutions_are_stored_flat(self) -> None:
+        """DyLoRA draws a random rank at each forward, so the product of its halves is the judge."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.CONVOLUTION, shape=(8, 4, 3, 3), bias=False)
+        down, up = torch.randn(4, 36).double(), torch.randn(8, 4).double()
+
+        change, _ = change_of({Part.DOWN: down, Part.UP: up, Part.ALPHA: torch.tensor(2.0)}, layer, no_base)
+
+        assert change.factors is not None
+        assert torch.equal(change.factors.weight.flatten(1), up * 0.5 @ down)
+
+    def test_a_missing_alpha_means_the_rank(self) -> None:
+        """The scale is one."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
+        down, up = torch.randn(3, 5).double(), torch.randn(6, 3).double()
+
+        change, _ = change_of({Part.DOWN: down, Part.UP: up}, layer, no_base)
+
+        assert torch.equal(change.weight(torch.zeros(6, 5).double()), up @ down)
+
+    def test_early_glora_names_its_halves_the_other_way_around(self) -> None:
+        """A1111 and ComfyUI read both orders by shape; so is it here."""
+        base = seeded(nn.Linear(24, 32))
+        judged = judge("glora", base, seed=1, **SMALL)
+        names = {"a1.weight": "a2.weight", "a2.weight": "a1.weight", "b1.weight": "b2.weight", "b2.weight": "b1.weight"}
+        swapped = {names.get(name, name): tensor for name, tensor in judged.tensors.items()}
+
+        change, _ = change_of(parts(swapped), described(base), base.weight.detach)
+
+        assert error(change.weight(base.weight.detach()), judged.weight) < LIMIT
+
+    def test_a_bias_may_come_with_any_algorithm(self) -> None:
+        """A LoRA with a bias of its own."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=True)
+        bias = torch.randn(6).double()
+        tensors = {Part.DOWN: torch.randn(3, 5).double(), Part.UP: torch.randn(6, 3).double()}
+
+        change, _ = change_of({**tensors, Part.BIAS_DIFFERENCE: bias}, layer, no_base)
+
+        assert change.bias is not None
+        assert torch.equal(change.bias, bias)
+
+
+class TestRefusals:
+    """Tensors that make no change."""
+
+    @settings(deadline=None)  # as below
+    @given(lost=st.sampled_from([(case, index) for case in range(len(CASES)) for index in range(12)]))
+    def test_a_lost_tensor_is_refused_or_was_optional(self, lost: tuple[int, int]) -> None:
+        """Whatever single tensor a file lacks, the layer is refused unless it has a meaning without."""
+        (algorithm, options), index = CASES[lost[0]], lost[1]
+        base = seeded(nn.Linear(24, 32))
+        tensors = parts(judge(algorithm, base, seed=1, **options).tensors)
+        if index >= len(tensors):
+            return
+        part = list(tensors)[index]
+        left = {own: tensor for own, tensor in tensors.items() if own is not part}
+        optional = {Part.ALPHA, Part.MAGNITUDE, Part.RESCALE, Part.BIAS_DIFFERENCE}
+        if part in optional or (algorithm == "full" and part is Part.DIFFERENCE):
+            change_of(left, described(base), base.weight.detach)
+            return
+        with pytest.raises(UserError) as caught:
+            change_of(left, described(base), base.weight.detach)
+        assert len(str(caught.value)) <= 200
+
+    @settings(deadline=None)  # as below
+    @given(
+        case=st.sampled_from(CASES), index=st.integers(0, 9), axis=st.integers(0, 3), change=st.sampled_from([-1, 1, 5])
+    )
+    def test_a_wrong_side_is_refused(
+        self, case: tuple[str, dict[str, Any]], index: int, axis: int, change: int
+    ) -> None:
+        """A tensor that is longer or shorter on one side is refused in a sentence, and never reaches a product."""
+        base = seeded(LAYERS["3x3"])
+        tensors = parts(judge(case[0], base, seed=1, **case[1]).tensors)
+        part = list(tensors)[index % len(tensors)]
+        tensor = tensors[part]
+        axis %= max(tensor.ndim, 1)
+        # BOFT with a stage less is BOFT.
+        if tensor.numel() == 1 or (case[0] == "boft" and axis == 0):
+            return
+        side = max(tensor.shape[axis] + change, 1)
+        if side == tensor.shape[axis]:
+            return
+        wrong = torch.ones(*tensor.shape[:axis], side, *tensor.shape[axis + 1 :]).double()
+        with pytest.raises(UserError) as caught:
+            change_of({**tensors, part: wrong}, described(base), base.weight.detach)
+        assert len(str(caught.value)) <= 200
+
+    @settings(deadline=None)  # the oracle takes its time on a busy machine
+    @given(case=st.sampled_from(CASES), stray=st.sampled_from([part for part in Part if part is not Part.ALPHA]))
+    def test_a_stray_part_is_refused(self, case: tuple[str, dict[str, Any]], stray: Part) -> None:
+        """No tensor is passed over: one that an algorithm does not know, or cannot use in its shape, is refused."""
+        base = seeded(nn.Linear(24, 32))
+        tensors = parts(judge(case[0], base, seed=1, **case[1]).tensors)
+        if stray in tensors:
+            return
+        with pytest.raises(UserError):
+            change_of({**tensors, stray: torch.ones(3, 3, 3).double()}, described(base), base.weight.detach)
+
+    def test_a_kronecker_bomb_is_refused_before_it_is_multiplied(self) -> None:
+        """Two matrices of a few kilobytes would make one of sixteen terabytes."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(1280, 1280), bias=False)
+        tensors = {
+            Part.KRON_1: torch.ones(1, 1).double().expand(2048, 1024),
+            Part.KRON_2: torch.ones(1024, 2048).double(),
+        }
+
+        with pytest.raises(UserError, match="do not fit"):
+            change_of(tensors, layer, no_base)
+
+    def test_a_norm_takes_no_low_rank_change(self) -> None:
+        """A vector has no rank."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.NORM, shape=(6,), bias=True)
+        tensors = {Part.DOWN: torch.ones(1, 6).double(), Part.UP: torch.ones(6, 1).double()}
+
+        with pytest.raises(UserError, match="no known algorithm"):
+            change_of(tensors, layer, no_base)
+
+
+@given(rank=st.integers(1, 6), out=st.integers(1, 8), width=st.integers(1, 8), seed=st.integers(0, 99))
+def test_the_norm_of_factors_is_that_of_their_product(rank: int, out: int, width: int, seed: int) -> None:
+    """Found without multiplying out."""
+    generator = torch.Generator().manual_seed(seed)
+    up = torch.randn(out, rank, generator=generator).double()
+    factors = Factors(up=up, down=torch.randn(rank, width, generator=generator).double())
+
+    assert factors.norm == pytest.approx(float(factors.weight.norm()), rel=1e-6, abs=1e-9)
+    assert Change(factors=factors).tensors[0] is up
+
+
+def parts(tensors: dict[str, Tensor]) -> dict[Part, Tensor]:
+    return {Part(name): tensor.double() for name, tensor in tensors.items()}
+
+
+def no_base() -> Tensor:
+    raise AssertionError("this algorithm reads no base weight")

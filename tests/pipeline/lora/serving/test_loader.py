@@ -1,0 +1,277 @@
+"""Four communities' LoRAs come, go and fail in any order: every picture is one from a process that saw none of it.
+
+`LIMNER_LORA_OPERATIONS=10000` makes it that many operations.
+"""
+
+import io
+import logging
+import multiprocessing
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import pytest
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image
+
+from pipeline.engine.engine import Engine
+from pipeline.errors import UserError
+from pipeline.images.metadata import read
+from pipeline.lora.exporting.merge import Member, fuse
+from pipeline.requests.device_messages import Dropped, Event, Refused, Rendered, Stepped
+from pipeline.requests.device_spec import DeviceSpec
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.text.prompt_encoder import _REMEMBERED_TEXTS
+from tests.pipeline.conftest import a_request
+from tests.pipeline.engine.test_engine_life import held_bytes, run
+from tests.pipeline.random_loras import random_lora
+
+OPERATIONS: Final = int(os.environ.get("LIMNER_LORA_OPERATIONS", "150"))
+CHECKED_EVERY: Final = 100
+MOST_TOGETHER: Final = 3
+GUILDS: Final = ("north", "east", "south", "west")
+PROMPTS: Final = ("fox", "owl")
+# What makes a file: its rank, and which layers it changes.
+FILES: Final[tuple[tuple[int, Callable[[str], bool]], ...]] = (
+    (4, lambda name: name.startswith("unet.") and name.endswith(("to_q", "to_v"))),
+    (20, lambda name: name.startswith("unet.")),
+    (8, lambda name: ".conv" in name),
+    (5, lambda name: name.startswith("text")),
+    (33, lambda name: name.startswith("text_encoder_2") or "ff.net" in name),
+)
+BROKEN: Final = ("missing", "pickle", "cut", "stranger", "../outside")
+
+
+class Communities:
+    """One engine, its library, and what is expected of it."""
+
+    def __init__(self, folder: Path, model: Path, draw: random.Random) -> None:
+        self.folder, self.draw = folder, draw
+        self.engine = Engine(spec(model, folder / "library"))
+        self.engine.step()
+        self.owned: dict[str, list[str]] = {guild: [] for guild in GUILDS}
+        self.open: dict[str, ImageRequest] = {}
+        self.pictures: list[bytes] = []
+        self.done: Counter[str] = Counter()
+        self.count = 0
+
+    def operate(self) -> None:
+        """Do one thing at random, for a community at random."""
+        verbs = {self.add: 4, self.remove: 3, self.use: 5, self.fuse: 2, self.fail: 2, self.cancel: 1, self.step: 5}
+        verb = self.draw.choices(list(verbs), list(verbs.values()))[0]
+        verb(self.draw.choice(GUILDS))
+        self.done[verb.__name__] += 1
+
+    def add(self, guild: str) -> None:
+        self._keep(guild, "one", self.folder / "files" / f"{self.draw.randrange(len(FILES))}.safetensors")
+
+    def remove(self, guild: str) -> None:
+        if mine := self.owned[guild]:
+            (self.folder / "library" / f"{mine.pop(self.draw.randrange(len(mine)))}.safetensors").unlink()
+
+    def use(self, guild: str) -> None:
+        mine = self.owned[guild]
+        chosen = self.draw.sample(mine, min(len(mine), self.draw.choice([0, 1, 1, 2, MOST_TOGETHER])))
+        self._admit([self._use(key) for key in chosen])
+
+    def fail(self, guild: str) -> None:
+        chosen = [self._use(key) for key in self.owned[guild][:1]]
+        self._admit([*chosen, self._use(self.draw.choice(BROKEN))])
+
+    def fuse(self, guild: str) -> None:
+        members = [
+            Member(
+                path=self.folder / "library" / f"{key}.safetensors",
+                scale=self.draw.uniform(-1, 1),
+                text_encoder_scale=self.draw.uniform(-1, 1),
+            )
+            for key in [key for key in self.owned[guild] if "set" not in key][-2:]
+        ]
+        made = self.folder / "set.safetensors"
+        try:
+            fuse(members, made)
+        except (UserError, IndexError):
+            return
+        self._keep(guild, "set", made)
+        made.unlink()
+
+    def cancel(self, _guild: str) -> None:
+        if self.open:
+            self.engine.cancel(self.draw.choice(sorted(self.open)))
+
+    def step(self, _guild: str) -> None:
+        self._take(self.engine.step())
+
+    def settle(self) -> None:
+        """Finish what was begun."""
+        for event in run(self.engine):
+            self._take([event])
+        assert not self.open
+
+    def _keep(self, guild: str, kind: str, file: Path) -> None:
+        self.count += 1
+        key = f"{guild}-{kind}-{self.count}"
+        for place in ("library", "everything"):
+            os.link(file, self.folder / place / f"{key}.safetensors")
+        self.owned[guild].append(key)
+
+    def _use(self, key: str) -> LoraUse:
+        text = self.draw.choice([None, self.draw.uniform(-1, 1)])
+        return LoraUse(key=key, name=key, scale=self.draw.uniform(-1.5, 1.5), text_encoder_scale=text)
+
+    def _admit(self, loras: list[LoraUse]) -> None:
+        self.count += 1
+        self.open[str(self.count)] = request = a_request(
+            model="speck",
+            prompt=self.draw.choice(PROMPTS),
+            steps=self.draw.choice([1, 1, 2]),
+            guidance_scale=self.draw.choice([0.0, 5.0]),
+            seed=self.draw.randrange(100),
+            loras=tuple(loras),
+        )
+        self.engine.admit(str(self.count), request)
+
+    def _take(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case Stepped():
+                    continue
+                case Rendered():
+                    assert not self._broken(event.ticket)
+                    self.pictures.append(event.png)
+                case Refused():
+                    assert self._broken(event.ticket) or self._gone(event.ticket), event
+                case Dropped():
+                    pass
+                case _:
+                    raise AssertionError(event)
+            del self.open[event.ticket]
+
+    def _broken(self, ticket: str) -> bool:
+        return any(lora.key in BROKEN for lora in self.open[ticket].loras)
+
+    def _gone(self, ticket: str) -> bool:
+        kept = {key for mine in self.owned.values() for key in mine}
+        return any(lora.key not in kept for lora in self.open[ticket].loras)
+
+
+def spec(model: Path, loras: Path) -> DeviceSpec:
+    """Room for a few of the LoRAs alone, so that they push each other out of the host's memory and of the device's."""
+    return DeviceSpec(
+        models=(str(model),), device="cpu", loras=loras, threads=1, max_rows=8, preview_every=0,
+        host_lora_bytes=24 * 2**20, device_lora_bytes=4 * 2**20,
+    )  # fmt: skip
+
+
+@contextmanager
+def fresh_processes(model: Path, loras: Path) -> Iterator[Callable[[bytes], bytes]]:
+    """Makes a picture's pixels again, each in a process of its own whose engine has never made another."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    parent = context.Process(target=_fork_for_each, args=(theirs, model, loras), daemon=True)
+    parent.start()
+
+    def again(png: bytes) -> bytes:
+        ours.send(png)
+        pixels: bytes = ours.recv()
+        return pixels
+
+    try:
+        yield again
+    finally:
+        ours.send(None)
+        parent.join()
+
+
+def _fork_for_each(wanted: Connection, model: Path, loras: Path) -> None:
+    engine = Engine(spec(model, loras))
+    engine.step()
+    while (png := wanted.recv()) is not None:
+        if not (child := os.fork()):
+            engine.admit("alone", read(png).request())
+            wanted.send(next(pixels(event.png) for event in run(engine) if isinstance(event, Rendered)))
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def pixels(png: bytes) -> bytes:
+    return Image.open(io.BytesIO(png)).tobytes()
+
+
+def held_but_for_loras(engine: Engine) -> int:
+    """Bytes of all tensors, without what the bounded rooms for LoRAs and texts hold, whose bounds this checks."""
+    model = engine._shelf.loaded["speck"]
+    pool, cache, texts = model._adapters, model.loras._cache, model._encoder._remembered
+    assert not any(adapter.pins for adapter in pool._adapters.values())
+    assert cache.size <= cache._budget
+    # Over its bound it holds one request's own alone.
+    assert pool.size <= pool._budget or len(pool.resident) <= MOST_TOGETHER
+    room = 0
+    for where, pages in pool._pools.items():
+        taken = {number for adapter in pool._adapters.values() for number in adapter.pages.get(where, ())}
+        free = [number for number in range(len(pages.down)) if number not in taken]
+        assert len(pages._free) + len(taken) + 1 == len(pages.down)
+        assert not pages.down[free].any()
+        assert not pages.up[free].any()
+        room += pages.down.nbytes + pages.up.nbytes
+    assert len(texts) <= _REMEMBERED_TEXTS
+    remembered = sum(part.untyped_storage().nbytes() for embedding in texts.values() for part in embedding)
+    return held_bytes() - cache.size - room - remembered
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def make_files(folder: Path, model: Path) -> None:
+    """The files that are added, and those that fail: bytes of something else, a cut one, one of another model."""
+    for name in ("files", "library", "everything"):
+        (folder / name).mkdir()
+    pipeline = StableDiffusionXLPipeline.from_pretrained(model)
+    for number, (rank, wanted) in enumerate(FILES):
+        random_lora(pipeline, str(number), rank=rank, wanted=wanted, seed=number).save(folder / "files")
+    random_lora(pipeline, "stranger", rank=2, wanted=FILES[0][1], seed=9).save(folder / "library", family="sdxl")
+    stranger = (folder / "library" / "stranger.safetensors").read_bytes()
+    (folder / "library" / "stranger.safetensors").write_bytes(stranger.replace(b"attn1.to_q", b"attn9.to_q"))
+    (folder / "library" / "cut.safetensors").write_bytes(stranger[:-40])
+    (folder / "library" / "pickle.safetensors").write_bytes(b"\x80\x02}q\x00.")
+
+
+@pytest.mark.timeout(7200)
+def test_every_picture_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
+    tmp_path: Path, model_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adding, using at any scale, combining, fusing, removing, cancelling and failing, in rooms that are too small."""
+    monkeypatch.setattr(logging.getLogger("pipeline.engine.engine"), "disabled", True)
+    model = model_folder("speck")
+    make_files(tmp_path, model)
+    world = Communities(tmp_path, model, random.Random(9))  # noqa: S311 - a test's choices are no secret
+    for operation in (world.add, world.fuse, world.use, world.fail):
+        for guild in GUILDS:
+            operation(guild)
+    world.settle()
+    held, resident, made = held_but_for_loras(world.engine), 0, 0
+
+    with fresh_processes(model, tmp_path / "everything") as again:
+        for number in range(1, OPERATIONS + 1):
+            world.operate()
+            if number % CHECKED_EVERY == 0 or number == OPERATIONS:
+                world.settle()
+                assert held_but_for_loras(world.engine) <= held
+                resident = resident or resident_bytes()
+                made += len(world.pictures)
+                for picture in world.pictures:
+                    assert again(picture) == pixels(picture), read(picture)
+                world.pictures.clear()
+
+    assert made > OPERATIONS / 10
+    assert resident_bytes() - resident < 64 * 2**20
+    sys.stdout.write(
+        f"{made} pictures; {dict(world.done)}; {(resident_bytes() - resident) / 2**20:+.1f} MiB resident\n"
+    )

@@ -1,0 +1,80 @@
+"""A device too small for its model: the same pictures, from weights that wait in host memory."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from torch import nn
+
+from pipeline.engine.engine import Engine
+from pipeline.errors import UserError
+from pipeline.models.hardware import Hardware, Home
+from pipeline.models.metadata import ModelFacts
+from pipeline.models.source import ModelSource
+from pipeline.requests.device_messages import Rendered
+from pipeline.requests.device_spec import DeviceSpec
+from tests.fakes import request
+
+POCKET = ModelSource.parse("pocket")
+SPEC = DeviceSpec(models=("pocket",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallDevice(Hardware):
+    """A CPU that plays a GPU with `room` bytes of its own."""
+
+    room: int
+
+    def free_bytes(self) -> int:
+        return self.room
+
+    def home(self, facts: ModelFacts) -> Home:
+        return Home.HOST
+
+
+def _small(room: int) -> SmallDevice:
+    cpu = Hardware.choose("cpu")
+    return SmallDevice(
+        device=cpu.device,
+        dtype=cpu.dtype,
+        vae_dtype=cpu.vae_dtype,
+        room=room,
+    )
+
+
+def _waiting(module: nn.Module) -> bool:
+    """Whether the weights of `module` are somewhere else until they are needed."""
+    return all(parameter.device.type == "meta" for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("room", "offloaded"), [(0, [True, True]), (20_000_000, [True, False]), (60_000_000, [False, False])]
+)
+def test_what_does_not_fit_waits_and_the_picture_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, room: int, offloaded: list[bool]
+) -> None:
+    """Nothing fits, the VAE does, all does: the file that comes out is equal to the last bit."""
+    expected, small = _picture(Engine(SPEC)), _small(room)
+    monkeypatch.setattr(Hardware, "choose", lambda _name: small)
+
+    engine = Engine(SPEC)
+
+    checkpoint = engine._shelf.loaded["pocket"]._checkpoint
+    assert [_waiting(checkpoint.unet), _waiting(checkpoint.vae)] == offloaded
+    assert _picture(engine) == expected
+
+
+def _picture(engine: Engine) -> bytes:
+    engine.admit("ticket", request(width=128, height=128, steps=2))
+    events = []
+    while not engine.idle:
+        events += engine.step()
+    [rendered] = [event for event in events if isinstance(event, Rendered)]
+    return rendered.png
+
+
+def test_a_model_larger_than_all_memory_is_refused() -> None:
+    """The sentence names what it needs and what there is."""
+    huge = replace(POCKET.facts(), parameters=10**15)
+
+    with pytest.raises(UserError, match=r"needs about 5000000\.0 GB"):
+        Hardware.choose("cpu").home(huge)

@@ -1,0 +1,110 @@
+"""What becomes of the pictures that a member hands over: used, rejected with a reason, or refused in a sentence."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.training import dataset
+from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
+
+SIDE = 128
+
+
+def png(picture: Image.Image, name: str = "a.png") -> HandedFile:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return HandedFile(name=name, data=file.getvalue())
+
+
+def drawing(seed: int, size: tuple[int, int] = (200, 160)) -> Image.Image:
+    """Patches of colour with sharp edges."""
+    patches = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize(size, Image.Resampling.NEAREST)
+
+
+def zipped(files: list[HandedFile]) -> HandedFile:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in files:
+            archive.writestr(one.name, one.data)
+    return HandedFile(name="pictures.zip", data=file.getvalue())
+
+
+def judged(*files: HandedFile) -> list[Examined]:
+    return examined(files, lambda width, height: (SIDE, SIDE) if width <= height else (160, 96), smallest=64)
+
+
+def test_each_is_used_or_has_its_reason() -> None:
+    blurred = drawing(1).filter(ImageFilter.GaussianBlur(30))
+    results = judged(
+        png(drawing(1)),
+        png(drawing(1).rotate(0.5)),
+        png(blurred),
+        png(drawing(2, (60, 300))),
+        HandedFile(name="x", data=b"GIF?"),
+        png(drawing(3)),
+    )
+    assert [one.reason.partition(",")[0] for one in results] == [
+        "", "nearly the same as 1", "blurred", "too small", "not a picture that can be read", "",
+    ]  # fmt: skip
+    assert [one.picture.size for one in results if one.picture and one.is_used] == [(160, 96), (160, 96)]
+
+
+def test_transparency_stays_for_the_mask() -> None:
+    picture = drawing(1)
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    (result,) = judged(png(picture))
+    assert result.picture is not None
+    assert result.picture.mode == "RGBA"
+
+
+def test_the_same_picture_five_times_is_one() -> None:
+    results = judged(*[png(drawing(1))] * 5)
+    with pytest.raises(UserError, match=r"1 of 5 pictures can be used \(nearly the same as 1\); training needs 3"):
+        check_enough(results)
+
+
+def test_two_are_too_few() -> None:
+    with pytest.raises(UserError, match="2 of 2 pictures can be used; training needs 3"):
+        check_enough(judged(png(drawing(1)), png(drawing(2))))
+
+
+def test_a_zip_stands_for_its_pictures() -> None:
+    files = [png(drawing(seed), f"folder/{seed}.png") for seed in range(4)]
+    hidden = HandedFile(name="__MACOSX/folder/._0.png", data=b"rubbish")
+    found = unpacked([zipped([*files, hidden]), png(drawing(9), "one more.png")])
+    assert [one.name for one in found] == ["0.png", "1.png", "2.png", "3.png", "one more.png"]
+    assert found[2].data == files[2].data
+
+
+def test_what_is_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidRequest, match="50 pictures; choose the best 20"):
+        unpacked([png(drawing(1))] * 50)
+    with pytest.raises(InvalidRequest, match="holds 21 files"):
+        unpacked([zipped([HandedFile(name=f"{number}.png", data=b"") for number in range(21)])])
+    monkeypatch.setattr(dataset, "MAX_UNPACKED", 2**20)
+    with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):
+        unpacked([zipped([HandedFile(name="bomb.png", data=bytes(2**21))])])
+    with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):
+        unpacked([zipped([HandedFile(name="half a bomb.png", data=bytes(2**20 - 1))])] * 2)
+
+
+def test_a_damaged_zip_is_refused() -> None:
+    whole = zipped([png(drawing(1))])
+    broken = bytearray(whole.data)
+    broken[40:80] = bytes(40)
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        unpacked([HandedFile(name="z.zip", data=bytes(broken))])
+
+
+def test_the_sheet_shows_every_picture(tmp_path: Path) -> None:
+    results = judged(*(png(drawing(seed)) for seed in range(6)), HandedFile(name="x", data=b""))
+    with Image.open(io.BytesIO(contact_sheet(results))) as sheet:
+        sheet.save(tmp_path / "sheet.png")
+        assert sheet.width > 5 * 160
+        assert sheet.height > 2 * 160

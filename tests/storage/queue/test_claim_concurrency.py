@@ -1,0 +1,130 @@
+"""Many claimers at once: every job once, none forgotten, on every database."""
+
+import asyncio
+import sys
+
+import pytest
+from sqlalchemy import select
+
+from storage.database import Database
+from storage.guilds.guilds import Guild
+from storage.queue.job_queue import CancelResult, JobQueue
+from storage.queue.jobs import Done, JobState
+from storage.queue.outbox import Outbox
+from storage.tables import guild_lanes, jobs
+from tests.fakes import FakeClock
+from tests.new_jobs import Enqueue, new_job
+
+
+async def _drain(queue: JobQueue, worker: str) -> list[int]:
+    done = []
+    while claim := await queue.claim(worker):
+        done.append(claim.job.id)
+        assert await queue.settle(claim, Done(device_seconds=1.0)) is True
+    return done
+
+
+async def test_parallel_claimers_take_each_job_once(queue: JobQueue, guild: Guild, other_guild: Guild) -> None:
+    """Six workers empty a queue of two guilds together: no job twice, none left."""
+    asked = [
+        (await queue.enqueue(new_job(owner.id, member))).id
+        for owner in (guild, other_guild)
+        for member in "abc"
+        for _ in range(4)
+    ]
+
+    done = await asyncio.gather(*(_drain(queue, f"worker-{number}") for number in range(6)))
+
+    assert sorted(job_id for ids in done for job_id in ids) == asked
+
+
+async def test_last_job_goes_to_one_of_many(queue: JobQueue, enqueue: Enqueue) -> None:
+    """When eight workers reach for one job, one gets it and seven get nothing."""
+    await enqueue()
+
+    claims = await asyncio.gather(*(queue.claim(f"worker-{number}") for number in range(8)))
+
+    assert len([claim for claim in claims if claim]) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_locked_job_does_not_hide_the_others(database: Database, queue: JobQueue, enqueue: Enqueue) -> None:
+    """While another transaction holds a member's first job, a worker is given that member's second."""
+    first, second = await enqueue(), await enqueue()
+
+    async with database.write() as connection:
+        await connection.execute(select(jobs).where(jobs.c.id == first.id).with_for_update())
+        claim = await queue.claim("worker-1")
+
+    assert claim is not None
+    assert claim.job.id == second.id
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_locked_guild_does_not_hide_the_others(
+    database: Database, queue: JobQueue, guild: Guild, other_guild: Guild
+) -> None:
+    """While another transaction holds a guild's lane, a worker is given the next guild's job at once."""
+    await queue.enqueue(new_job(guild.id))
+    second = await queue.enqueue(new_job(other_guild.id))
+
+    async with database.write() as connection:
+        held = guild_lanes.c.guild_id == guild.id
+        await connection.execute(select(guild_lanes).where(held).with_for_update())
+        claim = await queue.claim("worker-1")
+
+    assert claim is not None
+    assert claim.job.id == second.id
+
+
+async def test_claim_and_cancel_race_has_one_winner(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """A job that is claimed and cancelled at the same moment ends cancelled, or runs and is asked to stop."""
+    for _ in range(5):
+        job = await enqueue()
+
+        claim, result = await asyncio.gather(queue.claim("worker-1"), queue.cancel(guild.id, job.id))
+
+        after = await queue.get(guild.id, job.id)
+        assert after is not None
+        if claim is None:
+            assert (result, after.state) == (CancelResult.CANCELLED, JobState.CANCELLED)
+        else:
+            assert (result, after.cancel_requested) == (CancelResult.STOPPING, True)
+            await queue.settle(claim, Done(device_seconds=1.0))
+
+
+async def test_parallel_posters_take_each_reply_once(
+    queue: JobQueue, outbox: Outbox, guild: Guild, enqueue: Enqueue
+) -> None:
+    """Two chat processes that look at once share the finished jobs between them."""
+    asked = [(await enqueue()).id for _ in range(6)]
+    for job_id in asked:
+        await queue.cancel(guild.id, job_id)
+    platform = new_job(guild.id).reply.platform
+
+    taken = await asyncio.gather(*(outbox.due(platform, f"chat-{number}", limit=3) for number in range(2)))
+    rest = await outbox.due(platform, "chat-2", limit=6)
+
+    assert sorted(reply.job.id for replies in (*taken, rest) for reply in replies) == asked
+
+
+@pytest.mark.slow
+async def test_processes_take_each_job_once(
+    database_url: str, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
+) -> None:
+    """Two processes of their own empty one queue without an error: no job twice, none left."""
+    assert clock.now < 1_700_000_000  # the processes' own clock is ahead, so that every job is ready for them
+    asked = [(await enqueue(member)).id for member in "abc" for _ in range(8)]
+
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.storage.queue.claiming_process", database_url, f"worker-{number}",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    outputs = [(await process.communicate())[0] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(int(line) for output in outputs for line in output.split()) == asked
+    assert {job.state for job in await queue.guild_jobs(guild.id, limit=100)} == {JobState.DONE}

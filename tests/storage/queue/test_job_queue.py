@@ -1,0 +1,206 @@
+"""What the queue keeps and tells, on every database."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from storage.guilds.guilds import Guild
+from storage.queue.images import NewPicture
+from storage.queue.job_queue import Beat, CancelResult, Claim, JobQueue, Place, Standing
+from storage.queue.jobs import Done, GiveUp, JobState, Retry
+from tests.fakes import FakeClock
+from tests.new_jobs import Enqueue, new_job
+
+FOX = NewPicture(index=0, blob="a" * 64, width=64, height=48, seed=2**32 - 1, parameters="red fox", mature=True)
+
+
+async def test_job_comes_back_as_it_was_asked(queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
+    """What is enqueued is read back word for word, queued and untouched."""
+    new = new_job(guild.id, payload='{"prompt": "füchse 🦊"}', units=7.0)
+
+    job = await queue.enqueue(new)
+
+    assert job == await queue.get(guild.id, job.id)
+    assert (job.payload, job.member_name, job.state) == (new.payload, "Ann", JobState.QUEUED)
+    assert (job.created_at, job.attempt, job.estimated_seconds) == (clock.now, 0, 7.0)
+
+
+async def test_empty_queue_gives_nothing(queue: JobQueue) -> None:
+    """A worker that finds no job is told so."""
+    assert await queue.claim("worker-1") is None
+
+
+async def test_one_job_is_claimed_once(queue: JobQueue, enqueue: Enqueue) -> None:
+    """A claimed job is not given to a second worker."""
+    await enqueue()
+    assert await queue.claim("worker-1") is not None
+    assert await queue.claim("worker-2") is None
+
+
+async def test_heartbeat_shows_progress_and_keeps_the_last_preview(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+    """Steps and previews reach the job's row, and a beat without a preview keeps the one before."""
+    await queue.heartbeat("worker-1", [Beat(claim=claim, step=1, steps=4, preview=b"blurry")])
+    standings = await queue.heartbeat("worker-1", [Beat(claim=claim, step=2, steps=4)])
+
+    job = await queue.get(guild.id, claim.job.id)
+    assert standings == {claim.job.id: Standing.HELD}
+    assert job is not None
+    assert (job.step, job.steps, job.preview) == (2, 4, b"blurry")
+
+
+async def test_heartbeat_keeps_a_job_from_rescue(queue: JobQueue, clock: FakeClock, claim: Claim) -> None:
+    """The rescue counts from the last beat, not from the claim."""
+    clock.now += 20
+    await queue.heartbeat("worker-1", [Beat(claim=claim, step=1, steps=4)])
+    clock.now += 20
+
+    assert await queue.rescue(30) == []
+
+
+async def test_one_heartbeat_tells_each_claim_its_own_standing(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """Of three claims in one beat, the held, the cancelled and the lost one hear different things."""
+    for _ in range(3):
+        await enqueue()
+    claims = [held for _ in range(3) if (held := await queue.claim("worker-1"))]
+    held, cancelled, lost = claims
+    await queue.cancel(guild.id, cancelled.job.id)
+    await queue.settle(lost, GiveUp(sentence="No."))
+
+    standings = await queue.heartbeat("worker-1", [Beat(claim=each, step=1, steps=4) for each in claims])
+
+    assert standings == {
+        held.job.id: Standing.HELD,
+        cancelled.job.id: Standing.CANCEL,
+        lost.job.id: Standing.LOST,
+    }
+
+
+async def test_preview_goes_when_the_job_leaves_its_worker(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+    """A settled job keeps no preview, since its picture is there."""
+    await queue.heartbeat("worker-1", [Beat(claim=claim, step=1, steps=4, preview=b"blurry")])
+
+    await queue.settle(claim, Done(device_seconds=1.0))
+
+    job = await queue.get(guild.id, claim.job.id)
+    assert job is not None
+    assert (job.preview, job.device_seconds) == (None, 1.0)
+
+
+async def test_picture_is_recorded_once_an_index(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+    """Recording an index again keeps the first picture and is no error; another index is another picture."""
+    assert await queue.record_picture(claim, FOX) is True
+    assert await queue.record_picture(claim, replace(FOX, blob="b" * 64)) is True
+    assert await queue.record_picture(claim, replace(FOX, index=1, blob="c" * 64)) is True
+
+    found = await queue.pictures(guild.id, claim.job.id)
+    assert [(picture.index, picture.blob) for picture in found] == [(0, "a" * 64), (1, "c" * 64)]
+    assert (found[0].seed, found[0].width, found[0].height, found[0].mature) == (2**32 - 1, 64, 48, True)
+
+
+async def test_lost_claim_records_no_picture(queue: JobQueue, guild: Guild, clock: FakeClock, claim: Claim) -> None:
+    """A worker whose job was rescued adds nothing to it."""
+    clock.now += 30
+    await queue.rescue(30)
+
+    assert await queue.record_picture(claim, FOX) is False
+    assert await queue.pictures(guild.id, claim.job.id) == ()
+
+
+async def test_pictures_survive_a_retry(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+    """What an attempt recorded is there for the next, which need not render it again."""
+    await queue.record_picture(claim, FOX)
+
+    await queue.settle(claim, Retry(after_seconds=0.0, why="The device was lost."))
+
+    assert [picture.blob for picture in await queue.pictures(guild.id, claim.job.id)] == ["a" * 64]
+
+
+async def test_guilds_do_not_see_each_other(queue: JobQueue, guild: Guild, other_guild: Guild, claim: Claim) -> None:
+    """No reading and no cancelling of a job by its id from another guild."""
+    await queue.record_picture(claim, FOX)
+    stranger, job_id = other_guild.id, claim.job.id
+
+    assert await queue.get(stranger, job_id) is None
+    assert await queue.pictures(stranger, job_id) == ()
+    assert await queue.place(stranger, job_id) is None
+    assert await queue.guild_jobs(stranger) == ()
+    assert await queue.member_jobs(stranger, claim.job.member_id) == ()
+    assert await queue.cancel(stranger, job_id) is CancelResult.NOT_FOUND
+    job = await queue.get(guild.id, job_id)
+    assert job is not None
+    assert job.cancel_requested is False
+
+
+async def test_history_pages_newest_first(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """A member's jobs come newest first and go on below an id; another member's are not among them."""
+    mine = [(await enqueue("ann")).id for _ in range(4)]
+    await enqueue("bob")
+
+    first = await queue.member_jobs(guild.id, "ann", limit=3)
+    rest = await queue.member_jobs(guild.id, "ann", limit=3, before=first[-1].id)
+
+    assert [job.id for job in (*first, *rest)] == mine[::-1]
+    assert len(await queue.guild_jobs(guild.id)) == 5
+
+
+async def test_history_can_be_asked_by_state(queue: JobQueue, guild: Guild, enqueue: Enqueue, claim: Claim) -> None:
+    """Only jobs in the states that were asked for are listed."""
+    waiting = await enqueue()
+
+    running = await queue.guild_jobs(guild.id, states=(JobState.RUNNING,))
+    queued = await queue.guild_jobs(guild.id, states=(JobState.QUEUED,))
+
+    assert [job.id for job in running] == [claim.job.id]
+    assert [job.id for job in queued] == [waiting.id]
+
+
+async def test_estimate_follows_what_was_measured(queue: JobQueue, enqueue: Enqueue) -> None:
+    """The prediction is a guess, or what the device measured, until a job like it is done; others stay apart."""
+    await enqueue(units=10.0)
+    held = await queue.claim("worker-1")
+    assert held is not None
+    assert await queue.estimate("pocket", 20.0) == 20.0
+    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == pytest.approx(0.2)
+
+    await queue.settle(held, Done(device_seconds=5.0))
+
+    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == 10.0
+    assert await queue.estimate("sdxl", 20.0) == 20.0
+
+
+async def test_estimate_forgets_old_measurements(
+    queue: JobQueue, enqueue: Enqueue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A faster device shows after the last few jobs, however slow the jobs before were."""
+    monkeypatch.setattr("storage.queue.job_queue._MEASURED_JOBS", 3)
+    for seconds in (1000.0, 1.0, 1.0, 1.0):
+        await enqueue(units=1.0)
+        held = await queue.claim("worker-1")
+        assert held is not None
+        clock.now += 1
+        await queue.settle(held, Done(device_seconds=seconds))
+
+    assert await queue.estimate("pocket", 1.0) == 1.0
+
+
+async def test_place_counts_jobs_and_seconds(queue: JobQueue, guild: Guild, enqueue: Enqueue, clock: FakeClock) -> None:
+    """The third job of a lone member waits for the first two, less what the running one has done already."""
+    ids = [(await enqueue(units=10.0)).id for _ in range(3)]
+    assert await queue.place(guild.id, ids[2]) == Place(before=2, seconds=20.0)
+
+    await queue.claim("worker-1")
+    clock.now += 4
+
+    assert await queue.place(guild.id, ids[2]) == Place(before=1, seconds=16.0)
+    assert await queue.place(guild.id, ids[0]) is None
+
+
+async def test_failed_transaction_leaves_nothing(queue: JobQueue, guild: Guild) -> None:
+    """A job whose guild does not exist leaves neither a job nor a lane behind."""
+    with pytest.raises(IntegrityError):
+        await queue.enqueue(new_job(guild.id + 1000))
+
+    assert await queue.claim("worker-1") is None
+    await queue.enqueue(new_job(guild.id))
+    assert await queue.claim("worker-1") is not None

@@ -1,0 +1,46 @@
+"""docs/job-states.md draws the state machine that the code runs."""
+
+import ast
+import re
+from pathlib import Path
+
+from storage.queue.jobs import OPEN_STATES, Arrow, JobState
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "job-states.md").read_text()
+
+
+def test_page_draws_every_arrow_of_the_code_and_no_other() -> None:
+    """The diagram's arrows are the code's, with the same names, starts and ends."""
+    drawn = set(re.findall(r"^ *([A-Z]+) --> ([A-Z]+): (.+)$", PAGE, re.MULTILINE))
+
+    assert drawn == {(arrow.source.name, arrow.target.name, arrow.label) for arrow in Arrow}
+
+
+def test_page_explains_every_arrow() -> None:
+    """Each arrow has its sentence in the list below the diagram."""
+    explained = re.findall(r"^- \*\*(.+?)\*\*", PAGE, re.MULTILINE)
+
+    assert sorted(explained) == sorted(arrow.label for arrow in Arrow)
+
+
+def test_final_states_are_left_by_no_arrow() -> None:
+    """What is not open has no way out, and what is open has one."""
+    assert {arrow.source for arrow in Arrow} == set(OPEN_STATES)
+    assert {arrow.target for arrow in Arrow} | {JobState.QUEUED} == set(JobState)
+
+
+def test_state_is_written_in_three_places_only() -> None:
+    """A job's state is set by the insert, the claim and `move`, so that no transition can go round the arrows."""
+    writers = set()
+    for path in (ROOT / "storage").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "state" and "Arrow" not in ast.dump(node.value):
+                writers.add((path.name, ast.unparse(node.value)))
+
+    assert writers == {
+        ("transitions.py", "arrow.target"),
+        ("job_queue.py", "'open'"),
+        ("outbox.py", "ReplyState.POSTED"),
+        ("outbox.py", "ReplyState.KEPT"),
+    }
