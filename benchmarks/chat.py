@@ -29,14 +29,14 @@ from bot.discord.client import LimnerClient
 from bot.discord.routes import Ways
 from handlers.context.context import Studio
 from handlers.delivery.delivery import Delivery
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.registry import COMMANDS
 from pipeline.models.metadata import ModelFacts, ModelFamily
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.guilds.encryption import Seal
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done

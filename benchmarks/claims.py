@@ -19,7 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage import tables
 from storage.database import Database, migrate
-from storage.guilds.guilds import GuildStore, Platform
+from storage.guilds.guilds import GuildStore
+from storage.platform import Platform
 from storage.queue.claim import FAIR
 from storage.queue.fair_share import UNUSED, lane_of
 from storage.queue.job_queue import JobQueue

@@ -18,10 +18,11 @@ from typing import Final
 
 from benchmarks.measuring import HEADER, Row
 from storage.database import Database, migrate
-from storage.guilds.guilds import GuildStore, Platform
+from storage.guilds.guilds import GuildStore
+from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, JobKind, NewJob
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 SECONDS_PER_UNIT: Final = 0.1
 STEPS: Final = (20, 30, 50)

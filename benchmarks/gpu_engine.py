@@ -13,8 +13,7 @@ from benchmarks.gpu_model import LORAS, RANKS, Assets, synchronize
 from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Faulted, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler

@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.control.annotators import control_map
 from pipeline.engine.engine import Engine
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Faulted, Refused, Rendered
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw
 from benchmarks.control_inputs import SIDE, encoded, inked_apple, printed_code, scribbled_cat, tilted
 from benchmarks.over_pictures import rendered
 from pipeline.control.annotators import control_map
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import StartImage
 

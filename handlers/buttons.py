@@ -16,9 +16,10 @@ from handlers.context.context import Studio
 from handlers.images.control_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import editable_values, read_request, submit
+from handlers.images.imagine import editable_values, submit
 from handlers.images.info import job_info
 from handlers.images.reuse_control import same_control_form
+from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_pictures
 from handlers.messages.message import Button, Message, Mood, Verb
 from handlers.training.checkpoints import use_pick

@@ -17,8 +17,9 @@ from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database
 from storage.guilds.encryption import Seal
-from storage.guilds.guilds import Guild, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.fakes import FakeClock
 
 FACTS = ModelFacts(

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from handlers.messages.message import Message
 

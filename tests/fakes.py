@@ -26,8 +26,8 @@ from pipeline.requests.device_messages import (
     Stepped,
 )
 from pipeline.requests.image_request import ImageRequest
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 
 def request(prompt: str = "red fox", **changes: Any) -> ImageRequest:

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobKind, NewJob
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 Enqueue = Callable[..., Awaitable[Job]]
 

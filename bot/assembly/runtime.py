@@ -19,11 +19,12 @@ from bot.assembly.settings import Settings
 from handlers.context.context import Studio
 from handlers.context.lora_exporter import LoraExporting
 from handlers.context.lora_quota import LoraRoom
+from handlers.context.served_model import Base
 from handlers.context.training_hours import TrainingHours
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarging
 from handlers.jobs.preparation import Preparation
-from handlers.loras.import_job import Base, LoraAdding
+from handlers.loras.import_job import LoraAdding
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.registry import COMMANDS
 from handlers.training.job import PictureCheck, Taken, Training

@@ -17,8 +17,8 @@ from bot.discord.routes import Way, Ways
 from bot.discord.uploads import pack
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message, ShownPicture
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import discord
 
 from handlers.context.context import Studio
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 
 _DIRECT: Final = "dm-"
 

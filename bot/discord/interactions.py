@@ -21,10 +21,11 @@ from bot.discord.uploads import pack, with_fitting_files
 from handlers.buttons import AlreadyHeard, Manner, Press, Pressed, Remove, SendDirect, manner, press
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Caller
-from handlers.commands.command import Command, Option
+from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
 from handlers.commands.dispatch import answer, answers_privately
 from handlers.commands.forms import Form, advanced_form, submit_form
+from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
 from handlers.context.context import Studio

@@ -6,8 +6,8 @@ import discord
 
 from handlers.commands.call import Member
 from pipeline.errors import UserError
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 NEEDED: Final = {
     "view_channel": "View Channel",

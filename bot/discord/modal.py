@@ -8,8 +8,9 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
 from handlers.commands.forms import Field, Form
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.parsing import parse_text, write_flags
 
 _MAX_QUESTIONS: Final = 5

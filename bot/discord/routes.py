@@ -8,7 +8,7 @@ import discord
 
 from bot.discord.live_interactions import LiveReplies
 from bot.discord.rendering import Rendering, snowflake
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 DEFAULT_FILE_LIMIT = 10 * 2**20
 

@@ -12,8 +12,9 @@ from bot.discord.attachments import offered
 from bot.discord.context_menu import add_picture_menu
 from bot.discord.interactions import FrontDesk
 from handlers.commands.arguments import Value
-from handlers.commands.command import Audience, Command, Option, OptionKind
+from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
+from handlers.commands.option import Option, OptionKind
 
 _ADVANCED: Final = "advanced"
 _MAX_SUGGESTION: Final = 100

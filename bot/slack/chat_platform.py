@@ -17,8 +17,9 @@ from bot.slack.uploads import Uploads
 from bot.slack.workspaces import Workspaces
 from handlers.messages.chat_platform import Undeliverable
 from handlers.messages.message import Message, Mood
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import Outbox, ReplyAddress
+from storage.platform import Platform
+from storage.queue.outbox import Outbox
+from storage.queue.reply_address import ReplyAddress
 
 _EDIT_SECONDS: Final = 3.0
 

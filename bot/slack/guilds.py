@@ -8,7 +8,8 @@ from bot.slack.tenant import Tenant
 from handlers.commands.call import Caller
 from handlers.commands.permissions import with_rights
 from handlers.context.context import Studio
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 
 
 @dataclass(slots=True, kw_only=True)

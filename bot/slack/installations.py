@@ -8,8 +8,8 @@ from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
 from storage.guilds.encryption import Seal
-from storage.guilds.guilds import Platform
 from storage.guilds.installations import Installations
+from storage.platform import Platform
 
 _log = logging.getLogger(__name__)
 

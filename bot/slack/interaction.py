@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.tenant import Tenant
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 Payload = Mapping[str, Any]
 

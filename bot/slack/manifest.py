@@ -5,8 +5,9 @@ from typing import Any, Final
 from bot.slack.command_names import CommandNames, is_housekeeping
 from bot.slack.context_menu import CALLBACK as USE_PICTURE
 from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK
-from handlers.commands.command import Command, Option
+from handlers.commands.command import Command
 from handlers.commands.groups import heads
+from handlers.commands.option import Option
 
 BOT_SCOPES: Final = (
     "app_mentions:read", "chat:write", "commands", "files:read", "files:write", "im:write", "usergroups:read",

@@ -10,7 +10,7 @@ from typing import Final
 from bot.slack.errors import delivery_errors
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 _log = logging.getLogger(__name__)
 

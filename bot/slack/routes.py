@@ -12,7 +12,7 @@ from bot.slack.errors import Trouble, code_of, trouble_of
 from bot.slack.message_ids import MessageRef
 from bot.slack.rendering import Content, context
 from handlers.messages.chat_platform import Undeliverable
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.commands.arguments import Arguments
-from handlers.commands.command import Command, OptionKind
+from handlers.commands.command import Command
 from handlers.commands.groups import split_call
+from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text
 from handlers.context.context import Studio
 from pipeline.errors import InvalidRequest

@@ -11,8 +11,8 @@ from bot.terminal.rendering import Screen
 from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Attachment, Message, ShownPicture
 from pipeline.errors import UserError
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 _FULL_DISK_RETRY_SECONDS = 30.0
 

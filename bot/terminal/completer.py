@@ -9,10 +9,11 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 
 from handlers.commands.call import Member
-from handlers.commands.command import Command, Option, OptionKind
-from handlers.commands.command import Completion as Source
+from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
 from handlers.commands.groups import heads, split_call
+from handlers.commands.option import Completion as Source
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from storage.guilds.guilds import Guild
 

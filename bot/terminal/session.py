@@ -12,17 +12,19 @@ from bot.terminal.chat_platform import TerminalPlatform
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Call, Caller, Member
-from handlers.commands.command import Command, OptionKind
+from handlers.commands.command import Command
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form
+from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
 from handlers.context.context import Studio
 from handlers.images.imagine import submit
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
 from pipeline.requests.image_request import ImageRequest
-from storage.guilds.guilds import Guild, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 _GUILD: Final = "local"
 _CHANNEL: Final = "terminal"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from handlers.commands.attached_file import AttachedFile
-from handlers.commands.attachments import OfferedFile
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.attachments import AttachedFile, OfferedFile
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from pipeline.errors import InvalidRequest
 
 Value = str | int | float | bool | OfferedFile | AttachedFile

@@ -4,9 +4,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from handlers.commands.attached_file import AttachedFile
 from pipeline.errors import UserError
 from storage.blobs import BlobStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedFile:
+    """`blob` is the key of its bytes, `name` what the member called it, `size` in bytes; nothing in it is checked."""
+
+    blob: str
+    name: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

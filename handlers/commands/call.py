@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from handlers.commands.arguments import Arguments
 from storage.guilds.guilds import Guild
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from handlers.commands.call import Member
-from handlers.commands.command import Command, Completion
+from handlers.commands.command import Command
 from handlers.commands.groups import heads
+from handlers.commands.option import Completion
 from handlers.context.context import Studio
 from handlers.jobs.kinds import job_title
 from storage.guilds.guilds import Guild

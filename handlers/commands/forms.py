@@ -7,8 +7,9 @@ from typing import Final
 from handlers.commands.arguments import Value, value_text
 from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Caller
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
 from handlers.commands.dispatch import answer, check_audience
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
 from handlers.messages.message import Message

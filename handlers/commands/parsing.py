@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from pipeline.errors import InvalidRequest
 
 _SMART: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "…": "..."})

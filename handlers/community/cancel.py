@@ -3,7 +3,8 @@
 from typing import Final, assert_never
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed, may_manage
 from handlers.context.context import Studio
 from handlers.messages.message import Message

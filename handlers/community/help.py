@@ -3,8 +3,9 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Audience, Command, Completion, Option, OptionKind
+from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.context.context import Studio
 from handlers.messages.message import Message
 

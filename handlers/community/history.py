@@ -3,9 +3,10 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import Job, JobKind, JobState
 

@@ -3,7 +3,8 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from handlers.jobs.kinds import job_title
 from handlers.messages.job_status import progress_words, seconds_words

@@ -5,15 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from handlers.context.served_model import Base
 from pipeline.errors import UserError
 from pipeline.lora.exporting.export_process import ExportOrder, export_apart
 from pipeline.lora.format.layout import LoraLayout
 from storage.library.loras import Lora
-
-if TYPE_CHECKING:
-    from handlers.loras.import_job import Base
 
 
 class Export(Protocol):
@@ -28,7 +26,7 @@ class LoraExporting:
     """Writes such files, one at a time; `folder` holds canonical files, `bases` tells the models that are served."""
 
     folder: Path = Path()
-    bases: Callable[[], Sequence["Base"]] = tuple
+    bases: Callable[[], Sequence[Base]] = tuple
     export: Export = export_apart
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 

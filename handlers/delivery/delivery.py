@@ -9,10 +9,10 @@ from typing import assert_never
 
 from handlers.context.context import Studio
 from handlers.images.control_preview import map_drawn
-from handlers.images.imagine import read_request
 from handlers.images.scale_grid import loras_mixed
 from handlers.images.upscale import enlarged
 from handlers.jobs.kinds import job_title
+from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_pictures
 from handlers.loras.add import lora_added
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable

@@ -6,7 +6,8 @@ from typing import Final
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.images.control_preview import as_ready_map, show_map
@@ -18,9 +19,7 @@ from handlers.images.input_image import handed_picture
 from handlers.messages.message import Message
 from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import MAX_CONTROL_SCALE, MAX_DETAIL, ControlMode, ControlUse
-from pipeline.requests.resize_mode import ResizeMode
+from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind, ControlMode, ControlUse, ResizeMode
 
 
 async def control(call: Call, studio: Studio, *, kind: ControlKind) -> Message:

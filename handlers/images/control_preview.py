@@ -7,12 +7,13 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
-from handlers.images.imagine import check_allowed, read_request, submit, write_request
+from handlers.images.imagine import check_allowed, submit
+from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
 from pipeline.errors import UserError
 from pipeline.images.input_image import is_mostly_light, read_picture
-from pipeline.requests.control_use import MAX_DETAIL, ControlUse
+from pipeline.requests.control import MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
 

@@ -2,7 +2,7 @@
 
 from handlers.commands.call import Call
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_pictures
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest

@@ -5,7 +5,8 @@ from typing import Final
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.images.earlier_request import controlled_request
@@ -17,8 +18,7 @@ from handlers.images.outpaint import MAX_AMOUNT, Direction
 from handlers.messages.message import Message
 from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import MAX_CONTROL_SCALE, ControlUse
+from pipeline.requests.control import MAX_CONTROL_SCALE, ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import MAX_FEATHER, MAX_PADDING, StartImage
 

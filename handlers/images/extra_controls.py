@@ -4,10 +4,9 @@ import re
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Option
+from handlers.commands.option import Option
 from pipeline.errors import InvalidRequest
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 
 ALSO: Final = Option(name="also", help="Kept too: depth:0.5 pose")
 

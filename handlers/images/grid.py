@@ -1,5 +1,6 @@
 """The pictures of one mix of LoRAs: the scales around those that were asked for, and all of them on one sheet."""
 
+import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +8,13 @@ from typing import Final
 
 from PIL import Image
 
+from handlers.jobs.payloads import read_request
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
+from storage.blobs import BlobStore
+from storage.queue.images import NewPicture, Picture
+from storage.queue.job_queue import Claim, JobQueue
+from storage.queue.jobs import Job, JobKind
 
 _ALONE: Final = (0.0, 0.5, 1.0, 1.5)
 _TOGETHER: Final = (0.5, 1.0, 1.5)
@@ -76,3 +82,23 @@ def _opened(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     return picture
+
+
+def is_shown(picture: Picture, job: Job) -> bool:
+    """Whether members see the picture: of a mix the sheet alone, which comes after its parts."""
+    return job.kind is not JobKind.MIX_LORAS or picture.index == len(MixGrid.of(read_request(job.payload)).pictures)
+
+
+async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
+    """Draw and record the sheet of a mix, unless an earlier attempt did or its pictures were deleted meanwhile."""
+    job, grid = claim.job, MixGrid.of(read_request(claim.job.payload))
+    made = await queue.pictures(job.guild_id, job.id)
+    if len(made) != len(grid.pictures):
+        return
+    data = await asyncio.to_thread(grid.sheet, [await blobs.get(part.blob) for part in made])
+    width, height = Image.open(io.BytesIO(data)).size
+    sheet = NewPicture(
+        index=len(made), blob=await blobs.put(data), width=width, height=height, seed=grid.request.seed,
+        parameters="", mature=any(part.mature for part in made),
+    )  # fmt: skip
+    await queue.record_picture(claim, sheet)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Caller
-from handlers.commands.command import Option, OptionKind
 from handlers.commands.forms import KIND, Field, Form, edit_form
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from handlers.images.control import command_name
 from handlers.images.edit import COMMAND as EDIT

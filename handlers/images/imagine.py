@@ -4,18 +4,18 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from pydantic import TypeAdapter
-
 from handlers.commands.arguments import Arguments, Value, value_text
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
+from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import waiting
 from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.aspect_ratio import ASPECTS, size_for
-from handlers.prompts.loras import mentions_text, with_loras
-from handlers.prompts.syntax import check_weights, expand
+from handlers.prompts.loras import with_loras
+from handlers.prompts.syntax import check_weights, expand, mentions_text
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import (
@@ -31,7 +31,6 @@ from pipeline.requests.image_request import (
 )
 from storage.queue.jobs import JobKind, NewJob
 
-_REQUEST: Final = TypeAdapter(ImageRequest)
 _SHOWN_PROMPTS: Final = 8
 
 
@@ -126,16 +125,6 @@ async def _submit_all(call: Call, studio: Studio, requests: list[ImageRequest]) 
     for request in requests:
         await submit(each, studio, request)
     return Message(headline=f"{len(requests)} are on their way; each comes as a message of its own.", private=True)
-
-
-def write_request(request: ImageRequest) -> str:
-    """The request as the JSON that a job's row keeps."""
-    return _REQUEST.dump_json(request).decode()
-
-
-def read_request(payload: str) -> ImageRequest:
-    """The request of a job's row."""
-    return _REQUEST.validate_json(payload)
 
 
 def request_values(request: ImageRequest) -> dict[str, Value]:

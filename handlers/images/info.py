@@ -4,7 +4,8 @@ from handlers.commands.arguments import value_text
 from handlers.commands.parsing import write_text
 from handlers.context.context import Studio
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import read_request, request_values
+from handlers.images.imagine import request_values
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message
 from pipeline.images.metadata import read
 from pipeline.requests.image_request import ImageRequest

@@ -5,16 +5,19 @@ from typing import Final
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.images.grid import MixGrid
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import one_request, read_request, submit
+from handlers.images.imagine import one_request, submit
+from handlers.jobs.payloads import read_request
 from handlers.messages.job_status import ended, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
-from handlers.prompts.loras import find_lora, mentions_text, read_mentions
+from handlers.prompts.loras import find_lora, read_mentions
+from handlers.prompts.syntax import mentions_text
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SEED, MAX_STEPS
 from storage.queue.jobs import Job, JobKind, JobState

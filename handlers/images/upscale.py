@@ -4,14 +4,15 @@ import asyncio
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.images.edit import SHARED_OPTIONS
 from handlers.images.hires_fix import FACTOR, second_pass
 from handlers.images.imagine import one_request, submit
 from handlers.images.input_image import HandedPicture, handed_picture
-from handlers.images.upscale_request import EnlargeOrder, read_enlargement, write_enlargement
+from handlers.images.upscale_job import EnlargeOrder, read_enlargement, write_enlargement
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
 from pipeline.errors import InvalidRequest

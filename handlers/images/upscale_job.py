@@ -8,14 +8,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
-from handlers.images.upscale_request import EnlargeOrder, read_enlargement
-from handlers.jobs.made_picture import MadePicture
-from handlers.jobs.preparation import Told
+from pydantic import TypeAdapter
+
+from handlers.jobs.preparation import MadePicture, Told
 from pipeline.images.png_text import with_texts
 from pipeline.images.upscale_process import Enlargement
 from pipeline.images.upscalers import Upscalers
 from storage.blobs import BlobStore
 from storage.queue.jobs import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnlargeOrder:
+    """The picture whose blob is `picture`, to be `factor` times as large: `width` by `height` pixels, by `upscaler`."""
+
+    picture: str
+    factor: int
+    width: int
+    height: int
+    upscaler: str
+
+    @property
+    def title(self) -> str:
+        """What is made, in words."""
+        return f"A picture {self.factor} times as large, {self.width}×{self.height}"
+
+
+_ORDER: Final = TypeAdapter(EnlargeOrder)
+
+
+def write_enlargement(order: EnlargeOrder) -> str:
+    """The order as a job's payload."""
+    return _ORDER.dump_json(order).decode()
+
+
+def read_enlargement(payload: str) -> EnlargeOrder:
+    """The order of a job's row."""
+    return _ORDER.validate_json(payload)
+
 
 _KEYWORD: Final = "postprocessing"
 """Where AUTOMATIC1111 writes what was done to a picture that it did not draw."""

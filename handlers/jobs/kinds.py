@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from handlers.images.imagine import read_request
-from handlers.images.upscale_request import read_enlargement
+from handlers.images.upscale_job import read_enlargement
+from handlers.jobs.payloads import read_request
 from handlers.loras.import_request import read_order
 from handlers.training.request import read_training
 from storage.queue.jobs import Job, JobKind

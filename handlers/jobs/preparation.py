@@ -1,18 +1,45 @@
 """Jobs that need something made ready before their picture can go to a device."""
 
 import asyncio
+import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
-from handlers.jobs.made_picture import MadePicture, Prepared, record_made
+from PIL import Image
+
 from pipeline.errors import UserError
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.errors import StorageError
+from storage.queue.images import NewPicture
 from storage.queue.job_queue import Beat, Claim, JobQueue, Standing
-from storage.queue.jobs import Cancelled, GiveUp, Job, JobKind, Outcome, Retry
+from storage.queue.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePicture:
+    """A `png` that is what its job was for; `device_seconds` is what it cost, `note` is kept beside it."""
+
+    png: bytes
+    device_seconds: float = 0.0
+    note: str = ""
+
+
+Prepared = ImageRequest | MadePicture
+"""What a preparation ends in."""
+
+
+async def record_made(made: MadePicture, claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
+    """Make it the job's picture, and the job done."""
+    with Image.open(io.BytesIO(made.png)) as picture:
+        width, height = picture.size
+    blob = await blobs.put(made.png)
+    row = NewPicture(index=0, blob=blob, width=width, height=height, seed=0, parameters=made.note)
+    await queue.record_picture(claim, row)
+    await queue.settle(claim, Done(device_seconds=made.device_seconds))
+
 
 _log = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass
 
 from handlers.context.context import Studio
-from handlers.images.mix_sheet import is_shown
+from handlers.images.grid import is_shown
 from handlers.jobs.kinds import job_title
 from handlers.messages.message import ShownPicture
 from handlers.messages.nsfw import Manner, mature_manner, withheld_sentence
 from storage.guilds.guilds import GuildSettings
 from storage.queue.images import Picture
 from storage.queue.jobs import Job
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

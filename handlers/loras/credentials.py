@@ -3,7 +3,8 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Audience, Command, Option, OptionKind
+from handlers.commands.command import Audience, Command
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest

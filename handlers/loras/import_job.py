@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from handlers.context.lora_quota import LoraRoom
+from handlers.context.served_model import Base
 from handlers.jobs.preparation import Told
 from handlers.loras.import_request import LoraOrder, read_order
 from handlers.loras.merge_job import Fuse, fused
@@ -18,7 +19,6 @@ from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
 from pipeline.lora.sources.keys import SourceKeys
-from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import MAX_SEED, ImageRequest, LoraUse
 from storage.blobs import BlobStore
 from storage.guilds.source_credentials import SourceKeyStore
@@ -47,15 +47,6 @@ class Importers(Protocol):
 
     def ready(self) -> AbstractAsyncContextManager[Import]:
         """One that makes itself ready for the default model at once; gone when the block ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """A model that LoRAs may be made for: a diffusers folder or a checkpoint, and the folder that describes it."""
-
-    facts: ModelFacts
-    model: Path
-    configs: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

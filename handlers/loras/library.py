@@ -3,11 +3,12 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
 from handlers.messages.message import Button, Message, Verb
-from handlers.prompts.loras import find_lora
+from handlers.prompts.loras import named_lora
 from pipeline.errors import UserError
 from pipeline.requests.image_request import MAX_LORA_SCALE
 from storage.library.loras import Lora
@@ -87,11 +88,6 @@ def card(lora: Lora, *, private: bool = False) -> Message:
         f"{lora.size / 2**20:.1f} MB here · {'private' if lora.private else 'for everyone here'}",
     )
     return Message(headline=f"LoRA '{lora.name}'", lines=facts, private=private)
-
-
-async def named_lora(call: Call, studio: Studio) -> Lora:
-    """The LoRA that the caller names; raises InvalidRequest with the nearest name."""
-    return await find_lora((call.arguments.text("name") or "").partition(":")[0].strip(), call, studio)
 
 
 async def own_lora(call: Call, studio: Studio) -> Lora:

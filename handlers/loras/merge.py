@@ -3,7 +3,8 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Option
+from handlers.commands.command import Command
+from handlers.commands.option import Completion, Option
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.loras.add import queue_order

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from handlers.context.lora_quota import LoraRoom
 from handlers.loras.import_request import LoraOrder
-from handlers.prompts.loras import mentions_text
+from handlers.prompts.syntax import mentions_text
 from pipeline.errors import UserError
 from pipeline.lora.exporting.merge import Fused, Member
 from pipeline.requests.image_request import LoraUse

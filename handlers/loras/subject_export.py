@@ -3,11 +3,12 @@
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
 from handlers.loras.library import own_lora
-from handlers.loras.subjects import NAME, check_subject
 from handlers.messages.message import Attachment, Message
+from handlers.prompts.subjects import NAME, check_subject
 from pipeline.lora.format.layout import LoraLayout
 
 

@@ -4,12 +4,14 @@ from functools import partial
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Completion, Handler, Option, OptionKind
+from handlers.commands.command import Command, Handler
+from handlers.commands.option import Option, OptionKind
 from handlers.context.context import Studio
-from handlers.loras.library import SEARCH, WHOSE, list_loras, lora_info, named_lora, own_lora, saved_button, share_lora
+from handlers.loras.library import SEARCH, WHOSE, list_loras, lora_info, own_lora, saved_button, share_lora
 from handlers.messages.message import Message
-from pipeline.errors import InvalidRequest
-from storage.library.loras import Lora, training_key
+from handlers.prompts.loras import named_lora
+from handlers.prompts.subjects import NAME, check_subject
+from storage.library.loras import training_key
 
 
 async def of_subject(call: Call, studio: Studio, *, deed: Handler) -> Message:
@@ -33,15 +35,6 @@ async def delete_subject(call: Call, studio: Studio) -> Message:
     await studio.handed.delete_jobs(call.guild.id, training_key(lora.key))
     return Message(headline=f"@{lora.name} and its sheets are deleted.", private=True)
 
-
-def check_subject(lora: Lora) -> Lora:
-    """The LoRA itself; raises InvalidRequest for one that is no subject."""
-    if not lora.subject:
-        raise InvalidRequest("name", f"'{lora.name}' is no subject; /subject list shows those, /lora everything.")
-    return lora
-
-
-NAME: Final = Option(name="name", help="Which subject", required=True, completion=Completion.SUBJECTS, rest=True)
 
 COMMANDS: Final = (
     Command(

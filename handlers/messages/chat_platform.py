@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from handlers.messages.message import Message
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 
 class Undeliverable(Exception):

@@ -3,8 +3,9 @@
 from enum import Enum
 from typing import Final, assert_never
 
-from storage.guilds.guilds import Mature, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Mature
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 _CAN_HIDE: Final = frozenset({Platform.DISCORD})
 _HAS_RESTRICTED_CHANNELS: Final = frozenset({Platform.DISCORD})

@@ -34,11 +34,6 @@ def read_mentions(text: str) -> tuple[LoraMention, ...]:
     )
 
 
-def mentions_text(loras: Sequence[LoraUse]) -> str:
-    """The option's text that asks for `loras` again."""
-    return " ".join(_mention_text(lora) for lora in loras)
-
-
 async def with_loras(request: ImageRequest, option: str, call: Call, studio: Studio) -> ImageRequest:
     """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
 
@@ -96,10 +91,10 @@ def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
     return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
 
 
-def _mention_text(lora: LoraUse) -> str:
-    own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
-    return f"{lora.name}:{lora.scale:.10g}{own}"
-
-
 def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
+
+
+async def named_lora(call: Call, studio: Studio) -> Lora:
+    """The LoRA that the caller names; raises InvalidRequest with the nearest name."""
+    return await find_lora((call.arguments.text("name") or "").partition(":")[0].strip(), call, studio)

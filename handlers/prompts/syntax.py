@@ -5,11 +5,12 @@ Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import LoraUse
 from pipeline.text.prompt_weights import read_weights
 
 MAX_PROMPTS: Final = 16
@@ -78,3 +79,13 @@ def check_weights(prompts: Iterable[str], negative_prompt: str) -> None:
 def _check_count(count: int) -> None:
     if count > MAX_PROMPTS:
         raise InvalidRequest("prompt", f"The prompt stands for {count} prompts; the limit is {MAX_PROMPTS}.")
+
+
+def mentions_text(loras: Sequence[LoraUse]) -> str:
+    """The option's text that asks for `loras` again."""
+    return " ".join(_mention_text(lora) for lora in loras)
+
+
+def _mention_text(lora: LoraUse) -> str:
+    own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
+    return f"{lora.name}:{lora.scale:.10g}{own}"

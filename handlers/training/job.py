@@ -10,8 +10,7 @@ from typing import Final, Protocol
 
 from handlers.context.lora_quota import LoraRoom
 from handlers.context.training_hours import TrainingHours
-from handlers.jobs.made_picture import MadePicture
-from handlers.jobs.preparation import Told
+from handlers.jobs.preparation import MadePicture, Told
 from handlers.messages.job_status import seconds_words
 from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Call, Caller
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
 from handlers.commands.forms import Form, edit_form
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.context.context import Studio
 from handlers.messages.job_status import ended, seconds_words, waited_long

@@ -8,9 +8,9 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.context.context import Studio
-from handlers.loras.library import named_lora
-from handlers.loras.subjects import NAME, check_subject
 from handlers.messages.message import Message
+from handlers.prompts.loras import named_lora
+from handlers.prompts.subjects import NAME, check_subject
 from handlers.training.request import Taught
 from handlers.training.train import (
     AGREED,

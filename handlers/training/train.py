@@ -6,7 +6,8 @@ from typing import Final
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
-from handlers.commands.command import Command, Option, OptionKind
+from handlers.commands.command import Command
+from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.context import Studio
 from handlers.context.lora_quota import LoraRoom

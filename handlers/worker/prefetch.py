@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.worker.device import Device
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Job, JobKind

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, assert_never
 
-from handlers.images.imagine import read_request
-from handlers.images.mix_sheet import record_sheet
+from handlers.images.grid import record_sheet
+from handlers.jobs.payloads import read_request
 from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
 from handlers.worker.preemption import to_set_aside

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from pipeline.control.annotators import control_map
 from pipeline.errors import UserError
 from pipeline.images.input_image import read_picture, resized
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlUse
 from pipeline.requests.device_messages import DrawMap, Faulted, Refused, Rendered
 
 _log = logging.getLogger(__name__)

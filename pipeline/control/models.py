@@ -17,8 +17,7 @@ from pipeline.control.union import is_union, union_kinds
 from pipeline.errors import InvalidRequest
 from pipeline.models.checkpoint import Checkpoint, load_module
 from pipeline.models.metadata import read_json
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 
 _SHARED: Final = ("cross_attention_dim", "addition_embed_type", "in_channels")

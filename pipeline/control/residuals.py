@@ -10,9 +10,8 @@ from torch import Tensor
 
 from pipeline.control.control_map import map_of
 from pipeline.control.union import is_union, union_arguments
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlMode, ControlUse
-from pipeline.text.prompt_encoder import Conditioning
+from pipeline.requests.control import ControlKind, ControlMode, ControlUse
+from pipeline.text.conditioning import Conditioning
 
 _ROWS: Final = 4
 """A net's call has as many rows whatever the batch, so that a row never depends on how many others it controls."""

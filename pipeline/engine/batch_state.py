@@ -10,7 +10,7 @@ from pipeline.engine.compile.captured_call import CapturedCall
 from pipeline.engine.compile.forward import CompiledForward, ForwardInputs, Halves
 from pipeline.lora.serving.adapter_pool import AdapterPool, Part, RowStack
 from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
-from pipeline.text.prompt_encoder import Conditioning
+from pipeline.text.conditioning import Conditioning
 
 
 class RowMemory:

@@ -23,7 +23,7 @@ from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Home, is_out_of_memory
 from pipeline.requests.image_request import ImageRequest
 from pipeline.samplers.sampler import Sampler
-from pipeline.text.prompt_encoder import Conditioning
+from pipeline.text.conditioning import Conditioning
 
 _log = logging.getLogger(__name__)
 # A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from pipeline.engine.batch_scheduler import Batch, Batching, BatchKey, Shape
+from pipeline.engine.batch_scheduler import Batch, Batching
 from pipeline.engine.calibration import calibrate
 from pipeline.engine.engine_request import EngineJob
 from pipeline.engine.inpaint_canvas import NO_PICTURES
@@ -18,6 +18,7 @@ from pipeline.engine.snapshot import Parked
 from pipeline.errors import UserError
 from pipeline.models.device_timer import Span
 from pipeline.models.hardware import DeviceExhausted, Hardware, is_out_of_memory
+from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, smaller_sizes

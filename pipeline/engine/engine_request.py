@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.control.residuals import Control
-from pipeline.engine.batch_scheduler import BatchKey, Candidate, Seat
+from pipeline.engine.batch_scheduler import Candidate, Seat
 from pipeline.engine.denoiser import Rendering
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Parked
 from pipeline.lora.serving.adapter_pool import Adapter, Part, pages_needed
 from pipeline.models.device_timer import Span
+from pipeline.requests.batch_key import BatchKey
 from pipeline.requests.image_request import ImageRequest
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 
 from pipeline.control.models import ControlLibrary
 from pipeline.control.residuals import Control
-from pipeline.engine.batch_scheduler import BatchKey, Shape
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.denoiser import Denoiser, Rendering
@@ -28,6 +27,7 @@ from pipeline.models.offload import place
 from pipeline.models.quantization import quantize
 from pipeline.models.source import ModelSource
 from pipeline.models.textual_inversion import make_teachable
+from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import ImageRequest
 from pipeline.text.prompt_encoder import PromptEncoder

@@ -7,9 +7,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.engine.batch_scheduler import BatchKey
 from pipeline.engine.denoiser import Rendering
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES
+from pipeline.requests.batch_key import BatchKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

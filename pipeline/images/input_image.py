@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, ImageStat
 
 from pipeline.errors import InvalidRequest
-from pipeline.requests.resize_mode import ResizeMode
+from pipeline.requests.control import ResizeMode
 
 MAX_BYTES: Final = 200 * 2**20
 MAX_PIXELS: Final = 32_000_000

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import UserError
 from pipeline.images.png_text import read_texts, with_texts
-from pipeline.requests.control_use import ControlMode
+from pipeline.requests.control import ControlMode
 from pipeline.requests.image_request import ImageRequest, Scheduler
 
 FORMAT: Final = 1

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.images.input_image import read_picture
-from pipeline.lora.importing.import_process import ask, running
+from pipeline.processes.child import ask, running
 
 _SECONDS: Final = 900.0
 

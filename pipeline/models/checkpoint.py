@@ -20,7 +20,7 @@ from pipeline.models.hardware import Hardware, Home
 from pipeline.models.metadata import MODEL_INDEX, ModelFacts, ModelFamily, component_files, read_json
 from pipeline.models.single_file import SingleFile
 from pipeline.models.source import ModelSource
-from pipeline.text.prompt_encoder import TextEncoder
+from pipeline.models.text_encoder import TextEncoder
 
 # How the VAEs of 2022 name their attention layers, and what diffusers calls them now.
 _OLD_ATTENTION: Final = {

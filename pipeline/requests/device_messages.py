@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.step_cost import StepCost
 

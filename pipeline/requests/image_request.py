@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.errors import InvalidRequest, check_range
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlUse
 from pipeline.requests.start_image import StartImage
 
 MAX_PROMPT_LENGTH: Final = 2000

@@ -1,10 +1,9 @@
 """From words to what the denoiser is conditioned on: the encode stage."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,8 +11,10 @@ from torch import Tensor
 from pipeline.errors import InvalidRequest
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part, RowStack, pages_needed
 from pipeline.models.metadata import ModelFamily
-from pipeline.models.textual_inversion import TaughtText, TaughtWord, WordTable
+from pipeline.models.text_encoder import TextEncoder
+from pipeline.models.textual_inversion import TaughtWord
 from pipeline.requests.image_request import ImageRequest
+from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
 from pipeline.text.weighted_prompt import WeightedText
 
@@ -23,77 +24,6 @@ MAX_WINDOWS: Final = 8
 _REMEMBERED_TEXTS: Final = 128
 
 Embedding = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditioning:
-    """One request's rows, the unconditional one first where there is guidance.
-
-    `states` is (rows, tokens, width); for SDXL `pooled` is (rows, width of the second encoder) and `time_ids` is
-    (rows, 6): original height and width, crop top and left, target height and width in pixels. SD 1.5 has neither.
-    """
-
-    states: Tensor
-    pooled: Tensor | None
-    time_ids: Tensor | None
-
-    @property
-    def rows(self) -> int:
-        """How many rows the request takes in a batch."""
-        return int(self.states.shape[0])
-
-    def empty(self, rows: int) -> "Conditioning":
-        """Zeros for so many rows, in the same shapes."""
-        states, pooled, time_ids = (_zeros(part, rows) for part in (self.states, self.pooled, self.time_ids))
-        assert states is not None
-        return Conditioning(states=states, pooled=pooled, time_ids=time_ids)
-
-    def write(self, rows: Sequence[int], other: "Conditioning") -> None:
-        """Copy the rows of `other` into `rows` of this one."""
-        for mine, others in ((self.states, other.states), (self.pooled, other.pooled), (self.time_ids, other.time_ids)):
-            if mine is not None and others is not None:
-                mine[list(rows)] = others
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextEncoder:
-    """A CLIP tokenizer and its model, which runs on `device`; `network` is what LoRA files call it."""
-
-    network: str
-    tokenizer: Any
-    model: Any
-    device: torch.device
-
-    def tokens(self, text: str) -> Tensor:
-        """Token ids (1, 77), cut at the end where the text is longer."""
-        tokenizer = self.tokenizer
-        ids: Tensor = tokenizer(
-            text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-        ).input_ids
-        return ids.to(self.device)
-
-    def taught(self, text: str, words: Sequence[TaughtWord]) -> TaughtText:
-        """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
-        return TaughtText(text, [word for word in words if self.network in word.vectors])
-
-    def has_room_for(self, text: str) -> bool:
-        """Whether `tokens` would cut nothing off."""
-        return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
-
-    def run(self, ids: Tensor, *inputs: Any, **options: Any) -> Any:
-        """The model's output for the tokenizer's ids (rows, 77)."""
-        table = self.model.get_input_embeddings()
-        return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
-
-    @contextmanager
-    def knowing(self, text: TaughtText) -> Iterator[None]:
-        """Run `text` inside this block."""
-        table = self.model.get_input_embeddings()
-        table.taught = text.vectors(self.network, self.device)
-        try:
-            yield
-        finally:
-            table.taught = None
 
 
 class PromptEncoder:
@@ -244,7 +174,3 @@ def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[Part]:
 def _words(parts: Sequence[Part]) -> tuple[TaughtWord, ...]:
     """What a LoRA at scale 0 teaches is not there, as nothing of it is."""
     return tuple(word for part in parts if part.scale for word in part.adapter.words)
-
-
-def _zeros(like: Tensor | None, rows: int) -> Tensor | None:
-    return None if like is None else like.new_zeros(rows, *like.shape[1:])

@@ -1,14 +1,12 @@
 """What CLIP cannot do by itself, done by compel: weighted words, and texts longer than its window of 77 tokens."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
+from pipeline.models.text_encoder import TextEncoder
 from pipeline.text.prompt_weights import Fragment
-
-if TYPE_CHECKING:
-    from pipeline.text.prompt_encoder import TextEncoder
 
 
 class WeightedText:
@@ -19,7 +17,7 @@ class WeightedText:
     was trained on the encoder's layer before the last.
     """
 
-    def __init__(self, encoder: "TextEncoder", fragments: Sequence[Fragment], *, penultimate: bool) -> None:
+    def __init__(self, encoder: TextEncoder, fragments: Sequence[Fragment], *, penultimate: bool) -> None:
         self._fragments = [fragment for fragment in fragments if fragment.text.strip()]
         self._device = encoder.device
         # Made anew for each text: it keeps what the empty text means, which is another thing under another LoRA.
@@ -45,7 +43,7 @@ class WeightedText:
 class _PlacedModel:
     """A text encoder as compel calls it, on its device even while its weights wait in host memory."""
 
-    def __init__(self, encoder: "TextEncoder") -> None:
+    def __init__(self, encoder: TextEncoder) -> None:
         self._run = encoder.run
         self.device = encoder.device
         self.dtype = encoder.model.dtype
@@ -54,7 +52,7 @@ class _PlacedModel:
         return self._run(*inputs, **options)
 
 
-def _provider(encoder: "TextEncoder", *, penultimate: bool) -> Any:
+def _provider(encoder: TextEncoder, *, penultimate: bool) -> Any:
     # With compel come pipelines of diffusers that nothing else needs: two seconds of a device's start.
     from compel.embeddings_provider import EmbeddingsProvider, ReturnedEmbeddingsType, SplitLongTextMode  # noqa: PLC0415
 

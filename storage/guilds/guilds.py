@@ -13,16 +13,8 @@ from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.database import Database
 from storage.guilds.audit import add_entry
+from storage.platform import Platform
 from storage.tables import guilds
-
-
-class Platform(StrEnum):
-    """Where members write; the value is stored and is part of a guild's identity."""
-
-    DISCORD = "discord"
-    SLACK = "slack"
-    TERMINAL = "terminal"
-    WEB = "web"
 
 
 class Mature(StrEnum):

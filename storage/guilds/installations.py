@@ -6,7 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import delete, select
 
 from storage.database import Database
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from storage.tables import installations
 
 

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    # A reply carries its job, so `storage.queue.outbox` imports this module.
-    from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 
 
 class JobKind(StrEnum):
@@ -69,7 +67,7 @@ class NewJob:
     member_name: str
     kind: JobKind
     payload: str
-    reply: "ReplyAddress"
+    reply: ReplyAddress
     cost_key: str
     cost_units: float
     seconds_per_unit: float | None = None

@@ -9,29 +9,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, and_, exists, func, literal_column, select, update
 
 from storage.database import Database
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobState
 from storage.queue.records import job_of
+from storage.queue.reply_address import ReplyAddress
 from storage.tables import jobs, replies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyAddress:
-    """Where the answer to a request is posted; `message_id` is the status message, once there is one.
-
-    `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
-    the platform let only adults in where it was asked.
-    """
-
-    platform: Platform
-    channel_id: str
-    user_id: str
-    thread_id: str | None = None
-    message_id: str | None = None
-    private: bool = False
-    locale: str = "en"
-    tenant: str = ""
-    age_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,7 @@ from handlers.worker.device import Device
 from pipeline.control.annotators import control_map
 from pipeline.devices.process_device import ChildDevice
 from pipeline.images.input_image import resized
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,

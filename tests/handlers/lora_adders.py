@@ -8,8 +8,9 @@ from pathlib import Path
 
 from handlers.context.context import Studio
 from handlers.context.lora_quota import LoraRoom
+from handlers.context.served_model import Base
 from handlers.jobs.preparation import Told
-from handlers.loras.import_job import Base, Import, LoraAdding
+from handlers.loras.import_job import Import, LoraAdding
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
 from pipeline.lora.exporting.merge import Fused, Member

@@ -11,16 +11,17 @@ from handlers.commands.call import Caller, Member
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from handlers.worker.maintenance import forget_offers
 from pipeline.errors import UserError
 from storage.database import Database
-from storage.guilds.guilds import Guild, GuildSettings, Platform
+from storage.guilds.guilds import Guild, GuildSettings
 from storage.library.blob_gc import collect_blobs
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.jobs import Done, JobState
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock, png
 

@@ -6,13 +6,15 @@ from handlers.buttons import Press, press
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Caller, Member
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request, submit
+from handlers.images.imagine import submit
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Verb
 from pipeline.images.metadata import PictureInfo
 from pipeline.requests.image_request import ImageRequest
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.fakes import request
 
 ADA = Member(id="ada", name="Ada")

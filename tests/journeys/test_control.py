@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.control.annotators import control_map
 from pipeline.images.metadata import read
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from storage.blobs import FileBlobStore
 from tests.journeys.served import Channel, discord_channel, slack_channel
 from tests.wire.slack.process import serving

@@ -7,7 +7,8 @@ import pytest
 from bot.assembly.settings import Settings
 from pipeline.images.metadata import read
 from storage.database import Database
-from storage.guilds.guilds import GuildStore, Platform
+from storage.guilds.guilds import GuildStore
+from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import JobState
 from tests.eventually import eventually

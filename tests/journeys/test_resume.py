@@ -15,7 +15,7 @@ from PIL import Image
 from bot.assembly.runtime import PARK_EVERY
 from bot.assembly.settings import Settings
 from handlers.context.context import Studio
-from handlers.images.imagine import write_request
+from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
 from pipeline.engine.engine import Engine
@@ -26,7 +26,8 @@ from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
-from storage.guilds.guilds import Guild, GuildStore, Platform
+from storage.guilds.guilds import Guild, GuildStore
+from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Job, JobState
 from storage.queue.snapshots import ParkedPicture

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from handlers.buttons import press
-from handlers.commands.attached_file import AttachedFile
+from handlers.commands.attachments import AttachedFile
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from pipeline.engine.engine import Engine
 from pipeline.lora.format.file import LoraFile
 from pipeline.models.source import EMBEDDED

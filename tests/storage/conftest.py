@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from storage.database import Database
-from storage.guilds.guilds import Guild, GuildStore, Platform
+from storage.guilds.guilds import Guild, GuildStore
+from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Job
 from storage.queue.outbox import Outbox

@@ -7,7 +7,8 @@ from sqlalchemy import make_url, text
 
 from storage.database import Database, migrate
 from storage.errors import StorageError
-from storage.guilds.guilds import GuildStore, Platform
+from storage.guilds.guilds import GuildStore
+from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
 from storage.tables import SCHEMA_REVISION
 from tests.full_disk import full_disk

@@ -15,12 +15,12 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pipeline.engine.batch_scheduler import BatchKey
 from pipeline.engine.compile.compile_process import Blueprint, compile_in_child
 from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs, Graph
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.models.device_timer import Span
 from pipeline.models.hardware import is_out_of_memory
+from pipeline.requests.batch_key import BatchKey
 
 _log = logging.getLogger(__name__)
 

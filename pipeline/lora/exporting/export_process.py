@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.lora.format.layout import LoraLayout
-from pipeline.lora.importing.import_process import ask, running
 from pipeline.models.metadata import ModelFamily
+from pipeline.processes.child import ask, running
 
 _SECONDS: Final = 300.0
 

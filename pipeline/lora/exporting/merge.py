@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.lora.format.file import MAX_RANK, LoraFile, word_name
-from pipeline.lora.importing.import_process import ask, running
+from pipeline.processes.child import ask, running
 
 _SECONDS: Final = 300.0
 

@@ -4,14 +4,13 @@
 a model, its configs and its family as arguments it opens that model before it waits for the order.
 """
 
-import asyncio
 import json
 import os
 import resource
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from pipeline.errors import UserError
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.report import Embedding, ImportReport
 from pipeline.models.metadata import ModelFamily
+from pipeline.processes.child import ask, running
 
 _GREEDY: Final = "This file needs more memory than an import may use here."
 _LARGEST: Final = FileLimits().bytes
@@ -66,29 +66,6 @@ async def import_apart(order: Order, limits: ChildLimits, child: Process | None 
 def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
     """A child process that makes itself ready for an import for this model, as `running`."""
     return running(__name__, str(model), str(configs), family)
-
-
-@asynccontextmanager
-async def running(module: str, *arguments: str) -> AsyncIterator[Process]:
-    """A child process that runs `module` and makes itself ready; whatever happens, it is gone when the block ends."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-
-
-async def ask(child: Process, told: dict[str, Any], seconds: float) -> bytes:
-    """What the child answers to `told`, which it gets as JSON; nothing if it dies. Raises UserError after `seconds`."""
-    try:
-        answer, _ = await asyncio.wait_for(child.communicate(json.dumps(told, default=str).encode()), seconds)
-    except TimeoutError:
-        raise UserError(f"This took longer than {seconds:.0f} seconds; it was given up.") from None
-    return answer
 
 
 def _report(answer: bytes) -> ImportReport:

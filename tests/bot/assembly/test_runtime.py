@@ -4,10 +4,10 @@ from pathlib import Path
 
 from bot.assembly.runtime import open_workshop, running_duties
 from bot.assembly.settings import Settings
-from handlers.images.imagine import write_request
-from storage.guilds.guilds import Platform
+from handlers.jobs.payloads import write_request
+from storage.platform import Platform
 from storage.queue.jobs import JobKind, JobState, NewJob
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import request
 

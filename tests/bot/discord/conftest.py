@@ -14,12 +14,12 @@ from bot.discord.client import LimnerClient
 from bot.discord.routes import Ways
 from handlers.context.context import Studio
 from handlers.delivery.delivery import Delivery
-from handlers.images.imagine import read_request
-from storage.guilds.guilds import Platform
+from handlers.jobs.payloads import read_request
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.job_queue import Beat, Claim
 from storage.queue.jobs import Done, Outcome
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.fakes import FakeClock, png
 from tests.wire.discord.specification import discords_own
 

@@ -12,7 +12,8 @@ from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Message, ShownPicture
-from storage.guilds.guilds import GuildSettings, Mature, Platform
+from storage.guilds.guilds import GuildSettings, Mature
+from storage.platform import Platform
 from tests.bot.discord.conftest import World, body, words
 
 FIFTEEN_MINUTES = 15 * 60 + 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.discord import uploads
 from bot.discord.message_ids import posted_ids, posted_text
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from storage.queue.jobs import JobState
 from tests.bot.discord.conftest import World, labels, words
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bot.discord import attachments as offered
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from pipeline.requests.control import ControlKind
 from tests.bot.discord.conftest import World, words
 

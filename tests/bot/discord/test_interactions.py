@@ -3,7 +3,7 @@
 import discord
 import pytest
 
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from storage.queue.jobs import GiveUp, JobState
 from tests.bot.discord.conftest import World, body, labels, words
 

@@ -14,7 +14,7 @@ from bot.discord.client import publish
 from bot.discord.uploads import MAX_REQUEST_BYTES, pack, with_fitting_files
 from handlers.messages.message import Attachment, Message, ShownPicture
 from handlers.registry import COMMANDS
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import JobState
 from tests.bot.discord.conftest import World, labels, published, words

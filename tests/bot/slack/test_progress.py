@@ -9,8 +9,8 @@ import pytest
 from bot.slack.progress import ProgressBoard
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 
 ADDRESS = ReplyAddress(platform=Platform.SLACK, channel_id="C1", user_id="U1", tenant="T1")
 

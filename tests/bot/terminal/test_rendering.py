@@ -10,8 +10,8 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Bar, Message, Mood, ShownPicture
-from storage.guilds.guilds import Platform
-from storage.queue.outbox import ReplyAddress
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.fakes import png, request
 
 ADDRESS = ReplyAddress(platform=Platform.TERMINAL, channel_id="terminal", user_id="ada")

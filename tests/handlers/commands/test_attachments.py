@@ -13,8 +13,9 @@ from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
-from storage.guilds.guilds import Guild, GuildSettings, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild, GuildSettings
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.brushes import LOAD, with_brushes
 
 LIMIT = 1000

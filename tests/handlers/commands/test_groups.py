@@ -12,8 +12,9 @@ from handlers.context.context import Studio
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
-from storage.guilds.guilds import Guild, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.brushes import LIST, LOAD, with_brushes
 
 

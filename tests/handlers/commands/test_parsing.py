@@ -3,9 +3,10 @@
 import pytest
 
 from handlers.commands.arguments import Arguments, Value
-from handlers.commands.attached_file import AttachedFile
-from handlers.commands.command import Command, OptionKind
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.command import Command
 from handlers.commands.groups import split_call
+from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text
 from handlers.community.cancel import COMMAND as CANCEL
 from handlers.community.queue import COMMAND as QUEUE

@@ -9,8 +9,9 @@ from handlers.commands.call import Call, Member
 from handlers.commands.permissions import NotAllowed, check_permission, check_role, may_manage, with_rights
 from handlers.community.queue import COMMAND
 from handlers.context.context import Studio
-from storage.guilds.guilds import Guild, GuildSettings, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild, GuildSettings
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.new_jobs import new_job
 
 ADA = Member(id="ada", name="Ada")

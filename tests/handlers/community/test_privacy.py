@@ -4,8 +4,9 @@ import json
 
 from handlers.context.context import Studio
 from pipeline.models.metadata import ModelFamily
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key
+from storage.platform import Platform
 from tests.app_contexts import CallCommand
 
 

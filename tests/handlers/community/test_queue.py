@@ -6,8 +6,9 @@ from handlers.buttons import Press, press
 from handlers.commands.call import Caller, Member
 from handlers.context.context import Studio
 from handlers.messages.message import Message
-from storage.guilds.guilds import Guild, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.new_jobs import new_job
 

@@ -7,7 +7,8 @@ from handlers.delivery.delivery import Delivery
 from handlers.jobs.result_images import file_stem
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Mood
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.job_queue import Beat
 from storage.queue.jobs import Done, GiveUp

@@ -10,23 +10,24 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from handlers.buttons import AlreadyHeard, Press, Pressed, Remove, press
-from handlers.commands.attached_file import AttachedFile
+from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
 from handlers.delivery.delivery import Delivery
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message, Verb
 from pipeline.control.annotators import control_map
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.input_image import resized
 from pipeline.requests.control import ControlKind
 from storage.database import Database
-from storage.guilds.guilds import Guild, GuildSettings, Platform
+from storage.guilds.guilds import Guild, GuildSettings
 from storage.library.blob_gc import collect_blobs
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobKind, JobState
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice

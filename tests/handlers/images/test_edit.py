@@ -5,17 +5,15 @@ import io
 import pytest
 from PIL import Image
 
-from handlers.commands.attached_file import AttachedFile
+from handlers.commands.attachments import AttachedFile
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request
+from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import read_picture
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlMode
+from pipeline.requests.control import ControlKind, ControlMode, ResizeMode
 from pipeline.requests.image_request import ImageRequest
-from pipeline.requests.resize_mode import ResizeMode
 from storage.guilds.guilds import Guild, GuildSettings
 from tests.app_contexts import CallCommand
 

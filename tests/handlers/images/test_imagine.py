@@ -6,7 +6,8 @@ import pytest
 
 from handlers.commands.groups import heads
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request, request_values
+from handlers.images.imagine import request_values
+from handlers.jobs.payloads import read_request
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.step_cost import StepCost

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from handlers.commands.call import Member
-from handlers.commands.command import Completion
 from handlers.commands.completion import complete
+from handlers.commands.option import Completion
 from handlers.context.context import Studio
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarge, Enlarging

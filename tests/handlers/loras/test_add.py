@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from handlers.commands.arguments import Arguments
-from handlers.commands.attached_file import AttachedFile
-from handlers.commands.attachments import OfferedFile
+from handlers.commands.attachments import AttachedFile, OfferedFile
 from handlers.commands.call import Call, Caller, Member
 from handlers.commands.dispatch import answer
 from handlers.commands.permissions import NotAllowed
@@ -21,10 +20,11 @@ from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.importing.report import Embedding
 from pipeline.lora.sources.keys import SourceKeys
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
 from storage.guilds.source_credentials import KeySource
+from storage.platform import Platform
 from storage.queue.jobs import JobState
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeChat, FakeClock
 from tests.handlers.lora_adders import (

@@ -9,8 +9,9 @@ from handlers.context.context import Studio
 from handlers.loras.credentials import COMMAND
 from pipeline.errors import InvalidRequest
 from pipeline.lora.sources.keys import SourceKeys
-from storage.guilds.guilds import Guild, Platform
-from storage.queue.outbox import ReplyAddress
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 
 

@@ -7,8 +7,9 @@ from handlers.context.context import Studio
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFamily
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
 from storage.library.loras import Lora, NewLora, new_key
+from storage.platform import Platform
 from tests.app_contexts import CallCommand
 
 

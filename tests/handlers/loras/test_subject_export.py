@@ -8,7 +8,7 @@ import pytest
 from handlers.commands.permissions import NotAllowed
 from handlers.context.context import Studio
 from handlers.context.lora_exporter import LoraExporting
-from handlers.loras.import_job import Base
+from handlers.context.served_model import Base
 from handlers.loras.subject_export import COMMAND
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.exporting.export_process import ExportOrder

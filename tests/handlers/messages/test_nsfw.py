@@ -10,10 +10,11 @@ from handlers.context.context import Studio
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
-from storage.guilds.guilds import Guild, GuildSettings, Mature, Platform
+from storage.guilds.guilds import Guild, GuildSettings, Mature
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.jobs import Done
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeChat, png, request
 from tests.new_jobs import new_job

@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from handlers.commands.call import Member
-from handlers.commands.command import Completion
 from handlers.commands.completion import complete
+from handlers.commands.option import Completion
 from handlers.context.context import Studio
-from handlers.images.imagine import read_request, request_values
+from handlers.images.imagine import request_values
+from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import LoraMention
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFamily
 from pipeline.requests.image_request import ImageRequest, LoraUse
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora
+from storage.platform import Platform
 from tests.app_contexts import CallCommand
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from handlers.buttons import AlreadyHeard, Press, press
 from handlers.commands.arguments import Value
-from handlers.commands.attached_file import AttachedFile
+from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
@@ -37,11 +37,12 @@ from pipeline.training.messages import Pace
 from pipeline.training.report import Candidate, Scores, TrainingProgress, TrainingReport
 from pipeline.training.request import TrainingOrder
 from storage.database import Database
-from storage.guilds.guilds import Guild, GuildSettings, Platform
+from storage.guilds.guilds import Guild, GuildSettings
 from storage.library.blob_gc import collect_blobs
 from storage.library.loras import NewLora, new_key
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobKind, JobState
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import FACTS, CallCommand
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from handlers.context.context import Studio
-from handlers.images.imagine import write_request
+from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobKind, JobState
 from tests.eventually import eventually
 from tests.fakes import FakeDevice, request

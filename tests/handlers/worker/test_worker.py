@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from handlers.context.context import Studio
-from handlers.images.imagine import write_request
+from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused
 from storage.blobs import FileBlobStore
 from storage.errors import disk_error
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
-from storage.queue.outbox import ReplyAddress
+from storage.queue.reply_address import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import FakeClock, FakeDevice, request
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from handlers.context.context import Studio
-from handlers.images.imagine import write_request
+from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.start_image import StartImage
 from storage.guilds.guilds import Guild

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.context.context import Studio
-from handlers.images.imagine import write_request
+from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted
 from storage.guilds.guilds import Guild

@@ -23,8 +23,7 @@ from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlMode, ControlUse
+from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.device_messages import Event, Refused, Rendered
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage

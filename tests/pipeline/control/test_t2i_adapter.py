@@ -15,8 +15,7 @@ from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlMode
+from pipeline.requests.control import ControlKind, ControlMode
 from pipeline.requests.device_messages import Refused
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler

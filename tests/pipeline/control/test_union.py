@@ -17,8 +17,7 @@ from torch import Tensor
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlMode, ControlUse
+from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request

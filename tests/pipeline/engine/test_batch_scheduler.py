@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipeline.engine.batch_scheduler import BUCKETS, Batching, BatchKey, Candidate, Shape
+from pipeline.engine.batch_scheduler import BUCKETS, Batching, Candidate
+from pipeline.requests.batch_key import BatchKey, Shape
 
 SMALL = Shape(checkpoint="pocket", height=8, width=8)
 LARGE = Shape(checkpoint="pocket", height=16, width=16)

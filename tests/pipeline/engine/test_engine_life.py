@@ -19,8 +19,7 @@ from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.denoiser import Denoiser, Rendering
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
-from pipeline.requests.control import ControlKind
-from pipeline.requests.control_use import ControlUse
+from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, SetAside, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler

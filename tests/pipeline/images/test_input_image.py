@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import is_mostly_light, read_picture, resized
-from pipeline.requests.resize_mode import ResizeMode
+from pipeline.requests.control import ResizeMode
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

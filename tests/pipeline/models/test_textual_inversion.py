@@ -18,9 +18,10 @@ from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.lora.serving.pages import load_pages
 from pipeline.models.metadata import ModelFamily
+from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TaughtText, TaughtWord, WordTable
 from pipeline.requests.image_request import ImageRequest, LoraUse
-from pipeline.text.prompt_encoder import Conditioning, TextEncoder
+from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_weights import read_weights
 from pipeline.text.weighted_prompt import WeightedText
 from tests.pipeline.conftest import a_request

@@ -4,7 +4,8 @@ import pytest
 
 from storage.database import Database
 from storage.guilds.audit import AuditLog
-from storage.guilds.guilds import Guild, GuildSettings, GuildStore, Platform
+from storage.guilds.guilds import Guild, GuildSettings, GuildStore
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.job_queue import JobQueue
 from tests.fakes import FakeClock

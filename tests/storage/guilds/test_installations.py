@@ -3,8 +3,8 @@
 import pytest
 
 from storage.database import Database
-from storage.guilds.guilds import Platform
 from storage.guilds.installations import Installations
+from storage.platform import Platform
 
 
 @pytest.fixture

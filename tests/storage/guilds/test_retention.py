@@ -7,9 +7,10 @@ import pytest
 
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
 from storage.guilds.retention import delete_old_jobs
 from storage.library.blob_gc import collect_blobs
+from storage.platform import Platform
 from storage.queue.images import NewPicture
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, Job

@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 
 from storage import tables
 from storage.database import Database
-from storage.guilds.guilds import Guild, GuildStore, Platform
+from storage.guilds.guilds import Guild, GuildStore
+from storage.platform import Platform
 from storage.queue.fair_share import HALF_LIFE_SECONDS
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, Job, Retry

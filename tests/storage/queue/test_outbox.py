@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from storage.guilds.guilds import Guild, Platform
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, GiveUp, JobState, Retry
-from storage.queue.outbox import Outbox, ReplyAddress
+from storage.queue.outbox import Outbox
+from storage.queue.reply_address import ReplyAddress
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.guilds.guilds import Platform
+from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone

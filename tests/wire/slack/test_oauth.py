@@ -7,8 +7,8 @@ import pytest
 
 from bot.slack.tenant import Tenant
 from bot.slack.workspaces import ManyWorkspaces
-from storage.guilds.guilds import Platform
 from storage.guilds.installations import Installations
+from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline.models.metadata import ModelFamily
-from storage.guilds.guilds import Platform
 from storage.library.loras import NewLora, new_key
+from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, told

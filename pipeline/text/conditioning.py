@@ -1,0 +1,40 @@
+"""What the denoiser is conditioned on: one request's rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditioning:
+    """One request's rows, the unconditional one first where there is guidance.
+
+    `states` is (rows, tokens, width); for SDXL `pooled` is (rows, width of the second encoder) and `time_ids` is
+    (rows, 6): original height and width, crop top and left, target height and width in pixels. SD 1.5 has neither.
+    """
+
+    states: Tensor
+    pooled: Tensor | None
+    time_ids: Tensor | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the request takes in a batch."""
+        return int(self.states.shape[0])
+
+    def empty(self, rows: int) -> "Conditioning":
+        """Zeros for so many rows, in the same shapes."""
+        states, pooled, time_ids = (_zeros(part, rows) for part in (self.states, self.pooled, self.time_ids))
+        assert states is not None
+        return Conditioning(states=states, pooled=pooled, time_ids=time_ids)
+
+    def write(self, rows: Sequence[int], other: "Conditioning") -> None:
+        """Copy the rows of `other` into `rows` of this one."""
+        for mine, others in ((self.states, other.states), (self.pooled, other.pooled), (self.time_ids, other.time_ids)):
+            if mine is not None and others is not None:
+                mine[list(rows)] = others
+
+
+def _zeros(like: Tensor | None, rows: int) -> Tensor | None:
+    return None if like is None else like.new_zeros(rows, *like.shape[1:])
