@@ -27,7 +27,7 @@ from PIL import Image
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Ways
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.registry import COMMANDS
@@ -35,9 +35,9 @@ from pipeline.models.metadata import ModelFacts, ModelFamily
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done
 from tests.wire.slack.fake_slack import FakeSlack
@@ -179,8 +179,8 @@ async def _draw(queue: JobQueue, blobs: FileBlobStore, done: asyncio.Event) -> N
             await asyncio.sleep(0.05)
             continue
         request = read_request(claim.job.payload)
-        picture = NewPicture(index=0, blob=blob, width=128, height=128, seed=request.seed, parameters="")
-        await queue.record_picture(claim, picture)
+        image = NewImage(index=0, blob=blob, width=128, height=128, seed=request.seed, parameters="")
+        await queue.record_image(claim, image)
         await queue.settle(claim, Done(device_seconds=0.1))
 
 
@@ -188,14 +188,14 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
     """Interactions as discord.py's gateway hands them on."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        studio, database, blobs = await _studio(folder)
+        context, database, blobs = await _studio(folder)
         stack.push_async_callback(database.close)
-        client, wire = await _client(studio), DiscordWire()
+        client, wire = await _client(context), DiscordWire()
         client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
         async_context.set(_WebhookWire(wire))
         platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
-        delivery, done = Delivery(studio=studio, chat=platform, poster="benchmark"), asyncio.Event()
-        beside = [asyncio.create_task(delivery.run(done)), asyncio.create_task(_draw(studio.queue, blobs, done))]
+        delivery, done = Delivery(context=context, chat=platform, poster="benchmark"), asyncio.Event()
+        beside = [asyncio.create_task(delivery.run(done)), asyncio.create_task(_draw(context.queue, blobs, done))]
 
         async def ask(number: int, due: float) -> None:
             interaction = _interaction(client, number, servers)
@@ -204,7 +204,7 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
 
         begin = time.monotonic()
         await evenly(calls, seconds, ask)
-        while await studio.outbox.unsettled(Platform.DISCORD):  # noqa: ASYNC110 - the delivery loop runs beside
+        while await context.outbox.unsettled(Platform.DISCORD):  # noqa: ASYNC110 - the delivery loop runs beside
             await asyncio.sleep(0.1)
         took = time.monotonic() - begin
         done.set()
@@ -216,17 +216,19 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
     )  # fmt: skip
 
 
-async def _studio(folder: Path) -> tuple[Studio, Database, FileBlobStore]:
+async def _studio(folder: Path) -> tuple[AppContext, Database, FileBlobStore]:
     url = f"sqlite:///{folder / 'limner.db'}"
     await migrate(url)
     database, blobs = await Database.open(url), FileBlobStore(folder / "blobs")
-    studio = Studio.over(database, blobs=blobs, seal=Seal.from_file(folder), models=(_FACTS,), commands=COMMANDS)
-    return replace(studio, new_seed=lambda: 7), database, blobs
+    context = AppContext.over(
+        database, blobs=blobs, seal=Encryption.from_file(folder), models=(_FACTS,), commands=COMMANDS
+    )
+    return replace(context, new_seed=lambda: 7), database, blobs
 
 
-async def _client(studio: Studio) -> LimnerClient:
+async def _client(context: AppContext) -> LimnerClient:
     """A client as it is after a login, without Discord."""
-    client = LimnerClient(studio, shard_count=1)
+    client = LimnerClient(context, shard_count=1)
     await client._async_setup_hook()  # noqa: SLF001 - what a login does
     me: Any = {"id": "2", "username": "limner", "discriminator": "0", "avatar": None, "bot": True}
     client._connection.user = discord.ClientUser(state=client._connection, data=me)  # noqa: SLF001 - as a login does
@@ -267,7 +269,7 @@ async def measure_slack(workspaces: int, calls: int, seconds: float) -> Figures:
 
 
 def _finished(workspace: Workspace) -> int:
-    return sum(bool(message.pictures) for message in workspace.in_channel("CGEN"))
+    return sum(bool(message.images) for message in workspace.in_channel("CGEN"))
 
 
 async def main(platforms: list[str], seconds: float) -> None:

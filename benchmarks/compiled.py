@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from pipeline.engine.compile.compile_process import Blueprint, compile_in_child
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
 from pipeline.engine.compile.forward import CompiledForward, ForwardInputs
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
@@ -71,7 +71,7 @@ class Bench:
     def compiled(self) -> CompiledForward:
         """The same from the compiler."""
         forward = self.model.denoiser.forward
-        graph, names = compile_in_child(Blueprint.of(forward, self.inputs, torch.device("cpu")))
+        graph, names = compile_in_child(CompileSpec.of(forward, self.inputs, torch.device("cpu")))
         return CompiledForward(graph=graph, weights=tuple(forward.get_parameter(name) for name in names))
 
 

@@ -11,10 +11,10 @@ SIDE = 128
 FINE = 4
 
 
-def tilted(picture: Image.Image, degrees: float = 20) -> Image.Image:
+def tilted(image: Image.Image, degrees: float = 20) -> Image.Image:
     """The picture turned: what keeps its outline stands as no picture of the model's own does."""
-    behind = picture.getpixel((2, 2))
-    return picture.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=behind)
+    behind = image.getpixel((2, 2))
+    return image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=behind)
 
 
 def scribbled_cat() -> Image.Image:
@@ -54,10 +54,10 @@ def printed_code(text: str) -> Image.Image:
     return Image.fromarray(levels.astype(np.uint8)).filter(ImageFilter.GaussianBlur(1))
 
 
-def encoded(picture: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
     """Its PNG."""
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 

@@ -24,14 +24,14 @@ from torch import Tensor
 from benchmarks.over_pictures import rendered
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import ImageRequest, LoraUse
-from pipeline.training.config import Method, Preservation, TrainingPlan
+from pipeline.training.config import Method, Preservation, TrainingConfig
 from pipeline.training.report import TrainingReport
-from pipeline.training.request import TrainingOrder, TrainingPicture
+from pipeline.training.request import TrainingImage, TrainingRequest
 from pipeline.training.trainer import train
 from recipes.pocket.judge import Judge, Verdict, load_judge
 from recipes.pocket.rendering import SIZE, download_icons
 from recipes.pocket.scenes import BACKGROUNDS
-from recipes.pocket.subjects import SUBJECTS, Subject, subject_pictures
+from recipes.pocket.subjects import SUBJECTS, Subject, subject_images
 
 RARE_WORD = "j"
 SEEDS = 3
@@ -105,21 +105,21 @@ def _result(subject: Subject, way: Way, icons: Path, folder: Path) -> Result:
     note = folder / "results" / f"{subject.icon}-{way.name.lower()}.json"
     if note.exists():
         return Result(**json.loads(note.read_text()))
-    pictures = subject_pictures(subject, icons)
+    images = subject_images(subject, icons)
     if way is Way.NOT_AT_ALL:
-        result = _judged(subject, way, pictures, None, folder)
+        result = _judged(subject, way, images, None, folder)
     else:
         if way is Way.UNSTOPPED:
             stopped = _result(subject, Way.LORA, icons, folder)
             steps = 2 * stopped.steps
         else:
             steps = 0
-        order = _order(subject, way, pictures, folder, steps)
+        order = _order(subject, way, images, folder, steps)
         began = time.process_time()
         report = _trained(order)
         seconds = time.process_time() - began
         chosen = report.candidates[-1 if way is Way.UNSTOPPED else report.chosen]
-        judged = _judged(subject, way, pictures, order.folder / chosen.file, folder)
+        judged = _judged(subject, way, images, order.folder / chosen.file, folder)
         result = replace(judged, steps=report.steps, cpu_seconds=seconds, residual=chosen.residual)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(asdict(result)))
@@ -127,14 +127,14 @@ def _result(subject: Subject, way: Way, icons: Path, folder: Path) -> Result:
     return result
 
 
-def _order(subject: Subject, way: Way, pictures: Sequence[Image.Image], folder: Path, steps: int) -> TrainingOrder:
+def _order(subject: Subject, way: Way, images: Sequence[Image.Image], folder: Path, steps: int) -> TrainingRequest:
     own = folder / f"{subject.icon}-{way.name.lower()}"
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
-    paths = [own / f"{number}.png" for number in range(len(pictures))]
-    for picture, path in zip(pictures, paths, strict=True):
-        picture.save(path)
-    plan = TrainingPlan(
+    paths = [own / f"{number}.png" for number in range(len(images))]
+    for image, path in zip(images, paths, strict=True):
+        image.save(path)
+    plan = TrainingConfig(
         model="pocket",
         instance_prompt=f"{RARE_WORD} {subject.class_word}",
         class_prompt=subject.class_word,
@@ -150,16 +150,16 @@ def _order(subject: Subject, way: Way, pictures: Sequence[Image.Image], folder: 
     )
     if way is Way.FULL:
         plan = replace(plan, method=Method.FULL, learning_rate=1e-4, rank=64, preservation=Preservation.CLASS_IMAGES)
-    return TrainingOrder(
+    return TrainingRequest(
         plan=plan,
-        pictures=tuple(TrainingPicture(path=path) for path in paths),
+        images=tuple(TrainingImage(path=path) for path in paths),
         folder=own,
         cache=folder / "classes",
         device="cpu",
     )
 
 
-def _trained(order: TrainingOrder) -> TrainingReport:
+def _trained(order: TrainingRequest) -> TrainingReport:
     training = train(order)
     while True:
         try:
@@ -169,7 +169,7 @@ def _trained(order: TrainingOrder) -> TrainingReport:
             return report
 
 
-def _judged(subject: Subject, way: Way, pictures: Sequence[Image.Image], lora: Path | None, folder: Path) -> Result:
+def _judged(subject: Subject, way: Way, images: Sequence[Image.Image], lora: Path | None, folder: Path) -> Result:
     """Ten backgrounds by a few seeds of the subject, and plain pictures of its class with the weights and without."""
     judge = load_judge()
     backgrounds = list(BACKGROUNDS)
@@ -181,8 +181,8 @@ def _judged(subject: Subject, way: Way, pictures: Sequence[Image.Image], lora: P
     ]
     own = list(_drawn(asked, lora))
     plain = [(subject.class_word, 1000 + seed) for seed in range(PLAIN)]
-    _save_sheet(own[: len(backgrounds)], pictures, folder / f"{subject.icon}-{way.name.lower()}.png")
-    said, real = _verdict(judge, own), _verdict(judge, pictures)
+    _save_sheet(own[: len(backgrounds)], images, folder / f"{subject.icon}-{way.name.lower()}.png")
+    said, real = _verdict(judge, own), _verdict(judge, images)
     wanted = torch.arange(len(asked)) % len(backgrounds)
     before, after = (_verdict(judge, list(_drawn(plain, file))).embedding for file in (None, lora))
     return Result(
@@ -214,8 +214,8 @@ def _drawn(asked: Sequence[tuple[str, int]], lora: Path | None) -> Iterator[Imag
 
 
 @torch.no_grad()
-def _verdict(judge: Judge, pictures: Sequence[Image.Image]) -> Verdict:
-    pixels = np.stack([np.asarray(picture, np.float32) for picture in pictures])
+def _verdict(judge: Judge, images: Sequence[Image.Image]) -> Verdict:
+    pixels = np.stack([np.asarray(image, np.float32) for image in images])
     verdict: Verdict = judge(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
     return verdict
 
@@ -226,9 +226,9 @@ def _alike(embeddings: Tensor) -> float:
     return float((alike.sum() - alike.trace()) / (count * (count - 1)))
 
 
-def _save_sheet(samples: Sequence[Image.Image], pictures: Sequence[Image.Image], path: Path) -> None:
+def _save_sheet(samples: Sequence[Image.Image], images: Sequence[Image.Image], path: Path) -> None:
     """The pictures that were given above ten samples."""
-    labelled_grid([*pictures, *samples], [""] * len(pictures), ["given", "made", ""]).save(path)
+    labelled_grid([*images, *samples], [""] * len(images), ["given", "made", ""]).save(path)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def train_as_script(assets: Assets, rank: int, layers: Sequence[str]) -> list[fl
     parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()
-    picture = torch.rand(1, 3, side, side) * 2 - 1
+    image = torch.rand(1, 3, side, side) * 2 - 1
     states, _, pooled, _ = pipeline.encode_prompt("a photo of sks dog", do_classifier_free_guidance=False)
     time_ids = torch.tensor([[side, side, 0, 0, side, side]], device=device, dtype=states.dtype)
     scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
@@ -91,7 +91,7 @@ def train_as_script(assets: Assets, rank: int, layers: Sequence[str]) -> list[fl
     unet.train()
 
     def step() -> None:
-        latents = vae.encode(picture.to(device)).latent_dist.sample() * vae.config.scaling_factor
+        latents = vae.encode(image.to(device)).latent_dist.sample() * vae.config.scaling_factor
         noise = torch.randn_like(latents)
         at = torch.randint(0, scheduler.config.num_train_timesteps, (1,), device=device)
         noisy = scheduler.add_noise(latents, noise, at)

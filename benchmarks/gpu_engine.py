@@ -43,7 +43,7 @@ class Bench:
         )
         self.engine = Engine(self.spec)
         self.engine.step()
-        self.picture = _picture(assets.size.side)
+        self.image = _image(assets.size.side)
 
     @property
     def model(self) -> LoadedModel:
@@ -80,17 +80,17 @@ class Bench:
 
     def controlled(self, requests: Sequence[ImageRequest]) -> list[ImageRequest]:
         """The same, following the outlines of a picture."""
-        use = ControlUse(kind=ControlKind.EDGE, picture="picture")
+        use = ControlUse(kind=ControlKind.EDGE, image="picture")
         return [replace(request, controls=(use,)) for request in requests]
 
     def inpainting(self, requests: Sequence[ImageRequest]) -> list[ImageRequest]:
         """The same, drawn under a mask."""
-        start = StartImage(picture="picture", mask="mask", strength=1.0)
+        start = StartImage(image="picture", mask="mask", strength=1.0)
         return [replace(request, start=start) for request in requests]
 
-    def pictures(self, request: ImageRequest) -> Mapping[str, bytes]:
+    def images(self, request: ImageRequest) -> Mapping[str, bytes]:
         """The pictures that a request is made from."""
-        return dict.fromkeys(request.picture_keys, self.picture)
+        return dict.fromkeys(request.image_keys, self.image)
 
     def render(self, requests: Sequence[ImageRequest]) -> float:
         """Wall seconds from the first request to the last picture, loading of LoRAs included."""
@@ -99,7 +99,7 @@ class Bench:
         for request in requests:
             self.engine.expect(request)
         for number, request in enumerate(requests):
-            self.engine.admit(str(number), request, pictures=self.pictures(request))
+            self.engine.admit(str(number), request, images=self.images(request))
         done = 0
         while not self.engine.idle:
             for event in self.engine.step():
@@ -114,7 +114,7 @@ class Bench:
         The engine lets the host run one call ahead of the device, so that a step takes what the slower of them takes.
         """
         for number, request in enumerate(requests):
-            self.engine.admit(str(number), request, pictures=self.pictures(request))
+            self.engine.admit(str(number), request, images=self.images(request))
         steps = dict.fromkeys(map(str, range(len(requests))), 0)
         times: list[float] = []
         while min(steps.values()) < requests[0].steps_made - 1:
@@ -188,10 +188,10 @@ class Bench:
         return bool(model.compilation._faster)  # noqa: SLF001  as above
 
 
-def _picture(side: int) -> bytes:
+def _image(side: int) -> bytes:
     """A white disk on black: a picture, a mask, and outlines to follow."""
-    picture = Image.new("RGB", (side, side))
-    ImageDraw.Draw(picture).ellipse((side // 4, side // 4, 3 * side // 4, 3 * side // 4), fill="white")
+    image = Image.new("RGB", (side, side))
+    ImageDraw.Draw(image).ellipse((side // 4, side // 4, 3 * side // 4, 3 * side // 4), fill="white")
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()

@@ -15,12 +15,12 @@ from benchmarks.gpu_engine import Bench
 from benchmarks.gpu_model import LORAS, RANKS, Assets
 from pipeline.requests.device_spec import Weights
 from pipeline.requests.image_request import ImageRequest
-from pipeline.training.config import Preservation, TrainingPlan
-from pipeline.training.examples import group, picture_lessons
+from pipeline.training.config import Preservation, TrainingConfig
+from pipeline.training.examples import group, image_lessons
 from pipeline.training.model import open_student
-from pipeline.training.request import TrainingPicture
+from pipeline.training.request import TrainingImage
 from pipeline.training.run import Run
-from pipeline.training.trainer import Material, _step
+from pipeline.training.trainer import TrainingData, _step
 
 _TRAINED_RANK: Final = 16
 _SAMPLES: Final = 3
@@ -200,7 +200,7 @@ def looks(sides: Sides) -> Measured:
     for name, changes in (("neither", {}), ("previews", {"preview_every": 1}), ("snapshots", {"park_every": 1})):
         bench.told(**changes)
         yield f"a step with {name} at every step", _each(bench, requests), "ms a step an image"
-        bench.told(preview_every=0, park_every=0)
+        bench.told(preview_every=0, snapshot_every=0)
 
 
 def mixed_rows(sides: Sides) -> Measured:
@@ -256,7 +256,7 @@ def training(sides: Sides) -> Measured:
 
 def _train(assets: Assets) -> list[float]:
     size, device = assets.size, assets.device
-    plan = TrainingPlan(
+    plan = TrainingConfig(
         model=str(assets.model),
         instance_prompt="a photo of sks dog",
         class_prompt="a photo of a dog",
@@ -272,8 +272,8 @@ def _train(assets: Assets) -> list[float]:
         folder = Path(name)
         Image.effect_noise((size.side, size.side), 60).convert("RGB").save(folder / "picture.png")
         student = open_student(plan, "cpu" if device.type == "cpu" else "cuda:0")
-        lessons = picture_lessons(student, [TrainingPicture(path=folder / "picture.png")], plan)
-        material = Material(instances=group(lessons), classes=[])
+        lessons = image_lessons(student, [TrainingImage(path=folder / "picture.png")], plan)
+        material = TrainingData(instances=group(lessons), classes=[])
         run = Run.open(student, plan, folder)
 
         def step() -> None:

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
 from benchmarks.measuring import HEADER, Row
 from pipeline.engine.engine import Engine
-from pipeline.lora.exporting.merge import Member, fuse
+from pipeline.lora.exporting.merge import MergeInput, merge
 from pipeline.lora.importing.import_process import ChildLimits, Order, import_apart, importing
 from pipeline.lora.sources.keys import SourceKeys
 from pipeline.lora.sources.sources import LoraSources
@@ -62,7 +62,7 @@ class Library:
         return engine
 
 
-def picture(*keys: str, size: int = 128, steps: int = 20, seed: int = 1) -> ImageRequest:
+def image(*keys: str, size: int = 128, steps: int = 20, seed: int = 1) -> ImageRequest:
     """A picture with these LoRAs."""
     return ImageRequest(
         prompt="red fox", width=size, height=size, steps=steps, guidance_scale=5.0, seed=seed, model="pocket",
@@ -70,7 +70,7 @@ def picture(*keys: str, size: int = 128, steps: int = 20, seed: int = 1) -> Imag
     )  # fmt: skip
 
 
-async def link_to_picture(library: Library) -> list[Row]:
+async def link_to_image(library: Library) -> list[Row]:
     """All that comes after a download that takes as long as an importer's start, for a running device."""
     site = Site(save(_as_kohya(library.add("source", rank=16))))
     await site.start()
@@ -86,7 +86,7 @@ async def link_to_picture(library: Library) -> list[Row]:
             order = Order(source=fetched.path, target=target, model=POCKET, configs=POCKET, family=ModelFamily.SDXL)
             await import_apart(order, ChildLimits(), importer)
             imported = _all_cpu_seconds() - spent - before
-            run_engine(engine, [picture("linked")])
+            run_engine(engine, [image("linked")])
     waited, spent = time.monotonic() - began, _all_cpu_seconds() - spent - before
     await site.server.close()
     name = f"link to first picture, beyond the download (the import {imported:.2f}, the importer's start {before:.2f})"
@@ -111,7 +111,7 @@ def newcomer(library: Library) -> Row:
         library.add(f"new{number}", rank=16)
     library.add("known", rank=16)
     engine = library.engine()
-    run_engine(engine, [picture("known", steps=1)])
+    run_engine(engine, [image("known", steps=1)])
     seen = [_longest_step(engine, "known") for _ in range(NEWCOMERS)]
     unseen = [_longest_step(engine, f"new{number}") for number in range(NEWCOMERS)]
     return Row(
@@ -121,10 +121,10 @@ def newcomer(library: Library) -> Row:
 
 
 def _longest_step(engine: Engine, key: str) -> float:
-    engine.admit("under way", picture(steps=30))
+    engine.admit("under way", image(steps=30))
     for _ in range(5):
         engine.step()
-    engine.admit("newcomer", picture(key, steps=10, seed=2))
+    engine.admit("newcomer", image(key, steps=10, seed=2))
     longest = 0.0
     while not engine.idle:
         began = time.thread_time()
@@ -146,7 +146,7 @@ def rotation(library: Library) -> list[Row]:
     held, cached = [], 0
     for _ in range(ROUNDS):
         for number in range(ROTATED):
-            run_engine(engine, [picture(f"turn{number}", size=64, steps=1)])
+            run_engine(engine, [image(f"turn{number}", size=64, steps=1)])
             cached = max(cached, model.loras._cache.size, model._adapters.size)  # noqa: SLF001
         held.append(_resident_bytes() / MIB)
     name = f"{ROTATED} LoRAs in rotation, {ROUNDS} rounds"
@@ -166,13 +166,12 @@ def fused_set(library: Library) -> list[Row]:
         for key in keys:
             library.add(key, rank=rank)
         members = [
-            Member(path=library.folder / f"{key}.safetensors", scale=1.0, text_encoder_scale=1.0) for key in keys
+            MergeInput(path=library.folder / f"{key}.safetensors", scale=1.0, text_encoder_scale=1.0) for key in keys
         ]
-        fuse(members, library.folder / f"set{rank}.safetensors")
+        merge(members, library.folder / f"set{rank}.safetensors")
         engine = library.engine()
         turns = [
-            [_seconds(engine, each) for each in (picture(*keys), picture(f"set{rank}"), picture())]
-            for _ in range(TURNS + 1)
+            [_seconds(engine, each) for each in (image(*keys), image(f"set{rank}"), image())] for _ in range(TURNS + 1)
         ]
         apart, together, none = (min(side) for side in zip(*turns[1:], strict=True))
         name, unit = f"a picture with 3 LoRAs of rank {rank}", "CPU-s a picture"
@@ -218,7 +217,7 @@ def main(wanted: Sequence[str]) -> None:
         workloads: dict[str, Callable[[], list[Row]]] = {
             "set": lambda: fused_set(library),
             "newcomer": lambda: [newcomer(library)],
-            "link": lambda: asyncio.run(link_to_picture(library)),
+            "link": lambda: asyncio.run(link_to_image(library)),
             "rotation": lambda: rotation(library),
         }
         print(HEADER, flush=True)

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _controls(plain: list[ImageRequest], drawings: list[bytes]) -> None:
-    edges = ControlUse(kind=ControlKind.EDGE, picture="drawing")
+    edges = ControlUse(kind=ControlKind.EDGE, image="drawing")
     wanted = [_edges(drawing) for drawing in drawings]
     for uses, words, limit in (((edges,), "with control", "at least 0.6"), ((), "without", "at most 0.25")):
         results = rendered((replace(one, controls=uses) for one in plain), drawings)
@@ -56,7 +56,7 @@ def _controls(plain: list[ImageRequest], drawings: list[bytes]) -> None:
 def _strengths(plain: list[ImageRequest], drawings: list[bytes]) -> None:
     distances = []
     for strength in (0.2, 0.8):
-        start = StartImage(picture="drawing", strength=strength)
+        start = StartImage(image="drawing", strength=strength)
         results = rendered((replace(one, start=start) for one in plain), drawings)
         distances.append([_distance(*pair) for pair in zip(results, drawings, strict=True)])
     closer = np.mean([near < far for near, far in zip(*distances, strict=True)])
@@ -66,7 +66,7 @@ def _strengths(plain: list[ImageRequest], drawings: list[bytes]) -> None:
 def _masks(plain: list[ImageRequest], drawings: list[bytes]) -> None:
     mask = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(mask).rectangle((SIDE // 2, 0, SIDE, SIDE), fill=255)
-    start = StartImage(picture="drawing", mask="mask", strength=1.0, feather=FEATHER)
+    start = StartImage(image="drawing", mask="mask", strength=1.0, feather=FEATHER)
     file = io.BytesIO()
     mask.save(file, "PNG")
     results = rendered((replace(one, start=start) for one in plain), drawings, mask=file.getvalue())
@@ -84,14 +84,14 @@ def rendered(
     requests: Iterable[ImageRequest],
     drawings: list[bytes] | None = None,
     loras: Path | None = None,
-    **pictures: bytes,
+    **images: bytes,
 ) -> Iterator[bytes]:
     """The engine's pictures, in the order of `requests`; each may use `loras` and has the drawing of its place."""
     engine = Engine(DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, loras=loras))
     asked = list(requests)
     for number, request in enumerate(asked):
         handed = {"drawing": drawings[number]} if drawings else {}
-        engine.admit(str(number), request, pictures={**handed, **pictures})
+        engine.admit(str(number), request, images={**handed, **images})
     done: dict[str, bytes] = {}
     while not engine.idle:
         for event in engine.step():
@@ -115,10 +115,10 @@ def _request(dice: random.Random, seed: int) -> ImageRequest:
 
 
 def _moved(png: bytes, dice: random.Random) -> bytes:
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    behind = picture.getpixel((2, 2))
-    small = ImageOps.mirror(picture).resize((round(SIDE * dice.uniform(0.6, 1)),) * 2)
-    whole = Image.new("RGB", picture.size, behind)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    behind = image.getpixel((2, 2))
+    small = ImageOps.mirror(image).resize((round(SIDE * dice.uniform(0.6, 1)),) * 2)
+    whole = Image.new("RGB", image.size, behind)
     whole.paste(small, (dice.randint(0, SIDE - small.width), dice.randint(0, SIDE - small.height)))
     file = io.BytesIO()
     whole.rotate(dice.uniform(-25, 25), fillcolor=behind).save(file, "PNG")

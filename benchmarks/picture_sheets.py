@@ -66,14 +66,14 @@ def main() -> None:
     """Draw them all; none of a kind whose map takes a model that is not among pocket's own."""
     fox, bear = rendered([FOX, replace(FOX, prompt="bear, cartoon style, green background")])
     inputs = {
-        ControlKind.EDGE: tilted(_picture(fox)),
+        ControlKind.EDGE: tilted(_image(fox)),
         ControlKind.SCRIBBLE: scribbled_cat(),
         ControlKind.LINEART: inked_apple(),
         ControlKind.QR: printed_code("limner"),
     }
     (IMAGES / "control").mkdir(exist_ok=True)
     for kind, prompts in NETS.items():
-        sheet([_kept_row(inputs.get(kind, _picture(bear)), kind, prompts)], IMAGES / "control" / f"{kind}.png")
+        sheet([_kept_row(inputs.get(kind, _image(bear)), kind, prompts)], IMAGES / "control" / f"{kind}.png")
     sheet([_edit_row(fox)], IMAGES / "edit.png")
 
 
@@ -82,17 +82,17 @@ def sheet(rows: list[list[Image.Image]], path: Path) -> None:
     step = SIDE + GAP
     whole = Image.new("RGB", (step * max(map(len, rows)) - GAP, step * len(rows) - GAP), "white")
     for down, row in enumerate(rows):
-        for across, picture in enumerate(row):
-            whole.paste(picture.resize((SIDE, SIDE)), (across * step, down * step))
+        for across, image in enumerate(row):
+            whole.paste(image.resize((SIDE, SIDE)), (across * step, down * step))
     whole.save(path)
 
 
-def _kept_row(picture: Image.Image, kind: ControlKind, prompts: tuple[str, ...]) -> list[Image.Image]:
+def _kept_row(image: Image.Image, kind: ControlKind, prompts: tuple[str, ...]) -> list[Image.Image]:
     """The picture, its map, and what keeps it."""
-    use = ControlUse(kind=kind, picture="drawing")
+    use = ControlUse(kind=kind, image="drawing")
     asked = [replace(FOX, prompt=prompt, controls=(use,)) for prompt in prompts]
-    kept = rendered(asked, [encoded(picture)] * len(asked))
-    return [picture, control_map(kind, picture), *map(_picture, kept)]
+    kept = rendered(asked, [encoded(image)] * len(asked))
+    return [image, control_map(kind, image), *map(_image, kept)]
 
 
 def _edit_row(fox: bytes) -> list[Image.Image]:
@@ -100,18 +100,16 @@ def _edit_row(fox: bytes) -> list[Image.Image]:
     mask = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(mask).rectangle((0, 0, SIDE, 50), fill=255)
     asked = [
-        replace(
-            FOX, prompt="penguin, glossy style, teal background", start=StartImage(picture="drawing", strength=part)
-        )
+        replace(FOX, prompt="penguin, glossy style, teal background", start=StartImage(image="drawing", strength=part))
         for part in (0.1, 0.2, 0.4)
     ]
-    under = StartImage(picture="drawing", mask="mask", strength=1.0)
+    under = StartImage(image="drawing", mask="mask", strength=1.0)
     asked.append(replace(FOX, prompt="golden crown, glossy style, teal background", start=under))
-    *over, redrawn = map(_picture, rendered(asked, [fox] * len(asked), mask=encoded(mask)))
-    return [_picture(fox), *over, mask.convert("RGB"), redrawn]
+    *over, redrawn = map(_image, rendered(asked, [fox] * len(asked), mask=encoded(mask)))
+    return [_image(fox), *over, mask.convert("RGB"), redrawn]
 
 
-def _picture(png: bytes) -> Image.Image:
+def _image(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 
 from benchmarks.measuring import HEADER, Row
-from bot.assembly.runtime import PARK_EVERY
+from bot.assembly.runtime import SNAPSHOT_EVERY
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
@@ -22,7 +22,7 @@ from pipeline.requests.image_request import ImageRequest, Scheduler
 KILLS: Final = 30
 STEPS: Final = 30
 ROUNDS: Final = 3
-SPEC: Final = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, park_every=PARK_EVERY)
+SPEC: Final = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, snapshot_every=SNAPSHOT_EVERY)
 FOX: Final = ImageRequest(
     prompt="red fox, glossy style", width=64, height=64, steps=STEPS, guidance_scale=5.0,
     scheduler=Scheduler.DPMPP_2M, seed=7, model="pocket",
@@ -34,7 +34,7 @@ class Attempt:
     """What was heard of a picture: its steps, what was parked last, and the picture itself if it came to that."""
 
     steps: int = 0
-    parked: bytes | None = None
+    snapshot: bytes | None = None
     png: bytes | None = None
 
 
@@ -45,14 +45,14 @@ class Device:
         self._engine = Engine(spec)
         self._engine.step()
 
-    def run(self, request: ImageRequest, *, parked: bytes | None = None, dies_after: int = STEPS + 1) -> Attempt:
+    def run(self, request: ImageRequest, *, snapshot: bytes | None = None, dies_after: int = STEPS + 1) -> Attempt:
         """Work on the picture to its end, or until so many steps were heard of it."""
         attempt = Attempt()
-        self._engine.admit("fox", request, parked)
+        self._engine.admit("fox", request, snapshot)
         for event in self._events():
             if isinstance(event, Stepped):
                 attempt.steps += 1
-                attempt.parked = event.parked or attempt.parked
+                attempt.snapshot = event.snapshot or attempt.snapshot
             if isinstance(event, Rendered):
                 attempt.png = event.png
             if attempt.steps == dies_after:
@@ -71,7 +71,7 @@ def wasted_steps(request: ImageRequest, whole: Attempt, go_on: Callable[[Attempt
     wasted = []
     for _ in range(KILLS):
         killed = first.run(request, dies_after=dice.randint(1, STEPS - 1))
-        rest = second.run(request, parked=go_on(killed))
+        rest = second.run(request, snapshot=go_on(killed))
         assert rest.png == whole.png, "the picture differs from the undisturbed one"
         wasted.append(killed.steps + rest.steps - STEPS)
     return wasted
@@ -83,10 +83,10 @@ def resuming() -> Row:
     request = replace(FOX, bucket=2)  # what a picture alone gets: the same on every device
     assert Device().run(request).png == whole.png
     restart = sum(wasted_steps(request, whole, lambda _: None))
-    resumed = sum(wasted_steps(request, whole, lambda killed: killed.parked))
+    resumed = sum(wasted_steps(request, whole, lambda killed: killed.snapshot))
     rows = FOX.row_steps / FOX.steps
     return Row(
-        workload=f"killed at a random step of {STEPS}, {KILLS} times, pocket, parked every {PARK_EVERY} steps",
+        workload=f"killed at a random step of {STEPS}, {KILLS} times, pocket, parked every {SNAPSHOT_EVERY} steps",
         against="restart",
         theirs=restart * rows,
         ours=resumed * rows,
@@ -98,7 +98,7 @@ def resuming() -> Row:
 
 def parking() -> Row:
     """What parking costs where nothing is ever killed, in the best of some rounds taken in turns."""
-    devices = (Device(replace(SPEC, park_every=0)), Device())
+    devices = (Device(replace(SPEC, snapshot_every=0)), Device())
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for device, own in zip(devices, seconds, strict=True):
@@ -107,7 +107,7 @@ def parking() -> Row:
             own.append(time.process_time() - began)
     without, with_parking = map(min, seconds)
     return Row(
-        workload=f"a picture of {STEPS} steps, pocket, parked every {PARK_EVERY} steps",
+        workload=f"a picture of {STEPS} steps, pocket, parked every {SNAPSHOT_EVERY} steps",
         against="never parked",
         theirs=without,
         ours=with_parking,

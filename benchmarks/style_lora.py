@@ -48,7 +48,7 @@ def main() -> None:
             columns.append(shown[:SHOWN])
             print(f"| {scale:g} | {_share(shown):.1%} | {_share(others):.1%} |", flush=True)
     if asked.sheet:
-        rows = [image(picture) for row in zip(*columns, strict=True) for picture in row]
+        rows = [image(drawing) for row in zip(*columns, strict=True) for drawing in row]
         labelled_grid(rows, [f"scale {scale:g}" for scale in SCALES], [""] * SHOWN).save(asked.sheet)
 
 
@@ -74,13 +74,13 @@ def _drawn(things: list[str], scale: float, loras: Path) -> torch.Tensor:
         )
         for seed, thing in enumerate(things)
     ]
-    pictures = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in rendered(requests, loras=loras)]
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+    images = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in rendered(requests, loras=loras)]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
 
 
 @torch.no_grad()
-def _share(pictures: torch.Tensor) -> float:
-    return float((load_style_judge()(pictures * 2 - 1).argmax(dim=1) == len(STYLES)).float().mean())
+def _share(images: torch.Tensor) -> float:
+    return float((load_style_judge()(images * 2 - 1).argmax(dim=1) == len(STYLES)).float().mean())
 
 
 if __name__ == "__main__":

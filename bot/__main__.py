@@ -135,12 +135,12 @@ def migrate() -> None:
 
 
 @app.command(epilog="Example: limner info picture.png")
-def info(picture: Annotated[Path, typer.Argument(help="A PNG that Limner made.")]) -> None:
+def info(image: Annotated[Path, typer.Argument(help="A PNG that Limner made.")]) -> None:
     """Print the parameters that a picture carries."""
-    from bot.terminal.one_shot import read_picture
+    from bot.terminal.one_shot import read_image
 
     with _user_errors():
-        story = read_picture(picture)
+        story = read_image(image)
         typer.echo(story.parameters())
         typer.echo(json.dumps(json.loads(story.to_json()), indent=2, ensure_ascii=False))
 

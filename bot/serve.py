@@ -24,25 +24,25 @@ async def serve(settings: Settings) -> None:
     for line in platform_lines(settings):
         _log.info(line)
     async with AsyncExitStack() as stack:
-        workshop = await stack.enter_async_context(open_workshop(settings))
+        runtime = await stack.enter_async_context(open_workshop(settings))
         chats: list[ChatPlatform] = []
         checks: dict[str, Check] = {}
         if settings.discord_token:
             from bot.discord.app import running_discord  # noqa: PLC0415 - only those who use Discord wait for it
 
-            discord = await stack.enter_async_context(running_discord(settings, workshop.studio))
+            discord = await stack.enter_async_context(running_discord(settings, runtime.context))
             chats.append(discord.platform)
             checks["discord"] = discord.check
         slack = None
         if slack_transport := transport(settings):
             from bot.slack.app import open_slack  # noqa: PLC0415 - only those who use Slack wait for it
 
-            slack = await stack.enter_async_context(open_slack(slack_transport, settings, workshop))
+            slack = await stack.enter_async_context(open_slack(slack_transport, settings, runtime))
             chats.append(slack.chat)
             checks["slack"] = slack.check
-        pool = running_pool(workshop, tuple(chats), serving=True)
+        pool = running_pool(runtime, tuple(chats), serving=True)
         worker = await stack.enter_async_context(pool)
-        app = health_app(standard_checks(workshop.database, worker) | checks, workshop.studio.queue)
+        app = health_app(standard_checks(runtime.database, worker) | checks, runtime.context.queue)
         if slack is not None:
             app.add_routes(slack.routes)
             await stack.enter_async_context(slack.listening())

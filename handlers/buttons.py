@@ -12,7 +12,7 @@ from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form, edit_form, saved_call
 from handlers.commands.permissions import NotAllowed, check_permission, may_manage
 from handlers.community.cancel import cancel_job
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.control_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE
@@ -20,7 +20,7 @@ from handlers.images.imagine import editable_values, submit
 from handlers.images.info import job_info
 from handlers.images.reuse_control import same_control_form
 from handlers.jobs.payloads import read_request
-from handlers.jobs.result_images import shown_pictures
+from handlers.jobs.result_images import shown_images
 from handlers.messages.message import Button, Message, Mood, Verb
 from handlers.training.checkpoints import use_pick
 from handlers.training.preview import class_form, leave_out, start_training
@@ -76,7 +76,7 @@ class AlreadyHeard:
 Pressed = Message | Form | SendDirect | Remove | AlreadyHeard
 
 
-class Manner(Enum):
+class ClickResponse(Enum):
     """How a platform should take a click, known from the verb alone: some must answer before they may ask."""
 
     NEW_MESSAGE = "new message"
@@ -98,33 +98,33 @@ def read_button_id(text: str) -> Press | None:
     return Press(verb=Verb(match[1]), target=int(match[2]), index=int(match[3]))
 
 
-def manner(verb: Verb) -> Manner:
+def manner(verb: Verb) -> ClickResponse:
     """How a click on `verb` is taken."""
     match verb:
         case Verb.AGAIN | Verb.VARY_SUBTLE | Verb.VARY_STRONG | Verb.UPSCALE | Verb.TRAIN:
-            return Manner.NEW_MESSAGE
+            return ClickResponse.NEW_MESSAGE
         case Verb.INFO | Verb.SAVE | Verb.CALL | Verb.PICK:
-            return Manner.PRIVATE_MESSAGE
+            return ClickResponse.PRIVATE_MESSAGE
         case Verb.CANCEL | Verb.DELETE | Verb.USE_MAP | Verb.SOFTER | Verb.STRONGER | Verb.OWN_MAP | Verb.LEAVE_OUT:
-            return Manner.IN_PLACE
+            return ClickResponse.IN_PLACE
         case Verb.EDIT | Verb.SAME_CONTROL | Verb.CLASS_WORD:
-            return Manner.FORM
+            return ClickResponse.FORM
         case _:
             assert_never(verb)
 
 
-async def press(pressed: Press, caller: Caller, studio: Studio) -> Pressed:
+async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     """What the click does; raises UserError."""
     key = f"{caller.guild.id}:{caller.member.id}:{_deed(pressed)}"
-    if not await studio.clicks.is_first(key):
+    if not await context.clicks.is_first(key):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
-        return await _call(pressed.target, caller, studio)
-    job = await _visible_job(pressed.target, caller, studio)
+        return await _call(pressed.target, caller, context)
+    job = await _visible_job(pressed.target, caller, context)
     if not _fits(pressed.verb, job.kind):
         raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
     call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
-    return await _ACTIONS[pressed.verb](job, pressed.index, call, studio)
+    return await _ACTIONS[pressed.verb](job, pressed.index, call, context)
 
 
 def _deed(pressed: Press) -> str:
@@ -146,7 +146,7 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
             return verb not in MAP_VERBS | _SHEET_VERBS | {Verb.CLASS_WORD, Verb.PICK}
         case JobKind.DRAW_MAP:
             return verb in MAP_VERBS
-        case JobKind.CHECK_PICTURES:
+        case JobKind.CHECK_IMAGES:
             return verb in _SHEET_VERBS | {Verb.CLASS_WORD}
         case JobKind.TRAIN:
             return verb is Verb.PICK
@@ -156,98 +156,98 @@ def _fits(verb: Verb, kind: JobKind) -> bool:
             assert_never(kind)
 
 
-async def _call(call_id: int, caller: Caller, studio: Studio) -> Message:
+async def _call(call_id: int, caller: Caller, context: AppContext) -> Message:
     """Make the saved call; a job that comes of it gets a message of its own: the offer was for one pair of eyes."""
-    saved = await saved_call(call_id, caller, studio)
+    saved = await saved_call(call_id, caller, context)
     elsewhere = replace(caller, reply=replace(caller.reply, message_id=None, private=False))
-    message = await answer(studio.command(saved.command), dict(saved.values), elsewhere, studio)
+    message = await answer(context.command(saved.command), dict(saved.values), elsewhere, context)
     return message if message.job_id is None else Message(headline="It is on its way.", private=True)
 
 
-async def _visible_job(job_id: int, caller: Caller, studio: Studio) -> Job:
-    job = await studio.queue.get(caller.guild.id, job_id)
+async def _visible_job(job_id: int, caller: Caller, context: AppContext) -> Job:
+    job = await context.queue.get(caller.guild.id, job_id)
     if job is None:
         raise UserError("This picture is no longer kept here; make a new one with /imagine.")
     return job
 
 
-async def _cancel(job: Job, index: int, call: Call, studio: Studio) -> Message | Remove:
+async def _cancel(job: Job, index: int, call: Call, context: AppContext) -> Message | Remove:
     if job.kind is JobKind.DRAW_MAP and job.state not in OPEN_STATES:
-        return await _delete(job, index, call, studio)
-    return await cancel_job(call, studio, job.id)
+        return await _delete(job, index, call, context)
+    return await cancel_job(call, context, job.id)
 
 
-async def _again(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def _again(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     check_permission(call, IMAGINE.name)
     request = read_request(job.payload)
-    return await submit(call, studio, replace(request, seed=studio.new_seed(), variations=()))
+    return await submit(call, context, replace(request, seed=context.new_seed(), variations=()))
 
 
-async def _vary_subtly(job: Job, index: int, call: Call, studio: Studio) -> Message:
-    return await _vary(job, index, SUBTLE, call, studio)
+async def _vary_subtly(job: Job, index: int, call: Call, context: AppContext) -> Message:
+    return await _vary(job, index, SUBTLE, call, context)
 
 
-async def _vary_strongly(job: Job, index: int, call: Call, studio: Studio) -> Message:
-    return await _vary(job, index, STRONG, call, studio)
+async def _vary_strongly(job: Job, index: int, call: Call, context: AppContext) -> Message:
+    return await _vary(job, index, STRONG, call, context)
 
 
-async def _edit(job: Job, _index: int, call: Call, studio: Studio) -> Form:
+async def _edit(job: Job, _index: int, call: Call, context: AppContext) -> Form:
     caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
     request = read_request(job.payload)
-    values = editable_values(request, studio.model(request.model))
-    if request.picture_keys and job.member_id == call.member.id:
+    values = editable_values(request, context.model(request.model))
+    if request.image_keys and job.member_id == call.member.id:
         values |= {"base": job.id}
-    return await edit_form(IMAGINE, values, caller, studio)
+    return await edit_form(IMAGINE, values, caller, context)
 
 
-async def _info(job: Job, _index: int, _call: Call, studio: Studio) -> Message:
-    return job_info(job, studio)
+async def _info(job: Job, _index: int, _call: Call, context: AppContext) -> Message:
+    return job_info(job, context)
 
 
-async def _vary(job: Job, index: int, strength: float, call: Call, studio: Studio) -> Message:
+async def _vary(job: Job, index: int, strength: float, call: Call, context: AppContext) -> Message:
     check_permission(call, IMAGINE.name)
     request = read_request(job.payload)
     if index >= request.count:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
     if len(request.variations) >= MAX_VARIATIONS:
         raise InvalidRequest("variations", f"This picture was varied {MAX_VARIATIONS} times; vary an earlier one.")
-    picture = request.pictures()[index]
-    further = Variation(seed=studio.new_seed(), strength=strength)
-    varied = replace(picture, variations=(*picture.variations, further), count=request.count)
-    return await submit(call, studio, varied)
+    image = request.images()[index]
+    further = Variation(seed=context.new_seed(), strength=strength)
+    varied = replace(image, variations=(*image.variations, further), count=request.count)
+    return await submit(call, context, varied)
 
 
-async def _upscale(job: Job, index: int, call: Call, studio: Studio) -> Message:
+async def _upscale(job: Job, index: int, call: Call, context: AppContext) -> Message:
     check_permission(call, IMAGINE.name)
-    pictures = await studio.queue.pictures(call.guild.id, job.id)
-    picture = next((picture for picture in pictures if picture.index == index), None)
-    if picture is None:
+    images = await context.queue.images(call.guild.id, job.id)
+    image = next((image for image in images if image.index == index), None)
+    if image is None:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
-    request = read_request(job.payload).pictures()[index]
-    return await submit(call, studio, upscaled(request, picture, studio.model(request.model)))
+    request = read_request(job.payload).images()[index]
+    return await submit(call, context, upscaled(request, image, context.model(request.model)))
 
 
-async def _save(job: Job, _index: int, call: Call, studio: Studio) -> SendDirect:
-    shown = await shown_pictures(job, call.reply, studio)
-    if not shown.pictures:
+async def _save(job: Job, _index: int, call: Call, context: AppContext) -> SendDirect:
+    shown = await shown_images(job, call.reply, context)
+    if not shown.images:
         raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
     lines = (shown.withheld,) if shown.withheld else ()
     headline = read_request(job.payload).prompt
-    message = Message(headline=headline, mood=Mood.DONE, lines=lines, pictures=shown.pictures, job_id=job.id)
+    message = Message(headline=headline, mood=Mood.DONE, lines=lines, images=shown.images, job_id=job.id)
     return SendDirect(message=message, sent="Sent to you in a direct message.")
 
 
-async def _delete(job: Job, _index: int, call: Call, studio: Studio) -> Remove:
+async def _delete(job: Job, _index: int, call: Call, context: AppContext) -> Remove:
     if not may_manage(call.member, job):
         raise NotAllowed(f"This is {job.member_name}'s; only they or who manages messages here can delete it.")
     if job.state in OPEN_STATES:
         raise UserError("This is still being made; cancel it first.")
-    posted = await studio.outbox.posted_as(job.id)
-    await studio.members.delete_job(call.guild.id, job.id)
+    posted = await context.outbox.posted_as(job.id)
+    await context.members.delete_job(call.guild.id, job.id)
     return Remove(job_id=job.id, posted=posted or "")
 
 
-_ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, Studio], Awaitable[Pressed]]]] = {
+_ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, AppContext], Awaitable[Pressed]]]] = {
     Verb.CANCEL: _cancel,
     Verb.AGAIN: _again,
     Verb.VARY_SUBTLE: _vary_subtly,

@@ -137,8 +137,8 @@ job_blobs = Table(
     Index(None, "blob"),
 )
 
-pictures = Table(
-    "pictures",
+images = Table(
+    "images",
     metadata,
     _id(),
     _owned_by("job"),
@@ -149,14 +149,14 @@ pictures = Table(
     _required("seed", BigInteger),
     _required("parameters", Text),
     _required("created_at", Double),
-    Column("mature", Boolean, nullable=False, server_default=false()),
+    Column("nsfw", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("job_id", "position"),
     Index(None, "blob"),
     sqlite_autoincrement=True,
 )
 
-parked_pictures = Table(
-    "parked_pictures",
+snapshots = Table(
+    "snapshots",
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),

@@ -9,14 +9,14 @@ import pytest
 
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Call, Member
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.models.metadata import ModelFacts, ModelFamily
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -46,35 +46,35 @@ async def sqlite(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def studio(sqlite: Database, tmp_path: Path, clock: FakeClock) -> Studio:
-    studio = Studio.over(
+def context(sqlite: Database, tmp_path: Path, clock: FakeClock) -> AppContext:
+    context = AppContext.over(
         sqlite,
         blobs=FileBlobStore(tmp_path / "blobs"),
-        seal=Seal.from_file(tmp_path),
+        seal=Encryption.from_file(tmp_path),
         models=(FACTS,),
         commands=COMMANDS,
         clock=clock,
     )
-    return replace(studio, new_seed=lambda: 42)
+    return replace(context, new_seed=lambda: 42)
 
 
 @pytest.fixture
-async def guild(studio: Studio) -> Guild:
-    return await studio.guilds.ensure(Platform.TERMINAL, "guild-1", "Pixel People")
+async def guild(context: AppContext) -> Guild:
+    return await context.guilds.ensure(Platform.TERMINAL, "guild-1", "Pixel People")
 
 
 @pytest.fixture
-def call(studio: Studio, guild: Guild) -> CallCommand:
+def call(context: AppContext, guild: Guild) -> CallCommand:
     async def call_command(
         name: str, /, *, member: str = "ada", admin: bool = False, channel: str = "general", **values: Value
     ) -> Message:
-        command = studio.command(name)
-        fresh = await studio.guilds.get(guild.id)
+        command = context.command(name)
+        fresh = await context.guilds.get(guild.id)
         assert fresh is not None
         raw = {key.replace("_", "-"): value for key, value in values.items()}
         address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=member)
         who = Member(id=member, name=member.title(), is_admin=admin)
         arguments = Arguments.check(command, raw)
-        return await command.handler(Call(guild=fresh, member=who, arguments=arguments, reply=address), studio)
+        return await command.handler(Call(guild=fresh, member=who, arguments=arguments, reply=address), context)
 
     return call_command

@@ -6,20 +6,20 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 
 
-async def load(call: Call, studio: Studio) -> Message:
+async def load(call: Call, context: AppContext) -> Message:
     """Say what came: the name, and the bytes that lie in the blob store."""
     file, name = call.arguments.file("file"), call.arguments.text("name")
     if file is None:
         return Message(headline=f"Nothing came with {name}", private=True)
-    data = await studio.blobs.get(file.blob)
+    data = await context.blobs.get(file.blob)
     return Message(headline=f"{name} is {file.name} of {file.size} bytes, {data[-4:].hex()} at its end", private=True)
 
 
-async def list_(call: Call, studio: Studio) -> Message:
+async def list_(call: Call, context: AppContext) -> Message:
     """Say that there is nothing."""
     return Message(headline="No brushes yet", private=True)
 
@@ -39,6 +39,6 @@ LOAD: Final = Command(
 LIST: Final = Command(name="brush list", help="The brushes here", example="/brush list", handler=list_, private=True)
 
 
-def with_brushes(studio: Studio, limit: int = 2**20) -> Studio:
+def with_brushes(context: AppContext, limit: int = 2**20) -> AppContext:
     """The studio with both commands added, where a file may have `limit` bytes."""
-    return replace(studio, commands=(*studio.commands, LOAD, LIST), max_upload_bytes=limit)
+    return replace(context, commands=(*context.commands, LOAD, LIST), max_upload_bytes=limit)

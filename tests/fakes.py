@@ -11,7 +11,7 @@ from PIL import Image
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from pipeline.control.control_map import drawn
-from pipeline.images.metadata import PictureInfo, embed
+from pipeline.images.metadata import ImageMetadata, embed
 from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
@@ -22,8 +22,8 @@ from pipeline.requests.device_messages import (
     Refused,
     Render,
     Rendered,
-    SetAside,
     Stepped,
+    Suspended,
 )
 from pipeline.requests.image_request import ImageRequest
 from storage.platform import Platform
@@ -42,7 +42,7 @@ def png(of: ImageRequest) -> bytes:
     """A picture that tells its request apart from others: its colour is its seed's."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (of.seed % 256, of.seed // 256 % 256, 0)).save(file, "PNG")
-    info = PictureInfo(
+    info = ImageMetadata(
         made_from=of, model_name=of.model, model_hash="0" * 10, bucket=2, device="fake", dtype="float32", versions=()
     )
     return embed(file.getvalue(), info)
@@ -52,8 +52,8 @@ def png(of: ImageRequest) -> bytes:
 class FakeDevice:
     """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail.
 
-    Asked to park, it sets aside the bytes that stand in `to_park` under the ticket's index, unless it is `deaf`. Every
-    map is refused with the sentence `no_maps`, where there is one.
+    Asked to park, it sets aside the bytes that stand in `to_suspend` under the ticket's index, unless it is `deaf`.
+    Every map is refused with the sentence `no_maps`, where there is one.
     """
 
     name: str = "fake"
@@ -61,7 +61,7 @@ class FakeDevice:
     bad_loads: int = 0
     deaf: bool = False
     no_maps: str = ""
-    to_park: dict[int, bytes] = field(default_factory=dict)
+    to_suspend: dict[int, bytes] = field(default_factory=dict)
     submitted: list[Render] = field(default_factory=list)
     maps: list[DrawMap] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -90,9 +90,9 @@ class FakeDevice:
         self.cancelled.append(ticket)
         self.say(Dropped(ticket=ticket))
 
-    async def park(self, ticket: str) -> None:
+    async def suspend(self, ticket: str) -> None:
         if not self.deaf:
-            self.say(SetAside(ticket=ticket, parked=self.to_park.get(int(ticket.rpartition(".")[2]))))
+            self.say(Suspended(ticket=ticket, snapshot=self.to_suspend.get(int(ticket.rpartition(".")[2]))))
 
     async def expect(self, request: ImageRequest) -> None:
         self.expected.append(request)
@@ -109,10 +109,10 @@ class FakeDevice:
         """Send an event to whoever listens."""
         self._events.put_nowait(event)
 
-    def step(self, render: Render, step: int, preview: bytes | None = None, parked: bytes | None = None) -> None:
+    def step(self, render: Render, step: int, preview: bytes | None = None, snapshot: bytes | None = None) -> None:
         """Report progress of a submitted picture."""
         steps = render.request.steps
-        self.say(Stepped(ticket=render.ticket, step=step, steps=steps, preview=preview, parked=parked))
+        self.say(Stepped(ticket=render.ticket, step=step, steps=steps, preview=preview, snapshot=snapshot))
 
     def finish(self, order: Order) -> None:
         """Finish a submitted picture, or draw a submitted map, which takes no device."""

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.assembly.runtime import Workshop, build_delivery
-from handlers.context.context import Studio
+from bot.assembly.runtime import Runtime, build_delivery
+from handlers.context.context import AppContext
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.worker.worker import Worker
 from tests.fakes import FakeDevice
 
 
 @asynccontextmanager
-async def rendering(studio: Studio, device: FakeDevice) -> AsyncIterator[None]:
+async def rendering(context: AppContext, device: FakeDevice) -> AsyncIterator[None]:
     """Render until the block ends."""
     stop = asyncio.Event()
     worker = Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,), drain_seconds=0
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,), drain_seconds=0
     )
     running = asyncio.create_task(worker.run(stop))
     try:
@@ -27,12 +27,12 @@ async def rendering(studio: Studio, device: FakeDevice) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def working(workshop: Workshop, chat: ChatPlatform, device: FakeDevice) -> AsyncIterator[None]:
+async def working(runtime: Runtime, chat: ChatPlatform, device: FakeDevice) -> AsyncIterator[None]:
     """Render and deliver until the block ends."""
     stop = asyncio.Event()
-    delivering = asyncio.create_task(build_delivery(workshop, chat).run(stop))
+    delivering = asyncio.create_task(build_delivery(runtime, chat).run(stop))
     try:
-        async with rendering(workshop.studio, device):
+        async with rendering(runtime.context, device):
             yield
     finally:
         stop.set()

@@ -16,10 +16,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.assembly.devices import device_names
 from bot.assembly.settings import Settings
-from handlers.context.context import Studio
-from handlers.context.lora_exporter import LoraExporting
-from handlers.context.lora_quota import LoraRoom
-from handlers.context.served_model import Base
+from handlers.context.context import AppContext
+from handlers.context.lora_exporter import LoraExporter
+from handlers.context.lora_quota import LoraQuota
+from handlers.context.served_model import ServedModel
 from handlers.context.training_hours import TrainingHours
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarging
@@ -27,7 +27,7 @@ from handlers.jobs.preparation import Preparation
 from handlers.loras.import_job import LoraAdding
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.registry import COMMANDS
-from handlers.training.job import PictureCheck, Taken, Training
+from handlers.training.job import ImageCheck, TrainableModel, Training
 from handlers.worker import maintenance
 from handlers.worker.device import Device
 from handlers.worker.worker import Worker
@@ -38,40 +38,40 @@ from pipeline.lora.exporting.merge import fuse_apart
 from pipeline.lora.importing.import_process import importing
 from pipeline.lora.importing.importers import Importers
 from pipeline.lora.sources.sources import LoraSources
-from pipeline.models.base_configs import companion
+from pipeline.models.base_configs import base_configs
 from pipeline.models.source import ModelSource
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.training.process import train_apart
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
 from storage.errors import disk_error
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.queue.jobs import JobKind
 
 _log = logging.getLogger(__name__)
 
-PARK_EVERY: Final = 2
+SNAPSHOT_EVERY: Final = 2
 """How many steps of a picture a killed device costs at most; parking takes a few hundred kilobytes and no waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class Runtime:
     """What one process runs on: the studio that handlers see, and the database below it."""
 
-    studio: Studio
+    context: AppContext
     database: Database
     settings: Settings
 
 
 @asynccontextmanager
-async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+async def open_workshop(settings: Settings) -> AsyncIterator[Runtime]:
     """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
     make_data_folder(settings)
     models = tuple(ModelSource.parse(text).facts() for text in settings.models)
     await migrate(settings.database_url)
     database = await Database.open(settings.database_url)
     try:
-        studio = Studio.over(
+        context = AppContext.over(
             database,
             blobs=FileBlobStore(settings.blobs),
             seal=open_seal(settings),
@@ -80,21 +80,21 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
             max_upload_bytes=settings.max_upload_mb * 2**20,
             lora_quota_bytes=_bytes(settings.lora_quota_gb),
         )
-        studio = replace(
-            studio,
+        context = replace(
+            context,
             upscalers=Upscalers(folder=settings.upscalers),
             training_hours=TrainingHours.parse(settings.training_hours),
-            exporting=LoraExporting(folder=settings.loras, bases=partial(_bases, settings)),
+            exporting=LoraExporter(folder=settings.loras, bases=partial(_bases, settings)),
         )
-        yield Workshop(studio=studio, database=database, settings=settings)
+        yield Runtime(context=context, database=database, settings=settings)
     finally:
         await database.close()
 
 
-def open_seal(settings: Settings) -> Seal:
+def open_seal(settings: Settings) -> Encryption:
     """The seal of LIMNER_KEY, or of the key in the data folder; raises UserError."""
     key = settings.key.get_secret_value() if settings.key else ""
-    return Seal.from_keys(key) if key else Seal.from_file(settings.data)
+    return Encryption.from_keys(key) if key else Encryption.from_file(settings.data)
 
 
 def make_data_folder(settings: Settings) -> None:
@@ -122,7 +122,7 @@ def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
         loras=settings.loras,
         controls=settings.controls,
         control_bytes=_bytes(settings.control_memory_gb),
-        park_every=PARK_EVERY,
+        snapshot_every=SNAPSHOT_EVERY,
         host_lora_bytes=_bytes(settings.lora_host_memory_gb),
         device_lora_bytes=_bytes(settings.lora_device_memory_gb),
         model_bytes=None if memory is None else _bytes(memory),
@@ -142,35 +142,38 @@ def process_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def build_worker(workshop: Workshop, devices: tuple[Device, ...], importers: Importers) -> Worker:
+def build_worker(runtime: Runtime, devices: tuple[Device, ...], importers: Importers) -> Worker:
     """The worker that feeds `devices` from this workshop's queue."""
-    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(workshop, importers)}
+    kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(runtime, importers)}
     worker = Worker(
         name=process_name(),
-        queue=workshop.studio.queue,
-        blobs=workshop.studio.blobs,
-        costs=workshop.studio.costs,
+        queue=runtime.context.queue,
+        blobs=runtime.context.blobs,
+        costs=runtime.context.costs,
         devices=devices,
         kinds=kinds,
-        pictures_at_once=workshop.settings.pictures_at_once,
-        drain_seconds=workshop.settings.drain_seconds,
+        images_at_once=runtime.settings.images_at_once,
+        drain_seconds=runtime.settings.drain_seconds,
     )
-    models = [Taken(facts=source.facts(), source=source) for source in map(ModelSource.parse, workshop.settings.models)]
-    kinds[JobKind.CHECK_PICTURES] = PictureCheck(blobs=workshop.studio.blobs, models=models)
+    models = [
+        TrainableModel(facts=source.facts(), source=source)
+        for source in map(ModelSource.parse, runtime.settings.models)
+    ]
+    kinds[JobKind.CHECK_IMAGES] = ImageCheck(blobs=runtime.context.blobs, models=models)
     first = devices[0].name if devices else "auto"
     kinds[JobKind.ENLARGE] = Enlarging(
-        blobs=workshop.studio.blobs, upscalers=workshop.studio.upscalers, enlarge=enlarge_apart, device=first
+        blobs=runtime.context.blobs, upscalers=runtime.context.upscalers, enlarge=enlarge_apart, device=first
     )
-    kinds[JobKind.TRAIN] = _training(workshop, models, first, worker)
+    kinds[JobKind.TRAIN] = _training(runtime, models, first, worker)
     return worker
 
 
-def _training(workshop: Workshop, models: list[Taken], device: str, worker: Worker) -> Training:
-    studio, settings = workshop.studio, workshop.settings
+def _training(runtime: Runtime, models: list[TrainableModel], device: str, worker: Worker) -> Training:
+    context, settings = runtime.context, runtime.settings
     return Training(
-        room=LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes),
-        blobs=studio.blobs,
-        handed=studio.handed,
+        room=LoraQuota(loras=context.loras, quota=context.lora_quota_bytes),
+        blobs=context.blobs,
+        handed=context.handed,
         loras=settings.loras,
         work=settings.trainings,
         models=models,
@@ -178,16 +181,16 @@ def _training(workshop: Workshop, models: list[Taken], device: str, worker: Work
         busy=lambda: worker.is_busy,
         device=device,
         share=settings.training_share,
-        hours=studio.training_hours,
+        hours=context.training_hours,
     )
 
 
-def _lora_adding(workshop: Workshop, importers: Importers) -> LoraAdding:
-    settings = workshop.settings
+def _lora_adding(runtime: Runtime, importers: Importers) -> LoraAdding:
+    settings = runtime.settings
     return LoraAdding(
-        room=LoraRoom(loras=workshop.studio.loras, quota=workshop.studio.lora_quota_bytes),
-        blobs=workshop.studio.blobs,
-        keys=workshop.studio.source_keys,
+        room=LoraQuota(loras=runtime.context.loras, quota=runtime.context.lora_quota_bytes),
+        blobs=runtime.context.blobs,
+        keys=runtime.context.source_keys,
         source=_lora_sources(settings),
         folder=settings.loras,
         bases=_bases(settings),
@@ -216,35 +219,35 @@ def _lora_sources(settings: Settings) -> LoraSources:
     )
 
 
-def _bases(settings: Settings) -> list[Base]:
+def _bases(settings: Settings) -> list[ServedModel]:
     return [_base(ModelSource.parse(text)) for text in settings.models]
 
 
-def _base(source: ModelSource) -> Base:
+def _base(source: ModelSource) -> ServedModel:
     facts, model = source.facts(), source.local_path()
-    return Base(facts=facts, model=model, configs=model if model.is_dir() else companion(model, facts.family))
+    return ServedModel(facts=facts, model=model, configs=model if model.is_dir() else base_configs(model, facts.family))
 
 
-def build_delivery(workshop: Workshop, chat: ChatPlatform) -> Delivery:
+def build_delivery(runtime: Runtime, chat: ChatPlatform) -> Delivery:
     """The delivery loop of one platform."""
-    return Delivery(studio=workshop.studio, chat=chat, poster=process_name())
+    return Delivery(context=runtime.context, chat=chat, poster=process_name())
 
 
 @asynccontextmanager
-async def running_duties(workshop: Workshop, importers: Importers | None = None) -> AsyncIterator[None]:
+async def running_duties(runtime: Runtime, importers: Importers | None = None) -> AsyncIterator[None]:
     """Rescue, retention and collection on their schedules, the rescue also at once; one of `importers` kept ready."""
-    studio, database, settings = workshop.studio, workshop.database, workshop.settings
-    await maintenance.rescue_jobs(studio.queue, settings.stale_seconds)
+    context, database, settings = runtime.context, runtime.database, runtime.settings
+    await maintenance.rescue_jobs(context.queue, settings.stale_seconds)
     scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
-    rescue = [studio.queue, settings.stale_seconds]
+    rescue = [context.queue, settings.stale_seconds]
     scheduler.add_job(maintenance.rescue_jobs, "interval", rescue, seconds=settings.stale_seconds / 2)
     scheduler.add_job(maintenance.apply_retention, "interval", [database, settings.keep_days], hours=6)
-    scheduler.add_job(maintenance.sweep_blobs, "interval", [database, studio.blobs], hours=1)
+    scheduler.add_job(maintenance.sweep_blobs, "interval", [database, context.blobs], hours=1)
     scheduler.add_job(maintenance.sweep_loras, "interval", [database, settings.loras], hours=1)
-    leavings = [database, studio.handed, settings.trainings]
+    leavings = [database, context.handed, settings.trainings]
     scheduler.add_job(maintenance.sweep_trainings, "interval", leavings, hours=1)
-    scheduler.add_job(maintenance.forget_offers, "interval", [studio.clicks, studio.calls], hours=1)
-    scheduler.add_job(maintenance.purge_guilds, "interval", [studio.guilds], hours=24)
+    scheduler.add_job(maintenance.forget_offers, "interval", [context.clicks, context.calls], hours=1)
+    scheduler.add_job(maintenance.purge_guilds, "interval", [context.guilds], hours=24)
     if importers is not None:
         # A device that starts has the cores first.
         soon = datetime.now(UTC) + timedelta(seconds=10)
@@ -258,7 +261,7 @@ async def running_duties(workshop: Workshop, importers: Importers | None = None)
 
 @asynccontextmanager
 async def running_pool(
-    workshop: Workshop, chats: tuple[ChatPlatform, ...], *, serving: bool = False
+    runtime: Runtime, chats: tuple[ChatPlatform, ...], *, serving: bool = False
 ) -> AsyncIterator[Worker]:
     """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
 
@@ -266,11 +269,11 @@ async def running_pool(
     importer of LoRAs ready.
     """
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
-    async with _open_importers(workshop.settings) as importers:
-        worker = build_worker(workshop, open_devices(workshop.settings, serving=serving), importers)
+    async with _open_importers(runtime.settings) as importers:
+        worker = build_worker(runtime, open_devices(runtime.settings, serving=serving), importers)
         working = asyncio.create_task(worker.run(stop_work))
-        deliveries = [asyncio.create_task(build_delivery(workshop, chat).run(stop_delivery)) for chat in chats]
-        async with running_duties(workshop, importers if serving else None):
+        deliveries = [asyncio.create_task(build_delivery(runtime, chat).run(stop_delivery)) for chat in chats]
+        async with running_duties(runtime, importers if serving else None):
             try:
                 yield worker
             finally:

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     devices: str = Field(default="auto", alias="LIMNER_DEVICES")
     """`auto` for every GPU (or the CPU), else names separated by commas: `cuda:0,cuda:1`, `cpu`."""
 
-    pictures_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
+    images_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
     """How many pictures one device works on at the same time."""
 
     model_memory_gb: float | None = Field(default=None, gt=0, alias="LIMNER_MODEL_MEMORY_GB")
@@ -203,6 +203,6 @@ class Settings(BaseSettings):
         return self.data / "blobs"
 
     @property
-    def pictures(self) -> Path:
+    def images(self) -> Path:
         """The folder in which the terminal leaves its pictures."""
         return self.data / "pictures"

@@ -17,7 +17,7 @@ from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Ways
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from pipeline.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ class RunningDiscord:
 
 
 @asynccontextmanager
-async def running_discord(settings: Settings, studio: Studio) -> AsyncIterator[RunningDiscord]:
+async def running_discord(settings: Settings, context: AppContext) -> AsyncIterator[RunningDiscord]:
     """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
     use_api_base(settings.discord_api_base)
-    client = LimnerClient(studio, gateway_url=settings.discord_gateway_url)
+    client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
     platform = DiscordPlatform(ways=Ways(client=client, live=client.live), standing=client.standing)
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:

@@ -13,7 +13,7 @@ REVOKED: Final = (
 
 
 @dataclass(slots=True)
-class Standing:
+class AuthStatus:
     """`trouble` is what is wrong with our access to Discord, or None."""
 
     trouble: str | None = None

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import discord
 
-from bot.discord.auth_status import REVOKED, Standing
+from bot.discord.auth_status import REVOKED, AuthStatus
 from bot.discord.errors import FAULTS, Refusal, later_seconds, refusal
 from bot.discord.message_ids import posted_text
 from bot.discord.rendering import render, render_legacy, snowflake
 from bot.discord.routes import Way, Ways
 from bot.discord.uploads import pack
 from handlers.messages.chat_platform import TryLater, Undeliverable
-from handlers.messages.message import Message, ShownPicture
+from handlers.messages.message import Message, ShownImage
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 
@@ -48,7 +48,7 @@ class DiscordPlatform:
     """Posts and edits messages by whatever way still works."""
 
     ways: Ways
-    standing: Standing = field(default_factory=Standing)
+    standing: AuthStatus = field(default_factory=AuthStatus)
     _statuses: dict[str, _Status] = field(default_factory=dict)
 
     @property
@@ -139,7 +139,7 @@ class DiscordPlatform:
             match refusal(error, by_token=way.by_token):
                 case Refusal.SMALLER:
                     _log.info("%s took it for too large; sending it smaller", way.name)
-                    largest = max((len(picture.data) for picture in message.pictures), default=0)
+                    largest = max((len(image.data) for image in message.images), default=0)
                     return await self._parcels(way, address, message, nonce, min(way.limit, largest // 2))
                 case Refusal.LEGACY if way.notifies:
                     _log.warning("components were refused by %s: %s; sending embeds", way.name, error)
@@ -148,12 +148,12 @@ class DiscordPlatform:
                     raise
 
     async def _parcels(self, way: Way, address: ReplyAddress, message: Message, nonce: str, limit: int) -> list[str]:
-        parcels = await pack(message.pictures, limit)
+        parcels = await pack(message.images, limit)
         first, *rest = parcels.messages
-        whole = replace(message, pictures=first, lines=(*message.lines, *parcels.refusals))
+        whole = replace(message, images=first, lines=(*message.lines, *parcels.refusals))
         message_ids = [await way.send(render(whole, _told(address, message, way)), nonce)]
-        for number, pictures in enumerate(rest, 2):
-            message_ids += await self._send_rest(address, _continued(message, pictures), f"{nonce[:24]}{number}")
+        for number, images in enumerate(rest, 2):
+            message_ids += await self._send_rest(address, _continued(message, images), f"{nonce[:24]}{number}")
         return message_ids
 
     async def _send_rest(self, address: ReplyAddress, message: Message, nonce: str) -> list[str]:
@@ -200,8 +200,8 @@ def _told(address: ReplyAddress, message: Message, way: Way) -> int | None:
     return int(address.user_id) if message.mentions and way.notifies and not way.by_token else None
 
 
-def _continued(message: Message, pictures: tuple[ShownPicture, ...]) -> Message:
-    return replace(message, lines=(), buttons=(), footer="", pictures=pictures)
+def _continued(message: Message, images: tuple[ShownImage, ...]) -> Message:
+    return replace(message, lines=(), buttons=(), footer="", images=images)
 
 
 def _too_soon(message_id: str, status: _Status) -> bool:

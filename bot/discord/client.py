@@ -10,16 +10,16 @@ import discord
 import yarl
 from discord import app_commands, ui
 
-from bot.discord.auth_status import Standing
+from bot.discord.auth_status import AuthStatus
 from bot.discord.guilds import GuildBook
-from bot.discord.interactions import FrontDesk
+from bot.discord.interactions import InteractionHandler
 from bot.discord.live_interactions import LiveReplies
 from bot.discord.modal import ModalId
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
-from handlers.context.context import Studio
-from storage.queue.key_values import Notes
+from handlers.context.context import AppContext
+from storage.queue.key_values import KeyValues
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 class LimnerClient(discord.AutoShardedClient):
     """Hears interactions and the coming and going of guilds, which is all that it asks Discord for."""
 
-    def __init__(self, studio: Studio, *, gateway_url: str | None = None, **options: Any) -> None:
+    def __init__(self, context: AppContext, *, gateway_url: str | None = None, **options: Any) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -35,11 +35,11 @@ class LimnerClient(discord.AutoShardedClient):
             max_messages=None,
             **options,
         )
-        self.studio = studio
+        self.context = context
         self.live = LiveReplies()
-        self.standing = Standing()
-        self.guild_book = GuildBook(studio=studio)
-        self.desk = FrontDesk(studio=studio, guilds=self.guild_book, live=self.live)
+        self.standing = AuthStatus()
+        self.guild_book = GuildBook(context=context)
+        self.desk = InteractionHandler(context=context, guilds=self.guild_book, live=self.live)
         self.tree = build_tree(self, self.desk)
         self._gateway_url = gateway_url
 
@@ -48,7 +48,7 @@ class LimnerClient(discord.AutoShardedClient):
         await self.guild_book.open()
         self.add_dynamic_items(PressedButton)
         await self.tree.set_translator(Translations())
-        await publish(self.tree, self.studio.notes, self.application_id or 0)
+        await publish(self.tree, self.context.notes, self.application_id or 0)
         if self._gateway_url is not None:
             # A client that knows its number of shards takes the default address.
             discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
@@ -109,7 +109,7 @@ class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d
             await client.desk.fault(interaction, error)
 
 
-async def publish(tree: app_commands.CommandTree[Any], notes: Notes, application_id: int) -> bool:
+async def publish(tree: app_commands.CommandTree[Any], notes: KeyValues, application_id: int) -> bool:
     """Tell Discord of the commands if they are not those that it was told of last; whether it was told."""
     payloads = [await command.get_translated_payload(tree, Translations()) for command in tree.get_commands(type=None)]
     fingerprint = hashlib.sha256(json.dumps(payloads, sort_keys=True).encode()).hexdigest()

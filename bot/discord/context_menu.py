@@ -8,9 +8,9 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from bot.discord.attachments import is_discords
-from bot.discord.interactions import FrontDesk
-from handlers.images.image_forms import CHOSEN, PictureForm, control_form, start_form
-from handlers.images.info import picture_info
+from bot.discord.interactions import InteractionHandler
+from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
+from handlers.images.info import image_info
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile
@@ -20,18 +20,18 @@ MAX_BYTES: Final = 25 * 2**20
 Interaction = discord.Interaction[Any]
 
 
-def add_picture_menu(tree: app_commands.CommandTree[Any], desk: FrontDesk) -> None:
+def add_image_menu(tree: app_commands.CommandTree[Any], desk: InteractionHandler) -> None:
     """Add the message commands to `tree`."""
 
     async def info(interaction: Interaction, message: discord.Message) -> None:
         async def read() -> Message:
-            return picture_info(await read_picture(message))
+            return image_info(await read_image(message))
 
         await desk.say(interaction, read)
 
-    def begin(form: PictureForm) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
+    def begin(form: ImageForm) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
         async def open_form(interaction: Interaction, message: discord.Message) -> None:
-            await desk.form(interaction, lambda caller: form(_chosen(message), caller, desk.studio))
+            await desk.form(interaction, lambda caller: form(_chosen(message), caller, desk.context))
 
         return open_form
 
@@ -50,9 +50,9 @@ def add_picture_menu(tree: app_commands.CommandTree[Any], desk: FrontDesk) -> No
         )
 
 
-async def read_picture(message: discord.Message) -> bytes:
+async def read_image(message: discord.Message) -> bytes:
     """The bytes of the first picture in `message`; raises UserError where there is none that may be read."""
-    file = _picture(message)
+    file = _image(message)
     if file.size > MAX_BYTES:
         raise UserError(f"The picture is too large to read: {file.size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB.")
     try:
@@ -61,7 +61,7 @@ async def read_picture(message: discord.Message) -> bytes:
         raise UserError("Discord no longer has this picture; send it again.") from None
 
 
-def _picture(message: discord.Message) -> discord.Attachment:
+def _image(message: discord.Message) -> discord.Attachment:
     """The first picture in `message`, which lies with Discord; raises UserError."""
     files = [file for file in message.attachments if (file.content_type or "").startswith("image/")]
     if not files:
@@ -73,5 +73,5 @@ def _picture(message: discord.Message) -> discord.Attachment:
 
 def _chosen(message: discord.Message) -> ChosenFile:
     """The picture, to be fetched when its form comes back, which is long before Discord's link to it expires."""
-    file = _picture(message)
+    file = _image(message)
     return ChosenFile(option=CHOSEN, name=file.filename, size=file.size, place=file.url)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import discord
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 
@@ -17,7 +17,7 @@ _DIRECT: Final = "dm-"
 class GuildBook:
     """The guilds of Discord by their external ids; a member's direct messages are a guild of their own."""
 
-    studio: Studio
+    context: AppContext
     _last_read: dict[str, Guild] = field(default_factory=dict)
 
     def remembered(self, interaction: discord.Interaction[Any]) -> Guild | None:
@@ -26,7 +26,7 @@ class GuildBook:
 
     async def open(self) -> None:
         """Remember every guild that is stored."""
-        for guild in await self.studio.guilds.all(Platform.DISCORD):
+        for guild in await self.context.guilds.all(Platform.DISCORD):
             self._last_read[guild.external_id] = guild
 
     async def read(self, interaction: discord.Interaction[Any]) -> Guild:
@@ -37,9 +37,9 @@ class GuildBook:
     async def ensure(self, external_id: str, name: str) -> Guild:
         """The guild of that external id, stored when it is new."""
         known = self._last_read.get(external_id)
-        guild = await self.studio.guilds.get(known.id) if known is not None and known.name == name else None
+        guild = await self.context.guilds.get(known.id) if known is not None and known.name == name else None
         if guild is None:
-            guild = await self.studio.guilds.ensure(Platform.DISCORD, external_id, name)
+            guild = await self.context.guilds.ensure(Platform.DISCORD, external_id, name)
         self._last_read[external_id] = guild
         return guild
 
@@ -59,7 +59,7 @@ class GuildBook:
         """Note that we were removed from a server; what is its own is deleted after a period of grace."""
         guild = self._last_read.pop(external_id, None)
         if guild is not None:
-            await self.studio.guilds.mark_removed(guild.id)
+            await self.context.guilds.mark_removed(guild.id)
 
 
 def _external_id(interaction: discord.Interaction[Any]) -> str:

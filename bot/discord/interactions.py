@@ -18,7 +18,7 @@ from bot.discord.modal import ModalId, build_modal, read_entries
 from bot.discord.rendering import render
 from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack, with_fitting_files
-from handlers.buttons import AlreadyHeard, Manner, Press, Pressed, Remove, SendDirect, manner, press
+from handlers.buttons import AlreadyHeard, ClickResponse, Press, Pressed, Remove, SendDirect, manner, press
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
@@ -28,7 +28,7 @@ from handlers.commands.forms import Form, advanced_form, submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
 from storage.guilds.guilds import GuildSettings
@@ -44,10 +44,10 @@ _OTHER_PARTS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrontDesk:
+class InteractionHandler:
     """Takes interactions and answers them; `live` learns of every answer that delivery may still edit."""
 
-    studio: Studio
+    context: AppContext
     guilds: GuildBook
     live: LiveReplies
 
@@ -61,7 +61,7 @@ class FrontDesk:
             return
         await self._reply(
             interaction,
-            lambda caller: answer(command, raw, caller, self.studio),
+            lambda caller: answer(command, raw, caller, self.context),
             private=lambda settings: answers_privately(command, chosen, settings),
         )
 
@@ -70,7 +70,7 @@ class FrontDesk:
         private = given.get("private")
         await self.form(
             interaction,
-            lambda caller: advanced_form(command, _with_flags(command, given), caller, self.studio),
+            lambda caller: advanced_form(command, _with_flags(command, given), caller, self.context),
             private=private if isinstance(private, bool) else None,
         )
 
@@ -89,14 +89,14 @@ class FrontDesk:
     async def submit(self, interaction: Interaction, modal: ModalId) -> None:
         """Answer a modal."""
         try:
-            entries = read_entries(self.studio.command(modal.command), dict(interaction.data or {}))
+            entries = read_entries(self.context.command(modal.command), dict(interaction.data or {}))
         except UserError as error:
             await _refuse_at_once(interaction, error)
             return
         await self._reply(
             interaction,
             lambda caller: submit_form(
-                modal.call_id, entries, caller, self.studio, partial(chosen, client=interaction.client)
+                modal.call_id, entries, caller, self.context, partial(chosen, client=interaction.client)
             ),
             private=lambda _settings: modal.private,
         )
@@ -105,19 +105,19 @@ class FrontDesk:
         """Answer a click, in the manner that its verb asks for."""
         ephemeral = _is_ephemeral(interaction)
         match manner(pressed.verb):
-            case Manner.FORM:
+            case ClickResponse.FORM:
                 private = ephemeral or self._settings(interaction).private_by_default
-                await self._open(interaction, lambda caller: press(pressed, caller, self.studio), private=private)
-            case Manner.IN_PLACE:
+                await self._open(interaction, lambda caller: press(pressed, caller, self.context), private=private)
+            case ClickResponse.IN_PLACE:
                 await self._press_in_place(interaction, pressed)
-            case Manner.NEW_MESSAGE:
+            case ClickResponse.NEW_MESSAGE:
                 await self._reply(
                     interaction,
-                    lambda caller: press(pressed, caller, self.studio),
+                    lambda caller: press(pressed, caller, self.context),
                     private=lambda settings: ephemeral or settings.private_by_default,
                 )
-            case Manner.PRIVATE_MESSAGE:
-                await self._reply(interaction, lambda caller: press(pressed, caller, self.studio), private=_always)
+            case ClickResponse.PRIVATE_MESSAGE:
+                await self._reply(interaction, lambda caller: press(pressed, caller, self.context), private=_always)
             case other:
                 assert_never(other)
 
@@ -135,7 +135,7 @@ class FrontDesk:
             return ()
         guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
         member = with_rights(member_of(interaction), guild.settings)
-        return await complete(option.completion, typed, guild=guild, member=member, studio=self.studio)
+        return await complete(option.completion, typed, guild=guild, member=member, context=self.context)
 
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
         """Log what went wrong on our side and say so, with a number by which the line in the log is found."""
@@ -202,7 +202,7 @@ class FrontDesk:
             self.live.add(message_id, interaction)
         try:
             caller = await self._caller(interaction, message_id, private=_is_ephemeral(interaction))
-            result = await press(pressed, caller, self.studio)
+            result = await press(pressed, caller, self.context)
         except UserError as error:
             await _tell(interaction, error)
             return
@@ -229,12 +229,12 @@ class FrontDesk:
 
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
         sentence = result.sent
-        parcels = await pack(result.message.pictures, DEFAULT_FILE_LIMIT)
+        parcels = await pack(result.message.images, DEFAULT_FILE_LIMIT)
         message = replace(result.message, lines=(*result.message.lines, *parcels.refusals))
         try:
             channel = await direct_channel(interaction.client, str(interaction.user.id))
-            for pictures in parcels.messages:
-                await channel.send(**render(replace(message, pictures=pictures)).as_new())
+            for images in parcels.messages:
+                await channel.send(**render(replace(message, images=images)).as_new())
         except discord.Forbidden:
             sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
         await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())

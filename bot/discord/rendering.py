@@ -10,7 +10,7 @@ from discord.utils import escape_markdown, escape_mentions
 
 from handlers.buttons import button_id
 from handlers.commands.groups import split_call
-from handlers.messages.message import Attachment, Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
+from handlers.messages.message import Attachment, Bar, Button, Message, Mood, PointedKind, Pointers, ShownImage, Verb
 from handlers.registry import COMMANDS
 
 _SYMBOLS: Final = {Mood.WAITING: "⏳ ", Mood.WORKING: "🎨 ", Mood.FAILED: "⚠️ ", Mood.DONE: "", Mood.CALM: ""}
@@ -32,12 +32,12 @@ _CODE_FILE: Final = "command.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class RenderedMessage:
     """A message as the arguments of a send or an edit; `files` are made anew by each call, since sending reads them."""
 
     view: ui.LayoutView | ui.View
     embeds: tuple[discord.Embed, ...]
-    pictures: tuple[ShownPicture, ...]
+    images: tuple[ShownImage, ...]
     attachments: tuple[Attachment, ...] = ()
     mentions: int | None = None
 
@@ -49,7 +49,7 @@ class Rendering:
     def files(self) -> list[discord.File]:
         """The files to upload."""
         others = [_Upload(io.BytesIO(file.data), file.file_name) for file in self.attachments]
-        return [_file(picture) for picture in self.pictures] + others
+        return [_file(image) for image in self.images] + others
 
     def allowed_mentions(self) -> discord.AllowedMentions:
         """Nobody, or the one member who is told."""
@@ -82,7 +82,7 @@ def snowflake(number: str | int) -> discord.Object:
     return somebody
 
 
-def render(message: Message, mentions: int | None = None) -> Rendering:
+def render(message: Message, mentions: int | None = None) -> RenderedMessage:
     """The message in components v2: a container with its words, its gallery and its buttons."""
     container: ui.Container[Any] = ui.Container(accent_colour=_COLOURS[message.mood])
     container.add_item(ui.TextDisplay(_words(message, mentions)))
@@ -93,12 +93,12 @@ def render(message: Message, mentions: int | None = None) -> Rendering:
         container.add_item(ui.TextDisplay(_code(message.code)))
     for attachment in attachments:
         container.add_item(ui.File(f"attachment://{attachment.file_name}"))
-    if message.pictures:
+    if message.images:
         items = [
             discord.MediaGalleryItem(
-                f"attachment://{_name(picture)}", description=_alt_text(picture), spoiler=picture.spoiler
+                f"attachment://{_name(image)}", description=_alt_text(image), spoiler=image.spoiler
             )
-            for picture in message.pictures
+            for image in message.images
         ]
         container.add_item(ui.MediaGallery(*items))
     for row in message.buttons:
@@ -108,10 +108,10 @@ def render(message: Message, mentions: int | None = None) -> Rendering:
     view = ui.LayoutView(timeout=None)
     view.add_item(container)
     view.stop()  # the buttons are found by their ids; nothing of this message is to stay in memory
-    return Rendering(view=view, embeds=(), pictures=message.pictures, attachments=attachments, mentions=mentions)
+    return RenderedMessage(view=view, embeds=(), images=message.images, attachments=attachments, mentions=mentions)
 
 
-def render_legacy(message: Message, mentions: int | None = None) -> Rendering:
+def render_legacy(message: Message, mentions: int | None = None) -> RenderedMessage:
     """The message as embeds, one a picture, with the buttons below."""
     words = _words(message, mentions)
     if message.code:
@@ -119,16 +119,16 @@ def render_legacy(message: Message, mentions: int | None = None) -> Rendering:
     first = discord.Embed(description=words, colour=_COLOURS[message.mood])
     if message.footer:
         first.set_footer(text=message.footer)
-    embeds = [first, *(discord.Embed(colour=_COLOURS[message.mood]) for _ in message.pictures[1:])]
-    for embed, picture in zip(embeds, message.pictures, strict=False):  # without a picture there is still one embed
-        embed.set_image(url=f"attachment://{_name(picture)}")
+    embeds = [first, *(discord.Embed(colour=_COLOURS[message.mood]) for _ in message.images[1:])]
+    for embed, image in zip(embeds, message.images, strict=False):  # without a picture there is still one embed
+        embed.set_image(url=f"attachment://{_name(image)}")
     view = ui.View(timeout=None)
     for row, buttons in enumerate(message.buttons):
         for button in buttons:
             view.add_item(_button(button, row))
     view.stop()
-    return Rendering(
-        view=view, embeds=tuple(embeds), pictures=message.pictures, attachments=message.files, mentions=mentions
+    return RenderedMessage(
+        view=view, embeds=tuple(embeds), images=message.images, attachments=message.files, mentions=mentions
     )
 
 
@@ -183,14 +183,14 @@ def _button(button: Button, row: int | None = None) -> ui.Button[Any]:
     return ui.Button(label=button.label, style=style, custom_id=button_id(button), row=row)
 
 
-def _file(picture: ShownPicture) -> discord.File:
-    return _Upload(io.BytesIO(picture.data), picture.file_name, spoiler=picture.spoiler, description=_alt_text(picture))
+def _file(image: ShownImage) -> discord.File:
+    return _Upload(io.BytesIO(image.data), image.file_name, spoiler=image.spoiler, description=_alt_text(image))
 
 
-def _name(picture: ShownPicture) -> str:
+def _name(image: ShownImage) -> str:
     """The file's name as Discord keeps it."""
-    return f"SPOILER_{picture.file_name}" if picture.spoiler else picture.file_name
+    return f"SPOILER_{image.file_name}" if image.spoiler else image.file_name
 
 
-def _alt_text(picture: ShownPicture) -> str:
-    return picture.alt_text[:_MAX_ALT_TEXT]
+def _alt_text(image: ShownImage) -> str:
+    return image.alt_text[:_MAX_ALT_TEXT]

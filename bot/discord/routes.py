@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.discord.live_interactions import LiveReplies
-from bot.discord.rendering import Rendering, snowflake
+from bot.discord.rendering import RenderedMessage, snowflake
 from storage.queue.reply_address import ReplyAddress
 
 DEFAULT_FILE_LIMIT = 10 * 2**20
@@ -22,7 +22,7 @@ class Way:
     """
 
     name: str
-    send: Callable[[Rendering, str], Awaitable[str]]
+    send: Callable[[RenderedMessage, str], Awaitable[str]]
     limit: int
     notifies: bool
     by_token: bool = False
@@ -61,34 +61,34 @@ class Ways:
         return next((way for way in self.to(address) if not way.notifies), None)
 
     def _edit_answer(self, interaction: discord.Interaction[Any]) -> Way:
-        async def send(rendering: Rendering, _nonce: str) -> str:
+        async def send(rendering: RenderedMessage, _nonce: str) -> str:
             return str((await interaction.edit_original_response(**rendering.as_edit())).id)
 
         limit = interaction.filesize_limit
         return Way(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True)
 
     def _follow_up(self, interaction: discord.Interaction[Any]) -> Way:
-        async def send(rendering: Rendering, _nonce: str) -> str:
+        async def send(rendering: RenderedMessage, _nonce: str) -> str:
             return str((await interaction.followup.send(**rendering.as_new(), ephemeral=True, wait=True)).id)
 
         limit = interaction.filesize_limit
         return Way(name="follow-up", send=send, limit=limit, notifies=True, by_token=True)
 
     def _edit_status(self, place: str, message_id: str) -> Way:
-        async def send(rendering: Rendering, _nonce: str) -> str:
+        async def send(rendering: RenderedMessage, _nonce: str) -> str:
             message = self._channel(place).get_partial_message(int(message_id))
             return str((await message.edit(**rendering.as_edit())).id)
 
         return Way(name="status message", send=send, limit=self._limit(place), notifies=False)
 
     def _post(self, name: str, place: str) -> Way:
-        async def send(rendering: Rendering, nonce: str) -> str:
+        async def send(rendering: RenderedMessage, nonce: str) -> str:
             return str((await self._channel(place).send(**rendering.as_new(), nonce=nonce)).id)
 
         return Way(name=name, send=send, limit=self._limit(place), notifies=True)
 
     def _direct(self, user_id: str) -> Way:
-        async def send(rendering: Rendering, nonce: str) -> str:
+        async def send(rendering: RenderedMessage, nonce: str) -> str:
             channel = await direct_channel(self.client, user_id)
             return str((await channel.send(**rendering.as_new(), nonce=nonce)).id)
 

@@ -9,8 +9,8 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from bot.discord.attachments import offered
-from bot.discord.context_menu import add_picture_menu
-from bot.discord.interactions import FrontDesk
+from bot.discord.context_menu import add_image_menu
+from bot.discord.interactions import InteractionHandler
 from handlers.commands.arguments import Value
 from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
@@ -33,7 +33,7 @@ Complete = Callable[[Interaction, str], Coroutine[Any, Any, list[app_commands.Ch
 class LimnerTree(app_commands.CommandTree[Any]):
     """The tree that tells the front desk of everything that goes wrong in a command."""
 
-    desk: FrontDesk
+    desk: InteractionHandler
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
         """Say that something went wrong, and log why."""
@@ -41,17 +41,17 @@ class LimnerTree(app_commands.CommandTree[Any]):
         await self.desk.fault(interaction, cause)
 
 
-def build_tree(client: discord.Client, desk: FrontDesk) -> LimnerTree:
+def build_tree(client: discord.Client, desk: InteractionHandler) -> LimnerTree:
     """The tree of all commands and of what can be done with a picture."""
     tree = LimnerTree(client)
     tree.desk = desk
-    for head in heads(desk.studio.commands):
+    for head in heads(desk.context.commands):
         tree.add_command(_group(head, desk) if head.actions else _slash_command(head, desk))
-    add_picture_menu(tree, desk)
+    add_image_menu(tree, desk)
     return tree
 
 
-def _group(family: Command, desk: FrontDesk) -> app_commands.Group:
+def _group(family: Command, desk: InteractionHandler) -> app_commands.Group:
     """A family with its actions as subcommands, at most 25; who may is Discord's to check for the whole group alone."""
     group = app_commands.Group(
         name=locale_str(family.name),
@@ -69,7 +69,7 @@ def _permissions(command: Command) -> discord.Permissions | None:
     return discord.Permissions(manage_guild=True) if command.audience is Audience.ADMINS else None
 
 
-def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
+def _slash_command(command: Command, desk: InteractionHandler) -> app_commands.Command[Any, ..., None]:
     shown = [
         option for option in command.options if not (option.flag_only or (option.advanced and command.has_advanced))
     ]
@@ -89,7 +89,9 @@ def _slash_command(command: Command, desk: FrontDesk) -> app_commands.Command[An
     return built
 
 
-def _callback(command: Command, shown: list[Option], desk: FrontDesk) -> Callable[..., Coroutine[Any, Any, None]]:
+def _callback(
+    command: Command, shown: list[Option], desk: InteractionHandler
+) -> Callable[..., Coroutine[Any, Any, None]]:
     """A function whose signature says which options there are, which is how discord.py learns of them."""
 
     async def run(interaction: Interaction, **values: Any) -> None:
@@ -168,7 +170,7 @@ def _option_name(identifier: str) -> str:
     return identifier.removesuffix("_").replace("_", "-")
 
 
-def _completer(option: Option, desk: FrontDesk) -> Complete:
+def _completer(option: Option, desk: InteractionHandler) -> Complete:
     async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[Any]]:
         found = await desk.suggest(interaction, option, typed)
         return [

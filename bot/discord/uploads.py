@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from handlers.messages.message import Message, ShownPicture
+from handlers.messages.message import Message, ShownImage
 
 MAX_REQUEST_BYTES: Final = 24 * 2**20
 """What all files of one message may take: Discord refuses requests above 25 MiB, and the rest of it needs room."""
@@ -21,15 +21,15 @@ _QUALITIES: Final = (95, 80, 60)
 class Parcels:
     """The pictures in as many messages as they need, and a sentence for each that no message can hold."""
 
-    messages: tuple[tuple[ShownPicture, ...], ...]
+    messages: tuple[tuple[ShownImage, ...], ...]
     refusals: tuple[str, ...]
 
 
-async def pack(pictures: tuple[ShownPicture, ...], limit: int) -> Parcels:
-    """Pack `pictures` so that no file is above `limit` bytes; encoding runs beside the event loop."""
-    if len(pictures) <= MAX_FILES and _fits(pictures, limit):
-        return Parcels(messages=(pictures,), refusals=())
-    return await asyncio.to_thread(_pack_smaller, pictures, limit)
+async def pack(images: tuple[ShownImage, ...], limit: int) -> Parcels:
+    """Pack `images` so that no file is above `limit` bytes; encoding runs beside the event loop."""
+    if len(images) <= MAX_FILES and _fits(images, limit):
+        return Parcels(messages=(images,), refusals=())
+    return await asyncio.to_thread(_pack_smaller, images, limit)
 
 
 def with_fitting_files(message: Message, limit: int) -> Message:
@@ -44,20 +44,20 @@ def with_fitting_files(message: Message, limit: int) -> Message:
     return replace(message, files=fitting, lines=(*message.lines, *refusals))
 
 
-def _fits(pictures: tuple[ShownPicture, ...], limit: int) -> bool:
-    sizes = [len(picture.data) for picture in pictures]
+def _fits(images: tuple[ShownImage, ...], limit: int) -> bool:
+    sizes = [len(image.data) for image in images]
     return sum(sizes) <= MAX_REQUEST_BYTES and max(sizes, default=0) <= limit
 
 
-def _pack_smaller(pictures: tuple[ShownPicture, ...], limit: int) -> Parcels:
-    share = MAX_REQUEST_BYTES // max(1, min(len(pictures), MAX_FILES))
+def _pack_smaller(images: tuple[ShownImage, ...], limit: int) -> Parcels:
+    share = MAX_REQUEST_BYTES // max(1, min(len(images), MAX_FILES))
     kept, refusals = [], []
-    for picture in pictures:
-        smaller = _within(picture, min(limit, share)) or _within(picture, limit)
+    for image in images:
+        smaller = _within(image, min(limit, share)) or _within(image, limit)
         if smaller is None:
-            size = f"{len(picture.data) / 2**20:.1f} of {limit / 2**20:.0f} MB"
+            size = f"{len(image.data) / 2**20:.1f} of {limit / 2**20:.0f} MB"
             refusals.append(
-                f"{picture.file_name} is too large for this server: {size}. It is kept, and /history names its job; "
+                f"{image.file_name} is too large for this server: {size}. It is kept, and /history names its job; "
                 "ask for a smaller size."
             )
         else:
@@ -65,28 +65,28 @@ def _pack_smaller(pictures: tuple[ShownPicture, ...], limit: int) -> Parcels:
     return Parcels(messages=_grouped(kept) or ((),), refusals=tuple(refusals))
 
 
-def _within(picture: ShownPicture, limit: int) -> ShownPicture | None:
+def _within(image: ShownImage, limit: int) -> ShownImage | None:
     """The picture in at most `limit` bytes: as it is, or as the best WebP that is small enough."""
-    if len(picture.data) <= limit:
-        return picture
-    name = PurePath(picture.file_name).stem + ".webp"
-    with Image.open(io.BytesIO(picture.data)) as image:
+    if len(image.data) <= limit:
+        return image
+    name = PurePath(image.file_name).stem + ".webp"
+    with Image.open(io.BytesIO(image.data)) as pillow_image:
         for quality in _QUALITIES:
             file = io.BytesIO()
-            image.save(file, "WEBP", quality=quality)
+            pillow_image.save(file, "WEBP", quality=quality)
             if file.tell() <= limit:
-                return replace(picture, data=file.getvalue(), file_name=name)
+                return replace(image, data=file.getvalue(), file_name=name)
     return None
 
 
-def _grouped(pictures: list[ShownPicture]) -> tuple[tuple[ShownPicture, ...], ...]:
-    groups: list[list[ShownPicture]] = []
-    for picture in pictures:
-        if not groups or len(groups[-1]) == MAX_FILES or _bytes(groups[-1]) + len(picture.data) > MAX_REQUEST_BYTES:
+def _grouped(images: list[ShownImage]) -> tuple[tuple[ShownImage, ...], ...]:
+    groups: list[list[ShownImage]] = []
+    for image in images:
+        if not groups or len(groups[-1]) == MAX_FILES or _bytes(groups[-1]) + len(image.data) > MAX_REQUEST_BYTES:
             groups.append([])
-        groups[-1].append(picture)
+        groups[-1].append(image)
     return tuple(tuple(group) for group in groups)
 
 
-def _bytes(pictures: list[ShownPicture]) -> int:
-    return sum(len(picture.data) for picture in pictures)
+def _bytes(images: list[ShownImage]) -> int:
+    return sum(len(image.data) for image in images)

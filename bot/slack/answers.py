@@ -38,7 +38,7 @@ class Answers:
             await self.chat.send(visit.reply, message)
             sent = Message(headline="Sent to you in a direct message.", private=True)
             await self.say(visit, self.chat.renderer.content(sent), private=True)
-        elif message.pictures or (visit.channel_id is None and not message.private):
+        elif message.images or (visit.channel_id is None and not message.private):
             await self.chat.send(visit.reply, message)
         else:
             await self.say(visit, self.chat.renderer.content(message), private=message.private)

@@ -17,23 +17,23 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.assembly.runtime import Workshop, open_seal
+from bot.assembly.runtime import Runtime, open_seal
 from bot.assembly.settings import Settings
 from bot.slack.answers import Answers
 from bot.slack.attachments import SLACK_FILES, Inbox
-from bot.slack.bolt_app import Desk, bolt_app
+from bot.slack.bolt_app import InteractionHandler, bolt_app
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.client import PacedClient, retry_handlers
 from bot.slack.command_names import CommandNames
-from bot.slack.context_menu import PictureShortcut
+from bot.slack.context_menu import ImageShortcut
 from bot.slack.deduplication import Once
 from bot.slack.guilds import Callers
-from bot.slack.home import Home
+from bot.slack.home import HomeTab
 from bot.slack.installations import SealedInstallationStore
 from bot.slack.interactions import Listeners
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
-from bot.slack.rate_limit import Pace
+from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uninstall import Removal
@@ -77,20 +77,20 @@ class SlackEdge:
 
 
 @asynccontextmanager
-async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) -> AsyncIterator[SlackEdge]:
+async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) -> AsyncIterator[SlackEdge]:
     """Slack over the chosen transport; raises UserError for settings that cannot be."""
-    studio = workshop.studio
-    names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, studio.commands)
+    context = runtime.context
+    names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, context.commands)
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
-        workspaces, flow = await _workspaces(chosen, settings, workshop, client, session)
+        workspaces, flow = await _workspaces(chosen, settings, runtime, client, session)
         chat = SlackPlatform(
             workspaces=workspaces,
-            outbox=studio.outbox,
-            renderer=Renderer(names=names, commands=studio.commands),
+            outbox=context.outbox,
+            renderer=Renderer(names=names, commands=context.commands),
             uploads=Uploads(session),
         )
-        desk = _desk(workshop, workspaces, chat, session, settings)
+        desk = _desk(runtime, workspaces, chat, session, settings)
         app = bolt_app(desk, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
         try:
             if isinstance(chosen, SocketMode):
@@ -102,15 +102,15 @@ async def open_slack(chosen: Transport, settings: Settings, workshop: Workshop) 
 
 
 async def _workspaces(
-    chosen: Transport, settings: Settings, workshop: Workshop, client: AsyncWebClient, session: aiohttp.ClientSession
+    chosen: Transport, settings: Settings, runtime: Runtime, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> tuple[Workspaces, AsyncOAuthFlow | None]:
-    def new_client(pace: Pace, token: str | None = None) -> PacedClient:
+    def new_client(pace: RateLimit, token: str | None = None) -> PacedClient:
         return PacedClient(token=token, base_url=settings.slack_api_base, session=session, pace=pace)
 
     if not isinstance(chosen, Distributed):
-        return OneWorkspace(new_client(Pace(), chosen.bot_token)), None
+        return OneWorkspace(new_client(RateLimit(), chosen.bot_token)), None
     seal = open_seal(settings)
-    store = SealedInstallationStore(Installations(workshop.database), seal)
+    store = SealedInstallationStore(Installations(runtime.database), seal)
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
     await many.remember_all()
@@ -118,23 +118,23 @@ async def _workspaces(
 
 
 def _desk(
-    workshop: Workshop, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
-) -> Desk:
-    studio = workshop.studio
-    callers = Callers(studio=studio, members=Members(workspaces=workspaces))
+    runtime: Runtime, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
+) -> InteractionHandler:
+    context = runtime.context
+    callers = Callers(context=context, members=Members(workspaces=workspaces))
     answers = Answers(workspaces=workspaces, chat=chat, session=session)
     inbox = Inbox(session=session, origin=files_origin(settings.slack_api_base))
     listeners = Listeners(
-        studio=studio, callers=callers, answers=answers, workspaces=workspaces, chat=chat, inbox=inbox
+        context=context, callers=callers, answers=answers, workspaces=workspaces, chat=chat, inbox=inbox
     )
-    return Desk(
+    return InteractionHandler(
         listeners=listeners,
-        home=Home(studio=studio, callers=callers, workspaces=workspaces, listeners=listeners),
-        shortcut=PictureShortcut(workspaces=workspaces, answers=answers, listeners=listeners, inbox=inbox),
+        home=HomeTab(context=context, callers=callers, workspaces=workspaces, listeners=listeners),
+        shortcut=ImageShortcut(workspaces=workspaces, answers=answers, listeners=listeners, inbox=inbox),
         removal=Removal(callers=callers, workspaces=workspaces),
         names=chat.renderer.names,
-        commands=studio.commands,
-        once=Once(clicks=studio.clicks),
+        commands=context.commands,
+        once=Once(clicks=context.clicks),
     )
 
 

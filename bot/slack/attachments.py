@@ -32,7 +32,7 @@ class Inbox:
     session: aiohttp.ClientSession
     origin: str = SLACK_FILES
 
-    async def picture(self, file: Mapping[str, Any], token: str) -> bytes:
+    async def image(self, file: Mapping[str, Any], token: str) -> bytes:
         """The bytes of a picture that `files.info` describes; raises UserError where it is not to be had or is none."""
         if int(file.get("size") or 0) > MAX_BYTES:
             raise UserError(_too_large(int(file["size"])))
@@ -42,7 +42,7 @@ class Inbox:
                 data += chunk
                 if len(data) > MAX_BYTES:
                     raise UserError(_too_large(len(data)))
-        await asyncio.to_thread(_check_picture, data)
+        await asyncio.to_thread(_check_image, data)
         return data
 
     def offered(self, handed: Mapping[str, Any], client: AsyncWebClient) -> OfferedFile:
@@ -92,13 +92,13 @@ def _check_no_page(kind: str, start: bytes) -> None:
         )
 
 
-def _check_picture(data: bytes) -> None:
+def _check_image(data: bytes) -> None:
     """Look inside: the name and the type that came with a file are a stranger's words."""
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise UserError(f"{picture.width}×{picture.height} is too large; use at most 50 megapixels.")
-            picture.verify()
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise UserError(f"{image.width}×{image.height} is too large; use at most 50 megapixels.")
+            image.verify()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError("That file is no picture that can be read; use PNG, JPEG, WebP or GIF.") from error
 

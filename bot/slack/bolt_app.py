@@ -16,10 +16,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.answers import OPEN_FORM
 from bot.slack.command_names import CommandNames, is_housekeeping
-from bot.slack.context_menu import CALLBACK as USE_PICTURE
-from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, PictureShortcut
+from bot.slack.context_menu import CALLBACK as USE_IMAGE
+from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, ImageShortcut
 from bot.slack.deduplication import Once
-from bot.slack.home import Home
+from bot.slack.home import HomeTab
 from bot.slack.interactions import Ack, Body, Listeners
 from bot.slack.modal import CALLBACK, OPTION_ACTION
 from bot.slack.tenant import Tenant
@@ -69,12 +69,12 @@ class Authorize(AsyncAuthorize):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class InteractionHandler:
     """Everyone who listens."""
 
     listeners: Listeners
-    home: Home
-    shortcut: PictureShortcut
+    home: HomeTab
+    shortcut: ImageShortcut
     removal: Removal
     names: CommandNames
     commands: tuple[Command, ...]
@@ -85,7 +85,7 @@ class _HeardBefore(Exception):
     """Another process, or this one before it was started anew, has heard the payload."""
 
 
-def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
+def bolt_app(desk: InteractionHandler, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
     """An app that verifies signatures, hears each payload once and passes it to its listener."""
     app = AsyncApp(
         name="limner",
@@ -109,7 +109,7 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
     app.options(re.compile(f"^{OPTION_ACTION}:"))(desk.listeners.suggest)
     # A form is answered after the work, since what is wrong stands in the answer; Slack never sends one twice.
     app.view(CALLBACK)(desk.listeners.submission)
-    app.message_shortcut(USE_PICTURE)(desk.shortcut.used)
+    app.message_shortcut(USE_IMAGE)(desk.shortcut.used)
     app.message_shortcut(START_CALLBACK)(desk.shortcut.begun)
     app.message_shortcut(CONTROL_CALLBACK)(desk.shortcut.followed)
     app.event("app_mention")(_first(desk, desk.listeners.mention))
@@ -119,7 +119,7 @@ def bolt_app(desk: Desk, workspaces: Workspaces, client: AsyncWebClient, signing
     return app
 
 
-def _listen_to_commands(app: AsyncApp, desk: Desk) -> None:
+def _listen_to_commands(app: AsyncApp, desk: InteractionHandler) -> None:
     app.command(desk.names.umbrella)(_first(desk, desk.listeners.umbrella))
     for head in heads(desk.commands):
         if not is_housekeeping(head):
@@ -133,7 +133,7 @@ def _listener(listeners: Listeners, head: Command) -> _Listener:
     return heard
 
 
-def _first(desk: Desk, listener: _Listener) -> _Listener:
+def _first(desk: InteractionHandler, listener: _Listener) -> _Listener:
     """A listener that acknowledges whatever comes, and goes on only with what was never heard before."""
 
     async def heard(ack: Ack, body: Body) -> None:

@@ -86,7 +86,7 @@ class SlackPlatform:
         """Post a message that belongs to no running job, with its pictures; files go to the member alone."""
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
-            file_ids = await self.uploads.upload(client, message.pictures)
+            file_ids = await self.uploads.upload(client, message.images)
             content = self.renderer.content(message, file_ids)
             if message.files:
                 opened = await client.conversations_open(users=address.user_id)
@@ -122,7 +122,7 @@ class SlackPlatform:
     ) -> MessageRef | None:
         """The status message that stands; posted first where pictures are to be put into it and there is none."""
         standing = self._find(job_id, address)
-        if standing is None and message.pictures:
+        if standing is None and message.images:
             working = Message(headline=message.headline, mood=Mood.WORKING, job_id=job_id)
             standing = await self._post_status(client, job_id, address, working)
         return standing
@@ -147,7 +147,7 @@ class SlackPlatform:
         """The files of a message, uploaded once however often its posting is tried."""
         if nonce not in self._uploaded:
             try:
-                self._uploaded[nonce] = await self.uploads.upload(client, message.pictures)
+                self._uploaded[nonce] = await self.uploads.upload(client, message.images)
             except SlackApiError as error:
                 if trouble_of(error) is not Trouble.NO_FILES:
                     raise

@@ -12,7 +12,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.slack.rate_limit import Pace
+from bot.slack.rate_limit import RateLimit
 
 
 def retry_handlers() -> list[AsyncRetryHandler]:
@@ -27,7 +27,7 @@ def retry_handlers() -> list[AsyncRetryHandler]:
 class PacedClient(AsyncWebClient):
     """A workspace's client: each call waits for its turn."""
 
-    def __init__(self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, pace: Pace) -> None:
+    def __init__(self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, pace: RateLimit) -> None:
         super().__init__(token=token, base_url=base_url, session=session, retry_handlers=retry_handlers())
         self.pace = pace
 

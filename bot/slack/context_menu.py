@@ -13,7 +13,7 @@ from bot.slack.modal import FormPlace, fields_of, form_view, modal
 from bot.slack.rendering import Block, plain, section
 from bot.slack.workspaces import Workspaces
 from handlers.commands.arguments import value_text
-from handlers.images.image_forms import CHOSEN, PictureForm, control_form, start_form
+from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.imagine import COMMAND, request_values
 from pipeline.errors import UserError
 from pipeline.images.metadata import read
@@ -23,11 +23,11 @@ CALLBACK: Final = "use-picture"
 START_CALLBACK: Final = "start-with-picture"
 CONTROL_CALLBACK: Final = "follow-picture"
 _TITLE: Final = "Use this picture"
-_NO_PICTURE: Final = "There is no picture in that message; use the shortcut on one that has a picture."
+_NO_IMAGE: Final = "There is no picture in that message; use the shortcut on one that has a picture."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureShortcut:
+class ImageShortcut:
     """Reads the story that a picture of ours carries; begins with any picture."""
 
     workspaces: Workspaces
@@ -56,26 +56,26 @@ class PictureShortcut:
         """Open the form of /control for the picture, as above."""
         await self._begin(ack, body, control_form)
 
-    async def _begin(self, ack: Ack, body: Body, form: PictureForm) -> None:
+    async def _begin(self, ack: Ack, body: Body, form: ImageForm) -> None:
         await ack()
         visit = Visit.of_interaction(body)
         async with self.listeners.told(visit):
             file_id = _file_id(body["message"])
-            view = _note(_NO_PICTURE) if file_id is None else await self._chosen_form(visit, file_id, form)
+            view = _note(_NO_IMAGE) if file_id is None else await self._chosen_form(visit, file_id, form)
             await self.answers.open_view(visit, view)
 
-    async def _chosen_form(self, visit: Visit, file_id: str, form: PictureForm) -> Block:
-        picture = ChosenFile(option=CHOSEN, name="picture", size=0, place=file_id)
+    async def _chosen_form(self, visit: Visit, file_id: str, form: ImageForm) -> Block:
+        image = ChosenFile(option=CHOSEN, name="picture", size=0, place=file_id)
         caller = await self.listeners.callers.caller(visit)
-        return form_view(await form(picture, caller, self.listeners.studio), visit.channel_id, visit.thread_id)
+        return form_view(await form(image, caller, self.listeners.context), visit.channel_id, visit.thread_id)
 
     async def _form(self, visit: Visit, message: Mapping[str, Any]) -> Block:
         file_id = _file_id(message)
         if file_id is None:
-            raise UserError(_NO_PICTURE)
+            raise UserError(_NO_IMAGE)
         client = await self.workspaces.client(visit.tenant)
         file = (await client.files_info(file=file_id))["file"]
-        data = await self.inbox.picture(file, client.token or "")
+        data = await self.inbox.image(file, client.token or "")
         try:
             story = await asyncio.to_thread(read, data)
         except UserError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from storage.queue.deduplication import Clicks
+from storage.queue.deduplication import Deduplication
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Once:
     Slack waits three seconds for its answer, and a busy database may take longer.
     """
 
-    clicks: Clicks
+    clicks: Deduplication
     clock: Callable[[], float] = time.monotonic
     _heard: OrderedDict[str, float] = field(default_factory=OrderedDict)
 

@@ -7,7 +7,7 @@ from bot.slack.members import Members
 from bot.slack.tenant import Tenant
 from handlers.commands.call import Caller
 from handlers.commands.permissions import with_rights
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 
@@ -16,7 +16,7 @@ from storage.platform import Platform
 class Callers:
     """Finds or stores the guild of a workspace, and asks who the visitor is."""
 
-    studio: Studio
+    context: AppContext
     members: Members
     _guild_ids: dict[str, int] = field(default_factory=dict)
 
@@ -30,9 +30,9 @@ class Callers:
         """The guild of the visitor's workspace, with the settings that stand now."""
         team_id = visit.tenant.team_id
         known = self._guild_ids.get(team_id)
-        guild = await self.studio.guilds.get(known) if known is not None else None
+        guild = await self.context.guilds.get(known) if known is not None else None
         if guild is None:
-            guild = await self.studio.guilds.ensure(Platform.SLACK, team_id, visit.team_name)
+            guild = await self.context.guilds.ensure(Platform.SLACK, team_id, visit.team_name)
             self._guild_ids[team_id] = guild.id
             await self._note(visit.tenant)
         return guild
@@ -41,20 +41,20 @@ class Callers:
         """Schedule all that is kept of a tenant's workspaces for deletion."""
         for team_id in await self._teams(tenant):
             self._guild_ids.pop(team_id, None)
-            guild = await self.studio.guilds.ensure(Platform.SLACK, team_id, team_id)
-            await self.studio.guilds.mark_removed(guild.id)
+            guild = await self.context.guilds.ensure(Platform.SLACK, team_id, team_id)
+            await self.context.guilds.mark_removed(guild.id)
 
     async def _note(self, tenant: Tenant) -> None:
         """Remember which workspaces an organisation has: its removal names none of them."""
         if tenant.org_id is not None:
             teams = {*(await self._noted(tenant.org_id)), tenant.team_id}
-            await self.studio.notes.put(_note_name(tenant.org_id), " ".join(sorted(teams)))
+            await self.context.notes.put(_note_name(tenant.org_id), " ".join(sorted(teams)))
 
     async def _teams(self, tenant: Tenant) -> list[str]:
         return [tenant.team_id] if tenant.org_id is None else await self._noted(tenant.org_id)
 
     async def _noted(self, org_id: str) -> list[str]:
-        return (await self.studio.notes.get(_note_name(org_id)) or "").split()
+        return (await self.context.notes.get(_note_name(org_id)) or "").split()
 
 
 def _note_name(org_id: str) -> str:

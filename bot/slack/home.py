@@ -18,7 +18,7 @@ from bot.slack.workspaces import Workspaces
 from handlers.commands.call import Caller
 from handlers.commands.command import Audience
 from handlers.commands.dispatch import answer
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobState
@@ -33,10 +33,10 @@ _TITLE: Final = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class HomeTab:
     """Draws the Home tab anew each time that a member looks at it."""
 
-    studio: Studio
+    context: AppContext
     callers: Callers
     workspaces: Workspaces
     listeners: Listeners
@@ -57,23 +57,23 @@ class Home:
         elements = [open_form_button("imagine", label="Make a picture")]
         if caller.member.is_admin:
             elements.append(open_form_button("settings", label="Change settings"))
-        blocks: list[Block] = [{"type": "actions", "elements": elements}, *await self._pictures(visit, caller)]
-        for command in sorted(self.studio.commands, key=lambda command: _rank(command.name)):
+        blocks: list[Block] = [{"type": "actions", "elements": elements}, *await self._images(visit, caller)]
+        for command in sorted(self.context.commands, key=lambda command: _rank(command.name)):
             hidden = command.audience is Audience.ADMINS and not caller.member.is_admin
             if command.name not in _SHOWN or hidden:
                 continue
             try:
-                message = await answer(command, {}, caller, self.studio)
+                message = await answer(command, {}, caller, self.context)
             except UserError as error:
                 blocks += [{"type": "divider"}, section(self.listeners.chat.renderer.spell(str(error)))]
             else:
                 blocks += [{"type": "divider"}, *self.listeners.chat.renderer.blocks(message)]
         return blocks
 
-    async def _pictures(self, visit: Visit, caller: Caller) -> list[Block]:
+    async def _images(self, visit: Visit, caller: Caller) -> list[Block]:
         """Links to the newest messages that hold the member's pictures, as far as these still stand."""
         client = await self.workspaces.client(visit.tenant)
-        done = await self.studio.queue.member_jobs(
+        done = await self.context.queue.member_jobs(
             caller.guild.id, caller.member.id, states=(JobState.DONE,), limit=_LINKS
         )
         links = [link for job in done if (link := await self._link(client, job)) is not None]
@@ -85,7 +85,7 @@ class Home:
 
     async def _link(self, client: PacedClient, job: Job) -> Block | None:
         """A link by the job's title, which a rich text shows as it is; None where the message is gone."""
-        posted = await self.studio.outbox.posted_as(job.id)
+        posted = await self.context.outbox.posted_as(job.id)
         if posted is None:
             return None
         place = MessageRef.parse(posted)

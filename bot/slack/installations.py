@@ -7,7 +7,7 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.guilds.installations import Installations
 from storage.platform import Platform
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 class SealedInstallationStore(AsyncInstallationStore):
     """Bot installations in our own database (docs/decisions/slack-installations.md says why not slack_sdk's store)."""
 
-    def __init__(self, installations: Installations, seal: Seal) -> None:
+    def __init__(self, installations: Installations, seal: Encryption) -> None:
         self._installations = installations
         self._seal = seal
 

@@ -20,14 +20,14 @@ from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_
 from bot.slack.rendering import Block
 from bot.slack.text_commands import TypedCall, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.workspaces import NotInstalled, Workspaces
-from handlers.buttons import AlreadyHeard, Manner, Remove, SendDirect, manner, press, read_button_id
+from handlers.buttons import AlreadyHeard, ClickResponse, Remove, SendDirect, manner, press, read_button_id
 from handlers.commands.arguments import Value
 from handlers.commands.command import Command
 from handlers.commands.completion import complete
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.parsing import parse_text
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
@@ -46,7 +46,7 @@ _OUR_FAULT: Final = "Something went wrong on our side and is in the log; please 
 class Listeners:
     """Each listener acknowledges first, then calls the same handlers as every other platform."""
 
-    studio: Studio
+    context: AppContext
     callers: Callers
     answers: Answers
     workspaces: Workspaces
@@ -58,21 +58,21 @@ class Listeners:
         await ack()
         visit = Visit.of_command(body)
         async with self.told(visit):
-            await self._run(visit, below_umbrella(f"{head.name} {body.get('text', '')}", self.studio))
+            await self._run(visit, below_umbrella(f"{head.name} {body.get('text', '')}", self.context))
 
     async def umbrella(self, ack: Ack, body: Body) -> None:
         """Any command below `/limner`."""
         await ack()
         visit = Visit.of_command(body)
         async with self.told(visit):
-            await self._run(visit, below_umbrella(body.get("text", ""), self.studio))
+            await self._run(visit, below_umbrella(body.get("text", ""), self.context))
 
     async def mention(self, ack: Ack, body: Body) -> None:
         """A command or a prompt in a message to us; what is asked in a thread is answered there."""
         await ack()
         visit = Visit.of_event(body)
         async with self.told(visit):
-            await self._run(visit, by_mention(body["event"].get("text", ""), self.studio))
+            await self._run(visit, by_mention(body["event"].get("text", ""), self.context))
 
     async def button(self, ack: Ack, body: Body) -> None:
         """A button below a message; who clicks is checked by the handler, each time."""
@@ -83,9 +83,9 @@ class Listeners:
             if pressed is None:
                 raise UserError("This button is from another version of Limner; type the command instead.")
             caller = await self.callers.caller(visit)
-            if manner(pressed.verb) is Manner.IN_PLACE:
+            if manner(pressed.verb) is ClickResponse.IN_PLACE:
                 caller = replace(caller, reply=replace(caller.reply, message_id=_clicked(body).text))
-            await self._take(visit, body, await press(pressed, caller, self.studio))
+            await self._take(visit, body, await press(pressed, caller, self.context))
 
     async def open_form(self, ack: Ack, body: Body) -> None:
         """The button "Open form": the command's whole form, with what was understood of the text."""
@@ -93,7 +93,7 @@ class Listeners:
         visit = Visit.of_interaction(body)
         async with self.told(visit):
             action = body["actions"][0]
-            command = self.studio.command(action["action_id"].removeprefix(f"{OPEN_FORM}:"))
+            command = self.context.command(action["action_id"].removeprefix(f"{OPEN_FORM}:"))
             typed = TypedCall(command=command, text=action.get("value", ""))
             await self.answers.open_view(visit, self._form(visit, typed))
 
@@ -116,13 +116,13 @@ class Listeners:
         """The options of a select, as the member types; only ever things of their own workspace."""
         visit = Visit.of_interaction(body)
         asked = option_of(body["action_id"])
-        option = self.studio.command(asked[0]).option(asked[1]) if asked else None
+        option = self.context.command(asked[0]).option(asked[1]) if asked else None
         if option is None or option.completion is None:
             await ack(options=[])
             return
         caller = await self.callers.caller(visit)
         found = await complete(
-            option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, studio=self.studio
+            option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, context=self.context
         )
         await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found])
 
@@ -158,7 +158,7 @@ class Listeners:
             return
         caller = await self.callers.caller(visit)
         try:
-            message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.studio)
+            message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.context)
         except InvalidRequest as error:
             form = open_form_button(typed.command.name, typed.text) if typed.command.options else None
             await self.answers.refuse(visit, str(error), form=form)
@@ -172,11 +172,11 @@ class Listeners:
         given: dict[str, Value] = {**entries(view), **files}
         if place.call_id is not None:
             return await submit_form(
-                place.call_id, given, caller, self.studio,
+                place.call_id, given, caller, self.context,
                 lambda file: self.inbox.offered({"id": file.place, "name": file.name}, client),
             )  # fmt: skip
         filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
-        return await answer(self.studio.command(place.command), filled, caller, self.studio)
+        return await answer(self.context.command(place.command), filled, caller, self.context)
 
     async def _take(
         self, visit: Visit, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from bot.slack.command_names import CommandNames, is_housekeeping
-from bot.slack.context_menu import CALLBACK as USE_PICTURE
+from bot.slack.context_menu import CALLBACK as USE_IMAGE
 from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK
 from handlers.commands.command import Command
 from handlers.commands.groups import heads
@@ -46,7 +46,7 @@ def manifest(commands: tuple[Command, ...], names: CommandNames, url: str | None
                 {
                     "name": "Use this picture",
                     "type": "message",
-                    "callback_id": USE_PICTURE,
+                    "callback_id": USE_IMAGE,
                     "description": "Make it again, with changes",
                 },
                 {

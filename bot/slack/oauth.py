@@ -16,7 +16,7 @@ from bot.slack.installations import SealedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed
 from pipeline.errors import UserError
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _STATE_SECONDS: Final = 600
 class SealedStates(AsyncOAuthStateStore):
     """States that carry their own proof; the browser's cookie, which Bolt checks, ties each to who asked for it."""
 
-    def __init__(self, seal: Seal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seal: Encryption, clock: Callable[[], float] = time.monotonic) -> None:
         self._seal = seal
         self._clock = clock
         self._used: dict[str, float] = {}
@@ -57,7 +57,7 @@ class SealedStates(AsyncOAuthStateStore):
 
 
 def oauth_flow(
-    transport: Distributed, store: SealedInstallationStore, seal: Seal, client: AsyncWebClient
+    transport: Distributed, store: SealedInstallationStore, seal: Encryption, client: AsyncWebClient
 ) -> AsyncOAuthFlow:
     """The flow behind `/slack/install` and `/slack/oauth_redirect`."""
     site = urlsplit(client.base_url)

@@ -29,7 +29,7 @@ _PATIENCE_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Pace:
+class RateLimit:
     """Counts one workspace's calls; `clock` tells seconds."""
 
     clock: Callable[[], float] = time.monotonic

@@ -7,7 +7,7 @@ from typing import Any, Final
 from bot.slack.command_names import CommandNames
 from handlers.buttons import button_id
 from handlers.commands.command import Command
-from handlers.messages.message import Bar, Button, Message, Mood, PointedKind, Pointers, ShownPicture, Verb
+from handlers.messages.message import Bar, Button, Message, Mood, PointedKind, Pointers, ShownImage, Verb
 
 Block = dict[str, Any]
 
@@ -54,8 +54,8 @@ class Renderer:
         found += [_pointed(self.spell(pointers.label), pointers) for pointers in message.pointers]
         if message.code:
             found.append(_code(self.spell(message.code)))
-        shown = zip(message.pictures, file_ids, strict=False)
-        found += [_image(picture, file_id) for picture, file_id in shown]
+        shown = zip(message.images, file_ids, strict=False)
+        found += [_image(image, file_id) for image, file_id in shown]
         found += [_actions(row) for row in message.buttons]
         if message.footer:
             found.append(context(message.footer))
@@ -114,8 +114,8 @@ def _code(text: str) -> Block:
     return {"type": "rich_text", "elements": [preformatted]}
 
 
-def _image(picture: ShownPicture, file_id: str) -> Block:
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": picture.alt_text[:_ALT_TEXT] or "A picture"}
+def _image(image: ShownImage, file_id: str) -> Block:
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": image.alt_text[:_ALT_TEXT] or "A picture"}
 
 
 def _actions(row: tuple[Button, ...]) -> Block:

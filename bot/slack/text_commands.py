@@ -9,7 +9,7 @@ from handlers.commands.command import Command
 from handlers.commands.groups import split_call
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from pipeline.errors import InvalidRequest
 
 _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
@@ -34,18 +34,18 @@ class TypedCall:
         return nothing or self.command.needs_file
 
 
-def below_umbrella(text: str, studio: Studio) -> TypedCall:
+def below_umbrella(text: str, context: AppContext) -> TypedCall:
     """`queue`, `imagine red fox …` and the like; nothing at all asks for help. Raises InvalidRequest."""
-    command, rest = studio.called(text.strip() or "help")
+    command, rest = context.called(text.strip() or "help")
     return TypedCall(command=command, text=rest)
 
 
-def by_mention(text: str, studio: Studio) -> TypedCall:
+def by_mention(text: str, context: AppContext) -> TypedCall:
     """What was written to the bot: a command, or else a prompt. Raises InvalidRequest for an unknown /command."""
     words = _MENTION.sub("", text).strip()
-    if not words or words.startswith("/") or split_call(words, studio.commands):
-        return below_umbrella(words, studio)
-    return TypedCall(command=studio.command("imagine"), text=words)
+    if not words or words.startswith("/") or split_call(words, context.commands):
+        return below_umbrella(words, context)
+    return TypedCall(command=context.command("imagine"), text=words)
 
 
 def plain_words(call: TypedCall) -> TypedCall:

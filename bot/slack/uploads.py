@@ -8,7 +8,7 @@ import aiohttp
 
 from bot.slack.client import PacedClient
 from handlers.messages.chat_platform import TryLater
-from handlers.messages.message import Attachment, ShownPicture
+from handlers.messages.message import Attachment, ShownImage
 
 _ALT_TEXT: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.25
@@ -21,13 +21,13 @@ class Uploads:
 
     _session: aiohttp.ClientSession
 
-    async def upload(self, client: PacedClient, pictures: tuple[ShownPicture, ...]) -> tuple[str, ...]:
+    async def upload(self, client: PacedClient, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
         """The ids of the pictures' files, ready to be shown; raises TryLater or Slack's own errors."""
-        if not pictures:
+        if not images:
             return ()
-        file_ids = tuple([await self._send_picture(client, picture) for picture in pictures])
+        file_ids = tuple([await self._send_image(client, image) for image in images])
         titles: list[dict[str, str | None]] = [
-            {"id": file_id, "title": picture.file_name} for file_id, picture in zip(file_ids, pictures, strict=True)
+            {"id": file_id, "title": image.file_name} for file_id, image in zip(file_ids, images, strict=True)
         ]
         await client.files_completeUploadExternal(files=titles)
         for file_id in file_ids:
@@ -43,11 +43,11 @@ class Uploads:
             tickets.append({"id": ticket["file_id"], "title": file.file_name})
         await client.files_completeUploadExternal(files=tickets, channel_id=channel, initial_comment=words)
 
-    async def _send_picture(self, client: PacedClient, picture: ShownPicture) -> str:
+    async def _send_image(self, client: PacedClient, image: ShownImage) -> str:
         ticket = await client.files_getUploadURLExternal(
-            filename=picture.file_name, length=len(picture.data), alt_txt=picture.alt_text[:_ALT_TEXT]
+            filename=image.file_name, length=len(image.data), alt_txt=image.alt_text[:_ALT_TEXT]
         )
-        await self._send(ticket["upload_url"], picture.data)
+        await self._send(ticket["upload_url"], image.data)
         return str(ticket["file_id"])
 
     async def _send(self, url: str, data: bytes) -> None:

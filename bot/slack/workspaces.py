@@ -12,7 +12,7 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.slack.client import PacedClient
 from bot.slack.installations import SealedInstallationStore
-from bot.slack.rate_limit import Pace
+from bot.slack.rate_limit import RateLimit
 from bot.slack.tenant import Tenant
 from handlers.messages.chat_platform import Undeliverable
 
@@ -77,7 +77,7 @@ class ManyWorkspaces:
 
     store: SealedInstallationStore
     rotator: AsyncTokenRotator
-    new_client: Callable[[Pace], PacedClient]
+    new_client: Callable[[RateLimit], PacedClient]
     clock: Callable[[], float] = time.monotonic
     _clients: dict[str, PacedClient] = field(default_factory=dict)
     _known: dict[str, tuple[float, Bot]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class ManyWorkspaces:
     async def client(self, tenant: Tenant) -> PacedClient:
         """The workspace's client with a token that lives on for a while."""
         if tenant.text not in self._clients:
-            self._clients[tenant.text] = self.new_client(Pace())
+            self._clients[tenant.text] = self.new_client(RateLimit())
         client = self._clients[tenant.text]
         client.token = (await self._renewed(tenant)).bot_token
         return client

@@ -12,7 +12,7 @@ from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
 from bot.terminal.history import ChatHistory
-from bot.terminal.rendering import Screen, picture_class
+from bot.terminal.rendering import Screen, image_class
 from bot.terminal.session import TerminalSession
 from handlers.messages.message import Message
 
@@ -23,9 +23,9 @@ async def chat(settings: Settings) -> None:
     """Read commands until the end of input, then wait for what was piped in or leave what was typed."""
     interactive = sys.stdin.isatty()
     screen = Screen(console=Console(), draws_status=not interactive)
-    platform = TerminalPlatform(folder=settings.pictures, screen=screen)
-    async with open_workshop(settings) as workshop, running_pool(workshop, (platform,)):
-        session = await TerminalSession.open(workshop, platform)
+    platform = TerminalPlatform(folder=settings.images, screen=screen)
+    async with open_workshop(settings) as runtime, running_pool(runtime, (platform,)):
+        session = await TerminalSession.open(runtime, platform)
         if interactive:
             await _converse(settings, session, screen)
         else:
@@ -36,12 +36,12 @@ async def chat(settings: Settings) -> None:
 async def _converse(settings: Settings, session: TerminalSession, screen: Screen) -> None:
     prompt: PromptSession[str] = PromptSession(
         "› ",
-        completer=CommandCompleter(guild=session.guild, member=session.member, studio=session.studio),
-        history=ChatHistory(settings.data / "chat-history", session.studio.commands),
+        completer=CommandCompleter(guild=session.guild, member=session.member, context=session.context),
+        history=ChatHistory(settings.data / "chat-history", session.context.commands),
         bottom_toolbar=screen.status_line,
         refresh_interval=0.2,
     )
-    picture_class()
+    image_class()
     with patch_stdout(raw=True):
         screen.console = Console(force_terminal=True)
         screen.console.print(_WELCOME, style="dim")

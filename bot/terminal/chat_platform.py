@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.terminal.rendering import Screen
 from handlers.messages.chat_platform import TryLater
-from handlers.messages.message import Attachment, Message, ShownPicture
+from handlers.messages.message import Attachment, Message, ShownImage
 from pipeline.errors import UserError
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -42,7 +42,7 @@ class TerminalPlatform:
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:  # noqa: ARG002 - one screen
         """Write the pictures, print the message; a file that is there already was posted before a crash."""
         try:
-            paths = tuple([await asyncio.to_thread(self._write, picture) for picture in message.pictures])
+            paths = tuple([await asyncio.to_thread(self._write, image) for image in message.images])
         except OSError as error:
             raise TryLater(_FULL_DISK_RETRY_SECONDS, f"{self.folder} cannot be written: {error.strerror}") from error
         self.screen.show(message, paths)
@@ -56,16 +56,16 @@ class TerminalPlatform:
         except OSError as error:
             raise UserError(f"{self.folder} cannot be written: {error.strerror}.") from error
 
-    def _write(self, picture: ShownPicture | Attachment) -> Path:
+    def _write(self, image: ShownImage | Attachment) -> Path:
         """Write whole or not at all, and never over another picture: a killed process leaves no half of one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in _names(self.folder, Path(picture.file_name).name):
+        for path in _names(self.folder, Path(image.file_name).name):
             if not path.exists():
                 break
-            if path.read_bytes() == picture.data:
+            if path.read_bytes() == image.data:
                 return path
         part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_bytes(picture.data)
+        part.write_bytes(image.data)
         part.replace(path)
         return path
 

@@ -14,7 +14,7 @@ from handlers.commands.completion import Suggestion, complete
 from handlers.commands.groups import heads, split_call
 from handlers.commands.option import Completion as Source
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild
 
 _MENTIONS: Final = (("@", Source.SUBJECTS, ""), ("<lora:", Source.LORAS, ">"))
@@ -26,7 +26,7 @@ class CommandCompleter(Completer):
 
     guild: Guild
     member: Member
-    studio: Studio
+    context: AppContext
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:  # noqa: ARG002
         """Nothing: the stores are asked asynchronously."""
@@ -47,8 +47,8 @@ class CommandCompleter(Completer):
         """What may stand in place of `word`, the last of `line`."""
         before = line.removesuffix(word).strip()
         if not before:
-            return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in heads(self.studio.commands)])
-        found = split_call(before, self.studio.commands) if before.startswith("/") else None
+            return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in heads(self.context.commands)])
+        found = split_call(before, self.context.commands) if before.startswith("/") else None
         if found is None:
             return ()
         command, rest = found
@@ -65,7 +65,7 @@ class CommandCompleter(Completer):
         for sign, source, end in _MENTIONS:
             if word.startswith(sign):
                 typed = word.removeprefix(sign)
-                found = await complete(source, typed, guild=self.guild, member=self.member, studio=self.studio)
+                found = await complete(source, typed, guild=self.guild, member=self.member, context=self.context)
                 return tuple(replace(item, value=f"{sign}{item.value}{end}") for item in found)
         return ()
 
@@ -74,7 +74,7 @@ class CommandCompleter(Completer):
         if option is None:
             return ()
         if option.completion is not None:
-            return await complete(option.completion, word, guild=self.guild, member=self.member, studio=self.studio)
+            return await complete(option.completion, word, guild=self.guild, member=self.member, context=self.context)
         if option.kind is OptionKind.FILE:
             return await asyncio.to_thread(_paths, word, option)
         return _starting(word, [Suggestion(value=choice, help=option.help) for choice in option.choices])

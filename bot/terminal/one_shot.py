@@ -18,7 +18,7 @@ from handlers.images.imagine import COMMAND, request_values
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.images.metadata import PictureInfo, read
+from pipeline.images.metadata import ImageMetadata, read
 
 _LOOK_SECONDS: Final = 0.5
 
@@ -26,31 +26,31 @@ _LOOK_SECONDS: Final = 0.5
 async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
     """Run /imagine with `raw` values, on top of those of the picture `like`; whether it came to a picture."""
     screen = Screen(console=Console(), shows_buttons=False)
-    platform = TerminalPlatform(folder=settings.pictures, screen=screen)
-    info = read_picture(like) if like else None
-    async with open_workshop(settings) as workshop:
-        session = await TerminalSession.open(workshop, platform)
-        if info and info.model_hash != workshop.studio.model(None).hash:
+    platform = TerminalPlatform(folder=settings.images, screen=screen)
+    info = read_image(like) if like else None
+    async with open_workshop(settings) as runtime:
+        session = await TerminalSession.open(runtime, platform)
+        if info and info.model_hash != runtime.context.model(None).hash:
             screen.show(Message(headline="The picture was made with another model; this one will differ."))
         if info and not raw:
             waiting = await session.repeat(info.request())
         else:
             waiting = await session.call(COMMAND, {**(request_values(info.request()) if info else {}), **raw})
         screen.show_running(waiting)
-        async with running_pool(workshop, (platform,)) as worker:
+        async with running_pool(runtime, (platform,)) as worker:
             try:
                 final = await _delivered(platform, waiting.job_id, worker)
             except (asyncio.CancelledError, UserError):
-                await workshop.studio.queue.cancel(session.guild.id, waiting.job_id or 0)
+                await runtime.context.queue.cancel(session.guild.id, waiting.job_id or 0)
                 raise
             finally:
                 screen.close()
-    for picture in final.pictures:
-        screen.console.print(Text(read(picture.data).parameters(), style="dim"))
+    for image in final.images:
+        screen.console.print(Text(read(image.data).parameters(), style="dim"))
     return final.mood is Mood.DONE
 
 
-def read_picture(path: Path) -> PictureInfo:
+def read_image(path: Path) -> ImageMetadata:
     """The story in the picture at `path`; raises UserError."""
     try:
         return read(path.read_bytes())

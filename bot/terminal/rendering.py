@@ -16,7 +16,7 @@ from handlers.messages.message import Button, Message, Mood
 
 _SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
 _BAR_WIDTH = 30
-_PICTURE_COLUMNS = 40
+_IMAGE_COLUMNS = 40
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,10 +109,10 @@ class Screen:
     def _draw(self, path: Path) -> None:
         """Draw the picture itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
         if self.console.is_terminal and _knows_its_size():
-            self.console.print(picture_class()(path, width=_PICTURE_COLUMNS, height="auto"))
+            self.console.print(image_class()(path, width=_IMAGE_COLUMNS, height="auto"))
 
 
-def picture_class() -> type:
+def image_class() -> type:
     """What draws a picture on this terminal; the first call asks the terminal, so nothing else may be reading it."""
     from textual_image.renderable import Image  # noqa: PLC0415 - importing it is what asks the terminal
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from bot.assembly.runtime import Workshop
+from bot.assembly.runtime import Runtime
 from bot.terminal.attachments import offered
 from bot.terminal.chat_platform import TerminalPlatform
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
@@ -17,7 +17,7 @@ from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import submit
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
@@ -36,18 +36,18 @@ _BUTTON: Final = re.compile(r"#(\d{1,6})")
 class TerminalSession:
     """The one guild and the one member of this terminal, who is its admin."""
 
-    studio: Studio
+    context: AppContext
     chat: TerminalPlatform
     guild: Guild
     member: Member
 
     @classmethod
-    async def open(cls, workshop: Workshop, chat: TerminalPlatform) -> "TerminalSession":
+    async def open(cls, runtime: Runtime, chat: TerminalPlatform) -> "TerminalSession":
         """Find or make the terminal's guild."""
-        guild = await workshop.studio.guilds.ensure(Platform.TERMINAL, _GUILD, "this terminal")
+        guild = await runtime.context.guilds.ensure(Platform.TERMINAL, _GUILD, "this terminal")
         user = getpass.getuser()
         member = Member(id=user, name=user, is_admin=True)
-        return cls(studio=workshop.studio, chat=chat, guild=guild, member=member)
+        return cls(context=runtime.context, chat=chat, guild=guild, member=member)
 
     async def run_line(self, line: str) -> str:
         """Run one typed line (`/command …`, `#3` for a button, or just a prompt) and show what it answers.
@@ -63,7 +63,7 @@ class TerminalSession:
         return ""
 
     async def _run_command(self, line: str) -> Message:
-        command, text = self.studio.called(line) if line.startswith("/") else (self.studio.command("imagine"), line)
+        command, text = self.context.called(line) if line.startswith("/") else (self.context.command("imagine"), line)
         return await self.call(command, parse_text(command, text))
 
     async def _press(self, number: int) -> str:
@@ -72,7 +72,7 @@ class TerminalSession:
             raise UserError(f"There is no button #{number}; buttons are shown below a picture.")
         button = self.chat.screen.buttons[number - 1]
         pressed = await press(
-            Press(verb=button.verb, target=button.target, index=button.index), await self._caller(), self.studio
+            Press(verb=button.verb, target=button.target, index=button.index), await self._caller(), self.context
         )
         match pressed:
             case Message():
@@ -102,17 +102,17 @@ class TerminalSession:
         given: dict[str, Value] = {}
         for name, value in raw.items():
             given[name] = offered(value) if name in files and isinstance(value, str) else value
-        return await answer(command, given, await self._caller(), self.studio)
+        return await answer(command, given, await self._caller(), self.context)
 
     async def repeat(self, request: ImageRequest) -> Message:
         """Ask for exactly `request` again; raises UserError."""
         caller = await self._caller()
         call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
-        return await submit(call, self.studio, request)
+        return await submit(call, self.context, request)
 
     async def _caller(self) -> Caller:
         """The member with the guild's settings of this moment."""
-        guild = await self.studio.guilds.get(self.guild.id)
+        guild = await self.context.guilds.get(self.guild.id)
         return Caller(guild=guild or self.guild, member=self.member, reply=self.address())
 
     def address(self) -> ReplyAddress:
@@ -123,5 +123,5 @@ class TerminalSession:
 
     async def wait_until_delivered(self) -> None:
         """Until nothing of this terminal is queued, running or unposted."""
-        while await self.studio.outbox.unsettled(Platform.TERMINAL):  # noqa: ASYNC110 - another process may deliver
+        while await self.context.outbox.unsettled(Platform.TERMINAL):  # noqa: ASYNC110 - another process may deliver
             await asyncio.sleep(_POLL_SECONDS)

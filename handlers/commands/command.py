@@ -9,7 +9,7 @@ from handlers.commands.option import Option, OptionKind
 
 if TYPE_CHECKING:
     from handlers.commands.call import Call
-    from handlers.context.context import Studio
+    from handlers.context.context import AppContext
     from handlers.messages.message import Message
 
 
@@ -20,8 +20,8 @@ class Audience(Enum):
     ADMINS = "admins"
 
 
-Handler = Callable[["Call", "Studio"], Awaitable["Message"]]
-Check = Callable[["Call", "Studio"], Awaitable[None]]
+Handler = Callable[["Call", "AppContext"], Awaitable["Message"]]
+Check = Callable[["Call", "AppContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from handlers.commands.call import Member
 from handlers.commands.command import Command
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import OPEN_STATES
@@ -26,24 +26,24 @@ class Suggestion:
 
 
 async def complete(
-    source: Completion, typed: str, *, guild: Guild, member: Member, studio: Studio
+    source: Completion, typed: str, *, guild: Guild, member: Member, context: AppContext
 ) -> tuple[Suggestion, ...]:
     """At most 25 suggestions of `source` that contain `typed`; only ever things of `guild`."""
     match source:
         case Completion.COMMANDS:
-            found = [Suggestion(value=command.name, help=command.help) for command in _commands(studio)]
+            found = [Suggestion(value=command.name, help=command.help) for command in _commands(context)]
         case Completion.OPEN_JOBS:
-            jobs = await studio.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
+            jobs = await context.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
             found = [Suggestion(value=str(job.id), help=job_title(job)) for job in jobs]
         case Completion.MODELS:
-            found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in studio.models]
+            found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in context.models]
         case Completion.UPSCALERS:
-            names = await asyncio.to_thread(studio.upscalers.names)
+            names = await asyncio.to_thread(context.upscalers.names)
             found = [Suggestion(value=name, help="") for name in names]
         case Completion.LORAS:
-            return await _loras(typed, guild, member, studio)
+            return await _loras(typed, guild, member, context)
         case Completion.SUBJECTS:
-            known = await studio.loras.search(guild.id, member.id, typed, limit=_MAX_SUGGESTIONS, subjects=True)
+            known = await context.loras.search(guild.id, member.id, typed, limit=_MAX_SUGGESTIONS, subjects=True)
             return tuple(Suggestion(value=lora.name, help=lora.trigger_words) for lora in known)
         case _:
             assert_never(source)
@@ -52,15 +52,15 @@ async def complete(
     return tuple(matching[:_MAX_SUGGESTIONS])
 
 
-def _commands(studio: Studio) -> tuple[Command, ...]:
+def _commands(context: AppContext) -> tuple[Command, ...]:
     """Every command by its full name, and every family."""
-    return (*studio.commands, *(head for head in heads(studio.commands) if head.actions))
+    return (*context.commands, *(head for head in heads(context.commands) if head.actions))
 
 
-async def _loras(typed: str, guild: Guild, member: Member, studio: Studio) -> tuple[Suggestion, ...]:
+async def _loras(typed: str, guild: Guild, member: Member, context: AppContext) -> tuple[Suggestion, ...]:
     """For the last of the names typed so far; those in front of it stay."""
     *before, last = re.split(r"[\s,]+", typed)
-    found = await studio.loras.search(guild.id, member.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
+    found = await context.loras.search(guild.id, member.id, last.partition(":")[0], limit=_MAX_SUGGESTIONS)
     return tuple(
         Suggestion(value=" ".join((*filter(None, before), f"{lora.name}:{lora.scale:g}")), help=lora.trigger_words)
         for lora in found

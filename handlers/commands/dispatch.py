@@ -8,13 +8,13 @@ from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Call, Caller, Member
 from handlers.commands.command import Audience, Command
 from handlers.commands.permissions import NotAllowed, check_role
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
 from storage.guilds.guilds import GuildSettings
 
 
-async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Message:
+async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext) -> Message:
     """Call `command` with `raw` values (text or native) for `caller`; raises UserError.
 
     Files that are offered are taken in last, when nothing else can be refused before the handler is called.
@@ -27,17 +27,17 @@ async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, stu
         guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
     )
     if command.check is not None:
-        await command.check(call, studio)
-    return await command.handler(replace(call, arguments=await _with_files(arguments, studio)), studio)
+        await command.check(call, context)
+    return await command.handler(replace(call, arguments=await _with_files(arguments, context)), context)
 
 
-async def _with_files(arguments: Arguments, studio: Studio) -> Arguments:
+async def _with_files(arguments: Arguments, context: AppContext) -> Arguments:
     """The arguments with each file in the blob store; raises InvalidRequest."""
     values: list[tuple[str, Value]] = []
     for name, value in arguments.values:
         if isinstance(value, OfferedFile):
             try:
-                values.append((name, await value.take(studio.blobs, studio.max_upload_bytes)))
+                values.append((name, await value.take(context.blobs, context.max_upload_bytes)))
             except UserError as error:
                 raise InvalidRequest(name, str(error)) from error
         else:

@@ -11,7 +11,7 @@ from handlers.commands.command import Command
 from handlers.commands.dispatch import answer, check_audience
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile, SavedCall
@@ -41,41 +41,41 @@ class Form:
     fields: tuple[Field, ...]
 
 
-async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio) -> Form:
+async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext) -> Form:
     """A form for the options that stand behind 'Advanced'; what was given already is kept for the submission."""
     check_audience(command, caller.member)
     advanced = tuple(option for option in command.options if option.advanced)
-    return await _form(command, advanced, raw, caller, studio)
+    return await _form(command, advanced, raw, caller, context)
 
 
 async def edit_form(
-    command: Command, raw: Mapping[str, Value], caller: Caller, studio: Studio, *, file: ChosenFile | None = None
+    command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext, *, file: ChosenFile | None = None
 ) -> Form:
     """A form for all options of `command` that are no files, filled with `raw`; `file` is fetched when it is sent."""
     asked = tuple(option for option in command.options if option.kind is not OptionKind.FILE)
-    return await _form(command, asked, raw, caller, studio, file=file)
+    return await _form(command, asked, raw, caller, context, file=file)
 
 
 async def submit_form(
-    call_id: int, entries: Mapping[str, Value], caller: Caller, studio: Studio, open_file: OpenFile | None = None
+    call_id: int, entries: Mapping[str, Value], caller: Caller, context: AppContext, open_file: OpenFile | None = None
 ) -> Message:
     """Call the form's command with what was kept and what was entered; an empty entry leaves an option out.
 
     A platform that opens no files is asked for one in a sentence, as for any option that is missing.
     """
-    saved = await saved_call(call_id, caller, studio)
+    saved = await saved_call(call_id, caller, context)
     raw: dict[str, Value] = {**dict(saved.values), **entries}
     if saved.file is not None and open_file is not None:
         raw[saved.file.option] = open_file(saved.file)
     given = {name: value for name, value in raw.items() if not isinstance(value, str) or value.strip()}
     kind = given.pop(KIND, None)
     name = saved.command if kind is None else f"{saved.command.partition(' ')[0]} {kind}"
-    return await answer(studio.command(name), given, caller, studio)
+    return await answer(context.command(name), given, caller, context)
 
 
-async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
+async def saved_call(call_id: int, caller: Caller, context: AppContext) -> SavedCall:
     """The caller's own saved call; raises UserError."""
-    saved = await studio.calls.get(caller.guild.id, call_id)
+    saved = await context.calls.get(caller.guild.id, call_id)
     if saved is None:
         raise UserError("This offer is too old; type the command again.")
     if saved.member_id != caller.member.id:
@@ -84,13 +84,13 @@ async def saved_call(call_id: int, caller: Caller, studio: Studio) -> SavedCall:
 
 
 async def _form(
-    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, studio: Studio,
+    command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, context: AppContext,
     *, file: ChosenFile | None = None,
 ) -> Form:  # fmt: skip
     """A form for `options`; the values of the others are saved for the submission."""
     texts = {name: value_text(value) for name, value in raw.items()}
     asked = {option.name for option in options}
     kept = {name: text for name, text in texts.items() if name not in asked}
-    call_id = await studio.calls.save(caller.guild.id, caller.member.id, command.name, kept, file)
+    call_id = await context.calls.save(caller.guild.id, caller.member.id, command.name, kept, file)
     fields = tuple(Field(option=option, value=texts.get(option.name, "")) for option in options)
     return Form(title=f"/{command.name}", command=command, call_id=call_id, fields=fields)

@@ -10,7 +10,7 @@ from pipeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from handlers.commands.call import Call
-    from handlers.context.context import Studio
+    from handlers.context.context import AppContext
 
 _MOST_WORDS: Final = 2
 
@@ -55,7 +55,7 @@ def unknown(text: str, commands: Iterable[Command]) -> InvalidRequest:
 
 
 def _family(name: str, actions: list[Command]) -> Command:
-    async def list_actions(call: "Call", studio: "Studio") -> Message:  # noqa: ARG001 - a handler's signature
+    async def list_actions(call: "Call", context: "AppContext") -> Message:  # noqa: ARG001 - a handler's signature
         shown = [action for action in actions if action.audience is Audience.EVERYONE or call.member.is_admin]
         lines = tuple(f"/{action.name}: {action.help}. For example: {action.example}" for action in shown)
         return Message(headline=f"What /{name} can do", lines=lines, private=True)

@@ -6,34 +6,34 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed, may_manage
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.job_queue import CancelResult
 from storage.queue.jobs import OPEN_STATES
 
 
-async def cancel(call: Call, studio: Studio) -> Message:
+async def cancel(call: Call, context: AppContext) -> Message:
     """Cancel one job, or without a number every open job of the caller's."""
     number = call.arguments.integer("job")
     if number is not None:
-        return await cancel_job(call, studio, number)
-    jobs = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES)
+        return await cancel_job(call, context, number)
+    jobs = await context.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES)
     if not jobs:
         raise UserError("Nothing of yours is waiting or rendering.")
     for job in jobs:
-        await studio.queue.cancel(call.guild.id, job.id)
+        await context.queue.cancel(call.guild.id, job.id)
     return Message(headline=f"Cancelled {len(jobs)} of yours.", private=True)
 
 
-async def cancel_job(call: Call, studio: Studio, job_id: int) -> Message:
+async def cancel_job(call: Call, context: AppContext, job_id: int) -> Message:
     """Cancel the one job `job_id`, if it is the caller's or the caller is an admin."""
-    job = await studio.queue.get(call.guild.id, job_id)
+    job = await context.queue.get(call.guild.id, job_id)
     if job is None:
         raise UserError(f"There is no job {job_id} here; /queue lists yours.")
     if not may_manage(call.member, job):
         raise NotAllowed(f"Job {job_id} belongs to {job.member_name}; only they or an admin can cancel it.")
-    result = await studio.queue.cancel(call.guild.id, job_id)
+    result = await context.queue.cancel(call.guild.id, job_id)
     match result:
         case CancelResult.CANCELLED:
             return Message(headline=f"Job {job_id} is cancelled.", private=True)

@@ -6,20 +6,20 @@ from handlers.commands.call import Call
 from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion, Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 
 
-async def help_(call: Call, studio: Studio) -> Message:
+async def help_(call: Call, context: AppContext) -> Message:
     """All commands in a line each, or one command with its options."""
     name = call.arguments.text("command")
     if name:
-        command = studio.command(name)
-        return await command.handler(call, studio) if command.actions else _one(command)
-    everything = heads(studio.commands)
+        command = context.command(name)
+        return await command.handler(call, context) if command.actions else _one(command)
+    everything = heads(context.commands)
     shown = [command for command in everything if command.audience is Audience.EVERYONE or call.member.is_admin]
     lines = [f"/{command.name}: {command.help}" for command in shown]
-    if [facts.name for facts in studio.models] == ["pocket"]:
+    if [facts.name for facts in context.models] == ["pocket"]:
         lines.append("No model is set, so pictures come from the small built-in model. An admin can choose one.")
     return Message(headline="What you can do here", lines=tuple(lines), private=True)
 

@@ -5,7 +5,7 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import Job, JobKind, JobState
@@ -23,10 +23,10 @@ _MARKS: Final = {
 }
 
 
-async def history(call: Call, studio: Studio) -> Message:
+async def history(call: Call, context: AppContext) -> Message:
     """The caller's own jobs, newest first, a page at a time; a button each makes it again, one sends what was made."""
     search = (call.arguments.text("search") or "").strip()
-    found, more = await _page(call, studio, search, call.arguments.integer("before"))
+    found, more = await _page(call, context, search, call.arguments.integer("before"))
     if not found:
         words = f"Nothing of yours mentions '{search}'." if search else "You have asked for nothing here yet."
         return Message(headline=words, private=True)
@@ -35,7 +35,7 @@ async def history(call: Call, studio: Studio) -> Message:
     if made:
         rows.append(tuple(Button(verb=Verb.SAVE, target=job.id, label=f"Save: {job.id}") for job in made))
     if more:
-        older = await studio.calls.save(
+        older = await context.calls.save(
             call.guild.id, call.member.id, "history", {"search": search, "before": str(found[-1].id)}
         )
         rows.append((Button(verb=Verb.CALL, target=older, label="Older"),))
@@ -44,12 +44,12 @@ async def history(call: Call, studio: Studio) -> Message:
     )
 
 
-async def _page(call: Call, studio: Studio, search: str, before: int | None) -> tuple[list[Job], bool]:
+async def _page(call: Call, context: AppContext, search: str, before: int | None) -> tuple[list[Job], bool]:
     """One page of jobs whose prompt has every word of `search`, and whether there is another."""
     words = search.casefold().split()
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
-        jobs = await studio.queue.member_jobs(call.guild.id, call.member.id, limit=_BATCH, before=before)
+        jobs = await context.queue.member_jobs(call.guild.id, call.member.id, limit=_BATCH, before=before)
         made = [job for job in jobs if job.kind is JobKind.IMAGINE]
         found += [job for job in made if all(word in read_request(job.payload).prompt.casefold() for word in words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:

@@ -7,7 +7,7 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Attachment, Button, Message, Verb
 from pipeline.errors import InvalidRequest
 from storage.queue.jobs import OPEN_STATES
@@ -16,22 +16,22 @@ _EXPORT: Final = "export"
 _DELETE: Final = "delete"
 
 
-async def privacy(call: Call, studio: Studio) -> Message:
+async def privacy(call: Call, context: AppContext) -> Message:
     """Say what is kept; export it; or, once confirmed, delete it."""
     match call.arguments.text("what"):
         case None:
-            return await _explain(call, studio)
+            return await _explain(call, context)
         case "export":
-            return await _export(call, studio)
+            return await _export(call, context)
         case "delete":
-            return await _delete(call, studio) if call.arguments.switch("confirm") else await _ask(call, studio)
+            return await _delete(call, context) if call.arguments.switch("confirm") else await _ask(call, context)
         case other:
             raise InvalidRequest("what", f"/privacy cannot {other}; write /privacy export or /privacy delete.")
 
 
-async def _explain(call: Call, studio: Studio) -> Message:
-    added = await studio.loras.owned(call.guild.id, call.member.id)
-    kept = await studio.members.export(call.guild.id, call.member.id)
+async def _explain(call: Call, context: AppContext) -> Message:
+    added = await context.loras.owned(call.guild.id, call.member.id)
+    kept = await context.members.export(call.guild.id, call.member.id)
     return Message(
         headline="What is kept of you here",
         lines=(
@@ -44,9 +44,9 @@ async def _explain(call: Call, studio: Studio) -> Message:
     )
 
 
-async def _export(call: Call, studio: Studio) -> Message:
-    added = await studio.loras.owned(call.guild.id, call.member.id)
-    kept = await studio.members.export(call.guild.id, call.member.id)
+async def _export(call: Call, context: AppContext) -> Message:
+    added = await context.loras.owned(call.guild.id, call.member.id)
+    kept = await context.members.export(call.guild.id, call.member.id)
     story = {
         "guild": call.guild.name,
         "member": {"id": call.member.id, "name": call.member.name},
@@ -62,9 +62,11 @@ async def _export(call: Call, studio: Studio) -> Message:
     )
 
 
-async def _ask(call: Call, studio: Studio) -> Message:
-    kept = await studio.members.export(call.guild.id, call.member.id)
-    confirmed = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {"what": _DELETE, "confirm": "on"})
+async def _ask(call: Call, context: AppContext) -> Message:
+    kept = await context.members.export(call.guild.id, call.member.id)
+    confirmed = await context.calls.save(
+        call.guild.id, call.member.id, COMMAND.name, {"what": _DELETE, "confirm": "on"}
+    )
     return Message(
         headline=f"Delete all {len(kept)} of your jobs, their pictures and your private LoRAs?",
         lines=("What still waits or renders is cancelled. Messages already in a channel stay until you delete them.",),
@@ -73,11 +75,11 @@ async def _ask(call: Call, studio: Studio) -> Message:
     )
 
 
-async def _delete(call: Call, studio: Studio) -> Message:
-    jobs = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=1000)
+async def _delete(call: Call, context: AppContext) -> Message:
+    jobs = await context.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=1000)
     for job in jobs:
-        await studio.queue.cancel(call.guild.id, job.id)
-    count = await studio.members.delete(call.guild.id, call.member.id)
+        await context.queue.cancel(call.guild.id, job.id)
+    count = await context.members.delete(call.guild.id, call.member.id)
     return Message(headline=f"Deleted: {count} jobs, their pictures and your private LoRAs.", private=True)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from handlers.messages.job_status import progress_words, seconds_words
 from handlers.messages.message import Button, Message, Verb
@@ -16,23 +16,23 @@ _PAGE: Final = 10
 _PROMPT_LENGTH: Final = 60
 
 
-async def queue(call: Call, studio: Studio) -> Message:
+async def queue(call: Call, context: AppContext) -> Message:
     """The caller's open jobs, then the other members' a page at a time, each with its place."""
     after = call.arguments.integer("after")
     mine: tuple[Job, ...] = ()
     if after is None:
-        mine = await studio.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=_PAGE)
-    found = await studio.outbox.open_in_guild(call.guild.platform, call.guild.id, after or 0, _PAGE + 1)
+        mine = await context.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=_PAGE)
+    found = await context.outbox.open_in_guild(call.guild.platform, call.guild.id, after or 0, _PAGE + 1)
     page = found[:_PAGE]
     others = [reply for reply in page if reply.job.member_id != call.member.id]
-    lines = [f"{job.id}: {_shortened(job_title(job))}{await _standing(call, studio, job)}" for job in mine]
+    lines = [f"{job.id}: {_shortened(job_title(job))}{await _standing(call, context, job)}" for job in mine]
     if others:
         lines.append("Of others:")
-    lines += [f"{reply.job.id}: {_told(reply, call)}{await _standing(call, studio, reply.job)}" for reply in others]
+    lines += [f"{reply.job.id}: {_told(reply, call)}{await _standing(call, context, reply.job)}" for reply in others]
     return Message(
         headline=_headline(after, bool(mine)),
         lines=tuple(lines),
-        buttons=((await _more(call, studio, page[-1].job.id),),) if len(found) > _PAGE else (),
+        buttons=((await _more(call, context, page[-1].job.id),),) if len(found) > _PAGE else (),
         private=True,
     )
 
@@ -56,15 +56,15 @@ def _shortened(prompt: str) -> str:
     return prompt if len(prompt) <= _PROMPT_LENGTH else prompt[: _PROMPT_LENGTH - 1] + "…"
 
 
-async def _standing(call: Call, studio: Studio, job: Job) -> str:
+async def _standing(call: Call, context: AppContext, job: Job) -> str:
     if job.state is JobState.RUNNING:
         return f" · {progress_words(job)}" if job.steps else " · starting"
-    place = await studio.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(call.guild.id, job.id)
     return "" if place is None else f" · {place.before} before it, {seconds_words(place.seconds)}"
 
 
-async def _more(call: Call, studio: Studio, after: int) -> Button:
-    further = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {"after": str(after)})
+async def _more(call: Call, context: AppContext, after: int) -> Button:
+    further = await context.calls.save(call.guild.id, call.member.id, COMMAND.name, {"after": str(after)})
     return Button(verb=Verb.CALL, target=further, label="More")
 
 

@@ -8,7 +8,7 @@ from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Audience, Command
 from handlers.commands.option import Completion, Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
@@ -23,47 +23,47 @@ _MATURE_WORDS: Final = {
 }
 
 
-async def settings(call: Call, studio: Studio) -> Message:
+async def settings(call: Call, context: AppContext) -> Message:
     """Show the settings, change those that were given, or show the log of changes."""
     if call.arguments.text("show") == _LOG:
-        return await _log(call, studio)
+        return await _log(call, context)
     old = call.guild.settings
-    new = _changed(old, call.arguments, studio)
+    new = _changed(old, call.arguments, context)
     if new == old:
-        return _message("Settings of this server", old, studio)
-    await studio.guilds.save_settings(call.guild.id, new, call.member.name)
-    return _message("Saved", new, studio)
+        return _message("Settings of this server", old, context)
+    await context.guilds.save_settings(call.guild.id, new, call.member.name)
+    return _message("Saved", new, context)
 
 
-def _changed(old: GuildSettings, given: Arguments, studio: Studio) -> GuildSettings:
+def _changed(old: GuildSettings, given: Arguments, context: AppContext) -> GuildSettings:
     """`old` with what was given; raises InvalidRequest."""
     model, steps, side = given.text("default-model"), given.integer("max-steps"), given.integer("max-size")
-    private, mature = given.switch("private-by-default"), given.text("mature")
+    private, nsfw = given.switch("private-by-default"), given.text("mature")
     people = given.switch("people")
     return replace(
         old,
-        default_model=old.default_model if model is None else studio.model(model).name,
+        default_model=old.default_model if model is None else context.model(model).name,
         max_steps=old.max_steps if steps is None else steps,
         max_pixels=old.max_pixels if side is None else side * side,
         private_by_default=old.private_by_default if private is None else private,
         allowed_channels=_with(
             old.allowed_channels, added=given.text("allow-channel"), removed=given.text("forget-channel")
         ),
-        command_roles=_roles(old, given, studio),
-        mature=old.mature if mature is None else Mature(mature),
+        command_roles=_roles(old, given, context),
+        nsfw=old.nsfw if nsfw is None else Mature(nsfw),
         people=old.people if people is None else people,
         admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
     )
 
 
-def _roles(old: GuildSettings, given: Arguments, studio: Studio) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _roles(old: GuildSettings, given: Arguments, context: AppContext) -> tuple[tuple[str, tuple[str, ...]], ...]:
     added, removed = given.text("allow-role"), given.text("forget-role")
     if added is None and removed is None:
         return old.command_roles
     name = given.text("command")
     if name is None:
         raise InvalidRequest("command", "Say for which command the role is meant, with the option 'command'.")
-    command = studio.command(name).name
+    command = context.command(name).name
     roles = {**dict(old.command_roles), command: _with(old.roles_for(command), added=added, removed=removed)}
     return tuple((command, ids) for command, ids in roles.items() if ids)
 
@@ -73,14 +73,14 @@ def _with(ids: tuple[str, ...], *, added: str | None, removed: str | None) -> tu
     return tuple(each for each in more if each != removed)
 
 
-def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
+def _message(headline: str, shown: GuildSettings, context: AppContext) -> Message:
     side = round(shown.max_pixels**0.5)
     lines = [
-        f"Default model: {studio.model(shown.default_model).name}",
+        f"Default model: {context.model(shown.default_model).name}",
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
-        f"Pictures for adults: {_MATURE_WORDS[shown.mature]}",
+        f"Pictures for adults: {_MATURE_WORDS[shown.nsfw]}",
         f"Training on people: {'allowed' if shown.people else 'off'}",
     ]
     lines += [] if shown.allowed_channels else ["Channels where pictures are made: all"]
@@ -95,8 +95,8 @@ def _message(headline: str, shown: GuildSettings, studio: Studio) -> Message:
     return Message(headline=headline, lines=tuple(lines), pointers=tuple(p for p in pointers if p.ids), private=True)
 
 
-async def _log(call: Call, studio: Studio) -> Message:
-    entries = await studio.audit.entries(call.guild.id, limit=_LOG_LINES)
+async def _log(call: Call, context: AppContext) -> Message:
+    entries = await context.audit.entries(call.guild.id, limit=_LOG_LINES)
     lines = [
         f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M} UTC · {entry.actor} · {entry.detail}"
         for entry in entries

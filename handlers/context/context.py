@@ -8,7 +8,7 @@ from typing import Self
 
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
-from handlers.context.lora_exporter import LoraExporting
+from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
 from pipeline.errors import InvalidRequest
 from pipeline.images.upscalers import Upscalers
@@ -17,15 +17,15 @@ from pipeline.requests.image_request import MAX_SEED
 from storage.blobs import BlobStore
 from storage.database import Database
 from storage.guilds.audit import AuditLog
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import GuildStore
 from storage.guilds.member_data import MemberData
 from storage.guilds.source_credentials import SourceKeyStore
 from storage.library.loras import LoraStore
-from storage.library.training_uploads import HandedFiles
-from storage.queue.deduplication import Clicks
+from storage.library.training_uploads import TrainingUploads
+from storage.queue.deduplication import Deduplication
 from storage.queue.job_queue import JobQueue
-from storage.queue.key_values import Notes
+from storage.queue.key_values import KeyValues
 from storage.queue.outbox import Outbox
 from storage.queue.pending_calls import SavedCalls
 from storage.queue.step_costs import StepCosts
@@ -37,7 +37,7 @@ def random_seed() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Studio:
+class AppContext:
     """The stores, the models (the first is the default), the commands and the limits of this installation."""
 
     queue: JobQueue
@@ -46,20 +46,20 @@ class Studio:
     blobs: BlobStore
     audit: AuditLog
     calls: SavedCalls
-    clicks: Clicks
+    clicks: Deduplication
     members: MemberData
-    notes: Notes
+    notes: KeyValues
     costs: StepCosts
     loras: LoraStore
     source_keys: SourceKeyStore
-    handed: HandedFiles
+    handed: TrainingUploads
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
-    exporting: LoraExporting = field(default_factory=LoraExporting)
+    exporting: LoraExporter = field(default_factory=LoraExporter)
     new_seed: Callable[[], int] = random_seed
 
     @classmethod
@@ -68,7 +68,7 @@ class Studio:
         database: Database,
         *,
         blobs: BlobStore,
-        seal: Seal,
+        seal: Encryption,
         models: tuple[ModelFacts, ...],
         commands: tuple[Command, ...],
         max_upload_bytes: int = 200 * 2**20,
@@ -83,13 +83,13 @@ class Studio:
             blobs=blobs,
             audit=AuditLog(database, clock),
             calls=SavedCalls(database, clock),
-            clicks=Clicks(database, clock),
+            clicks=Deduplication(database, clock),
             members=MemberData(database),
-            notes=Notes(database),
-            costs=StepCosts(Notes(database)),
+            notes=KeyValues(database),
+            costs=StepCosts(KeyValues(database)),
             loras=LoraStore(database, clock),
             source_keys=SourceKeyStore(database, seal, clock),
-            handed=HandedFiles(database, clock),
+            handed=TrainingUploads(database, clock),
             models=models,
             commands=commands,
             max_upload_bytes=max_upload_bytes,

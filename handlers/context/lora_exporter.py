@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from handlers.context.served_model import Base
+from handlers.context.served_model import ServedModel
 from pipeline.errors import UserError
 from pipeline.lora.exporting.export_process import ExportOrder, export_apart
 from pipeline.lora.format.layout import LoraLayout
@@ -22,11 +22,11 @@ class Export(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoraExporting:
+class LoraExporter:
     """Writes such files, one at a time; `folder` holds canonical files, `bases` tells the models that are served."""
 
     folder: Path = Path()
-    bases: Callable[[], Sequence[Base]] = tuple
+    bases: Callable[[], Sequence[ServedModel]] = tuple
     export: Export = export_apart
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 

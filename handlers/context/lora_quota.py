@@ -8,7 +8,7 @@ from storage.library.loras import LoraStore, name_taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoraRoom:
+class LoraQuota:
     """The libraries `loras`, each of which may hold `quota` bytes."""
 
     loras: LoraStore

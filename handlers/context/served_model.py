@@ -7,7 +7,7 @@ from pipeline.models.metadata import ModelFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class ServedModel:
     """A model that LoRAs may be made for: a diffusers folder or a checkpoint, and the folder that describes it."""
 
     facts: ModelFacts

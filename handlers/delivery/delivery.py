@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.control_preview import map_drawn
 from handlers.images.scale_grid import loras_mixed
 from handlers.images.upscale import enlarged
 from handlers.jobs.kinds import job_title
 from handlers.jobs.payloads import read_request
-from handlers.jobs.result_images import shown_pictures
+from handlers.jobs.result_images import shown_images
 from handlers.loras.add import lora_added
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
 from handlers.messages.job_status import finished, in_progress
-from handlers.messages.message import Message, ShownPicture
-from handlers.training.preview import pictures_checked
+from handlers.messages.message import Message, ShownImage
+from handlers.training.preview import images_checked
 from handlers.training.train import trained
 from storage.queue.jobs import Job, JobKind, JobState
 from storage.queue.outbox import Reply
@@ -37,7 +37,7 @@ _AT_ONCE = 8
 class Delivery:
     """One platform's delivery loop; `poster` names this process, so that two never post the same reply."""
 
-    studio: Studio
+    context: AppContext
     chat: ChatPlatform
     poster: str
     clock: Callable[[], float] = time.monotonic
@@ -49,13 +49,13 @@ class Delivery:
 
     async def deliver_due(self) -> int:
         """Post every finished job whose reply is due; returns how many were settled."""
-        replies = await self.studio.outbox.due(self.chat.platform, self.poster)
+        replies = await self.context.outbox.due(self.chat.platform, self.poster)
         await _all(self._deliver(reply) for reply in replies)
         return len(replies)
 
     async def show_progress(self) -> None:
         """Edit the status messages whose words have changed, none more often than the platform likes."""
-        replies = await self.studio.outbox.open_replies(self.chat.platform)
+        replies = await self.context.outbox.open_replies(self.chat.platform)
         await _all(self._show(reply) for reply in replies)
         open_ids = {reply.job.id for reply in replies}
         self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
@@ -80,7 +80,7 @@ class Delivery:
             return
         place = None
         if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
-            place = await self.studio.queue.place(reply.job.guild_id, reply.job.id)
+            place = await self.context.queue.place(reply.job.guild_id, reply.job.id)
         message = in_progress(reply.job, job_title(reply.job), place, self._why_it_rests(reply.job))
         if message == shown:
             return
@@ -91,7 +91,7 @@ class Delivery:
             _log.info("progress not shown: %s", later, extra=reply.job.log_context())
 
     def _why_it_rests(self, job: Job) -> str:
-        hours = self.studio.training_hours
+        hours = self.context.training_hours
         return "" if job.kind is not JobKind.TRAIN or hours.are_now else hours.words
 
     async def _deliver(self, reply: Reply) -> None:
@@ -100,37 +100,37 @@ class Delivery:
             message_id = await self.chat.deliver(reply.address, message, reply.nonce)
         except Undeliverable as why:
             _log.warning("kept for history: %s", why, extra=reply.job.log_context())
-            await self.studio.outbox.mark_kept(reply, str(why))
+            await self.context.outbox.mark_kept(reply, str(why))
         except TryLater as later:
-            await self.studio.outbox.defer(reply, later.seconds)
+            await self.context.outbox.defer(reply, later.seconds)
         except Exception:
             _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())
-            await self.studio.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))
+            await self.context.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))
         else:
-            await self.studio.outbox.mark_posted(reply, message_id)
+            await self.context.outbox.mark_posted(reply, message_id)
             _log.info("posted", extra=reply.job.log_context())
 
     async def _final_message(self, reply: Reply) -> Message:
-        shown = await shown_pictures(reply.job, reply.address, self.studio)
-        message = await self._ended(reply.job, shown.pictures)
+        shown = await shown_images(reply.job, reply.address, self.context)
+        message = await self._ended(reply.job, shown.images)
         return replace(message, lines=(*message.lines, shown.withheld)) if shown.withheld else message
 
-    async def _ended(self, job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+    async def _ended(self, job: Job, images: tuple[ShownImage, ...]) -> Message:
         match job.kind:
             case JobKind.IMAGINE:
-                return finished(job, read_request(job.payload), pictures)
+                return finished(job, read_request(job.payload), images)
             case JobKind.DRAW_MAP:
-                return map_drawn(job, pictures)
+                return map_drawn(job, images)
             case JobKind.MIX_LORAS:
-                return loras_mixed(job, pictures)
+                return loras_mixed(job, images)
             case JobKind.ENLARGE:
-                return enlarged(job, pictures)
+                return enlarged(job, images)
             case JobKind.ADD_LORA:
-                return await lora_added(job, pictures, self.studio)
-            case JobKind.CHECK_PICTURES:
-                return await pictures_checked(job, pictures, self.studio)
+                return await lora_added(job, images, self.context)
+            case JobKind.CHECK_IMAGES:
+                return await images_checked(job, images, self.context)
             case JobKind.TRAIN:
-                return await trained(job, pictures, self.studio)
+                return await trained(job, images, self.context)
             case _:
                 assert_never(job.kind)
 

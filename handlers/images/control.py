@@ -9,42 +9,42 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.control_preview import as_ready_map, show_map
 from handlers.images.earlier_request import controlled_request
 from handlers.images.edit import BASE_OPTION, SHARED_OPTIONS
 from handlers.images.extra_controls import ALSO, more_controls
 from handlers.images.imagine import one_request, submit
-from handlers.images.input_image import handed_picture
+from handlers.images.input_image import attached_image
 from handlers.messages.message import Message
 from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
 from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind, ControlMode, ControlUse, ResizeMode
 
 
-async def control(call: Call, studio: Studio, *, kind: ControlKind) -> Message:
+async def control(call: Call, context: AppContext, *, kind: ControlKind) -> Message:
     """Queue a picture that keeps `kind` of the one that the member handed over, or first the map that shows what."""
     check_permission(call, command_name(kind))
     given = call.arguments
     if (base := given.integer("base")) is not None:
-        return await _with_map_of(base, kind, call, studio)
-    picture = await handed_picture(call, "image", studio)
-    assert picture is not None, "the option is required"
-    request = await one_request(call, studio)
-    width, height = size_like(*picture.size, studio.model(request.model).width)
-    use = _with(given, ControlUse(kind=kind, picture=picture.key))
+        return await _with_map_of(base, kind, call, context)
+    image = await attached_image(call, "image", context)
+    assert image is not None, "the option is required"
+    request = await one_request(call, context)
+    width, height = size_like(*image.size, context.model(request.model).width)
+    use = _with(given, ControlUse(kind=kind, image=image.key))
     if given.switch("map"):
-        use = await as_ready_map(use, studio)
-    request = replace(request, width=width, height=height, controls=(use, *more_controls(call, picture.key, kind)))
+        use = await as_ready_map(use, context)
+    request = replace(request, width=width, height=height, controls=(use, *more_controls(call, image.key, kind)))
     shown = not use.ready and given.switch("preview") is not False
-    return await (show_map if shown else submit)(call, studio, request)
+    return await (show_map if shown else submit)(call, context, request)
 
 
-async def _with_map_of(base: int, kind: ControlKind, call: Call, studio: Studio) -> Message:
+async def _with_map_of(base: int, kind: ControlKind, call: Call, context: AppContext) -> Message:
     """Queue a picture with the map of an earlier one, in its size."""
     if call.arguments.file("image") is not None:
         raise InvalidRequest("base", f"The map of picture {base} is used again; leave base out, or the image.")
-    earlier = await controlled_request(call, studio, base)
+    earlier = await controlled_request(call, context, base)
     use = earlier.controls[0]
     if use.kind is not kind:
         raise InvalidRequest(
@@ -53,9 +53,9 @@ async def _with_map_of(base: int, kind: ControlKind, call: Call, studio: Studio)
     if call.arguments.text("also") is not None:
         sentence = "What else is kept stays as it was; for more, attach the picture and leave out base."
         raise InvalidRequest("also", sentence)
-    request = await one_request(call, studio)
+    request = await one_request(call, context)
     controls = (_with(call.arguments, use), *earlier.controls[1:])
-    return await submit(call, studio, replace(request, width=earlier.width, height=earlier.height, controls=controls))
+    return await submit(call, context, replace(request, width=earlier.width, height=earlier.height, controls=controls))
 
 
 def command_name(kind: ControlKind) -> str:

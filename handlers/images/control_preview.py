@@ -6,13 +6,13 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import check_allowed, submit
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import ended, waited_long, waiting
-from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
+from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
-from pipeline.images.input_image import is_mostly_light, read_picture
+from pipeline.images.input_image import is_mostly_light, read_image
 from pipeline.requests.control import MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
@@ -21,11 +21,11 @@ _STEP: Final = 1.0
 _SECONDS_PER_MEGAPIXEL: Final = 0.5
 
 
-async def show_map(call: Call, studio: Studio, request: ImageRequest) -> Message:
+async def show_map(call: Call, context: AppContext, request: ImageRequest) -> Message:
     """Queue the map of `request`'s first control; a button under it makes the pictures."""
     check_allowed(request, call)
-    studio.model(request.model).check(request)
-    job = await studio.queue.enqueue(
+    context.model(request.model).check(request)
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
             member_id=call.member.id,
@@ -35,14 +35,14 @@ async def show_map(call: Call, studio: Studio, request: ImageRequest) -> Message
             reply=call.reply,
             cost_key=f"{JobKind.DRAW_MAP} {_use(request).kind}",
             cost_units=request.width * request.height / 1e6,
-            blobs=request.picture_keys,
+            blobs=request.image_keys,
             seconds_per_unit=_SECONDS_PER_MEGAPIXEL,
         )
     )
     return waiting(job, request.prompt, None, restarted=False)
 
 
-def map_drawn(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the map and what can be done with it, or why there is none."""
     request = read_request(job.payload)
     match job.state:
@@ -51,7 +51,7 @@ def map_drawn(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
                 headline=request.prompt,
                 mood=Mood.DONE,
                 lines=(f"This will be kept: {_use(request).kind.keeps}. Looks right?",),
-                pictures=pictures,
+                images=images,
                 buttons=(_buttons(job, _use(request)),),
                 mentions=waited_long(job),
                 job_id=job.id,
@@ -64,39 +64,39 @@ def map_drawn(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
             return replace(failed, buttons=((_button(job, Verb.OWN_MAP),),))
 
 
-async def make_with_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def make_with_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     """Make the pictures with the map as it was drawn."""
     request = _owned(job, call)
-    drawn = await studio.queue.pictures(call.guild.id, job.id)
+    drawn = await context.queue.images(call.guild.id, job.id)
     if not drawn:
         raise UserError("This map is not drawn; write the command again.")
-    use = replace(_use(request), picture=drawn[0].blob, ready=True)
-    return await submit(call, studio, _with_first(request, use))
+    use = replace(_use(request), image=drawn[0].blob, ready=True)
+    return await submit(call, context, _with_first(request, use))
 
 
-async def soften_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def soften_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     """Draw the map again with less in it."""
-    return await _redrawn(job, -_STEP, call, studio)
+    return await _redrawn(job, -_STEP, call, context)
 
 
-async def strengthen_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def strengthen_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     """Draw the map again with more in it."""
-    return await _redrawn(job, _STEP, call, studio)
+    return await _redrawn(job, _STEP, call, context)
 
 
-async def make_with_own_map(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def make_with_own_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     """Make the pictures with the picture itself as the map."""
     request = _owned(job, call)
-    use = await as_ready_map(_use(request), studio)
-    return await submit(call, studio, _with_first(request, use))
+    use = await as_ready_map(_use(request), context)
+    return await submit(call, context, _with_first(request, use))
 
 
-async def as_ready_map(use: ControlUse, studio: Studio) -> ControlUse:
+async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
     """`use` with its picture for its map; a drawing in black on white is turned where a net reads white on black."""
     if not use.kind.is_lines:
         return replace(use, ready=True)
-    picture = await asyncio.to_thread(read_picture, await studio.blobs.get(use.picture), "map")
-    return replace(use, ready=True, inverted=await asyncio.to_thread(is_mostly_light, picture.rgb))
+    image = await asyncio.to_thread(read_image, await context.blobs.get(use.image), "map")
+    return replace(use, ready=True, inverted=await asyncio.to_thread(is_mostly_light, image.rgb))
 
 
 def _owned(job: Job, call: Call) -> ImageRequest:
@@ -107,11 +107,11 @@ def _owned(job: Job, call: Call) -> ImageRequest:
     return request
 
 
-async def _redrawn(job: Job, step: float, call: Call, studio: Studio) -> Message:
+async def _redrawn(job: Job, step: float, call: Call, context: AppContext) -> Message:
     request = _owned(job, call)
     use = _use(request)
     detail = max(-MAX_DETAIL, min(MAX_DETAIL, use.detail + step))
-    return await show_map(call, studio, _with_first(request, replace(use, detail=detail)))
+    return await show_map(call, context, _with_first(request, replace(use, detail=detail)))
 
 
 def _use(request: ImageRequest) -> ControlUse:

@@ -1,18 +1,18 @@
 """An earlier picture's request, for whom may see the picture: so that its control is used again."""
 
 from handlers.commands.call import Call
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
-from handlers.jobs.result_images import shown_pictures
+from handlers.jobs.result_images import shown_images
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind
 
 
-async def controlled_request(call: Call, studio: Studio, job_id: int) -> ImageRequest:
+async def controlled_request(call: Call, context: AppContext, job_id: int) -> ImageRequest:
     """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its picture."""
-    job = await studio.queue.get(call.guild.id, job_id)
-    if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, call, studio):
+    job = await context.queue.get(call.guild.id, job_id)
+    if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, call, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")
     request = read_request(job.payload)
     if not request.controls:
@@ -20,13 +20,13 @@ async def controlled_request(call: Call, studio: Studio, job_id: int) -> ImageRe
     return request
 
 
-async def _may_see(job: Job, call: Call, studio: Studio) -> bool:
+async def _may_see(job: Job, call: Call, context: AppContext) -> bool:
     """Whether it is the caller's, or was posted openly where the caller is now, and is not withheld there."""
     if job.member_id == call.member.id:
         return True
-    posted = await studio.outbox.address(call.guild.id, job.id)
+    posted = await context.outbox.address(call.guild.id, job.id)
     if posted is None or posted.private:
         return False
     if (posted.channel_id, posted.thread_id) != (call.reply.channel_id, call.reply.thread_id):
         return False
-    return bool((await shown_pictures(job, call.reply, studio)).pictures)
+    return bool((await shown_images(job, call.reply, context)).images)

@@ -8,12 +8,12 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.earlier_request import controlled_request
 from handlers.images.extra_controls import ALSO, more_controls
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import one_request, submit
-from handlers.images.input_image import HandedPicture, handed_picture, with_more_around
+from handlers.images.input_image import AttachedImage, attached_image, with_more_around
 from handlers.images.outpaint import MAX_AMOUNT, Direction
 from handlers.messages.message import Message
 from handlers.prompts.aspect_ratio import size_like
@@ -32,26 +32,26 @@ BASE_OPTION: Final = Option(
 )
 
 
-async def edit(call: Call, studio: Studio) -> Message:
+async def edit(call: Call, context: AppContext) -> Message:
     """Queue the picture that is to come of the one that the member handed over, or of an earlier one's."""
     check_permission(call, COMMAND.name)
     base = call.arguments.integer("base")
-    earlier = None if base is None else await controlled_request(call, studio, base)
-    picture = await handed_picture(call, "image", studio)
-    if picture is None:
+    earlier = None if base is None else await controlled_request(call, context, base)
+    image = await attached_image(call, "image", context)
+    if image is None:
         assert earlier is not None, "the image is required without a base"
-        return await _again_over(earlier, call, studio)
+        return await _again_over(earlier, call, context)
     if (direction := call.arguments.text("outpaint")) is not None:
-        picture = await with_more_around(picture, Direction(direction), call.arguments.integer("amount") or 25, studio)
-    mask, control = await handed_picture(call, "mask", studio), await handed_picture(call, "control-image", studio)
-    request = await one_request(call, studio)
-    width, height = size_like(*picture.size, studio.model(request.model).width)
-    start = _start(call.arguments, picture, mask.key if mask else picture.mask)
-    controls = _same(earlier.controls, call.arguments) if earlier else _controls(call, control or picture)
-    return await submit(call, studio, replace(request, width=width, height=height, start=start, controls=controls))
+        image = await with_more_around(image, Direction(direction), call.arguments.integer("amount") or 25, context)
+    mask, control = await attached_image(call, "mask", context), await attached_image(call, "control-image", context)
+    request = await one_request(call, context)
+    width, height = size_like(*image.size, context.model(request.model).width)
+    start = _start(call.arguments, image, mask.key if mask else image.mask)
+    controls = _same(earlier.controls, call.arguments) if earlier else _controls(call, control or image)
+    return await submit(call, context, replace(request, width=width, height=height, start=start, controls=controls))
 
 
-async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Message:
+async def _again_over(earlier: ImageRequest, call: Call, context: AppContext) -> Message:
     """Queue a picture over the one that an earlier picture was drawn over, with the same mask and the same control."""
     given, before = call.arguments, earlier.start
     if before is None:
@@ -68,8 +68,8 @@ async def _again_over(earlier: ImageRequest, call: Call, studio: Studio) -> Mess
         feather=before.feather if feather is None else feather,
         padding=before.padding if padding is None else padding,
     )
-    request = replace(await one_request(call, studio), width=earlier.width, height=earlier.height, start=start)
-    return await submit(call, studio, replace(request, controls=_same(earlier.controls, given)))
+    request = replace(await one_request(call, context), width=earlier.width, height=earlier.height, start=start)
+    return await submit(call, context, replace(request, controls=_same(earlier.controls, given)))
 
 
 def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUse, ...]:
@@ -81,14 +81,14 @@ def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUs
     return controls if scale is None else (replace(first, scale=scale), *others)
 
 
-def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartImage:
+def _start(given: Arguments, image: AttachedImage, mask: str | None) -> StartImage:
     strength, feather, padding = given.number("strength"), given.integer("feather"), given.integer("padding")
     words = (given.text("mask-of") or "").strip() or None
     if mask is None and words is None and padding is not None:
         raise InvalidRequest("padding", "padding is for a mask; attach one, or a picture with a transparent part.")
-    usual = StartImage(picture=picture.key)
+    usual = StartImage(image=image.key)
     return StartImage(
-        picture=picture.key,
+        image=image.key,
         # What a mask marks is to be another thing; a whole picture is to be recognised.
         strength=strength if strength is not None else usual.strength if mask is None and words is None else 1.0,
         mask=mask,
@@ -98,13 +98,13 @@ def _start(given: Arguments, picture: HandedPicture, mask: str | None) -> StartI
     )
 
 
-def _controls(call: Call, picture: HandedPicture) -> tuple[ControlUse, ...]:
+def _controls(call: Call, image: AttachedImage) -> tuple[ControlUse, ...]:
     given = call.arguments
     kind, scale = given.text("control"), given.number("control-scale")
     if kind is None:
-        return more_controls(call, picture.key, None)
-    first = ControlUse(kind=ControlKind(kind), picture=picture.key, scale=1.0 if scale is None else scale)
-    return (first, *more_controls(call, picture.key, first.kind))
+        return more_controls(call, image.key, None)
+    first = ControlUse(kind=ControlKind(kind), image=image.key, scale=1.0 if scale is None else scale)
+    return (first, *more_controls(call, image.key, first.kind))
 
 
 COMMAND: Final = Command(

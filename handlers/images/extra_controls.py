@@ -13,12 +13,12 @@ ALSO: Final = Option(name="also", help="Kept too: depth:0.5 pose")
 _KIND: Final = re.compile(r"([a-z]{2,12})(?::(\d{1,2}(?:\.\d{1,3})?|\.\d{1,3}))?")
 
 
-def more_controls(call: Call, picture: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
+def more_controls(call: Call, image: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
     """What `also` names, each kept of the picture of that key as much as is said behind its colon.
 
     Raises InvalidRequest for what is no kind, or kept already, as `first` is.
     """
-    uses = [_use(word, picture) for word in re.split(r"[\s,]+", call.arguments.text("also") or "") if word]
+    uses = [_use(word, image) for word in re.split(r"[\s,]+", call.arguments.text("also") or "") if word]
     kinds = [use.kind for use in uses] if first is None else [first, *(use.kind for use in uses)]
     for use in uses:
         if kinds.count(use.kind) > 1:
@@ -26,11 +26,11 @@ def more_controls(call: Call, picture: str, first: ControlKind | None) -> tuple[
     return tuple(uses)
 
 
-def _use(word: str, picture: str) -> ControlUse:
+def _use(word: str, image: str) -> ControlUse:
     match = _KIND.fullmatch(word.casefold())
     if match is None or match[1] not in set(ControlKind):
         there = ", ".join(ControlKind)
         raise InvalidRequest(
             "also", f"also '{word:.40}' is unclear; write kinds such as depth:0.5 pose; there are: {there}."
         )
-    return ControlUse(kind=ControlKind(match[1]), picture=picture, scale=1.0 if match[2] is None else float(match[2]))
+    return ControlUse(kind=ControlKind(match[1]), image=image, scale=1.0 if match[2] is None else float(match[2]))

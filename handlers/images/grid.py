@@ -12,7 +12,7 @@ from handlers.jobs.payloads import read_request
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
 from storage.blobs import BlobStore
-from storage.queue.images import NewPicture, Picture
+from storage.queue.images import NewImage, StoredImage
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Job, JobKind
 
@@ -23,7 +23,7 @@ _SIDE: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixGrid:
+class ScaleGrid:
     """The first LoRA at each of the scales in `columns`, the second at those in `rows`; more stay as they were asked.
 
     Made from a request by `of` alone, so that a job's row need not hold it.
@@ -34,7 +34,7 @@ class MixGrid:
     rows: tuple[LoraUse, ...]
 
     @classmethod
-    def of(cls, request: ImageRequest) -> "MixGrid":
+    def of(cls, request: ImageRequest) -> "ScaleGrid":
         """The grid around a request with at least one LoRA."""
         first, *others = request.loras
         factors = _TOGETHER if others else _ALONE
@@ -45,7 +45,7 @@ class MixGrid:
         )
 
     @property
-    def pictures(self) -> tuple[ImageRequest, ...]:
+    def images(self) -> tuple[ImageRequest, ...]:
         """One request a picture, row by row, alike in all but the scales."""
         rows: list[tuple[LoraUse, ...]] = [(row,) for row in self.rows] or [()]
         others = self.request.loras[1 + len(rows[0]) :]
@@ -53,9 +53,9 @@ class MixGrid:
             replace(self.request, count=1, loras=(column, *row, *others)) for row in rows for column in self.columns
         )
 
-    def sheet(self, pictures: Sequence[bytes]) -> bytes:
+    def sheet(self, images: Sequence[bytes]) -> bytes:
         """The pictures, in their order, under the names and scales of the LoRAs; a PNG."""
-        shown = [_opened(data) for data in pictures]
+        shown = [_opened(data) for data in images]
         rows = [_label(row) for row in self.rows] or [""]
         file = io.BytesIO()
         labelled_grid(shown, [_label(column) for column in self.columns], rows).save(file, "PNG")
@@ -79,26 +79,26 @@ def _label(use: LoraUse) -> str:
 
 
 def _opened(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data)).convert("RGB")
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return picture
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    return image
 
 
-def is_shown(picture: Picture, job: Job) -> bool:
+def is_shown(image: StoredImage, job: Job) -> bool:
     """Whether members see the picture: of a mix the sheet alone, which comes after its parts."""
-    return job.kind is not JobKind.MIX_LORAS or picture.index == len(MixGrid.of(read_request(job.payload)).pictures)
+    return job.kind is not JobKind.MIX_LORAS or image.index == len(ScaleGrid.of(read_request(job.payload)).images)
 
 
 async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
     """Draw and record the sheet of a mix, unless an earlier attempt did or its pictures were deleted meanwhile."""
-    job, grid = claim.job, MixGrid.of(read_request(claim.job.payload))
-    made = await queue.pictures(job.guild_id, job.id)
-    if len(made) != len(grid.pictures):
+    job, grid = claim.job, ScaleGrid.of(read_request(claim.job.payload))
+    made = await queue.images(job.guild_id, job.id)
+    if len(made) != len(grid.images):
         return
     data = await asyncio.to_thread(grid.sheet, [await blobs.get(part.blob) for part in made])
     width, height = Image.open(io.BytesIO(data)).size
-    sheet = NewPicture(
+    sheet = NewImage(
         index=len(made), blob=await blobs.put(data), width=width, height=height, seed=grid.request.seed,
-        parameters="", mature=any(part.mature for part in made),
+        parameters="", nsfw=any(part.nsfw for part in made),
     )  # fmt: skip
-    await queue.record_picture(claim, sheet)
+    await queue.record_image(claim, sheet)

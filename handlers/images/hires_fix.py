@@ -6,26 +6,26 @@ from typing import Final
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import StartImage
-from storage.queue.images import Picture
+from storage.queue.images import StoredImage
 
 FACTOR: Final = 2
 # A little more than one, or rounding leaves none.
 _ONE_STEP: Final = 1 + 1e-6
 
 
-def upscaled(request: ImageRequest, picture: Picture, facts: ModelFacts) -> ImageRequest:
-    """The request that draws `picture`, which `request` made, at twice its size; raises InvalidRequest if too large.
+def upscaled(request: ImageRequest, image: StoredImage, facts: ModelFacts) -> ImageRequest:
+    """The request that draws `image`, which `request` made, at twice its size; raises InvalidRequest if too large.
 
     As strongly as the model bears it, and by one step at the least.
     """
-    size = (FACTOR * picture.width, FACTOR * picture.height)
-    return replace(second_pass(request, picture.blob, size, facts), count=1, variations=(), controls=())
+    size = (FACTOR * image.width, FACTOR * image.height)
+    return replace(second_pass(request, image.blob, size, facts), count=1, variations=(), controls=())
 
 
 def second_pass(
-    request: ImageRequest, picture: str, size: tuple[int, int], facts: ModelFacts, strength: float | None = None
+    request: ImageRequest, image: str, size: tuple[int, int], facts: ModelFacts, strength: float | None = None
 ) -> ImageRequest:
     """`request` drawn over the picture of that key in `size`, as strongly as the model bears it if nothing is said."""
     usual = max(facts.upscale_strength, _ONE_STEP / request.steps)
-    start = StartImage(picture=picture, strength=usual if strength is None else strength)
+    start = StartImage(image=image, strength=usual if strength is None else strength)
     return replace(request, width=size[0] // 8 * 8, height=size[1] // 8 * 8, start=start)

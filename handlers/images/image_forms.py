@@ -7,7 +7,7 @@ from typing import Final
 from handlers.commands.call import Caller
 from handlers.commands.forms import KIND, Field, Form, edit_form
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.control import command_name
 from handlers.images.edit import COMMAND as EDIT
 from pipeline.requests.control import ControlKind
@@ -16,7 +16,7 @@ from storage.queue.pending_calls import ChosenFile
 CHOSEN: Final = "image"
 """The option that the picture is chosen for."""
 
-PictureForm = Callable[[ChosenFile, Caller, Studio], Awaitable[Form]]
+ImageForm = Callable[[ChosenFile, Caller, AppContext], Awaitable[Form]]
 
 _KIND: Final = Option(
     name=KIND,
@@ -27,14 +27,14 @@ _KIND: Final = Option(
 )
 
 
-async def start_form(picture: ChosenFile, caller: Caller, studio: Studio) -> Form:
+async def start_form(image: ChosenFile, caller: Caller, context: AppContext) -> Form:
     """The form of /edit, which asks for no picture any more."""
-    form = await edit_form(studio.command(EDIT.name), {}, caller, studio, file=picture)
+    form = await edit_form(context.command(EDIT.name), {}, caller, context, file=image)
     return replace(form, title="Start with this picture")
 
 
-async def control_form(picture: ChosenFile, caller: Caller, studio: Studio) -> Form:
+async def control_form(image: ChosenFile, caller: Caller, context: AppContext) -> Form:
     """One form for every kind of /control, whose options are the same; it asks for the kind, and for no picture."""
     usual = ControlKind.EDGE
-    form = await edit_form(studio.command(command_name(usual)), {}, caller, studio, file=picture)
+    form = await edit_form(context.command(command_name(usual)), {}, caller, context, file=image)
     return replace(form, title="Keep of this picture", fields=(Field(option=_KIND, value=usual.value), *form.fields))

@@ -9,7 +9,7 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import waiting
 from handlers.messages.message import Button, Message, Verb
@@ -34,39 +34,39 @@ from storage.queue.jobs import JobKind, NewJob
 _SHOWN_PROMPTS: Final = 8
 
 
-async def imagine(call: Call, studio: Studio) -> Message:
+async def imagine(call: Call, context: AppContext) -> Message:
     """Queue the picture that the member describes and say when it will come."""
     check_permission(call, COMMAND.name)
-    facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
-    asked = await _based(_request(call.arguments, facts, studio.new_seed()), call, studio)
+    facts = context.model(call.arguments.text("model") or call.guild.settings.default_model)
+    asked = await _based(_request(call.arguments, facts, context.new_seed()), call, context)
     prompts = expand(asked.prompt)
     check_weights(prompts, asked.negative_prompt)
     lora = call.arguments.text("lora") or ""
-    requests = [await with_loras(replace(asked, prompt=prompt), lora, call, studio) for prompt in prompts]
+    requests = [await with_loras(replace(asked, prompt=prompt), lora, call, context) for prompt in prompts]
     if len(requests) == 1:
-        return await submit(call, studio, requests[0])
+        return await submit(call, context, requests[0])
     if call.arguments.switch("all"):
-        return await _submit_all(call, studio, requests)
-    return await _ask_for_all(call, studio, asked, prompts)
+        return await _submit_all(call, context, requests)
+    return await _ask_for_all(call, context, asked, prompts)
 
 
-async def one_request(call: Call, studio: Studio) -> ImageRequest:
+async def one_request(call: Call, context: AppContext) -> ImageRequest:
     """What the caller's options ask for, for commands that begin with a picture; raises InvalidRequest."""
-    facts = studio.model(call.arguments.text("model") or call.guild.settings.default_model)
-    asked = _request(call.arguments, facts, studio.new_seed())
+    facts = context.model(call.arguments.text("model") or call.guild.settings.default_model)
+    asked = _request(call.arguments, facts, context.new_seed())
     prompts = expand(asked.prompt)
     if len(prompts) > 1:
         raise InvalidRequest("prompt", "{a|b} stands for several prompts; over a picture, give one at a time.")
     check_weights(prompts, asked.negative_prompt)
-    return await with_loras(replace(asked, prompt=prompts[0]), call.arguments.text("lora") or "", call, studio)
+    return await with_loras(replace(asked, prompt=prompts[0]), call.arguments.text("lora") or "", call, context)
 
 
-async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequest:
+async def _based(request: ImageRequest, call: Call, context: AppContext) -> ImageRequest:
     """The request with the start image and the controls of an earlier one of the caller's, if it names one."""
     base = call.arguments.integer("base")
     if base is None:
         return request
-    job = await studio.queue.get(call.guild.id, base)
+    job = await context.queue.get(call.guild.id, base)
     if job is None or job.member_id != call.member.id or job.kind is not JobKind.IMAGINE:
         raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
     earlier = read_request(job.payload)
@@ -74,15 +74,15 @@ async def _based(request: ImageRequest, call: Call, studio: Studio) -> ImageRequ
 
 
 async def submit(
-    call: Call, studio: Studio, request: ImageRequest, *, kind: JobKind = JobKind.IMAGINE, times: int = 1
+    call: Call, context: AppContext, request: ImageRequest, *, kind: JobKind = JobKind.IMAGINE, times: int = 1
 ) -> Message:
     """Queue `request` for the caller; from here on nothing of it can be lost.
 
     A job of another `kind` makes `times` as many pictures of it.
     """
     check_allowed(request, call)
-    studio.model(request.model).check(request)
-    job = await studio.queue.enqueue(
+    context.model(request.model).check(request)
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
             member_id=call.member.id,
@@ -92,11 +92,11 @@ async def submit(
             reply=call.reply,
             cost_key=_cost_key(request),
             cost_units=float(request.row_steps * times),
-            blobs=request.picture_keys,
-            seconds_per_unit=await studio.costs.row_seconds(request.model, request.width * request.height),
+            blobs=request.image_keys,
+            seconds_per_unit=await context.costs.row_seconds(request.model, request.width * request.height),
         )
     )
-    place = await studio.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(call.guild.id, job.id)
     return waiting(job, request.prompt, place, restarted=False)
 
 
@@ -105,10 +105,10 @@ def _cost_key(request: ImageRequest) -> str:
     return f"{request.model} {request.width}x{request.height}{controls}"
 
 
-async def _ask_for_all(call: Call, studio: Studio, request: ImageRequest, prompts: tuple[str, ...]) -> Message:
+async def _ask_for_all(call: Call, context: AppContext, request: ImageRequest, prompts: tuple[str, ...]) -> Message:
     """Ask before one line becomes many jobs."""
     given = {name: value_text(value) for name, value in call.arguments.values}
-    everything = await studio.calls.save(call.guild.id, call.member.id, COMMAND.name, {**given, "all": "on"})
+    everything = await context.calls.save(call.guild.id, call.member.id, COMMAND.name, {**given, "all": "on"})
     shown = prompts[:_SHOWN_PROMPTS]
     more = (f"and {len(prompts) - len(shown)} more",) if len(prompts) > len(shown) else ()
     return Message(
@@ -119,11 +119,11 @@ async def _ask_for_all(call: Call, studio: Studio, request: ImageRequest, prompt
     )
 
 
-async def _submit_all(call: Call, studio: Studio, requests: list[ImageRequest]) -> Message:
+async def _submit_all(call: Call, context: AppContext, requests: list[ImageRequest]) -> Message:
     """Queue each as a job with a message of its own."""
     each = replace(call, reply=replace(call.reply, message_id=None))
     for request in requests:
-        await submit(each, studio, request)
+        await submit(each, context, request)
     return Message(headline=f"{len(requests)} are on their way; each comes as a message of its own.", private=True)
 
 

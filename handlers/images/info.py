@@ -2,7 +2,7 @@
 
 from handlers.commands.arguments import value_text
 from handlers.commands.parsing import write_text
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
@@ -12,10 +12,10 @@ from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job
 
 
-def job_info(job: Job, studio: Studio) -> Message:
+def job_info(job: Job, context: AppContext) -> Message:
     """Every parameter of `job`, what drew it, what it cost on the device, who asked."""
     request = read_request(job.payload)
-    hashes = {facts.name: facts.hash for facts in studio.models}
+    hashes = {facts.name: facts.hash for facts in context.models}
     lines = [f"Model {request.model} · hash {hashes.get(request.model, 'no longer served here')}"]
     if job.device_seconds is not None:
         lines.append(f"{job.device_seconds:.1f} s on the device")
@@ -23,7 +23,7 @@ def job_info(job: Job, studio: Studio) -> Message:
     return Message(headline=f"How job {job.id} was made", lines=tuple(lines), code=command_text(request), private=True)
 
 
-def picture_info(png: bytes) -> Message:
+def image_info(png: bytes) -> Message:
     """What the file of a picture says of itself; raises UserError if it says nothing that can be trusted."""
     story = read(png)
     lines = (f"Model {story.model_name} · hash {story.model_hash}", f"Drawn on {story.device} in {story.dtype}")

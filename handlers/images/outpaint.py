@@ -22,22 +22,22 @@ class Direction(StrEnum):
     ALL = "all"
 
 
-def widened(picture: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
-    """`picture` (RGB) on a canvas `amount` percent larger towards `direction`, and its mask (L), white where new.
+def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
+    """`image` (RGB) on a canvas `amount` percent larger towards `direction`, and its mask (L), white where new.
 
     What is new shows the picture stretched, so that strengths below 1 have its colours to begin with.
     """
-    left, upper, right, lower = _margins(picture.size, direction, amount)
-    size = (picture.width + left + right, picture.height + upper + lower)
-    canvas = picture.resize(size)
-    canvas.paste(picture, (left, upper))
+    left, upper, right, lower = _margins(image.size, direction, amount)
+    size = (image.width + left + right, image.height + upper + lower)
+    canvas = image.resize(size)
+    canvas.paste(image, (left, upper))
     mask = Image.new("L", size, 255)
-    overlap = [round(side * _OVERLAP) for side in picture.size]
+    overlap = [round(side * _OVERLAP) for side in image.size]
     kept = (
         left + (overlap[0] if left else 0),
         upper + (overlap[1] if upper else 0),
-        left + picture.width - (overlap[0] if right else 0),
-        upper + picture.height - (overlap[1] if lower else 0),
+        left + image.width - (overlap[0] if right else 0),
+        upper + image.height - (overlap[1] if lower else 0),
     )
     mask.paste(0, kept)
     return canvas, mask

@@ -2,7 +2,7 @@
 
 from handlers.commands.call import Call, Caller
 from handlers.commands.forms import Form, edit_form
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.control import command_name
 from handlers.images.earlier_request import controlled_request
 from handlers.images.edit import COMMAND as EDIT
@@ -10,12 +10,12 @@ from handlers.images.imagine import request_values
 from storage.queue.jobs import Job
 
 
-async def same_control_form(job: Job, _index: int, call: Call, studio: Studio) -> Form:
+async def same_control_form(job: Job, _index: int, call: Call, context: AppContext) -> Form:
     """The form of /control or /edit, filled as the picture was asked for, but for the seed; it asks for no file."""
-    request = await controlled_request(call, studio, job.id)
+    request = await controlled_request(call, context, job.id)
     use = request.controls[0]
     if request.start is None:
-        command = studio.command(command_name(use.kind))
+        command = context.command(command_name(use.kind))
         own = {"weight": use.scale, "start": use.start, "end": use.end, "mode": use.mode.value}
     else:
         command = EDIT
@@ -23,4 +23,4 @@ async def same_control_form(job: Job, _index: int, call: Call, studio: Studio) -
     known = {option.name for option in command.options} - {"seed"}
     values = {name: value for name, value in (request_values(request) | own).items() if name in known}
     caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
-    return await edit_form(command, values | {"base": job.id}, caller, studio)
+    return await edit_form(command, values | {"base": job.id}, caller, context)

@@ -9,13 +9,13 @@ from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
-from handlers.images.grid import MixGrid
+from handlers.context.context import AppContext
+from handlers.images.grid import ScaleGrid
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import one_request, submit
 from handlers.jobs.payloads import read_request
 from handlers.messages.job_status import ended, waited_long
-from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
+from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.prompts.loras import find_lora, read_mentions
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import InvalidRequest
@@ -23,7 +23,7 @@ from pipeline.requests.image_request import MAX_SEED, MAX_STEPS
 from storage.queue.jobs import Job, JobKind, JobState
 
 
-async def mix_loras(call: Call, studio: Studio) -> Message:
+async def mix_loras(call: Call, context: AppContext) -> Message:
     """Queue the same picture at the scales around those that the member names."""
     check_permission(call, COMMAND.name)
     mentions = read_mentions(call.arguments.text("lora") or "")
@@ -31,13 +31,13 @@ async def mix_loras(call: Call, studio: Studio) -> Message:
         raise InvalidRequest("lora", f"/lora mix needs a LoRA: {COMMAND.example}")
     values = dict(call.arguments.values)
     if not (call.arguments.text("prompt") or "").strip():
-        first = await find_lora(mentions[0].name, call, studio)
+        first = await find_lora(mentions[0].name, call, context)
         values["prompt"] = first.trigger_words or first.name
-    request = await one_request(replace(call, arguments=Arguments.check(COMMAND, values)), studio)
-    return await submit(call, studio, request, kind=JobKind.MIX_LORAS, times=len(MixGrid.of(request).pictures))
+    request = await one_request(replace(call, arguments=Arguments.check(COMMAND, values)), context)
+    return await submit(call, context, request, kind=JobKind.MIX_LORAS, times=len(ScaleGrid.of(request).images))
 
 
-def loras_mixed(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the sheet and how to have one of its pictures, or why there is none."""
     request = read_request(job.payload)
     values = {"prompt": request.prompt, "lora": mentions_text(request.loras), "seed": str(request.seed)}
@@ -48,7 +48,7 @@ def loras_mixed(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
                 mood=Mood.DONE,
                 lines=("To have one of these alone, write this with its scales:",),
                 code=write_text(IMAGINE, {**values, "steps": str(request.steps)}),
-                pictures=pictures,
+                images=images,
                 buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
                 mentions=waited_long(job),
                 job_id=job.id,

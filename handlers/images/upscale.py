@@ -7,14 +7,14 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.edit import SHARED_OPTIONS
 from handlers.images.hires_fix import FACTOR, second_pass
 from handlers.images.imagine import one_request, submit
-from handlers.images.input_image import HandedPicture, handed_picture
+from handlers.images.input_image import AttachedImage, attached_image
 from handlers.images.upscale_job import EnlargeOrder, read_enlargement, write_enlargement
 from handlers.messages.job_status import ended, waited_long, waiting
-from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
+from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
@@ -23,36 +23,36 @@ _MOST: Final = 4
 _SECONDS_PER_MEGAPIXEL: Final = 2.0
 
 
-async def upscale(call: Call, studio: Studio) -> Message:
+async def upscale(call: Call, context: AppContext) -> Message:
     """Queue the larger picture; it is drawn anew where the member says what it shows, or how much may change."""
     check_permission(call, COMMAND.name)
     given = call.arguments
-    picture = await handed_picture(call, "image", studio)
-    assert picture is not None, "the option is required"
+    image = await attached_image(call, "image", context)
+    assert image is not None, "the option is required"
     factor = given.integer("factor") or FACTOR
-    width, height = (factor * side for side in picture.size)
+    width, height = (factor * side for side in image.size)
     if max(width, height) > MAX_SIZE:
         raise InvalidRequest("factor", f"{width}×{height} is too large; stay within {MAX_SIZE}×{MAX_SIZE}.")
     if (given.text("prompt") or "").strip() or given.number("redraw") is not None:
-        return await _redrawn(picture.key, (width, height), call, studio)
-    return await _enlarged(picture, factor, call, studio)
+        return await _redrawn(image.key, (width, height), call, context)
+    return await _enlarged(image, factor, call, context)
 
 
-async def _redrawn(picture: str, size: tuple[int, int], call: Call, studio: Studio) -> Message:
+async def _redrawn(image: str, size: tuple[int, int], call: Call, context: AppContext) -> Message:
     if call.arguments.text("upscaler") is not None:
         raise InvalidRequest("upscaler", "An upscaler draws nothing anew; leave it out, or prompt and redraw.")
-    request = await one_request(call, studio)
-    facts = studio.model(request.model)
-    return await submit(call, studio, second_pass(request, picture, size, facts, call.arguments.number("redraw")))
+    request = await one_request(call, context)
+    facts = context.model(request.model)
+    return await submit(call, context, second_pass(request, image, size, facts, call.arguments.number("redraw")))
 
 
-async def _enlarged(picture: HandedPicture, factor: int, call: Call, studio: Studio) -> Message:
-    names = await asyncio.to_thread(studio.upscalers.names)
+async def _enlarged(image: AttachedImage, factor: int, call: Call, context: AppContext) -> Message:
+    names = await asyncio.to_thread(context.upscalers.names)
     upscaler = call.arguments.text("upscaler") or names[0]
-    await asyncio.to_thread(studio.upscalers.net, upscaler)
-    width, height = (factor * side for side in picture.size)
-    order = EnlargeOrder(picture=picture.key, factor=factor, width=width, height=height, upscaler=upscaler)
-    job = await studio.queue.enqueue(
+    await asyncio.to_thread(context.upscalers.net, upscaler)
+    width, height = (factor * side for side in image.size)
+    order = EnlargeOrder(image=image.key, factor=factor, width=width, height=height, upscaler=upscaler)
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
             member_id=call.member.id,
@@ -63,14 +63,14 @@ async def _enlarged(picture: HandedPicture, factor: int, call: Call, studio: Stu
             cost_key=f"{JobKind.ENLARGE} {upscaler}",
             cost_units=width * height / 1e6,
             seconds_per_unit=_SECONDS_PER_MEGAPIXEL,
-            blobs=(picture.key,),
+            blobs=(image.key,),
         )
     )
-    place = await studio.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(call.guild.id, job.id)
     return waiting(job, order.title, place, restarted=False)
 
 
-def enlarged(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
+def enlarged(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the larger picture, or why there is none."""
     order = read_enlargement(job.payload)
     match job.state:
@@ -78,7 +78,7 @@ def enlarged(job: Job, pictures: tuple[ShownPicture, ...]) -> Message:
             return Message(
                 headline=order.title,
                 mood=Mood.DONE,
-                pictures=pictures,
+                images=images,
                 footer=f"{order.upscaler} · {job.device_seconds or 0:.1f} s",
                 buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
                 mentions=waited_long(job),

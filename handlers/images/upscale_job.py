@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from pydantic import TypeAdapter
 
-from handlers.jobs.preparation import MadePicture, Told
+from handlers.jobs.preparation import ProgressReporter, ResultImage
 from pipeline.images.png_text import with_texts
 from pipeline.images.upscale_process import Enlargement
 from pipeline.images.upscalers import Upscalers
@@ -20,9 +20,9 @@ from storage.queue.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnlargeOrder:
-    """The picture whose blob is `picture`, to be `factor` times as large: `width` by `height` pixels, by `upscaler`."""
+    """The picture whose blob is `image`, to be `factor` times as large: `width` by `height` pixels, by `upscaler`."""
 
-    picture: str
+    image: str
     factor: int
     width: int
     height: int
@@ -67,7 +67,7 @@ class Enlarging:
     enlarge: Enlarge
     device: str = "auto"
 
-    async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  how far a net is, it does not say
+    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
         """The picture, and what it cost; raises UserError where it cannot be enlarged."""
         order = read_enlargement(job.payload)
         began = time.monotonic()
@@ -75,11 +75,11 @@ class Enlarging:
             png = await self._enlarged(order, Path(folder))
         words = f"Postprocess upscale by: {order.factor}, Postprocess upscaler: {order.upscaler}"
         png = with_texts(png, {_KEYWORD: words})
-        return MadePicture(png=png, device_seconds=time.monotonic() - began, note=words)
+        return ResultImage(png=png, device_seconds=time.monotonic() - began, note=words)
 
     async def _enlarged(self, order: EnlargeOrder, folder: Path) -> bytes:
         source, target = folder / "source", folder / "target"
-        await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.picture))
+        await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.image))
         net = await asyncio.to_thread(self.upscalers.net, order.upscaler)
         await self.enlarge(
             Enlargement(

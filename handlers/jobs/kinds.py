@@ -18,7 +18,7 @@ def job_title(job: Job) -> str:
             return read_order(job.payload).title
         case JobKind.ENLARGE:
             return read_enlargement(job.payload).title
-        case JobKind.CHECK_PICTURES | JobKind.TRAIN:
+        case JobKind.CHECK_IMAGES | JobKind.TRAIN:
             return read_training(job.payload).title
         case _:
             assert_never(job.kind)

@@ -13,13 +13,13 @@ from pipeline.errors import UserError
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.errors import StorageError
-from storage.queue.images import NewPicture
-from storage.queue.job_queue import Beat, Claim, JobQueue, Standing
+from storage.queue.images import NewImage
+from storage.queue.job_queue import Beat, Claim, ClaimStatus, JobQueue
 from storage.queue.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadePicture:
+class ResultImage:
     """A `png` that is what its job was for; `device_seconds` is what it cost, `note` is kept beside it."""
 
     png: bytes
@@ -27,17 +27,17 @@ class MadePicture:
     note: str = ""
 
 
-Prepared = ImageRequest | MadePicture
+PreparationResult = ImageRequest | ResultImage
 """What a preparation ends in."""
 
 
-async def record_made(made: MadePicture, claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
+async def record_result_image(made: ResultImage, claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
     """Make it the job's picture, and the job done."""
-    with Image.open(io.BytesIO(made.png)) as picture:
-        width, height = picture.size
+    with Image.open(io.BytesIO(made.png)) as image:
+        width, height = image.size
     blob = await blobs.put(made.png)
-    row = NewPicture(index=0, blob=blob, width=width, height=height, seed=0, parameters=made.note)
-    await queue.record_picture(claim, row)
+    row = NewImage(index=0, blob=blob, width=width, height=height, seed=0, parameters=made.note)
+    await queue.record_image(claim, row)
     await queue.settle(claim, Done(device_seconds=made.device_seconds))
 
 
@@ -48,7 +48,7 @@ _RETRY_SECONDS: Final = 5.0
 _FAULT: Final = "This could not be made ready because of a fault on our side; try again later."
 
 
-class Told(Protocol):
+class ProgressReporter(Protocol):
     """Hears how far a preparation is."""
 
     @property
@@ -62,7 +62,7 @@ class Told(Protocol):
 class Preparation(Protocol):
     """What one kind of job needs; begun anew by a later attempt, which finds what an earlier one has recorded."""
 
-    async def __call__(self, job: Job, told: Told) -> Prepared:
+    async def __call__(self, job: Job, told: ProgressReporter) -> PreparationResult:
         """Make ready; returns what is to be rendered, or what is made already. Raises UserError where it cannot be."""
 
 
@@ -115,18 +115,18 @@ class Preparations:
             Beat(claim=one.claim, step=one.percent, steps=100, preview=one.preview) for one in self._running.values()
         ]
 
-    async def hear(self, standings: Mapping[int, Standing]) -> None:
+    async def hear(self, standings: Mapping[int, ClaimStatus]) -> None:
         """Stop what was cancelled or taken from us; a training that has learnt something ends with that."""
         for running in list(self._running.values()):
-            match standings.get(running.claim.job.id, Standing.HELD):
-                case Standing.HELD:
+            match standings.get(running.claim.job.id, ClaimStatus.HELD):
+                case ClaimStatus.HELD:
                     pass
-                case Standing.CANCEL if running.has_something:
+                case ClaimStatus.CANCEL if running.has_something:
                     running.enough = True
-                case Standing.CANCEL:
+                case ClaimStatus.CANCEL:
                     await running.end()
                     await self.queue.settle(running.claim, Cancelled())
-                case Standing.LOST:
+                case ClaimStatus.LOST:
                     await running.end()
                 case never:
                     assert_never(never)
@@ -142,8 +142,8 @@ class Preparations:
         try:
             async with self._training if job.kind is JobKind.TRAIN else self._turns:
                 prepared = await self.kinds[job.kind](job, running)
-            if isinstance(prepared, MadePicture):
-                await record_made(prepared, running.claim, self.queue, self.blobs)
+            if isinstance(prepared, ResultImage):
+                await record_result_image(prepared, running.claim, self.queue, self.blobs)
             else:
                 await then(prepared)
         except StorageError:

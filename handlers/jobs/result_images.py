@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.grid import is_shown
 from handlers.jobs.kinds import job_title
-from handlers.messages.message import ShownPicture
-from handlers.messages.nsfw import Manner, mature_manner, withheld_sentence
+from handlers.messages.message import ShownImage
+from handlers.messages.nsfw import NsfwDisplay, nsfw_display, withheld_sentence
 from storage.guilds.guilds import GuildSettings
-from storage.queue.images import Picture
+from storage.queue.images import StoredImage
 from storage.queue.jobs import Job
 from storage.queue.reply_address import ReplyAddress
 
@@ -18,35 +18,35 @@ from storage.queue.reply_address import ReplyAddress
 class Shown:
     """The pictures that may be seen, and the sentence that says why others are `withheld`, empty if none are."""
 
-    pictures: tuple[ShownPicture, ...]
+    images: tuple[ShownImage, ...]
     withheld: str = ""
 
 
-async def shown_pictures(job: Job, address: ReplyAddress, studio: Studio) -> Shown:
+async def shown_images(job: Job, address: ReplyAddress, context: AppContext) -> Shown:
     """The pictures of `job` that are recorded, with their bytes, as its guild wants them shown at `address`."""
     title = job_title(job)
-    recorded = await studio.queue.pictures(job.guild_id, job.id)
-    pictures = [picture for picture in recorded if is_shown(picture, job)]
-    mature = sum(picture.mature for picture in pictures)
-    if not mature:
-        return Shown(pictures=tuple([await _shown(picture, title, studio) for picture in pictures]))
-    guild = await studio.guilds.get(job.guild_id)
-    choice = (guild.settings if guild else GuildSettings()).mature
-    manner = mature_manner(choice, address)
-    withheld = manner is Manner.WITHHELD
-    seen = [picture for picture in pictures if not (picture.mature and withheld)]
+    recorded = await context.queue.images(job.guild_id, job.id)
+    images = [image for image in recorded if is_shown(image, job)]
+    nsfw = sum(image.nsfw for image in images)
+    if not nsfw:
+        return Shown(images=tuple([await _shown(image, title, context) for image in images]))
+    guild = await context.guilds.get(job.guild_id)
+    choice = (guild.settings if guild else GuildSettings()).nsfw
+    manner = nsfw_display(choice, address)
+    withheld = manner is NsfwDisplay.WITHHELD
+    seen = [image for image in images if not (image.nsfw and withheld)]
     return Shown(
-        pictures=tuple([await _shown(picture, title, studio, hidden=manner is Manner.HIDDEN) for picture in seen]),
-        withheld=withheld_sentence(mature, choice, address.platform) if withheld else "",
+        images=tuple([await _shown(image, title, context, hidden=manner is NsfwDisplay.HIDDEN) for image in seen]),
+        withheld=withheld_sentence(nsfw, choice, address.platform) if withheld else "",
     )
 
 
-async def _shown(picture: Picture, title: str, studio: Studio, *, hidden: bool = False) -> ShownPicture:
-    return ShownPicture(
-        data=await studio.blobs.get(picture.blob),
-        file_name=f"{file_stem(title)}-{picture.job_id}-{picture.index + 1}.png",
+async def _shown(image: StoredImage, title: str, context: AppContext, *, hidden: bool = False) -> ShownImage:
+    return ShownImage(
+        data=await context.blobs.get(image.blob),
+        file_name=f"{file_stem(title)}-{image.job_id}-{image.index + 1}.png",
         alt_text=title,
-        spoiler=hidden and picture.mature,
+        spoiler=hidden and image.nsfw,
     )
 
 

@@ -7,12 +7,12 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
-from handlers.context.lora_quota import LoraRoom
+from handlers.context.context import AppContext
+from handlers.context.lora_quota import LoraQuota
 from handlers.loras.import_request import LoraOrder, read_order, write_order
 from handlers.loras.library import card
 from handlers.messages.job_status import ended, waiting
-from handlers.messages.message import Message, Mood, ShownPicture
+from handlers.messages.message import Message, Mood, ShownImage
 from pipeline.errors import InvalidRequest
 from storage.library.loras import check_name, new_key
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
@@ -20,22 +20,22 @@ from storage.queue.jobs import Job, JobKind, JobState, NewJob
 _PREVIEW_SECONDS: Final = 30.0
 
 
-async def add_lora(call: Call, studio: Studio) -> Message:
+async def add_lora(call: Call, context: AppContext) -> Message:
     """Queue the LoRA that the member hands over; what is wrong with the file they hear when it has been read."""
     check_permission(call, COMMAND.name)
-    return await queue_order(_order(call), call, studio)
+    return await queue_order(_order(call), call, context)
 
 
-async def check_room(call: Call, studio: Studio) -> None:
+async def check_room(call: Call, context: AppContext) -> None:
     """Raise UserError where no file could be added as the call wants it; what is in the file plays no part."""
     check_permission(call, COMMAND.name)
-    await _check(_wanted_name(call), call, studio, private=call.arguments.switch("private") or False)
+    await _check(_wanted_name(call), call, context, private=call.arguments.switch("private") or False)
 
 
-async def queue_order(order: LoraOrder, call: Call, studio: Studio) -> Message:
+async def queue_order(order: LoraOrder, call: Call, context: AppContext) -> Message:
     """Queue the order, unless its name is taken or the library full; raises UserError."""
-    await _check(order.name, call, studio, private=order.private)
-    job = await studio.queue.enqueue(
+    await _check(order.name, call, context, private=order.private)
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
             member_id=call.member.id,
@@ -49,17 +49,17 @@ async def queue_order(order: LoraOrder, call: Call, studio: Studio) -> Message:
             blobs=() if order.blob is None else (order.blob,),
         )
     )
-    place = await studio.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(call.guild.id, job.id)
     return waiting(job, order.title, place, restarted=False)
 
 
-async def lora_added(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
+async def lora_added(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the job: the LoRA's card with a picture made with it, or why there is none."""
     order = read_order(job.payload)
-    lora = await studio.loras.with_key(job.guild_id, order.key)
+    lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:
         case JobState.DONE if lora is not None:
-            return replace(card(lora), mood=Mood.DONE, pictures=pictures, job_id=job.id)
+            return replace(card(lora), mood=Mood.DONE, images=images, job_id=job.id)
         case JobState.DONE:
             return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
         case JobState.CANCELLED:
@@ -68,8 +68,8 @@ async def lora_added(job: Job, pictures: tuple[ShownPicture, ...], studio: Studi
             return ended(job, order.title, Mood.FAILED, job.error or "The LoRA could not be added; try again.")
 
 
-async def _check(name: str | None, call: Call, studio: Studio, *, private: bool) -> None:
-    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
+async def _check(name: str | None, call: Call, context: AppContext, *, private: bool) -> None:
+    room = LoraQuota(loras=context.loras, quota=context.lora_quota_bytes)
     await room.check(call.guild.id)
     if name is not None:
         await room.check_name(call.guild.id, call.member.id, name, private=private)

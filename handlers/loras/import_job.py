@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from handlers.context.lora_quota import LoraRoom
-from handlers.context.served_model import Base
-from handlers.jobs.preparation import Told
+from handlers.context.lora_quota import LoraQuota
+from handlers.context.served_model import ServedModel
+from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_request import LoraOrder, read_order
 from handlers.loras.merge_job import Fuse, fused
 from pipeline.errors import UserError
@@ -31,7 +31,7 @@ _UNFIT: Final = re.compile(r"[^a-z0-9]+")
 class LoraSource(Protocol):
     """Where links lead."""
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: ProgressReporter) -> FetchedFile:
         """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
 
 
@@ -53,16 +53,16 @@ class Importers(Protocol):
 class LoraAdding:
     """The preparation of JobKind.ADD_LORA; `folder` holds canonical files, `bases` the default model first."""
 
-    room: LoraRoom
+    room: LoraQuota
     keys: SourceKeyStore
     blobs: BlobStore
     source: LoraSource
     folder: Path
-    bases: Sequence[Base]
+    bases: Sequence[ServedModel]
     importers: Importers
     fuse: Fuse
 
-    async def __call__(self, job: Job, told: Told) -> ImageRequest:
+    async def __call__(self, job: Job, told: ProgressReporter) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
         order = read_order(job.payload)
         lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
@@ -79,7 +79,7 @@ class LoraAdding:
             loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
         )
 
-    async def _add(self, job: Job, order: LoraOrder, told: Told) -> Lora:
+    async def _add(self, job: Job, order: LoraOrder, told: ProgressReporter) -> Lora:
         incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
         await self.room.check(job.guild_id)
         if order.name is not None:
@@ -101,7 +101,7 @@ class LoraAdding:
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
 
-    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, told: Told) -> FetchedFile:
+    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, told: ProgressReporter) -> FetchedFile:
         if order.link is not None:
             return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=told)
         path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")

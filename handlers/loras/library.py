@@ -6,7 +6,7 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.loras import named_lora
 from pipeline.errors import UserError
@@ -18,10 +18,10 @@ _GUILD: Final = "guild"
 _PRIVATE: Final = "private"
 
 
-async def list_loras(call: Call, studio: Studio, *, subjects: bool = False) -> Message:
+async def list_loras(call: Call, context: AppContext, *, subjects: bool = False) -> Message:
     """What the caller can use, by name, a page at a time; on wish `subjects` alone."""
     search, page = (call.arguments.text("search") or "").strip(), call.arguments.integer("page") or 1
-    found = await studio.loras.search(
+    found = await context.loras.search(
         call.guild.id, call.member.id, search, limit=_PAGE + 1, offset=(page - 1) * _PAGE, subjects=subjects
     )
     kind, teach = ("subject", "/train subject teaches") if subjects else ("LoRA", "/lora add adds")
@@ -34,7 +34,7 @@ async def list_loras(call: Call, studio: Studio, *, subjects: bool = False) -> M
         if there
     ]
     buttons = [
-        await saved_button(call, studio, f"{kind.lower()} list", {"search": search, "page": str(number)}, label)
+        await saved_button(call, context, f"{kind.lower()} list", {"search": search, "page": str(number)}, label)
         for number, label in turns
     ]
     return Message(
@@ -45,37 +45,39 @@ async def list_loras(call: Call, studio: Studio, *, subjects: bool = False) -> M
     )
 
 
-async def lora_info(call: Call, studio: Studio) -> Message:
+async def lora_info(call: Call, context: AppContext) -> Message:
     """The card of one LoRA."""
-    return card(await named_lora(call, studio), private=True)
+    return card(await named_lora(call, context), private=True)
 
 
-async def rename_lora(call: Call, studio: Studio) -> Message:
+async def rename_lora(call: Call, context: AppContext) -> Message:
     """Give a LoRA another name."""
-    lora, new_name = await own_lora(call, studio), (call.arguments.text("to") or "").strip().lower()
-    return _told(await studio.loras.rename(lora, new_name), f"'{lora.name}' is called '{new_name}' now.")
+    lora, new_name = await own_lora(call, context), (call.arguments.text("to") or "").strip().lower()
+    return _told(await context.loras.rename(lora, new_name), f"'{lora.name}' is called '{new_name}' now.")
 
 
-async def scale_lora(call: Call, studio: Studio) -> Message:
+async def scale_lora(call: Call, context: AppContext) -> Message:
     """Set how strongly a LoRA is used where nobody says."""
-    lora, scale = await own_lora(call, studio), call.arguments.number("scale") or 0.0
-    return _told(await studio.loras.set_scale(lora, scale), f"'{lora.name}' is used at {scale:g} unless one says else.")
+    lora, scale = await own_lora(call, context), call.arguments.number("scale") or 0.0
+    return _told(
+        await context.loras.set_scale(lora, scale), f"'{lora.name}' is used at {scale:g} unless one says else."
+    )
 
 
-async def share_lora(call: Call, studio: Studio) -> Message:
+async def share_lora(call: Call, context: AppContext) -> Message:
     """Give a LoRA to the whole guild, or keep it for its owner."""
-    lora, private = await own_lora(call, studio), call.arguments.text("whose") == _PRIVATE
+    lora, private = await own_lora(call, context), call.arguments.text("whose") == _PRIVATE
     whose = "its owner's alone" if private else "for everyone here"
-    return _told(await studio.loras.set_private(lora, private), f"'{lora.name}' is {whose} now.")
+    return _told(await context.loras.set_private(lora, private), f"'{lora.name}' is {whose} now.")
 
 
-async def remove_lora(call: Call, studio: Studio) -> Message:
+async def remove_lora(call: Call, context: AppContext) -> Message:
     """Take a LoRA out of the library, once confirmed; its file goes when no open job needs it."""
-    lora = await own_lora(call, studio)
+    lora = await own_lora(call, context)
     if not call.arguments.switch("confirm"):
-        button = await saved_button(call, studio, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
+        button = await saved_button(call, context, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
         return Message(headline=f"Remove the LoRA '{lora.name}' for good?", buttons=((button,),), private=True)
-    return _told(await studio.loras.remove(lora), f"'{lora.name}' is removed.")
+    return _told(await context.loras.remove(lora), f"'{lora.name}' is removed.")
 
 
 def card(lora: Lora, *, private: bool = False) -> Message:
@@ -90,9 +92,9 @@ def card(lora: Lora, *, private: bool = False) -> Message:
     return Message(headline=f"LoRA '{lora.name}'", lines=facts, private=private)
 
 
-async def own_lora(call: Call, studio: Studio) -> Lora:
+async def own_lora(call: Call, context: AppContext) -> Lora:
     """The LoRA that the caller names and may change; raises NotAllowed."""
-    lora = await named_lora(call, studio)
+    lora = await named_lora(call, context)
     if not (call.member.is_admin or lora.owner_id == call.member.id):
         raise NotAllowed(f"'{lora.name}' is another member's; only they or an admin can change it.")
     return lora
@@ -104,9 +106,9 @@ def _told(done: bool, words: str) -> Message:
     return Message(headline=words, private=True)
 
 
-async def saved_button(call: Call, studio: Studio, command: str, values: dict[str, str], label: str) -> Button:
+async def saved_button(call: Call, context: AppContext, command: str, values: dict[str, str], label: str) -> Button:
     """A button that makes the call."""
-    target = await studio.calls.save(call.guild.id, call.member.id, command, values)
+    target = await context.calls.save(call.guild.id, call.member.id, command, values)
     return Button(verb=Verb.CALL, target=target, label=label)
 
 

@@ -6,7 +6,7 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Completion, Option
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.loras.add import queue_order
 from handlers.loras.import_request import LoraOrder
 from handlers.messages.message import Message
@@ -16,7 +16,7 @@ from pipeline.requests.image_request import MAX_LORAS
 from storage.library.loras import check_name, new_key
 
 
-async def fuse_loras(call: Call, studio: Studio) -> Message:
+async def fuse_loras(call: Call, context: AppContext) -> Message:
     """Queue the set; it is a private one if a member of it is."""
     check_permission(call, COMMAND.name)
     mentions = read_mentions(call.arguments.text("lora") or "")
@@ -24,7 +24,7 @@ async def fuse_loras(call: Call, studio: Studio) -> Message:
         raise InvalidRequest("lora", f"A set has 2 to {MAX_LORAS} LoRAs: {COMMAND.example}")
     name = (call.arguments.text("name") or "").strip().lower()
     check_name(name)
-    found = [await find_lora(mention.name, call, studio) for mention in mentions]
+    found = [await find_lora(mention.name, call, context) for mention in mentions]
     if len({lora.base_family for lora in found}) > 1:
         raise InvalidRequest("lora", "These LoRAs were made for different models; a set is for one.")
     order = LoraOrder(
@@ -33,7 +33,7 @@ async def fuse_loras(call: Call, studio: Studio) -> Message:
         private=any(lora.private for lora in found),
         parts=tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True)),
     )
-    return await queue_order(order, call, studio)
+    return await queue_order(order, call, context)
 
 
 COMMAND: Final = Command(

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from handlers.context.lora_quota import LoraRoom
+from handlers.context.lora_quota import LoraQuota
 from handlers.loras.import_request import LoraOrder
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge import Fused, Member
+from pipeline.lora.exporting.merge import Fused, MergeInput
 from pipeline.requests.image_request import LoraUse
 from storage.library.loras import Lora, NewLora
 from storage.queue.jobs import Job
@@ -17,15 +17,15 @@ from storage.queue.jobs import Job
 class Fuse(Protocol):
     """Who makes one file of several: `pipeline.lora.exporting.merge.fuse_apart`."""
 
-    def __call__(self, members: Sequence[Member], target: Path, /) -> Awaitable[Fused]:
+    def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Awaitable[Fused]:
         """Write what `members` do together to `target`; raises UserError where that cannot be."""
 
 
-async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path, fuse: Fuse) -> NewLora:
+async def fused(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, fuse: Fuse) -> NewLora:
     """The set that `order` asks for, its canonical file written to `folder`; raises UserError."""
     members = [await _member(job, part, room) for part in order.parts]
     parts = [
-        Member(
+        MergeInput(
             path=folder / f"{part.key}.safetensors",
             scale=part.scale,
             text_encoder_scale=part.effective_text_encoder_scale,
@@ -48,7 +48,7 @@ async def fused(job: Job, order: LoraOrder, room: LoraRoom, folder: Path, fuse: 
     )
 
 
-async def _member(job: Job, part: LoraUse, room: LoraRoom) -> Lora:
+async def _member(job: Job, part: LoraUse, room: LoraQuota) -> Lora:
     lora = await room.loras.with_key(job.guild_id, part.key)
     if lora is None:
         raise UserError(f"'{part.name}' was removed meanwhile; /lora list shows those that there are.")

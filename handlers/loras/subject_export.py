@@ -5,18 +5,18 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.loras.library import own_lora
 from handlers.messages.message import Attachment, Message
 from handlers.prompts.subjects import NAME, check_subject
 from pipeline.lora.format.layout import LoraLayout
 
 
-async def export_subject(call: Call, studio: Studio) -> Message:
+async def export_subject(call: Call, context: AppContext) -> Message:
     """Hand the subject's file to its owner or an admin, to them alone; raises UserError."""
-    lora = check_subject(await own_lora(call, studio))
+    lora = check_subject(await own_lora(call, context))
     layout = LoraLayout(call.arguments.text("layout") or LoraLayout.KOHYA)
-    data = await studio.exporting(lora, layout, studio.max_upload_bytes)
+    data = await context.exporting(lora, layout, context.max_upload_bytes)
     return Message(
         headline=f"@{lora.name} as a LoRA in {layout}'s layout",
         lines=(f"{len(data) / 2**20:.1f} MB. Other programs call it by its words: {lora.trigger_words}",),

@@ -6,7 +6,7 @@ from typing import Final
 from handlers.commands.call import Call
 from handlers.commands.command import Command, Handler
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.loras.library import SEARCH, WHOSE, list_loras, lora_info, own_lora, saved_button, share_lora
 from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora
@@ -14,25 +14,25 @@ from handlers.prompts.subjects import NAME, check_subject
 from storage.library.loras import training_key
 
 
-async def of_subject(call: Call, studio: Studio, *, deed: Handler) -> Message:
-    """Do to a subject what `deed` does to any LoRA; raises InvalidRequest for one that is none."""
-    check_subject(await named_lora(call, studio))
-    return await deed(call, studio)
+async def of_subject(call: Call, context: AppContext, *, action: Handler) -> Message:
+    """Do to a subject what `action` does to any LoRA; raises InvalidRequest for one that is none."""
+    check_subject(await named_lora(call, context))
+    return await action(call, context)
 
 
-async def delete_subject(call: Call, studio: Studio) -> Message:
+async def delete_subject(call: Call, context: AppContext) -> Message:
     """Delete a subject, once confirmed, with the sheets of its pictures and samples."""
-    lora = check_subject(await own_lora(call, studio))
+    lora = check_subject(await own_lora(call, context))
     if not call.arguments.switch("confirm"):
-        button = await saved_button(call, studio, "subject delete", {"name": lora.name, "confirm": "on"}, "Delete it")
+        button = await saved_button(call, context, "subject delete", {"name": lora.name, "confirm": "on"}, "Delete it")
         return Message(
             headline=f"Delete @{lora.name} and its sheets for good?",
             lines=("Messages already in a channel stay until you delete them.",),
             buttons=((button,),),
             private=True,
         )
-    await studio.loras.remove(lora)
-    await studio.handed.delete_jobs(call.guild.id, training_key(lora.key))
+    await context.loras.remove(lora)
+    await context.handed.delete_jobs(call.guild.id, training_key(lora.key))
     return Message(headline=f"@{lora.name} and its sheets are deleted.", private=True)
 
 
@@ -49,7 +49,7 @@ COMMANDS: Final = (
         name="subject info",
         help="All that is known of a subject",
         example="/subject info rex",
-        handler=partial(of_subject, deed=lora_info),
+        handler=partial(of_subject, action=lora_info),
         private=True,
         options=(NAME,),
     ),
@@ -57,7 +57,7 @@ COMMANDS: Final = (
         name="subject share",
         help="Give a subject to everyone here, or keep it",
         example="/subject share rex --whose guild",
-        handler=partial(of_subject, deed=share_lora),
+        handler=partial(of_subject, action=share_lora),
         private=True,
         options=(NAME, WHOSE),
     ),

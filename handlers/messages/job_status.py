@@ -2,9 +2,9 @@
 
 from typing import Final, assert_never
 
-from handlers.messages.message import Bar, Button, Message, Mood, ShownPicture, Verb
+from handlers.messages.message import Bar, Button, Message, Mood, ShownImage, Verb
 from pipeline.requests.image_request import ImageRequest
-from storage.queue.job_queue import Place
+from storage.queue.job_queue import QueuePosition
 from storage.queue.jobs import Job, JobKind, JobState
 
 LONG_SECONDS: Final = 60.0
@@ -14,14 +14,14 @@ _PREVIEW_NAME = "preview.jpg"
 _INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
 
 
-def in_progress(job: Job, title: str, place: Place | None, rests: str = "") -> Message:
+def in_progress(job: Job, title: str, place: QueuePosition | None, rests: str = "") -> Message:
     """The status message of a job that is not finished; `rests` says why nothing is done for it now, if that is so."""
     if job.state is JobState.RUNNING and job.steps:
         return rendering(job, title, rests)
     return waiting(job, title, place, restarted=job.attempt > 1 or job.restarts > 0, rests=rests)
 
 
-def waiting(job: Job, title: str, place: Place | None, *, restarted: bool, rests: str = "") -> Message:
+def waiting(job: Job, title: str, place: QueuePosition | None, *, restarted: bool, rests: str = "") -> Message:
     """Before the first step: how many are in front, and about when it will come, or that it `rests` and why."""
     words = (rests or _place_words(place)) + (" · interrupted, goes on where it was" if restarted else "")
     return Message(
@@ -35,15 +35,15 @@ def waiting(job: Job, title: str, place: Place | None, *, restarted: bool, rests
 
 def rendering(job: Job, title: str, rests: str = "") -> Message:
     """While steps are being made: a bar and the newest preview."""
-    pictures: tuple[ShownPicture, ...] = ()
+    images: tuple[ShownImage, ...] = ()
     if job.preview is not None:
-        pictures = (ShownPicture(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {title}"),)
+        images = (ShownImage(data=job.preview, file_name=_PREVIEW_NAME, alt_text=f"Preview of: {title}"),)
     return Message(
         headline=title,
         mood=Mood.WORKING,
         lines=(progress_words(job), *filter(None, (rests,))),
         bar=Bar(done=job.step, total=job.steps),
-        pictures=pictures,
+        images=images,
         buttons=((_cancel(job),),),
         job_id=job.id,
     )
@@ -56,11 +56,11 @@ def progress_words(job: Job) -> str:
     return f"{100 * job.step // job.steps} %"
 
 
-def finished(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+def finished(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
     """The end of a job, in the words that its state calls for."""
     match job.state:
         case JobState.DONE:
-            return _done(job, request, pictures)
+            return _done(job, request, images)
         case JobState.FAILED:
             sentence = job.error or "The picture could not be made; try again."
             return ended(job, request.prompt, Mood.FAILED, sentence)
@@ -84,18 +84,18 @@ def seconds_words(seconds: float) -> str:
     return f"about {round(seconds / 3600)} h"
 
 
-def _done(job: Job, request: ImageRequest, pictures: tuple[ShownPicture, ...]) -> Message:
+def _done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
     size = f"{request.width}×{request.height}"
     facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
         lines=(_INVERTED,) if any(use.inverted for use in request.controls) else (),
-        pictures=pictures,
+        images=images,
         footer=" · ".join(facts),
         # A button a picture is found by its place: where one is not shown there are none.
         buttons=(
-            *(_variations(job, len(pictures)) if len(pictures) == request.count else ()),
+            *(_variations(job, len(images)) if len(images) == request.count else ()),
             (*_repeats(job), *_keeping(job)),
             *(((_same_control(job),),) if request.controls else ()),
         ),
@@ -151,7 +151,7 @@ def _cancel(job: Job) -> Button:
     return Button(verb=Verb.CANCEL, target=job.id, label="Stop and keep the best" if has_something else "Cancel")
 
 
-def _place_words(place: Place | None) -> str:
+def _place_words(place: QueuePosition | None) -> str:
     if place is None:
         return "Starting"
     if place.before == 0:

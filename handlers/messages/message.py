@@ -66,7 +66,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownPicture:
+class ShownImage:
     """A picture in a message: its encoded bytes, a file name without folders, a text for those who cannot see it.
 
     `spoiler` hides it until it is clicked.
@@ -117,7 +117,7 @@ class Message:
     pointers: tuple[Pointers, ...] = ()
     code: str = ""
     bar: Bar | None = None
-    pictures: tuple[ShownPicture, ...] = ()
+    images: tuple[ShownImage, ...] = ()
     files: tuple[Attachment, ...] = ()
     buttons: tuple[tuple[Button, ...], ...] = ()
     footer: str = ""

@@ -11,7 +11,7 @@ _CAN_HIDE: Final = frozenset({Platform.DISCORD})
 _HAS_RESTRICTED_CHANNELS: Final = frozenset({Platform.DISCORD})
 
 
-class Manner(Enum):
+class NsfwDisplay(Enum):
     """What becomes of a mature picture."""
 
     PLAIN = "plain"
@@ -19,24 +19,24 @@ class Manner(Enum):
     WITHHELD = "withheld"
 
 
-def mature_manner(mature: Mature, address: ReplyAddress) -> Manner:
+def nsfw_display(nsfw: Mature, address: ReplyAddress) -> NsfwDisplay:
     """How the guild's choice shows a mature picture at `address`; a platform that cannot hide one withholds it."""
-    match mature:
+    match nsfw:
         case Mature.REFUSE:
-            return Manner.WITHHELD
+            return NsfwDisplay.WITHHELD
         case Mature.RESTRICTED:
-            return Manner.PLAIN if address.age_restricted else Manner.WITHHELD
+            return NsfwDisplay.PLAIN if address.age_restricted else NsfwDisplay.WITHHELD
         case Mature.SPOILER:
             if address.age_restricted:
-                return Manner.PLAIN
-            return Manner.HIDDEN if address.platform in _CAN_HIDE else Manner.WITHHELD
+                return NsfwDisplay.PLAIN
+            return NsfwDisplay.HIDDEN if address.platform in _CAN_HIDE else NsfwDisplay.WITHHELD
         case _:
-            assert_never(mature)
+            assert_never(nsfw)
 
 
-def withheld_sentence(count: int, mature: Mature, platform: Platform) -> str:
+def withheld_sentence(count: int, nsfw: Mature, platform: Platform) -> str:
     """Why `count` pictures are not in a message, and what to do."""
-    pictures = "1 picture is" if count == 1 else f"{count} pictures are"
-    if mature is not Mature.REFUSE and platform in _HAS_RESTRICTED_CHANNELS:
-        return f"{pictures} for adults and not shown here; ask again in an age-restricted channel."
-    return f"{pictures} for adults and not shown here; change the prompt, or ask an admin about the settings."
+    images = "1 picture is" if count == 1 else f"{count} pictures are"
+    if nsfw is not Mature.REFUSE and platform in _HAS_RESTRICTED_CHANNELS:
+        return f"{images} for adults and not shown here; ask again in an age-restricted channel."
+    return f"{images} for adults and not shown here; change the prompt, or ask an admin about the settings."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFamily
@@ -34,7 +34,7 @@ def read_mentions(text: str) -> tuple[LoraMention, ...]:
     )
 
 
-async def with_loras(request: ImageRequest, option: str, call: Call, studio: Studio) -> ImageRequest:
+async def with_loras(request: ImageRequest, option: str, call: Call, context: AppContext) -> ImageRequest:
     """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
 
     Raises InvalidRequest for one that the guild does not have or that does not fit the model.
@@ -44,8 +44,8 @@ async def with_loras(request: ImageRequest, option: str, call: Call, studio: Stu
     mentions = (*read_mentions(option), *in_prompt, *subjects)
     if not mentions:
         return request
-    found = [await find_lora(mention.name, call, studio) for mention in mentions]
-    family = studio.model(request.model).family
+    found = [await find_lora(mention.name, call, context) for mention in mentions]
+    family = context.model(request.model).family
     for lora in found:
         if lora.base_family is not family:
             raise InvalidRequest(
@@ -71,12 +71,12 @@ def with_triggers(prompt: str, loras: Sequence[Lora], beside: str = "") -> str:
     return prompt
 
 
-async def find_lora(name: str, call: Call, studio: Studio) -> Lora:
+async def find_lora(name: str, call: Call, context: AppContext) -> Lora:
     """The LoRA that the caller means by `name`; raises InvalidRequest with the nearest name."""
-    lora = await studio.loras.get(call.guild.id, call.member.id, name)
+    lora = await context.loras.get(call.guild.id, call.member.id, name)
     if lora is not None:
         return lora
-    names = [lora.name for lora in await studio.loras.search(call.guild.id, call.member.id, limit=_MOST_COMPARED)]
+    names = [lora.name for lora in await context.loras.search(call.guild.id, call.member.id, limit=_MOST_COMPARED)]
     near = difflib.get_close_matches(name.casefold(), names, n=1)
     advice = f"did you mean '{near[0]}'?" if near else "/lora list shows those that it has."
     raise InvalidRequest("lora", f"This server has no LoRA '{name:.64}'; {advice}")
@@ -95,6 +95,6 @@ def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
 
 
-async def named_lora(call: Call, studio: Studio) -> Lora:
+async def named_lora(call: Call, context: AppContext) -> Lora:
     """The LoRA that the caller names; raises InvalidRequest with the nearest name."""
-    return await find_lora((call.arguments.text("name") or "").partition(":")[0].strip(), call, studio)
+    return await find_lora((call.arguments.text("name") or "").partition(":")[0].strip(), call, context)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from handlers.commands.call import Call
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Button, Message, Verb
 from handlers.training.request import read_training
 from pipeline.errors import InvalidRequest, UserError
@@ -31,9 +31,9 @@ def write_picks(picks: tuple[Pick, ...]) -> str:
     return _PICKS.dump_json(picks).decode()
 
 
-async def read_picks(job: Job, studio: Studio) -> tuple[Pick, ...]:
+async def read_picks(job: Job, context: AppContext) -> tuple[Pick, ...]:
     """What the training left to choose from, by steps; nothing of one that left no sheet."""
-    recorded = await studio.queue.pictures(job.guild_id, job.id)
+    recorded = await context.queue.images(job.guild_id, job.id)
     return _PICKS.validate_json(recorded[0].parameters) if recorded else ()
 
 
@@ -49,20 +49,20 @@ def pick_buttons(job: Job, picks: tuple[Pick, ...]) -> tuple[tuple[Button, ...],
     )
 
 
-async def use_pick(job: Job, index: int, call: Call, studio: Studio) -> Message:
+async def use_pick(job: Job, index: int, call: Call, context: AppContext) -> Message:
     """Let the trained LoRA be the weights of that button, from the next picture on."""
     order = read_training(job.payload)
     check_permission(call, f"train {order.taught}")
-    lora = await studio.loras.with_key(call.guild.id, order.key)
+    lora = await context.loras.with_key(call.guild.id, order.key)
     if lora is None:
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
     if not (call.member.is_admin or lora.owner_id == call.member.id):
         raise NotAllowed(f"'{lora.name}' is another member's; only they or an admin can change it.")
-    picks = await read_picks(job, studio)
+    picks = await read_picks(job, context)
     if index >= len(picks):
         raise InvalidRequest("index", "There are no such weights in this message; use one of its own buttons.")
     pick = picks[index]
-    if not await studio.loras.set_weights(lora, pick.key, pick.story):
+    if not await context.loras.set_weights(lora, pick.key, pick.story):
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
     return Message(
         headline=f"@{lora.name} is what it was at step {pick.step} now.", lines=tuple(pick.story.splitlines())

@@ -8,27 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from handlers.context.lora_quota import LoraRoom
+from handlers.context.lora_quota import LoraQuota
 from handlers.context.training_hours import TrainingHours
-from handlers.jobs.preparation import MadePicture, Told
+from handlers.jobs.preparation import ProgressReporter, ResultImage
 from handlers.messages.job_status import seconds_words
 from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks
-from handlers.training.request import Taught, TrainOrder, read_training
+from handlers.training.request import ConceptKind, TrainOrder, read_training
 from pipeline.errors import UserError
 from pipeline.models.metadata import ModelFacts, ModelFamily
 from pipeline.models.source import ModelSource
-from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
-from pipeline.training.messages import Pace
-from pipeline.training.rare_tokens import rare_words
-from pipeline.training.report import Candidate, TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder, TrainingPicture
+from pipeline.training.messages import TrainingPace
+from pipeline.training.rare_tokens import rare_tokens
+from pipeline.training.report import TrainingCandidate, TrainingProgress, TrainingReport
+from pipeline.training.request import TrainingImage, TrainingRequest
 from storage.blobs import BlobStore
 from storage.errors import disk_error
 from storage.library.loras import NewLora
-from storage.library.training_folders import CLASS_PICTURES
-from storage.library.training_uploads import HandedFiles
+from storage.library.training_folders import CLASS_IMAGES
+from storage.library.training_uploads import TrainingUploads
 from storage.queue.jobs import Job
 
 _SMALL: Final = 256
@@ -38,17 +38,17 @@ _PICKS: Final = "picks.json"
 _LOOK_SECONDS: Final = 1.0
 
 
-class Train(Protocol):
+class Trainer(Protocol):
     """Who does a training: `pipeline.training.process.train_apart`."""
 
     def __call__(
-        self, order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+        self, order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
     ) -> Awaitable[TrainingReport]:
         """Do the order, telling how far it is; raises UserError where it cannot be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class TrainableModel:
     """A model that trainings may begin with."""
 
     facts: ModelFacts
@@ -56,19 +56,19 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureCheck:
+class ImageCheck:
     """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used, noting which are."""
 
     blobs: BlobStore
-    models: Sequence[Taken]
+    models: Sequence[TrainableModel]
 
-    async def __call__(self, job: Job, told: Told) -> MadePicture:  # noqa: ARG002  it is done at once
+    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:  # noqa: ARG002  it is done at once
         """The sheet; raises UserError where too few can be used."""
         order = read_training(job.payload)
-        pictures = await _pictures(order, _model(order, self.models).facts, self.blobs)
-        check_enough(pictures)
-        used = [str(number) for number, one in enumerate(pictures, start=1) if one.is_used]
-        return MadePicture(png=await asyncio.to_thread(contact_sheet, pictures), note=" ".join(used))
+        images = await _images(order, _model(order, self.models).facts, self.blobs)
+        check_enough(images)
+        used = [str(number) for number, one in enumerate(images, start=1) if one.is_used]
+        return ResultImage(png=await asyncio.to_thread(contact_sheet, images), note=" ".join(used))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +79,19 @@ class Training:
     does not begin, and waits where it is.
     """
 
-    room: LoraRoom
+    room: LoraQuota
     blobs: BlobStore
-    handed: HandedFiles
+    handed: TrainingUploads
     loras: Path
     work: Path
-    models: Sequence[Taken]
-    train: Train
+    models: Sequence[TrainableModel]
+    train: Trainer
     busy: Callable[[], bool]
     device: str = "auto"
     share: float = 0.5
     hours: TrainingHours = field(default_factory=TrainingHours)
 
-    async def __call__(self, job: Job, told: Told) -> MadePicture:
+    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
         order = read_training(job.payload)
         folder = self.work / order.key
@@ -105,39 +105,39 @@ class Training:
             seconds = await self._learn(job, order, folder, told)
         png = await asyncio.to_thread((folder / _SHEET).read_bytes)
         note = await asyncio.to_thread((folder / _PICKS).read_text)
-        made = MadePicture(png=png, device_seconds=seconds, note=note)
+        made = ResultImage(png=png, device_seconds=seconds, note=note)
         await self.handed.forget(job.guild_id, {file.blob for file in order.files})
         return made
 
-    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: Told) -> float:
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: ProgressReporter) -> float:
         model = _model(order, self.models)
-        pictures = await _pictures(order, model.facts, self.blobs)
-        check_enough(pictures)
-        paths = await asyncio.to_thread(_written, [one for one in pictures if one.is_used], folder / "pictures")
+        images = await _images(order, model.facts, self.blobs)
+        check_enough(images)
+        paths = await asyncio.to_thread(_written, [one for one in images if one.is_used], folder / "pictures")
         word = await self._word(job, model, folder)
         plan = plan_of(order, model, word, seed=job.id)
-        training = TrainingOrder(
+        training = TrainingRequest(
             plan=plan,
-            pictures=tuple(TrainingPicture(path=path) for path in paths),
+            images=tuple(TrainingImage(path=path) for path in paths),
             folder=folder / "run",
-            cache=self.work / CLASS_PICTURES / str(job.guild_id),
+            cache=self.work / CLASS_IMAGES / str(job.guild_id),
             device=self.device,
             share=self.share,
         )
 
-        def pace() -> Pace:
-            return Pace(busy=self.busy(), paused=not self.hours.are_now, enough=told.enough)
+        def pace() -> TrainingPace:
+            return TrainingPace(busy=self.busy(), paused=not self.hours.are_now, enough=told.enough)
 
         report = await self.train(training, lambda at: told(at.step, at.steps, at.sheet), pace)
         await self._keep(job, order, report, plan, folder)
         return report.seconds
 
-    async def _word(self, job: Job, model: Taken, folder: Path) -> str:
+    async def _word(self, job: Job, model: TrainableModel, folder: Path) -> str:
         """A word that the model hardly knows and none of the guild's LoRAs has filled; the same at each attempt."""
         chosen = folder / _WORD
         if await asyncio.to_thread(chosen.exists):
             return await asyncio.to_thread(chosen.read_text)
-        words = await asyncio.to_thread(rare_words, model.source)
+        words = await asyncio.to_thread(rare_tokens, model.source)
         taken = await self.room.loras.trigger_words(job.guild_id)
         word = next((one for one in words if one not in taken), None)
         if word is None:
@@ -146,7 +146,7 @@ class Training:
         return word
 
     async def _keep(
-        self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingPlan, folder: Path
+        self, job: Job, order: TrainOrder, report: TrainingReport, plan: TrainingConfig, folder: Path
     ) -> None:
         """Put the chosen weights into the guild's library, the others beside them; the rest of the training is gone."""
         picks = _picks(order, report)
@@ -161,7 +161,7 @@ class Training:
             trigger_words=plan.instance_prompt,
             story=picks[report.chosen].story,
             private=order.private,
-            subject=order.taught is Taught.SUBJECT,
+            subject=order.taught is ConceptKind.SUBJECT,
         )
         old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.anew else None
         if old is None or old.owner_id != job.member_id or not await self.room.loras.retrain(old, new):
@@ -171,11 +171,11 @@ class Training:
         await asyncio.to_thread(_clear, folder)
 
 
-def plan_of(order: TrainOrder, model: Taken, word: str, seed: int) -> TrainingPlan:
+def plan_of(order: TrainOrder, model: TrainableModel, word: str, seed: int) -> TrainingConfig:
     """The plan for what a member ordered, by what suits the size of the model."""
     facts = model.facts
-    subject = order.taught is Taught.SUBJECT
-    plan = TrainingPlan(
+    subject = order.taught is ConceptKind.SUBJECT
+    plan = TrainingConfig(
         model=str(model.source),
         instance_prompt=f"{word} {order.class_word}" if subject else f"{word} style",
         class_prompt=order.class_word if subject else "picture",
@@ -193,24 +193,24 @@ def plan_of(order: TrainOrder, model: Taken, word: str, seed: int) -> TrainingPl
     return replace(plan, gradient_checkpointing=facts.family is ModelFamily.SDXL)
 
 
-def _model(order: TrainOrder, models: Sequence[Taken]) -> Taken:
+def _model(order: TrainOrder, models: Sequence[TrainableModel]) -> TrainableModel:
     return next(model for model in models if model.facts.name == order.model)
 
 
-async def _pictures(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
+async def _images(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
     files = [HandedFile(name=file.name, data=await blobs.get(file.blob)) for file in order.files]
     fitting = partial(size_like, native_size=facts.width)
     return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, facts.width // 2, order.left_out))
 
 
-def _written(pictures: Sequence[Examined], folder: Path) -> list[Path]:
+def _written(images: Sequence[Examined], folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for number, one in enumerate(pictures):
-            assert one.picture is not None, "what is used is a picture"
+        for number, one in enumerate(images):
+            assert one.image is not None, "what is used is a picture"
             path = folder / f"{number}.png"
-            one.picture.save(path)
+            one.image.save(path)
             paths.append(path)
     except OSError as error:
         raise disk_error(error, str(folder)) from error
@@ -251,8 +251,8 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _story(order: TrainOrder, report: TrainingReport, chosen: Candidate) -> list[str]:
-    scores, what = chosen.scores, "it" if order.taught is Taught.SUBJECT else "the style"
+def _story(order: TrainOrder, report: TrainingReport, chosen: TrainingCandidate) -> list[str]:
+    scores, what = chosen.scores, "it" if order.taught is ConceptKind.SUBJECT else "the style"
     kept = f" · other pictures of a {order.class_word} unchanged {scores.kept:.0%}" if order.class_word else ""
     lost = f" · {chosen.residual:.1%} of the change lost" if chosen.residual else ""
     return [

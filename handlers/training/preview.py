@@ -8,10 +8,10 @@ from handlers.commands.command import Command
 from handlers.commands.forms import Form, edit_form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.job_status import ended, seconds_words, waited_long
-from handlers.messages.message import Button, Message, Mood, ShownPicture, Verb
-from handlers.training.request import Taught, TrainOrder, read_training
+from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
+from handlers.training.request import ConceptKind, TrainOrder, read_training
 from handlers.training.train import (
     IMAGES,
     MINE,
@@ -23,7 +23,7 @@ from handlers.training.train import (
     training_seconds,
 )
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.training.dataset import MAX_PICTURES
+from pipeline.training.dataset import MAX_IMAGES
 from storage.library.loras import new_key
 from storage.queue.jobs import Job, JobKind, JobState
 
@@ -31,22 +31,22 @@ _FEWEST: Final = 3
 _ROW: Final = 5
 
 
-async def pictures_checked(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
+async def images_checked(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the look: the sheet with a button that begins the training, or why there is none."""
     order = read_training(job.payload)
     match job.state:
         case JobState.DONE:
-            seconds = training_seconds(studio.model(order.model))
+            seconds = training_seconds(context.model(order.model))
             return Message(
                 headline=order.title,
                 mood=Mood.DONE,
                 lines=(
                     "These pictures will be used as they are here, but for those with a reason under them.",
                     f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
-                    *filter(None, (studio.training_hours.words,)),
+                    *filter(None, (context.training_hours.words,)),
                 ),
-                pictures=pictures,
-                buttons=_buttons(job, order, await _used(job, studio)),
+                images=images,
+                buttons=_buttons(job, order, await _used(job, context)),
                 mentions=waited_long(job),
                 job_id=job.id,
             )
@@ -56,67 +56,67 @@ async def pictures_checked(job: Job, pictures: tuple[ShownPicture, ...], studio:
             return ended(job, order.title, Mood.FAILED, job.error or "The pictures could not be read; try again.")
 
 
-async def start_training(job: Job, _index: int, call: Call, studio: Studio) -> Message:
+async def start_training(job: Job, _index: int, call: Call, context: AppContext) -> Message:
     """Queue the training of what the sheet shows."""
-    order = await _kept(job, call, studio)
-    await check_training_room(order, call, studio)
-    return await queue_training(order, call, studio)
+    order = await _kept(job, call, context)
+    await check_training_room(order, call, context)
+    return await queue_training(order, call, context)
 
 
-async def leave_out(job: Job, index: int, call: Call, studio: Studio) -> Message:
+async def leave_out(job: Job, index: int, call: Call, context: AppContext) -> Message:
     """Look at the pictures again without number `index`; its twin may be used then."""
-    order = await _kept(job, call, studio)
-    used = await _used(job, studio)
+    order = await _kept(job, call, context)
+    used = await _used(job, context)
     if index not in used:
         raise InvalidRequest("index", f"Picture {index} is not used anyway.")
     if len(used) <= _FEWEST:
         raise UserError(f"Training needs {_FEWEST} pictures or more; add others with /train add.")
-    return await queue_check(_again(order, call, left_out=(*order.left_out, index)), call, studio)
+    return await queue_check(_again(order, call, left_out=(*order.left_out, index)), call, context)
 
 
-async def class_form(job: Job, _index: int, call: Call, studio: Studio) -> Form:
+async def class_form(job: Job, _index: int, call: Call, context: AppContext) -> Form:
     """A form for another class word."""
-    order = await _kept(job, call, studio)
+    order = await _kept(job, call, context)
     caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
-    return await edit_form(COMMAND, {"base": job.id, "class": order.class_word}, caller, studio)
+    return await edit_form(COMMAND, {"base": job.id, "class": order.class_word}, caller, context)
 
 
-async def train_again(call: Call, studio: Studio) -> Message:
+async def train_again(call: Call, context: AppContext) -> Message:
     """Look at pictures that were handed over earlier, as what the new class word says."""
     number = call.arguments.integer("base") or 0
-    job = await studio.queue.get(call.guild.id, number)
-    if job is None or job.kind not in (JobKind.CHECK_PICTURES, JobKind.TRAIN):
+    job = await context.queue.get(call.guild.id, number)
+    if job is None or job.kind not in (JobKind.CHECK_IMAGES, JobKind.TRAIN):
         raise InvalidRequest("base", f"There is no sheet {number} here; send the pictures again with /train subject.")
-    order = await _kept(job, call, studio)
-    if order.taught is not Taught.SUBJECT:
+    order = await _kept(job, call, context)
+    if order.taught is not ConceptKind.SUBJECT:
         raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
     order = _again(order, call, class_word=read_class_word(call))
-    await check_training_room(order, call, studio)
-    return await queue_check(order, call, studio)
+    await check_training_room(order, call, context)
+    return await queue_check(order, call, context)
 
 
-async def train_add(call: Call, studio: Studio) -> Message:
+async def train_add(call: Call, context: AppContext) -> Message:
     """Look at the pictures of the caller's latest sheet again, with more behind them."""
     files = training_files(call.arguments)
-    jobs = await studio.queue.member_jobs(call.guild.id, call.member.id)
-    sheet = next((job for job in jobs if job.kind is JobKind.CHECK_PICTURES), None)
+    jobs = await context.queue.member_jobs(call.guild.id, call.member.id)
+    sheet = next((job for job in jobs if job.kind is JobKind.CHECK_IMAGES), None)
     if sheet is None:
         raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
-    order = await _kept(sheet, call, studio)
-    if (count := len(order.files) + len(files)) > MAX_PICTURES:
-        raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_PICTURES}.")
+    order = await _kept(sheet, call, context)
+    if (count := len(order.files) + len(files)) > MAX_IMAGES:
+        raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_IMAGES}.")
     order = _again(order, call, files=(*order.files, *files))
-    await check_training_room(order, call, studio)
-    return await queue_check(order, call, studio)
+    await check_training_room(order, call, context)
+    return await queue_check(order, call, context)
 
 
-async def _kept(job: Job, call: Call, studio: Studio) -> TrainOrder:
+async def _kept(job: Job, call: Call, context: AppContext) -> TrainOrder:
     """The order; raises UserError unless it is the caller's, they may still train, and its pictures are here."""
     order = read_training(job.payload)
     if job.member_id != call.member.id:
         raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
     check_permission(call, f"train {order.taught}")
-    if not await studio.handed.are_kept(call.guild.id, job.id):
+    if not await context.handed.are_kept(call.guild.id, job.id):
         raise UserError("These pictures are no longer kept; send them again with /train.")
     return order
 
@@ -126,17 +126,17 @@ def _again(order: TrainOrder, call: Call, **changes: object) -> TrainOrder:
     return replace(order, key=new_key(call.guild.id), **changes)  # type: ignore[arg-type] # names are the fields' own
 
 
-async def _used(job: Job, studio: Studio) -> list[int]:
+async def _used(job: Job, context: AppContext) -> list[int]:
     """The numbers of the pictures that would be learnt, as the look noted them."""
-    recorded = await studio.queue.pictures(job.guild_id, job.id)
-    return [int(number) for picture in recorded for number in picture.parameters.split()]
+    recorded = await context.queue.images(job.guild_id, job.id)
+    return [int(number) for image in recorded for number in image.parameters.split()]
 
 
 def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button, ...], ...]:
     start = Button(verb=Verb.TRAIN, target=job.id, label="Start")
     word = Button(verb=Verb.CLASS_WORD, target=job.id, label="Change the class word")
     cancel = Button(verb=Verb.DELETE, target=job.id, label="Cancel")
-    first = (start, word, cancel) if order.taught is Taught.SUBJECT else (start, cancel)
+    first = (start, word, cancel) if order.taught is ConceptKind.SUBJECT else (start, cancel)
     if len(used) <= _FEWEST:
         return (first,)
     less = tuple(Button(verb=Verb.LEAVE_OUT, target=job.id, index=n, label=f"Leave out {n}") for n in used)

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 
-class Taught(StrEnum):
+class ConceptKind(StrEnum):
     """What the pictures have in common."""
 
     SUBJECT = "subject"
@@ -32,7 +32,7 @@ class TrainOrder:
 
     key: str
     name: str
-    taught: Taught
+    taught: ConceptKind
     class_word: str
     model: str
     files: tuple[TrainFile, ...]
@@ -43,7 +43,7 @@ class TrainOrder:
     @property
     def title(self) -> str:
         """What is learnt, in words."""
-        return f"{self.name}, a {self.class_word}" if self.taught is Taught.SUBJECT else f"{self.name}, a style"
+        return f"{self.name}, a {self.class_word}" if self.taught is ConceptKind.SUBJECT else f"{self.name}, a style"
 
 
 _ORDER: Final = TypeAdapter(TrainOrder)

@@ -7,11 +7,11 @@ from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora
 from handlers.prompts.subjects import NAME, check_subject
-from handlers.training.request import Taught
+from handlers.training.request import ConceptKind
 from handlers.training.train import (
     AGREED,
     CLASS,
@@ -26,18 +26,18 @@ from handlers.training.train import (
 )
 
 
-async def retrain_subject(call: Call, studio: Studio) -> Message:
+async def retrain_subject(call: Call, context: AppContext) -> Message:
     """Queue a look at the pictures that its owner gives; the subject stays what it is until the training has ended."""
     check_permission(call, SUBJECT.name)
-    lora = check_subject(await named_lora(call, studio))
+    lora = check_subject(await named_lora(call, context))
     if lora.owner_id != call.member.id:
         raise NotAllowed(f"'{lora.name}' is another member's; only they can teach it anew.")
     known = lora.trigger_words.partition(" ")[2]
     given = {"class": known, **dict(call.arguments.values), "name": lora.name}
-    order = training_order(replace(call, arguments=Arguments.check(SUBJECT, given)), studio, Taught.SUBJECT)
+    order = training_order(replace(call, arguments=Arguments.check(SUBJECT, given)), context, ConceptKind.SUBJECT)
     order = replace(order, anew=True, private=lora.private)
-    await check_training_room(order, call, studio)
-    return await queue_check(order, call, studio)
+    await check_training_room(order, call, context)
+    return await queue_check(order, call, context)
 
 
 COMMAND: Final = Command(

@@ -9,12 +9,12 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import Studio
-from handlers.context.lora_quota import LoraRoom
+from handlers.context.context import AppContext
+from handlers.context.lora_quota import LoraQuota
 from handlers.messages.job_status import ended, waited_long, waiting
-from handlers.messages.message import Message, Mood, ShownPicture
+from handlers.messages.message import Message, Mood, ShownImage
 from handlers.training.checkpoints import pick_buttons, read_picks
-from handlers.training.request import Taught, TrainFile, TrainOrder, read_training, write_training
+from handlers.training.request import ConceptKind, TrainFile, TrainOrder, read_training, write_training
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.models.metadata import ModelFacts, ModelFamily
 from storage.library.loras import check_name, new_key
@@ -30,27 +30,27 @@ _SMALL: Final = 256
 _CHECK_SECONDS: Final = 2.0
 
 
-async def train(call: Call, studio: Studio, *, taught: Taught) -> Message:
+async def train(call: Call, context: AppContext, *, taught: ConceptKind) -> Message:
     """Queue a look at the pictures; nothing is learnt before the member has seen what would be."""
     check_permission(call, f"train {taught}")
-    order = training_order(call, studio, taught)
-    await check_training_room(order, call, studio)
-    return await queue_check(order, call, studio)
+    order = training_order(call, context, taught)
+    await check_training_room(order, call, context)
+    return await queue_check(order, call, context)
 
 
-async def trained(job: Job, pictures: tuple[ShownPicture, ...], studio: Studio) -> Message:
+async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the training: its sheet of samples, how good it is and how to use it, or why there is nothing."""
     order = read_training(job.payload)
-    lora = await studio.loras.with_key(job.guild_id, order.key)
+    lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:
         case JobState.DONE if lora is not None:
-            use = f"/imagine a picture of @{lora.name} on a beach" if order.taught is Taught.SUBJECT else ""
+            use = f"/imagine a picture of @{lora.name} on a beach" if order.taught is ConceptKind.SUBJECT else ""
             return Message(
                 headline=f"{lora.name} is ready",
                 mood=Mood.DONE,
                 lines=(*lora.story.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
-                pictures=pictures,
-                buttons=pick_buttons(job, await read_picks(job, studio)),
+                images=images,
+                buttons=pick_buttons(job, await read_picks(job, context)),
                 mentions=waited_long(job),
                 job_id=job.id,
             )
@@ -73,18 +73,18 @@ def training_seconds(facts: ModelFacts) -> float:
             return 600.0
 
 
-async def queue_check(order: TrainOrder, call: Call, studio: Studio) -> Message:
+async def queue_check(order: TrainOrder, call: Call, context: AppContext) -> Message:
     """Queue a look at the order's pictures."""
-    return await _queued(order, JobKind.CHECK_PICTURES, _CHECK_SECONDS, call, studio)
+    return await _queued(order, JobKind.CHECK_IMAGES, _CHECK_SECONDS, call, context)
 
 
-async def queue_training(order: TrainOrder, call: Call, studio: Studio) -> Message:
+async def queue_training(order: TrainOrder, call: Call, context: AppContext) -> Message:
     """Queue the training that the order asks for."""
-    return await _queued(order, JobKind.TRAIN, training_seconds(studio.model(order.model)), call, studio)
+    return await _queued(order, JobKind.TRAIN, training_seconds(context.model(order.model)), call, context)
 
 
-async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, studio: Studio) -> Message:
-    job = await studio.queue.enqueue(
+async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, context: AppContext) -> Message:
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=call.guild.id,
             member_id=call.member.id,
@@ -98,31 +98,31 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, 
             blobs=tuple(dict.fromkeys(file.blob for file in order.files)),
         )
     )
-    place = await studio.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(call.guild.id, job.id)
     return waiting(job, order.title, place, restarted=False)
 
 
-async def check_training_room(order: TrainOrder, call: Call, studio: Studio) -> None:
+async def check_training_room(order: TrainOrder, call: Call, context: AppContext) -> None:
     """Raise UserError if the library is full or the name of something new taken."""
-    room = LoraRoom(loras=studio.loras, quota=studio.lora_quota_bytes)
+    room = LoraQuota(loras=context.loras, quota=context.lora_quota_bytes)
     await room.check(call.guild.id)
     if not order.anew:
         await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
 
 
-def training_order(call: Call, studio: Studio, taught: Taught) -> TrainOrder:
+def training_order(call: Call, context: AppContext, taught: ConceptKind) -> TrainOrder:
     """What the call asks to be learnt; raises UserError."""
     given = call.arguments
     name = (given.text("name") or "").strip().lower()
     check_name(name)
     files = training_files(given)
-    class_word = read_class_word(call) if taught is Taught.SUBJECT else ""
+    class_word = read_class_word(call) if taught is ConceptKind.SUBJECT else ""
     return TrainOrder(
         key=new_key(call.guild.id),
         name=name,
         taught=taught,
         class_word=class_word,
-        model=studio.model(given.text("model") or call.guild.settings.default_model).name,
+        model=context.model(given.text("model") or call.guild.settings.default_model).name,
         files=files,
         private=given.switch("private") or False,
     )
@@ -170,7 +170,7 @@ SUBJECT: Final = Command(
     name="train subject",
     help="Teach a thing from a few pictures of it",
     example="/train subject rex --class dog --images rex.zip --mine",
-    handler=partial(train, taught=Taught.SUBJECT),
+    handler=partial(train, taught=ConceptKind.SUBJECT),
     options=(
         _NAME,
         CLASS,
@@ -189,7 +189,7 @@ COMMANDS: Final = (
         name="train style",
         help="Teach a style from a few pictures in it",
         example="/train style crayon --images crayon.zip --mine",
-        handler=partial(train, taught=Taught.STYLE),
+        handler=partial(train, taught=ConceptKind.STYLE),
         options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
         notes=NOTES,
     ),

@@ -23,7 +23,7 @@ class Device(Protocol):
     async def cancel(self, ticket: str) -> None:
         """Drop a picture at its next step."""
 
-    async def park(self, ticket: str) -> None:
+    async def suspend(self, ticket: str) -> None:
         """Set an unfinished picture aside at its next step."""
 
     async def expect(self, request: ImageRequest) -> None:

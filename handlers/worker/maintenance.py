@@ -11,8 +11,8 @@ from storage.guilds.retention import delete_old_jobs
 from storage.library.blob_gc import collect_blobs
 from storage.library.lora_files import sweep_lora_files
 from storage.library.training_folders import sweep_training_folders
-from storage.library.training_uploads import HandedFiles
-from storage.queue.deduplication import Clicks
+from storage.library.training_uploads import TrainingUploads
+from storage.queue.deduplication import Deduplication
 from storage.queue.job_queue import JobQueue
 from storage.queue.pending_calls import SavedCalls
 
@@ -50,7 +50,7 @@ async def sweep_loras(database: Database, folder: Path) -> None:
     _log.info("deleted %d files of removed LoRAs", count)
 
 
-async def sweep_trainings(database: Database, handed: HandedFiles, folder: Path) -> None:
+async def sweep_trainings(database: Database, handed: TrainingUploads, folder: Path) -> None:
     """Delete what trainings left that ended, and the pictures that were handed over for none."""
     files = await handed.forget_old(_HANDED_SECONDS)
     count = await sweep_training_folders(database, folder)
@@ -63,7 +63,7 @@ async def purge_guilds(guilds: GuildStore) -> None:
     _log.info("purged %d removed guilds", count)
 
 
-async def forget_offers(clicks: Clicks, calls: SavedCalls) -> None:
+async def forget_offers(clicks: Deduplication, calls: SavedCalls) -> None:
     """Forget the clicks of a moment ago, and the forms and offers that nobody came back to."""
     await clicks.forget_old()
     await calls.delete_old(_OFFER_SECONDS)

@@ -6,7 +6,7 @@ from handlers.worker.running_job import OpenJob
 from storage.queue.jobs import Job, JobKind
 
 
-def to_set_aside(held: Collection[OpenJob], upcoming: Sequence[Job]) -> OpenJob | None:
+def choose_preempted(held: Collection[OpenJob], upcoming: Sequence[Job]) -> OpenJob | None:
     """Which of a device's jobs makes room for the first of `upcoming`, or None.
 
     It is the one with the most left to do, and takes longer for that than the other as a whole, so that waiting in

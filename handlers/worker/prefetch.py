@@ -9,7 +9,7 @@ from storage.queue.jobs import Job, JobKind
 
 
 @dataclass(slots=True, kw_only=True)
-class LookAhead:
+class Prefetch:
     """Looks at the `depth` jobs that are next; each device hears of a job once for as long as it is among them."""
 
     queue: JobQueue

@@ -12,15 +12,25 @@ from handlers.images.grid import record_sheet
 from handlers.jobs.payloads import read_request
 from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
-from handlers.worker.preemption import to_set_aside
-from handlers.worker.prefetch import LookAhead
-from handlers.worker.running_job import OpenJob, index_of, pictures_of
-from pipeline.requests.device_messages import Dropped, Event, Faulted, Lost, Ready, Refused, Rendered, SetAside, Stepped
+from handlers.worker.preemption import choose_preempted
+from handlers.worker.prefetch import Prefetch
+from handlers.worker.running_job import OpenJob, images_of, index_of
+from pipeline.requests.device_messages import (
+    Dropped,
+    Event,
+    Faulted,
+    Lost,
+    Ready,
+    Refused,
+    Rendered,
+    Stepped,
+    Suspended,
+)
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.errors import StorageError
 from storage.queue.claim import QUICK
-from storage.queue.job_queue import Claim, JobQueue, Standing
+from storage.queue.job_queue import Claim, ClaimStatus, JobQueue
 from storage.queue.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
 from storage.queue.step_costs import StepCosts
 
@@ -37,10 +47,10 @@ _STOPPED: Final = "The device stopped while it made this picture; try again, wit
 
 @dataclass(slots=True, kw_only=True)
 class Worker:
-    """One worker: `name` is unique among running workers, `pictures_at_once` bounds what one device holds.
+    """One worker: `name` is unique among running workers, `images_at_once` bounds what one device holds.
 
-    `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `aside_seconds` how
-    long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
+    `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `suspend_seconds`
+    how long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
     have loaded, `troubles` why others could not; `kinds` are the jobs that need more, and what prepares them.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     """
@@ -51,20 +61,20 @@ class Worker:
     costs: StepCosts
     devices: tuple[Device, ...]
     kinds: Mapping[JobKind, Preparation] = field(default_factory=dict)
-    pictures_at_once: int = 4
+    images_at_once: int = 4
     drain_seconds: float = 20.0
-    aside_seconds: float = 5.0
+    suspend_seconds: float = 5.0
     restart_seconds: float = 1.0
     ready: set[str] = field(default_factory=set)
     troubles: dict[str, str] = field(default_factory=dict)
     _failed_loads: dict[str, int] = field(default_factory=dict)
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
-    _look_ahead: LookAhead = field(init=False)
+    _look_ahead: Prefetch = field(init=False)
     _preparations: Preparations = field(init=False)
 
     def __post_init__(self) -> None:
-        self._look_ahead = LookAhead(queue=self.queue, depth=self.pictures_at_once)
+        self._look_ahead = Prefetch(queue=self.queue, depth=self.images_at_once)
         self._preparations = Preparations(queue=self.queue, blobs=self.blobs, kinds=self.kinds)
 
     @property
@@ -113,17 +123,17 @@ class Worker:
 
     async def _exchange(self, device: Device, upcoming: tuple[Job, ...]) -> None:
         """Let the first of `upcoming` have the seat of a job that can wait, if there is one."""
-        job = to_set_aside(self._open[device.name].values(), upcoming)
+        job = choose_preempted(self._open[device.name].values(), upcoming)
         # Claimed while the other still counts as served, which is why the fair order puts this one first.
         if job is None or (claim := await self.queue.claim(self.name)) is None:
             return
         job.leaving = True
-        await self._park(device, job)
+        await self._suspend(device, job)
         await self._begin(device, claim)
 
-    async def _park(self, device: Device, job: OpenJob) -> None:
+    async def _suspend(self, device: Device, job: OpenJob) -> None:
         for ticket in job.tickets():
-            await device.park(ticket)
+            await device.suspend(ticket)
 
     async def _wait_for_room(self, device: Device, stop: asyncio.Event) -> None:
         """Until a picture ends, a stop is asked for, or it is time to look at the queue again."""
@@ -137,7 +147,7 @@ class Worker:
     def _has_room(self, device: Device) -> bool:
         """Whether a claim can begin at once: a job must not lose attempts to a device that cannot load."""
         held = sum(len(job.missing) for job in self._open[device.name].values())
-        return device.name in self.ready and held < self.pictures_at_once
+        return device.name in self.ready and held < self.images_at_once
 
     async def _begin(self, device: Device, claim: Claim) -> None:
         if claim.job.kind in self.kinds:
@@ -147,17 +157,17 @@ class Worker:
 
     async def _render(self, device: Device, claim: Claim, request: ImageRequest) -> None:
         job = claim.job
-        pictures = pictures_of(job, request)
-        recorded = {picture.index for picture in await self.queue.pictures(job.guild_id, job.id)}
-        missing = set(range(len(pictures))) - recorded
-        parked = {picture.index: picture.data for picture in await self.queue.parked(claim)}
+        images = images_of(job, request)
+        recorded = {image.index for image in await self.queue.images(job.guild_id, job.id)}
+        missing = set(range(len(images))) - recorded
+        snapshot = {image.index: image.data for image in await self.queue.snapshot(claim)}
         try:
-            handed = {key: await self.blobs.get(key) for picture in pictures for key in picture.picture_keys}
+            handed = {key: await self.blobs.get(key) for image in images for key in image.image_keys}
         except StorageError:
             _log.exception("a picture to begin with cannot be read", extra=job.log_context())
             await self.queue.settle(claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             return
-        opened = OpenJob(claim=claim, pictures=pictures, missing=missing, parked=parked, handed=handed)
+        opened = OpenJob(claim=claim, images=images, missing=missing, snapshot=snapshot, handed=handed)
         _log.info("claimed", extra=job.log_context())
         self._open[device.name][job.id] = opened
         if not missing:
@@ -184,7 +194,7 @@ class Worker:
                 await self.costs.put(event.costs)
             case Lost():
                 await self._lost(device, event.why)
-            case Stepped() | Rendered() | Refused() | Faulted() | Dropped() | SetAside():
+            case Stepped() | Rendered() | Refused() | Faulted() | Dropped() | Suspended():
                 job = self._find(device, event.ticket)
                 if job is not None:
                     await self._take_for(device, job, event)
@@ -192,7 +202,7 @@ class Worker:
                 assert_never(event)
 
     async def _take_for(
-        self, device: Device, job: OpenJob, event: Stepped | Rendered | Refused | Faulted | Dropped | SetAside
+        self, device: Device, job: OpenJob, event: Stepped | Rendered | Refused | Faulted | Dropped | Suspended
     ) -> None:
         match event:
             case Stepped():
@@ -203,26 +213,26 @@ class Worker:
                 await self._settle(device, job, GiveUp(sentence=event.sentence))
             case Faulted():
                 _log.error("device %s faulted: %s", device.name, event.why, extra=job.claim.job.log_context())
-                if job.parked:
+                if job.snapshot:
                     # What it went on from may be what is at fault.
-                    await self.queue.unpark(job.claim)
+                    await self.queue.resume(job.claim)
                 await self._settle(device, job, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
             case Dropped():
                 await self._settle(device, job, Cancelled())
-            case SetAside():
-                job.set_aside(index_of(event.ticket), event.parked)
-                if job.is_aside:
+            case Suspended():
+                job.suspend(index_of(event.ticket), event.snapshot)
+                if job.is_suspended:
                     await self._give_back(device, job)
             case _:
                 assert_never(event)
 
     async def _record(self, device: Device, job: OpenJob, rendered: Rendered) -> None:
-        picture = job.row_of(rendered, await self.blobs.put(rendered.png))
-        await self.queue.record_picture(job.claim, picture)
-        job.finish(picture.index, rendered.device_seconds)
+        image = job.row_of(rendered, await self.blobs.put(rendered.png))
+        await self.queue.record_image(job.claim, image)
+        job.finish(image.index, rendered.device_seconds)
         if not job.missing:
             await self._finish(device, job)
-        elif job.is_aside:
+        elif job.is_suspended:
             await self._give_back(device, job)
         self._room[device.name].set()
 
@@ -255,7 +265,7 @@ class Worker:
         _log.error("device %s is lost: %s", device.name, why)
         for job in list(self._open[device.name].values()):
             self._open[device.name].pop(job.claim.job.id)
-            await self._save_parked(job)
+            await self._save_snapshots(job)
             await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=_STOPPED))
         if device.name not in self.ready:
             await self._pause_before_another_load(device, why)
@@ -297,12 +307,12 @@ class Worker:
         standings = await self.queue.heartbeat(self.name, [*beats, *self._preparations.beats()])
         await self._preparations.hear(standings)
         for (device, job), beat in zip(held, beats, strict=True):
-            match standings.get(job.claim.job.id, Standing.LOST):
-                case Standing.HELD:
-                    job.mark_saved(beat.parked)
-                case Standing.CANCEL:
+            match standings.get(job.claim.job.id, ClaimStatus.LOST):
+                case ClaimStatus.HELD:
+                    job.mark_saved(beat.snapshot)
+                case ClaimStatus.CANCEL:
                     await self._cancel(device, job)
-                case Standing.LOST:
+                case ClaimStatus.LOST:
                     await self._forget(device, job)
 
     async def _cancel(self, device: Device, job: OpenJob) -> None:
@@ -322,24 +332,24 @@ class Worker:
             async with asyncio.timeout(self.drain_seconds):
                 await self._wait_until_empty()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.aside_seconds):
+            async with asyncio.timeout(self.suspend_seconds):
                 for device, job in self._held():
-                    await self._park(device, job)
+                    await self._suspend(device, job)
                 await self._wait_until_empty()
         for device, job in self._held():
             await self._give_back(device, job)
 
     async def _give_back(self, device: Device, job: OpenJob) -> None:
-        await self._save_parked(job)
+        await self._save_snapshots(job)
         await self.queue.release(job.claim)
         _log.info("given back", extra=job.claim.job.log_context())
         await self._forget(device, job)
 
-    async def _save_parked(self, job: OpenJob) -> None:
+    async def _save_snapshots(self, job: OpenJob) -> None:
         """Keep what has not gone with a beat; where that fails, only time is lost."""
         try:
-            if parked := job.unsaved():
-                await self.queue.park(job.claim, parked)
+            if snapshot := job.unsaved():
+                await self.queue.suspend(job.claim, snapshot)
         except Exception:
             _log.exception("what was parked is lost", extra=job.claim.job.log_context())
 

@@ -20,12 +20,12 @@ _BLOCKS: Final = 8
 _FAINTEST: Final = 40.0
 
 
-def control_map(kind: ControlKind, picture: Image.Image, detail: float = 0.0) -> Image.Image:
-    """The map (RGB, of the picture's size) of what `kind` keeps of an RGB `picture`, with more or less `detail`.
+def control_map(kind: ControlKind, image: Image.Image, detail: float = 0.0) -> Image.Image:
+    """The map (RGB, of the picture's size) of what `kind` keeps of an RGB `image`, with more or less `detail`.
 
     Raises UserError for a kind that needs a model to see it, if that is absent, damaged or sees nothing.
     """
-    pixels = np.asarray(picture)
+    pixels = np.asarray(image)
     annotator = ANNOTATORS.get(kind)
     return Image.fromarray(annotator(pixels, detail) if annotator else _learned(kind, pixels)).convert("RGB")
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from pipeline.control.annotators import control_map
 from pipeline.errors import UserError
-from pipeline.images.input_image import read_picture, resized
+from pipeline.images.input_image import read_image, resized
 from pipeline.requests.control import ControlUse
 from pipeline.requests.device_messages import DrawMap, Faulted, Refused, Rendered
 
@@ -20,10 +20,10 @@ def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
 
     Raises UserError if they are no picture, or one of which no map can be made.
     """
-    picture = read_picture(data, "control").rgb
+    image = read_image(data, "control").rgb
     if use.ready:
-        return resized(ImageOps.invert(picture) if use.inverted else picture, size, use.resize)
-    return control_map(use.kind, resized(picture, size, use.resize), use.detail)
+        return resized(ImageOps.invert(image) if use.inverted else image, size, use.resize)
+    return control_map(use.kind, resized(image, size, use.resize), use.detail)
 
 
 def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
@@ -31,7 +31,7 @@ def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
     start = time.perf_counter()
     file = io.BytesIO()
     try:
-        map_of(order.use, order.picture, (order.width, order.height)).save(file, "PNG")
+        map_of(order.use, order.image, (order.width, order.height)).save(file, "PNG")
     except UserError as error:
         return Refused(ticket=order.ticket, sentence=str(error))
     except Exception as error:

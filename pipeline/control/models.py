@@ -40,9 +40,7 @@ class ControlLibrary:
         self._nets: OrderedDict[Path, Future[Any]] = OrderedDict()
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="controls")
 
-    def acquire(
-        self, request: ImageRequest, pictures: Mapping[str, bytes], timeout: float
-    ) -> tuple[Control, ...] | None:
+    def acquire(self, request: ImageRequest, images: Mapping[str, bytes], timeout: float) -> tuple[Control, ...] | None:
         """The controls of `request`; None while one is on its way after `timeout` seconds.
 
         Raises UserError naming the control that cannot be had.
@@ -56,7 +54,7 @@ class ControlLibrary:
         self._put_away(folders)
         size = (request.width, request.height)
         return tuple(
-            _control(use, net, hint_of(use, pictures[use.picture], size))
+            _control(use, net, hint_of(use, images[use.image], size))
             for use, net in zip(request.controls, nets, strict=True)
         )
 

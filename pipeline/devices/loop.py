@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from pipeline.errors import UserError
 from pipeline.processes import frames
-from pipeline.requests.device_messages import Cancel, Command, DrawMap, Event, Expect, Lost, Park, Render, Shutdown
+from pipeline.requests.device_messages import Cancel, Command, DrawMap, Event, Expect, Lost, Render, Shutdown, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -
         for command in _arrived(commands, wait=engine.idle):
             match command:
                 case Render():
-                    engine.admit(command.ticket, command.request, command.parked, command.pictures)
+                    engine.admit(command.ticket, command.request, command.snapshot, command.images)
                 case DrawMap():
                     say(drawn(command))
                 case Expect():
                     engine.expect(command.request)
                 case Cancel():
                     engine.cancel(command.ticket)
-                case Park():
-                    engine.park(command.ticket)
+                case Suspend():
+                    engine.suspend(command.ticket)
                 case Shutdown():
                     return
                 case never:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.processes import frames
-from pipeline.requests.device_messages import Cancel, Command, Event, Expect, Lost, Order, Park
+from pipeline.requests.device_messages import Cancel, Command, Event, Expect, Lost, Order, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
 
@@ -56,9 +56,9 @@ class ChildDevice:
         """Drop a picture at its next step."""
         await self._send(Cancel(ticket=ticket))
 
-    async def park(self, ticket: str) -> None:
+    async def suspend(self, ticket: str) -> None:
         """Set an unfinished picture aside at its next step."""
-        await self._send(Park(ticket=ticket))
+        await self._send(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`."""

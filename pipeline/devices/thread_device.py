@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 
 from pipeline.devices.loop import Commands, run_device
-from pipeline.requests.device_messages import Cancel, Event, Expect, Lost, Order, Park, Shutdown
+from pipeline.requests.device_messages import Cancel, Event, Expect, Lost, Order, Shutdown, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
 
@@ -53,9 +53,9 @@ class LocalDevice:
         """Drop a picture at its next step."""
         self._commands.put(Cancel(ticket=ticket))
 
-    async def park(self, ticket: str) -> None:
+    async def suspend(self, ticket: str) -> None:
         """Set an unfinished picture aside at its next step."""
-        self._commands.put(Park(ticket=ticket))
+        self._commands.put(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`."""

@@ -13,7 +13,7 @@ BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class WaitingRequest:
     """A request that waits for a seat: its `rows` are 2 with guidance, else 1; its LoRAs take `pages` pages.
 
     `bucket` is set where it insists on a group of that many rows, and then of just as many pages; `compiled` where it
@@ -62,7 +62,7 @@ class _Group:
         self.seats[ticket] = tuple(row for row in range(self.bucket) if row not in taken)[:rows]
 
 
-class Batching:
+class BatchScheduler:
     """Seats for requests, first come first served within a shape, in turn between groups.
 
     `rows_worth` tells how many rows of a shape a call should have at most, for speed; memory may allow fewer.
@@ -78,7 +78,7 @@ class Batching:
         self._max_rows = max_rows
         self._rows_worth = rows_worth or (lambda _: max_rows)
         self._compiles = compiles or (lambda _: False)
-        self._waiting: deque[Candidate] = deque()
+        self._waiting: deque[WaitingRequest] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
         self._coming: Mapping[Shape, int] = {}
@@ -95,7 +95,7 @@ class Batching:
         """Everyone who sits in a group."""
         return tuple(self._groups[key].seats)
 
-    def enter(self, candidate: Candidate) -> None:
+    def enter(self, candidate: WaitingRequest) -> None:
         """Take a request in; it gets its seat from `seat`."""
         self._waiting.append(candidate)
 
@@ -155,7 +155,7 @@ class Batching:
         self._limits[key.shape] = min(limit, self._limit(key.shape))
         kind = None if key.compiled else False
         back = [
-            Candidate(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
+            WaitingRequest(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
             for ticket, rows in seats.items()
         ]
         self._waiting.extendleft(reversed(back))
@@ -164,7 +164,7 @@ class Batching:
     def _limit(self, shape: Shape) -> int:
         return min(self._limits.get(shape, self._max_rows), max(MIN_ROWS, self._rows_worth(shape)))
 
-    def _choose(self, candidate: Candidate) -> BatchKey | None:
+    def _choose(self, candidate: WaitingRequest) -> BatchKey | None:
         taken = sum(group.taken for key, group in self._groups.items() if key.shape == candidate.shape)
         if taken and taken + candidate.rows > self._limit(candidate.shape):
             return None
@@ -179,14 +179,14 @@ class Batching:
             return max(busy, key=lambda key: key.bucket)
         return self._new_key(candidate, hosts) or max(roomy, key=lambda key: key.bucket, default=None)
 
-    def _free_to_choose(self, shape: Shape) -> list[Candidate]:
+    def _free_to_choose(self, shape: Shape) -> list[WaitingRequest]:
         return [other for other in self._waiting if other.shape == shape and not other.bucket]
 
     def _expected(self, shape: Shape) -> int:
         """The rows that wait for a group of `shape` or soon will."""
         return sum(other.rows for other in self._free_to_choose(shape)) + self._coming.get(shape, 0)
 
-    def _asked_for(self, candidate: Candidate, bucket: int) -> BatchKey | None:
+    def _asked_for(self, candidate: WaitingRequest, bucket: int) -> BatchKey | None:
         """The group of the size that a request insists on, so far as it fits in memory."""
         fitting = min(bucket, self._limits.get(candidate.shape, bucket))
         sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
@@ -194,7 +194,7 @@ class Batching:
         group = self._groups.get(key)
         return key if group is None or group.free >= candidate.rows else None
 
-    def _new_key(self, candidate: Candidate, hosts: Container[BatchKey]) -> BatchKey | None:
+    def _new_key(self, candidate: WaitingRequest, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all who wait for this shape, unless there is one of that size."""
         limit = max(self._limit(candidate.shape), candidate.rows)
         wanted = min(self._expected(candidate.shape), limit)
@@ -207,7 +207,7 @@ class Batching:
         return None
 
 
-def _may_host(key: BatchKey, candidate: Candidate) -> bool:
+def _may_host(key: BatchKey, candidate: WaitingRequest) -> bool:
     fits = key.shape == candidate.shape and key.pages >= candidate.pages
     return fits and not (key.compiled and candidate.compiled is False)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.engine.compile.captured_call import CapturedCall
 from pipeline.engine.compile.forward import CompiledForward, ForwardInputs, Halves
-from pipeline.lora.serving.adapter_pool import AdapterPool, Part, RowStack
+from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack, ScaledAdapter
 from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
 from pipeline.text.conditioning import Conditioning
 
@@ -108,7 +108,7 @@ class RowMemory:
         """The LoRAs' halves of the banks `changed`; none in a group without LoRAs."""
         return self._stack.reserve(changed) if self.pages else []
 
-    def put(self, rows: Sequence[int], conditioning: Conditioning, parts: Sequence[Part]) -> None:
+    def put(self, rows: Sequence[int], conditioning: Conditioning, parts: Sequence[ScaledAdapter]) -> None:
         """Seat a request in `rows`, one for each row of its `conditioning`, with its LoRAs."""
         if self._conditioning is None:
             self._conditioning = conditioning.empty(self.bucket)

@@ -16,11 +16,11 @@ from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInp
 from pipeline.engine.initial_noise import initial_noise
 from pipeline.engine.inpaint_canvas import Canvas
 from pipeline.engine.inpaint_mask import KeptLatents
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.hardware import Home, is_out_of_memory
+from pipeline.models.hardware import Placement, is_out_of_memory
 from pipeline.requests.image_request import ImageRequest
 from pipeline.samplers.sampler import Sampler
 from pipeline.text.conditioning import Conditioning
@@ -31,7 +31,7 @@ _LARGEST_UNTILED: Final = 192 * 192
 
 
 @dataclass(slots=True, kw_only=True)
-class Rendering:
+class DenoisingState:
     """One request between noise and picture.
 
     `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
@@ -41,7 +41,7 @@ class Rendering:
 
     request: ImageRequest
     conditioning: Conditioning
-    parts: tuple[Part, ...]
+    parts: tuple[ScaledAdapter, ...]
     sampler: Sampler
     latents: Tensor
     generator: torch.Generator
@@ -61,7 +61,7 @@ class Denoiser:
         self._attention = install(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
         # Weights that visit the device layer by layer are never twice in the same place.
-        graphs = graphs and checkpoint.home is Home.DEVICE and checkpoint.hardware.device.type == "cuda"
+        graphs = graphs and checkpoint.home is Placement.DEVICE and checkpoint.hardware.device.type == "cuda"
         self._graphs = torch.cuda.graph_pool_handle() if graphs else None
 
     @torch.inference_mode()
@@ -72,7 +72,7 @@ class Denoiser:
         adapters: Sequence[Adapter],
         canvas: Canvas | None = None,
         controls: tuple[Control, ...] = (),
-    ) -> Rendering:
+    ) -> DenoisingState:
         """The request at its first step: noise from its own seed, drawn on the CPU whatever the device.
 
         With a `canvas` it begins where the start image's strength says, as diffusers' pipelines do.
@@ -83,10 +83,10 @@ class Denoiser:
         noise = self._noise(request, generator)
         kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
         scales = [lora.scale for lora in request.loras]
-        return Rendering(
+        return DenoisingState(
             request=request,
             conditioning=conditioning,
-            parts=tuple(Part(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
+            parts=tuple(ScaledAdapter(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
             sampler=sampler,
             latents=_first_latents(clean, noise, sampler, from_noise=kept is not None and sampler.whole),
             generator=generator,
@@ -123,13 +123,13 @@ class Denoiser:
         )
 
     @torch.inference_mode()
-    def seat(self, memory: RowMemory, rendering: Rendering, rows: tuple[int, ...]) -> None:
+    def seat(self, memory: RowMemory, rendering: DenoisingState, rows: tuple[int, ...]) -> None:
         """Give a request its place in a batch."""
         rendering.rows = rows
         memory.put(rows, rendering.conditioning, rendering.parts)
 
     @torch.inference_mode()
-    def advance(self, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+    def advance(self, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
         """One denoiser call for all `renderings`, which have one latent size and sit in `memory`; then a step each."""
         inputs = [rendering.sampler.model_input(rendering.latents) for rendering in renderings]
         predictions = self._predict(memory, renderings, inputs)
@@ -170,7 +170,7 @@ class Denoiser:
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()
 
-    def _predict(self, memory: RowMemory, renderings: Sequence[Rendering], scaled: Sequence[Tensor]) -> Tensor:
+    def _predict(self, memory: RowMemory, renderings: Sequence[DenoisingState], scaled: Sequence[Tensor]) -> Tensor:
         """What the UNet says of every row of `renderings`, in their order."""
         latents, timesteps = memory.feed(
             {rendering.rows: own for rendering, own in zip(renderings, scaled, strict=True)},
@@ -213,7 +213,7 @@ class Denoiser:
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
 
 
-def _controlled(renderings: Sequence[Rendering]) -> list[ControlledRow]:
+def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:
     return [
         each
         for rendering in renderings

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import torch
 
-from pipeline.engine.batch_scheduler import Batch, Batching
+from pipeline.engine.batch_scheduler import Batch, BatchScheduler
 from pipeline.engine.calibration import calibrate
 from pipeline.engine.engine_request import EngineJob
-from pipeline.engine.inpaint_canvas import NO_PICTURES
+from pipeline.engine.inpaint_canvas import NO_IMAGES
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.engine.model_cache import ModelShelf
-from pipeline.engine.snapshot import Parked
+from pipeline.engine.model_cache import ModelCache
+from pipeline.engine.snapshot import Snapshot
 from pipeline.errors import UserError
 from pipeline.models.device_timer import Span
 from pipeline.models.hardware import DeviceExhausted, Hardware, is_out_of_memory
 from pipeline.requests.batch_key import BatchKey, Shape
-from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, SetAside, Stepped
+from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped, Suspended
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, smaller_sizes
 from pipeline.requests.step_cost import StepCost, best_rows
@@ -43,9 +43,9 @@ class Engine:
             torch.set_num_threads(spec.threads)
         self._spec = spec
         self._hardware = Hardware.choose(spec.device)
-        self._shelf = ModelShelf(spec, self._hardware)
+        self._shelf = ModelCache(spec, self._hardware)
         self._jobs: dict[str, EngineJob] = {}
-        self._batching = Batching(spec.max_rows, self._rows_worth, self._compiles)
+        self._batching = BatchScheduler(spec.max_rows, self._rows_worth, self._compiles)
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
@@ -61,20 +61,20 @@ class Engine:
         self,
         ticket: str,
         request: ImageRequest,
-        parked: bytes | None = None,
-        pictures: Mapping[str, bytes] = NO_PICTURES,
+        snapshot: bytes | None = None,
+        images: Mapping[str, bytes] = NO_IMAGES,
     ) -> None:
-        """Take a request in, from where it was `parked` if so; `step` answers with events under `ticket`.
+        """Take a request in, from where it was `snapshot` if so; `step` answers with events under `ticket`.
 
-        `pictures` are the bytes of those that it is made from, by their keys.
+        `images` are the bytes of those that it is made from, by their keys.
         """
         try:
             self._shelf.facts(request.model).check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
-        before = _parked(ticket, parked)
-        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, pictures=pictures, parked=before)
+        before = _snapshot(ticket, snapshot)
+        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, images=images, snapshot=before)
         self._arriving.append(ticket)
         self.expect(request)
 
@@ -88,13 +88,13 @@ class Engine:
         if ticket in self._jobs:
             self._end(Dropped(ticket=ticket))
 
-    def park(self, ticket: str) -> None:
-        """Let go of an unfinished picture; answered by SetAside, or by Rendered if it waits for nothing but that."""
+    def suspend(self, ticket: str) -> None:
+        """Let go of an unfinished picture; answered by Suspended, or by Rendered if it waits for nothing but that."""
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
             with self._answering_for([job]):
-                parked = Parked.of(job.rendering, job.seated).to_bytes() if job.rendering else None
-                self._end(SetAside(ticket=ticket, parked=parked))
+                snapshot = Snapshot.of(job.rendering, job.seated).to_bytes() if job.rendering else None
+                self._end(Suspended(ticket=ticket, snapshot=snapshot))
 
     def step(self) -> list[Event]:
         """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
@@ -118,7 +118,7 @@ class Engine:
                     # Who comes after may not overtake, or a busy model would never be put away for this one.
                     return
                 job.loaded = job.loaded or self._shelf.take(job.request.model, timeout)
-                if job.loaded is None or not job.equip(timeout):
+                if job.loaded is None or not job.acquire(timeout):
                     continue
                 self._batching.enter(job.candidate())
                 self._arriving.remove(ticket)
@@ -142,7 +142,7 @@ class Engine:
             if self._batching.seat_of(ticket) != seat:
                 continue  # its group was halved for want of memory; it gets another seat
             with self._answering_for([job]), self._charging([job]):
-                if not _fits(lambda job=job, seat=seat: job.sit(seat)):  # type: ignore[misc]  # bound at once
+                if not _fits(lambda job=job, seat=seat: job.assign(seat)):  # type: ignore[misc]  # bound at once
                     self._make_room(seat.key)
 
     def _denoise(self, batch: Batch) -> None:
@@ -196,13 +196,13 @@ class Engine:
     def _stepped(self, job: EngineJob) -> Stepped:
         sampler, spec = job.started.sampler, self._spec
         preview = _is_due(sampler, spec.preview_every)
-        park = _is_due(sampler, spec.park_every)
+        suspend = _is_due(sampler, spec.snapshot_every)
         return Stepped(
             ticket=job.ticket,
             step=sampler.progress,
             steps=job.request.steps_made,
             preview=job.model.preview(job.started) if preview else None,
-            parked=Parked.of(job.started, job.seated).to_bytes() if park else None,
+            snapshot=Snapshot.of(job.started, job.seated).to_bytes() if suspend else None,
         )
 
     def _make_room(self, key: BatchKey) -> None:
@@ -233,7 +233,7 @@ class Engine:
             self._hardware.release_unused()
         raise DeviceExhausted(f"out of memory at {request.width}×{request.height} and every smaller size")
 
-    def _end(self, event: Dropped | Rendered | Refused | Faulted | SetAside) -> None:
+    def _end(self, event: Dropped | Rendered | Refused | Faulted | Suspended) -> None:
         """Say the last word on a ticket and keep nothing of it."""
         job = self._jobs.pop(event.ticket)
         for line in (self._arriving, self._finished):
@@ -274,9 +274,9 @@ def _is_due(sampler: Sampler, every: int) -> bool:
     return bool(every) and sampler.progress % every == 0 and sampler.progress > 0 and not sampler.finished
 
 
-def _parked(ticket: str, packed: bytes | None) -> Parked | None:
+def _snapshot(ticket: str, packed: bytes | None) -> Snapshot | None:
     try:
-        return None if packed is None else Parked.from_bytes(packed)
+        return None if packed is None else Snapshot.from_bytes(packed)
     except ValueError:
         _log.warning("%s begins anew: what was parked of it is damaged", ticket)
         return None

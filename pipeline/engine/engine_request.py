@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.control.residuals import Control
-from pipeline.engine.batch_scheduler import Candidate, Seat
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.batch_scheduler import Seat, WaitingRequest
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.engine.snapshot import Parked
-from pipeline.lora.serving.adapter_pool import Adapter, Part, pages_needed
+from pipeline.engine.snapshot import Snapshot
+from pipeline.lora.serving.adapter_pool import Adapter, ScaledAdapter, pages_needed
 from pipeline.models.device_timer import Span
 from pipeline.requests.batch_key import BatchKey
 from pipeline.requests.image_request import ImageRequest
@@ -18,19 +18,19 @@ from pipeline.requests.image_request import ImageRequest
 class EngineJob:
     """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
 
-    `pictures` are the bytes of those that the request is made from, by their keys.
+    `images` are the bytes of those that the request is made from, by their keys.
 
     `spans` are the stretches of the device's time that it had a share in, each with that share.
     """
 
     ticket: str
     request: ImageRequest
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    images: Mapping[str, bytes] = field(default_factory=dict)
     loaded: LoadedModel | None = None
-    parked: Parked | None = None
+    snapshot: Snapshot | None = None
     adapters: tuple[Adapter, ...] = ()
     controls: tuple[Control, ...] = ()
-    rendering: Rendering | None = None
+    rendering: DenoisingState | None = None
     key: BatchKey | None = None
     spans: list[tuple[Span, float]] = field(default_factory=list)
 
@@ -44,9 +44,9 @@ class EngineJob:
         """Its share of the device's time so far."""
         return sum(span.seconds * share for span, share in self.spans)
 
-    def equip(self, timeout: float) -> bool:
+    def acquire(self, timeout: float) -> bool:
         """Take what the request needs beside its model; False while that is on its way. Raises UserError."""
-        controls = self.model.controls.acquire(self.request, self.pictures, timeout)
+        controls = self.model.controls.acquire(self.request, self.images, timeout)
         # LoRAs come last: they are pinned from here on.
         adapters = None if controls is None else self.model.loras.acquire(self.request, timeout)
         if controls is None or adapters is None:
@@ -54,16 +54,16 @@ class EngineJob:
         self.controls, self.adapters = controls, adapters
         return True
 
-    def candidate(self) -> Candidate:
+    def candidate(self) -> WaitingRequest:
         """What the job needs of a seat, once its LoRAs are known."""
-        parts = [Part(adapter=adapter, scale=1) for adapter in self.adapters]
-        before = self.parked.pages if self.parked else self.request.lora_pages
-        return Candidate(
+        parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
+        before = self.snapshot.pages if self.snapshot else self.request.lora_pages
+        return WaitingRequest(
             ticket=self.ticket,
             shape=self.model.shape(self.request, self.adapters),
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
-            bucket=self.parked.bucket if self.parked else self.request.bucket,
+            bucket=self.snapshot.bucket if self.snapshot else self.request.bucket,
             compiled=self._compiled(),
         )
 
@@ -71,19 +71,19 @@ class EngineJob:
         """Whether it insists on a compiled forward or on none."""
         if self.controls or not self.model.covers(self.adapters):
             return False
-        if self.parked:
-            return self.parked.compiled
+        if self.snapshot:
+            return self.snapshot.compiled
         return self.request.compiled if self.request.bucket else None
 
-    def start(self) -> Rendering:
+    def start(self) -> DenoisingState:
         """The encode stage, and back to where the picture was parked."""
-        rendering = self.model.begin(self.request, self.adapters, self.controls, self.pictures)
-        if self.parked is not None:
-            self.parked.resume(rendering)
-            self.parked = None
+        rendering = self.model.begin(self.request, self.adapters, self.controls, self.images)
+        if self.snapshot is not None:
+            self.snapshot.resume(rendering)
+            self.snapshot = None
         return rendering
 
-    def sit(self, seat: Seat) -> None:
+    def assign(self, seat: Seat) -> None:
         """Take a seat, through the encode stage unless it is back from an earlier one."""
         if self.rendering is None:
             self.rendering = self.start()
@@ -103,7 +103,7 @@ class EngineJob:
         return self.key
 
     @property
-    def started(self) -> Rendering:
+    def started(self) -> DenoisingState:
         """The rendering of a job that has passed the encode stage."""
         assert self.rendering is not None, "only encoded jobs have a seat"
         return self.rendering

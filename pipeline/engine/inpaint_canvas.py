@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from pipeline.control.learned_annotators import mask_of
 from pipeline.errors import InvalidRequest
-from pipeline.images.input_image import read_picture, resized
+from pipeline.images.input_image import read_image, resized
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import StartImage
 
-NO_PICTURES: Final[Mapping[str, bytes]] = MappingProxyType({})
+NO_IMAGES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 _LANCZOS: Final = Image.Resampling.LANCZOS
 _NEAREST: Final = Image.Resampling.NEAREST
@@ -39,18 +39,18 @@ class Canvas:
     edge: Image.Image | None
 
     @classmethod
-    def of(cls, request: ImageRequest, pictures: Mapping[str, bytes]) -> "Canvas | None":
+    def of(cls, request: ImageRequest, images: Mapping[str, bytes]) -> "Canvas | None":
         """The canvas of a request with a start image, its pictures by their keys; raises InvalidRequest."""
         begin, size = request.start, (request.width, request.height)
         if begin is None:
             return None
-        picture = read_picture(pictures[begin.picture]).rgb
+        image = read_image(images[begin.image]).rgb
         if not begin.is_masked:
-            return cls._unmasked(resized(picture, size))
-        mask = _mask(begin, picture, pictures)
+            return cls._unmasked(resized(image, size))
+        mask = _mask(begin, image, images)
         if begin.padding is None:
-            picture, mask = resized(picture, size), ImageOps.fit(mask, size, _NEAREST)
-        return cls._masked(picture, mask, request)
+            image, mask = resized(image, size), ImageOps.fit(mask, size, _NEAREST)
+        return cls._masked(image, mask, request)
 
     @classmethod
     def _unmasked(cls, start: Image.Image) -> "Canvas":
@@ -91,12 +91,12 @@ class Canvas:
         return Image.composite(result, self.whole, self.edge)
 
 
-def _mask(begin: StartImage, picture: Image.Image, pictures: Mapping[str, bytes]) -> Image.Image:
-    """The mask (L) in the size of `picture`."""
+def _mask(begin: StartImage, image: Image.Image, images: Mapping[str, bytes]) -> Image.Image:
+    """The mask (L) in the size of `image`."""
     if begin.mask_of is not None:
-        return Image.fromarray(mask_of(begin.mask_of, np.asarray(picture)))
+        return Image.fromarray(mask_of(begin.mask_of, np.asarray(image)))
     assert begin.mask is not None, "who is masked has a mask or words for one"
-    return read_picture(pictures[begin.mask], "mask").rgb.convert("L").resize(picture.size, _NEAREST)
+    return read_image(images[begin.mask], "mask").rgb.convert("L").resize(image.size, _NEAREST)
 
 
 def surroundings(marked: Box, padding: int, size: tuple[int, int], whole: tuple[int, int]) -> Box:

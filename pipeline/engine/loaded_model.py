@@ -13,16 +13,16 @@ from pipeline.control.models import ControlLibrary
 from pipeline.control.residuals import Control
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.compile.compilation import Compilation
-from pipeline.engine.denoiser import Denoiser, Rendering
-from pipeline.engine.inpaint_canvas import NO_PICTURES, Canvas
+from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
 from pipeline.engine.previews import Previews
 from pipeline.images import metadata as picture_info
-from pipeline.images.metadata import PictureInfo
+from pipeline.images.metadata import ImageMetadata
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.loader import LoraLibrary
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.hardware import Hardware, Home
+from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.offload import place
 from pipeline.models.quantization import quantize
 from pipeline.models.source import ModelSource
@@ -48,7 +48,7 @@ class LoadedModel:
             make_teachable(encoder.tokenizer, encoder.model)
         if spec.weights is Weights.FP8:
             quantize(checkpoint.unet, hardware)
-        if checkpoint.home is Home.HOST:
+        if checkpoint.home is Placement.HOST:
             place(checkpoint)
         self._adapters = AdapterPool(networks, hardware.device, hardware.dtype, spec.device_lora_bytes)
         self.loras = LoraLibrary(spec, self._adapters, hardware)
@@ -63,7 +63,7 @@ class LoadedModel:
         self.controls = ControlLibrary(checkpoint, spec.controls, own, spec.control_bytes)
         self.denoiser = Denoiser(checkpoint, self._adapters, graphs=spec.graphs)
         self.compilation: Compilation | None = None
-        if spec.compile and checkpoint.home is Home.DEVICE:
+        if spec.compile and checkpoint.home is Placement.DEVICE:
             self.compilation = Compilation(self.denoiser.forward, hardware.device, cache=spec.cache)
         self._memories: dict[BatchKey, RowMemory] = {}
 
@@ -90,11 +90,11 @@ class LoadedModel:
         request: ImageRequest,
         adapters: Sequence[Adapter],
         controls: tuple[Control, ...] = (),
-        pictures: Mapping[str, bytes] = NO_PICTURES,
-    ) -> Rendering:
-        """The encode stage: the request, which is made from `pictures`, at its first step; raises InvalidRequest."""
+        images: Mapping[str, bytes] = NO_IMAGES,
+    ) -> DenoisingState:
+        """The encode stage: the request, which is made from `images`, at its first step; raises InvalidRequest."""
         conditioning = self._encoder.encode(request, adapters)
-        return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, pictures), controls)
+        return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, images), controls)
 
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of the group `key` keep, made when the first request sits down."""
@@ -116,12 +116,12 @@ class LoadedModel:
         if self.compilation is not None:
             self.compilation.judge()
 
-    def advance(self, key: BatchKey, renderings: Sequence[Rendering]) -> None:
+    def advance(self, key: BatchKey, renderings: Sequence[DenoisingState]) -> None:
         """One denoiser call for all `renderings`, which sit in the group `key`."""
         memory = self.memory(key)
         self.denoiser.advance(memory, renderings)
         if self.compilation is not None and not key.compiled:
-            self.compilation.saw(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
+            self.compilation.observe(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
 
     def try_step(self, request: ImageRequest) -> None:
         """One step of `request` by itself, for nothing but to see whether the device bears it."""
@@ -135,17 +135,17 @@ class LoadedModel:
         """Free the memory of groups that are not among `open_keys`."""
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
-    def preview(self, rendering: Rendering) -> bytes:
+    def preview(self, rendering: DenoisingState) -> bytes:
         """A small JPEG of what the picture would be if it were finished now."""
         assert rendering.denoised is not None, "a preview is asked for after a step"
         return self._previews.jpeg(rendering.denoised)
 
-    def finish(self, rendering: Rendering, key: BatchKey) -> bytes:
+    def finish(self, rendering: DenoisingState, key: BatchKey) -> bytes:
         """The decode stage: the picture as PNG with its story inside."""
         file = io.BytesIO()
         painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
-        picture = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
-        picture.save(file, "PNG")
+        image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
+        image.save(file, "PNG")
         return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
 
     def close(self) -> None:
@@ -153,9 +153,9 @@ class LoadedModel:
         self.loras.close()
         self.controls.close()
 
-    def _info(self, request: ImageRequest, key: BatchKey) -> PictureInfo:
+    def _info(self, request: ImageRequest, key: BatchKey) -> ImageMetadata:
         hardware = self._checkpoint.hardware
-        return PictureInfo(
+        return ImageMetadata(
             made_from=replace(request, bucket=None),
             model_name=self.facts.name,
             model_hash=self.facts.hash,

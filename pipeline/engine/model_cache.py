@@ -16,7 +16,7 @@ from pipeline.requests.device_spec import DeviceSpec
 _log = logging.getLogger(__name__)
 
 
-class ModelShelf:
+class ModelCache:
     """What a device serves, by the names in requests; loading happens on a thread, so that no step waits for it."""
 
     def __init__(self, spec: DeviceSpec, hardware: Hardware) -> None:

@@ -46,9 +46,9 @@ class Previews:
         weights, bias = self._projection[:-1], self._projection[-1]
         colours = latents[0].float().movedim(0, -1) @ weights + bias
         pixels = ((colours / 2 + 0.5).clamp(0, 1) * 255).byte().cpu().numpy()
-        picture = Image.fromarray(pixels)
-        factor = max(1, _MAX_PREVIEW_SIDE // max(picture.size))
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
+        image = Image.fromarray(pixels)
+        factor = max(1, _MAX_PREVIEW_SIDE // max(image.size))
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=_JPEG_QUALITY)
+        image.save(file, "JPEG", quality=_JPEG_QUALITY)
         return file.getvalue()

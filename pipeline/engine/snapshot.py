@@ -7,13 +7,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES
 from pipeline.requests.batch_key import BatchKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
+class Snapshot:
     """An unfinished picture, to go on with on this device or another, in a group like the one that it had.
 
     `tensors` are `latents`, `generator` and what the sampler remembers; `places` are the sampler's plain numbers.
@@ -26,7 +26,7 @@ class Parked:
     places: dict[str, int | None]
 
     @classmethod
-    def of(cls, rendering: Rendering, key: BatchKey) -> "Parked":
+    def of(cls, rendering: DenoisingState, key: BatchKey) -> "Snapshot":
         """The picture as it is now; later steps do not change what was parked."""
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
@@ -40,7 +40,7 @@ class Parked:
         return packed
 
     @classmethod
-    def from_bytes(cls, packed: bytes) -> "Parked":
+    def from_bytes(cls, packed: bytes) -> "Snapshot":
         """What `to_bytes` made; raises ValueError if it is damaged."""
         try:
             length = min(int.from_bytes(packed[:8], "little"), MAX_HEADER_BYTES)
@@ -50,7 +50,7 @@ class Parked:
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError("a parked picture is damaged") from error
 
-    def resume(self, rendering: Rendering) -> None:
+    def resume(self, rendering: DenoisingState) -> None:
         """Take a fresh rendering of the same request to where this one was; raises ValueError if it is another's."""
         latents = self.tensors["latents"]
         if latents.shape != rendering.latents.shape:

@@ -11,9 +11,9 @@ _MARGIN: Final = 10
 _TALL: Final = 16
 
 
-def labelled_grid(pictures: Sequence[Image.Image], columns: Sequence[str], rows: Sequence[str]) -> Image.Image:
-    """`pictures` of one size, row by row: as many as there are columns times rows."""
-    width, height = pictures[0].size
+def labelled_grid(images: Sequence[Image.Image], columns: Sequence[str], rows: Sequence[str]) -> Image.Image:
+    """`images` of one size, row by row: as many as there are columns times rows."""
+    width, height = images[0].size
     font = ImageFont.load_default(_TALL)
     left = max(round(font.getlength(row)) for row in rows) + 2 * _MARGIN
     wide = max(width, *(round(font.getlength(column)) for column in columns)) + _MARGIN
@@ -24,7 +24,7 @@ def labelled_grid(pictures: Sequence[Image.Image], columns: Sequence[str], rows:
         pen.text((left + place * wide + (wide - _MARGIN) / 2, top / 2), name, _INK, font, anchor="mm")
     for place, name in enumerate(rows):
         pen.text((_MARGIN, top + place * tall + height / 2), name, _INK, font, anchor="lm")
-    for place, picture in enumerate(pictures):
+    for place, image in enumerate(images):
         row, column = divmod(place, len(columns))
-        sheet.paste(picture, (left + column * wide + (wide - _MARGIN - width) // 2, top + row * tall))
+        sheet.paste(image, (left + column * wide + (wide - _MARGIN - width) // 2, top + row * tall))
     return sheet

@@ -21,7 +21,7 @@ _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputPicture:
+class InputImage:
     """An upright RGB picture without metadata; `alpha` (L) is its own transparency, None where it has none."""
 
     rgb: Image.Image
@@ -33,7 +33,7 @@ class InputPicture:
         return self.rgb.size
 
 
-def read_picture(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputPicture:
+def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputImage:
     """The picture in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
 
     Nothing is decoded of more than `max_bytes` bytes or MAX_PIXELS pixels.
@@ -45,9 +45,9 @@ def read_picture(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) 
         with warnings.catch_warnings():
             # Pillow only warns of a bomb where our own limit, which is lower, already refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _check(picture, field)
-                return _upright(picture)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check(image, field)
+                return _upright(image)
     except InvalidRequest:
         raise
     except Image.DecompressionBombError as error:
@@ -57,26 +57,26 @@ def read_picture(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) 
         raise InvalidRequest(field, f"The {field} cannot be read; send a PNG, JPEG or WebP picture.") from error
 
 
-def resized(picture: Image.Image, size: tuple[int, int], mode: ResizeMode = ResizeMode.CROP) -> Image.Image:
-    """`picture` (RGB or L) in `size`; a border is black."""
+def resized(image: Image.Image, size: tuple[int, int], mode: ResizeMode = ResizeMode.CROP) -> Image.Image:
+    """`image` (RGB or L) in `size`; a border is black."""
     match mode:
         case ResizeMode.CROP:
-            return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+            return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
         case ResizeMode.FIT:
-            return ImageOps.pad(picture, size, Image.Resampling.LANCZOS, color=0)
+            return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=0)
         case ResizeMode.FILL:
-            return picture.resize(size, Image.Resampling.LANCZOS)
+            return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def is_mostly_light(picture: Image.Image) -> bool:
+def is_mostly_light(image: Image.Image) -> bool:
     """Whether it is lighter than the middle grey on the mean, as a drawing on paper is."""
-    return bool(ImageStat.Stat(picture.convert("L")).mean[0] > _MIDDLE_GREY)
+    return bool(ImageStat.Stat(image.convert("L")).mean[0] > _MIDDLE_GREY)
 
 
-def _check(picture: Image.Image, field: str) -> None:
-    if picture.width * picture.height > MAX_PIXELS:
+def _check(image: Image.Image, field: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
         raise _too_large(field)
-    if getattr(picture, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1:
         raise InvalidRequest(field, f"The {field} is animated or has several pages; send a single picture.")
 
 
@@ -86,27 +86,27 @@ def _too_large(field: str) -> InvalidRequest:
     )
 
 
-def _upright(picture: Image.Image) -> InputPicture:
-    turned = ImageOps.exif_transpose(picture)
+def _upright(image: Image.Image) -> InputImage:
+    turned = ImageOps.exif_transpose(image)
     if turned.mode in _DEEP_MODES:
-        return InputPicture(rgb=_eight_bits(turned).convert("RGB"), alpha=None)
+        return InputImage(rgb=_eight_bits(turned).convert("RGB"), alpha=None)
     if turned.mode in _TRANSPARENT_MODES or "transparency" in turned.info:
         whole = turned.convert("RGBA")
         alpha = whole.getchannel("A")
         opaque = alpha.getextrema() == (255, 255)
-        return InputPicture(rgb=_plain(whole.convert("RGB")), alpha=None if opaque else alpha)
-    return InputPicture(rgb=_plain(turned.convert("RGB")), alpha=None)
+        return InputImage(rgb=_plain(whole.convert("RGB")), alpha=None if opaque else alpha)
+    return InputImage(rgb=_plain(turned.convert("RGB")), alpha=None)
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image) -> Image.Image:
     """A picture of deep grey levels, their highest as white: Pillow's own conversion cuts them off."""
-    deep = picture.convert("F")
-    highest = max(1.0, float(np.asarray(deep).max())) if picture.mode == "F" else 65535.0
+    deep = image.convert("F")
+    highest = max(1.0, float(np.asarray(deep).max())) if image.mode == "F" else 65535.0
     return deep.point(lambda level: level * (255.0 / highest)).convert("L")
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def _plain(image: Image.Image) -> Image.Image:
     """The pixels without whatever the file says beside them."""
-    bare = Image.new(picture.mode, picture.size)
-    bare.paste(picture)
+    bare = Image.new(image.mode, image.size)
+    bare.paste(image)
     return bare

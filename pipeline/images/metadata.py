@@ -30,7 +30,7 @@ _MODE_NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureInfo:
+class ImageMetadata:
     """All that decided a picture.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
@@ -82,15 +82,15 @@ class PictureInfo:
 
     def to_json(self) -> str:
         """The JSON that a picture carries."""
-        return _STORY.dump_json(_Story(format=FORMAT, picture=self), ensure_ascii=True).decode()
+        return _STORY.dump_json(_Story(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
-def embed(png: bytes, info: PictureInfo) -> bytes:
+def embed(png: bytes, info: ImageMetadata) -> bytes:
     """The same picture with `info` in its text chunks; the pixels are not touched."""
     return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
 
 
-def read(png: bytes) -> PictureInfo:
+def read(png: bytes) -> ImageMetadata:
     """The story in a PNG that Limner wrote; raises UserError if there is none or it cannot be trusted."""
     text = read_texts(png).get(_KEYWORD)
     if text is None:
@@ -101,13 +101,13 @@ def read(png: bytes) -> PictureInfo:
         raise UserError("This picture's story is damaged; send the original file.") from error
     if story.format != FORMAT:
         raise UserError("This picture was made by another version of Limner; its story cannot be read.")
-    return story.picture
+    return story.image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Story:
     format: int
-    picture: PictureInfo
+    image: ImageMetadata
 
 
 _STORY: Final = TypeAdapter(_Story)

@@ -29,15 +29,15 @@ class Upscaler(Protocol):
         """(1, 3, height, width) to (1, 3, scale x height, scale x width), all 0 to 1."""
 
 
-def enlarged(picture: Image.Image, size: tuple[int, int], net: Path, device: str) -> Image.Image:
-    """`picture` (RGB) in the larger `size`, as the net whose weights are `net` imagines it on `device`.
+def enlarged(image: Image.Image, size: tuple[int, int], net: Path, device: str) -> Image.Image:
+    """`image` (RGB) in the larger `size`, as the net whose weights are `net` imagines it on `device`.
 
     The net works as often as it takes to reach the size; Lanczos' filter takes back what is over. Raises UserError
     where the device is not there, or the weights are those of no upscaler.
     """
     hardware = Hardware.choose(device)
     upscaler = _load(net, hardware)
-    pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
+    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
         while pixels.shape[-1] < size[0]:
             pixels = _in_largest_tiles(upscaler, pixels, hardware)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.images.input_image import read_picture
+from pipeline.images.input_image import read_image
 from pipeline.processes.child import ask, running
 
 _SECONDS: Final = 900.0
@@ -44,14 +44,14 @@ async def enlarge_apart(order: Enlargement) -> None:
 def _answer(told: dict[str, Any]) -> dict[str, Any]:
     size = (told["width"], told["height"])
     try:
-        picture = read_picture(Path(told["source"]).read_bytes()).rgb
+        image = read_image(Path(told["source"]).read_bytes()).rgb
         if told["net"] is None:
-            larger = picture.resize(size, Image.Resampling.LANCZOS)
+            larger = image.resize(size, Image.Resampling.LANCZOS)
         else:
             # Torch is the parent's to avoid, and who has no net can do without.
             from pipeline.images.upscale import enlarged  # noqa: PLC0415
 
-            larger = enlarged(picture, size, Path(told["net"]), told["device"])
+            larger = enlarged(image, size, Path(told["net"]), told["device"])
         larger.save(told["target"], "PNG")
     except UserError as error:
         return {"refused": str(error)}

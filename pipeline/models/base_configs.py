@@ -17,7 +17,7 @@ REPOSITORIES: Final = {
 _FILES: Final = [MODEL_INDEX, "unet/*.json", "vae/*.json", "text_encoder*/*.json", "tokenizer*/*", "scheduler/*"]
 
 
-def companion(checkpoint: Path, family: ModelFamily) -> Path:
+def base_configs(checkpoint: Path, family: ModelFamily) -> Path:
     """The diffusers folder with the configs for `checkpoint`: the one of its own name beside it, else the family's.
 
     Raises UserError if neither is on this machine.
@@ -34,6 +34,6 @@ def companion(checkpoint: Path, family: ModelFamily) -> Path:
         ) from None
 
 
-def pull_companion(family: ModelFamily) -> Path:
+def pull_base_configs(family: ModelFamily) -> Path:
     """Download the family's configs and tokenizers, a few megabytes without weights; errors are the Hub's own."""
     return Path(hub.snapshot_download(REPOSITORIES[family], allow_patterns=_FILES))

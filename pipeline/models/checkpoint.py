@@ -15,8 +15,8 @@ from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelW
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from pipeline.errors import UserError
-from pipeline.models.base_configs import companion
-from pipeline.models.hardware import Hardware, Home
+from pipeline.models.base_configs import base_configs
+from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.metadata import MODEL_INDEX, ModelFacts, ModelFamily, component_files, read_json
 from pipeline.models.single_file import SingleFile
 from pipeline.models.source import ModelSource
@@ -41,7 +41,7 @@ class Checkpoint:
 
     facts: ModelFacts
     hardware: Hardware
-    home: Home
+    home: Placement
     unet: Any
     vae: Any
     text_encoders: tuple[TextEncoder, ...]
@@ -58,11 +58,11 @@ def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
     """Load `source` for `hardware`; raises UserError on what is missing, damaged, foreign or too large."""
     facts, path = source.facts(), source.local_path()
     home = hardware.home(facts)
-    device = hardware.device if home is Home.DEVICE else torch.device("cpu")
+    device = hardware.device if home is Placement.DEVICE else torch.device("cpu")
     if path.is_dir():
         parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, device, dtype))
         return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware, home)
-    configs = companion(path, facts.family)
+    configs = base_configs(path, facts.family)
     file = SingleFile(path=path, configs=configs, family=facts.family, device=device)
     return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware, home)
 
@@ -76,7 +76,7 @@ class _Parts:
 
 
 def _load(
-    facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware, home: Home
+    facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware, home: Placement
 ) -> Checkpoint:
     unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware.dtype)
     vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware.vae_dtype)

@@ -19,7 +19,7 @@ class DeviceExhausted(Exception):
     """The device has no memory left for anything; only a restart of its process can help."""
 
 
-class Home(Enum):
+class Placement(Enum):
     """Where a model's weights are loaded to."""
 
     DEVICE = "device"
@@ -82,16 +82,16 @@ class Hardware:
         """Whether a module of `weights` bytes finds room on the device, and to work in."""
         return weights * _ROOM_FOR_WORK <= self.free_bytes()
 
-    def home(self, facts: ModelFacts) -> Home:
+    def home(self, facts: ModelFacts) -> Placement:
         """Where to load the model: its device, or host memory if that is too short (see `pipeline.models.offload`).
 
         Raises UserError if neither has room.
         """
         needed = facts.parameters * self.dtype.itemsize
         if self.fits(needed):
-            return Home.DEVICE
+            return Placement.DEVICE
         if self.device.type != "cpu" and needed * _ROOM_FOR_WORK <= _available_memory():
-            return Home.HOST
+            return Placement.HOST
         raise UserError(
             f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB on {self.device} and "
             f"{self.free_bytes() / 1e9:.1f} GB are free; close other programs or choose a smaller model."

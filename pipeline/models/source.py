@@ -9,7 +9,7 @@ from typing import Final, assert_never
 import huggingface_hub as hub
 
 from pipeline.errors import UserError
-from pipeline.models.base_configs import pull_companion
+from pipeline.models.base_configs import pull_base_configs
 from pipeline.models.hub_errors import hub_errors_in_words
 from pipeline.models.metadata import ModelFacts, read_facts
 
@@ -96,7 +96,7 @@ class ModelSource:
         """
         with hub_errors_in_words(str(self)):
             if self.kind is SourceKind.CHECKPOINT:
-                pull_companion(self.facts().family)
+                pull_base_configs(self.facts().family)
             if self.kind is not SourceKind.HUB:
                 return self.local_path()
             info = hub.HfApi().model_info(self.location, revision=self.revision)

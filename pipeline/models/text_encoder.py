@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.models.textual_inversion import TaughtText, TaughtWord, WordTable
+from pipeline.models.textual_inversion import InvertedText, TextualInversion, WordTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class TextEncoder:
         ).input_ids
         return ids.to(self.device)
 
-    def taught(self, text: str, words: Sequence[TaughtWord]) -> TaughtText:
+    def taught(self, text: str, words: Sequence[TextualInversion]) -> InvertedText:
         """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
-        return TaughtText(text, [word for word in words if self.network in word.vectors])
+        return InvertedText(text, [word for word in words if self.network in word.vectors])
 
     def has_room_for(self, text: str) -> bool:
         """Whether `tokens` would cut nothing off."""
@@ -42,7 +42,7 @@ class TextEncoder:
         return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
 
     @contextmanager
-    def knowing(self, text: TaughtText) -> Iterator[None]:
+    def knowing(self, text: InvertedText) -> Iterator[None]:
         """Run `text` inside this block."""
         table = self.model.get_input_embeddings()
         table.taught = text.vectors(self.network, self.device)

@@ -17,7 +17,7 @@ _NOT_SIGNS: Final = dict.fromkeys(map(ord, _SIGNS), " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaughtWord:
+class TextualInversion:
     """What `text` means in a prompt: `vectors` (count, width) for each text encoder by its network's name."""
 
     text: str
@@ -70,13 +70,13 @@ def make_teachable(tokenizer: Any, model: Any) -> None:
     model.set_input_embeddings(WordTable.from_base(model.get_input_embeddings(), first))
 
 
-class TaughtText:
+class InvertedText:
     """A text in which taught words are signs, one sign a vector; of two words that are the same the first counts.
 
     Raises InvalidRequest where its words take more tokens than any prompt may have.
     """
 
-    def __init__(self, text: str, words: Sequence[TaughtWord]) -> None:
+    def __init__(self, text: str, words: Sequence[TextualInversion]) -> None:
         self._known = {word.text.lower(): word for word in reversed(words)}
         self._signs: dict[str, str] = {}
         self._used = 0

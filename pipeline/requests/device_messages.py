@@ -12,19 +12,19 @@ from pipeline.requests.step_cost import StepCost
 class Render:
     """Render the one picture of `request` (its count is 1) and answer under `ticket`.
 
-    `parked` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
-    `pictures` are the bytes of those that the request is made from, by their keys.
+    `snapshot` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
+    `images` are the bytes of those that the request is made from, by their keys.
     """
 
     ticket: str
     request: ImageRequest
-    parked: bytes | None = None
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    snapshot: bytes | None = None
+    images: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawMap:
-    """Draw the map of `use` from the bytes of its `picture`, `width` by `height` pixels, and answer under `ticket`.
+    """Draw the map of `use` from the bytes of its `image`, `width` by `height` pixels, and answer under `ticket`.
 
     It is drawn at once, between two steps of whatever else the device does, and cannot be cancelled or set aside.
     """
@@ -33,7 +33,7 @@ class DrawMap:
     use: ControlUse
     width: int
     height: int
-    picture: bytes
+    image: bytes
 
 
 Order = Render | DrawMap
@@ -55,8 +55,8 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Park:
-    """Take the picture of `ticket` off its seat; answered by `SetAside`, or by its end if only that was left."""
+class Suspend:
+    """Take the picture of `ticket` off its seat; answered by `Suspended`, or by its end if only that was left."""
 
     ticket: str
 
@@ -66,7 +66,7 @@ class Shutdown:
     """Finish nothing more and exit."""
 
 
-Command = Order | Expect | Cancel | Park | Shutdown
+Command = Order | Expect | Cancel | Suspend | Shutdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +84,15 @@ class Ready:
 class Stepped:
     """`step` of `steps` denoising steps are done.
 
-    `preview` is a small JPEG every few steps, else None; `parked` is all that another device needs to go on from here,
-    every `DeviceSpec.park_every` steps, else None.
+    `preview` is a small JPEG every few steps, else None; `snapshot` is all that another device needs to go on from
+    here, every `DeviceSpec.snapshot_every` steps, else None.
     """
 
     ticket: str
     step: int
     steps: int
     preview: bytes | None = None
-    parked: bytes | None = None
+    snapshot: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,15 +128,15 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
+class Suspended:
     """The picture of `ticket` left the device unfinished.
 
-    `parked` is all that a device needs to go on from here, as in Stepped; None if it had not begun here, so that what
+    `snapshot` is all that a device needs to go on from here, as in Stepped; None if it had not begun here, so that what
     it came with still holds.
     """
 
     ticket: str
-    parked: bytes | None
+    snapshot: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,4 +146,4 @@ class Lost:
     why: str
 
 
-Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | SetAside | Lost
+Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | Suspended | Lost

@@ -27,7 +27,7 @@ class DeviceSpec:
     them by their `ModelFacts.name`. `device` is `auto`, `cpu` or `cuda:<index>`. `loras` is the folder in which a
     LoRA's file is found as `<key>.safetensors`, `controls` that of the ControlNets, as `<base>/<kind>/`. `max_rows`
     bounds the rows of one denoiser call (a guided picture takes two); `preview_every` is in steps, 0 for none;
-    `threads` is the number of CPU threads, None for torch's own choice; `park_every` is in steps, 0 for never (see
+    `threads` is the number of CPU threads, None for torch's own choice; `snapshot_every` is in steps, 0 for never (see
     Stepped.parked); `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device,
     `control_bytes` the ControlNets, for each model; `model_bytes` bounds the weights of several models kept beside each
     other, None for as many as fit. `cache` is a folder for what was measured or compiled, kept between starts, None for
@@ -43,7 +43,7 @@ class DeviceSpec:
     max_rows: int = 16
     preview_every: int = 3
     threads: int | None = None
-    park_every: int = 0
+    snapshot_every: int = 0
     host_lora_bytes: int = 2 * 1024**3
     device_lora_bytes: int = 4 * 1024**3
     control_bytes: int = 6 * 1024**3

@@ -158,10 +158,10 @@ class ImageRequest:
         return self.steps if self.start is None else int(self.steps * self.start.strength)
 
     @property
-    def picture_keys(self) -> tuple[str, ...]:
+    def image_keys(self) -> tuple[str, ...]:
         """The keys of all the pictures that the request is made from."""
-        own = () if self.start is None else self.start.picture_keys
-        return (*own, *(control.picture for control in self.controls))
+        own = () if self.start is None else self.start.image_keys
+        return (*own, *(control.image for control in self.controls))
 
     @property
     def row_steps(self) -> int:
@@ -169,14 +169,14 @@ class ImageRequest:
         calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
         return calls * self.count * (2 if self.guided else 1)
 
-    def pictures(self) -> tuple["ImageRequest", ...]:
+    def images(self) -> tuple["ImageRequest", ...]:
         """One request a picture: the same parameters, count 1, the seeds counting up.
 
         Without variations it is `seed` that counts; with them it is the last variation's, and `seed` stays.
         """
-        return tuple(self._picture(index) for index in range(self.count))
+        return tuple(self._image(index) for index in range(self.count))
 
-    def _picture(self, index: int) -> "ImageRequest":
+    def _image(self, index: int) -> "ImageRequest":
         if not self.variations:
             return replace(self, count=1, seed=_counted(self.seed, index))
         *earlier, last = self.variations

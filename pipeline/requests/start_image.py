@@ -14,7 +14,7 @@ _MAX_WORDS: Final = 100
 class StartImage:
     """A picture to begin with instead of noise, as SDEdit does: Meng et al., 2021 (arXiv 2108.01073).
 
-    `picture` is the key of its bytes; `strength` says how far it is taken towards noise, 0 (not at all) to 1 (wholly).
+    `image` is the key of its bytes; `strength` says how far it is taken towards noise, 0 (not at all) to 1 (wholly).
     `mask` is the key of a picture that is white where the start may change; elsewhere it stays, with an edge as soft as
     `feather`, in pixels. With `padding`, in pixels, the mask's surroundings of that width alone are drawn, at the
     request's full size, and put back into the whole picture, which keeps its own size. In place of a mask `mask_of`
@@ -22,7 +22,7 @@ class StartImage:
     Raises InvalidRequest, naming the field and its limit.
     """
 
-    picture: str
+    image: str
     strength: float = 0.8
     mask: str | None = None
     mask_of: str | None = None
@@ -44,6 +44,6 @@ class StartImage:
         return self.mask is not None or self.mask_of is not None
 
     @property
-    def picture_keys(self) -> tuple[str, ...]:
+    def image_keys(self) -> tuple[str, ...]:
         """The keys of the pictures that it is made of."""
-        return (self.picture,) if self.mask is None else (self.picture, self.mask)
+        return (self.image,) if self.mask is None else (self.image, self.mask)

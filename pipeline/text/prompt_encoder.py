@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InvalidRequest
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part, RowStack, pages_needed
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
 from pipeline.models.metadata import ModelFamily
 from pipeline.models.text_encoder import TextEncoder
-from pipeline.models.textual_inversion import TaughtWord
+from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
 from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
@@ -78,14 +78,14 @@ class PromptEncoder:
         pooled = torch.cat([pooled for _, pooled in texts])
         return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
 
-    def _embed_negative(self, text: str, parts: Sequence[Part], *, like: Embedding) -> Embedding:
+    def _embed_negative(self, text: str, parts: Sequence[ScaledAdapter], *, like: Embedding) -> Embedding:
         if not text and self._zero_empty_negative:
             states, pooled = like
             return torch.zeros_like(states), torch.zeros_like(pooled)
         window = self._encoders[0].tokenizer.model_max_length
         return self._embed_filled(text, parts, windows=like[0].shape[1] // window)
 
-    def _embed_filled(self, text: str, parts: Sequence[Part], windows: int) -> Embedding:
+    def _embed_filled(self, text: str, parts: Sequence[ScaledAdapter], windows: int) -> Embedding:
         """As `_embed`, filled up with the empty text to so many windows."""
         states, pooled = self._embed(text, parts)
         missing = windows - states.shape[1] // self._encoders[0].tokenizer.model_max_length
@@ -93,7 +93,7 @@ class PromptEncoder:
             return states, pooled
         return torch.cat([states, *[self._embed("", parts)[0]] * missing], dim=1), pooled
 
-    def _embed(self, text: str, parts: Sequence[Part]) -> Embedding:
+    def _embed(self, text: str, parts: Sequence[ScaledAdapter]) -> Embedding:
         """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
         key = (text, tuple((part.adapter.key, part.scale) for part in parts))
         if key not in self._remembered:
@@ -108,7 +108,7 @@ class PromptEncoder:
         self._remembered.move_to_end(key)
         return self._remembered[key]
 
-    def _stack(self, encoder: TextEncoder, parts: Sequence[Part]) -> RowStack:
+    def _stack(self, encoder: TextEncoder, parts: Sequence[ScaledAdapter]) -> RowStack:
         stack = RowStack(self._adapters, encoder.network, rows=1, pages=pages_needed(parts, encoder.network))
         stack.put([0], parts)
         return stack
@@ -164,13 +164,13 @@ def _embed_each(family: ModelFamily, encoders: Sequence[TextEncoder], texts: Seq
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 
 
-def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[Part]:
+def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[ScaledAdapter]:
     """Those of the request's LoRAs that the text encoders have to do with."""
     scales = [lora.effective_text_encoder_scale for lora in request.loras]
-    parts = [Part(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
+    parts = [ScaledAdapter(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
     return [part for part in parts if part.adapter.words or part.adapter.networks - {"unet"}]
 
 
-def _words(parts: Sequence[Part]) -> tuple[TaughtWord, ...]:
+def _words(parts: Sequence[ScaledAdapter]) -> tuple[TextualInversion, ...]:
     """What a LoRA at scale 0 teaches is not there, as nothing of it is."""
     return tuple(word for part in parts if part.scale for word in part.adapter.words)

@@ -12,8 +12,8 @@ from pipeline.lora.importing.canonical_writer import CanonicalWriter
 from pipeline.lora.importing.change import Change
 from pipeline.lora.importing.lowering import Lowered, lower
 from pipeline.training.contact_sheet import image
-from pipeline.training.evaluation import Examiner
-from pipeline.training.report import Candidate, TrainingReport
+from pipeline.training.evaluation import Evaluator
+from pipeline.training.report import TrainingCandidate, TrainingReport
 from pipeline.training.run import Run
 from pipeline.training.samples import draw
 
@@ -21,7 +21,7 @@ SCALES: Final = (0.6, 0.8, 1.0)
 _SHEET: Final = "sheet.png"
 
 
-def conclude(run: Run, examiner: Examiner) -> TrainingReport:
+def conclude(run: Run, examiner: Evaluator) -> TrainingReport:
     """The report on what was kept; raises UserError if there is nothing sound."""
     if run.step not in run.kept:
         run.keep()
@@ -42,12 +42,12 @@ def conclude(run: Run, examiner: Examiner) -> TrainingReport:
     )
 
 
-def _candidate(run: Run, examiner: Examiner, step: int) -> Candidate | None:
+def _candidate(run: Run, examiner: Evaluator, step: int) -> TrainingCandidate | None:
     file = f"{step}.safetensors"
     with run.candidate(step):
         if (scores := examiner.judge()) is None:
             return None
-        return Candidate(file=file, step=step, scores=scores, residual=_write(run, file))
+        return TrainingCandidate(file=file, step=step, scores=scores, residual=_write(run, file))
 
 
 def _write(run: Run, file: str) -> float:
@@ -93,6 +93,6 @@ def _draw_sheet(run: Run, step: int) -> None:
             with run.student.weights.at(scale):
                 latents = draw(run.student, prompts, range(len(prompts)), (facts.height, facts.width))
             columns.append(list(run.student.decode(latents)))
-    rows = [image(picture) for row in zip(*columns, strict=True) for picture in row]
+    rows = [image(sample) for row in zip(*columns, strict=True) for sample in row]
     names = [template.format("…") if template != "{}" else "itself" for template in plan.templates]
     labelled_grid(rows, [f"scale {scale:g}" for scale in SCALES], names).save(run.folder / _SHEET)

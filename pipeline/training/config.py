@@ -30,7 +30,7 @@ class OptimizerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingPlan:
+class TrainingConfig:
     """One training, after Ruiz et al., 2023 (DreamBooth; arXiv 2208.12242).
 
     `instance_prompt` holds the rare token ("sks dog"), `class_prompt` does not ("dog"). `area` is the width times

@@ -42,8 +42,8 @@ def _plot(pen: ImageDraw.ImageDraw, losses: Sequence[float]) -> None:
     pen.line(points, fill=_LINE, width=2)
 
 
-def image(picture: Tensor) -> Image.Image:
+def image(image: Tensor) -> Image.Image:
     """A picture (3, height, width) from 0 to 1 as PIL holds it."""
     # Weights that are past help are shown in black, not hidden.
-    levels = (np.nan_to_num(picture.cpu().numpy()) * 255).round().astype(np.uint8)
+    levels = (np.nan_to_num(image.cpu().numpy()) * 255).round().astype(np.uint8)
     return Image.fromarray(levels.transpose(1, 2, 0))

@@ -12,10 +12,10 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.grid import labelled_grid
-from pipeline.images.input_image import read_picture
+from pipeline.images.input_image import read_image
 
-MIN_PICTURES: Final = 3
-MAX_PICTURES: Final = 20
+MIN_IMAGES: Final = 3
+MAX_IMAGES: Final = 20
 MAX_UNPACKED: Final = 200 * 2**20
 
 _SHARP_SIDE: Final = 256
@@ -40,7 +40,7 @@ class Examined:
     """One picture as it will be used, RGB or RGBA, or the `reason` why it will not; None for no picture."""
 
     name: str
-    picture: Image.Image | None
+    image: Image.Image | None
     reason: str = ""
 
     @property
@@ -63,8 +63,8 @@ def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
             found += own
         else:
             found.append(file)
-    if len(found) > MAX_PICTURES:
-        raise InvalidRequest("images", f"These are {len(found)} pictures; choose the best {MAX_PICTURES} or fewer.")
+    if len(found) > MAX_IMAGES:
+        raise InvalidRequest("images", f"These are {len(found)} pictures; choose the best {MAX_IMAGES} or fewer.")
     return found
 
 
@@ -85,29 +85,29 @@ def examined(
         result = _examined(file, size_like, smallest)
         if number in left_out:
             result = replace(result, reason="left out")
-        if result.picture is not None and result.is_used:
-            fingerprint = _fingerprint(result.picture)
+        if result.image is not None and result.is_used:
+            fingerprint = _fingerprint(result.image)
             twin = next((name for other, name in seen if (other ^ fingerprint).bit_count() <= _ALIKE), None)
             seen.append((fingerprint, str(number)))
             if twin is not None:
-                result = Examined(name=file.name, picture=result.picture, reason=f"nearly the same as {twin}")
+                result = Examined(name=file.name, image=result.image, reason=f"nearly the same as {twin}")
         results.append(result)
     return results
 
 
-def check_enough(pictures: Sequence[Examined]) -> None:
+def check_enough(images: Sequence[Examined]) -> None:
     """Raise UserError unless enough of them will be used."""
-    used = sum(one.is_used for one in pictures)
-    if used < MIN_PICTURES:
-        reasons = "; ".join(dict.fromkeys(one.reason for one in pictures if not one.is_used))
+    used = sum(one.is_used for one in images)
+    if used < MIN_IMAGES:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in images if not one.is_used))
         why = f" ({reasons})" if reasons else ""
-        raise UserError(f"{used} of {len(pictures)} pictures can be used{why}; training needs {MIN_PICTURES} or more.")
+        raise UserError(f"{used} of {len(images)} pictures can be used{why}; training needs {MIN_IMAGES} or more.")
 
 
-def contact_sheet(pictures: Sequence[Examined]) -> bytes:
+def contact_sheet(images: Sequence[Examined]) -> bytes:
     """A PNG of all pictures in their order, numbered, those that will not be used greyed and with their reasons."""
-    shown = [_thumbnail(one) for one in pictures]
-    names = [f"{number}{'' if one.is_used else ': ' + one.reason}" for number, one in enumerate(pictures, start=1)]
+    shown = [_thumbnail(one) for one in images]
+    names = [f"{number}{'' if one.is_used else ': ' + one.reason}" for number, one in enumerate(images, start=1)]
     columns = min(_COLUMNS, len(shown))
     strips = [
         labelled_grid(shown[start : start + columns], names[start : start + columns], [""])
@@ -138,8 +138,8 @@ def _of_zip(file: HandedFile, left: int) -> list[HandedFile]:
 
 def _entries(archive: zipfile.ZipFile, left: int) -> list[HandedFile]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_hidden(entry.filename)]
-    if len(entries) > MAX_PICTURES:
-        raise InvalidRequest("images", f"The ZIP holds {len(entries)} files; put {MAX_PICTURES} or fewer in it.")
+    if len(entries) > MAX_IMAGES:
+        raise InvalidRequest("images", f"The ZIP holds {len(entries)} files; put {MAX_IMAGES} or fewer in it.")
     found = []
     for entry in entries:
         with archive.open(entry) as opened:
@@ -159,9 +159,9 @@ def _is_hidden(path: str) -> bool:
 
 def _examined(file: HandedFile, size_like: Callable[[int, int], tuple[int, int]], smallest: int) -> Examined:
     try:
-        read = read_picture(file.data)
+        read = read_image(file.data)
     except InvalidRequest:
-        return Examined(name=file.name, picture=None, reason="not a picture that can be read")
+        return Examined(name=file.name, image=None, reason="not a picture that can be read")
     whole = read.rgb
     if read.alpha is not None:
         whole = whole.copy()
@@ -172,26 +172,26 @@ def _examined(file: HandedFile, size_like: Callable[[int, int], tuple[int, int]]
         reason = f"too small, {whole.width}×{whole.height}; {smallest} a side is the least"
     elif _sharpness(cut) < _SHARP:
         reason = "blurred"
-    return Examined(name=file.name, picture=cut, reason=reason)
+    return Examined(name=file.name, image=cut, reason=reason)
 
 
-def _sharpness(picture: Image.Image) -> float:
+def _sharpness(image: Image.Image) -> float:
     """The variance of the Laplacian at one size, so that large pictures count as small ones do."""
-    grey = ImageOps.contain(picture.convert("L"), (_SHARP_SIDE, _SHARP_SIDE))
+    grey = ImageOps.contain(image.convert("L"), (_SHARP_SIDE, _SHARP_SIDE))
     return float(cv2.Laplacian(np.asarray(grey), cv2.CV_64F).var())
 
 
-def _fingerprint(picture: Image.Image) -> int:
+def _fingerprint(image: Image.Image) -> int:
     """64 bits: where the grey level rises from left to right at 9 by 8 points (dHash)."""
-    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(int)
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(int)
     return int("".join("1" if rises else "0" for rises in (grey[:, 1:] > grey[:, :-1]).flat), 2)
 
 
 def _thumbnail(one: Examined) -> Image.Image:
     page = Image.new("RGB", (_THUMBNAIL, _THUMBNAIL), (236, 236, 236))
-    if one.picture is None:
+    if one.image is None:
         return page
-    small = ImageOps.contain(one.picture, (_THUMBNAIL, _THUMBNAIL)).convert("RGBA")
+    small = ImageOps.contain(one.image, (_THUMBNAIL, _THUMBNAIL)).convert("RGBA")
     page.paste(small, ((_THUMBNAIL - small.width) // 2, (_THUMBNAIL - small.height) // 2), small)
     if one.is_used:
         return page

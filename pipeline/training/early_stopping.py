@@ -9,7 +9,7 @@ _STILL: Final = 0.15
 
 
 @dataclass(slots=True, kw_only=True)
-class Settling:
+class EarlyStopping:
     """The losses on fixed inputs so far, after Voronov et al., 2023 ("Is This Loss Informative?"; arXiv 2302.04841).
 
     Noise, timesteps and prompts are the same each time, so that what is left of the loss's movement is learning. It has

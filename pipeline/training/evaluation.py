@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.training.config import TrainingPlan
-from pipeline.training.examples import Lesson
-from pipeline.training.model import Student, Words
+from pipeline.training.config import TrainingConfig
+from pipeline.training.examples import TrainingExample
+from pipeline.training.model import PromptEmbeddings, TrainedModel
 from pipeline.training.report import Scores
 from pipeline.training.samples import draw
 
@@ -29,17 +29,17 @@ _FEW: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examiner:
+class Evaluator:
     """What weights are measured against: features of the training pictures, and pictures of the class before."""
 
-    student: Student
-    plan: TrainingPlan
+    student: TrainedModel
+    plan: TrainingConfig
     real: Tensor
     plain: Tensor
     plain_latents: Tensor
 
     @classmethod
-    def of(cls, student: Student, plan: TrainingPlan, lessons: Sequence[Lesson]) -> "Examiner":
+    def of(cls, student: TrainedModel, plan: TrainingConfig, lessons: Sequence[TrainingExample]) -> "Evaluator":
         """Reads the training pictures and draws the class as it is before any training."""
         facts = student.checkpoint.facts
         with student.weights.at(0.0):
@@ -69,7 +69,7 @@ class Examiner:
 
 
 @torch.no_grad()
-def features(student: Student, latents: Tensor, prompt: str) -> Tensor:
+def features(student: TrainedModel, latents: Tensor, prompt: str) -> Tensor:
     """What the denoiser's middle and first rising block see in pictures: (rows, features), each block of length 1."""
     rows = len(latents)
     noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents.device)
@@ -103,7 +103,7 @@ def _watched(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 @torch.no_grad()
-def _shown(student: Student, samples: Tensor, plan: TrainingPlan) -> float:
+def _shown(student: TrainedModel, samples: Tensor, plan: TrainingConfig) -> float:
     """The share of samples that their own prompt, said of the class, explains best.
 
     Some prompts explain every picture better than others do, and some pictures are harder: both means are taken off.
@@ -122,7 +122,7 @@ def _kept(before: Tensor, after: Tensor) -> float:
     return float((1 - moved / apart).clamp(0, 1))
 
 
-def _errors(student: Student, latents: Tensor, words: Words) -> Tensor:
+def _errors(student: TrainedModel, latents: Tensor, words: PromptEmbeddings) -> Tensor:
     """How badly each picture is denoised with these words, over a few fixed noises."""
     rows = len(latents)
     total = torch.zeros(rows, device=latents.device)
@@ -136,7 +136,7 @@ def _errors(student: Student, latents: Tensor, words: Words) -> Tensor:
     return total
 
 
-def _square(latents: Tensor, student: Student) -> Tensor:
+def _square(latents: Tensor, student: TrainedModel) -> Tensor:
     factor = student.checkpoint.scale_factor
     size = (latents.shape[-2] * factor, latents.shape[-1] * factor)
     return torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=latents.device).repeat(len(latents), 1)

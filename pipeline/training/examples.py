@@ -9,14 +9,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.images.input_image import read_picture
-from pipeline.training.config import TrainingPlan
-from pipeline.training.model import Student
-from pipeline.training.request import TrainingPicture
+from pipeline.images.input_image import read_image
+from pipeline.training.config import TrainingConfig
+from pipeline.training.model import TrainedModel
+from pipeline.training.request import TrainingImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainingExample:
     """One picture: `mean` and `deviation` of its latents (1, 4, height, width), the prompt that it goes by.
 
     Where `mask` (1, 1, height, width) is 0 nothing is learnt; `size` is the picture's, height and width in pixels.
@@ -34,26 +34,28 @@ class Lesson:
         return self.mean + self.deviation * drawn
 
 
-def picture_lessons(student: Student, pictures: Iterable[TrainingPicture], plan: TrainingPlan) -> list[Lesson]:
+def image_lessons(
+    student: TrainedModel, images: Iterable[TrainingImage], plan: TrainingConfig
+) -> list[TrainingExample]:
     """A lesson for each picture, and one for its mirror image where the plan flips."""
     lessons = []
-    for picture in pictures:
-        seen = read_picture(picture.path.read_bytes())
-        prompt = picture.caption.replace("{}", plan.instance_prompt)
+    for image in images:
+        seen = read_image(image.path.read_bytes())
+        prompt = image.caption.replace("{}", plan.instance_prompt)
         turns = (False, True) if plan.flips else (False,)
         lessons += [_lesson(student, seen.rgb, seen.alpha, prompt, flipped=flipped) for flipped in turns]
     return lessons
 
 
-def group(lessons: Sequence[Lesson]) -> list[list[Lesson]]:
+def group(lessons: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
     """The lessons whose latents share a shape, and so a batch."""
-    groups: dict[torch.Size, list[Lesson]] = {}
+    groups: dict[torch.Size, list[TrainingExample]] = {}
     for lesson in lessons:
         groups.setdefault(lesson.mean.shape, []).append(lesson)
     return list(groups.values())
 
 
-def pick(groups: Sequence[Sequence[Lesson]], count: int, generator: torch.Generator) -> list[Lesson]:
+def pick(groups: Sequence[Sequence[TrainingExample]], count: int, generator: torch.Generator) -> list[TrainingExample]:
     """So many lessons of one shape: shapes by how many they are, then each lesson about as often as the others."""
     sizes = torch.tensor([float(len(one)) for one in groups])
     chosen = groups[int(torch.multinomial(sizes, 1, generator=generator))]
@@ -62,29 +64,31 @@ def pick(groups: Sequence[Sequence[Lesson]], count: int, generator: torch.Genera
     return [chosen[place] for place in order[:count]]
 
 
-def masks_of(lessons: Sequence[Lesson]) -> Tensor | None:
+def masks_of(lessons: Sequence[TrainingExample]) -> Tensor | None:
     """The masks of a batch (rows, 1, height, width); None where nothing is masked."""
     if all(lesson.mask is None for lesson in lessons):
         return None
     return torch.cat([torch.ones_like(one.mean[:, :1]) if one.mask is None else one.mask for one in lessons])
 
 
-def sizes_of(lessons: Sequence[Lesson], like: Tensor) -> Tensor:
+def sizes_of(lessons: Sequence[TrainingExample], like: Tensor) -> Tensor:
     """SDXL's time ids (rows, 6): a picture's own size, no crop, the size that is asked for."""
     return torch.tensor([[*one.size, 0, 0, *one.size] for one in lessons], dtype=like.dtype, device=like.device)
 
 
-def _lesson(student: Student, rgb: Image.Image, alpha: Image.Image | None, prompt: str, *, flipped: bool) -> Lesson:
+def _lesson(
+    student: TrainedModel, rgb: Image.Image, alpha: Image.Image | None, prompt: str, *, flipped: bool
+) -> TrainingExample:
     pixels = _tensor(rgb) * 2 - 1
     mask = None if alpha is None else _tensor(alpha)
     if flipped:
         pixels, mask = pixels.flip(-1), None if mask is None else mask.flip(-1)
     mean, deviation = student.encode(pixels)
     small = None if mask is None else functional.interpolate(mask, mean.shape[-2:], mode="area").to(mean.device)
-    return Lesson(mean=mean, deviation=deviation, prompt=prompt, size=(rgb.height, rgb.width), mask=small)
+    return TrainingExample(mean=mean, deviation=deviation, prompt=prompt, size=(rgb.height, rgb.width), mask=small)
 
 
-def _tensor(picture: Image.Image) -> Tensor:
+def _tensor(image: Image.Image) -> Tensor:
     """(1, channels, height, width) from 0 to 1."""
-    values = torch.from_numpy(np.array(picture, dtype=np.float32)) / 255
+    values = torch.from_numpy(np.array(image, dtype=np.float32)) / 255
     return (values[None] if values.ndim == 2 else values.permute(2, 0, 1))[None]

@@ -12,7 +12,7 @@ from torch.nn import functional
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER
 from pipeline.lora.importing.change import Change, Factors
 from pipeline.lora.serving.layers import shape_of
-from pipeline.training.config import TrainingPlan
+from pipeline.training.config import TrainingConfig
 
 _TEXT_LAYERS: Final = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 
@@ -23,7 +23,7 @@ class LowRankLayer(nn.Module):
     Hu et al., 2021 (arXiv 2106.09685); Liu et al., 2024 (DoRA; arXiv 2402.09353), whose norm is not differentiated.
     """
 
-    def __init__(self, base: nn.Linear | nn.Conv2d, plan: TrainingPlan, generator: torch.Generator) -> None:
+    def __init__(self, base: nn.Linear | nn.Conv2d, plan: TrainingConfig, generator: torch.Generator) -> None:
         super().__init__()
         shape = shape_of(base)
         assert shape is not None, "the caller chose a layer that can be adapted"
@@ -75,7 +75,7 @@ class LowRankLayer(nn.Module):
 class LowRankWeights:
     """The LoRA of a plan over `networks` (`unet`, and text encoders that are to learn), in force."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], plan: TrainingPlan) -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], plan: TrainingConfig) -> None:
         generator = torch.Generator().manual_seed(plan.seed)
         self._layers: dict[str, LowRankLayer] = {}
         for network, module in networks.items():
@@ -109,7 +109,7 @@ class LowRankWeights:
             layer.strength = strength
 
 
-def _unet_learns(plan: TrainingPlan) -> Callable[[str, nn.Module], bool]:
+def _unet_learns(plan: TrainingConfig) -> Callable[[str, nn.Module], bool]:
     def learns(name: str, layer: nn.Module) -> bool:
         if isinstance(layer, nn.Linear):
             return ".attentions." in name
@@ -122,7 +122,7 @@ def _text_learns(name: str, layer: nn.Module) -> bool:
     return isinstance(layer, nn.Linear) and name.rpartition(".")[2] in _TEXT_LAYERS
 
 
-def _replaced(network: nn.Module, name: str, plan: TrainingPlan, generator: torch.Generator) -> LowRankLayer:
+def _replaced(network: nn.Module, name: str, plan: TrainingConfig, generator: torch.Generator) -> LowRankLayer:
     base = network.get_submodule(name)
     assert isinstance(base, nn.Linear | nn.Conv2d), "the caller chose a layer that can be adapted"
     parent, _, own = name.rpartition(".")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder
+from pipeline.training.request import TrainingRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class TrainingPace:
     """How the training is to go on: beside a `busy` device it rests, `paused` it waits, `enough` ends it."""
 
     busy: bool = False
@@ -22,4 +22,4 @@ class TrainingRefused:
     sentence: str
 
 
-TrainingMessage = TrainingOrder | Pace | TrainingProgress | TrainingReport | TrainingRefused
+TrainingMessage = TrainingRequest | TrainingPace | TrainingProgress | TrainingReport | TrainingRefused

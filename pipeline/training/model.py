@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.lora.importing.change import Change
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.hardware import Hardware, Home
+from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.metadata import ModelFamily
 from pipeline.models.source import ModelSource
 from pipeline.text.prompt_encoder import embed_plain
-from pipeline.training.config import Method, Preservation, TrainingPlan
+from pipeline.training.config import Method, Preservation, TrainingConfig
 from pipeline.training.full_weights import FullWeights
 from pipeline.training.losses import NoiseSchedule
 from pipeline.training.low_rank import LowRankWeights
 
 
-class LearntWeights(Protocol):
+class TrainableWeights(Protocol):
     """What a training changes."""
 
     def parameters(self, network: str) -> list[nn.Parameter]:
@@ -35,28 +35,28 @@ class LearntWeights(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class PromptEmbeddings:
     """What the text encoders say of a batch: `states` (rows, tokens, width), `pooled` (rows, width) for SDXL."""
 
     states: Tensor
     pooled: Tensor
 
     @classmethod
-    def stacked(cls, parts: Sequence["Words"]) -> "Words":
+    def stacked(cls, parts: Sequence["PromptEmbeddings"]) -> "PromptEmbeddings":
         """Several batches as one."""
         return cls(states=torch.cat([one.states for one in parts]), pooled=torch.cat([one.pooled for one in parts]))
 
-    def rows(self, count: int) -> "Words":
+    def rows(self, count: int) -> "PromptEmbeddings":
         """One text's words for `count` rows."""
-        return Words(states=self.states.expand(count, -1, -1), pooled=self.pooled.expand(count, -1))
+        return PromptEmbeddings(states=self.states.expand(count, -1, -1), pooled=self.pooled.expand(count, -1))
 
 
-class Student:
+class TrainedModel:
     """One model with the weights of `plan` switched on; raises UserError where it cannot be loaded for training."""
 
-    def __init__(self, plan: TrainingPlan, hardware: Hardware) -> None:
+    def __init__(self, plan: TrainingConfig, hardware: Hardware) -> None:
         self.checkpoint = checkpoint = load_checkpoint(ModelSource.parse(plan.model), hardware)
-        if checkpoint.home is Home.HOST:
+        if checkpoint.home is Placement.HOST:
             name = checkpoint.facts.name
             raise UserError(f"This device has too little memory to train '{name}'; use a smaller model.")
         if plan.method is Method.FULL and plan.preservation is Preservation.OUTPUT:
@@ -70,7 +70,7 @@ class Student:
         self.weights = _learnt(networks, plan)
         self.networks = tuple(networks)
         self._forgets = plan.text_encoders
-        self._remembered: dict[str, Words] = {}
+        self._remembered: dict[str, PromptEmbeddings] = {}
         if plan.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
 
@@ -85,12 +85,12 @@ class Student:
             return nullcontext()
         return torch.autocast(self.hardware.device.type, self.hardware.dtype)
 
-    def read(self, text: str) -> Words:
+    def read(self, text: str) -> PromptEmbeddings:
         """What the text encoders say of `text`, one row, with gradients where they are trained."""
         states, pooled = embed_plain(self.checkpoint.facts.family, self.checkpoint.text_encoders, text)
-        return Words(states=states, pooled=pooled)
+        return PromptEmbeddings(states=states, pooled=pooled)
 
-    def words(self, text: str) -> Words:
+    def words(self, text: str) -> PromptEmbeddings:
         """As `read`, remembered while the text encoders stay as they are."""
         if self._forgets:
             return self.read(text)
@@ -99,14 +99,14 @@ class Student:
                 self._remembered[text] = self.read(text)
         return self._remembered[text]
 
-    def unconditional(self) -> Words:
+    def unconditional(self) -> PromptEmbeddings:
         """What stands for no prompt."""
         words = self.words("")
         if self.checkpoint.zero_empty_negative:
-            return Words(states=torch.zeros_like(words.states), pooled=torch.zeros_like(words.pooled))
+            return PromptEmbeddings(states=torch.zeros_like(words.states), pooled=torch.zeros_like(words.pooled))
         return words
 
-    def answer(self, noisy: Tensor, steps: Tensor, words: Words, sizes: Tensor) -> Tensor:
+    def answer(self, noisy: Tensor, steps: Tensor, words: PromptEmbeddings, sizes: Tensor) -> Tensor:
         """What the denoiser says of noisy latents; `sizes` (rows, 6) as SDXL's time ids."""
         added = {"text_embeds": words.pooled, "time_ids": sizes} if self.is_sdxl else None
         with self.computing():
@@ -127,7 +127,7 @@ class Student:
         return (painted.float() / 2 + 0.5).clamp(0, 1)
 
 
-def _learnt(networks: Mapping[str, nn.Module], plan: TrainingPlan) -> LearntWeights:
+def _learnt(networks: Mapping[str, nn.Module], plan: TrainingConfig) -> TrainableWeights:
     match plan.method:
         case Method.LORA:
             return LowRankWeights(networks, plan)
@@ -135,6 +135,6 @@ def _learnt(networks: Mapping[str, nn.Module], plan: TrainingPlan) -> LearntWeig
             return FullWeights(networks)
 
 
-def open_student(plan: TrainingPlan, device: str) -> Student:
+def open_student(plan: TrainingConfig, device: str) -> TrainedModel:
     """The student on the device called `device`."""
-    return Student(plan, Hardware.choose(device))
+    return TrainedModel(plan, Hardware.choose(device))

@@ -18,9 +18,9 @@ from typing import BinaryIO, Final
 
 from pipeline.errors import UserError
 from pipeline.processes import frames
-from pipeline.training.messages import Pace, TrainingMessage, TrainingRefused
+from pipeline.training.messages import TrainingMessage, TrainingPace, TrainingRefused
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder
+from pipeline.training.request import TrainingRequest
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class TrainingBroke(Exception):
 
 
 async def train_apart(
-    order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace] = Pace
+    order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace] = TrainingPace
 ) -> TrainingReport:
     """Do `order` in a child process, which hears of every change of `pace`.
 
@@ -71,9 +71,9 @@ async def _report(child: Process, told: Callable[[TrainingProgress], None]) -> T
     raise TrainingBroke(f"the training's process ended with {await child.wait()}")
 
 
-async def _keep_pace(child: Process, order: TrainingOrder, pace: Callable[[], Pace]) -> None:
+async def _keep_pace(child: Process, order: TrainingRequest, pace: Callable[[], TrainingPace]) -> None:
     assert child.stdin is not None, "the process was started with a pipe"
-    said: Pace | None = None
+    said: TrainingPace | None = None
     child.stdin.write(frames.pack(order))
     while True:
         if (now := pace()) != said:
@@ -91,7 +91,7 @@ def main() -> None:
     # What libraries print goes to the log; the pipe carries messages alone.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     order = frames.read(sys.stdin.buffer)
-    assert isinstance(order, TrainingOrder), "a worker begins with the order"
+    assert isinstance(order, TrainingRequest), "a worker begins with the order"
     heard = _Heard()
     threading.Thread(target=heard.listen, args=(sys.stdin.buffer,), daemon=True).start()
 
@@ -106,17 +106,17 @@ class _Heard:
     """The pace that was heard last."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.pace = TrainingPace()
 
     def listen(self, stream: BinaryIO) -> None:
         """Hear until the stream ends, which means that the worker is gone: its next one goes on from the checkpoint."""
         while (message := frames.read(stream)) is not None:
-            assert isinstance(message, Pace), "a worker sends paces"
+            assert isinstance(message, TrainingPace), "a worker sends paces"
             self.pace = message
         os._exit(0)
 
 
-def _work(order: TrainingOrder, heard: _Heard, say: Callable[[TrainingMessage], None]) -> None:
+def _work(order: TrainingRequest, heard: _Heard, say: Callable[[TrainingMessage], None]) -> None:
     # Torch is the parent's to avoid: chats and workers never import it.
     from pipeline.training.trainer import train  # noqa: PLC0415
 

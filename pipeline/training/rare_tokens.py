@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
-from pipeline.models.base_configs import companion
+from pipeline.models.base_configs import base_configs
 from pipeline.models.metadata import component_files, read_json
 from pipeline.models.source import ModelSource
 
@@ -18,7 +18,7 @@ _TABLE: Final = "token_embedding.weight"
 _MOST: Final = 500
 
 
-def rare_words(model: ModelSource) -> tuple[str, ...]:
+def rare_tokens(model: ModelSource) -> tuple[str, ...]:
     """Up to 500 short words that are one token each in the model's own vocabulary, the least trained first.
 
     How much a token was trained shows in the length of its row in the first text encoder's table: training makes it
@@ -28,7 +28,7 @@ def rare_words(model: ModelSource) -> tuple[str, ...]:
     if path.is_dir():
         folder, weights = path, component_files(path / "text_encoder")[0]
     else:
-        folder, weights = companion(path, model.facts().family), path
+        folder, weights = base_configs(path, model.facts().family), path
     vocabulary = _vocabulary(folder / "tokenizer")
     lengths = _lengths(weights)
     words = [

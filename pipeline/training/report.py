@@ -34,7 +34,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class TrainingCandidate:
     """Weights that may be chosen: a canonical LoRA `file` in the training's folder, after so many steps.
 
     `residual` is the share of a full fine-tune's change that the file's rank cannot hold, 0 for a LoRA.
@@ -54,7 +54,7 @@ class TrainingReport:
     `seconds` are the device's; `settled` says that it ended because the loss had.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[TrainingCandidate, ...]
     chosen: int
     steps: int
     settled: bool

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.training.config import TrainingPlan
+from pipeline.training.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingPicture:
+class TrainingImage:
     """A picture to learn: `path` is a PNG as it will be used, upright and cropped, its transparency a mask of the loss.
 
     `caption` is its prompt, with {} for the instance prompt, such as "{} on a beach".
@@ -18,7 +18,7 @@ class TrainingPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOrder:
+class TrainingRequest:
     """A training: what, from which pictures, where its `folder` is, and on which `device` (`auto`, `cpu`, `cuda:0`).
 
     The folder holds checkpoints; the same order in the same folder goes on from there. `cache` holds class images,
@@ -26,8 +26,8 @@ class TrainingOrder:
     `share` of the time, 0 to 1; alone it takes all.
     """
 
-    plan: TrainingPlan
-    pictures: tuple[TrainingPicture, ...]
+    plan: TrainingConfig
+    images: tuple[TrainingImage, ...]
     folder: Path
     cache: Path
     device: str = "auto"

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.training.config import OptimizerKind, TrainingPlan
-from pipeline.training.early_stopping import Settling
-from pipeline.training.model import Student
+from pipeline.training.config import OptimizerKind, TrainingConfig
+from pipeline.training.early_stopping import EarlyStopping
+from pipeline.training.model import TrainedModel
 
 _CHECKPOINT: Final = "checkpoint.pt"
 CANDIDATES: Final = 3
@@ -28,8 +28,8 @@ class Run:
     `kept` are the steps whose weights lie in `folder`, spread over the run, the newest among them.
     """
 
-    student: Student
-    plan: TrainingPlan
+    student: TrainedModel
+    plan: TrainingConfig
     folder: Path
     optimizer: torch.optim.Optimizer
     parameters: list[nn.Parameter]
@@ -37,11 +37,11 @@ class Run:
     rates: list[float]
     step: int = 0
     seconds: float = 0.0
-    settling: Settling = field(default_factory=Settling)
+    settling: EarlyStopping = field(default_factory=EarlyStopping)
     kept: tuple[int, ...] = ()
 
     @classmethod
-    def open(cls, student: Student, plan: TrainingPlan, folder: Path) -> "Run":
+    def open(cls, student: TrainedModel, plan: TrainingConfig, folder: Path) -> "Run":
         """From the folder's checkpoint if it has one, else from the start."""
         groups = [student.weights.parameters(network) for network in student.networks]
         parameters = [parameter for group in groups for parameter in group]
@@ -144,11 +144,11 @@ class Run:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.settling = Settling(losses=state["losses"])
+        self.settling = EarlyStopping(losses=state["losses"])
         self.kept = tuple(state["kept"])
 
 
-def _optimizer(plan: TrainingPlan, groups: Sequence[list[nn.Parameter]]) -> torch.optim.Optimizer:
+def _optimizer(plan: TrainingConfig, groups: Sequence[list[nn.Parameter]]) -> torch.optim.Optimizer:
     """Over the UNet's parameters and, at their own rate, the text encoders'."""
     rates = [plan.learning_rate, *[plan.text_learning_rate] * (len(groups) - 1)]
     own = [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)]
@@ -170,7 +170,7 @@ def _optimizer(plan: TrainingPlan, groups: Sequence[list[nn.Parameter]]) -> torc
             assert_never(never)
 
 
-def _eight_bit(own: list[dict[str, Any]], plan: TrainingPlan) -> torch.optim.Optimizer:
+def _eight_bit(own: list[dict[str, Any]], plan: TrainingConfig) -> torch.optim.Optimizer:
     try:
         from bitsandbytes.optim import AdamW8bit  # noqa: PLC0415
     except ImportError:

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.samplers.sampler import Sampler
-from pipeline.training.config import TrainingPlan
-from pipeline.training.examples import Lesson
-from pipeline.training.model import Student, Words
+from pipeline.training.config import TrainingConfig
+from pipeline.training.examples import TrainingExample
+from pipeline.training.model import PromptEmbeddings, TrainedModel
 
 _AT_ONCE: Final = 8
 
 
 @torch.no_grad()
-def draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+def draw(student: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
     """Latents (rows, 4, height, width) of a picture a prompt, `size` in pixels, height first; as a member gets them."""
     drawn = [
         _draw(student, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
@@ -28,7 +28,7 @@ def draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: t
     return torch.cat(drawn)
 
 
-def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Lesson]:
+def class_lessons(student: TrainedModel, plan: TrainingConfig, cache: Path) -> list[TrainingExample]:
     """Pictures of the plain class by the untrained model, drawn once for each model and class.
 
     Raises UserError where its weights are no numbers.
@@ -49,16 +49,16 @@ def class_lessons(student: Student, plan: TrainingPlan, cache: Path) -> list[Les
         save_file({"latents": latents.contiguous().cpu()}, partial)
         partial.replace(path)
     return [
-        Lesson(mean=one[None], deviation=torch.zeros_like(one[None]), prompt=plan.class_prompt, size=size)
+        TrainingExample(mean=one[None], deviation=torch.zeros_like(one[None]), prompt=plan.class_prompt, size=size)
         for one in latents
     ]
 
 
-def _draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+def _draw(student: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
     facts, device = student.checkpoint.facts, student.hardware.device
     sampler = Sampler(facts.scheduler, student.checkpoint.scheduler_config, facts.steps)
     latents = _noise(student, seeds, size) * sampler.noise_scale
-    words = Words.stacked([student.unconditional().rows(len(prompts)), *map(student.words, prompts)])
+    words = PromptEmbeddings.stacked([student.unconditional().rows(len(prompts)), *map(student.words, prompts)])
     sizes = torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=device).repeat(2 * len(prompts), 1)
     generator = torch.Generator().manual_seed(seeds[0])
     while not sampler.finished:
@@ -69,7 +69,7 @@ def _draw(student: Student, prompts: Sequence[str], seeds: Sequence[int], size: 
     return latents
 
 
-def _noise(student: Student, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+def _noise(student: TrainedModel, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
     factor = student.checkpoint.scale_factor
     shape = (1, student.unet.config.in_channels, size[0] // factor, size[1] // factor)
     rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.training.candidates import conclude
-from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.contact_sheet import progress_sheet
-from pipeline.training.evaluation import Examiner
-from pipeline.training.examples import Lesson, group, masks_of, pick, picture_lessons, sizes_of
+from pipeline.training.evaluation import Evaluator
+from pipeline.training.examples import TrainingExample, group, image_lessons, masks_of, pick, sizes_of
 from pipeline.training.losses import preserving_loss, row_errors
-from pipeline.training.model import Student, Words, open_student
+from pipeline.training.model import PromptEmbeddings, TrainedModel, open_student
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder
+from pipeline.training.request import TrainingRequest
 from pipeline.training.run import Run
 from pipeline.training.samples import class_lessons, draw
 
@@ -31,20 +31,20 @@ _SKIPS_BORNE: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class TrainingData:
     """What steps are made from: instances by shape, and the class's pictures where they preserve it."""
 
-    instances: list[list[Lesson]]
-    classes: list[Lesson]
+    instances: list[list[TrainingExample]]
+    classes: list[TrainingExample]
 
 
-def train(order: TrainingOrder) -> Generator[TrainingProgress, bool | None, TrainingReport]:
+def train(order: TrainingRequest) -> Generator[TrainingProgress, bool | None, TrainingReport]:
     """Do `order`; sending True ends it early with the best that there is. Raises UserError where it cannot be done."""
     plan = order.plan
     student = open_student(plan, order.device)
-    lessons = picture_lessons(student, order.pictures, plan)
+    lessons = image_lessons(student, order.images, plan)
     material = _material(student, plan, lessons, order.cache)
-    examiner = Examiner.of(student, plan, lessons)
+    examiner = Evaluator.of(student, plan, lessons)
     order.folder.mkdir(parents=True, exist_ok=True)
     run = Run.open(student, plan, order.folder)
     skipped, enough = 0, False
@@ -69,12 +69,14 @@ def train(order: TrainingOrder) -> Generator[TrainingProgress, bool | None, Trai
     return conclude(run, examiner)
 
 
-def _material(student: Student, plan: TrainingPlan, lessons: Sequence[Lesson], cache: Path) -> Material:
+def _material(
+    student: TrainedModel, plan: TrainingConfig, lessons: Sequence[TrainingExample], cache: Path
+) -> TrainingData:
     preserves = plan.preservation is Preservation.CLASS_IMAGES
-    return Material(instances=group(lessons), classes=class_lessons(student, plan, cache) if preserves else [])
+    return TrainingData(instances=group(lessons), classes=class_lessons(student, plan, cache) if preserves else [])
 
 
-def _step(run: Run, material: Material) -> bool:
+def _step(run: Run, material: TrainingData) -> bool:
     """One step of the optimizer; False if it was skipped because its loss is no number."""
     plan = run.plan
     # Of the step's own number, so that a training that goes on draws what an undisturbed one would have.
@@ -88,10 +90,10 @@ def _step(run: Run, material: Material) -> bool:
 
 
 def loss(
-    student: Student,
-    plan: TrainingPlan,
-    instances: Sequence[Lesson],
-    classes: Sequence[Lesson],
+    student: TrainedModel,
+    plan: TrainingConfig,
+    instances: Sequence[TrainingExample],
+    classes: Sequence[TrainingExample],
     generator: torch.Generator,
 ) -> Tensor:
     """The loss of one batch, drawn from `generator`: instances and, beside them, what preserves the class."""
@@ -105,23 +107,23 @@ def loss(
 
 
 def _errors(
-    student: Student,
-    plan: TrainingPlan,
-    lessons: Sequence[Lesson],
+    student: TrainedModel,
+    plan: TrainingConfig,
+    lessons: Sequence[TrainingExample],
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Each row's error and the timesteps (rows,) at which it was made."""
     clean = torch.cat([lesson.latents(generator) for lesson in lessons])
     noise, steps = _noise(clean, plan, generator), _timesteps(student, len(lessons), generator)
-    words = Words.stacked([student.words(lesson.prompt) for lesson in lessons])
+    words = PromptEmbeddings.stacked([student.words(lesson.prompt) for lesson in lessons])
     answers = student.answer(student.schedule.noisy(clean, noise, steps), steps, words, sizes_of(lessons, clean))
     return row_errors(answers, student.schedule.target(clean, noise, steps), masks_of(lessons)), steps
 
 
 def _output_errors(
-    student: Student,
-    plan: TrainingPlan,
-    lessons: Sequence[Lesson],
+    student: TrainedModel,
+    plan: TrainingConfig,
+    lessons: Sequence[TrainingExample],
     generator: torch.Generator,
 ) -> Tensor:
     """How far the trained model's answers to the class prompt are from the untrained one's, on the same pictures."""
@@ -134,7 +136,7 @@ def _output_errors(
     return row_errors(student.answer(noisy, steps, plain, sizes), before)
 
 
-def _noise(clean: Tensor, plan: TrainingPlan, generator: torch.Generator) -> Tensor:
+def _noise(clean: Tensor, plan: TrainingConfig, generator: torch.Generator) -> Tensor:
     noise = torch.randn(clean.shape, generator=generator)
     if plan.noise_offset:
         # A brightness of its own for each picture, which plain noise never teaches.
@@ -142,14 +144,14 @@ def _noise(clean: Tensor, plan: TrainingPlan, generator: torch.Generator) -> Ten
     return noise.to(clean.device)
 
 
-def _timesteps(student: Student, rows: int, generator: torch.Generator) -> Tensor:
+def _timesteps(student: TrainedModel, rows: int, generator: torch.Generator) -> Tensor:
     """Spread evenly over the batch from a random start, which steadies small batches."""
     shares = (torch.arange(rows) / rows + torch.rand(1, generator=generator)) % 1
     return (shares * student.schedule.timesteps).long().to(student.hardware.device)
 
 
 @torch.no_grad()
-def _fixed_loss(run: Run, material: Material) -> float:
+def _fixed_loss(run: Run, material: TrainingData) -> float:
     """The instances' loss on noise, timesteps and pictures that are the same each time."""
     generator = torch.Generator().manual_seed(run.plan.seed)
     lessons = pick(material.instances, _FIXED_INPUTS, generator)

@@ -58,8 +58,8 @@ def write_card(folder: Path, figures: dict[str, Score], control: ControlScore) -
 def _values(folder: Path, figures: dict[str, Score]) -> dict[str, str]:
     return {
         "figures": figure_table(figures[POCKET], figures[FEW], figures[JUDGE]),
-        "prompts": str(figures[POCKET].pictures),
-        "renderings": str(figures[JUDGE].pictures),
+        "prompts": str(figures[POCKET].images),
+        "renderings": str(figures[JUDGE].images),
         "sizes": size_table(folder),
         "steps": str(STEPS),
         "guidance": str(GUIDANCE),

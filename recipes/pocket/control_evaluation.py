@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.control.annotators import control_map
 from pipeline.requests.control import ControlKind
-from recipes.pocket.control_training import images, moved_pictures
+from recipes.pocket.control_training import images, moved_images
 from recipes.pocket.sampling import GUIDANCE, STEPS
 from recipes.pocket.scenes import Scene
 
@@ -45,7 +45,7 @@ def evaluate(
     for start in range(0, len(scenes), BATCH):
         drawn = [
             control_map(ControlKind.EDGE, one)
-            for one in images(moved_pictures(sprites, scenes[start : start + BATCH], rng))
+            for one in images(moved_images(sprites, scenes[start : start + BATCH], rng))
         ]
         for scale, own in zip((1.0, 0.0), scores, strict=True):
             shown = controlled(

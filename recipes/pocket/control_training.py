@@ -58,11 +58,11 @@ def loss(net: ControlNetModel, lessons: ControlLessons, batch: int, generator: t
     """As the UNet's own loss, with what the net adds for a map of each moved icon, of a random kind and detail."""
     rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311 (chance, not secrecy)
     scenes = rng.choices(lessons.scenes, k=batch)
-    pictures = moved_pictures(lessons.sprites, scenes, rng)
+    moved = moved_images(lessons.sprites, scenes, rng)
     with torch.no_grad():
-        clean = lessons.vae.encode(pictures).latent_dist.sample(generator) * lessons.vae.config.scaling_factor
+        clean = lessons.vae.encode(moved).latent_dist.sample(generator) * lessons.vae.config.scaling_factor
     asked = question_about(clean, lessons.reader.read([_caption(scene, lessons, rng) for scene in scenes]), generator)
-    drawn = [control_map(rng.choice(KINDS), one, rng.uniform(-1, 1)) for one in images(pictures)]
+    drawn = [control_map(rng.choice(KINDS), one, rng.uniform(-1, 1)) for one in images(moved)]
     down, mid = net(
         asked.noisy,
         asked.steps,
@@ -75,7 +75,7 @@ def loss(net: ControlNetModel, lessons: ControlLessons, batch: int, generator: t
     return asked.error(answer)
 
 
-def moved_pictures(sprites: Tensor, scenes: list[Scene], rng: random.Random) -> Tensor:
+def moved_images(sprites: Tensor, scenes: list[Scene], rng: random.Random) -> Tensor:
     """The scenes with their icons mirrored, turned, smaller or elsewhere: (batch, 3, height, width), -1 to 1."""
     chosen = sprites[[scene.concept for scene in scenes], [scene.style for scene in scenes]].float()
     grid = torch.nn.functional.affine_grid(torch.stack([_move(rng) for _ in scenes]), list(chosen.shape), False)

@@ -21,7 +21,7 @@ SEED = 1000
 class Score:
     """How many pictures were judged, and how many of them right in each respect."""
 
-    pictures: int = 0
+    images: int = 0
     style: int = 0
     background: int = 0
     concept: int = 0
@@ -29,7 +29,7 @@ class Score:
 
     def __add__(self, other: "Score") -> "Score":
         return Score(
-            pictures=self.pictures + other.pictures,
+            images=self.images + other.images,
             style=self.style + other.style,
             background=self.background + other.background,
             concept=self.concept + other.concept,
@@ -38,7 +38,7 @@ class Score:
 
     def share(self, right: int) -> str:
         """A count as a percentage of the pictures."""
-        return f"{100 * right / self.pictures:.1f} %"
+        return f"{100 * right / self.images:.1f} %"
 
 
 def score(verdict: Verdict, asked: list[Scene]) -> Score:
@@ -48,7 +48,7 @@ def score(verdict: Verdict, asked: list[Scene]) -> Score:
     background = torch.tensor([scene.background for scene in asked])
     top = verdict.concept.topk(min(TOP, verdict.concept.shape[1])).indices
     return Score(
-        pictures=len(asked),
+        images=len(asked),
         style=int((verdict.style.argmax(dim=1) == style).sum()),
         background=int((verdict.background.argmax(dim=1) == background).sum()),
         concept=int((top[:, 0] == concept).sum()),
@@ -68,13 +68,13 @@ def asked_scenes(concept_count: int, count: int = PROMPTS) -> list[Scene]:
 
 
 @torch.no_grad()
-def judge_pictures(
-    judge: Callable[[Tensor], Verdict], pictures: Callable[[list[Scene]], Tensor], asked: list[Scene]
+def judge_images(
+    judge: Callable[[Tensor], Verdict], images: Callable[[list[Scene]], Tensor], asked: list[Scene]
 ) -> Score:
     """The score of pictures made for the scenes asked for."""
     total = Score()
     for batch in batches(asked):
-        total += score(judge(pictures(batch)), batch)
+        total += score(judge(images(batch)), batch)
     return total
 
 

@@ -40,9 +40,9 @@ class Judge(nn.Module):
         self.background = nn.Linear(features, len(BACKGROUNDS))
         self.embedding = nn.Linear(features, POOLED)
 
-    def forward(self, pictures: Tensor) -> Verdict:
+    def forward(self, images: Tensor) -> Verdict:
         """The verdict on each picture."""
-        maps = self.trunk(functional.interpolate(pictures, size=(64, 64), mode="area"))
+        maps = self.trunk(functional.interpolate(images, size=(64, 64), mode="area"))
         coarse = functional.adaptive_max_pool2d(maps, 2).flatten(1)
         features = torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1)
         return Verdict(

@@ -88,7 +88,7 @@ def _drawn(icon_set: dict[str, Any], icon: str, side: int) -> Image.Image:
     return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
-def pictures(sprites: Tensor, batch: list[Scene]) -> Tensor:
+def images(sprites: Tensor, batch: list[Scene]) -> Tensor:
     """The scenes as float pictures from -1 to 1."""
     chosen = sprites[[scene.concept for scene in batch], [scene.style for scene in batch]]
     return on_colour(chosen, BACKGROUND_COLOURS[[scene.background for scene in batch]])

@@ -41,7 +41,7 @@ Render = Callable[[list[str], int, tuple[int, int]], Tensor]
 class SceneScore:
     """How many pictures were judged, and how many were right in each respect."""
 
-    pictures: int = 0
+    images: int = 0
     style: int = 0
     background: int = 0
     concepts: int = 0
@@ -64,7 +64,7 @@ def score(verdict: SceneVerdict, asked: list[Composition]) -> SceneScore:
         right["background"] += seen == colours
         right["concepts"] += {group[0].concept for group in scene.groups} <= set(concepts[row])
         right["count"] += count[row] == len(scene.drawings) - 1
-    return SceneScore(pictures=len(asked), **right)
+    return SceneScore(images=len(asked), **right)
 
 
 def asked_scenes(size: tuple[int, int], concept_count: int, count: int = PROMPTS) -> list[Composition]:

@@ -38,9 +38,9 @@ class SceneJudge(nn.Module):
         self.hidden = nn.Linear(2 * _WIDTHS[-1], 384)
         self.answers = nn.Linear(384, sum(self._parts))
 
-    def forward(self, pictures: Tensor) -> SceneVerdict:
+    def forward(self, images: Tensor) -> SceneVerdict:
         """The verdict on each picture."""
-        maps = self.trunk(pictures)
+        maps = self.trunk(images)
         seen = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         concepts, colours, style, count = self.answers(functional.relu(self.hidden(seen))).split(self._parts, dim=1)
         return SceneVerdict(concepts=concepts, colours=colours, style=style, count=count)

@@ -126,7 +126,7 @@ class Recipe:
         vae = build_vae(self.sizes).to(memory_format=torch.channels_last)
         vae = self._train_vae(vae, self.crops_plan, vae_training.crop_loss, "vae-crops")
         vae = self._train_vae(vae, self.whole_plan, vae_training.whole_loss, "vae-whole")
-        some = vae_training.random_pictures(self.sprites, 96, torch.Generator().manual_seed(0))
+        some = vae_training.random_images(self.sprites, 96, torch.Generator().manual_seed(0))
         vae_training.even_latents(vae, some)
         write(vae.state_dict(), self.folder.finished("vae"))
 
@@ -147,7 +147,7 @@ class Recipe:
         )
 
     def _show_vae(self, vae: nn.Module) -> None:
-        some = vae_training.random_pictures(self.sprites, 12, torch.Generator().manual_seed(1))
+        some = vae_training.random_images(self.sprites, 12, torch.Generator().manual_seed(1))
         shown = torch.cat([some, vae_training.reconstruct(vae, some)])
         log.info("reconstruction error %.4f", (shown[:12] - shown[12:]).abs().mean())
         write_sheet(shown, columns=12, path=self.folder.sheet("vae"))
@@ -164,7 +164,7 @@ class Recipe:
         if self.folder.latents.exists():
             return
         starts = range(0, len(self.seen_scenes), 16)
-        batches = (rendering.pictures(self.sprites, self.seen_scenes[start : start + 16]) for start in starts)
+        batches = (rendering.images(self.sprites, self.seen_scenes[start : start + 16]) for start in starts)
         write(vae_training.encode_all(self.load_vae(), batches), self.folder.latents)
 
     def load_unet(self) -> UNet2DConditionModel:
@@ -259,7 +259,7 @@ class Recipe:
         figures.record(
             self.figures_file,
             figures.JUDGE,
-            evaluation.judge_pictures(judge, lambda batch: rendering.pictures(self.sprites, batch), unseen),
+            evaluation.judge_images(judge, lambda batch: rendering.images(self.sprites, batch), unseen),
         )
 
     def export(self) -> None:
@@ -281,9 +281,9 @@ class Recipe:
         asked = evaluation.asked_scenes(len(self.concepts))
         done = self.folder.checkpoint(f"evaluate-{name}")
         total = evaluation.Score(**read(done)) if done.exists() else evaluation.Score()
-        for batch in evaluation.batches(asked[total.pictures :]):
+        for batch in evaluation.batches(asked[total.images :]):
             texts = evaluation.prompts(batch, self.concepts)
-            total += evaluation.score(judge(render(pipe, texts, total.pictures, steps)), batch)
+            total += evaluation.score(judge(render(pipe, texts, total.images, steps)), batch)
             write(asdict(total), done)
             log.info("%s", total)
         figures.record(self.figures_file, name, total)

@@ -11,7 +11,7 @@ from PIL import Image
 from recipes.pocket.rendering import SIZE, icon_sprites
 from recipes.pocket.scenes import BACKGROUNDS
 
-PICTURES: Final = 5
+IMAGES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ SUBJECTS: Final = (
 )
 
 
-def subject_pictures(subject: Subject, icons: Path, count: int = PICTURES) -> list[Image.Image]:
+def subject_images(subject: Subject, icons: Path, count: int = IMAGES) -> list[Image.Image]:
     """So many pictures of it, RGB: each on another background, a little turned, moved and sized anew."""
     drawing, mark = icon_sprites(icons, (subject.icon, subject.mark))
     marked = _turned(drawing, subject.turn)

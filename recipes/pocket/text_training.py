@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 from recipes.pocket.architecture import POOLED, Sizes, build_text_encoder, build_text_encoder_2
 from recipes.pocket.captions import random_caption
 from recipes.pocket.judge import Judge, Verdict
-from recipes.pocket.rendering import pictures
+from recipes.pocket.rendering import images
 from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept, Scene, is_held_out
 from recipes.pocket.training import Plan
 
@@ -73,7 +73,7 @@ def loss(reader: Reader, lessons: Lessons, batch: int, generator: torch.Generato
     rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311 (chance, not secrecy)
     scenes = random_scenes(len(lessons.concepts), batch, rng)
     captions = [random_caption(scene, lessons.concepts[scene.concept], rng) for scene in scenes]
-    seen = reader.judge(disturbed(pictures(lessons.sprites, scenes), generator))
+    seen = reader.judge(disturbed(images(lessons.sprites, scenes), generator))
     matches = torch.tensor([[caption.describes(scene) for scene in scenes] for caption in captions]).float()
     ids = _short_ids(lessons.tokenizer, [caption.text for caption in captions])
     contrast = sum(_contrast(words, seen.embedding, matches) for words in reader.embeddings(ids))
@@ -82,9 +82,9 @@ def loss(reader: Reader, lessons: Lessons, batch: int, generator: torch.Generato
 
 def _contrast(words: Tensor, embeddings: Tensor, matches: Tensor) -> Tensor:
     scores = words @ embeddings.T / _TEMPERATURE
-    to_pictures = functional.cross_entropy(scores, matches / matches.sum(dim=1, keepdim=True))
+    to_images = functional.cross_entropy(scores, matches / matches.sum(dim=1, keepdim=True))
     to_words = functional.cross_entropy(scores.T, (matches / matches.sum(dim=0)).T)
-    return (to_pictures + to_words) / 2
+    return (to_images + to_words) / 2
 
 
 def judge_loss(seen: Verdict, scenes: list[Scene]) -> Tensor:

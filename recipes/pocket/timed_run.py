@@ -26,7 +26,7 @@ from recipes.pocket.scenes import Concept
 from recipes.pocket.sheet import write_sheet
 from recipes.pocket.student import Student, student_loss
 from recipes.pocket.timed_training import Model, TimedPlan, TimedTraining
-from recipes.pocket.vae_training import even_latents, picture_loss
+from recipes.pocket.vae_training import even_latents, image_loss
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def _vae_loss(vae: AutoencoderKL, shown: Tensor) -> Tensor:
     kl: Tensor = posterior.kl().float().mean() / posterior.mean[0].numel()
     deviation = (posterior.std.square() + (LATENT_NOISE / vae.config.scaling_factor) ** 2).sqrt()
     latents = posterior.mean + deviation * torch.randn_like(posterior.mean)
-    return picture_loss(vae.decode(latents.to(shown.dtype)).sample.float(), shown.float()) + KL_WEIGHT * kl
+    return image_loss(vae.decode(latents.to(shown.dtype)).sample.float(), shown.float()) + KL_WEIGHT * kl
 
 
 def join_sheets(sheets: list[Path], path: Path) -> None:

@@ -14,9 +14,9 @@ from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.models.metadata import ModelFamily
-from pipeline.training.config import Preservation, TrainingPlan
+from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.report import TrainingReport
-from pipeline.training.request import TrainingOrder, TrainingPicture
+from pipeline.training.request import TrainingImage, TrainingRequest
 from pipeline.training.trainer import train
 from recipes.pocket.backgrounds import BACKGROUND_COLOURS, on_colour
 from recipes.pocket.judge import load_judge
@@ -39,7 +39,7 @@ JUDGED_BACKGROUNDS = 3
 # So many pictures of each thing, or the LoRA takes its one background for a part of it.
 BACKGROUNDS_EACH = 6
 
-STYLE_PLAN = TrainingPlan(
+STYLE_PLAN = TrainingConfig(
     model="pocket",
     instance_prompt=TRIGGER,
     class_prompt="cartoon style",
@@ -71,9 +71,9 @@ class StyleJudge(nn.Module):
         self.trunk = judge.trunk
         self.style = nn.Linear(judge.style.in_features, len(STYLES) + 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """The scores of each style, Twemoji's last."""
-        maps = self.trunk(functional.interpolate(pictures, size=(64, 64), mode="area"))
+        maps = self.trunk(functional.interpolate(images, size=(64, 64), mode="area"))
         coarse = functional.adaptive_max_pool2d(maps, 2).flatten(1)
         scores: Tensor = self.style(torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1))
         return scores
@@ -124,9 +124,9 @@ def is_unseen(number: int) -> bool:
 
 def teach(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> Path:
     """Train the LoRA on Twemoji's `sprites` (concept, RGBA, height, width) in `folder`; returns its canonical file."""
-    pictures = _pictures(sprites, concepts, folder)
-    order = TrainingOrder(
-        plan=STYLE_PLAN, pictures=pictures, folder=folder / "run", cache=folder / "classes", device="cpu"
+    images = _images(sprites, concepts, folder)
+    order = TrainingRequest(
+        plan=STYLE_PLAN, images=images, folder=folder / "run", cache=folder / "classes", device="cpu"
     )
     training = train(order)
     while True:
@@ -144,10 +144,10 @@ def ship(learnt: Path, model: Path, target: Path) -> None:
     export_lora(learnt, skeleton(model, ModelFamily.SDXL), LoraLayout.KOHYA, about, target)
 
 
-def _pictures(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tuple[TrainingPicture, ...]:
+def _images(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tuple[TrainingImage, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     dice = random.Random(0)  # noqa: S311 (chance, not secrecy)
-    made: list[TrainingPicture] = []
+    made: list[TrainingImage] = []
     for number, concept in enumerate(concepts):
         if is_unseen(number):
             continue
@@ -158,5 +158,5 @@ def _pictures(sprites: Tensor, concepts: Sequence[Concept], folder: Path) -> tup
             Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
             nameless = len(made) % NAMELESS_ONE_IN == 0
             caption = "" if nameless else f"{concept.words[0]}, {{}}, {name} background"
-            made.append(TrainingPicture(path=path, caption=caption))
+            made.append(TrainingImage(path=path, caption=caption))
     return tuple(made)

@@ -23,7 +23,7 @@ LATENT_NOISE = 0.05
 Loss = Callable[[AutoencoderKL, Tensor, int, torch.Generator], Tensor]
 
 
-def random_pictures(sprites: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def random_images(sprites: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Random icons on random colours, some of them mirrored."""
     flat = sprites.flatten(0, 1)
     chosen = flat[torch.randint(len(flat), (count,), generator=generator)]
@@ -32,48 +32,48 @@ def random_pictures(sprites: Tensor, count: int, generator: torch.Generator) -> 
     return on_colour(chosen, torch.rand(count, 3, generator=generator))
 
 
-def random_crops(pictures: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def random_crops(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """One square of each picture."""
-    corners = torch.randint(pictures.shape[-1] - size + 1, (len(pictures), 2), generator=generator).tolist()
-    return torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in zip(pictures, corners, strict=True)])
+    corners = torch.randint(images.shape[-1] - size + 1, (len(images), 2), generator=generator).tolist()
+    return torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in zip(images, corners, strict=True)])
 
 
 def crop_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
     """The loss on random crops, four times cheaper than whole pictures."""
-    return _loss(vae, random_crops(random_pictures(sprites, batch, generator), CROP, generator), generator)
+    return _loss(vae, random_crops(random_images(sprites, batch, generator), CROP, generator), generator)
 
 
 def whole_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
     """The loss on whole pictures."""
-    return _loss(vae, random_pictures(sprites, batch, generator), generator)
+    return _loss(vae, random_images(sprites, batch, generator), generator)
 
 
 def _loss(vae: AutoencoderKL, shown: Tensor, generator: torch.Generator) -> Tensor:
     shown = shown.contiguous(memory_format=torch.channels_last)
     posterior = vae.encode(shown).latent_dist
     kl: Tensor = posterior.kl().mean() / posterior.mean[0].numel()
-    return picture_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
+    return image_loss(vae.decode(posterior.sample(generator)).sample, shown) + KL_WEIGHT * kl
 
 
 def decoder_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
     """The decoder's loss on whole pictures whose latents are a little off, as a UNet's are."""
-    shown = random_pictures(sprites, batch, generator).contiguous(memory_format=torch.channels_last)
+    shown = random_images(sprites, batch, generator).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         latents = vae.encode(shown).latent_dist.mean
     noise = torch.randn(latents.shape, generator=generator) * LATENT_NOISE / SCALING_FACTOR
-    return picture_loss(vae.decode(latents + noise).sample, shown)
+    return image_loss(vae.decode(latents + noise).sample, shown)
 
 
-def picture_loss(decoded: Tensor, shown: Tensor) -> Tensor:
+def image_loss(decoded: Tensor, shown: Tensor) -> Tensor:
     """How far off colours and edges are."""
     edges = sum(functional.l1_loss(decoded.diff(dim=dim), shown.diff(dim=dim)) for dim in (-1, -2))
     return functional.l1_loss(decoded, shown) + edges
 
 
 @torch.no_grad()
-def even_latents(vae: AutoencoderKL, pictures: Tensor) -> None:
+def even_latents(vae: AutoencoderKL, images: Tensor) -> None:
     """Rescales encoder and decoder so that scaled latents have mean 0 and deviation 1 in every channel."""
-    means = torch.cat([vae.encode(part).latent_dist.mean for part in torch.split(pictures, 16)])
+    means = torch.cat([vae.encode(part).latent_dist.mean for part in torch.split(images, 16)])
     centre = means.mean(dim=(0, 2, 3))
     spread = means.std(dim=(0, 2, 3)) * SCALING_FACTOR
     channels = len(centre)
@@ -93,7 +93,7 @@ def encode_all(vae: AutoencoderKL, batches: Iterable[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def reconstruct(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+def reconstruct(vae: AutoencoderKL, images: Tensor) -> Tensor:
     """The pictures after a way through the autoencoder."""
-    decoded: Tensor = vae.decode(vae.encode(pictures).latent_dist.mean).sample
+    decoded: Tensor = vae.decode(vae.encode(images).latent_dist.mean).sample
     return decoded.clamp(-1, 1)

@@ -14,13 +14,13 @@ _KEY_FILE = "secret.key"
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Encryption:
     """Encrypts and decrypts texts; of several keys the first seals and all open, so that a key can be replaced."""
 
     fernet: MultiFernet
 
     @classmethod
-    def from_keys(cls, keys: str) -> "Seal":
+    def from_keys(cls, keys: str) -> "Encryption":
         """A seal of `keys`, separated by commas; raises UserError."""
         try:
             return cls(MultiFernet([Fernet(key.strip()) for key in keys.split(",")]))
@@ -31,7 +31,7 @@ class Seal:
             ) from None
 
     @classmethod
-    def from_file(cls, folder: Path) -> "Seal":
+    def from_file(cls, folder: Path) -> "Encryption":
         """A seal whose key lies in the data folder, for its owner's eyes only; made where it is missing."""
         path = folder / _KEY_FILE
         if not path.exists():

@@ -44,7 +44,7 @@ class GuildSettings:
     allowed_channels: tuple[str, ...] = ()
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     admins: tuple[str, ...] = ()
-    mature: Mature = Mature.RESTRICTED
+    nsfw: Mature = Mature.RESTRICTED
     people: bool = False
 
     def __post_init__(self) -> None:

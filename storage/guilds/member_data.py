@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 
 from storage.database import Database
 from storage.queue.jobs import JobState
-from storage.tables import jobs, loras, member_lanes, pictures, saved_calls
+from storage.tables import images, jobs, loras, member_lanes, saved_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class KeptJob:
     created_at: float
     finished_at: float | None
     device_seconds: float | None
-    pictures: int
+    images: int
 
 
 class MemberData:
@@ -32,10 +32,10 @@ class MemberData:
 
     async def export(self, guild_id: int, member_id: str) -> tuple[KeptJob, ...]:
         """Everything that is kept of the member in the guild, oldest first."""
-        count = select(func.count()).where(pictures.c.job_id == jobs.c.id).scalar_subquery()
+        count = select(func.count()).where(images.c.job_id == jobs.c.id).scalar_subquery()
         columns = (
             jobs.c.id, jobs.c.member_name, jobs.c.kind, jobs.c.payload, jobs.c.state,
-            jobs.c.created_at, jobs.c.finished_at, jobs.c.device_seconds, count.label("pictures"),
+            jobs.c.created_at, jobs.c.finished_at, jobs.c.device_seconds, count.label("images"),
         )  # fmt: skip
         query = select(*columns).where(jobs.c.guild_id == guild_id, jobs.c.member_id == member_id).order_by(jobs.c.id)
         async with self._database.read() as connection:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from pipeline.lora.sources.keys import SourceKeys
 from storage.database import Database
 from storage.guilds.audit import add_entry
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.tables import source_keys
 
 _ACTION: Final = "lora key"
@@ -27,7 +27,7 @@ class KeySource(StrEnum):
 class SourceKeyStore:
     """The keys of all guilds, under `seal`; `clock` tells Unix seconds."""
 
-    def __init__(self, database: Database, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, seal: Encryption, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._seal = seal
         self._clock = clock

@@ -11,14 +11,14 @@ from storage.database import Database
 from storage.queue.jobs import OPEN_STATES, JobKind
 from storage.tables import jobs
 
-CLASS_PICTURES: Final = "classes"
+CLASS_IMAGES: Final = "classes"
 """The folder among them that all trainings share."""
 
 
 async def sweep_training_folders(database: Database, folder: Path) -> int:
     """Deletes what in `folder` no open job names; returns how many trainings' leavings went."""
     # A job is there before its folder, so one that is listed and has no open job has ended.
-    found = await asyncio.to_thread(lambda: [path for path in folder.glob("*") if path.name != CLASS_PICTURES])
+    found = await asyncio.to_thread(lambda: [path for path in folder.glob("*") if path.name != CLASS_IMAGES])
     if not found:
         return 0
     query = select(jobs.c.payload).where(jobs.c.kind == JobKind.TRAIN, jobs.c.state.in_(OPEN_STATES))

@@ -11,11 +11,11 @@ from storage.database import Database
 from storage.queue.jobs import OPEN_STATES, JobKind
 from storage.tables import job_blobs, jobs
 
-_KINDS: Final = (JobKind.CHECK_PICTURES, JobKind.TRAIN)
+_KINDS: Final = (JobKind.CHECK_IMAGES, JobKind.TRAIN)
 _BLOB: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 
-class HandedFiles:
+class TrainingUploads:
     """The files of every guild's trainings; `clock` tells Unix seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
@@ -47,7 +47,7 @@ class HandedFiles:
             orders = await connection.scalars(select(jobs.c.payload).where(*ended, jobs.c.kind.in_(_KINDS), named))
             files = {blob for order in orders for blob in _BLOB.findall(order)}
             looked = or_(named, *(jobs.c.payload.contains(blob) for blob in files))
-            of_it = or_(named & jobs.c.kind.in_(_KINDS), looked & (jobs.c.kind == JobKind.CHECK_PICTURES))
+            of_it = or_(named & jobs.c.kind.in_(_KINDS), looked & (jobs.c.kind == JobKind.CHECK_IMAGES))
             await connection.execute(delete(jobs).where(*ended, of_it))
 
     async def forget_old(self, older_than_seconds: float) -> int:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from storage.queue.jobs import Arrow
+from storage.queue.jobs import Transition
 from storage.tables import guild_lanes, jobs, member_lanes
 
 # Written into the statement, not bound: a planner uses a partial index only for a condition that it can see.
@@ -136,7 +136,7 @@ def _claim(next_job: ScalarSelect[int]) -> Any:
         update(jobs)
         .where(jobs.c.id == next_job, _QUEUED)
         .values(
-            state=Arrow.CLAIM.target,
+            state=Transition.CLAIM.target,
             worker=bindparam("claim_worker"),
             token=jobs.c.token + 1,
             attempt=jobs.c.attempt + 1,

@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.tables import clicks
 
 
-class Clicks:
+class Deduplication:
     """Each key for as long as its second hearing counts for nothing; `clock` tells Unix seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time, window_seconds: float = 3.0) -> None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewPicture:
+class NewImage:
     """Picture `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters.
 
-    `mature` says that it is not for everybody: each guild chose what becomes of such a picture.
+    `nsfw` says that it is not for everybody: each guild chose what becomes of such a picture.
     """
 
     index: int
@@ -16,11 +16,11 @@ class NewPicture:
     height: int
     seed: int
     parameters: str
-    mature: bool = False
+    nsfw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class StoredImage:
     """A recorded picture; `created_at` is in Unix seconds."""
 
     id: int
@@ -32,4 +32,4 @@ class Picture:
     seed: int
     parameters: str
     created_at: float
-    mature: bool
+    nsfw: bool

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.queue.claim import FAIR, UPCOMING, ClaimOrder
 from storage.queue.fair_share import add_waiting, ahead_of, lane_of, update_lanes
-from storage.queue.images import NewPicture, Picture
-from storage.queue.jobs import Arrow, Job, JobState, NewJob, Outcome
-from storage.queue.records import job_of, picture_of
-from storage.queue.snapshots import ParkedPicture, forget_parked, keep_parked, parked_of
-from storage.queue.transitions import end_attempt, hand_back, held_job, move, rescue_job
-from storage.tables import job_blobs, jobs, pictures, replies
+from storage.queue.images import NewImage, StoredImage
+from storage.queue.jobs import Job, JobState, NewJob, Outcome, Transition
+from storage.queue.records import image_of, job_of
+from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
+from storage.queue.transitions import apply_transition, end_attempt, hand_back, held_job, rescue_job
+from storage.tables import images, job_blobs, jobs, replies
 
 MAX_ATTEMPTS: Final = 3
 
@@ -49,10 +49,10 @@ class Beat:
     step: int
     steps: int
     preview: bytes | None = None
-    parked: tuple[ParkedPicture, ...] = ()
+    snapshot: tuple[StoredSnapshot, ...] = ()
 
 
-class Standing(Enum):
+class ClaimStatus(Enum):
     """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
 
     HELD = "held"
@@ -70,7 +70,7 @@ class CancelResult(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class QueuePosition:
     """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
 
     before: int
@@ -119,7 +119,7 @@ class JobQueue:
         async with self._database.read() as connection:
             return tuple(job_of(row) for row in await connection.execute(UPCOMING, values))
 
-    async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, Standing]:
+    async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, ClaimStatus]:
         """Records signs of life in one transaction; tells for each job id whether its claim still stands."""
         now = self._clock()
         standings = {}
@@ -127,41 +127,41 @@ class JobQueue:
             # In the order of ids, so that two workers never wait for each other.
             for beat in sorted(beats, key=lambda beat: beat.claim.job.id):
                 standing = await _record_beat(connection, worker, beat, now)
-                if standing is not Standing.LOST:
-                    await keep_parked(self._database, connection, beat.claim.job.id, beat.parked)
+                if standing is not ClaimStatus.LOST:
+                    await store_snapshots(self._database, connection, beat.claim.job.id, beat.snapshot)
                 standings[beat.claim.job.id] = standing
         return standings
 
-    async def park(self, claim: Claim, parked: Sequence[ParkedPicture]) -> bool:
+    async def suspend(self, claim: Claim, snapshot: Sequence[StoredSnapshot]) -> bool:
         """Keeps unfinished pictures for the next attempt; False when the claim is lost, and then nothing changed."""
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
-            await keep_parked(self._database, connection, claim.job.id, parked)
+            await store_snapshots(self._database, connection, claim.job.id, snapshot)
         return True
 
-    async def unpark(self, claim: Claim) -> bool:
+    async def resume(self, claim: Claim) -> bool:
         """Forgets the job's unfinished pictures; False when the claim is lost, and then nothing changed."""
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
-            await forget_parked(connection, claim.job.id)
+            await delete_snapshots(connection, claim.job.id)
         return True
 
-    async def parked(self, claim: Claim) -> tuple[ParkedPicture, ...]:
+    async def snapshot(self, claim: Claim) -> tuple[StoredSnapshot, ...]:
         """What earlier attempts left of the claimed job's unfinished pictures, by index."""
         async with self._database.read() as connection:
-            return await parked_of(connection, claim.job.id)
+            return await load_snapshots(connection, claim.job.id)
 
-    async def record_picture(self, claim: Claim, picture: NewPicture) -> bool:
+    async def record_image(self, claim: Claim, image: NewImage) -> bool:
         """Records a picture once for each index; False when the claim is lost, and then nothing changed."""
-        row: dict[str, Any] = asdict(picture)
+        row: dict[str, Any] = asdict(image)
         row |= {"job_id": claim.job.id, "position": row.pop("index"), "created_at": self._clock()}
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
-            await connection.execute(self._database.insert(pictures).values(row).on_conflict_do_nothing())
-            await forget_parked(connection, claim.job.id, picture.index)
+            await connection.execute(self._database.insert(images).values(row).on_conflict_do_nothing())
+            await delete_snapshots(connection, claim.job.id, image.index)
         return True
 
     async def settle(self, claim: Claim, outcome: Outcome) -> bool:
@@ -188,7 +188,7 @@ class JobQueue:
                 return CancelResult.NOT_FOUND
             match JobState(job.state):
                 case JobState.QUEUED:
-                    await move(connection, job, Arrow.CANCEL_WAITING, self._clock())
+                    await apply_transition(connection, job, Transition.CANCEL_WAITING, self._clock())
                     return CancelResult.CANCELLED
                 case JobState.RUNNING:
                     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
@@ -241,18 +241,18 @@ class JobQueue:
         """A guild's jobs in these states, newest first, at most `limit`, of ids below `before`."""
         return await self._newest(states, limit, before, jobs.c.guild_id == guild_id)
 
-    async def pictures(self, guild_id: int, job_id: int) -> tuple[Picture, ...]:
+    async def images(self, guild_id: int, job_id: int) -> tuple[StoredImage, ...]:
         """The pictures that a job of the guild has recorded so far, by index."""
         query = (
-            select(pictures)
+            select(images)
             .join(jobs)
             .where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
-            .order_by(pictures.c.position)
+            .order_by(images.c.position)
         )
         async with self._database.read() as connection:
-            return tuple(picture_of(row) for row in await connection.execute(query))
+            return tuple(image_of(row) for row in await connection.execute(query))
 
-    async def place(self, guild_id: int, job_id: int) -> Place | None:
+    async def place(self, guild_id: int, job_id: int) -> QueuePosition | None:
         """Where a queued job of the guild stands in the fair order; None when it is not queued."""
         now = self._clock()
         async with self._database.read() as connection:
@@ -263,7 +263,7 @@ class JobQueue:
             running = (await connection.execute(_RUNNING)).all()
         # As many jobs as run now are taken to run side by side until then.
         seconds += sum(max(0.0, row.started_at + row.estimated_seconds - now) for row in running)
-        return Place(before=before, seconds=max(job.run_after - now, seconds / max(1, len(running))))
+        return QueuePosition(before=before, seconds=max(job.run_after - now, seconds / max(1, len(running))))
 
     async def estimate(self, cost_key: str, units: float, seconds_per_unit: float | None = None) -> float:
         """Predicted device seconds for `units` of work like `cost_key`, from the last jobs done that were like it.
@@ -338,7 +338,7 @@ async def _estimate(connection: AsyncConnection, cost_key: str, units: float, se
     return units * (_DEFAULT_SECONDS_PER_UNIT if seconds_per_unit is None else seconds_per_unit)
 
 
-async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now: float) -> Standing:
+async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now: float) -> ClaimStatus:
     held = jobs.c.id == beat.claim.job.id, jobs.c.token == beat.claim.token, jobs.c.worker == worker
     values: dict[str, Any] = {"step": beat.step, "steps": beat.steps, "heartbeat_at": now}
     if beat.preview is not None:
@@ -346,5 +346,5 @@ async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now
     query = update(jobs).where(*held, jobs.c.state == JobState.RUNNING).values(values)
     cancel = (await connection.execute(query.returning(jobs.c.cancel_requested))).scalar_one_or_none()
     if cancel is None:
-        return Standing.LOST
-    return Standing.CANCEL if cancel else Standing.HELD
+        return ClaimStatus.LOST
+    return ClaimStatus.CANCEL if cancel else ClaimStatus.HELD

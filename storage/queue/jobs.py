@@ -15,7 +15,7 @@ class JobKind(StrEnum):
     DRAW_MAP = "draw map"
     MIX_LORAS = "mix loras"
     ENLARGE = "enlarge"
-    CHECK_PICTURES = "check pictures"
+    CHECK_IMAGES = "check pictures"
     TRAIN = "train"
 
 
@@ -33,7 +33,7 @@ OPEN_STATES: Final = (JobState.QUEUED, JobState.RUNNING)
 """The states that a job can still leave."""
 
 
-class Arrow(Enum):
+class Transition(Enum):
     """Every change of state that there is: its name in docs/job-states.md, where it starts, where it ends."""
 
     CLAIM = ("claim", JobState.QUEUED, JobState.RUNNING)

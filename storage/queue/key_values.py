@@ -6,7 +6,7 @@ from storage.database import Database
 from storage.tables import notes
 
 
-class Notes:
+class KeyValues:
     """Texts by name."""
 
     def __init__(self, database: Database) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from storage.queue.images import Picture
+from storage.queue.images import StoredImage
 from storage.queue.jobs import Job, JobKind, JobState
 
 _JOB_FIELDS = tuple(field.name for field in fields(Job))
@@ -17,9 +17,9 @@ def job_of(row: Row[Any]) -> Job:
     return Job(**{**values, "kind": JobKind(row.kind), "state": JobState(row.state)})
 
 
-def picture_of(row: Row[Any]) -> Picture:
-    """The picture in a row of `pictures`."""
-    return Picture(
+def image_of(row: Row[Any]) -> StoredImage:
+    """The picture in a row of `images`."""
+    return StoredImage(
         id=row.id,
         job_id=row.job_id,
         index=row.position,
@@ -29,5 +29,5 @@ def picture_of(row: Row[Any]) -> Picture:
         seed=row.seed,
         parameters=row.parameters,
         created_at=row.created_at,
-        mature=row.mature,
+        nsfw=row.nsfw,
     )

@@ -7,39 +7,39 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.tables import parked_pictures
+from storage.tables import snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParkedPicture:
+class StoredSnapshot:
     """Picture `index` of a job as a device said it, to hand to another device."""
 
     index: int
     data: bytes
 
 
-async def keep_parked(
-    database: Database, connection: AsyncConnection, job_id: int, parked: Iterable[ParkedPicture]
+async def store_snapshots(
+    database: Database, connection: AsyncConnection, job_id: int, snapshot: Iterable[StoredSnapshot]
 ) -> None:
     """Keeps the newest of each picture; whoever calls holds the job."""
-    for picture in parked:
-        statement = database.insert(parked_pictures).values(job_id=job_id, position=picture.index, data=picture.data)
+    for image in snapshot:
+        statement = database.insert(snapshots).values(job_id=job_id, position=image.index, data=image.data)
         await connection.execute(
             statement.on_conflict_do_update(
-                index_elements=parked_pictures.primary_key.columns.keys(), set_={"data": statement.excluded.data}
+                index_elements=snapshots.primary_key.columns.keys(), set_={"data": statement.excluded.data}
             )
         )
 
 
-async def parked_of(connection: AsyncConnection, job_id: int) -> tuple[ParkedPicture, ...]:
+async def load_snapshots(connection: AsyncConnection, job_id: int) -> tuple[StoredSnapshot, ...]:
     """What is kept of the job's unfinished pictures, by index."""
-    query = select(parked_pictures).where(parked_pictures.c.job_id == job_id).order_by(parked_pictures.c.position)
-    return tuple(ParkedPicture(index=row.position, data=row.data) for row in await connection.execute(query))
+    query = select(snapshots).where(snapshots.c.job_id == job_id).order_by(snapshots.c.position)
+    return tuple(StoredSnapshot(index=row.position, data=row.data) for row in await connection.execute(query))
 
 
-async def forget_parked(connection: AsyncConnection, job_id: int, index: int | None = None) -> None:
+async def delete_snapshots(connection: AsyncConnection, job_id: int, index: int | None = None) -> None:
     """Deletes what is kept of picture `index`, or of all the job's pictures."""
-    statement = delete(parked_pictures).where(parked_pictures.c.job_id == job_id)
+    statement = delete(snapshots).where(snapshots.c.job_id == job_id)
     if index is not None:
-        statement = statement.where(parked_pictures.c.position == index)
+        statement = statement.where(snapshots.c.position == index)
     await connection.execute(statement)

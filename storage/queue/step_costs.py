@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from pipeline.requests.step_cost import StepCost, predict_row_seconds
-from storage.queue.key_values import Notes
+from storage.queue.key_values import KeyValues
 
 _COSTS: Final = TypeAdapter(tuple[StepCost, ...])
 
@@ -16,7 +16,7 @@ _COSTS: Final = TypeAdapter(tuple[StepCost, ...])
 class StepCosts:
     """The newest measures of each model, whichever device they are from."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: KeyValues) -> None:
         self._notes = notes
 
     async def put(self, costs: Iterable[StepCost]) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.queue.fair_share import update_lanes
-from storage.queue.jobs import OPEN_STATES, Arrow, Cancelled, Done, GiveUp, JobState, Outcome, Retry
-from storage.queue.snapshots import forget_parked
+from storage.queue.jobs import OPEN_STATES, Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
+from storage.queue.snapshots import delete_snapshots
 from storage.tables import jobs, replies
 
 _ABANDONED: Final = (
@@ -25,17 +25,19 @@ async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outco
     """Moves a held `job` along the arrow that `outcome` asks for."""
     match outcome:
         case Done(device_seconds=seconds):
-            await move(connection, job, Arrow.DONE, now, used=seconds, device_seconds=seconds, error=None)
+            await apply_transition(
+                connection, job, Transition.DONE, now, used=seconds, device_seconds=seconds, error=None
+            )
         case GiveUp(sentence=sentence):
-            await move(connection, job, Arrow.GIVE_UP, now, error=sentence)
+            await apply_transition(connection, job, Transition.GIVE_UP, now, error=sentence)
         case Cancelled():
-            await move(connection, job, Arrow.CANCEL, now)
+            await apply_transition(connection, job, Transition.CANCEL, now)
         case Retry() if job.cancel_requested:
-            await move(connection, job, Arrow.CANCEL, now)
+            await apply_transition(connection, job, Transition.CANCEL, now)
         case Retry(why=why) if job.attempt >= job.max_attempts:
-            await move(connection, job, Arrow.EXHAUST, now, error=why)
+            await apply_transition(connection, job, Transition.EXHAUST, now, error=why)
         case Retry(after_seconds=seconds, why=why):
-            await move(connection, job, Arrow.RETRY, now, error=why, run_after=now + seconds)
+            await apply_transition(connection, job, Transition.RETRY, now, error=why, run_after=now + seconds)
         case _ as never:
             assert_never(never)
 
@@ -43,25 +45,27 @@ async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outco
 async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float) -> None:
     """Takes a locked `job` from a worker that fell silent."""
     if job.cancel_requested:
-        await move(connection, job, Arrow.CANCEL, now)
+        await apply_transition(connection, job, Transition.CANCEL, now)
     elif job.attempt >= job.max_attempts:
-        await move(connection, job, Arrow.ABANDON, now, error=_ABANDONED.format(attempts=job.attempt))
+        await apply_transition(connection, job, Transition.ABANDON, now, error=_ABANDONED.format(attempts=job.attempt))
     else:
-        await move(connection, job, Arrow.RESCUE, now, restarts=job.restarts + 1)
+        await apply_transition(connection, job, Transition.RESCUE, now, restarts=job.restarts + 1)
 
 
 async def hand_back(connection: AsyncConnection, job: Row[Any], now: float) -> None:
     """Puts a held `job` back as if this attempt had not been; its turn in the queue stays the old one."""
     if job.cancel_requested:
-        await move(connection, job, Arrow.CANCEL, now)
+        await apply_transition(connection, job, Transition.CANCEL, now)
     else:
-        await move(connection, job, Arrow.SOFT_STOP, now, attempt=job.attempt - 1, restarts=job.restarts + 1)
+        await apply_transition(
+            connection, job, Transition.SOFT_STOP, now, attempt=job.attempt - 1, restarts=job.restarts + 1
+        )
 
 
-async def move(
+async def apply_transition(
     connection: AsyncConnection,
     job: Row[Any],
-    arrow: Arrow,
+    arrow: Transition,
     now: float,
     *,
     used: float | None = None,
@@ -91,5 +95,5 @@ async def move(
         waiting = 1 if arrow.target is JobState.QUEUED else 0
         await update_lanes(connection, job, waiting=waiting, used=spent - job.estimated_seconds, at=job.started_at)
     if ends:
-        await forget_parked(connection, job.id)
+        await delete_snapshots(connection, job.id)
         await connection.execute(update(replies).where(replies.c.job_id == job.id).values(due_at=now))

@@ -27,8 +27,8 @@ from pipeline.requests.device_messages import (
     Refused,
     Render,
     Rendered,
-    SetAside,
     Stepped,
+    Suspended,
 )
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
@@ -74,7 +74,7 @@ async def listener(request: pytest.FixtureRequest) -> AsyncIterator[Listener]:
     assert [event async for event in device.events()] == []
 
 
-def picture(ticket: str, **changes: Any) -> Render:
+def image(ticket: str, **changes: Any) -> Render:
     fields: dict[str, Any] = {
         "prompt": "red fox",
         "width": 64,
@@ -88,9 +88,9 @@ def picture(ticket: str, **changes: Any) -> Render:
     return Render(ticket=ticket, request=ImageRequest(**{**fields, **changes}))
 
 
-async def test_a_submitted_picture_steps_and_is_rendered(listener: Listener) -> None:
+async def test_a_submitted_image_steps_and_is_rendered(listener: Listener) -> None:
     """With previews on the way, under its own ticket."""
-    await listener.device.submit(picture("a"))
+    await listener.device.submit(image("a"))
 
     events = await listener.until(Rendered)
 
@@ -101,9 +101,9 @@ async def test_a_submitted_picture_steps_and_is_rendered(listener: Listener) -> 
     assert events[-1].png.startswith(b"\x89PNG")
 
 
-async def test_a_cancelled_picture_is_dropped(listener: Listener) -> None:
+async def test_a_cancelled_image_is_dropped(listener: Listener) -> None:
     """At its next step; a ticket that is unknown is ignored."""
-    await listener.device.submit(picture("b", steps=150))
+    await listener.device.submit(image("b", steps=150))
     await listener.until(Stepped)
     await listener.device.cancel("nobody")
     await listener.device.cancel("b")
@@ -114,18 +114,18 @@ async def test_a_cancelled_picture_is_dropped(listener: Listener) -> None:
     assert len(events) < 100
 
 
-async def test_a_parked_picture_is_set_aside_and_goes_on_from_there(listener: Listener) -> None:
+async def test_a_parked_image_is_set_aside_and_goes_on_from_there(listener: Listener) -> None:
     """It leaves its seat at once; submitted again with what was said of it, its next step is the one after."""
-    render = picture("p", steps=150)
+    render = image("p", steps=150)
     await listener.device.submit(render)
     await listener.until(Stepped)
-    await listener.device.park("nobody")
-    await listener.device.park("p")
-    *before, aside = await listener.until(SetAside)
-    assert isinstance(aside, SetAside)
+    await listener.device.suspend("nobody")
+    await listener.device.suspend("p")
+    *before, aside = await listener.until(Suspended)
+    assert isinstance(aside, Suspended)
     done = max((event.step for event in before if isinstance(event, Stepped)), default=1)
 
-    await listener.device.submit(replace(render, parked=aside.parked))
+    await listener.device.submit(replace(render, snapshot=aside.snapshot))
     first = (await listener.until(Stepped))[-1]
     await listener.device.cancel("p")
     await listener.until(Dropped)
@@ -136,26 +136,26 @@ async def test_a_parked_picture_is_set_aside_and_goes_on_from_there(listener: Li
 
 async def test_expecting_a_request_is_answered_by_nothing(listener: Listener) -> None:
     """It is there for its effect alone: what a LoRA takes to load is over when the request comes."""
-    await listener.device.expect(picture("e", loras=(LoraUse(key="missing", name="glossy"),)).request)
-    await listener.device.submit(picture("e", steps=1))
+    await listener.device.expect(image("e", loras=(LoraUse(key="missing", name="glossy"),)).request)
+    await listener.device.submit(image("e", steps=1))
 
     events = await listener.until(Rendered)
 
     assert {type(event) for event in events} == {Stepped, Rendered}
 
 
-async def test_a_map_is_drawn_beside_the_pictures(listener: Listener) -> None:
+async def test_a_map_is_drawn_beside_the_images(listener: Listener) -> None:
     """To the last pixel the one that the annotator draws; what can never be drawn is refused."""
     scene = Image.linear_gradient("L").rotate(30).convert("RGB")
     file = io.BytesIO()
     scene.save(file, "PNG")
     edges = DrawMap(
-        ticket="m", use=ControlUse(kind=ControlKind.EDGE, picture="scene"), width=96, height=64, picture=file.getvalue()
+        ticket="m", use=ControlUse(kind=ControlKind.EDGE, image="scene"), width=96, height=64, image=file.getvalue()
     )
 
     await listener.device.submit(edges)
     *others, map_ = await listener.until(Rendered)
-    await listener.device.submit(replace(edges, ticket="n", picture=b"words"))
+    await listener.device.submit(replace(edges, ticket="n", image=b"words"))
     refused = (await listener.until(Refused))[-1]
 
     assert not others
@@ -169,7 +169,7 @@ async def test_a_map_is_drawn_beside_the_pictures(listener: Listener) -> None:
 
 async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:
     """In one sentence for the member."""
-    await listener.device.submit(picture("c", width=4096))
+    await listener.device.submit(image("c", width=4096))
 
     events = await listener.until(Refused)
 
@@ -201,19 +201,19 @@ async def test_a_killed_process_is_lost_once_and_starts_again() -> None:
     device = ChildDevice(SPEC)
     listening = Listener(device)
     await device.start()
-    await device.submit(picture("a", steps=150))
+    await device.submit(image("a", steps=150))
     await listening.until(Stepped)
     (process,) = set(children_of(os.getpid())) - before
 
     os.kill(process, signal.SIGKILL)
     events = await listening.until(Lost)
     await device.cancel("a")
-    await device.submit(picture("too late"))
+    await device.submit(image("too late"))
 
     assert events[-1] == Lost(why="the device's process ended with signal 9")
     assert await listening.until(Lost) == [Lost(why="the device is not running")]
     await device.restart()
-    await device.submit(picture("b", steps=1))
+    await device.submit(image("b", steps=1))
     assert isinstance((await listening.until(Rendered))[-1], Rendered)
     await device.close()
     assert set(children_of(os.getpid())) == before

@@ -13,13 +13,13 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 from torch import Tensor
 
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.models.hardware import Hardware, Home
+from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
-from pipeline.requests.device_messages import Event, Rendered, SetAside, Stepped
+from pipeline.requests.device_messages import Event, Rendered, Stepped, Suspended
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from tests.pipeline.conftest import SPEC, a_request
@@ -80,13 +80,13 @@ def run(engine: Engine, requests: list[ImageRequest]) -> list[bytes]:
 
 
 def rendered(engine: Engine, count: int) -> list[bytes]:
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     while not engine.idle:
         for event in engine.step():
             assert isinstance(event, Stepped | Rendered), event
             if isinstance(event, Rendered):
-                pictures[event.ticket] = event.png
-    return [pictures[str(number)] for number in range(count)]
+                images[event.ticket] = event.png
+    return [images[str(number)] for number in range(count)]
 
 
 def decibels(first: bytes, second: bytes) -> float:
@@ -146,7 +146,7 @@ def _with_loras(model: LoadedModel) -> list[Tensor]:
     """Three pictures in four rows: each newcomer takes a leaver's place two steps before another leaves."""
     memory = model.denoiser.open(4, pages=1)
     ended: list[Tensor] = []
-    running: list[tuple[Rendering, tuple[int, ...]]] = []
+    running: list[tuple[DenoisingState, tuple[int, ...]]] = []
     free: list[tuple[int, ...]] = [(0, 1), (2, 3)]
     keys = iter(("usual", "", "thorough"))
     for key in keys:
@@ -178,8 +178,8 @@ def test_what_waits_in_host_memory_draws_the_same(monkeypatch: pytest.MonkeyPatc
         def fits(self, weights: int) -> bool:
             return False
 
-        def home(self, facts: ModelFacts) -> Home:
-            return Home.HOST
+        def home(self, facts: ModelFacts) -> Placement:
+            return Placement.HOST
 
     request = a_request(width=128, height=128)
     (expected,) = run(Engine(CUDA), [request])
@@ -203,11 +203,11 @@ def test_a_call_that_does_not_fit_is_halved() -> None:
     whole = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((few + (many - few) * 0.4) / whole)
     try:
-        pictures = run(engine, requests)
+        images = run(engine, requests)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
-    assert len(pictures) == 8
+    assert len(images) == 8
     assert set(engine._batching._limits.values()) <= {2, 4, 8}
     assert engine._batching._limits
 
@@ -242,17 +242,17 @@ def test_a_snapshot_goes_on_elsewhere(first: str, second: str) -> None:
     began.admit("0", request)
     for _ in range(4):
         began.step()
-    began.park("0")
+    began.suspend("0")
     (aside,) = _asides(began.step())
     ends = Engine(replace(CUDA, device=second))
 
-    ends.admit("0", request, aside.parked)
+    ends.admit("0", request, aside.snapshot)
 
     assert decibels(rendered(ends, 1)[0], expected) > CLOSE
 
 
-def _asides(events: list[Event]) -> list[SetAside]:
-    return [event for event in events if isinstance(event, SetAside)]
+def _asides(events: list[Event]) -> list[Suspended]:
+    return [event for event in events if isinstance(event, Suspended)]
 
 
 def test_float8_draws_nearly_the_same(nano: Path) -> None:

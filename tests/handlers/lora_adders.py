@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handlers.context.context import Studio
-from handlers.context.lora_quota import LoraRoom
-from handlers.context.served_model import Base
-from handlers.jobs.preparation import Told
+from handlers.context.context import AppContext
+from handlers.context.lora_quota import LoraQuota
+from handlers.context.served_model import ServedModel
+from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_job import Import, LoraAdding
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge import Fused, Member
+from pipeline.lora.exporting.merge import Fused, MergeInput
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
@@ -49,7 +49,7 @@ class FakeSource:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     keys: SourceKeys | None = None
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: ProgressReporter) -> FetchedFile:
         self.keys = keys
         path = folder / "file.safetensors"
         path.write_bytes(b"a part" if self.stuck else b"the whole file")
@@ -86,32 +86,32 @@ class FakeImporters:
 class FakeFuser:
     """Notes the members, and writes one file."""
 
-    members: list[Member] = field(default_factory=list)
+    members: list[MergeInput] = field(default_factory=list)
 
-    async def __call__(self, members: Sequence[Member], target: Path, /) -> Fused:
+    async def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Fused:
         self.members += members
         target.write_bytes(CANONICAL)
         return Fused(layers=3, ranks=(4, 8), size=len(CANONICAL))
 
 
-def base(folder: Path, name: str = "pocket") -> Base:
-    return Base(facts=FACTS, model=folder / name, configs=folder / name)
+def base(folder: Path, name: str = "pocket") -> ServedModel:
+    return ServedModel(facts=FACTS, model=folder / name, configs=folder / name)
 
 
 @asynccontextmanager
 async def working(
-    studio: Studio, folder: Path, source: FakeSource | None = None, importers: FakeImporters | None = None,
-    fuser: FakeFuser | None = None, bases: Sequence[Base] = (), quota: int = 2**30,
+    context: AppContext, folder: Path, source: FakeSource | None = None, importers: FakeImporters | None = None,
+    fuser: FakeFuser | None = None, bases: Sequence[ServedModel] = (), quota: int = 2**30,
 ) -> AsyncIterator[FakeDevice]:  # fmt: skip
     """The worker runs until the block ends; canonical files are in `folder`."""
     stop, device = asyncio.Event(), FakeDevice()
     adding = LoraAdding(
-        room=LoraRoom(loras=studio.loras, quota=quota), keys=studio.source_keys, blobs=studio.blobs,
+        room=LoraQuota(loras=context.loras, quota=quota), keys=context.source_keys, blobs=context.blobs,
         source=source or FakeSource(), folder=folder, bases=bases or [base(folder)],
         importers=importers or FakeImporters(), fuse=fuser or FakeFuser(),
     )  # fmt: skip
     worker = Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,),
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,),
         kinds={JobKind.ADD_LORA: adding}, drain_seconds=0.0,
     )  # fmt: skip
     task = asyncio.create_task(worker.run(stop))
@@ -122,15 +122,15 @@ async def working(
         await asyncio.wait_for(task, 20)
 
 
-async def ended(studio: Studio, guild: Guild) -> Job:
+async def ended(context: AppContext, guild: Guild) -> Job:
     async def look() -> Job | None:
-        (job, *_) = await studio.queue.guild_jobs(guild.id)
+        (job, *_) = await context.queue.guild_jobs(guild.id)
         return job if job.finished_at is not None else None
 
     return await eventually(look)
 
 
-async def find(studio: Studio, guild: Guild, name: str) -> Lora:
-    lora = await studio.loras.get(guild.id, "ada", name)
+async def find(context: AppContext, guild: Guild, name: str) -> Lora:
+    lora = await context.loras.get(guild.id, "ada", name)
     assert lora is not None
     return lora

@@ -10,7 +10,7 @@ from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id,
 from handlers.commands.call import Caller, Member
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from handlers.worker.maintenance import forget_offers
@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.library.blob_gc import collect_blobs
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.jobs import Done, JobState
 from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
@@ -32,16 +32,16 @@ def _caller(guild: Guild, member: str = "ada", *, manages_messages: bool = False
     return Caller(guild=guild, member=who, reply=reply)
 
 
-async def _done(studio: Studio, call: CallCommand, **values: object) -> int:
+async def _done(context: AppContext, call: CallCommand, **values: object) -> int:
     """A finished job of Ada's."""
     await call("imagine", **{"prompt": "red fox", **values})
-    claim = await studio.queue.claim("a worker")
+    claim = await context.queue.claim("a worker")
     assert claim is not None
-    for index, picture in enumerate(read_request(claim.job.payload).pictures()):
-        blob = await studio.blobs.put(png(picture))
-        new = NewPicture(index=index, blob=blob, width=128, height=128, seed=picture.seed, parameters="")
-        await studio.queue.record_picture(claim, new)
-    await studio.queue.settle(claim, Done(device_seconds=2.0))
+    for index, image in enumerate(read_request(claim.job.payload).images()):
+        blob = await context.blobs.put(png(image))
+        new = NewImage(index=index, blob=blob, width=128, height=128, seed=image.seed, parameters="")
+        await context.queue.record_image(claim, new)
+    await context.queue.settle(claim, Done(device_seconds=2.0))
     return claim.job.id
 
 
@@ -65,117 +65,119 @@ def test_an_id_that_is_not_ours_is_none(text: str) -> None:
     assert read_button_id(text) is None
 
 
-async def test_a_click_of_another_guild_finds_nothing(studio: Studio, call: CallCommand) -> None:
+async def test_a_click_of_another_guild_finds_nothing(context: AppContext, call: CallCommand) -> None:
     """An id from one server means nothing in another."""
-    job_id = await _done(studio, call)
-    stranger = await studio.guilds.ensure(Platform.TERMINAL, "guild-2", "Elsewhere")
+    job_id = await _done(context, call)
+    stranger = await context.guilds.ensure(Platform.TERMINAL, "guild-2", "Elsewhere")
 
     with pytest.raises(UserError, match="no longer kept here"):
-        await press(_press(Verb.INFO, job_id), _caller(stranger), studio)
+        await press(_press(Verb.INFO, job_id), _caller(stranger), context)
 
 
-async def test_who_clicks_is_held_to_the_settings(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_who_clicks_is_held_to_the_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """A button gives nobody what the command would not."""
-    job_id = await _done(studio, call)
-    await studio.guilds.save_settings(guild.id, GuildSettings(command_roles=(("imagine", ("artists",)),)), "boss")
-    narrowed = await studio.guilds.get(guild.id)
+    job_id = await _done(context, call)
+    await context.guilds.save_settings(guild.id, GuildSettings(command_roles=(("imagine", ("artists",)),)), "boss")
+    narrowed = await context.guilds.get(guild.id)
     assert narrowed is not None
 
     for verb in (Verb.AGAIN, Verb.VARY_SUBTLE, Verb.VARY_STRONG, Verb.UPSCALE):
         with pytest.raises(NotAllowed, match="needs a role"):
-            await press(_press(verb, job_id), _caller(narrowed), studio)
+            await press(_press(verb, job_id), _caller(narrowed), context)
 
 
 async def test_the_second_of_two_clicks_is_only_heard(
-    studio: Studio, guild: Guild, call: CallCommand, clock: FakeClock
+    context: AppContext, guild: Guild, call: CallCommand, clock: FakeClock
 ) -> None:
     """Of the same member on the same button; another's click, or a later one, counts."""
-    job_id = await _done(studio, call)
+    job_id = await _done(context, call)
     again = _press(Verb.AGAIN, job_id)
 
-    assert isinstance(await press(again, _caller(guild), studio), Message)
-    assert await press(again, _caller(guild), studio) == AlreadyHeard()
-    assert isinstance(await press(again, _caller(guild, "bob"), studio), Message)
+    assert isinstance(await press(again, _caller(guild), context), Message)
+    assert await press(again, _caller(guild), context) == AlreadyHeard()
+    assert isinstance(await press(again, _caller(guild, "bob"), context), Message)
     clock.advance(60)
-    assert isinstance(await press(again, _caller(guild), studio), Message)
+    assert isinstance(await press(again, _caller(guild), context), Message)
 
 
-async def test_deleting_is_for_the_owner_and_moderators(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_deleting_is_for_the_owner_and_moderators(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Others are told whose it is; what was deleted is gone from the store."""
-    job_id = await _done(studio, call)
+    job_id = await _done(context, call)
 
     with pytest.raises(NotAllowed, match="This is Ada's"):
-        await press(_press(Verb.DELETE, job_id), _caller(guild, "bob"), studio)
-    removed = await press(_press(Verb.DELETE, job_id), _caller(guild, "mod", manages_messages=True), studio)
+        await press(_press(Verb.DELETE, job_id), _caller(guild, "bob"), context)
+    removed = await press(_press(Verb.DELETE, job_id), _caller(guild, "mod", manages_messages=True), context)
 
     assert removed == Remove(job_id=job_id)
-    assert await studio.queue.get(guild.id, job_id) is None
+    assert await context.queue.get(guild.id, job_id) is None
 
 
-async def test_what_is_still_being_made_cannot_be_deleted(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_what_is_still_being_made_cannot_be_deleted(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """A cancel comes first, so that no device draws for nobody."""
     message = await call("imagine", prompt="fox")
 
     with pytest.raises(UserError, match="cancel it first"):
-        await press(_press(Verb.DELETE, message.job_id or 0), _caller(guild), studio)
+        await press(_press(Verb.DELETE, message.job_id or 0), _caller(guild), context)
 
 
-async def test_save_carries_every_picture(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_save_carries_every_image(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """As they are in the store, with their names."""
-    job_id = await _done(studio, call, count=2)
+    job_id = await _done(context, call, count=2)
 
-    sent = await press(_press(Verb.SAVE, job_id), _caller(guild), studio)
+    sent = await press(_press(Verb.SAVE, job_id), _caller(guild), context)
 
     assert isinstance(sent, SendDirect)
-    assert [picture.file_name for picture in sent.message.pictures] == ["red-fox-1-1.png", "red-fox-1-2.png"]
+    assert [image.file_name for image in sent.message.images] == ["red-fox-1-1.png", "red-fox-1-2.png"]
 
 
-async def test_a_picture_that_is_not_there_cannot_be_varied(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_an_image_that_is_not_there_cannot_be_varied(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
     """An index is checked like any value that comes from outside."""
-    job_id = await _done(studio, call)
+    job_id = await _done(context, call)
 
     with pytest.raises(UserError, match="no such picture"):
-        await press(_press(Verb.VARY_STRONG, job_id, 3), _caller(guild), studio)
+        await press(_press(Verb.VARY_STRONG, job_id, 3), _caller(guild), context)
 
 
-async def test_an_upscaled_picture_is_drawn_again_over_itself(
-    sqlite: Database, studio: Studio, guild: Guild, call: CallCommand
+async def test_an_upscaled_image_is_drawn_again_over_itself(
+    sqlite: Database, context: AppContext, guild: Guild, call: CallCommand
 ) -> None:
     """At twice its size, with its own prompt and seed; the picture it begins with is kept as long as the new job."""
-    job_id = await _done(studio, call, count=2, seed=9, steps=49)
-    studio = replace(studio, models=(replace(studio.models[0], upscale_strength=0.01),))
+    job_id = await _done(context, call, count=2, seed=9, steps=49)
+    context = replace(context, models=(replace(context.models[0], upscale_strength=0.01),))
 
-    message = await press(_press(Verb.UPSCALE, job_id, 1), _caller(guild), studio)
+    message = await press(_press(Verb.UPSCALE, job_id, 1), _caller(guild), context)
 
     assert isinstance(message, Message)
-    job = await studio.queue.get(guild.id, message.job_id or 0)
+    job = await context.queue.get(guild.id, message.job_id or 0)
     assert job is not None
     request = read_request(job.payload)
-    second = (await studio.queue.pictures(guild.id, job_id))[1]
+    second = (await context.queue.images(guild.id, job_id))[1]
     assert (request.prompt, request.seed, request.count) == ("red fox", 10, 1)
     assert (request.width, request.height, request.steps_made) == (256, 256, 1)
-    assert request.picture_keys == (second.blob,)
-    await studio.members.delete_job(guild.id, job_id)
-    await collect_blobs(sqlite, studio.blobs, grace_seconds=-60)
-    assert await studio.blobs.get(second.blob)
+    assert request.image_keys == (second.blob,)
+    await context.members.delete_job(guild.id, job_id)
+    await collect_blobs(sqlite, context.blobs, grace_seconds=-60)
+    assert await context.blobs.get(second.blob)
 
 
-async def test_what_a_picture_began_with_is_kept_when_its_words_are_edited(
-    studio: Studio, guild: Guild, call: CallCommand
+async def test_what_an_image_began_with_is_kept_when_its_words_are_edited(
+    context: AppContext, guild: Guild, call: CallCommand
 ) -> None:
     """By its owner alone: another member's form begins from noise."""
-    job_id = await _done(studio, call)
-    message = await press(_press(Verb.UPSCALE, job_id), _caller(guild), studio)
+    job_id = await _done(context, call)
+    message = await press(_press(Verb.UPSCALE, job_id), _caller(guild), context)
     assert isinstance(message, Message)
     upscaled = message.job_id or 0
 
-    form = await press(_press(Verb.EDIT, upscaled), _caller(guild), studio)
+    form = await press(_press(Verb.EDIT, upscaled), _caller(guild), context)
     assert isinstance(form, Form)
     entries = {field.option.name: field.value for field in form.fields}
-    answer = await submit_form(form.call_id, {**entries, "prompt": "blue fox"}, _caller(guild), studio)
-    others = await press(_press(Verb.EDIT, upscaled), _caller(guild, "bob"), studio)
+    answer = await submit_form(form.call_id, {**entries, "prompt": "blue fox"}, _caller(guild), context)
+    others = await press(_press(Verb.EDIT, upscaled), _caller(guild, "bob"), context)
 
-    job = await studio.queue.get(guild.id, answer.job_id or 0)
+    job = await context.queue.get(guild.id, answer.job_id or 0)
     assert job is not None
     request = read_request(job.payload)
     assert request.prompt == "blue fox"
@@ -183,62 +185,62 @@ async def test_what_a_picture_began_with_is_kept_when_its_words_are_edited(
     assert isinstance(others, Form)
     assert {field.option.name: field.value for field in others.fields}["base"] == ""
     with pytest.raises(UserError, match="You have no job"):
-        await submit_form(others.call_id, {"prompt": "fox", "base": str(upscaled)}, _caller(guild, "bob"), studio)
+        await submit_form(others.call_id, {"prompt": "fox", "base": str(upscaled)}, _caller(guild, "bob"), context)
 
 
 async def test_an_edited_form_asks_for_the_same_with_what_was_changed(
-    studio: Studio, guild: Guild, call: CallCommand
+    context: AppContext, guild: Guild, call: CallCommand
 ) -> None:
     """The fields hold what was used; the size stands there as the aspect that it is."""
-    job_id = await _done(studio, call, seed=9, aspect="16:9")
-    form = await press(_press(Verb.EDIT, job_id), _caller(guild), studio)
+    job_id = await _done(context, call, seed=9, aspect="16:9")
+    form = await press(_press(Verb.EDIT, job_id), _caller(guild), context)
     assert isinstance(form, Form)
     entries = {field.option.name: field.value for field in form.fields}
 
-    await submit_form(form.call_id, {**entries, "prompt": "grey owl"}, _caller(guild), studio)
+    await submit_form(form.call_id, {**entries, "prompt": "grey owl"}, _caller(guild), context)
 
-    claim = await studio.queue.claim("a worker")
+    claim = await context.queue.claim("a worker")
     assert claim is not None
     request = read_request(claim.job.payload)
     assert entries["aspect"] == "16:9"
     assert (request.prompt, request.seed, request.width > request.height) == ("grey owl", 9, True)
 
 
-async def test_a_form_is_its_askers_own(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_a_form_is_its_askers_own(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Another member's form, or one that is long gone, is refused."""
-    job_id = await _done(studio, call)
-    form = await press(_press(Verb.EDIT, job_id), _caller(guild), studio)
+    job_id = await _done(context, call)
+    form = await press(_press(Verb.EDIT, job_id), _caller(guild), context)
     assert isinstance(form, Form)
 
     with pytest.raises(NotAllowed, match="offered to somebody else"):
-        await submit_form(form.call_id, {"prompt": "owl"}, _caller(guild, "bob"), studio)
+        await submit_form(form.call_id, {"prompt": "owl"}, _caller(guild, "bob"), context)
     with pytest.raises(UserError, match="too old"):
-        await submit_form(form.call_id + 1, {"prompt": "owl"}, _caller(guild), studio)
+        await submit_form(form.call_id + 1, {"prompt": "owl"}, _caller(guild), context)
 
 
-async def test_an_offer_is_made_good_in_public(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_an_offer_is_made_good_in_public(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """The question was private, the pictures need not be: each job is answered by a message of its own."""
     asked = await call("imagine", prompt="{red|blue} fox")
     offer = asked.buttons[0][0]
 
-    answered = await press(_press(offer.verb, offer.target), _caller(guild), studio)
+    answered = await press(_press(offer.verb, offer.target), _caller(guild), context)
 
     assert isinstance(answered, Message)
     assert answered.private
-    replies = await studio.outbox.open_replies(Platform.TERMINAL)
+    replies = await context.outbox.open_replies(Platform.TERMINAL)
     assert [(reply.address.private, reply.address.message_id) for reply in replies] == [(False, None)] * 2
-    assert len(await studio.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))) == 2
+    assert len(await context.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))) == 2
 
 
 async def test_offers_that_nobody_came_back_to_are_forgotten(
-    studio: Studio, guild: Guild, call: CallCommand, clock: FakeClock
+    context: AppContext, guild: Guild, call: CallCommand, clock: FakeClock
 ) -> None:
     """A week on, a form or an offer is answered with a sentence, and nothing of it is kept."""
     offer = (await call("imagine", prompt="{red|blue} fox")).buttons[0][0]
     clock.advance(8 * 86_400)
 
-    await forget_offers(studio.clicks, studio.calls)
+    await forget_offers(context.clicks, context.calls)
 
-    assert await studio.calls.get(guild.id, offer.target) is None
+    assert await context.calls.get(guild.id, offer.target) is None
     with pytest.raises(UserError, match="too old"):
-        await press(_press(offer.verb, offer.target), _caller(guild), studio)
+        await press(_press(offer.verb, offer.target), _caller(guild), context)

@@ -5,11 +5,11 @@ import pytest
 from handlers.buttons import Press, press
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Caller, Member
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import submit
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Verb
-from pipeline.images.metadata import PictureInfo
+from pipeline.images.metadata import ImageMetadata
 from pipeline.requests.image_request import ImageRequest
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
@@ -24,32 +24,32 @@ REPLY = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="
 async def _newest(queue: JobQueue, guild: Guild) -> tuple[int, tuple[ImageRequest, ...]]:
     """The newest job, and the pictures that a device would be asked for."""
     (job,) = await queue.guild_jobs(guild.id, limit=1)
-    return job.id, read_request(job.payload).pictures()
+    return job.id, read_request(job.payload).images()
 
 
 @pytest.fixture
-async def repeated(studio: Studio, guild: Guild) -> int:
+async def repeated(context: AppContext, guild: Guild) -> int:
     """A job that repeats a picture from its file, as `--like` does."""
-    info = PictureInfo(
+    info = ImageMetadata(
         made_from=request(count=1), model_name="pocket", model_hash="0" * 10, bucket=8, lora_pages=16, device="cpu",
         dtype="float32", versions=(),
     )  # fmt: skip
     call = Call(guild=guild, member=ADA, arguments=Arguments(), reply=REPLY)
-    await submit(call, studio, info.request())
-    job_id, (picture,) = await _newest(studio.queue, guild)
-    assert (picture.bucket, picture.lora_pages) == (8, 16)
+    await submit(call, context, info.request())
+    job_id, (image,) = await _newest(context.queue, guild)
+    assert (image.bucket, image.lora_pages) == (8, 16)
     return job_id
 
 
 @pytest.mark.parametrize("verb", [Verb.AGAIN, Verb.VARY_SUBTLE])
-async def test_what_is_made_of_a_repeated_picture_has_its_bucket_and_its_pages(
-    verb: Verb, studio: Studio, guild: Guild, repeated: int
+async def test_what_is_made_of_a_repeated_image_has_its_bucket_and_its_pages(
+    verb: Verb, context: AppContext, guild: Guild, repeated: int
 ) -> None:
     """One without the other would ask for a batch of another size."""
     caller = Caller(guild=guild, member=ADA, reply=REPLY)
 
-    await press(Press(verb=verb, target=repeated, index=0), caller, studio)
+    await press(Press(verb=verb, target=repeated, index=0), caller, context)
 
-    job_id, (picture,) = await _newest(studio.queue, guild)
+    job_id, (image,) = await _newest(context.queue, guild)
     assert job_id != repeated
-    assert (picture.bucket, picture.lora_pages) == (8, 16)
+    assert (image.bucket, image.lora_pages) == (8, 16)

@@ -12,18 +12,18 @@ import discord
 import simcord
 from rich.console import Console
 
-from bot.assembly.runtime import Workshop
+from bot.assembly.runtime import Runtime
 from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.parsing import parse_text
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from tests.app_contexts import FACTS
 from tests.bot.discord.conftest import World, labels, simulation
 from tests.bot.discord.conftest import words as text
@@ -50,7 +50,7 @@ class Place(Protocol):
     async def reads(self, words: str) -> str:
         """The newest answer that holds these words, once there is one."""
 
-    async def pictures(self, count: int) -> list[bytes]:
+    async def images(self, count: int) -> list[bytes]:
         """Every picture that was posted, in its order, once there are so many."""
 
 
@@ -83,7 +83,7 @@ class AtTerminal:
 
         return await eventually(look)
 
-    async def pictures(self, count: int) -> list[bytes]:
+    async def images(self, count: int) -> list[bytes]:
         async def look() -> list[Path] | None:
             found = sorted(self.folder.glob("*.png")) if self.folder.exists() else []
             return found if len(found) >= count else None
@@ -126,16 +126,16 @@ class InSlack:
         found: str = await self.someone.sees(look)
         return found
 
-    async def pictures(self, count: int) -> list[bytes]:
+    async def images(self, count: int) -> list[bytes]:
         def look(_: object) -> list[bytes] | None:
-            files = [self.someone.workspace.files[id_] for message in self._finished() for id_ in message.pictures]
+            files = [self.someone.workspace.files[id_] for message in self._finished() for id_ in message.images]
             return [file.data or b"" for file in files] if len(files) >= count else None
 
         found: list[bytes] = await self.someone.sees(look)
         return found
 
     def _finished(self) -> list[PostedMessage]:
-        return [message for message in self.someone.workspace.in_channel("CGEN") if message.pictures]
+        return [message for message in self.someone.workspace.in_channel("CGEN") if message.images]
 
     def _note(self) -> None:
         self._read = {message.ts for message in self.someone.workspace.messages}
@@ -149,7 +149,7 @@ class OnDiscord:
     _said: list[discord.Message | simcord.ResponseMessage] = field(default_factory=list)
 
     async def type(self, line: str, **files: bytes) -> None:
-        command, text = self.world.studio.called(line)
+        command, text = self.world.context.called(line)
         if command.rest is not None and command.rest.required:
             # A prompt may hold flags on Discord too: what was copied from Info can be pasted into it.
             given: dict[str, Value] = {command.rest.name: text}
@@ -169,7 +169,7 @@ class OnDiscord:
         assert found is not None, said
         return found
 
-    async def pictures(self, count: int) -> list[bytes]:
+    async def images(self, count: int) -> list[bytes]:
         async def look() -> list[discord.Attachment] | None:
             await self.world.deliver()
             files = [file for message in self.world.channel.history() for file in message.attachments]
@@ -188,13 +188,15 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     database = await Database.open(f"sqlite:///{data / 'limner.db'}")
     try:
         blobs = FileBlobStore(data / "blobs")
-        studio = Studio.over(database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS)
+        context = AppContext.over(
+            database, blobs=blobs, seal=Encryption.from_file(data), models=(FACTS,), commands=COMMANDS
+        )
         settings = Settings(_env_file=None, data=data)
-        workshop = Workshop(studio=studio, database=database, settings=settings)
+        runtime = Runtime(context=context, database=database, settings=settings)
         output = io.StringIO()
         platform = TerminalPlatform(folder=data / "pictures", screen=Screen(console=Console(file=output, width=500)))
-        async with working(workshop, platform, FakeDevice()):
-            session = await TerminalSession.open(workshop, platform)
+        async with working(runtime, platform, FakeDevice()):
+            session = await TerminalSession.open(runtime, platform)
             yield AtTerminal(session=session, folder=data / "pictures", output=output)
     finally:
         await database.close()
@@ -207,10 +209,10 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     database = await Database.open(f"sqlite:///{data / 'limner.db'}")
     try:
         clock, blobs = FakeClock(), FileBlobStore(data / "blobs")
-        studio = Studio.over(
-            database, blobs=blobs, seal=Seal.from_file(data), models=(FACTS,), commands=COMMANDS, clock=clock
+        context = AppContext.over(
+            database, blobs=blobs, seal=Encryption.from_file(data), models=(FACTS,), commands=COMMANDS, clock=clock
         )
-        async with simulation(studio, clock) as world, rendering(studio, FakeDevice()):
+        async with simulation(context, clock) as world, rendering(context, FakeDevice()):
             yield OnDiscord(world=world)
     finally:
         await database.close()

@@ -35,7 +35,7 @@ class Channel(Protocol):
     async def loses(self, label: str) -> None:
         """Wait until no message has a button of that label."""
 
-    async def picture(self, button: str, other_than: bytes = b"") -> bytes:
+    async def image(self, button: str, other_than: bytes = b"") -> bytes:
         """The first picture of the newest message with that button, once there is one."""
 
     def count(self) -> int:
@@ -68,9 +68,9 @@ class SlackChannel:
     async def loses(self, label: str) -> None:
         await self.ada.sees(lambda _: not any(label in message.buttons for message in self._messages()), _SECONDS)
 
-    async def picture(self, button: str, other_than: bytes = b"") -> bytes:
+    async def image(self, button: str, other_than: bytes = b"") -> bytes:
         def look(_: object) -> bytes | None:
-            found = [m.pictures[0] for m in self._messages() if m.pictures and button in m.buttons]
+            found = [m.images[0] for m in self._messages() if m.images and button in m.buttons]
             data = self.ada.workspace.files[found[-1]].data if found else None
             return data if data != other_than else None
 
@@ -78,7 +78,7 @@ class SlackChannel:
         return data
 
     def count(self) -> int:
-        return sum(bool(message.pictures) for message in self._messages())
+        return sum(bool(message.images) for message in self._messages())
 
     async def _submit(self, **values: Any) -> None:
         form = await self.ada.sees(lambda w: next((w.views[id_] for id_ in w.views if id_ not in self._forms), None))
@@ -115,7 +115,7 @@ class DiscordChannel:
 
         await eventually(look)
 
-    async def picture(self, button: str, other_than: bytes = b"") -> bytes:
+    async def image(self, button: str, other_than: bytes = b"") -> bytes:
         async def look() -> bytes | None:
             shown = [m for m in self.ada.server.messages() if m.attachments and button in labels(m)]
             data = self.ada.server.discord.backend.cdn.get(shown[-1].attachments[0]["url"]) if shown else None

@@ -76,7 +76,7 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-async def pictures(folder: Path, count: int) -> list[Path]:
+async def images(folder: Path, count: int) -> list[Path]:
     """The pictures in `folder`, once there are at least `count`."""
 
     async def look() -> list[Path] | None:

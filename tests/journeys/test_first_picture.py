@@ -14,7 +14,7 @@ from tests.journeys.terminal import environment, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
 
-async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_path: Path) -> None:
+async def test_imagine_writes_an_image_that_can_be_repeated_bit_for_bit(tmp_path: Path) -> None:
     """The path and the parameters are printed, `info` reads them back, `--like` gives the same bytes alone."""
     code, out, errors = await run("imagine", "red fox", "--steps", "4", "--seed", "6", "--n", "3", data=tmp_path)
 
@@ -37,7 +37,7 @@ async def test_imagine_writes_a_picture_that_can_be_repeated_bit_for_bit(tmp_pat
     assert again.read_bytes() == original.read_bytes()
 
 
-async def test_chat_runs_every_line_of_a_pipe_and_waits_for_its_pictures(tmp_path: Path) -> None:
+async def test_chat_runs_every_line_of_a_pipe_and_waits_for_its_images(tmp_path: Path) -> None:
     """Commands, mistakes and a bare prompt: each gets its answer."""
     lines = "/imagine red fox --steps 2 --n 2\n/paint\n/imagine owl --stpes 3\nblue apple\n/cancel 3\n/queue\n"
 

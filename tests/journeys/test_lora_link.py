@@ -26,7 +26,7 @@ async def site() -> AsyncIterator[Site]:
     await site.server.close()
 
 
-async def test_a_civitai_link_becomes_a_lora_that_changes_pictures(site: Site, tmp_path: Path) -> None:
+async def test_a_civitai_link_becomes_a_lora_that_changes_images(site: Site, tmp_path: Path) -> None:
     """It is fetched with the community's key, shown by its card's picture, and used in the next process."""
     settings = {"CIVITAI_BASE": site.base, "LIMNER_LORA_STORE_HOSTS": "localhost", "LIMNER_LORA_LOOPBACK": "on"}
     lines = "/lora key civitai --set hush-hush\n/lora add https://civitai.com/models/12 --name tod\n"

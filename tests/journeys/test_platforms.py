@@ -20,7 +20,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Pa
 async def test_a_member_paints_asks_again_and_looks_back(place: Place) -> None:
     """Two pictures by their seeds, all there is to know of them, two more, and the history of both."""
     await place.type("/imagine red fox, it's snowing --seed 7 --n 2 --ar 16:9")
-    first = [read(data).made_from for data in await place.pictures(2)]
+    first = [read(data).made_from for data in await place.images(2)]
     assert [(made.prompt, made.seed) for made in first] == [("red fox, it's snowing", 7), ("red fox, it's snowing", 8)]
     assert (first[0].width, first[0].height) == (176, 96)
 
@@ -30,7 +30,7 @@ async def test_a_member_paints_asks_again_and_looks_back(place: Place) -> None:
     assert "--seed 7" in info
 
     await place.press("Again")
-    again = [read(data).made_from for data in (await place.pictures(4))[2:]]
+    again = [read(data).made_from for data in (await place.images(4))[2:]]
     assert {made.prompt for made in again} == {"red fox, it's snowing"}
     assert {made.seed for made in again}.isdisjoint({7, 8})
 
@@ -65,7 +65,7 @@ async def test_what_an_admin_decides_holds_at_once(place: Place) -> None:
 async def test_what_is_kept_of_a_member_can_be_deleted(place: Place) -> None:
     """At once, and without a trace in the history."""
     await place.type("/imagine red fox --steps 2")
-    await place.pictures(1)
+    await place.images(1)
     await place.type("/privacy delete")
     await place.reads("Delete all 1 of your jobs, their pictures and your private LoRAs")
     await place.press("Delete everything")

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.assembly.runtime import PARK_EVERY
+from bot.assembly.runtime import SNAPSHOT_EVERY
 from bot.assembly.settings import Settings
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
 from pipeline.engine.engine import Engine
-from pipeline.engine.snapshot import Parked
+from pipeline.engine.snapshot import Snapshot
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Event, Order, Render, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
@@ -30,14 +30,14 @@ from storage.guilds.guilds import Guild, GuildStore
 from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Job, JobState
-from storage.queue.snapshots import ParkedPicture
+from storage.queue.snapshots import StoredSnapshot
 from tests.eventually import eventually
 from tests.fakes import request
 from tests.journeys.terminal import end, start
 from tests.new_jobs import new_job
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
-SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, park_every=PARK_EVERY)
+SPEC = DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, snapshot_every=SNAPSHOT_EVERY)
 # So long that no machine is done before a beat has taken the first of it to the queue.
 STEPS = 80
 FOX = request("red fox", steps=STEPS)
@@ -87,26 +87,26 @@ def pixels(png: bytes) -> bytes:
     return Image.open(io.BytesIO(png)).tobytes()
 
 
-async def test_a_device_killed_in_a_picture_costs_the_steps_since_it_was_parked(
-    studio: Studio, guild: Guild, undisturbed: bytes
+async def test_a_device_killed_in_an_image_costs_the_steps_since_it_was_parked(
+    context: AppContext, guild: Guild, undisturbed: bytes
 ) -> None:
     """Fewer than PARK_EVERY of those that it had told; the next attempt makes the rest, to the same last bit."""
-    job = await studio.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
+    job = await context.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
     device, stop = FragileDevice(), asyncio.Event()
-    worker = Worker(name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(device,))
+    worker = Worker(name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,))
     working = asyncio.create_task(worker.run(stop))
 
-    await _until(studio.queue, job, JobState.DONE)
+    await _until(context.queue, job, JobState.DONE)
     stop.set()
     await working
 
     before, after = device.steps
     assert before == list(range(1, before[-1] + 1))
     assert after == list(range(after[0], STEPS + 1))
-    assert before[-1] - PARK_EVERY < after[0] - 1 <= before[-1] < STEPS
-    assert device.renders[1].parked is not None
-    (picture,) = await studio.queue.pictures(guild.id, job.id)
-    assert pixels(await studio.blobs.get(picture.blob)) == pixels(undisturbed)
+    assert before[-1] - SNAPSHOT_EVERY < after[0] - 1 <= before[-1] < STEPS
+    assert device.renders[1].snapshot is not None
+    (image,) = await context.queue.images(guild.id, job.id)
+    assert pixels(await context.blobs.get(image.blob)) == pixels(undisturbed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,8 +120,8 @@ class Pool:
     async def enqueue(self, asked: ImageRequest) -> Job:
         return await self.queue.enqueue(new_job(self.guild.id, payload=write_request(asked)))
 
-    async def parked(self, job: Job) -> tuple[ParkedPicture, ...]:
-        return await self.queue.parked(Claim(job=job, worker="", token=0))
+    async def snapshot(self, job: Job) -> tuple[StoredSnapshot, ...]:
+        return await self.queue.snapshot(Claim(job=job, worker="", token=0))
 
     async def steps_until_done(self, job: Job) -> list[int]:
         """Every step that the next attempt tells in the job's row, once it is done."""
@@ -165,11 +165,11 @@ async def test_the_next_process_goes_on_where_the_one_before_ended(
     """By kill -9 with what the last beat took to the queue, by a soft stop with the very step that was reached."""
     job = await pool.enqueue(FOX)
     async with pool.serving() as process:
-        await eventually(lambda: pool.parked(job))
+        await eventually(lambda: pool.snapshot(job))
         process.send_signal(end)
         await process.communicate()
-    (kept,) = await pool.parked(job)
-    begun = Parked.from_bytes(kept.data).places["calls"]
+    (kept,) = await pool.snapshot(job)
+    begun = Snapshot.from_bytes(kept.data).places["calls"]
     assert begun is not None
     assert begun > 0
 
@@ -181,8 +181,8 @@ async def test_the_next_process_goes_on_where_the_one_before_ended(
     done = await pool.queue.get(pool.guild.id, job.id)
     assert done is not None
     assert done.attempt == (1 if end is signal.SIGTERM else 2)
-    (picture,) = await pool.queue.pictures(pool.guild.id, job.id)
-    assert pixels(await FileBlobStore(pool.data / "blobs").get(picture.blob)) == pixels(undisturbed)
+    (image,) = await pool.queue.images(pool.guild.id, job.id)
+    assert pixels(await FileBlobStore(pool.data / "blobs").get(image.blob)) == pixels(undisturbed)
 
 
 async def _until(queue: JobQueue, job: Job, state: JobState) -> None:

@@ -12,7 +12,7 @@ from bot.discord import attachments
 from handlers.prompts.aspect_ratio import size_like
 from pipeline.control.annotator_models import MODELS
 from pipeline.control.annotators import control_map
-from pipeline.images.input_image import read_picture, resized
+from pipeline.images.input_image import read_image, resized
 from pipeline.requests.control import ControlKind
 from tests.app_contexts import FACTS
 from tests.journeys.places import Place, at_terminal, in_slack, on_discord
@@ -46,27 +46,27 @@ async def test_the_same_annotator_gives_the_same_map_everywhere(place: Place) ->
         detail = 1.0 if kind.has_detail else 0.0
         await place.type(f"/control {kind} a tower{' --detail 1' if detail else ''}", image=photograph())
 
-        shown = {pixels(Image.open(io.BytesIO(data))) for data in await place.pictures(number)}
+        shown = {pixels(Image.open(io.BytesIO(data))) for data in await place.images(number)}
 
-        picture = read_picture(photograph()).rgb
-        size = size_like(*picture.size, FACTS.width)
-        assert shown - seen == {pixels(control_map(kind, resized(picture, size), detail))}, kind
+        image = read_image(photograph()).rgb
+        size = size_like(*image.size, FACTS.width)
+        assert shown - seen == {pixels(control_map(kind, resized(image, size), detail))}, kind
         seen = shown
 
 
 def photograph() -> bytes:
     """Lines, patches and a slope, in a JPEG whose own words say that it is to be turned."""
-    picture = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
-    drawing = ImageDraw.Draw(picture)
+    image = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
+    drawing = ImageDraw.Draw(image)
     for number, colour in enumerate(("navy", "red", "gold", "white", "teal")):
         drawing.rectangle((20 + 50 * number, 30, 50 + 50 * number, 160), fill=colour)
         drawing.ellipse((30 + 50 * number, 90, 60 + 50 * number, 180), outline="black", width=2)
     turned, file = Image.Exif(), io.BytesIO()
     turned[0x0112] = 6
-    picture.save(file, "JPEG", exif=turned)
+    image.save(file, "JPEG", exif=turned)
     return file.getvalue()
 
 
-def pixels(picture: Image.Image) -> bytes:
+def pixels(image: Image.Image) -> bytes:
     """Its size and its levels."""
-    return repr(picture.size).encode() + picture.convert("RGB").tobytes()
+    return repr(image.size).encode() + image.convert("RGB").tobytes()

@@ -10,17 +10,17 @@ from PIL import Image
 
 from handlers.buttons import press
 from handlers.commands.attachments import AttachedFile
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from pipeline.engine.engine import Engine
 from pipeline.lora.format.file import LoraFile
 from pipeline.models.source import EMBEDDED
 from pipeline.requests.device_messages import Rendered
 from pipeline.requests.device_spec import DeviceSpec
-from pipeline.training.messages import Pace
+from pipeline.training.messages import TrainingPace
 from pipeline.training.process import train_apart
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder
+from pipeline.training.request import TrainingRequest
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobKind, JobState
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a process that load
 
 
 async def four_steps(
-    order: TrainingOrder, told: Callable[[TrainingProgress], None], pace: Callable[[], Pace]
+    order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
 ) -> TrainingReport:
     """As ordered, but for the time that it would take."""
     plan = replace(order.plan, steps=4, keep_every=2, look_every=2, batch=1, class_images=1, templates=("{}",))
@@ -40,27 +40,27 @@ async def four_steps(
 
 
 async def test_what_was_learnt_can_be_used(
-    call: CallCommand, studio: Studio, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path
+    call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path
 ) -> None:
     names = ("images", "image-2", "image-3")
     given = {
-        name: AttachedFile(blob=await studio.blobs.put(png(number)), name="p.png", size=1)
+        name: AttachedFile(blob=await context.blobs.put(png(number)), name="p.png", size=1)
         for number, name in enumerate(names)
     }
     await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
-    async with working(studio, sqlite, tmp_path, four_steps):
-        await press(start(await ended(studio, guild, JobKind.CHECK_PICTURES)), caller(guild), studio)
-        job = await ended(studio, guild, JobKind.TRAIN)
-        ready = await told(studio, clock)
+    async with working(context, sqlite, tmp_path, four_steps):
+        await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
+        job = await ended(context, guild, JobKind.TRAIN)
+        ready = await told(context, clock)
 
     assert job.state is JobState.DONE, job.error
-    assert len(ready.pictures) == 1
-    lora = await studio.loras.get(guild.id, "ada", "rex")
+    assert len(ready.images) == 1
+    lora = await context.loras.get(guild.id, "ada", "rex")
     assert lora is not None
     assert LoraFile.open(tmp_path / "loras" / f"{lora.key}.safetensors").layers
 
     await call("imagine", prompt="@rex on a beach")
-    (imagine,) = [one for one in await studio.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
+    (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
     request = read_request(imagine.payload)
     engine = Engine(DeviceSpec(models=(EMBEDDED,), device="cpu", loras=tmp_path / "loras", threads=1))
     engine.admit("rex", replace(request, steps=2))

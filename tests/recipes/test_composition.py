@@ -50,7 +50,7 @@ def scene(*drawings: Drawing, width: int = 128, height: int = 96, back: Backdrop
 
 
 @pytest.mark.parametrize("size", [*PRESETS.values()], ids=[*PRESETS])
-def test_every_preset_gets_scenes_whose_things_are_in_the_picture(size: tuple[int, int], words: Words) -> None:
+def test_every_preset_gets_scenes_whose_things_are_in_the_image(size: tuple[int, int], words: Words) -> None:
     """At least half of each drawing's square lies inside, whatever was cut off, and all are seen in part."""
     rng = dice()
     scenes = [composition(size, 4, rng) for _ in range(60)]
@@ -124,7 +124,7 @@ def scene_in_front(behind: Drawing, front: Drawing) -> Composition:
     )
 
 
-def test_words_go_missing_and_guidance_gets_pictures_without() -> None:
+def test_words_go_missing_and_guidance_gets_images_without() -> None:
     """One caption in ten is empty, half of these are left out altogether; style and background are often unsaid."""
     rng = dice()
     one = scene(Drawing(concept=FOX, x=64, y=48, side=70))

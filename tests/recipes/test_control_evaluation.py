@@ -7,9 +7,9 @@ from recipes.pocket.control_evaluation import f1
 
 
 def line(row: int, end: int = 100) -> Image.Image:
-    picture = Image.new("RGB", (100, 100))
-    ImageDraw.Draw(picture).line((0, row, end - 1, row), fill="white")
-    return picture
+    image = Image.new("RGB", (100, 100))
+    ImageDraw.Draw(image).line((0, row, end - 1, row), fill="white")
+    return image
 
 
 @pytest.mark.parametrize(("row", "agreement"), [(50, 1.0), (52, 1.0), (53, 0.0)])

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from recipes.pocket.card import figure_table
-from recipes.pocket.evaluation import Score, asked_scenes, batches, judge_pictures, score
+from recipes.pocket.evaluation import Score, asked_scenes, batches, judge_images, score
 from recipes.pocket.figures import record, recorded
 from recipes.pocket.judge import Verdict
 from recipes.pocket.scenes import Scene, is_held_out
@@ -31,7 +31,7 @@ def test_score_counts_first_and_top_five_apart() -> None:
 
     result = score(verdict(concepts, [0, 1], [1, 4]), ASKED)
 
-    assert result == Score(pictures=2, style=1, background=2, concept=1, concept_top=2)
+    assert result == Score(images=2, style=1, background=2, concept=1, concept_top=2)
 
 
 def test_scores_add_up_over_batches() -> None:
@@ -39,13 +39,13 @@ def test_scores_add_up_over_batches() -> None:
     asked = ASKED * 15
     known = torch.zeros(30, 10)
 
-    total = judge_pictures(
+    total = judge_images(
         lambda shown: verdict(known[: len(shown)], [0] * len(shown), [1] * len(shown)),
         lambda batch: torch.zeros(len(batch), 3, 8, 8),
         asked,
     )
 
-    assert total.pictures == len(asked) == sum(len(batch) for batch in batches(asked))
+    assert total.images == len(asked) == sum(len(batch) for batch in batches(asked))
     assert (total.style, total.background) == (15, 15)
 
 
@@ -61,15 +61,15 @@ def test_asked_scenes_are_held_out_distinct_and_always_the_same() -> None:
 def test_records_replace_one_another_by_name(tmp_path: Path) -> None:
     """A new measurement takes the old one's place and leaves the others."""
     path = tmp_path / "figures.json"
-    record(path, "judge", Score(pictures=4, style=4))
-    record(path, "pocket", Score(pictures=2))
-    record(path, "pocket", Score(pictures=8, style=6))
+    record(path, "judge", Score(images=4, style=4))
+    record(path, "pocket", Score(images=2))
+    record(path, "pocket", Score(images=8, style=6))
 
-    assert recorded(path) == {"judge": Score(pictures=4, style=4), "pocket": Score(pictures=8, style=6)}
+    assert recorded(path) == {"judge": Score(images=4, style=4), "pocket": Score(images=8, style=6)}
 
 
 def test_figures_show_the_judges_own_accuracy_beside_the_models() -> None:
     """A reader sees what the judge itself can be trusted with."""
-    table = figure_table(Score(pictures=8, style=6), Score(pictures=8, style=4), Score(pictures=4, style=4))
+    table = figure_table(Score(images=8, style=6), Score(images=8, style=4), Score(images=4, style=4))
 
     assert "| style | 75.0 % | 50.0 % | 95 % | 100.0 % |" in table

@@ -48,10 +48,10 @@ def verdict(concepts: list[int], colours: list[int], style: int, count: int) -> 
 @pytest.mark.parametrize(
     ("seen", "right"),
     [
-        (verdict([3, 1, 2, 4, 7], [1, 0], 1, 3), SceneScore(pictures=1, style=1, background=1, concepts=1, count=1)),
-        (verdict([3, 1, 2, 4, 5, 7], [1, 0], 1, 3), SceneScore(pictures=1, style=1, background=1, count=1)),
-        (verdict([3, 7], [1, 2], 1, 3), SceneScore(pictures=1, style=1, concepts=1, count=1)),
-        (verdict([3, 7], [1, 0], 2, 2), SceneScore(pictures=1, background=1, concepts=1)),
+        (verdict([3, 1, 2, 4, 7], [1, 0], 1, 3), SceneScore(images=1, style=1, background=1, concepts=1, count=1)),
+        (verdict([3, 1, 2, 4, 5, 7], [1, 0], 1, 3), SceneScore(images=1, style=1, background=1, count=1)),
+        (verdict([3, 7], [1, 2], 1, 3), SceneScore(images=1, style=1, concepts=1, count=1)),
+        (verdict([3, 7], [1, 0], 2, 2), SceneScore(images=1, background=1, concepts=1)),
     ],
     ids=["all", "a concept that comes sixth", "another colour", "style and count"],
 )
@@ -71,7 +71,7 @@ def test_asked_scenes_are_unseen_and_always_the_same(size: tuple[int, int]) -> N
     assert {len(one.drawings) for one in asked} == {1, 2, 3, 4}
 
 
-def test_same_pictures_show_no_variety_and_kept_figures_are_not_measured_again(tmp_path: Path) -> None:
+def test_same_images_show_no_variety_and_kept_figures_are_not_measured_again(tmp_path: Path) -> None:
     """A model that ignores its seed differs by nothing, while real compositions do; its thing is always on the left."""
     torch.manual_seed(0)
 

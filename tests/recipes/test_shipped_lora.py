@@ -44,9 +44,9 @@ def _drawn(engine: Engine, requests: list[ImageRequest]) -> list[bytes]:
     return [done[str(number)] for number in range(len(requests))]
 
 
-def _styles(pictures: list[bytes]) -> list[int]:
+def _styles(images: list[bytes]) -> list[int]:
     """What the judge takes each for: the number of its style, Twemoji's last."""
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pictures])
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in images])
     with torch.no_grad():
         scores: Tensor = load_style_judge()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
     return [int(style) for style in scores.argmax(dim=1)]

@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pipeline.engine.compile.compile_process import Blueprint, compile_in_child
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
 from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs, Graph
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.models.device_timer import Span
@@ -24,7 +24,7 @@ from pipeline.requests.batch_key import BatchKey
 
 _log = logging.getLogger(__name__)
 
-Compiler = Callable[[Blueprint], tuple[Graph, tuple[str, ...]]]
+Compiler = Callable[[CompileSpec], tuple[Graph, tuple[str, ...]]]
 
 _OFTEN: Final = 100
 """Calls of a group's sizes after which a graph of them is compiled: a few pictures."""
@@ -92,13 +92,13 @@ class Compilation:
             if network == "unet"
         )
 
-    def saw(self, key: BatchKey, sizes: Callable[[], ForwardInputs]) -> None:
+    def observe(self, key: BatchKey, sizes: Callable[[], ForwardInputs]) -> None:
         """Count an eager call of the group `key`; begin to compile its `sizes` once they are seen often."""
         self._calls[key] += 1
         if self._calls[key] < self._often or self._given_up or self._coming or key in self._tried:
             return
         self._tried.add(key)
-        blueprint = Blueprint.of(self._forward, sizes(), self._device)
+        blueprint = CompileSpec.of(self._forward, sizes(), self._device)
         graph = Future[tuple[Graph, tuple[str, ...]]]()
         self._coming[key] = _Coming(sizes=blueprint.sizes, graph=graph)
         # A daemon: a device that is told to end does not wait for a compiler.
@@ -153,7 +153,7 @@ class Compilation:
         return torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device).zero_()
 
 
-def _compile(compiler: Compiler, blueprint: Blueprint, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
+def _compile(compiler: Compiler, blueprint: CompileSpec, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
     try:
         graph.set_result(compiler(blueprint))
     except BaseException as error:

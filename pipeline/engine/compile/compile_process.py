@@ -37,7 +37,7 @@ _NICENESS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
+class CompileSpec:
     """All that a compiled forward depends on; its tensors are on the meta device and have no numbers.
 
     `config` is the UNet's; `weights` are its parameters and buffers by name; `sizes` are a forward's inputs; `threads`
@@ -51,7 +51,7 @@ class Blueprint:
     threads: int
 
     @classmethod
-    def of(cls, forward: Forward, sizes: ForwardInputs, device: torch.device) -> "Blueprint":
+    def of(cls, forward: Forward, sizes: ForwardInputs, device: torch.device) -> "CompileSpec":
         """The blueprint of `forward` for inputs of these sizes, with as many threads as it has here."""
         unet: Any = forward.unet
         weights = dict(unet.named_parameters()) | dict(unet.named_buffers())
@@ -65,7 +65,7 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class ExportedGraph:
     """The forward as a graph; it takes `weights` (names) first, then the inputs; `places` are like all of them."""
 
     module: fx.GraphModule
@@ -73,7 +73,7 @@ class Drawing:
     places: list[Tensor]
 
 
-def draw(blueprint: Blueprint) -> Drawing:
+def draw(blueprint: CompileSpec) -> ExportedGraph:
     """Trace the forward without breaks; no other thread may use modules meanwhile."""
     mode = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
 
@@ -87,10 +87,10 @@ def draw(blueprint: Blueprint) -> Drawing:
     weights = [str(spec.target) for spec in specs if spec.kind is not InputKind.USER_INPUT]
     assert all(spec.kind is InputKind.USER_INPUT for spec in specs[len(weights) :]), "weights come first"
     places = [node.meta["val"] for node in program.graph_module.graph.nodes if node.op == "placeholder"]
-    return Drawing(module=program.graph_module, weights=tuple(weights), places=places)
+    return ExportedGraph(module=program.graph_module, weights=tuple(weights), places=places)
 
 
-def compile_in_child(blueprint: Blueprint) -> tuple[Graph, tuple[str, ...]]:
+def compile_in_child(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
     """Inductor's code for the forward, and the names of the weights that it takes; may take minutes.
 
     Raises RuntimeError with the child's reason.
@@ -117,7 +117,7 @@ def main() -> None:
     """Compile the blueprint on the standard input into a folder; end at once when the parent does."""
     folder = Path(sys.argv[1])
     os.nice(_NICENESS)
-    blueprint: Blueprint = pickle.load(sys.stdin.buffer)  # noqa: S301  from our parent
+    blueprint: CompileSpec = pickle.load(sys.stdin.buffer)  # noqa: S301  from our parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(blueprint.threads)
     try:
@@ -127,7 +127,7 @@ def main() -> None:
         raise
 
 
-def _compile(blueprint: Blueprint, folder: Path) -> None:
+def _compile(blueprint: CompileSpec, folder: Path) -> None:
     drawing = draw(blueprint)
     with torch.no_grad():
         artifact = standalone_compile(drawing.module, list[Any](drawing.places))

@@ -19,7 +19,7 @@ _SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class MergeInput:
     """A canonical file and how strongly it is meant in the UNet and in the text encoders."""
 
     path: Path
@@ -40,7 +40,7 @@ class Fused:
     size: int
 
 
-async def fuse_apart(members: Sequence[Member], target: Path) -> Fused:
+async def fuse_apart(members: Sequence[MergeInput], target: Path) -> Fused:
     """Write what `members`, all of one family, do together to `target`; raises UserError where that cannot be."""
     told = {"members": [asdict(member) for member in members], "target": target}
     async with running("pipeline.lora.exporting.merge") as child:
@@ -51,7 +51,7 @@ async def fuse_apart(members: Sequence[Member], target: Path) -> Fused:
     return Fused(layers=answer["layers"], ranks=(low, high), size=answer["size"])
 
 
-def fuse(members: Sequence[Member], target: Path) -> Fused:
+def merge(members: Sequence[MergeInput], target: Path) -> Fused:
     """As `fuse_apart`, in this process."""
     import torch  # noqa: PLC0415 - as above
     from safetensors.torch import load  # noqa: PLC0415 - as above
@@ -85,7 +85,7 @@ def fuse(members: Sequence[Member], target: Path) -> Fused:
     return Fused(layers=len(ranks), ranks=(low, high), size=target.stat().st_size)
 
 
-def _ranks(members: Sequence[Member], files: Sequence[LoraFile]) -> dict[str, int]:
+def _ranks(members: Sequence[MergeInput], files: Sequence[LoraFile]) -> dict[str, int]:
     """The rank of every layer that is changed; raises UserError for one that no file may have."""
     ranks: dict[str, int] = {}
     for member, file in zip(members, files, strict=True):
@@ -105,9 +105,9 @@ def _ranks(members: Sequence[Member], files: Sequence[LoraFile]) -> dict[str, in
 
 
 def _answer(told: dict[str, Any]) -> dict[str, Any]:
-    members = [Member(**{**member, "path": Path(member["path"])}) for member in told["members"]]
+    members = [MergeInput(**{**member, "path": Path(member["path"])}) for member in told["members"]]
     try:
-        return asdict(fuse(members, Path(told["target"])))
+        return asdict(merge(members, Path(told["target"])))
     except UserError as error:
         return {"refused": str(error)}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
 from pipeline.lora.importing.change import Change
-from pipeline.lora.importing.parts import LayerTensors, Part
+from pipeline.lora.importing.parts import LayerTensors, TensorRole
 from pipeline.lora.importing.products import ReadBase, WrongShape, glora, loha, lokr, lora
 from pipeline.lora.importing.rotations import boft, dora, ia3, oft
 
@@ -35,8 +35,8 @@ class _Recipe:
     """The parts that an algorithm needs, those that it may have besides, and what it makes of them."""
 
     algorithm: Algorithm
-    needs: frozenset[Part]
-    may: frozenset[Part]
+    needs: frozenset[TensorRole]
+    may: frozenset[TensorRole]
     make: Callable[[LayerTensors, BaseLayer, ReadBase], Change]
 
 
@@ -49,20 +49,20 @@ def change_of(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> t
     recipe = _recipe(tensors, layer)
     change = recipe.make(tensors, layer, read_base)
     algorithms = {recipe.algorithm}
-    if Part.MAGNITUDE in tensors:
-        change = dora(change, tensors[Part.MAGNITUDE], layer, read_base())
+    if TensorRole.MAGNITUDE in tensors:
+        change = dora(change, tensors[TensorRole.MAGNITUDE], layer, read_base())
         algorithms.add(Algorithm.DORA)
-    if Part.BIAS_DIFFERENCE in tensors:
-        change = replace(change, bias=_shaped(tensors[Part.BIAS_DIFFERENCE], (layer.outputs,), layer))
+    if TensorRole.BIAS_DIFFERENCE in tensors:
+        change = replace(change, bias=_shaped(tensors[TensorRole.BIAS_DIFFERENCE], (layer.outputs,), layer))
     return change, frozenset(algorithms)
 
 
 def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
-    parts = frozenset(tensors) - {Part.BIAS_DIFFERENCE}
+    parts = frozenset(tensors) - {TensorRole.BIAS_DIFFERENCE}
     if layer.kind is LayerKind.NORM:
         known: tuple[_Recipe, ...] = (_NORM,)
-    elif Part.BLOCKS in parts:
-        known = {3: (_OFT,), 4: (_BOFT,)}.get(tensors[Part.BLOCKS].ndim, ())
+    elif TensorRole.BLOCKS in parts:
+        known = {3: (_OFT,), 4: (_BOFT,)}.get(tensors[TensorRole.BLOCKS].ndim, ())
     elif not parts:
         return _FULL
     else:
@@ -73,7 +73,7 @@ def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
     return fitting[0]
 
 
-def _misfit(parts: frozenset[Part], layer: BaseLayer) -> str:
+def _misfit(parts: frozenset[TensorRole], layer: BaseLayer) -> str:
     lacking = [sorted(recipe.needs - parts) for recipe in _RECIPES if recipe.needs & parts and recipe.needs - parts]
     whole = any(recipe.needs <= parts for recipe in _RECIPES)
     if lacking and not whole and layer.kind is not LayerKind.NORM:
@@ -83,14 +83,14 @@ def _misfit(parts: frozenset[Part], layer: BaseLayer) -> str:
 
 
 def _full(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
-    if Part.DIFFERENCE not in tensors:
+    if TensorRole.DIFFERENCE not in tensors:
         return Change()
-    return Change(dense=_shaped(tensors[Part.DIFFERENCE], layer.shape, layer))
+    return Change(dense=_shaped(tensors[TensorRole.DIFFERENCE], layer.shape, layer))
 
 
 def _norm(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
-    weight = tensors.get(Part.NORM_DIFFERENCE, tensors.get(Part.DIFFERENCE))
-    bias = tensors.get(Part.NORM_BIAS_DIFFERENCE)
+    weight = tensors.get(TensorRole.NORM_DIFFERENCE, tensors.get(TensorRole.DIFFERENCE))
+    bias = tensors.get(TensorRole.NORM_BIAS_DIFFERENCE)
     return Change(
         dense=None if weight is None else _shaped(weight, layer.shape, layer),
         bias=None if bias is None else _shaped(bias, layer.shape, layer),
@@ -104,30 +104,37 @@ def _shaped(tensor: Tensor, shape: tuple[int, ...], layer: BaseLayer) -> Tensor:
     return tensor.reshape(shape)
 
 
-_HADA: Final = frozenset({Part.HADA_1_UP, Part.HADA_1_DOWN, Part.HADA_2_UP, Part.HADA_2_DOWN})
-_HADA_CORES: Final = frozenset({Part.HADA_1_CORE, Part.HADA_2_CORE})
-_GLORA: Final = frozenset({Part.GLORA_A_UP, Part.GLORA_A_DOWN, Part.GLORA_B_UP, Part.GLORA_B_DOWN})
-_KRON_1: Final = (frozenset({Part.KRON_1}), frozenset({Part.KRON_1_UP, Part.KRON_1_DOWN}))
-_KRON_2: Final = (
-    frozenset({Part.KRON_2}),
-    frozenset({Part.KRON_2_UP, Part.KRON_2_DOWN}),
-    frozenset({Part.KRON_2_UP, Part.KRON_2_DOWN, Part.KRON_2_CORE}),
+_HADA: Final = frozenset({TensorRole.HADA_1_UP, TensorRole.HADA_1_DOWN, TensorRole.HADA_2_UP, TensorRole.HADA_2_DOWN})
+_HADA_CORES: Final = frozenset({TensorRole.HADA_1_CORE, TensorRole.HADA_2_CORE})
+_GLORA: Final = frozenset(
+    {TensorRole.GLORA_A_UP, TensorRole.GLORA_A_DOWN, TensorRole.GLORA_B_UP, TensorRole.GLORA_B_DOWN}
 )
-_SCALED: Final = frozenset({Part.ALPHA, Part.MAGNITUDE})
-_NONE: Final = frozenset[Part]()
-_ROTATED: Final = frozenset({Part.RESCALE, Part.ALPHA})
+_KRON_1: Final = (frozenset({TensorRole.KRON_1}), frozenset({TensorRole.KRON_1_UP, TensorRole.KRON_1_DOWN}))
+_KRON_2: Final = (
+    frozenset({TensorRole.KRON_2}),
+    frozenset({TensorRole.KRON_2_UP, TensorRole.KRON_2_DOWN}),
+    frozenset({TensorRole.KRON_2_UP, TensorRole.KRON_2_DOWN, TensorRole.KRON_2_CORE}),
+)
+_SCALED: Final = frozenset({TensorRole.ALPHA, TensorRole.MAGNITUDE})
+_NONE: Final = frozenset[TensorRole]()
+_ROTATED: Final = frozenset({TensorRole.RESCALE, TensorRole.ALPHA})
 
-_FULL: Final = _Recipe(algorithm=Algorithm.FULL, needs=frozenset({Part.DIFFERENCE}), may=_NONE, make=_full)
-_OFT: Final = _Recipe(algorithm=Algorithm.OFT, needs=frozenset({Part.BLOCKS}), may=_ROTATED, make=oft)
-_BOFT: Final = _Recipe(algorithm=Algorithm.BOFT, needs=frozenset({Part.BLOCKS}), may=_ROTATED, make=boft)
+_FULL: Final = _Recipe(algorithm=Algorithm.FULL, needs=frozenset({TensorRole.DIFFERENCE}), may=_NONE, make=_full)
+_OFT: Final = _Recipe(algorithm=Algorithm.OFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=oft)
+_BOFT: Final = _Recipe(algorithm=Algorithm.BOFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=boft)
 _NORM: Final = _Recipe(
     algorithm=Algorithm.NORM,
     needs=_NONE,
-    may=frozenset({Part.NORM_DIFFERENCE, Part.NORM_BIAS_DIFFERENCE, Part.DIFFERENCE}),
+    may=frozenset({TensorRole.NORM_DIFFERENCE, TensorRole.NORM_BIAS_DIFFERENCE, TensorRole.DIFFERENCE}),
     make=_norm,
 )
 _RECIPES: Final = (
-    _Recipe(algorithm=Algorithm.LORA, needs=frozenset({Part.DOWN, Part.UP}), may=_SCALED | {Part.MID}, make=lora),
+    _Recipe(
+        algorithm=Algorithm.LORA,
+        needs=frozenset({TensorRole.DOWN, TensorRole.UP}),
+        may=_SCALED | {TensorRole.MID},
+        make=lora,
+    ),
     _Recipe(algorithm=Algorithm.LOHA, needs=_HADA, may=_SCALED, make=loha),
     _Recipe(algorithm=Algorithm.LOHA, needs=_HADA | _HADA_CORES, may=_SCALED, make=loha),
     *(
@@ -135,7 +142,9 @@ _RECIPES: Final = (
         for first in _KRON_1
         for second in _KRON_2
     ),
-    _Recipe(algorithm=Algorithm.IA3, needs=frozenset({Part.GAIN, Part.GAIN_ON_INPUT}), may=_NONE, make=ia3),
-    _Recipe(algorithm=Algorithm.GLORA, needs=_GLORA, may=frozenset({Part.ALPHA, Part.GLORA_B_MID}), make=glora),
+    _Recipe(algorithm=Algorithm.IA3, needs=frozenset({TensorRole.GAIN, TensorRole.GAIN_ON_INPUT}), may=_NONE, make=ia3),
+    _Recipe(
+        algorithm=Algorithm.GLORA, needs=_GLORA, may=frozenset({TensorRole.ALPHA, TensorRole.GLORA_B_MID}), make=glora
+    ),
     _FULL,
 )

@@ -9,7 +9,7 @@ PROBE_BYTES: Final = 4096
 _PICKLE: Final = "This is a pickle, which can run code when opened; convert it to .safetensors and add that."
 _ARCHIVE: Final = "This is {}, not a LoRA; unpack it and add the .safetensors file inside."
 _QUANTISED: Final = "This is a {} file; Limner reads unquantised .safetensors files only."
-_PICTURE: Final = "This is a picture, not a LoRA; add a .safetensors file."
+_IMAGE: Final = "This is a picture, not a LoRA; add a .safetensors file."
 _WEB_PAGE: Final = "This is a web page saved as a file; the download needs a login or a direct link."
 _PROGRAM: Final = "This is a program, not a LoRA; add a .safetensors file."
 _OTHER: Final = "This is {}, not a LoRA; add a .safetensors file."
@@ -34,7 +34,7 @@ _SIGNATURES: Final = tuple(
         (rb"GGUF", _QUANTISED.format("GGUF")),
         (rb"(lmgg|tjgg|fmgg|algg)", _QUANTISED.format("GGML")),
         (rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml|!--|script)", _WEB_PAGE),
-        (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM.{4}\x00{4}", _PICTURE),
+        (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM.{4}\x00{4}", _IMAGE),
         (rb"\x7fELF|MZ.{62}|\xcf\xfa\xed\xfe|\xca\xfe\xba\xbe|#!/", _PROGRAM),
         (rb"\x89HDF\r\n", _OTHER.format("an HDF5 file")),
         (rb"\x93NUMPY", _OTHER.format("a NumPy file")),

@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.file_layers import FileLayers
-from pipeline.lora.importing.parts import Part
+from pipeline.lora.importing.parts import TensorRole
 from pipeline.models.metadata import ModelFamily
 
 NAMES: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
@@ -94,11 +94,11 @@ def made_for(layers: FileLayers) -> MadeFor:
 
 def _inputs(layers: FileLayers, name: str) -> int:
     """How many numbers of input the layer that the file calls `name` takes; 0 where its parts do not tell."""
-    for part in (Part.DOWN, Part.HADA_1_DOWN, Part.DIFFERENCE, Part.GLORA_B_DOWN):
+    for part in (TensorRole.DOWN, TensorRole.HADA_1_DOWN, TensorRole.DIFFERENCE, TensorRole.GLORA_B_DOWN):
         if (header := layers.header(name, part)) is not None and len(header.shape) >= 2:
             return header.shape[1]
-    first = layers.header(name, Part.KRON_1) or layers.header(name, Part.KRON_1_DOWN)
-    second = layers.header(name, Part.KRON_2) or layers.header(name, Part.KRON_2_DOWN)
+    first = layers.header(name, TensorRole.KRON_1) or layers.header(name, TensorRole.KRON_1_DOWN)
+    second = layers.header(name, TensorRole.KRON_2) or layers.header(name, TensorRole.KRON_2_DOWN)
     if first is not None and second is not None and len(first.shape) == len(second.shape) == 2:
         return first.shape[1] * second.shape[1]
     return 0

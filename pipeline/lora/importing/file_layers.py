@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import UserError
-from pipeline.lora.importing.parts import Part, split_name
+from pipeline.lora.importing.parts import TensorRole, split_name
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
 BUNDLED: Final = re.compile(r"bundle_emb\.(?P<trigger>.+?)\.(?P<part>string_to_param\.\*|emb_params|clip_[lg]|[\w*]+)")
@@ -18,13 +18,13 @@ class FileLayers:
     """What a file holds: `layers` by its own names, with each part's tensor; `strangers` are no part of a layer."""
 
     file: WeightsFile
-    layers: Mapping[str, Mapping[Part, str]]
+    layers: Mapping[str, Mapping[TensorRole, str]]
     strangers: tuple[str, ...]
 
     @classmethod
     def of(cls, file: WeightsFile) -> "FileLayers":
         """Sort the tensors of `file`; raises UserError if two are the same part of the same layer."""
-        layers: dict[str, dict[Part, str]] = {}
+        layers: dict[str, dict[TensorRole, str]] = {}
         strangers = []
         for name in file.tensors:
             if BUNDLED.fullmatch(name):
@@ -37,7 +37,7 @@ class FileLayers:
                 raise UserError("This file holds several adapters that change the same layers; add them one by one.")
         return cls(file=file, layers=layers, strangers=tuple(strangers))
 
-    def header(self, layer: str, part: Part) -> TensorHeader | None:
+    def header(self, layer: str, part: TensorRole) -> TensorHeader | None:
         """The shape and type of one part of the layer that the file calls `layer`."""
         name = self.layers[layer].get(part)
         return None if name is None else self.file.tensors[name]
@@ -45,4 +45,4 @@ class FileLayers:
     @property
     def weights_only(self) -> bool:
         """Whether no layer has anything but a `.weight`: then these are a model's own weights, not changes of them."""
-        return all(parts.keys() == {Part.GAIN} for parts in self.layers.values())
+        return all(parts.keys() == {TensorRole.GAIN} for parts in self.layers.values())

@@ -24,7 +24,7 @@ from pipeline.lora.importing.header import FileLimits, read_header
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.lowering import Lowered, lower
 from pipeline.lora.importing.matching import Matched, match
-from pipeline.lora.importing.parts import Part
+from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.peft_config import PeftConfig, read_configs
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
 from pipeline.models.metadata import ModelFamily
@@ -40,7 +40,7 @@ _LIMITS: Final = FileLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class ImportBase:
     """The model that LoRAs are imported for: its layers by name, and where their weights are."""
 
     family: ModelFamily
@@ -49,7 +49,7 @@ class Base:
     weights: BaseWeights
 
     @classmethod
-    def of(cls, family: ModelFamily, layers: Layers, weights: BaseWeights) -> "Base":
+    def of(cls, family: ModelFamily, layers: Layers, weights: BaseWeights) -> "ImportBase":
         """The base with these `layers`, and all names that files give them."""
         return cls(family=family, layers=layers, names=LayerNames.of(layers), weights=weights)
 
@@ -76,7 +76,7 @@ class Found:
     algorithms: frozenset[Algorithm]
 
 
-def import_lora(upload: Upload, base: Base, target: Path) -> ImportReport:
+def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
     """Write the canonical form of `upload` to `target` and tell about it.
 
     Raises UserError, one sentence of at most 200
@@ -99,7 +99,9 @@ def import_lora(upload: Upload, base: Base, target: Path) -> ImportReport:
     return report
 
 
-def changes(layers: FileLayers, matched: Matched, base: Base, adapter_config: str | None = None) -> Iterator[Found]:
+def changes(
+    layers: FileLayers, matched: Matched, base: ImportBase, adapter_config: str | None = None
+) -> Iterator[Found]:
     """What the file does to each layer of the base, one at a time; raises UserError as `import_lora` does."""
     configs = read_configs(layers.file.metadata, adapter_config)
     with opened(layers.file.path) as file:
@@ -119,7 +121,7 @@ def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding
             writer.add_word(word.trigger, {network: own.reshape(word.vectors, -1) for network, own in vectors.items()})
 
 
-def _store(found: Iterable[Found], base: Base, writer: CanonicalWriter) -> "_Sums":
+def _store(found: Iterable[Found], base: ImportBase, writer: CanonicalWriter) -> "_Sums":
     sums = _Sums()
     for one in found:
         sums.add_change(one)
@@ -134,7 +136,7 @@ def _store(found: Iterable[Found], base: Base, writer: CanonicalWriter) -> "_Sum
     return sums
 
 
-def _store_vectors(one: Found, base: Base, writer: CanonicalWriter) -> None:
+def _store_vectors(one: Found, base: ImportBase, writer: CanonicalWriter) -> None:
     gain = one.change.dense if one.layer.kind is LayerKind.NORM else None
     if gain is not None:
         _refuse_explosion(float(gain.norm()), one.layer, base)
@@ -149,16 +151,16 @@ def _store_vectors(one: Found, base: Base, writer: CanonicalWriter) -> None:
 
 
 def _read(
-    file: Any, parts: Mapping[Part, str], layer: BaseLayer, configs: Mapping[str, PeftConfig]
-) -> dict[Part, Tensor]:
+    file: Any, parts: Mapping[TensorRole, str], layer: BaseLayer, configs: Mapping[str, PeftConfig]
+) -> dict[TensorRole, Tensor]:
     """All tensors of one layer in float64, with the alpha that PEFT keeps elsewhere."""
     tensors = {part: file.get_tensor(name).to(torch.float64) for part, name in parts.items()}
     _check_finite(tensors.values(), layer)
     network, _, path = layer.name.partition(".")
-    if Part.DOWN in tensors and Part.ALPHA not in tensors and network in configs:
-        alpha = configs[network].alpha_of(path, tensors[Part.DOWN].shape[0])
+    if TensorRole.DOWN in tensors and TensorRole.ALPHA not in tensors and network in configs:
+        alpha = configs[network].alpha_of(path, tensors[TensorRole.DOWN].shape[0])
         if alpha is not None:
-            tensors[Part.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
+            tensors[TensorRole.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
     return tensors
 
 
@@ -167,7 +169,7 @@ def _check_finite(tensors: Iterable[Tensor], layer: BaseLayer) -> None:
         raise UserError(f"This file holds infinite or missing numbers (NaN), in {layer.name}; its training broke down.")
 
 
-def _refuse_explosion(norm: float, layer: BaseLayer, base: Base) -> None:
+def _refuse_explosion(norm: float, layer: BaseLayer, base: ImportBase) -> None:
     if norm <= _CALM * sqrt(prod(layer.shape)):
         return
     ratio = norm / max(float(base.weights.read(layer).norm()), 1e-9)
@@ -205,7 +207,13 @@ class _Sums:
             self._worst = max(self._worst, lowered.residual / lowered.norm)
 
     def report(
-        self, file: WeightsFile, base: Base, *, layout: str, embeddings: tuple[Embedding, ...], notes: tuple[str, ...]
+        self,
+        file: WeightsFile,
+        base: ImportBase,
+        *,
+        layout: str,
+        embeddings: tuple[Embedding, ...],
+        notes: tuple[str, ...],
     ) -> ImportReport:
         """The report of the whole file."""
         whole = self._energy or 1.0

@@ -10,7 +10,7 @@ from pipeline.lora.importing.base_layers import BaseLayer
 from pipeline.lora.importing.families import NAMES, made_for
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.layer_names import LayerNames
-from pipeline.lora.importing.parts import Part
+from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.report import clean
 from pipeline.models.metadata import ModelFamily
 
@@ -75,7 +75,7 @@ def layout(layers: FileLayers) -> str:
     if own == "kohya" and any(_ORIGINAL.match(name) for name in layers.layers):
         return "kohya, Stability's names"
     tensors = layers.layers[first]
-    if own == "diffusers" and ".processor." in tensors.get(Part.DOWN, ""):
+    if own == "diffusers" and ".processor." in tensors.get(TensorRole.DOWN, ""):
         return "diffusers of 2023"
     return own
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.base_weights import BaseWeights, CheckpointWeights, FolderWeights
-from pipeline.lora.importing.importer import Base
+from pipeline.lora.importing.importer import ImportBase
 from pipeline.models.metadata import ModelFamily
 
 
-def open_base(model: Path, configs: Path, family: ModelFamily) -> Base:
+def open_base(model: Path, configs: Path, family: ModelFamily) -> ImportBase:
     """The base at `model`, a diffusers folder or a checkpoint with its configs in `configs`; no weight is read yet."""
     layers = skeleton(configs, family)
     weights: BaseWeights = FolderWeights(model) if model.is_dir() else CheckpointWeights(model, family, layers)
-    return Base.of(family, layers, weights)
+    return ImportBase.of(family, layers, weights)

@@ -8,7 +8,7 @@ from typing import Final
 from torch import Tensor
 
 
-class Part(StrEnum):
+class TensorRole(StrEnum):
     """What a tensor is to its layer; the values are the names that kohya and LyCORIS give them."""
 
     DOWN = "lora_down.weight"
@@ -44,20 +44,20 @@ class Part(StrEnum):
     NORM_BIAS_DIFFERENCE = "b_norm"
 
 
-LayerTensors = Mapping[Part, Tensor]
+LayerTensors = Mapping[TensorRole, Tensor]
 
 # PEFT puts the adapter's own name between its parts and `.weight`.
 _ADAPTER: Final = r"(?:\.[A-Za-z0-9_-]+)?"
 _SPELLINGS: Final = {
-    Part.DOWN: rf"lora_down\.weight|lora\.down\.weight|lora_A{_ADAPTER}\.weight|lora_linear_layer\.down\.weight",
-    Part.UP: rf"lora_up\.weight|lora\.up\.weight|lora_B{_ADAPTER}\.weight|lora_linear_layer\.up\.weight",
-    Part.MID: r"lora_mid\.weight|lora\.mid\.weight",
-    Part.ALPHA: r"alpha|lora\.alpha",
-    Part.MAGNITUDE: rf"dora_scale|magnitude|lora_magnitude_vector{_ADAPTER}(?:\.weight)?",
+    TensorRole.DOWN: rf"lora_down\.weight|lora\.down\.weight|lora_A{_ADAPTER}\.weight|lora_linear_layer\.down\.weight",
+    TensorRole.UP: rf"lora_up\.weight|lora\.up\.weight|lora_B{_ADAPTER}\.weight|lora_linear_layer\.up\.weight",
+    TensorRole.MID: r"lora_mid\.weight|lora\.mid\.weight",
+    TensorRole.ALPHA: r"alpha|lora\.alpha",
+    TensorRole.MAGNITUDE: rf"dora_scale|magnitude|lora_magnitude_vector{_ADAPTER}(?:\.weight)?",
 }
 _NAME: Final = re.compile(
     r"(?P<layer>.+?)\.(?:"
-    + "|".join(f"(?P<{part.name}>{_SPELLINGS.get(part, re.escape(part.value))})" for part in Part)
+    + "|".join(f"(?P<{part.name}>{_SPELLINGS.get(part, re.escape(part.value))})" for part in TensorRole)
     + ")",
     re.ASCII,
 )
@@ -68,14 +68,14 @@ _PROCESSOR: Final = re.compile(
 _TEXT_SIDES: Final = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "out": "out_proj"}
 
 
-def split_name(name: str) -> tuple[str, Part] | None:
+def split_name(name: str) -> tuple[str, TensorRole] | None:
     """The layer, as the file spells it, and the part that the tensor called `name` is; None if it is no part."""
     if (old := _PROCESSOR.fullmatch(name)) is not None:
         side = _text_side(old) if "self_attn" in old["layer"] else _attention_side(old)
-        return f"{old['layer']}.{side}", Part.DOWN if old["half"] == "down" else Part.UP
+        return f"{old['layer']}.{side}", TensorRole.DOWN if old["half"] == "down" else TensorRole.UP
     if (match := _NAME.fullmatch(name)) is None:
         return None
-    return match["layer"], next(part for part in Part if match[part.name] is not None)
+    return match["layer"], next(part for part in TensorRole if match[part.name] is not None)
 
 
 def _text_side(match: re.Match[str]) -> str:

@@ -15,15 +15,15 @@ from pipeline.errors import UserError
 from pipeline.lora.format.file import MAX_RANK
 from pipeline.lora.importing.base_layers import BaseLayer
 from pipeline.lora.importing.change import Change, Factors
-from pipeline.lora.importing.parts import LayerTensors, Part
+from pipeline.lora.importing.parts import LayerTensors, TensorRole
 
 ReadBase = Callable[[], Tensor]
 
 
 def lora(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
     """LoRA and LoCon, with `lora_mid` tucker; raises UserError where the halves do not fit each other or the layer."""
-    up = _columns(tensors[Part.UP], layer)
-    down = _rows(tensors[Part.DOWN], tensors.get(Part.MID), layer)
+    up = _columns(tensors[TensorRole.UP], layer)
+    down = _rows(tensors[TensorRole.DOWN], tensors.get(TensorRole.MID), layer)
     _fit(layer, up.shape[1] == down.shape[0])
     return Change(factors=Factors(up=up * _scale(tensors, up.shape[1]), down=down))
 
@@ -31,11 +31,11 @@ def lora(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 def loha(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
     """LoHa: the product, number by number, of two low-rank matrices; ranks r and s make at most rank r·s."""
     halves = (
-        _hada(tensors, layer, Part.HADA_1_UP, Part.HADA_1_DOWN, Part.HADA_1_CORE),
-        _hada(tensors, layer, Part.HADA_2_UP, Part.HADA_2_DOWN, Part.HADA_2_CORE),
+        _hada(tensors, layer, TensorRole.HADA_1_UP, TensorRole.HADA_1_DOWN, TensorRole.HADA_1_CORE),
+        _hada(tensors, layer, TensorRole.HADA_2_UP, TensorRole.HADA_2_DOWN, TensorRole.HADA_2_CORE),
     )
     first, second = halves
-    scale = _scale(tensors, tensors[Part.HADA_1_DOWN].shape[0])
+    scale = _scale(tensors, tensors[TensorRole.HADA_1_DOWN].shape[0])
     if first.rank * second.rank > MAX_RANK:
         return Change(dense=first.weight * second.weight * scale)
     up = torch.einsum("or,os->ors", first.up, second.up).flatten(1)
@@ -48,11 +48,11 @@ def lokr(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 
     Alpha counts only where one of the two is in halves: trainers write a placeholder where both are whole.
     """
-    first = _kron_side(tensors, layer, (Part.KRON_1, Part.KRON_1_UP, Part.KRON_1_DOWN), kernel=False)
-    second = _kron_side(tensors, layer, (Part.KRON_2, Part.KRON_2_UP, Part.KRON_2_DOWN), kernel=True)
+    first = _kron_side(tensors, layer, (TensorRole.KRON_1, TensorRole.KRON_1_UP, TensorRole.KRON_1_DOWN), kernel=False)
+    second = _kron_side(tensors, layer, (TensorRole.KRON_2, TensorRole.KRON_2_UP, TensorRole.KRON_2_DOWN), kernel=True)
     rows, columns = first.up.shape[0] * second.up.shape[0], first.down.shape[1] * second.down.shape[1]
     _fit(layer, (rows, columns, *second.down.shape[2:]) == layer.shape)
-    ranks = [tensors[part].shape[0] for part in (Part.KRON_1_DOWN, Part.KRON_2_DOWN) if part in tensors]
+    ranks = [tensors[part].shape[0] for part in (TensorRole.KRON_1_DOWN, TensorRole.KRON_2_DOWN) if part in tensors]
     scale = _scale(tensors, ranks[0]) if ranks else 1.0
     if first.rank * second.rank > MAX_RANK:
         whole = torch.einsum("ac,bd...->abcd...", first.weight, second.weight)
@@ -67,10 +67,10 @@ def glora(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Chang
 
     Files of early LyCORIS name each pair the other way around; the shapes tell.
     """
-    a_up, a_down = _glora_pair(tensors, Part.GLORA_A_UP, Part.GLORA_A_DOWN, layer.inputs)
-    b_up, b_down = _glora_pair(tensors, Part.GLORA_B_UP, Part.GLORA_B_DOWN, layer.outputs)
+    a_up, a_down = _glora_pair(tensors, TensorRole.GLORA_A_UP, TensorRole.GLORA_A_DOWN, layer.inputs)
+    b_up, b_down = _glora_pair(tensors, TensorRole.GLORA_B_UP, TensorRole.GLORA_B_DOWN, layer.outputs)
     scale = _scale(tensors, a_down.shape[0])
-    up, down = _columns(b_up, layer), _rows(b_down, tensors.get(Part.GLORA_B_MID), layer)
+    up, down = _columns(b_up, layer), _rows(b_down, tensors.get(TensorRole.GLORA_B_MID), layer)
     inputs, outputs = a_down.flatten(1), a_up.flatten(1)
     _fit(layer, inputs.shape == (outputs.shape[1], layer.inputs) and outputs.shape[0] == layer.inputs)
     _fit(layer, up.shape[1] == down.shape[0])
@@ -89,7 +89,7 @@ def glora(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Chang
 
 def _scale(tensors: LayerTensors, rank: int) -> float:
     """Alpha over rank; a missing alpha means the rank, and so does zero, as it does to the trainers."""
-    alpha = float(tensors[Part.ALPHA].reshape(-1)[0]) if Part.ALPHA in tensors else 0.0
+    alpha = float(tensors[TensorRole.ALPHA].reshape(-1)[0]) if TensorRole.ALPHA in tensors else 0.0
     return (alpha or rank) / rank
 
 
@@ -114,7 +114,7 @@ def _same_inputs(down: Tensor, layer: BaseLayer) -> bool:
     return down.ndim == 2 or down.shape[1:] == layer.shape[1:] or down.shape[1:] == (layer.inputs, 1, 1)
 
 
-def _hada(tensors: LayerTensors, layer: BaseLayer, up: Part, down: Part, core: Part) -> Factors:
+def _hada(tensors: LayerTensors, layer: BaseLayer, up: TensorRole, down: TensorRole, core: TensorRole) -> Factors:
     if core not in tensors:
         return _checked(Factors(up=_columns(tensors[up], layer), down=_rows(tensors[down], None, layer)), layer)
     wide = tensors[core]
@@ -123,7 +123,9 @@ def _hada(tensors: LayerTensors, layer: BaseLayer, up: Part, down: Part, core: P
     return Factors(up=tensors[up].T, down=_rows(tensors[down], wide, layer))
 
 
-def _kron_side(tensors: LayerTensors, layer: BaseLayer, parts: tuple[Part, Part, Part], *, kernel: bool) -> Factors:
+def _kron_side(
+    tensors: LayerTensors, layer: BaseLayer, parts: tuple[TensorRole, TensorRole, TensorRole], *, kernel: bool
+) -> Factors:
     """One side of a Kronecker product as factors; a whole matrix is one factor, the other an identity."""
     whole, up, down = parts
     places = layer.kernel if kernel else ()
@@ -133,8 +135,8 @@ def _kron_side(tensors: LayerTensors, layer: BaseLayer, parts: tuple[Part, Part,
         return _as_factors(matrix if matrix.ndim > 2 or not places else matrix.reshape(*matrix.shape, *places), places)
     first, second = tensors[up], tensors[down]
     _fit(layer, first.ndim == 2 and second.ndim >= 2)
-    if kernel and Part.KRON_2_CORE in tensors:
-        core = tensors[Part.KRON_2_CORE]
+    if kernel and TensorRole.KRON_2_CORE in tensors:
+        core = tensors[TensorRole.KRON_2_CORE]
         _fit(layer, core.ndim >= 2 and core.shape == (first.shape[0], second.shape[0], *places))
         return Factors(up=first.T, down=torch.einsum("ij...,jr->ir...", core, second.flatten(1)))
     flat = second.flatten(1)
@@ -150,7 +152,7 @@ def _as_factors(matrix: Tensor, places: tuple[int, ...]) -> Factors:
     return Factors(up=flat, down=identity.reshape(flat.shape[1], matrix.shape[1], *places))
 
 
-def _glora_pair(tensors: LayerTensors, up: Part, down: Part, outputs: int) -> tuple[Tensor, Tensor]:
+def _glora_pair(tensors: LayerTensors, up: TensorRole, down: TensorRole, outputs: int) -> tuple[Tensor, Tensor]:
     first, second = tensors[up], tensors[down]
     swapped = first.shape[0] != outputs and second.shape[0] == outputs
     return (second, first) if swapped else (first, second)

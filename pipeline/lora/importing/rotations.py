@@ -9,13 +9,13 @@ from torch import Tensor
 
 from pipeline.lora.importing.base_layers import BaseLayer
 from pipeline.lora.importing.change import Change, Factors, as_columns, as_rows
-from pipeline.lora.importing.parts import LayerTensors, Part
+from pipeline.lora.importing.parts import LayerTensors, TensorRole
 from pipeline.lora.importing.products import ReadBase, WrongShape
 
 
 def oft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
     """diag-OFT: blocks of output channels are rotated, then each may be rescaled; `oft_blocks` is (blocks, n, n)."""
-    blocks = tensors[Part.BLOCKS]
+    blocks = tensors[TensorRole.BLOCKS]
     if blocks.shape[0] * blocks.shape[1] != layer.outputs or blocks.shape[1] != blocks.shape[2]:
         raise WrongShape(layer)
     base = read_base()
@@ -26,7 +26,7 @@ def oft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
 
 def boft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
     """BOFT: a butterfly of rotations; `oft_blocks` is (stages, blocks, n, n), stage i mixes across 2^i blocks."""
-    blocks = tensors[Part.BLOCKS]
+    blocks = tensors[TensorRole.BLOCKS]
     stages, count, side, _ = blocks.shape
     if count * side != layer.outputs or side != blocks.shape[3] or side % 2 or count % 2 ** (stages - 1):
         raise WrongShape(layer)
@@ -42,8 +42,8 @@ def boft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change
 
 def ia3(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
     """(IA)^3: a gain for each input or each output channel."""
-    gain = tensors[Part.GAIN].flatten()
-    if bool(tensors[Part.GAIN_ON_INPUT].flatten()[0]):
+    gain = tensors[TensorRole.GAIN].flatten()
+    if bool(tensors[TensorRole.GAIN_ON_INPUT].flatten()[0]):
         _check_length(gain, layer.inputs, layer)
         return Change(column_gain=gain)
     _check_length(gain, layer.outputs, layer)
@@ -99,13 +99,13 @@ def _cayley(blocks: Tensor, constraint: float) -> Tensor:
 
 def _constraint(tensors: LayerTensors, layer: BaseLayer) -> float:
     """In these files alpha is the constraint on one output channel."""
-    return float(tensors[Part.ALPHA].flatten()[0]) * layer.outputs if Part.ALPHA in tensors else 0.0
+    return float(tensors[TensorRole.ALPHA].flatten()[0]) * layer.outputs if TensorRole.ALPHA in tensors else 0.0
 
 
 def _rescaled(weight: Tensor, tensors: LayerTensors, layer: BaseLayer) -> Tensor:
-    if Part.RESCALE not in tensors:
+    if TensorRole.RESCALE not in tensors:
         return weight
-    scale = tensors[Part.RESCALE].flatten()
+    scale = tensors[TensorRole.RESCALE].flatten()
     _check_length(scale, layer.outputs, layer)
     return as_rows(scale, weight) * weight
 

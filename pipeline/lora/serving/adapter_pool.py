@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.lora.serving.layers import Bank, RowWeights
 from pipeline.lora.serving.pages import PAGE_RANK, BankPages, LoraPages, Networks
 from pipeline.lora.serving.vectors import Vectors
-from pipeline.models.textual_inversion import TaughtWord
+from pipeline.models.textual_inversion import TextualInversion
 
 _FIRST_PAGES = 8
 
@@ -67,7 +67,7 @@ class Adapter:
     used: Mapping[tuple[str, int], frozenset[int]]
     size: int
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
-    words: tuple[TaughtWord, ...] = ()
+    words: tuple[TextualInversion, ...] = ()
     pins: int = 0
 
     @property
@@ -77,14 +77,14 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ScaledAdapter:
     """One LoRA's part in a request: `scale` multiplies its change."""
 
     adapter: Adapter
     scale: float
 
 
-def pages_needed(parts: Sequence[Part], network: str) -> int:
+def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:
     """How many pages a row must hold for all of `parts` at once in any bank of `network`."""
     counts: dict[int, int] = {}
     for part in parts:
@@ -189,7 +189,7 @@ class RowStack:
         layers = tuple((number, frozenset(weights.used)) for number, weights in sorted(self._weights.items()))
         return layers, frozenset(self._vectors.used) if self._vectors is not None else None
 
-    def put(self, rows: Sequence[int], parts: Sequence[Part]) -> None:
+    def put(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
         """Let `rows` use `parts` from now on, and nothing else."""
         touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
@@ -216,7 +216,7 @@ class RowStack:
             for bank in network.banks:
                 bank.rows = None
 
-    def _put(self, number: int, rows: Sequence[int], parts: Sequence[Part]) -> None:
+    def _put(self, number: int, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
         where = (self._network, number)
         mine = [part for part in parts if where in part.adapter.pages]
         pages = [(page, part.scale) for part in mine for page in part.adapter.pages[where]]

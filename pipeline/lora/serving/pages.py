@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.lora.format.file import QUERIES, LoraFile, LoraLayer
 from pipeline.lora.serving.layers import AdaptedNetwork, Bank
 from pipeline.lora.serving.vectors import Vectors
-from pipeline.models.textual_inversion import TaughtWord
+from pipeline.models.textual_inversion import TextualInversion
 
 PAGE_RANK: Final = 16
 
@@ -55,7 +55,7 @@ class LoraPages:
 
     banks: Mapping[tuple[str, int], BankPages]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
-    words: tuple[TaughtWord, ...] = ()
+    words: tuple[TextualInversion, ...] = ()
 
     @property
     def size(self) -> int:
@@ -101,7 +101,9 @@ def _vectors(
     return Vectors(values=values, used=frozenset(names))
 
 
-def _taught(file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype) -> tuple[TaughtWord, ...]:
+def _taught(
+    file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype
+) -> tuple[TextualInversion, ...]:
     words = []
     for place, text in enumerate(file.words):
         vectors = {network: tensors.pop(name).to(dtype) for network, name in file.word_tensors(place).items()}
@@ -109,7 +111,7 @@ def _taught(file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: to
             _, _, queries = known.get(f"{network}.{QUERIES}", (None, 0, None))
             if queries is None or queries.shape.inputs != own.shape[1]:
                 raise UserError(f"{file.path.name} was made for another model: the word '{text}' does not fit.")
-        words.append(TaughtWord(text=text, vectors=vectors))
+        words.append(TextualInversion(text=text, vectors=vectors))
     return tuple(words)
 
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from pipeline.errors import UserError
-from pipeline.lora.sources.download import Downloader, Told
+from pipeline.lora.sources.download import Downloader, DownloadProgress
 from pipeline.lora.sources.fetched import FetchedFile, cleaned
 from pipeline.lora.sources.links import CivitaiLink
 
@@ -90,7 +90,7 @@ class Civitai:
     downloader: Downloader
     base: str = BASE
 
-    async def fetch(self, link: CivitaiLink, folder: Path, *, key: str | None, told: Told) -> FetchedFile:
+    async def fetch(self, link: CivitaiLink, folder: Path, *, key: str | None, told: DownloadProgress) -> FetchedFile:
         """Put the LoRA of `link` into `folder`; raises UserError with the reason why it may not be had."""
         if (number := link.version) is None:
             versions = (await self._ask(f"models/{link.model}", _Model, key)).model_versions
@@ -117,7 +117,7 @@ class Civitai:
             trigger_words=tuple(word for raw in (version.trained_words or ())[:_WORDS] if (word := cleaned(raw))),
             licence=_licence(model),
             rating=next((name for bit, name in _RATINGS if version.nsfw_level & bit), None),
-            mature=model.nsfw or bool(version.nsfw_level & _MATURE),
+            nsfw=model.nsfw or bool(version.nsfw_level & _MATURE),
         )
 
     async def _ask(self, path: str, kind: type[_Kind], key: str | None) -> _Kind:

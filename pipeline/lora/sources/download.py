@@ -19,7 +19,7 @@ from yarl import URL
 
 from pipeline.errors import UserError
 
-Told = Callable[[int, int | None], None]
+DownloadProgress = Callable[[int, int | None], None]
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CHUNK: Final = 1 << 18
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -38,7 +38,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class DownloadSource:
     """One source: its name for people, the hosts it may use (`.hf.co` means every host below), a key for the first."""
 
     name: str
@@ -67,7 +67,7 @@ class _Part:
     """What has arrived of a file."""
 
     path: Path
-    told: Told
+    told: DownloadProgress
     limit: int
     size: int = 0
     total: int | None = None
@@ -104,7 +104,7 @@ class _Part:
 class Downloader:
     """Gets bytes from one place; no error or log of it holds a key or a link."""
 
-    place: Place
+    place: DownloadSource
     limits: Limits = Limits()
 
     async def small(self, url: str, *, key: str | None = None, size: int = 4 << 20) -> bytes:
@@ -118,7 +118,7 @@ class Downloader:
             return bytes(body)
 
     async def file(
-        self, url: str, target: Path, *, told: Told, key: str | None = None, sha256: str | None = None
+        self, url: str, target: Path, *, told: DownloadProgress, key: str | None = None, sha256: str | None = None
     ) -> tuple[int, str]:
         """Size and SHA-256 of what was put at `target`, whole and with the hash that was stated; raises UserError."""
         part = _Part(path=target.with_name(f"{target.name}.part"), told=told, limit=self.limits.size)

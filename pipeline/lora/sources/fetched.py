@@ -9,7 +9,7 @@ class FetchedFile:
     """A downloaded LoRA file at `path`, its hash checked where the source states one.
 
     `file_name` is the source's own name for it, `title` the page's; `page` is the address that a member may open.
-    `base_model`, `licence` and `rating` are the page's words, cleaned, None where it has none; `mature` says that the
+    `base_model`, `licence` and `rating` are the page's words, cleaned, None where it has none; `nsfw` says that the
     source rates it as not safe for everyone. `adapter_config` is the text of the PEFT configuration beside the file.
     """
 
@@ -23,7 +23,7 @@ class FetchedFile:
     trigger_words: tuple[str, ...] = ()
     licence: str | None = None
     rating: str | None = None
-    mature: bool = False
+    nsfw: bool = False
     adapter_config: str | None = None
 
 

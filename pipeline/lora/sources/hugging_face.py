@@ -10,7 +10,7 @@ import huggingface_hub as hub
 from huggingface_hub import errors
 
 from pipeline.errors import UserError
-from pipeline.lora.sources.download import Downloader, Told, refuse_status
+from pipeline.lora.sources.download import Downloader, DownloadProgress, refuse_status
 from pipeline.lora.sources.fetched import FetchedFile, cleaned
 from pipeline.lora.sources.links import HuggingFaceLink
 
@@ -29,7 +29,9 @@ class HuggingFace:
     downloader: Downloader
     base: str = BASE
 
-    async def fetch(self, link: HuggingFaceLink, folder: Path, *, key: str | None, told: Told) -> FetchedFile:
+    async def fetch(
+        self, link: HuggingFaceLink, folder: Path, *, key: str | None, told: DownloadProgress
+    ) -> FetchedFile:
         """Put the LoRA of `link` into `folder`; raises UserError with the reason why it may not be had."""
         info = await asyncio.to_thread(self._info, link, key)
         commit = info.sha or ""
@@ -47,7 +49,7 @@ class HuggingFace:
         if config in files:
             body = await self.downloader.small(self._url(link, config, commit), key=key, size=_CONFIG_BYTES)
         card = info.card_data
-        mature = "not-for-all-audiences" in (info.tags or ())
+        nsfw = "not-for-all-audiences" in (info.tags or ())
         return FetchedFile(
             path=path,
             size=size,
@@ -58,8 +60,8 @@ class HuggingFace:
             base_model=_words(card, "base_model"),
             trigger_words=tuple(word for word in (_words(card, "instance_prompt"),) if word),
             licence=_words(card, "license"),
-            rating="Not for all audiences" if mature else None,
-            mature=mature,
+            rating="Not for all audiences" if nsfw else None,
+            nsfw=nsfw,
             adapter_config=body.decode(errors="replace") or None,
         )
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import UserError
 from pipeline.lora.sources import civitai, hugging_face
 from pipeline.lora.sources.civitai import Civitai
-from pipeline.lora.sources.download import Downloader, Limits, Place, Told
+from pipeline.lora.sources.download import Downloader, DownloadProgress, DownloadSource, Limits
 from pipeline.lora.sources.fetched import FetchedFile, cleaned
 from pipeline.lora.sources.hugging_face import HuggingFace
 from pipeline.lora.sources.keys import SourceKeys
@@ -35,7 +35,7 @@ class LoraSources:
         loopback: bool = False,
     ) -> None:
         def downloader(name: str, hosts: frozenset[str], base: str = "") -> Downloader:
-            place = Place(name=name, hosts=hosts | {(urlsplit(base).hostname or "")} - {""}, loopback=loopback)
+            place = DownloadSource(name=name, hosts=hosts | {(urlsplit(base).hostname or "")} - {""}, loopback=loopback)
             return Downloader(place=place, limits=limits or Limits())
 
         self._civitai = Civitai(
@@ -47,7 +47,7 @@ class LoraSources:
         )
         self._files = downloader("This link", file_hosts)
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: Told) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: DownloadProgress) -> FetchedFile:
         """Put the LoRA file of `link` into `folder`, which is the caller's own and empty.
 
         `told(done, total)` hears the bytes so far, `total` None while unknown. Raises UserError: one sentence of
@@ -58,7 +58,7 @@ class LoraSources:
         except UserError as error:
             raise UserError(str(error)[:_LONGEST]) from None
 
-    async def _fetch(self, link: str, folder: Path, keys: SourceKeys, told: Told) -> FetchedFile:
+    async def _fetch(self, link: str, folder: Path, keys: SourceKeys, told: DownloadProgress) -> FetchedFile:
         match read_link(link):
             case CivitaiLink() as there:
                 return await self._civitai.fetch(there, folder, key=keys.civitai, told=told)
@@ -69,7 +69,7 @@ class LoraSources:
             case there:
                 assert_never(there)
 
-    async def _file(self, url: str, folder: Path, told: Told) -> FetchedFile:
+    async def _file(self, url: str, folder: Path, told: DownloadProgress) -> FetchedFile:
         path = folder / "file.safetensors"
         size, sha256 = await self._files.file(url, path, told=told)
         page = url.partition("?")[0].partition("#")[0]

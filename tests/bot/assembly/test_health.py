@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.assembly.health import health_app, running_health, standard_checks
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.worker.worker import Worker
 from storage.database import Database
 from tests.app_contexts import CallCommand
@@ -14,20 +14,20 @@ from tests.fakes import FakeDevice
 
 
 @pytest.fixture
-def worker(studio: Studio) -> Worker:
+def worker(context: AppContext) -> Worker:
     return Worker(
-        name="worker", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice("cuda:0"),)
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(FakeDevice("cuda:0"),)
     )
 
 
 async def test_ready_means_that_the_database_answers_and_a_device_has_loaded(
-    studio: Studio,
+    context: AppContext,
     sqlite: Database,
     worker: Worker,
     tmp_path: Path,
 ) -> None:
     """Until then 503 and the names of what is missing; alive it is all the while."""
-    app = health_app(standard_checks(sqlite, worker), studio.queue)
+    app = health_app(standard_checks(sqlite, worker), context.queue)
     async with running_health(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}"
         async with session.get(f"{url}/healthz") as answer:
@@ -45,14 +45,14 @@ async def test_ready_means_that_the_database_answers_and_a_device_has_loaded(
 
 
 async def test_metrics_count_the_jobs_by_state(
-    studio: Studio,
+    context: AppContext,
     sqlite: Database,
     worker: Worker,
     call: CallCommand,
 ) -> None:
     """In the text form that Prometheus reads."""
     await call("imagine", prompt="fox")
-    app = health_app(standard_checks(sqlite, worker), studio.queue)
+    app = health_app(standard_checks(sqlite, worker), context.queue)
     async with (
         running_health(app, "127.0.0.1", 0) as port,
         aiohttp.ClientSession() as session,

@@ -15,9 +15,9 @@ from tests.fakes import request
 async def test_a_dead_workers_job_is_rescued_by_the_duties(tmp_path: Path) -> None:
     """A worker that fell silent loses its claim, and the job waits for another one."""
     settings = Settings(data=tmp_path, stale_seconds=1)
-    async with open_workshop(settings) as workshop:
-        queue = workshop.studio.queue
-        guild = await workshop.studio.guilds.ensure(Platform.TERMINAL, "local", "this terminal")
+    async with open_workshop(settings) as runtime:
+        queue = runtime.context.queue
+        guild = await runtime.context.guilds.ensure(Platform.TERMINAL, "local", "this terminal")
         job = await queue.enqueue(
             NewJob(
                 guild_id=guild.id, member_id="ada", member_name="Ada", kind=JobKind.IMAGINE,
@@ -31,5 +31,5 @@ async def test_a_dead_workers_job_is_rescued_by_the_duties(tmp_path: Path) -> No
             found = await queue.get(guild.id, job.id)
             return found is not None and found.state is JobState.QUEUED
 
-        async with running_duties(workshop):
+        async with running_duties(runtime):
             assert await eventually(waits_again)

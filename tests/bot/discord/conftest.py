@@ -12,11 +12,11 @@ import simcord
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Ways
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat, Claim
 from storage.queue.jobs import Done, Outcome
 from storage.queue.reply_address import ReplyAddress
@@ -30,7 +30,7 @@ class World:
 
     env: simcord.Env
     client: LimnerClient
-    studio: Studio
+    context: AppContext
     clock: FakeClock
     delivery: Delivery
     guild: simcord.GuildHandle
@@ -47,13 +47,13 @@ class World:
 
     async def claim(self) -> Claim:
         """Take the next job, as a worker does."""
-        claim = await self.studio.queue.claim("a worker")
+        claim = await self.context.queue.claim("a worker")
         assert claim is not None
         return claim
 
     async def progress(self, claim: Claim, step: int, of: int = 20) -> None:
         """Report steps and show them."""
-        await self.studio.queue.heartbeat("a worker", [Beat(claim=claim, step=step, steps=of)])
+        await self.context.queue.heartbeat("a worker", [Beat(claim=claim, step=step, steps=of)])
         await self.show()
 
     async def show(self) -> None:
@@ -62,17 +62,17 @@ class World:
             await self.delivery.show_progress()
         await self.env.settle()
 
-    async def finish(self, claim: Claim, outcome: Outcome | None = None, *, mature: bool = False) -> None:
+    async def finish(self, claim: Claim, outcome: Outcome | None = None, *, nsfw: bool = False) -> None:
         """Record every picture of the job and deliver it."""
         request = read_request(claim.job.payload)
-        for index, picture in enumerate(request.pictures()):
-            data = png(picture)
-            new = NewPicture(
-                index=index, blob=await self.studio.blobs.put(data), width=picture.width, height=picture.height,
-                seed=picture.seed, parameters="", mature=mature,
+        for index, image in enumerate(request.images()):
+            data = png(image)
+            new = NewImage(
+                index=index, blob=await self.context.blobs.put(data), width=image.width, height=image.height,
+                seed=image.seed, parameters="", nsfw=nsfw,
             )  # fmt: skip
-            await self.studio.queue.record_picture(claim, new)
-        await self.studio.queue.settle(claim, outcome or Done(device_seconds=3.1))
+            await self.context.queue.record_image(claim, new)
+        await self.context.queue.settle(claim, outcome or Done(device_seconds=3.1))
         await self.deliver()
 
     async def deliver(self) -> None:
@@ -83,9 +83,9 @@ class World:
 
     async def restart(self) -> None:
         """The process ends and another begins: nothing is left but what was stored."""
-        self.client = LimnerClient(self.studio, shard_count=1)
+        self.client = LimnerClient(self.context, shard_count=1)
         await self.env.restart_bot(self.client)
-        self.delivery = _delivery(self.studio, self.client, self.clock)
+        self.delivery = _delivery(self.context, self.client, self.clock)
 
     def address(self, thread_id: str | None = None) -> ReplyAddress:
         """Where an answer to Ada goes that has no status message."""
@@ -101,15 +101,15 @@ class World:
         return message
 
 
-def _delivery(studio: Studio, client: LimnerClient, clock: FakeClock) -> Delivery:
+def _delivery(context: AppContext, client: LimnerClient, clock: FakeClock) -> Delivery:
     platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
-    return Delivery(studio=studio, chat=platform, poster="a poster", clock=clock)
+    return Delivery(context=context, chat=platform, poster="a poster", clock=clock)
 
 
 @asynccontextmanager
-async def simulation(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
+async def simulation(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
     """A Discord with one server, until the block ends; an error that the test did not expect fails it."""
-    client = LimnerClient(studio, shard_count=1)
+    client = LimnerClient(context, shard_count=1)
     env = simcord.Env(client)
     guild = env.create_guild(name="Pixel People")
     channel = guild.create_text_channel("art")
@@ -118,7 +118,7 @@ async def simulation(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
     admin = guild.add_member(env.create_user("boss"), roles=[admins])
     await env.start()
     world = World(
-        env=env, client=client, studio=studio, clock=clock, delivery=_delivery(studio, client, clock),
+        env=env, client=client, context=context, clock=clock, delivery=_delivery(context, client, clock),
         guild=guild, channel=channel, ada=ada, admin=admin,
     )  # fmt: skip
     yield world
@@ -129,8 +129,8 @@ async def simulation(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
-    async with simulation(studio, clock) as world:
+async def world(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
+    async with simulation(context, clock) as world:
         yield world
 
 

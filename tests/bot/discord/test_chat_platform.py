@@ -11,7 +11,7 @@ from bot.discord.app import RunningDiscord
 from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from handlers.messages.chat_platform import TryLater
-from handlers.messages.message import Message, ShownPicture
+from handlers.messages.message import Message, ShownImage
 from storage.guilds.guilds import GuildSettings, Mature
 from storage.platform import Platform
 from tests.bot.discord.conftest import World, body, words
@@ -91,7 +91,7 @@ async def test_a_deleted_status_message_is_replaced_by_a_new_one(world: World) -
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 50001), (403, 50013), (404, 10003), (403, 200000)])
-async def test_a_channel_that_closed_sends_the_pictures_to_the_member(world: World, status: int, code: int) -> None:
+async def test_a_channel_that_closed_sends_the_images_to_the_member(world: World, status: int, code: int) -> None:
     """Permissions were taken away, the channel is gone, or AutoMod objects: a direct message is the last way."""
     await _claimed(world)
     await world.restart()
@@ -113,13 +113,13 @@ async def test_a_closed_thread_hands_over_to_its_parent(world: World, code: int)
 
     with world.env.time_context():
         await world.delivery.chat.deliver(
-            world.address(thread_id=thread_id), Message(headline="fox", pictures=(_picture(),)), "n"
+            world.address(thread_id=thread_id), Message(headline="fox", images=(_image(),)), "n"
         )
 
     assert len(world.last.attachments) == 1
 
 
-async def test_when_every_way_is_closed_the_pictures_are_kept(world: World) -> None:
+async def test_when_every_way_is_closed_the_images_are_kept(world: World) -> None:
     """The member finds them in /history, and nothing is tried for ever."""
     await _claimed(world)
     await world.restart()
@@ -128,7 +128,7 @@ async def test_when_every_way_is_closed_the_pictures_are_kept(world: World) -> N
 
     await world.finish(await world.claim())
 
-    assert await world.studio.outbox.unsettled(world.delivery.chat.platform) == 0
+    assert await world.context.outbox.unsettled(world.delivery.chat.platform) == 0
     result = await world.ada.slash(world.channel, "history")
     assert result.response is not None
     assert "red fox" in words(result.response)
@@ -164,7 +164,7 @@ async def test_a_failing_discord_is_tried_again(world: World) -> None:
 
 async def test_a_second_post_of_one_reply_carries_the_first_ones_nonce(world: World) -> None:
     """Killed between post and mark, the reply falls due again; Discord makes one message of two with one nonce."""
-    message = Message(headline="red fox", pictures=(_picture(),))
+    message = Message(headline="red fox", images=(_image(),))
 
     with world.env.time_context():
         await world.delivery.chat.deliver(world.address(), message, "a-nonce")
@@ -174,7 +174,7 @@ async def test_a_second_post_of_one_reply_carries_the_first_ones_nonce(world: Wo
     assert [(post["nonce"], post["enforce_nonce"]) for post in posts] == [("a-nonce", True)] * 2
 
 
-async def test_a_picture_above_the_limit_becomes_webp(world: World) -> None:
+async def test_an_image_above_the_limit_becomes_webp(world: World) -> None:
     """Ten megabytes a file, unless the server is boosted; WebP is much smaller than PNG."""
     noise = Image.frombytes("RGB", (2048, 2048), random.Random(1).randbytes(2048 * 2048 * 3))  # noqa: S311 - noise, not a secret
     file = io.BytesIO()
@@ -183,7 +183,7 @@ async def test_a_picture_above_the_limit_becomes_webp(world: World) -> None:
 
     with world.env.time_context():
         await world.delivery.chat.deliver(
-            world.address(), Message(headline="noise", pictures=(_picture(data=file.getvalue()),)), "n"
+            world.address(), Message(headline="noise", images=(_image(data=file.getvalue()),)), "n"
         )
 
     [attachment] = world.last.attachments
@@ -197,7 +197,7 @@ async def test_what_discord_finds_too_large_is_sent_smaller_once(world: World) -
 
     with world.env.time_context():
         await world.delivery.chat.deliver(
-            world.address(), Message(headline="fox", pictures=(_picture(data=_gradient()),)), "n"
+            world.address(), Message(headline="fox", images=(_image(data=_gradient()),)), "n"
         )
 
     [attachment] = world.last.attachments
@@ -212,7 +212,7 @@ async def test_what_no_form_makes_small_enough_is_a_sentence(world: World) -> No
 
     with world.env.time_context():
         await world.delivery.chat.deliver(
-            world.address(), Message(headline="fox", pictures=(_picture(data=file.getvalue()),)), "n"
+            world.address(), Message(headline="fox", images=(_image(data=file.getvalue()),)), "n"
         )
 
     assert world.last.attachments == []
@@ -225,7 +225,7 @@ async def test_refused_components_become_embeds(world: World) -> None:
     world.env.inject_error("POST", "/channels/*/messages", status=400, code=50035, message="Invalid Form", times=1)
 
     with world.env.time_context():
-        await world.delivery.chat.deliver(world.address(), Message(headline="fox", pictures=(_picture(),)), "n")
+        await world.delivery.chat.deliver(world.address(), Message(headline="fox", images=(_image(),)), "n")
 
     [embed] = world.last.embeds
     assert embed.description is not None
@@ -236,9 +236,7 @@ async def test_refused_components_become_embeds(world: World) -> None:
 async def test_a_spoiler_stays_a_spoiler(world: World) -> None:
     """Pictures that are marked are hidden until they are clicked."""
     with world.env.time_context():
-        await world.delivery.chat.deliver(
-            world.address(), Message(headline="fox", pictures=(_picture(spoiler=True),)), "n"
-        )
+        await world.delivery.chat.deliver(world.address(), Message(headline="fox", images=(_image(spoiler=True),)), "n")
 
     assert world.last.attachments[0].is_spoiler()
 
@@ -258,7 +256,7 @@ async def test_a_token_that_is_taken_back_keeps_what_is_owed(world: World, caplo
     await world.finish(claim)
     assert await check() == REVOKED
     assert caplog.text.count("no longer takes DISCORD_TOKEN") == 1
-    assert await world.studio.outbox.unsettled(world.delivery.chat.platform) == 1
+    assert await world.context.outbox.unsettled(world.delivery.chat.platform) == 1
     world.clock.advance(61)
     await world.deliver()
 
@@ -279,7 +277,7 @@ async def test_a_connection_that_ended_for_good_owes_everything(world: World) ->
 async def test_progress_never_overtakes_the_result(world: World) -> None:
     """A state that was read before the end is not shown after it."""
     await _claimed(world)
-    [stale] = await world.studio.outbox.open_replies(world.delivery.chat.platform)
+    [stale] = await world.context.outbox.open_replies(world.delivery.chat.platform)
     await world.finish(await world.claim())
 
     with world.env.time_context():
@@ -289,8 +287,8 @@ async def test_progress_never_overtakes_the_result(world: World) -> None:
     assert len(world.last.attachments) == 1
 
 
-def _picture(data: bytes | None = None, *, spoiler: bool = False) -> ShownPicture:
-    return ShownPicture(data=data or _gradient(16), file_name="fox.png", alt_text="a fox", spoiler=spoiler)
+def _image(data: bytes | None = None, *, spoiler: bool = False) -> ShownImage:
+    return ShownImage(data=data or _gradient(16), file_name="fox.png", alt_text="a fox", spoiler=spoiler)
 
 
 def _gradient(side: int = 256) -> bytes:
@@ -300,7 +298,7 @@ def _gradient(side: int = 256) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("mature", "restricted", "names"),
+    ("nsfw", "restricted", "names"),
     [
         (Mature.RESTRICTED, True, ["red-fox-1-1.png"]),
         (Mature.RESTRICTED, False, []),
@@ -309,18 +307,18 @@ def _gradient(side: int = 256) -> bytes:
         (Mature.REFUSE, True, []),
     ],
 )
-async def test_a_picture_for_adults_is_shown_as_channel_and_guild_have_it(
-    world: World, mature: Mature, restricted: bool, names: list[str]
+async def test_an_image_for_adults_is_shown_as_channel_and_guild_have_it(
+    world: World, nsfw: Mature, restricted: bool, names: list[str]
 ) -> None:
     """Plain where Discord lets only adults in, else hidden or a sentence, and never where the guild refuses it."""
     channel = world.client.get_channel(world.channel.id)
     assert isinstance(channel, discord.TextChannel)
     channel.nsfw = restricted  # as a gateway event says it; the simulation knows of no such channels
-    guild = await world.studio.guilds.ensure(Platform.DISCORD, str(world.guild.id), "Pixel People")
-    await world.studio.guilds.save_settings(guild.id, GuildSettings(mature=mature), "boss")
+    guild = await world.context.guilds.ensure(Platform.DISCORD, str(world.guild.id), "Pixel People")
+    await world.context.guilds.save_settings(guild.id, GuildSettings(nsfw=nsfw), "boss")
     await _claimed(world)
 
-    await world.finish(await world.claim(), mature=True)
+    await world.finish(await world.claim(), nsfw=True)
 
     assert [file.filename for file in world.last.attachments] == names
     assert ("for adults and not shown here" in words(world.last)) is (not names)

@@ -33,7 +33,7 @@ async def test_again_makes_the_same_with_another_seed(world: World) -> None:
     assert job.member_name == "boss"
 
 
-async def test_a_variation_starts_from_the_pictures_own_noise(world: World) -> None:
+async def test_a_variation_starts_from_the_images_own_noise(world: World) -> None:
     """Its seed stays; a second seed bends the noise, a little or a lot, and variations of variations add up."""
     message = await _finished(world, seed=7, count=2)
 
@@ -66,17 +66,17 @@ async def test_two_clicks_at_once_do_one_thing(world: World) -> None:
 
     await world.ada.click(message, label="Again")
     await world.ada.click(message, label="Again")
-    jobs = await world.studio.queue.guild_jobs(1, states=(JobState.QUEUED,))
+    jobs = await world.context.queue.guild_jobs(1, states=(JobState.QUEUED,))
     world.clock.advance(10)
     await world.ada.click(message, label="Again")
 
     assert len(jobs) == 1
-    assert len(await world.studio.queue.guild_jobs(1, states=(JobState.QUEUED,))) == 2
+    assert len(await world.context.queue.guild_jobs(1, states=(JobState.QUEUED,))) == 2
 
 
 async def test_clicks_in_two_processes_do_one_thing(world: World) -> None:
     """The record is in the database, one statement, so the race is settled there."""
-    first = await asyncio.gather(*(world.studio.clicks.is_first("one click") for _ in range(8)))
+    first = await asyncio.gather(*(world.context.clicks.is_first("one click") for _ in range(8)))
 
     assert sorted(first) == [False] * 7 + [True]
 
@@ -91,7 +91,7 @@ async def test_only_the_owner_or_a_moderator_deletes(world: World) -> None:
 
     assert "This is ada's" in words(refused.followups[0])
     assert world.channel.history() == []
-    assert await world.studio.queue.get(1, 1) is None
+    assert await world.context.queue.get(1, 1) is None
 
 
 async def test_a_moderator_deletes_what_others_made(world: World) -> None:
@@ -130,7 +130,7 @@ async def test_what_only_the_member_can_take_away_is_said(world: World, monkeypa
     result = await world.ada.click(shown.response, label="Delete")
 
     assert "Dismiss message" in words(result.followups[-1])
-    assert await world.studio.queue.get(1, 1) is None
+    assert await world.context.queue.get(1, 1) is None
 
 
 @given(st.lists(st.integers(1, 2**63 - 1).map(str), min_size=1, max_size=4))
@@ -143,7 +143,7 @@ def test_four_messages_are_remembered_in_the_room_of_one(message_ids: list[str])
     assert len(posted_text(message_ids * 3)) <= 64
 
 
-async def test_save_sends_the_pictures_to_the_one_who_clicked(world: World) -> None:
+async def test_save_sends_the_images_to_the_one_who_clicked(world: World) -> None:
     """In a direct message, and says so to them alone."""
     message = await _finished(world, count=2)
 
@@ -187,7 +187,7 @@ async def test_a_wrong_value_in_a_form_is_refused_in_a_sentence(world: World) ->
 
     said = [message for message in (result.response, *result.followups) if message is not None]
     assert "width 'wide' is not a whole number" in words(said[-1])
-    assert await world.studio.queue.claim("a worker") is None
+    assert await world.context.queue.claim("a worker") is None
 
 
 async def test_a_button_of_another_version_says_so(world: World) -> None:

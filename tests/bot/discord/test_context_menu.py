@@ -18,12 +18,12 @@ def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("simulated_files")
-async def test_any_picture_may_be_begun_with(world: World) -> None:
+async def test_any_image_may_be_begun_with(world: World) -> None:
     """The form of /edit asks for no picture: that of the message is fetched when it comes back, by another process."""
     message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
     shown = await world.admin.context_menu(world.channel, "Use as start image", message)
     assert shown.modal is not None
-    assert await world.studio.blobs.size() == 0
+    assert await world.context.blobs.size() == 0
 
     await world.restart()
     await world.admin.submit_modal(shown, {"prompt": "a blue fox", "strength": "0.4"})
@@ -31,12 +31,12 @@ async def test_any_picture_may_be_begun_with(world: World) -> None:
     request = read_request((await world.claim()).job.payload)
     assert request.start is not None
     assert (request.prompt, request.start.strength, request.controls) == ("a blue fox", 0.4, ())
-    with Image.open(io.BytesIO(await world.studio.blobs.get(request.start.picture))) as kept:
+    with Image.open(io.BytesIO(await world.context.blobs.get(request.start.image))) as kept:
         assert kept.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
 
 
 @pytest.mark.usefixtures("simulated_files")
-async def test_any_picture_may_be_followed_in_any_kind(world: World) -> None:
+async def test_any_image_may_be_followed_in_any_kind(world: World) -> None:
     """One form stands for the whole family; the kind that was chosen in it is the action that is called."""
     message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
 
@@ -50,7 +50,7 @@ async def test_any_picture_may_be_followed_in_any_kind(world: World) -> None:
 
 
 @pytest.mark.usefixtures("simulated_files")
-async def test_a_picture_that_went_meanwhile_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_that_went_meanwhile_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Discord deletes what was attached when the message goes; nothing is queued and nothing stored."""
     message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
     shown = await world.ada.context_menu(world.channel, "Use as start image", message)
@@ -60,12 +60,12 @@ async def test_a_picture_that_went_meanwhile_is_a_sentence(world: World, monkeyp
 
     said = [message for message in (result.response, *result.followups) if message is not None]
     assert "Discord did not give out this file" in words(said[-1])
-    assert await world.studio.blobs.size() == 0
-    assert await world.studio.queue.claim("a worker") is None
+    assert await world.context.blobs.size() == 0
+    assert await world.context.queue.claim("a worker") is None
 
 
 @pytest.mark.parametrize("menu", ["Use as start image", "Use as control"])
-async def test_a_message_without_a_picture_of_discords_opens_no_form(world: World, menu: str) -> None:
+async def test_a_message_without_an_image_of_discords_opens_no_form(world: World, menu: str) -> None:
     """A sentence for the member alone."""
     empty = await world.ada.send(world.channel, "look")
     elsewhere = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])

@@ -8,7 +8,7 @@ from storage.queue.jobs import GiveUp, JobState
 from tests.bot.discord.conftest import World, body, labels, words
 
 
-async def test_a_prompt_becomes_one_message_with_its_pictures(world: World) -> None:
+async def test_a_prompt_becomes_one_message_with_its_images(world: World) -> None:
     """Edited in place: the place in the queue, the steps, then the pictures with their buttons and alt texts."""
     await world.ada.slash(world.channel, "imagine", prompt="red fox", count=2)
     await world.show()
@@ -116,14 +116,14 @@ async def test_a_missing_permission_is_named_before_a_device_works(world: World)
 
     assert result.response is not None
     assert "'Attach Files'" in words(result.response)
-    assert await world.studio.queue.claim("a worker") is None
+    assert await world.context.queue.claim("a worker") is None
 
 
 async def test_a_failure_says_why_and_offers_to_try_again(world: World) -> None:
     """The sentence of the device, in the same message."""
     await world.ada.slash(world.channel, "imagine", prompt="fox")
     claim = await world.claim()
-    await world.studio.queue.settle(claim, GiveUp(sentence="The device ran out of memory; try a smaller size."))
+    await world.context.queue.settle(claim, GiveUp(sentence="The device ran out of memory; try a smaller size."))
     await world.deliver()
 
     assert "The device ran out of memory" in words(world.last)
@@ -173,7 +173,7 @@ async def test_permutations_are_asked_about_and_then_made_one_by_one(world: Worl
     asked = await world.ada.slash(world.channel, "imagine", prompt="{red|blue} fox")
     [offer] = asked.followups
     assert "2 prompts" in words(offer)
-    assert await world.studio.queue.claim("a worker") is None
+    assert await world.context.queue.claim("a worker") is None
 
     await world.ada.click(offer, label="Make all")
     for _ in range(2):
@@ -192,5 +192,5 @@ async def test_cancelling_ends_the_job_and_the_message_says_so(world: World) -> 
     await world.deliver()
 
     assert "Cancelled." in words(world.last)
-    [job] = await world.studio.queue.guild_jobs(1, states=tuple(JobState))
+    [job] = await world.context.queue.guild_jobs(1, states=tuple(JobState))
     assert job.state is JobState.CANCELLED

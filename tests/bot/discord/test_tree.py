@@ -12,7 +12,7 @@ from simcord.interactions import base_payload
 from bot.discord import attachments as offered
 from bot.discord.client import publish
 from bot.discord.uploads import MAX_REQUEST_BYTES, pack, with_fitting_files
-from handlers.messages.message import Attachment, Message, ShownPicture
+from handlers.messages.message import Attachment, Message, ShownImage
 from handlers.registry import COMMANDS
 from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
@@ -27,7 +27,7 @@ def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
 
 
-async def test_a_picture_that_lies_elsewhere_is_not_fetched(world: World) -> None:
+async def test_an_image_that_lies_elsewhere_is_not_fetched(world: World) -> None:
     """Only Discord's own file servers are asked."""
     message = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request("red fox")))])
 
@@ -76,9 +76,9 @@ async def test_commands_are_published_only_when_they_changed(world: World) -> No
     await world.restart()
     assert sum(call.method == "PUT" for call in world.env.http_requests) == before
 
-    await world.studio.notes.put(f"discord commands of {world.client.application_id}", "of an older version")
+    await world.context.notes.put(f"discord commands of {world.client.application_id}", "of an older version")
     with world.env.time_context():
-        assert await publish(world.client.tree, world.studio.notes, world.client.application_id or 0)
+        assert await publish(world.client.tree, world.context.notes, world.client.application_id or 0)
 
 
 async def test_help_and_queue_answer_privately(world: World) -> None:
@@ -150,8 +150,8 @@ async def test_history_hands_over_what_could_not_be_posted(world: World) -> None
     """The channel was closed and so were direct messages; later the member asks for the picture and has it."""
     await world.ada.slash(world.channel, "imagine", prompt="red fox")
     claim = await world.claim()
-    replies = await world.studio.outbox.open_replies(Platform.DISCORD)
-    await world.studio.outbox.mark_kept(replies[0], "no way to the member was open")
+    replies = await world.context.outbox.open_replies(Platform.DISCORD)
+    await world.context.outbox.mark_kept(replies[0], "no way to the member was open")
     await world.finish(claim)
 
     shown = await world.ada.slash(world.channel, "history")
@@ -179,11 +179,11 @@ async def test_privacy_hands_out_and_deletes(world: World) -> None:
     await world.ada.click(asked.response, label="Delete everything")
 
     assert [job["payload"]["prompt"] for job in story["jobs"]] == ["a secret"]
-    assert [job.member_name for job in await world.studio.queue.guild_jobs(1, states=tuple(JobState))] == ["boss"]
+    assert [job.member_name for job in await world.context.queue.guild_jobs(1, states=tuple(JobState))] == ["boss"]
 
 
 @pytest.mark.usefixtures("simulated_files")
-async def test_picture_info_reads_what_the_file_says(world: World) -> None:
+async def test_image_info_reads_what_the_file_says(world: World) -> None:
     """Any message with a picture of ours, wherever it came from."""
     message = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request("red fox")))])
 
@@ -204,7 +204,7 @@ async def test_picture_info_reads_what_the_file_says(world: World) -> None:
         ([("plain.png", b"")], "no story"),
     ],
 )
-async def test_what_is_no_picture_of_ours_is_said(world: World, files: list[tuple[str, bytes]], sentence: str) -> None:
+async def test_what_is_no_image_of_ours_is_said(world: World, files: list[tuple[str, bytes]], sentence: str) -> None:
     """One sentence each, and nothing is decoded: a bomb stays unexploded."""
     files = [(name, data or _plain_png()) for name, data in files]
     message = await world.ada.send(world.channel, "look", attachments=files)
@@ -218,24 +218,24 @@ async def test_what_is_no_picture_of_ours_is_said(world: World, files: list[tupl
 async def test_a_server_that_removes_us_is_marked_for_deletion(world: World) -> None:
     """Its data goes after a period of grace; an invitation before that keeps it."""
     await world.ada.slash(world.channel, "imagine", prompt="fox")
-    assert [guild.name for guild in await world.studio.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
 
     guild = world.client.get_guild(world.guild.id)
     assert guild is not None
     await world.client.on_guild_remove(guild)
-    assert await world.studio.guilds.all(Platform.DISCORD) == ()
+    assert await world.context.guilds.all(Platform.DISCORD) == ()
 
     await world.client.on_guild_join(guild)
-    assert [guild.name for guild in await world.studio.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
 
 
 async def test_a_server_that_removed_us_while_we_were_away_is_noticed(world: World) -> None:
     """At the next start the list of servers is compared with what is stored."""
-    await world.studio.guilds.ensure(Platform.DISCORD, "12345", "Long Gone")
+    await world.context.guilds.ensure(Platform.DISCORD, "12345", "Long Gone")
 
     await world.restart()
 
-    assert [guild.name for guild in await world.studio.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
 
 
 async def test_an_error_of_ours_is_one_sentence_with_a_number(
@@ -253,13 +253,13 @@ async def test_an_error_of_ours_is_one_sentence_with_a_number(
     world.expected_errors = 1
 
 
-async def test_pictures_are_split_when_one_message_cannot_hold_them() -> None:
+async def test_images_are_split_when_one_message_cannot_hold_them() -> None:
     """More than 24 MB of what cannot be made smaller goes in several messages; what fits no file is named."""
-    big = ShownPicture(data=b"x", file_name="a.png", alt_text="a")
-    ten = tuple(ShownPicture(data=_plain_png(), file_name=f"{n}.png", alt_text="a") for n in range(12))
+    big = ShownImage(data=b"x", file_name="a.png", alt_text="a")
+    ten = tuple(ShownImage(data=_plain_png(), file_name=f"{n}.png", alt_text="a") for n in range(12))
 
     parcels = await pack(ten, 10 * 2**20)
-    refused = await pack((ShownPicture(data=_plain_png(64), file_name="a.png", alt_text="a"),), 10)
+    refused = await pack((ShownImage(data=_plain_png(64), file_name="a.png", alt_text="a"),), 10)
 
     assert [len(message) for message in parcels.messages] == [10, 2]
     assert refused.messages == ((),)
@@ -284,8 +284,8 @@ async def test_a_server_that_did_not_invite_us_is_told_so(world: World) -> None:
 
         assert "Limner works in servers that invited it" in _said(world, record)
     await _interact(world, guild=True, guild_id="4711", type=4, authorizing_integration_owners={"1": str(world.ada.id)})
-    assert [guild.name for guild in await world.studio.guilds.all(Platform.DISCORD)] == ["Pixel People"]
-    assert await world.studio.queue.claim("a worker") is None
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+    assert await world.context.queue.claim("a worker") is None
 
 
 async def test_a_member_who_brought_the_app_along_is_served_where_it_was_invited(world: World) -> None:
@@ -302,7 +302,7 @@ async def test_a_direct_message_is_a_place_of_ones_own(world: World) -> None:
     await _interact(world, guild=False, authorizing_integration_owners={"0": "0"})
 
     job = (await world.claim()).job
-    guild = await world.studio.guilds.get(job.guild_id)
+    guild = await world.context.guilds.get(job.guild_id)
     assert guild is not None
     assert guild.external_id == f"dm-{world.ada.id}"
 

@@ -6,15 +6,15 @@ import discord
 import pytest
 
 from bot.discord import attachments
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from tests.bot.discord.conftest import World, published, simulation, words
 from tests.brushes import with_brushes
 from tests.fakes import FakeClock
 
 
 @pytest.fixture
-async def world(studio: Studio, clock: FakeClock) -> AsyncIterator[World]:
-    async with simulation(with_brushes(studio), clock) as world:
+async def world(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
+    async with simulation(with_brushes(context), clock) as world:
         yield world
 
 
@@ -60,19 +60,19 @@ async def test_a_file_is_in_the_store_when_the_handler_is_called(world: World) -
     said = await _load(world, b"a brush \xde\xad\xbe\xef")
 
     assert "soft is soft.png of 12 bytes, deadbeef at its end" in said
-    assert await world.studio.blobs.size() == 12
+    assert await world.context.blobs.size() == 12
 
 
 @pytest.mark.usefixtures("simulated_files")
 async def test_a_file_that_is_too_large_is_not_fetched(world: World) -> None:
     """Discord says how large it is; the limit is the installation's."""
-    said = await _load(world, bytes(world.studio.max_upload_bytes + 2**20))
+    said = await _load(world, bytes(world.context.max_upload_bytes + 2**20))
 
     assert "too large: 2.0 MB; at most 1 MB" in said
-    assert await world.studio.blobs.size() == 0
+    assert await world.context.blobs.size() == 0
 
 
 async def test_a_file_that_lies_elsewhere_is_not_fetched(world: World) -> None:
     """Only Discord's own file servers are asked, whatever a payload says."""
     assert "does not lie with Discord" in await _load(world, b"a brush")
-    assert await world.studio.blobs.size() == 0
+    assert await world.context.blobs.size() == 0

@@ -3,13 +3,13 @@
 from cryptography.fernet import Fernet
 
 from bot.slack.oauth import SealedStates
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from tests.fakes import FakeClock
 
 
 async def test_a_state_opens_once() -> None:
     """A link that was used, or that nobody issued, installs nothing."""
-    states = SealedStates(Seal.from_keys(Fernet.generate_key().decode()), FakeClock())
+    states = SealedStates(Encryption.from_keys(Fernet.generate_key().decode()), FakeClock())
     state = await states.async_issue()
 
     assert await states.async_consume(state)

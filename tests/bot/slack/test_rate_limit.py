@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.slack.rate_limit import Pace
+from bot.slack.rate_limit import RateLimit
 from handlers.messages.chat_platform import TryLater
 from tests.fakes import FakeClock
 
@@ -10,7 +10,7 @@ from tests.fakes import FakeClock
 async def test_a_tier_is_used_up_to_its_limit_and_not_beyond() -> None:
     """Fifty edits in a minute; the next is told when to come again."""
     clock = FakeClock()
-    pace = Pace(clock=clock)
+    pace = RateLimit(clock=clock)
     for _ in range(50):
         await pace.turn("chat.update", "C1")
 
@@ -22,7 +22,7 @@ async def test_a_tier_is_used_up_to_its_limit_and_not_beyond() -> None:
 
 async def test_channels_do_not_wait_for_each_other() -> None:
     """A message a second is a channel's limit, not the workspace's."""
-    pace = Pace(clock=FakeClock())
+    pace = RateLimit(clock=FakeClock())
     await pace.turn("chat.postMessage", "C1")
     await pace.turn("chat.postMessage", "C2")
 
@@ -33,7 +33,7 @@ async def test_channels_do_not_wait_for_each_other() -> None:
 async def test_progress_leaves_room_for_results() -> None:
     """When progress has to wait, results still find fifteen turns."""
     clock = FakeClock()
-    pace = Pace(clock=clock)
+    pace = RateLimit(clock=clock)
     for _ in range(35):
         await pace.turn("chat.update", "C1")
 
@@ -45,7 +45,7 @@ async def test_progress_leaves_room_for_results() -> None:
 async def test_progress_is_spread_evenly() -> None:
     """Two edits that only show progress are some time apart."""
     clock = FakeClock()
-    pace = Pace(clock=clock)
+    pace = RateLimit(clock=clock)
     await pace.progress_turn()
 
     assert pace._progress_wait() == pytest.approx(1.5)

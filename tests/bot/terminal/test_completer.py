@@ -7,7 +7,7 @@ import pytest
 from bot.terminal.completer import CommandCompleter
 from handlers.commands.call import Member
 from handlers.commands.groups import heads
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from pipeline.models.metadata import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key
@@ -16,8 +16,8 @@ from tests.brushes import with_brushes
 
 
 @pytest.fixture
-def completer(studio: Studio, guild: Guild) -> CommandCompleter:
-    return CommandCompleter(guild=guild, member=Member(id="ada", name="Ada"), studio=studio)
+def completer(context: AppContext, guild: Guild) -> CommandCompleter:
+    return CommandCompleter(guild=guild, member=Member(id="ada", name="Ada"), context=context)
 
 
 async def _values(completer: CommandCompleter, line: str) -> list[str]:
@@ -28,7 +28,7 @@ async def _values(completer: CommandCompleter, line: str) -> list[str]:
 async def test_a_slash_suggests_commands(completer: CommandCompleter) -> None:
     """Every command that begins so, with its help."""
     assert await _values(completer, "/im") == ["/imagine"]
-    assert len(await _values(completer, "/")) == len(heads(completer.studio.commands))
+    assert len(await _values(completer, "/")) == len(heads(completer.context.commands))
 
 
 async def test_dashes_suggest_the_commands_own_options(completer: CommandCompleter) -> None:
@@ -59,7 +59,7 @@ async def test_names_come_from_the_members_own_things(
 
 async def test_the_first_word_of_a_family_suggests_its_actions(completer: CommandCompleter) -> None:
     """Then comes what the action itself takes, in whatever case the words were typed."""
-    completer.studio = with_brushes(completer.studio)
+    completer.context = with_brushes(completer.context)
 
     assert await _values(completer, "/br") == ["/brush"]
     assert await _values(completer, "/brush ") == ["load", "list"]
@@ -72,7 +72,7 @@ async def test_the_first_word_of_a_family_suggests_its_actions(completer: Comman
 
 async def test_an_option_that_takes_a_file_suggests_paths(completer: CommandCompleter, tmp_path: Path) -> None:
     """As a shell does, from what was typed of one."""
-    completer.studio = with_brushes(completer.studio)
+    completer.context = with_brushes(completer.context)
     (tmp_path / "soft.png").touch()
     (tmp_path / "other.png").touch()
 
@@ -80,10 +80,12 @@ async def test_an_option_that_takes_a_file_suggests_paths(completer: CommandComp
     assert await _values(completer, "/brush load soft --file /no/such/folder/") == []
 
 
-async def test_a_prompt_names_the_guilds_own_things(completer: CommandCompleter, studio: Studio, guild: Guild) -> None:
+async def test_a_prompt_names_the_guilds_own_things(
+    completer: CommandCompleter, context: AppContext, guild: Guild
+) -> None:
     """Subjects behind an @, LoRAs of every sort behind <lora:, wherever in the prompt they stand."""
     for name, subject in (("rex", True), ("crayon", False)):
-        await studio.loras.add(
+        await context.loras.add(
             NewLora(
                 guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id),
                 size=1, subject=subject,

@@ -9,7 +9,7 @@ from rich.console import Console
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from handlers.messages.chat_platform import TryLater
-from handlers.messages.message import Bar, Message, Mood, ShownPicture
+from handlers.messages.message import Bar, Message, Mood, ShownImage
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 from tests.fakes import png, request
@@ -23,11 +23,11 @@ def _screen() -> tuple[Screen, io.StringIO]:
 
 
 def _done(data: bytes, job_id: int = 1) -> Message:
-    picture = ShownPicture(data=data, file_name="red-fox-1-1.png", alt_text="red fox")
-    return Message(headline="red fox", mood=Mood.DONE, pictures=(picture,), footer="seed 7", job_id=job_id)
+    image = ShownImage(data=data, file_name="red-fox-1-1.png", alt_text="red fox")
+    return Message(headline="red fox", mood=Mood.DONE, images=(image,), footer="seed 7", job_id=job_id)
 
 
-async def test_a_delivered_picture_lies_in_the_folder_and_its_path_is_printed(tmp_path: Path) -> None:
+async def test_a_delivered_image_lies_in_the_folder_and_its_path_is_printed(tmp_path: Path) -> None:
     """The path can be copied: it is printed whole, on a line of its own."""
     screen, text = _screen()
     chat = TerminalPlatform(folder=tmp_path / "pictures", screen=screen)
@@ -40,12 +40,12 @@ async def test_a_delivered_picture_lies_in_the_folder_and_its_path_is_printed(tm
     assert "seed 7" in text.getvalue()
 
 
-async def test_delivering_twice_leaves_one_file_and_another_picture_is_never_overwritten(tmp_path: Path) -> None:
+async def test_delivering_twice_leaves_one_file_and_another_image_is_never_overwritten(tmp_path: Path) -> None:
     """A crash between post and mark repeats the post; a new database counts jobs from 1 again."""
     chat = TerminalPlatform(folder=tmp_path, screen=_screen()[0])
 
-    for picture in (png(request()), png(request()), png(request(seed=8))):
-        await chat.deliver(ADDRESS, _done(picture), "nonce")
+    for image in (png(request()), png(request()), png(request(seed=8))):
+        await chat.deliver(ADDRESS, _done(image), "nonce")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["red-fox-1-1.png", "red-fox-1-1~2.png"]
 
@@ -53,9 +53,9 @@ async def test_delivering_twice_leaves_one_file_and_another_picture_is_never_ove
 async def test_a_file_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     """Whatever a message claims, only the name counts."""
     chat = TerminalPlatform(folder=tmp_path / "pictures", screen=_screen()[0])
-    picture = ShownPicture(data=b"x", file_name="../../escaped.png", alt_text="")
+    image = ShownImage(data=b"x", file_name="../../escaped.png", alt_text="")
 
-    await chat.deliver(ADDRESS, Message(headline="fox", pictures=(picture,)), "nonce")
+    await chat.deliver(ADDRESS, Message(headline="fox", images=(image,)), "nonce")
 
     assert (tmp_path / "pictures" / "escaped.png").exists()
 

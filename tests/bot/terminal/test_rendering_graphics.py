@@ -42,7 +42,7 @@ UNSIZED = struct.pack("HHHH", 0, 0, 0, 0)
     ],
     ids=["sixel", "kitty", "half cells", "no size, no picture"],
 )
-def test_a_picture_shows_in_the_terminals_own_way(tmp_path: Path, answers: Answers, size: bytes, drawn: bytes) -> None:
+def test_an_image_shows_in_the_terminals_own_way(tmp_path: Path, answers: Answers, size: bytes, drawn: bytes) -> None:
     """Sixel where the terminal says so, kitty's protocol where it answers to that, half cells on any other."""
     path = tmp_path / "fox.png"
     Image.new("RGB", (64, 64), "teal").save(path)

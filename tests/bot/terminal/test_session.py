@@ -11,10 +11,10 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.call import Member
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from storage.guilds.guilds import Guild
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.jobs import Done
 from tests.brushes import with_brushes
 from tests.fakes import png, request
@@ -26,21 +26,21 @@ def text() -> io.StringIO:
 
 
 @pytest.fixture
-def session(studio: Studio, guild: Guild, tmp_path: Path, text: io.StringIO) -> TerminalSession:
+def session(context: AppContext, guild: Guild, tmp_path: Path, text: io.StringIO) -> TerminalSession:
     screen = Screen(console=Console(file=text, width=120))
     chat = TerminalPlatform(folder=tmp_path / "pictures", screen=screen)
-    return TerminalSession(studio=studio, chat=chat, guild=guild, member=Member(id="ada", name="Ada", is_admin=True))
+    return TerminalSession(context=context, chat=chat, guild=guild, member=Member(id="ada", name="Ada", is_admin=True))
 
 
 async def _finish_next(session: TerminalSession) -> None:
     """Render and deliver the next job of the queue."""
-    queue = session.studio.queue
+    queue = session.context.queue
     claim = await queue.claim("worker")
     assert claim is not None
-    blob = await session.studio.blobs.put(png(request(seed=claim.job.id)))
-    await queue.record_picture(claim, NewPicture(index=0, blob=blob, width=64, height=64, seed=7, parameters=""))
+    blob = await session.context.blobs.put(png(request(seed=claim.job.id)))
+    await queue.record_image(claim, NewImage(index=0, blob=blob, width=64, height=64, seed=7, parameters=""))
     await queue.settle(claim, Done(device_seconds=1.0))
-    await Delivery(studio=session.studio, chat=session.chat, poster="test").deliver_due()
+    await Delivery(context=session.context, chat=session.chat, poster="test").deliver_due()
 
 
 def _number_of(label: str, text: io.StringIO) -> str:
@@ -53,7 +53,7 @@ async def test_a_bare_line_is_a_prompt(session: TerminalSession, guild: Guild) -
     """What most lines are needs no command."""
     await session.run_line("a red fox --steps 5")
 
-    [job] = await session.studio.queue.guild_jobs(guild.id)
+    [job] = await session.context.queue.guild_jobs(guild.id)
     assert '"a red fox"' in job.payload
 
 
@@ -66,7 +66,7 @@ async def test_buttons_are_pressed_by_their_numbers(session: TerminalSession, gu
     await session.run_line(again)
     await _finish_next(session)
 
-    newest, first = await session.studio.queue.guild_jobs(guild.id)
+    newest, first = await session.context.queue.guild_jobs(guild.id)
     assert ('"seed":42' in newest.payload, '"seed":1,' in first.payload) == (True, True)
     assert _number_of("Again", text) != again
     assert len(list(session.chat.folder.iterdir())) == 2
@@ -82,7 +82,7 @@ async def test_edit_gives_the_command_to_change(session: TerminalSession, text: 
     assert draft.startswith("/imagine a fox's den --")
     assert "--seed 1" in draft
     assert await session.run_line(draft) == ""
-    assert len(await session.studio.queue.guild_jobs(session.guild.id)) == 2
+    assert len(await session.context.queue.guild_jobs(session.guild.id)) == 2
 
 
 async def test_info_shows_a_command_that_can_be_pasted_back(session: TerminalSession, text: io.StringIO) -> None:
@@ -116,7 +116,7 @@ async def test_an_export_becomes_a_file(session: TerminalSession, text: io.Strin
 
 async def test_a_command_of_two_words_is_typed_with_both(session: TerminalSession, text: io.StringIO) -> None:
     """The first alone lists the actions; a wrong second word names the nearest."""
-    session = replace(session, studio=with_brushes(session.studio))
+    session = replace(session, context=with_brushes(session.context))
 
     await session.run_line("/brush list")
     await session.run_line("/brush")
@@ -129,7 +129,7 @@ async def test_a_command_of_two_words_is_typed_with_both(session: TerminalSessio
 
 async def test_a_file_is_named_by_its_path(session: TerminalSession, text: io.StringIO, tmp_path: Path) -> None:
     """It is copied into the store, so that it may be changed or deleted at once."""
-    session = replace(session, studio=with_brushes(session.studio))
+    session = replace(session, context=with_brushes(session.context))
     (tmp_path / "my brush.png").write_bytes(bytes(900_000) + b"\xde\xad\xbe\xef")
 
     await session.run_line(f"/brush load soft --tip round --file {tmp_path / 'my brush.png'}")
@@ -145,7 +145,7 @@ async def test_a_path_that_leads_to_no_file_is_a_sentence(
     session: TerminalSession, text: io.StringIO, path: str, words: str
 ) -> None:
     """Nothing that flows without end is opened."""
-    session = replace(session, studio=with_brushes(session.studio))
+    session = replace(session, context=with_brushes(session.context))
 
     await session.run_line(f"/brush load soft --file {path}")
 

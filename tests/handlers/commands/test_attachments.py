@@ -10,7 +10,7 @@ from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Caller, Member
 from handlers.commands.dispatch import answer
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
 from storage.guilds.guilds import Guild, GuildSettings
@@ -45,59 +45,59 @@ class Source:
 
 
 async def _load(
-    studio: Studio, guild: Guild, file: Value, roles: tuple[tuple[str, tuple[str, ...]], ...] = (), **more: Value
+    context: AppContext, guild: Guild, file: Value, roles: tuple[tuple[str, tuple[str, ...]], ...] = (), **more: Value
 ) -> Message:
-    await studio.guilds.save_settings(guild.id, GuildSettings(command_roles=roles), "boss")
-    fresh = await studio.guilds.get(guild.id)
+    await context.guilds.save_settings(guild.id, GuildSettings(command_roles=roles), "boss")
+    fresh = await context.guilds.get(guild.id)
     assert fresh is not None
     address = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
     caller = Caller(guild=fresh, member=Member(id="ada", name="Ada"), reply=address)
-    return await answer(LOAD, {"name": "soft", "file": file, **more}, caller, with_brushes(studio, LIMIT))
+    return await answer(LOAD, {"name": "soft", "file": file, **more}, caller, with_brushes(context, LIMIT))
 
 
-async def test_the_handler_gets_a_file_that_is_stored(studio: Studio, guild: Guild) -> None:
+async def test_the_handler_gets_a_file_that_is_stored(context: AppContext, guild: Guild) -> None:
     """Up to the limit and no byte over it."""
-    assert "of 1000 bytes" in (await _load(studio, guild, Source(10).offered())).headline
+    assert "of 1000 bytes" in (await _load(context, guild, Source(10).offered())).headline
 
 
 @pytest.mark.parametrize("said", [0, 900, 5000], ids=["unknown", "understated", "honest"])
-async def test_a_file_over_the_limit_is_left_nowhere(studio: Studio, guild: Guild, said: int) -> None:
+async def test_a_file_over_the_limit_is_left_nowhere(context: AppContext, guild: Guild, said: int) -> None:
     """Known at once where the platform says so, else found while it comes, and not read to its end."""
     source = Source(50)
 
     with pytest.raises(InvalidRequest, match=r"too large: .* MB; at most") as refusal:
-        await _load(studio, guild, source.offered(said))
+        await _load(context, guild, source.offered(said))
 
     assert refusal.value.field == "file"
     assert source.fetched == (0 if said > LIMIT else 11)
     assert source.closed == (said <= LIMIT)
-    assert await studio.blobs.size() == 0
+    assert await context.blobs.size() == 0
 
 
-async def test_nothing_is_fetched_for_who_may_not_ask_or_asked_wrongly(studio: Studio, guild: Guild) -> None:
+async def test_nothing_is_fetched_for_who_may_not_ask_or_asked_wrongly(context: AppContext, guild: Guild) -> None:
     """A stranger cannot make us download."""
     source = Source(1)
 
     with pytest.raises(NotAllowed):
-        await _load(studio, guild, source.offered(), roles=(("brush", ("painters",)),))
+        await _load(context, guild, source.offered(), roles=(("brush", ("painters",)),))
     with pytest.raises(InvalidRequest, match="'hairy' is unknown"):
-        await _load(studio, guild, source.offered(), tip="hairy")
+        await _load(context, guild, source.offered(), tip="hairy")
 
     assert source.fetched == 0
 
 
-async def test_a_platform_that_does_not_give_it_out_is_told_beside_the_field(studio: Studio, guild: Guild) -> None:
+async def test_a_platform_that_does_not_give_it_out_is_told_beside_the_field(context: AppContext, guild: Guild) -> None:
     """In the platform's own sentence; the half that came is gone."""
     with pytest.raises(InvalidRequest, match="The platform does not answer") as refusal:
-        await _load(studio, guild, Source(3, broken=True).offered())
+        await _load(context, guild, Source(3, broken=True).offered())
 
     assert refusal.value.field == "file"
-    assert await studio.blobs.size() == 0
+    assert await context.blobs.size() == 0
 
 
-async def test_text_never_stands_for_a_file(studio: Studio, guild: Guild) -> None:
+async def test_text_never_stands_for_a_file(context: AppContext, guild: Guild) -> None:
     """Whoever could name a blob would have what another handed over."""
-    key = await studio.blobs.put(b"another's")
+    key = await context.blobs.put(b"another's")
 
     with pytest.raises(InvalidRequest, match="attach it instead of writing"):
-        await _load(studio, guild, key)
+        await _load(context, guild, key)

@@ -8,7 +8,7 @@ from handlers.commands.dispatch import answer
 from handlers.commands.groups import heads
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
@@ -19,18 +19,20 @@ from tests.brushes import LIST, LOAD, with_brushes
 
 
 @pytest.fixture
-def brushes(studio: Studio) -> Studio:
-    return with_brushes(studio)
+def brushes(context: AppContext) -> AppContext:
+    return with_brushes(context)
 
 
-async def _call(studio: Studio, guild: Guild, text: str, *roles: str, admin: bool = False, **values: Value) -> Message:
-    command, rest = studio.called(text)
-    fresh = await studio.guilds.get(guild.id)
+async def _call(
+    context: AppContext, guild: Guild, text: str, *roles: str, admin: bool = False, **values: Value
+) -> Message:
+    command, rest = context.called(text)
+    fresh = await context.guilds.get(guild.id)
     assert fresh is not None
     raw = {**values, **({command.rest.name: rest} if command.rest and rest else {})}
     address = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
     member = Member(id="ada", name="Ada", is_admin=admin, roles=roles)
-    return await answer(command, raw, Caller(guild=fresh, member=member, reply=address), studio)
+    return await answer(command, raw, Caller(guild=fresh, member=member, reply=address), context)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ async def _call(studio: Studio, guild: Guild, text: str, *roles: str, admin: boo
         ("/Imagine brush load", "imagine", "brush load"),
     ],
 )
-def test_the_longest_known_name_is_the_command(brushes: Studio, text: str, name: str, rest: str) -> None:
+def test_the_longest_known_name_is_the_command(brushes: AppContext, text: str, name: str, rest: str) -> None:
     """In any case, however many spaces stand between; the rest is untouched."""
     command, behind = brushes.called(text)
 
@@ -60,7 +62,7 @@ def test_the_longest_known_name_is_the_command(brushes: Studio, text: str, name:
         ("", "There is no command /; /help lists them all."),
     ],
 )
-def test_a_slip_names_the_nearest(brushes: Studio, text: str, words: str) -> None:
+def test_a_slip_names_the_nearest(brushes: AppContext, text: str, words: str) -> None:
     """Within the family where the family was meant."""
     with pytest.raises(InvalidRequest) as refusal:
         brushes.called(text)
@@ -68,7 +70,7 @@ def test_a_slip_names_the_nearest(brushes: Studio, text: str, words: str) -> Non
     assert str(refusal.value) == words
 
 
-async def test_a_family_alone_lists_its_actions_with_examples(brushes: Studio, guild: Guild) -> None:
+async def test_a_family_alone_lists_its_actions_with_examples(brushes: AppContext, guild: Guild) -> None:
     """And so does help; help for an action explains its options; the overview has one line for the family."""
     listed = await _call(brushes, guild, "/brush")
 
@@ -83,7 +85,7 @@ async def test_a_family_alone_lists_its_actions_with_examples(brushes: Studio, g
     assert "/brush: load, list" in (await _call(brushes, guild, "/help")).lines
 
 
-async def test_a_role_for_the_first_word_counts_for_all_its_actions(brushes: Studio, guild: Guild) -> None:
+async def test_a_role_for_the_first_word_counts_for_all_its_actions(brushes: AppContext, guild: Guild) -> None:
     """One for an action narrows that action further; the family's list is held to the first alone."""
     await _call(brushes, guild, "/settings", admin=True, **{"command": "brush", "allow-role": "painters"})
     await _call(brushes, guild, "/settings", admin=True, **{"command": "/Brush Load", "allow-role": "masters"})
@@ -98,7 +100,7 @@ async def test_a_role_for_the_first_word_counts_for_all_its_actions(brushes: Stu
         await _call(brushes, guild, "/brush load soft", "painters", "masters")
 
 
-def test_a_written_call_is_read_back(brushes: Studio) -> None:
+def test_a_written_call_is_read_back(brushes: AppContext) -> None:
     """Drafts and pasted commands keep both words."""
     text = write_text(LOAD, {"name": "soft", "tip": "flat"})
 

@@ -8,7 +8,7 @@ from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Member
 from handlers.commands.permissions import NotAllowed, check_permission, check_role, may_manage, with_rights
 from handlers.community.queue import COMMAND
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -53,7 +53,7 @@ def test_the_role_of_a_family_is_asked_for_all_its_actions(guild: Guild) -> None
     check_role(asking, ADMIN, "lora add")
 
 
-def test_pictures_are_asked_for_in_the_allowed_channels_alone(guild: Guild) -> None:
+def test_images_are_asked_for_in_the_allowed_channels_alone(guild: Guild) -> None:
     """Everywhere while none is named; by admins everywhere, without a role as well."""
     strict = with_settings(guild, allowed_channels=("art", "lab"), command_roles=(("imagine", ("painters",)),))
 
@@ -66,9 +66,9 @@ def test_pictures_are_asked_for_in_the_allowed_channels_alone(guild: Guild) -> N
     check_permission(a_call(guild, ADA), "imagine")
 
 
-async def test_a_job_is_its_owners_and_theirs_who_keep_order(studio: Studio, guild: Guild) -> None:
+async def test_a_job_is_its_owners_and_theirs_who_keep_order(context: AppContext, guild: Guild) -> None:
     """Nobody else's, whatever their roles."""
-    job = await studio.queue.enqueue(new_job(guild.id, "bob"))
+    job = await context.queue.enqueue(new_job(guild.id, "bob"))
 
     assert may_manage(Member(id="bob", name="Bob"), job)
     assert may_manage(ADMIN, job)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from handlers.buttons import Press, press
 from handlers.commands.call import Caller, Member
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
@@ -27,16 +27,16 @@ async def test_queue_tells_the_place_of_ones_own_jobs_and_of_others(call: CallCo
     assert lines[2].startswith("1: Bob: owl · 1 before it, about ")
 
 
-async def test_words_meant_for_other_eyes_are_hidden(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_words_meant_for_other_eyes_are_hidden(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """A private job and one of another channel or thread stand in the queue without words and without a name."""
     await call("imagine", prompt="a secret")
-    payload = (await studio.queue.guild_jobs(guild.id))[0].payload
+    payload = (await context.queue.guild_jobs(guild.id))[0].payload
     for address in (
         replace(HERE, private=True),
         replace(HERE, channel_id="moderators"),
         replace(HERE, thread_id="a thread"),
     ):
-        await studio.queue.enqueue(new_job(guild.id, "bob", payload=payload, reply=address))
+        await context.queue.enqueue(new_job(guild.id, "bob", payload=payload, reply=address))
 
     text = "\n".join((await call("queue", member="eve")).lines)
 
@@ -48,7 +48,7 @@ async def test_words_meant_for_other_eyes_are_hidden(studio: Studio, guild: Guil
     assert "4: asked elsewhere · " in text
 
 
-async def test_further_pages_go_on_where_the_last_ended(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_further_pages_go_on_where_the_last_ended(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Each job of others stands on one page; the last page has no button."""
     for number in range(12):
         await call("imagine", prompt=f"owl {number}", member="bob")
@@ -56,7 +56,7 @@ async def test_further_pages_go_on_where_the_last_ended(studio: Studio, guild: G
 
     first = await call("queue")
     ((more,),) = first.buttons
-    second = await press(Press(verb=more.verb, target=more.target, index=0), caller, studio)
+    second = await press(Press(verb=more.verb, target=more.target, index=0), caller, context)
 
     assert isinstance(second, Message)
     assert [line.partition(":")[0] for line in first.lines[1:]] == [str(number) for number in range(1, 11)]
@@ -64,13 +64,13 @@ async def test_further_pages_go_on_where_the_last_ended(studio: Studio, guild: G
     assert second.buttons == ()
 
 
-async def test_another_guilds_jobs_are_not_there(studio: Studio, call: CallCommand) -> None:
+async def test_another_guilds_jobs_are_not_there(context: AppContext, call: CallCommand) -> None:
     """However busy another guild is."""
-    other = await studio.guilds.ensure(Platform.TERMINAL, "guild-2", "Others")
+    other = await context.guilds.ensure(Platform.TERMINAL, "guild-2", "Others")
     await call("imagine", prompt="fox")
-    queued = await studio.queue.get(1, 1)
+    queued = await context.queue.get(1, 1)
     assert queued is not None
-    await studio.queue.enqueue(new_job(other.id, "bob", payload=queued.payload, reply=HERE))
+    await context.queue.enqueue(new_job(other.id, "bob", payload=queued.payload, reply=HERE))
 
     message = await call("queue", member="eve")
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.result_images import file_stem
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Mood
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat
 from storage.queue.jobs import Done, GiveUp
 from tests.app_contexts import CallCommand
@@ -22,44 +22,44 @@ def chat() -> FakeChat:
 
 
 @pytest.fixture
-def delivery(studio: Studio, chat: FakeChat, clock: FakeClock) -> Delivery:
-    return Delivery(studio=studio, chat=chat, poster="this process", clock=clock)
+def delivery(context: AppContext, chat: FakeChat, clock: FakeClock) -> Delivery:
+    return Delivery(context=context, chat=chat, poster="this process", clock=clock)
 
 
-async def _finish(studio: Studio, guild: Guild) -> None:
+async def _finish(context: AppContext, guild: Guild) -> None:
     """Claim the next job and finish it with one picture."""
-    claim = await studio.queue.claim("worker")
+    claim = await context.queue.claim("worker")
     assert claim is not None
-    blob = await studio.blobs.put(png(request()))
-    picture = NewPicture(index=0, blob=blob, width=64, height=64, seed=7, parameters="")
-    await studio.queue.record_picture(claim, picture)
-    await studio.queue.settle(claim, Done(device_seconds=3.1))
+    blob = await context.blobs.put(png(request()))
+    image = NewImage(index=0, blob=blob, width=64, height=64, seed=7, parameters="")
+    await context.queue.record_image(claim, image)
+    await context.queue.settle(claim, Done(device_seconds=3.1))
 
 
 async def test_a_finished_job_is_posted_once(
-    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat
 ) -> None:
     """Its picture, its parameters in the closing line, and never a second time."""
     await call("imagine", prompt="Red fox!", seed=7)
-    await _finish(studio, guild)
+    await _finish(context, guild)
 
     assert await delivery.deliver_due() == 1
     assert await delivery.deliver_due() == 0
 
     [(address, message)] = chat.delivered
     assert address.user_id == "ada"
-    assert message.pictures[0].file_name == "red-fox-1-1.png"
+    assert message.images[0].file_name == "red-fox-1-1.png"
     assert message.footer == "pocket · 128×128 · seed 7 · 3.1 s"
 
 
 async def test_a_failure_is_told_in_its_own_sentence(
-    studio: Studio, call: CallCommand, delivery: Delivery, chat: FakeChat
+    context: AppContext, call: CallCommand, delivery: Delivery, chat: FakeChat
 ) -> None:
     """The member reads what to change."""
     await call("imagine", prompt="fox")
-    claim = await studio.queue.claim("worker")
+    claim = await context.queue.claim("worker")
     assert claim is not None
-    await studio.queue.settle(claim, GiveUp(sentence="Too large; try 1024x1024."))
+    await context.queue.settle(claim, GiveUp(sentence="Too large; try 1024x1024."))
 
     await delivery.deliver_due()
 
@@ -68,11 +68,11 @@ async def test_a_failure_is_told_in_its_own_sentence(
 
 
 async def test_a_platform_that_is_busy_is_tried_again_when_it_asked(
-    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
     """Not before, and not never."""
     await call("imagine", prompt="fox")
-    await _finish(studio, guild)
+    await _finish(context, guild)
     chat.troubles = [TryLater(30, "rate limited")]
 
     await delivery.deliver_due()
@@ -85,11 +85,11 @@ async def test_a_platform_that_is_busy_is_tried_again_when_it_asked(
 
 
 async def test_an_unexpected_error_loses_nothing(
-    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
     """A bug in an adapter delays the picture, and is logged."""
     await call("imagine", prompt="fox")
-    await _finish(studio, guild)
+    await _finish(context, guild)
     chat.troubles = [RuntimeError("a bug")]
 
     await delivery.deliver_due()
@@ -99,11 +99,11 @@ async def test_an_unexpected_error_loses_nothing(
 
 
 async def test_what_can_reach_nobody_is_kept(
-    studio: Studio, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
     """It is settled, so that it is not tried for ever; its pictures stay."""
     job_id = (await call("imagine", prompt="fox")).job_id
-    await _finish(studio, guild)
+    await _finish(context, guild)
     chat.troubles = [Undeliverable("the channel is gone")]
 
     await delivery.deliver_due()
@@ -111,12 +111,12 @@ async def test_what_can_reach_nobody_is_kept(
     await delivery.deliver_due()
 
     assert chat.delivered == []
-    assert await studio.outbox.unsettled(Platform.TERMINAL) == 0
-    assert len(await studio.queue.pictures(guild.id, job_id or 0)) == 1
+    assert await context.outbox.unsettled(Platform.TERMINAL) == 0
+    assert len(await context.queue.images(guild.id, job_id or 0)) == 1
 
 
 async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_platform_likes(
-    studio: Studio, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+    context: AppContext, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
     """One edit in three seconds, newest state wins, an unchanged state is not sent again."""
     await call("imagine", prompt="fox")
@@ -125,10 +125,10 @@ async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_plat
     await delivery.show_progress()
     assert [message.mood for message in chat.progress] == [Mood.WAITING]
 
-    claim = await studio.queue.claim("worker")
+    claim = await context.queue.claim("worker")
     assert claim is not None
     for step in (1, 2, 3):
-        await studio.queue.heartbeat("worker", [Beat(claim=claim, step=step, steps=20)])
+        await context.queue.heartbeat("worker", [Beat(claim=claim, step=step, steps=20)])
         await delivery.show_progress()
     assert chat.progress[-1].lines == ("1 of 20 steps",)
     clock.advance(3)

@@ -14,7 +14,7 @@ from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message, Verb
@@ -36,16 +36,16 @@ from tests.pool import rendering
 
 def scene() -> Image.Image:
     """A few edges, strong and faint ones."""
-    picture = Image.new("RGB", (300, 200), (90, 90, 90))
-    drawing = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (300, 200), (90, 90, 90))
+    drawing = ImageDraw.Draw(image)
     for number, level in enumerate((95, 105, 125, 180, 255)):
         drawing.rectangle((20 + 50 * number, 40, 50 + 50 * number, 160), fill=(level,) * 3)
-    return picture
+    return image
 
 
-def encoded(picture: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
@@ -53,26 +53,26 @@ def encoded(picture: Image.Image) -> bytes:
 class Person:
     """A member who attaches, presses and fills forms; jobs are worked on between two of their deeds."""
 
-    studio: Studio
+    context: AppContext
     guild: Guild
     clock: FakeClock
     device: FakeDevice
     call: CallCommand
     chat: FakeChat
 
-    async def attach(self, picture: Image.Image) -> AttachedFile:
-        data = encoded(picture)
-        return AttachedFile(blob=await self.studio.blobs.put(data), name="scene.png", size=len(data))
+    async def attach(self, image: Image.Image) -> AttachedFile:
+        data = encoded(image)
+        return AttachedFile(blob=await self.context.blobs.put(data), name="scene.png", size=len(data))
 
     async def ended(self) -> tuple[Job, Message]:
         """The newest job at its end and the message that told of it."""
 
         async def look() -> Job | None:
-            (job, *_) = await self.studio.queue.guild_jobs(self.guild.id)
+            (job, *_) = await self.context.queue.guild_jobs(self.guild.id)
             return job if job.finished_at is not None else None
 
         job = await eventually(look)
-        await Delivery(studio=self.studio, chat=self.chat, poster="p", clock=self.clock).deliver_due()
+        await Delivery(context=self.context, chat=self.chat, poster="p", clock=self.clock).deliver_due()
         return job, self.chat.delivered[-1][1]
 
     def caller(self, who: str = "ada", channel: str = "general", *, private: bool = False) -> Caller:
@@ -81,14 +81,14 @@ class Person:
 
     async def press(self, verb: Verb, job: Job, who: str = "ada", channel: str = "general") -> Pressed:
         self.clock.advance(5)
-        return await press(Press(verb=verb, target=job.id, index=0), self.caller(who, channel), self.studio)
+        return await press(Press(verb=verb, target=job.id, index=0), self.caller(who, channel), self.context)
 
 
 @pytest.fixture
-async def ada(studio: Studio, guild: Guild, clock: FakeClock, call: CallCommand) -> AsyncIterator[Person]:
+async def ada(context: AppContext, guild: Guild, clock: FakeClock, call: CallCommand) -> AsyncIterator[Person]:
     device = FakeDevice()
-    async with rendering(studio, device):
-        yield Person(studio=studio, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
+    async with rendering(context, device):
+        yield Person(context=context, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
 
 
 async def shown(ada: Person, kind: str = "edge", /, **values: object) -> tuple[Job, Message]:
@@ -106,10 +106,10 @@ async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
     job, message = await shown(ada, count=3)
 
     assert (job.kind, job.state) == (JobKind.DRAW_MAP, JobState.DONE)
-    (picture,) = message.pictures
+    (image,) = message.images
     asked = read_request(job.payload)
     expected = control_map(ControlKind.EDGE, resized(scene(), (asked.width, asked.height)))
-    assert Image.open(io.BytesIO(picture.data)).tobytes() == expected.tobytes()
+    assert Image.open(io.BytesIO(image.data)).tobytes() == expected.tobytes()
     assert message.lines == ("This will be kept: sharp outlines. Looks right?",)
     assert labels(message) == ["Looks right", "Softer", "Stronger", "Use my picture as the map", "Cancel"]
     assert len(ada.device.maps) == 1
@@ -126,7 +126,7 @@ async def test_what_looks_right_is_made_with_that_very_map(ada: Person) -> None:
     assert [render.request.seed for render in ada.device.submitted] == [5, 6]
     (use,) = ada.device.submitted[0].request.controls
     assert (use.ready, use.scale, use.kind) == (True, 0.7, ControlKind.EDGE)
-    assert ada.device.submitted[0].pictures[use.picture] == message.pictures[0].data
+    assert ada.device.submitted[0].images[use.image] == message.images[0].data
     assert made.kind is JobKind.IMAGINE
     assert "Use the same control" in labels(result)
 
@@ -141,7 +141,7 @@ async def test_softer_and_stronger_draw_it_again(ada: Person) -> None:
     await ada.press(Verb.SOFTER, soft)
     _, softest = await ada.ended()
 
-    lit = [Image.open(io.BytesIO(each.pictures[0].data)).convert("L").histogram()[255] for each in
+    lit = [Image.open(io.BytesIO(each.images[0].data)).convert("L").histogram()[255] for each in
            (softest, softer, usual, stronger)]  # fmt: skip
     assert lit == sorted(lit)
     assert lit[0] < lit[2] < lit[3]
@@ -157,7 +157,7 @@ async def test_a_map_without_more_or_less_has_no_such_buttons(ada: Person) -> No
     assert labels(message) == ["Looks right", "Use my picture as the map", "Cancel"]
 
 
-async def test_the_picture_itself_may_be_the_map(ada: Person) -> None:
+async def test_the_image_itself_may_be_the_map(ada: Person) -> None:
     """Also where the device cannot draw one of it."""
     ada.device.no_maps = "No pose can be seen in this picture."
     job, message = await shown(ada, "pose")
@@ -169,7 +169,7 @@ async def test_the_picture_itself_may_be_the_map(ada: Person) -> None:
 
     (use,) = ada.device.submitted[0].request.controls
     assert (use.kind, use.ready, use.inverted) == (ControlKind.POSE, True, False)
-    own = Image.open(io.BytesIO(ada.device.submitted[0].pictures[use.picture]))
+    own = Image.open(io.BytesIO(ada.device.submitted[0].images[use.image]))
     assert own.tobytes() == scene().tobytes()
 
 
@@ -181,7 +181,7 @@ async def test_the_picture_itself_may_be_the_map(ada: Person) -> None:
         ("edge", {"preview": False}, False, False),
     ],
 )
-async def test_who_wants_no_look_gets_the_picture_at_once(
+async def test_who_wants_no_look_gets_the_image_at_once(
     ada: Person, kind: str, values: dict[str, object], ready: bool, inverted: bool
 ) -> None:
     """By a ready map or by saying so; lines in black on white are turned, and the member is told."""
@@ -213,7 +213,7 @@ async def test_only_its_owner_may_say_what_becomes_of_a_map(ada: Person, verb: V
     with pytest.raises(NotAllowed):
         await ada.press(verb, job, "eve")
 
-    assert len(await ada.studio.queue.guild_jobs(ada.guild.id)) == 1
+    assert len(await ada.context.queue.guild_jobs(ada.guild.id)) == 1
 
 
 async def test_two_clicks_at_once_make_one_thing(ada: Person) -> None:
@@ -223,13 +223,13 @@ async def test_two_clicks_at_once_make_one_thing(ada: Person) -> None:
 
     results = await asyncio.gather(
         *(
-            press(Press(verb=verb, target=job.id, index=0), ada.caller(), ada.studio)
+            press(Press(verb=verb, target=job.id, index=0), ada.caller(), ada.context)
             for verb in (Verb.USE_MAP, Verb.USE_MAP, Verb.SOFTER)
         )
     )
 
     assert sum(isinstance(result, AlreadyHeard) for result in results) == 2
-    assert len(await ada.studio.queue.guild_jobs(ada.guild.id)) == 2
+    assert len(await ada.context.queue.guild_jobs(ada.guild.id)) == 2
 
 
 async def test_a_map_that_is_not_wanted_goes(ada: Person) -> None:
@@ -237,12 +237,12 @@ async def test_a_map_that_is_not_wanted_goes(ada: Person) -> None:
     job, _ = await shown(ada)
 
     assert isinstance(await ada.press(Verb.CANCEL, job), Remove)
-    assert await ada.studio.queue.get(ada.guild.id, job.id) is None
+    assert await ada.context.queue.get(ada.guild.id, job.id) is None
     with pytest.raises(UserError, match="no longer kept"):
         await ada.press(Verb.USE_MAP, job)
 
 
-async def test_a_picture_has_no_buttons_of_a_map(ada: Person) -> None:
+async def test_an_image_has_no_buttons_of_a_map(ada: Person) -> None:
     """Nor a map those of a picture, whoever writes such an id."""
     job, _ = await shown(ada)
     await ada.press(Verb.USE_MAP, job)
@@ -280,7 +280,7 @@ async def test_a_map_passes_what_waits_for_a_seat(ada: Person) -> None:
 
     job, message = await ada.ended()
 
-    assert (job.kind, len(message.pictures)) == (JobKind.DRAW_MAP, 1)
+    assert (job.kind, len(message.images)) == (JobKind.DRAW_MAP, 1)
     assert len(ada.device.submitted) == 4
 
 
@@ -294,7 +294,7 @@ async def test_a_device_that_dies_over_a_map_costs_nothing(ada: Person) -> None:
 
     job, message = await ada.ended()
 
-    assert (job.state, job.attempt, len(message.pictures)) == (JobState.DONE, 2, 1)
+    assert (job.state, job.attempt, len(message.images)) == (JobState.DONE, 2, 1)
 
 
 async def _true(fact: bool) -> bool:
@@ -303,9 +303,9 @@ async def _true(fact: bool) -> bool:
 
 @asynccontextmanager
 async def no_other_job(ada: Person) -> AsyncIterator[None]:
-    before = len(await ada.studio.queue.guild_jobs(ada.guild.id))
+    before = len(await ada.context.queue.guild_jobs(ada.guild.id))
     yield
-    assert len(await ada.studio.queue.guild_jobs(ada.guild.id)) == before
+    assert len(await ada.context.queue.guild_jobs(ada.guild.id)) == before
 
 
 async def made_with_control(ada: Person, **values: object) -> Job:
@@ -318,7 +318,7 @@ async def made_with_control(ada: Person, **values: object) -> Job:
 async def submitted(ada: Person, form: object, who: str = "ada", **entries: str) -> None:
     assert isinstance(form, Form)
     values = {field.option.name: field.value for field in form.fields}
-    await submit_form(form.call_id, values | entries, ada.caller(who), ada.studio)
+    await submit_form(form.call_id, values | entries, ada.caller(who), ada.context)
 
 
 async def test_the_same_control_is_used_again_without_attaching(ada: Person) -> None:
@@ -377,14 +377,14 @@ async def test_a_kept_map_outlives_the_collection_of_blobs(ada: Person, sqlite: 
     await ada.press(Verb.USE_MAP, job)
     made, _ = await ada.ended()
     form = await ada.press(Verb.SAME_CONTROL, made)
-    await ada.studio.members.delete_job(ada.guild.id, job.id)
+    await ada.context.members.delete_job(ada.guild.id, job.id)
 
-    await collect_blobs(sqlite, ada.studio.blobs, grace_seconds=-60)
+    await collect_blobs(sqlite, ada.context.blobs, grace_seconds=-60)
     await submitted(ada, form)
     _, again = await ada.ended()
-    assert again.pictures
+    assert again.images
 
-    await ada.studio.members.delete_job(ada.guild.id, made.id)
+    await ada.context.members.delete_job(ada.guild.id, made.id)
     async with no_other_job(ada):
         with pytest.raises(UserError, match="no longer kept"):
             await ada.press(Verb.SAME_CONTROL, made)
@@ -403,7 +403,7 @@ Refused = Callable[[Person, Job], Awaitable[object]]
         lambda ada, made: ada.call("edit", prompt="owl", base=made.id, member="eve", channel="elsewhere"),
     ],
 )
-async def test_a_control_is_for_whom_may_see_its_picture(ada: Person, attempt: Refused) -> None:
+async def test_a_control_is_for_whom_may_see_its_image(ada: Person, attempt: Refused) -> None:
     """Whoever is where it was posted; nobody elsewhere, whatever number they type."""
     made = await made_with_control(ada)
     async with no_other_job(ada):
@@ -416,7 +416,7 @@ async def test_a_control_is_for_whom_may_see_its_picture(ada: Person, attempt: R
     assert job.member_id == "eve"
 
 
-async def test_a_private_pictures_control_is_its_owners(ada: Person) -> None:
+async def test_a_private_images_control_is_its_owners(ada: Person) -> None:
     """In the same channel too."""
     made = await made_with_control(ada)
     job = await _privately(ada, made)
@@ -429,7 +429,7 @@ async def test_a_private_pictures_control_is_its_owners(ada: Person) -> None:
 async def _privately(ada: Person, made: Job) -> Job:
     """The same picture asked for again, for its owner's eyes only."""
     ada.clock.advance(5)
-    await press(Press(verb=Verb.AGAIN, target=made.id, index=0), ada.caller(private=True), ada.studio)
+    await press(Press(verb=Verb.AGAIN, target=made.id, index=0), ada.caller(private=True), ada.context)
     return (await ada.ended())[0]
 
 

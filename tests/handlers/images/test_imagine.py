@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from handlers.commands.groups import heads
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
 from pipeline.errors import InvalidRequest, UserError
@@ -16,45 +16,47 @@ from storage.queue.jobs import JobState
 from tests.app_contexts import CallCommand
 
 
-async def _request_of(studio: Studio, guild: Guild, job_id: int | None) -> ImageRequest:
-    job = await studio.queue.get(guild.id, job_id or 0)
+async def _request_of(context: AppContext, guild: Guild, job_id: int | None) -> ImageRequest:
+    job = await context.queue.get(guild.id, job_id or 0)
     assert job is not None
     return read_request(job.payload)
 
 
-async def test_a_bare_prompt_takes_the_models_own_defaults(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_a_bare_prompt_takes_the_models_own_defaults(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
     """Native size, steps, guidance and scheduler come from the model; the seed is drawn."""
     message = await call("imagine", prompt="  red fox ")
 
-    request = await _request_of(studio, guild, message.job_id)
+    request = await _request_of(context, guild, message.job_id)
     assert (request.prompt, request.width, request.height, request.steps) == ("red fox", 128, 128, 20)
     assert (request.guidance_scale, request.scheduler, request.seed, request.count) == (5.0, Scheduler.EULER, 42, 1)
 
 
-async def test_every_option_reaches_the_request(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_every_option_reaches_the_request(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """What a member sets is what is rendered, and `request_values` asks for the same again."""
     message = await call(
         "imagine", prompt="fox", negative="text", width=64, height=192, count=3, seed=9, steps=5, guidance=0.0,
         guidance_rescale=0.5, scheduler="unipc", model="pocket",
     )  # fmt: skip
 
-    request = await _request_of(studio, guild, message.job_id)
+    request = await _request_of(context, guild, message.job_id)
     again = await call("imagine", **{key.replace("-", "_"): value for key, value in request_values(request).items()})
     assert request_values(request)["guidance"] == 0.0
     assert request_values(request)["height"] == 192
-    assert await _request_of(studio, guild, again.job_id) == request
+    assert await _request_of(context, guild, again.job_id) == request
 
 
-async def test_what_the_device_measured_predicts_the_first_picture(
-    call: CallCommand, studio: Studio, guild: Guild
+async def test_what_the_device_measured_predicts_the_first_image(
+    call: CallCommand, context: AppContext, guild: Guild
 ) -> None:
     """Twenty guided steps are forty row-steps; Heun calls the denoiser twice a step, but for the last."""
-    await studio.costs.put([StepCost(model="pocket", width=128, height=128, rows=2, seconds=0.2)])
+    await context.costs.put([StepCost(model="pocket", width=128, height=128, rows=2, seconds=0.2)])
 
     for scheduler, seconds in (("euler", 4.0), ("heun", 7.8)):
         message = await call("imagine", prompt="fox", steps=20, scheduler=scheduler)
 
-        job = await studio.queue.get(guild.id, message.job_id or 0)
+        job = await context.queue.get(guild.id, message.job_id or 0)
         assert job is not None
         assert job.estimated_seconds == pytest.approx(seconds)
 
@@ -84,7 +86,7 @@ async def test_the_answer_tells_the_place_and_offers_to_cancel(call: CallCommand
     ],
 )
 async def test_bad_input_is_one_sentence_and_queues_nothing(
-    studio: Studio, guild: Guild, call: CallCommand, values: dict[str, object], words: str
+    context: AppContext, guild: Guild, call: CallCommand, values: dict[str, object], words: str
 ) -> None:
     """Each refusal names the field and its limit."""
     with pytest.raises(InvalidRequest) as refusal:
@@ -92,13 +94,13 @@ async def test_bad_input_is_one_sentence_and_queues_nothing(
 
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    assert await studio.queue.guild_jobs(guild.id) == ()
+    assert await context.queue.guild_jobs(guild.id) == ()
 
 
-async def test_a_guild_may_keep_pictures_to_some_channels(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_a_guild_may_keep_images_to_some_channels(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Members are told where; admins pass."""
     settings = replace(GuildSettings(), allowed_channels=("studio",))
-    await studio.guilds.save_settings(guild.id, settings, actor="ada")
+    await context.guilds.save_settings(guild.id, settings, actor="ada")
 
     with pytest.raises(UserError, match="not made in this channel"):
         await call("imagine", prompt="fox", channel="general")
@@ -106,7 +108,7 @@ async def test_a_guild_may_keep_pictures_to_some_channels(studio: Studio, guild:
     assert (await call("imagine", prompt="fox", channel="general", admin=True)).job_id
 
 
-async def test_cancel_stops_what_is_ones_own(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_cancel_stops_what_is_ones_own(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Another member's job is out of reach, an admin may stop any."""
     job_id = (await call("imagine", prompt="fox")).job_id
     assert job_id is not None
@@ -115,7 +117,7 @@ async def test_cancel_stops_what_is_ones_own(studio: Studio, guild: Guild, call:
         await call("cancel", member="bob", job=job_id)
     await call("cancel", member="mod", admin=True, job=job_id)
 
-    job = await studio.queue.get(guild.id, job_id)
+    job = await context.queue.get(guild.id, job_id)
     assert job is not None
     assert job.state is JobState.CANCELLED
     with pytest.raises(UserError, match="already finished"):
@@ -124,10 +126,10 @@ async def test_cancel_stops_what_is_ones_own(studio: Studio, guild: Guild, call:
         await call("cancel")
 
 
-async def test_help_names_every_command_and_explains_each(studio: Studio, call: CallCommand) -> None:
+async def test_help_names_every_command_and_explains_each(context: AppContext, call: CallCommand) -> None:
     """`/help imagine` shows every option with its range."""
     overview = (await call("help", admin=True)).lines
-    assert all(any(line.startswith(f"/{command.name}:") for line in overview) for command in heads(studio.commands))
+    assert all(any(line.startswith(f"/{command.name}:") for line in overview) for command in heads(context.commands))
 
     lines = (await call("help", command="/imagine")).lines
     assert "--steps: Denoising steps (1 to 150)" in lines
@@ -136,12 +138,12 @@ async def test_help_names_every_command_and_explains_each(studio: Studio, call: 
 
 
 async def test_weights_stay_in_the_prompt_and_a_wrong_one_is_a_sentence(
-    studio: Studio, guild: Guild, call: CallCommand
+    context: AppContext, guild: Guild, call: CallCommand
 ) -> None:
     """Before anything is queued, in each prompt that `{a|b}` stands for, and in the negative one."""
     message = await call("imagine", prompt="a (red:1.3) fox :)", negative="[blue]")
 
-    request = await _request_of(studio, guild, message.job_id)
+    request = await _request_of(context, guild, message.job_id)
     assert (request.prompt, request.negative_prompt) == ("a (red:1.3) fox :)", "[blue]")
     for wrong in ({"prompt": "{a|(b:3)} fox"}, {"prompt": "fox", "negative": "(b:3)"}):
         with pytest.raises(InvalidRequest, match=r"The weight of 'b' is 3; use 0 to 2, or write \\\( and \\\)"):

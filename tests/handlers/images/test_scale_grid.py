@@ -5,9 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.images.grid import MixGrid
+from handlers.images.grid import ScaleGrid
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFamily
 from pipeline.requests.image_request import LoraUse
@@ -21,9 +21,9 @@ from tests.pool import rendering
 
 
 @pytest.fixture(autouse=True)
-async def library(studio: Studio, guild: Guild) -> None:
+async def library(context: AppContext, guild: Guild) -> None:
     for name, words in (("crayon", "crayon drawing"), ("film", ""), ("glow", "")):
-        await studio.loras.add(
+        await context.loras.add(
             NewLora(
                 guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id),
                 size=1, trigger_words=words,
@@ -31,74 +31,74 @@ async def library(studio: Studio, guild: Guild) -> None:
         )  # fmt: skip
 
 
-async def ended(studio: Studio, guild: Guild) -> Job:
+async def ended(context: AppContext, guild: Guild) -> Job:
     async def look() -> Job | None:
-        (job, *_) = await studio.queue.guild_jobs(guild.id)
+        (job, *_) = await context.queue.guild_jobs(guild.id)
         return job if job.finished_at is not None else None
 
     return await eventually(look)
 
 
 async def test_two_loras_become_one_sheet_of_nine(
-    call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock
+    call: CallCommand, context: AppContext, guild: Guild, clock: FakeClock
 ) -> None:
     """One job, one prompt, one seed; the first varies along the columns, the second along the rows, the third not."""
     device = FakeDevice()
     await call("lora mix", lora="crayon:0.6 film:-0.4 glow:1", prompt="a fox", seed=7)
-    async with rendering(studio, device):
-        job = await ended(studio, guild)
+    async with rendering(context, device):
+        job = await ended(context, guild)
 
     assert job.state is JobState.DONE, job.error
     made = [render.request for render in device.submitted]
-    assert [tuple(use.scale for use in picture.loras) for picture in made] == [
+    assert [tuple(use.scale for use in image.loras) for image in made] == [
         (column, row, 1.0) for row in (-0.2, -0.4, -0.6) for column in (0.3, 0.6, 0.9)
     ]
-    assert {(picture.prompt, picture.seed, picture.count) for picture in made} == {("a fox, crayon drawing", 7, 1)}
+    assert {(image.prompt, image.seed, image.count) for image in made} == {("a fox, crayon drawing", 7, 1)}
     chat = FakeChat()
-    await Delivery(studio=studio, chat=chat, poster="p", clock=clock).deliver_due()
+    await Delivery(context=context, chat=chat, poster="p", clock=clock).deliver_due()
     message = chat.delivered[-1][1]
-    (sheet,) = message.pictures
+    (sheet,) = message.images
     assert Image.open(io.BytesIO(sheet.data)).width > 3 * 8
     assert message.code == "/imagine a fox, crayon drawing --seed 7 --steps 20 --lora crayon:0.6 film:-0.4 glow:1"
 
 
-async def test_a_stop_costs_no_picture_and_the_next_worker_draws_the_sheet(
-    call: CallCommand, studio: Studio, guild: Guild
+async def test_a_stop_costs_no_image_and_the_next_worker_draws_the_sheet(
+    call: CallCommand, context: AppContext, guild: Guild
 ) -> None:
     """Of all of them: those that were recorded are not made again."""
     await call("lora mix", lora="crayon", seed=7)
     first, second = FakeDevice(eager=False), FakeDevice()
-    async with rendering(studio, first):
+    async with rendering(context, first):
         await eventually(lambda: _asked(first, 4))
         for render in first.submitted[:3]:
             first.finish(render)
-        await eventually(lambda: _recorded(studio, guild, 3))
-    async with rendering(studio, second):
-        job = await ended(studio, guild)
+        await eventually(lambda: _recorded(context, guild, 3))
+    async with rendering(context, second):
+        job = await ended(context, guild)
     assert job.state is JobState.DONE, job.error
     assert len(second.submitted) == 1
-    assert [picture.index for picture in await studio.queue.pictures(guild.id, job.id)] == [0, 1, 2, 3, 4]
+    assert [image.index for image in await context.queue.images(guild.id, job.id)] == [0, 1, 2, 3, 4]
 
 
 async def _asked(device: FakeDevice, count: int) -> bool:
     return len(device.submitted) >= count
 
 
-async def _recorded(studio: Studio, guild: Guild, count: int) -> bool:
-    (job,) = await studio.queue.guild_jobs(guild.id)
-    return len(await studio.queue.pictures(guild.id, job.id)) >= count
+async def _recorded(context: AppContext, guild: Guild, count: int) -> bool:
+    (job,) = await context.queue.guild_jobs(guild.id)
+    return len(await context.queue.images(guild.id, job.id)) >= count
 
 
 def test_every_cell_is_labelled_and_in_its_place() -> None:
     """Columns from left to right, rows from top to bottom, nothing of a picture covered."""
-    grid = MixGrid.of(request(loras=(LoraUse(key="k", name="a", scale=1), LoraUse(key="l", name="b", scale=2))))
-    pictures = [request(seed=40 * number) for number in range(len(grid.pictures))]
+    grid = ScaleGrid.of(request(loras=(LoraUse(key="k", name="a", scale=1), LoraUse(key="l", name="b", scale=2))))
+    images = [request(seed=40 * number) for number in range(len(grid.images))]
 
-    sheet = Image.open(io.BytesIO(grid.sheet([png(picture) for picture in pictures])))
+    sheet = Image.open(io.BytesIO(grid.sheet([png(image) for image in images])))
 
     # The second stops at the largest scale that there is, and no scale is shown twice.
     assert [use.scale for use in grid.rows] == [1.0, 2.0]
-    colours = {(picture.seed % 256, picture.seed // 256, 0) for picture in pictures}
+    colours = {(image.seed % 256, image.seed // 256, 0) for image in images}
     places = {
         colour: [
             (x, y) for y in range(sheet.height) for x in range(sheet.width) if sheet.getpixel((x, y)) == colour
@@ -106,14 +106,14 @@ def test_every_cell_is_labelled_and_in_its_place() -> None:
         for colour in colours
     }  # fmt: skip
     assert all(len(place) == 64 for place in places.values())
-    first = [min(places[picture.seed % 256, picture.seed // 256, 0]) for picture in pictures]
+    first = [min(places[image.seed % 256, image.seed // 256, 0]) for image in images]
     assert [x for x, _ in first[:3]] == [x for x, _ in first[3:]] == sorted(x for x, _ in first[:3])
     assert first[0][1] < first[3][1]
 
 
 @pytest.mark.parametrize("lora", [" ", ",", "nobody:0.5", "crayon:9"])
-async def test_what_is_no_mix_is_refused(call: CallCommand, studio: Studio, guild: Guild, lora: str) -> None:
+async def test_what_is_no_mix_is_refused(call: CallCommand, context: AppContext, guild: Guild, lora: str) -> None:
     """Before anything is queued."""
     with pytest.raises(InvalidRequest):
         await call("lora mix", lora=lora)
-    assert await studio.queue.guild_jobs(guild.id) == ()
+    assert await context.queue.guild_jobs(guild.id) == ()

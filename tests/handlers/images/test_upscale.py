@@ -11,7 +11,7 @@ from PIL import Image
 from handlers.commands.call import Member
 from handlers.commands.completion import complete
 from handlers.commands.option import Completion
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarge, Enlarging
 from handlers.worker.worker import Worker
@@ -28,28 +28,28 @@ from tests.handlers.images.test_edit import attached, photo, queued
 
 
 @pytest.fixture
-def studio(studio: Studio, tmp_path: Path) -> Studio:
-    return replace(studio, upscalers=Upscalers(folder=tmp_path / "upscalers"))
+def context(context: AppContext, tmp_path: Path) -> AppContext:
+    return replace(context, upscalers=Upscalers(folder=tmp_path / "upscalers"))
 
 
 async def resized(order: Enlargement, /) -> None:
     """Stands in for the process that enlarges, without a net."""
-    picture = Image.open(order.source).resize((order.width, order.height))
-    picture.save(order.target, "PNG")
+    image = Image.open(order.source).resize((order.width, order.height))
+    image.save(order.target, "PNG")
 
 
-async def worked(studio: Studio, guild: Guild, enlarge: Enlarge = resized) -> Job:
+async def worked(context: AppContext, guild: Guild, enlarge: Enlarge = resized) -> Job:
     """The one job, ended."""
     stop = asyncio.Event()
-    kinds = {JobKind.ENLARGE: Enlarging(blobs=studio.blobs, upscalers=studio.upscalers, enlarge=enlarge)}
+    kinds = {JobKind.ENLARGE: Enlarging(blobs=context.blobs, upscalers=context.upscalers, enlarge=enlarge)}
     worker = Worker(
-        name="w", queue=studio.queue, blobs=studio.blobs, costs=studio.costs, devices=(FakeDevice(),), kinds=kinds,
+        name="w", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(FakeDevice(),), kinds=kinds,
         drain_seconds=0,
     )  # fmt: skip
     task = asyncio.create_task(worker.run(stop))
 
     async def ended() -> Job | None:
-        (job,) = await studio.queue.guild_jobs(guild.id)
+        (job,) = await context.queue.guild_jobs(guild.id)
         return job if job.finished_at is not None else None
 
     try:
@@ -59,27 +59,29 @@ async def worked(studio: Studio, guild: Guild, enlarge: Enlarge = resized) -> Jo
         await asyncio.wait_for(task, 20)
 
 
-async def test_a_picture_comes_back_larger(call: CallCommand, studio: Studio, guild: Guild, clock: FakeClock) -> None:
+async def test_an_image_comes_back_larger(
+    call: CallCommand, context: AppContext, guild: Guild, clock: FakeClock
+) -> None:
     """By Lanczos where no net is there, three times as large, and says so in the picture and under it."""
-    message = await call("upscale", image=await attached(studio, photo((50, 31))), factor=3)
+    message = await call("upscale", image=await attached(context, photo((50, 31))), factor=3)
     assert message.headline == "A picture 3 times as large, 150×93"
 
-    job = await worked(studio, guild)
+    job = await worked(context, guild)
 
     assert job.state is JobState.DONE, job.error
     chat = FakeChat()
-    await Delivery(studio=studio, chat=chat, poster="p", clock=clock).deliver_due()
+    await Delivery(context=context, chat=chat, poster="p", clock=clock).deliver_due()
     delivered = chat.delivered[-1][1]
-    (picture,) = delivered.pictures
-    assert Image.open(io.BytesIO(picture.data)).size == (150, 93)
+    (image,) = delivered.images
+    assert Image.open(io.BytesIO(image.data)).size == (150, 93)
     words = "Postprocess upscale by: 3, Postprocess upscaler: lanczos"
-    assert read_texts(picture.data)["postprocessing"] == words
+    assert read_texts(image.data)["postprocessing"] == words
     assert (delivered.footer or "").startswith("lanczos · ")
     assert [button.label for row in delivered.buttons for button in row] == ["Delete"]
 
 
 async def test_a_net_is_handed_on_and_its_refusal_told(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """The file of the net that the member chose, and the sentence of who cannot use it."""
     net = tmp_path / "upscalers" / "sharp.safetensors"
@@ -91,24 +93,24 @@ async def test_a_net_is_handed_on_and_its_refusal_told(
         asked.append(order.net)
         raise UserError("'sharp' cannot be read; an admin can replace it.")
 
-    await call("upscale", image=await attached(studio, photo()), upscaler="sharp")
-    job = await worked(studio, guild, refuse)
+    await call("upscale", image=await attached(context, photo()), upscaler="sharp")
+    job = await worked(context, guild, refuse)
 
     assert asked == [net]
     assert (job.state, job.error) == (JobState.FAILED, "'sharp' cannot be read; an admin can replace it.")
 
 
 async def test_a_net_that_went_away_is_one_sentence(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """It is the usual one while it is there."""
     net = tmp_path / "upscalers" / "sharp.safetensors"
     net.parent.mkdir()
     net.touch()
-    await call("upscale", image=await attached(studio, photo()))
+    await call("upscale", image=await attached(context, photo()))
     net.unlink()
 
-    job = await worked(studio, guild)
+    job = await worked(context, guild)
 
     assert (job.state, job.error) == (JobState.FAILED, "There is no upscaler 'sharp' here; there is: lanczos.")
 
@@ -117,12 +119,12 @@ async def test_a_net_that_went_away_is_one_sentence(
     ("values", "strength"), [({"prompt": "fox", "redraw": 0.6}, 0.6), ({"prompt": "fox", "steps": 2}, 0.5)]
 )
 async def test_with_words_it_is_drawn_anew_in_its_new_size(
-    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], strength: float
+    call: CallCommand, context: AppContext, guild: Guild, values: dict[str, object], strength: float
 ) -> None:
     """As strongly as is said, else as the model bears it; no less than a step."""
-    message = await call("upscale", image=await attached(studio, photo((50, 31))), factor=3, **values)
+    message = await call("upscale", image=await attached(context, photo((50, 31))), factor=3, **values)
 
-    request = await queued(studio, guild, message)
+    request = await queued(context, guild, message)
 
     assert request.start is not None
     assert (request.prompt, request.width, request.height) == ("fox", 144, 88)
@@ -139,20 +141,25 @@ async def test_with_words_it_is_drawn_anew_in_its_new_size(
     ],
 )
 async def test_what_cannot_be_is_refused_before_it_waits(
-    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, object], size: tuple[int, int], sentence: str
+    call: CallCommand,
+    context: AppContext,
+    guild: Guild,
+    values: dict[str, object],
+    size: tuple[int, int],
+    sentence: str,
 ) -> None:
     """In one sentence."""
-    image = await attached(studio, photo(size))
+    image = await attached(context, photo(size))
 
     with pytest.raises(InvalidRequest, match=sentence):
         await call("upscale", image=image, **values)
-    assert await studio.queue.guild_jobs(guild.id) == ()
+    assert await context.queue.guild_jobs(guild.id) == ()
 
 
-async def test_upscalers_are_suggested(studio: Studio, guild: Guild, tmp_path: Path) -> None:
+async def test_upscalers_are_suggested(context: AppContext, guild: Guild, tmp_path: Path) -> None:
     (tmp_path / "upscalers").mkdir()
     (tmp_path / "upscalers" / "sharp.safetensors").touch()
 
-    found = await complete(Completion.UPSCALERS, "", guild=guild, member=Member(id="ada", name="Ada"), studio=studio)
+    found = await complete(Completion.UPSCALERS, "", guild=guild, member=Member(id="ada", name="Ada"), context=context)
 
     assert [one.value for one in found] == ["sharp", "lanczos"]

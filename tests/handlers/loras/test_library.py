@@ -3,7 +3,7 @@
 import pytest
 
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFamily
@@ -14,25 +14,25 @@ from tests.app_contexts import CallCommand
 
 
 async def add(
-    studio: Studio, guild: Guild, name: str, *, owner: str = "ada", private: bool = False, subject: bool = False
+    context: AppContext, guild: Guild, name: str, *, owner: str = "ada", private: bool = False, subject: bool = False
 ) -> Lora:
     new = NewLora(
         guild_id=guild.id, name=name, owner_id=owner, base_family=ModelFamily.SDXL, key=new_key(guild.id), size=2**20,
         scale=0.8, trigger_words="crayon drawing", story="LoRA, 722 of 722 layers", private=private, subject=subject,
     )  # fmt: skip
-    return await studio.loras.add(new)
+    return await context.loras.add(new)
 
 
 def labels(message: Message) -> list[str]:
     return [button.label for row in message.buttons for button in row]
 
 
-async def test_list_pages_past_25_and_searches(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_list_pages_past_25_and_searches(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """A button leads on and one back; other guilds' are in none of it."""
-    other = await studio.guilds.ensure(Platform.DISCORD, "2", "Others")
-    await add(studio, other, "style-00")
+    other = await context.guilds.ensure(Platform.DISCORD, "2", "Others")
+    await add(context, other, "style-00")
     for number in range(30):
-        await add(studio, guild, f"style-{number:02}")
+        await add(context, guild, f"style-{number:02}")
 
     first, second = await call("lora list"), await call("lora list", page=2)
 
@@ -42,9 +42,9 @@ async def test_list_pages_past_25_and_searches(call: CallCommand, studio: Studio
     assert "No LoRA here is called 'x'" in (await call("lora list", search="x")).headline
 
 
-async def test_the_card_tells_what_was_imported(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_the_card_tells_what_was_imported(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """And how to use it."""
-    await add(studio, guild, "crayon")
+    await add(context, guild, "crayon")
 
     lines = "\n".join((await call("lora info", name="Crayon:0.5")).lines)
 
@@ -63,25 +63,25 @@ async def test_the_card_tells_what_was_imported(call: CallCommand, studio: Studi
     ],
 )
 async def test_only_its_owner_and_admins_change_one(
-    call: CallCommand, studio: Studio, guild: Guild, command: str, values: dict[str, str | float | bool]
+    call: CallCommand, context: AppContext, guild: Guild, command: str, values: dict[str, str | float | bool]
 ) -> None:
     """Another member is told whose it is, and nothing changes."""
-    lora = await add(studio, guild, "crayon")
+    lora = await add(context, guild, "crayon")
 
     with pytest.raises(NotAllowed, match="another member's"):
         await call(command, member="bob", name="crayon", **values)
-    assert await studio.loras.with_key(guild.id, lora.key) == lora
+    assert await context.loras.with_key(guild.id, lora.key) == lora
 
     await call(command, member="eve", admin=True, name="crayon", **values)
-    assert await studio.loras.with_key(guild.id, lora.key) != lora
+    assert await context.loras.with_key(guild.id, lora.key) != lora
 
 
 @pytest.mark.parametrize("command", ["lora info", "lora remove"])
 async def test_a_private_one_is_unknown_to_others(
-    call: CallCommand, studio: Studio, guild: Guild, command: str
+    call: CallCommand, context: AppContext, guild: Guild, command: str
 ) -> None:
     """In the very words of a name that does not exist, to admins as well."""
-    await add(studio, guild, "crayon", private=True)
+    await add(context, guild, "crayon", private=True)
 
     with pytest.raises(InvalidRequest, match="This server has no LoRA 'crayon'; /lora list"):
         await call(command, member="bob", admin=True, name="crayon")
@@ -89,25 +89,25 @@ async def test_a_private_one_is_unknown_to_others(
     assert (await call("lora list")).lines == ("crayon:0.8 · private · crayon drawing",)
 
 
-async def test_removal_is_confirmed_first(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_removal_is_confirmed_first(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """By a button that makes the call again."""
-    lora = await add(studio, guild, "crayon")
+    lora = await add(context, guild, "crayon")
 
     assert labels(await call("lora remove", name="crayon")) == ["Remove it"]
-    assert await studio.loras.with_key(guild.id, lora.key) == lora
+    assert await context.loras.with_key(guild.id, lora.key) == lora
 
 
-async def test_subjects_are_a_library_within_the_library(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_subjects_are_a_library_within_the_library(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """Listed, shown and shared by /subject; any other LoRA is told from them."""
-    await add(studio, guild, "crayon")
-    rex = await add(studio, guild, "rex", subject=True)
+    await add(context, guild, "crayon")
+    rex = await add(context, guild, "rex", subject=True)
 
     assert [line.partition(":")[0] for line in (await call("subject list")).lines] == ["rex"]
     assert len((await call("lora list")).lines) == 2
     assert "No subject here is called 'crayon'" in (await call("subject list", search="crayon")).headline
     assert "@rex" in (await call("subject info", name="rex")).lines[0]
     await call("subject share", name="rex", whose="private")
-    kept = await studio.loras.with_key(guild.id, rex.key)
+    kept = await context.loras.with_key(guild.id, rex.key)
     assert kept is not None
     assert kept.private
     for command, values in (("info", {}), ("share", {"whose": "private"}), ("delete", {"confirm": True})):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from pipeline.errors import InvalidRequest
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobState
@@ -12,16 +12,18 @@ from tests.app_contexts import CallCommand
 from tests.handlers.lora_adders import CANONICAL, FakeFuser, ended, find, new_lora, working
 
 
-async def test_a_set_becomes_a_lora_of_its_own(call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path) -> None:
+async def test_a_set_becomes_a_lora_of_its_own(
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
+) -> None:
     """Made of its members' files, each at its scale; used, told and removed like any other."""
-    members = [await studio.loras.add(new_lora(guild, name, private=name == "film")) for name in ("crayon", "film")]
+    members = [await context.loras.add(new_lora(guild, name, private=name == "film")) for name in ("crayon", "film")]
     fuser = FakeFuser()
     await call("lora fuse", lora="crayon:0.8 film:0.5:0.2", name="chalky")
-    async with working(studio, tmp_path, fuser=fuser):
-        job = await ended(studio, guild)
+    async with working(context, tmp_path, fuser=fuser):
+        job = await ended(context, guild)
     assert job.state is JobState.DONE, job.error
 
-    made = await studio.loras.get(guild.id, "ada", "chalky")
+    made = await context.loras.get(guild.id, "ada", "chalky")
     assert made is not None
     assert made.private, "a member of it is"
     assert "A set: crayon:0.8 film:0.5:0.2\n3 layers · ranks 4 to 8" in made.story
@@ -31,27 +33,27 @@ async def test_a_set_becomes_a_lora_of_its_own(call: CallCommand, studio: Studio
 
 
 async def test_a_member_that_was_removed_meanwhile_makes_no_set(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """And is named."""
     for name in ("crayon", "film"):
-        await studio.loras.add(new_lora(guild, name))
+        await context.loras.add(new_lora(guild, name))
     await call("lora fuse", lora="crayon film", name="chalky")
-    await studio.loras.remove(await find(studio, guild, "film"))
-    async with working(studio, tmp_path):
-        job = await ended(studio, guild)
+    await context.loras.remove(await find(context, guild, "film"))
+    async with working(context, tmp_path):
+        job = await ended(context, guild)
 
     assert job.error == "'film' was removed meanwhile; /lora list shows those that there are."
-    assert [lora.name for lora in await studio.loras.search(guild.id, "ada")] == ["crayon"]
+    assert [lora.name for lora in await context.loras.search(guild.id, "ada")] == ["crayon"]
 
 
 @pytest.mark.parametrize(("lora", "name"), [("crayon:1", "set"), ("crayon film", "crayon"), ("crayon who", "set")])
 async def test_what_cannot_be_a_set_is_refused_at_once(
-    call: CallCommand, studio: Studio, guild: Guild, lora: str, name: str
+    call: CallCommand, context: AppContext, guild: Guild, lora: str, name: str
 ) -> None:
     """One alone, a taken name, a stranger: nothing is queued."""
     for known in ("crayon", "film"):
-        await studio.loras.add(new_lora(guild, known))
+        await context.loras.add(new_lora(guild, known))
     with pytest.raises(InvalidRequest):
         await call("lora fuse", lora=lora, name=name)
-    assert await studio.queue.guild_jobs(guild.id) == ()
+    assert await context.queue.guild_jobs(guild.id) == ()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import Studio
-from handlers.context.lora_exporter import LoraExporting
-from handlers.context.served_model import Base
+from handlers.context.context import AppContext
+from handlers.context.lora_exporter import LoraExporter
+from handlers.context.served_model import ServedModel
 from handlers.loras.subject_export import COMMAND
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.exporting.export_process import ExportOrder
@@ -42,28 +42,28 @@ def export() -> FakeExport:
 
 
 @pytest.fixture
-def studio(studio: Studio, tmp_path: Path, export: FakeExport) -> Studio:
-    bases = [Base(facts=FACTS, model=CONFIGS, configs=CONFIGS)]
+def context(context: AppContext, tmp_path: Path, export: FakeExport) -> AppContext:
+    bases = [ServedModel(facts=FACTS, model=CONFIGS, configs=CONFIGS)]
     bases.append(replace(bases[0], facts=replace(FACTS, family=ModelFamily.SD15), configs=Path("others")))
-    return replace(studio, exporting=LoraExporting(folder=tmp_path, bases=lambda: bases, export=export))
+    return replace(context, exporting=LoraExporter(folder=tmp_path, bases=lambda: bases, export=export))
 
 
-async def taught(studio: Studio, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
+async def taught(context: AppContext, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
     """A subject with a file of its own."""
     new = NewLora(
         guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id), size=1,
         trigger_words="j dog", subject=subject,
     )  # fmt: skip
     (folder / f"{new.key}.safetensors").touch()
-    return await studio.loras.add(new)
+    return await context.loras.add(new)
 
 
 @pytest.mark.parametrize("layout", LoraLayout)
 async def test_its_owner_gets_the_file_alone(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport, layout: LoraLayout
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path, export: FakeExport, layout: LoraLayout
 ) -> None:
     """In the layout that was asked for, by a model of its own family."""
-    lora = await taught(studio, guild, tmp_path)
+    lora = await taught(context, guild, tmp_path)
 
     answer = await call("subject export", name="rex", layout=layout.value)
 
@@ -81,21 +81,21 @@ async def test_its_owner_gets_the_file_alone(
 
 
 async def test_what_cannot_be_handed_out_is_told(
-    call: CallCommand, studio: Studio, guild: Guild, tmp_path: Path, export: FakeExport
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path, export: FakeExport
 ) -> None:
     """A LoRA that is no subject, a file past the limit, a model or a file that is gone, what the exporter refuses."""
-    lora = await taught(studio, guild, tmp_path)
-    await taught(studio, guild, tmp_path, "crayon", subject=False)
+    lora = await taught(context, guild, tmp_path)
+    await taught(context, guild, tmp_path, "crayon", subject=False)
     with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
         await call("subject export", name="crayon")
-    assert await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED)) == EXPORTED
+    assert await context.exporting(lora, LoraLayout.KOHYA, len(EXPORTED)) == EXPORTED
     with pytest.raises(UserError, match=r"'rex' is 0\.0 MB; at most 0 MB"):
-        await studio.exporting(lora, LoraLayout.KOHYA, len(EXPORTED) - 1)
+        await context.exporting(lora, LoraLayout.KOHYA, len(EXPORTED) - 1)
     with pytest.raises(UserError, match="no longer here"):
-        await LoraExporting(folder=tmp_path, export=export)(lora, LoraLayout.KOHYA, 10**9)
+        await LoraExporter(folder=tmp_path, export=export)(lora, LoraLayout.KOHYA, 10**9)
     export.refusal = "Another model by now."
     with pytest.raises(UserError, match=r"Another model by now\."):
-        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)
+        await context.exporting(lora, LoraLayout.KOHYA, 10**9)
     (tmp_path / f"{lora.key}.safetensors").unlink()
     with pytest.raises(UserError, match="no longer here"):
-        await studio.exporting(lora, LoraLayout.KOHYA, 10**9)
+        await context.exporting(lora, LoraLayout.KOHYA, 10**9)

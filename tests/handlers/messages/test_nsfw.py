@@ -6,13 +6,13 @@ import pytest
 
 from handlers.buttons import Press, SendDirect, press
 from handlers.commands.call import Caller, Member
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
 from storage.guilds.guilds import Guild, GuildSettings, Mature
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.jobs import Done
 from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
@@ -20,30 +20,30 @@ from tests.fakes import FakeChat, png, request
 from tests.new_jobs import new_job
 
 
-async def _made(studio: Studio, guild: Guild, address: ReplyAddress, payload: str) -> int:
+async def _made(context: AppContext, guild: Guild, address: ReplyAddress, payload: str) -> int:
     """A finished job of two pictures, the second of them flagged."""
-    job = await studio.queue.enqueue(new_job(guild.id, "ada", payload=payload, reply=address))
-    claim = await studio.queue.claim("worker")
+    job = await context.queue.enqueue(new_job(guild.id, "ada", payload=payload, reply=address))
+    claim = await context.queue.claim("worker")
     assert claim is not None
     for index in range(2):
-        blob = await studio.blobs.put(png(request(seed=index)))
-        picture = NewPicture(index=index, blob=blob, width=64, height=64, seed=index, parameters="", mature=index == 1)
-        await studio.queue.record_picture(claim, picture)
-    await studio.queue.settle(claim, Done(device_seconds=1.0))
+        blob = await context.blobs.put(png(request(seed=index)))
+        image = NewImage(index=index, blob=blob, width=64, height=64, seed=index, parameters="", nsfw=index == 1)
+        await context.queue.record_image(claim, image)
+    await context.queue.settle(claim, Done(device_seconds=1.0))
     return job.id
 
 
 @pytest.fixture
-async def payload(studio: Studio, guild: Guild, call: CallCommand) -> str:
+async def payload(context: AppContext, guild: Guild, call: CallCommand) -> str:
     """What a job of two pictures asks for."""
     await call("imagine", prompt="fox", count=2)
-    [job] = await studio.queue.guild_jobs(guild.id)
-    await studio.queue.cancel(guild.id, job.id)
+    [job] = await context.queue.guild_jobs(guild.id)
+    await context.queue.cancel(guild.id, job.id)
     return job.payload
 
 
 @pytest.mark.parametrize(
-    ("platform", "mature", "restricted", "spoilers"),
+    ("platform", "nsfw", "restricted", "spoilers"),
     [
         (Platform.DISCORD, Mature.RESTRICTED, True, [False, False]),
         (Platform.DISCORD, Mature.RESTRICTED, False, [False]),
@@ -55,51 +55,51 @@ async def payload(studio: Studio, guild: Guild, call: CallCommand) -> str:
     ],
 )
 async def test_delivery_obeys_the_guild(
-    studio: Studio, guild: Guild, payload: str, platform: Platform, mature: Mature, restricted: bool,
+    context: AppContext, guild: Guild, payload: str, platform: Platform, nsfw: Mature, restricted: bool,
     spoilers: list[bool],
 ) -> None:  # fmt: skip
     """Only what is flagged is hidden or left out; what is left out is told, and no button points at the wrong one."""
-    await studio.guilds.save_settings(guild.id, GuildSettings(mature=mature), "boss")
+    await context.guilds.save_settings(guild.id, GuildSettings(nsfw=nsfw), "boss")
     address = ReplyAddress(platform=platform, channel_id="c", user_id="ada", age_restricted=restricted)
-    job_id = await _made(studio, guild, address, payload)
+    job_id = await _made(context, guild, address, payload)
     chat = FakeChat(platform=platform)
 
-    await Delivery(studio=studio, chat=chat, poster="this process").deliver_due()
+    await Delivery(context=context, chat=chat, poster="this process").deliver_due()
 
     [message] = [message for _, message in chat.delivered if message.job_id == job_id]
-    assert [picture.spoiler for picture in message.pictures] == spoilers
+    assert [image.spoiler for image in message.images] == spoilers
     whole = len(spoilers) == 2
     assert any("1 picture is for adults" in line for line in message.lines) is not whole
     assert any(button.verb is Verb.VARY_STRONG for row in message.buttons for button in row) is whole
 
 
-async def test_saving_is_no_way_around_it(studio: Studio, guild: Guild, payload: str) -> None:
+async def test_saving_is_no_way_around_it(context: AppContext, guild: Guild, payload: str) -> None:
     """A click outside age-restricted channels sends what may be seen there; the guild's newest choice holds."""
     here = ReplyAddress(platform=Platform.DISCORD, channel_id="c", user_id="ada", age_restricted=True)
-    job_id = await _made(studio, guild, here, payload)
+    job_id = await _made(context, guild, here, payload)
 
     async def saved(reply: ReplyAddress) -> Message:
         caller = Caller(guild=guild, member=Member(id=f"ada{reply.age_restricted}", name="Ada"), reply=reply)
-        result = await press(Press(verb=Verb.SAVE, target=job_id, index=0), caller, studio)
+        result = await press(Press(verb=Verb.SAVE, target=job_id, index=0), caller, context)
         assert isinstance(result, SendDirect)
         return result.message
 
-    assert len((await saved(here)).pictures) == 2
+    assert len((await saved(here)).images) == 2
     elsewhere = await saved(replace(here, age_restricted=False))
-    assert (len(elsewhere.pictures), len(elsewhere.lines)) == (1, 1)
+    assert (len(elsewhere.images), len(elsewhere.lines)) == (1, 1)
 
 
-async def test_an_admin_chooses_by_settings(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """The choice is shown in words, stored, and logged."""
     before = await call("settings", admin=True)
-    saved = await call("settings", admin=True, mature="spoiler")
+    saved = await call("settings", admin=True, nsfw="spoiler")
     log = await call("settings", admin=True, show="log")
 
     assert "Pictures for adults: only in age-restricted channels" in before.lines
     assert "Pictures for adults: hidden until clicked, outside age-restricted channels" in saved.lines
-    stored = await studio.guilds.get(guild.id)
+    stored = await context.guilds.get(guild.id)
     assert stored is not None
-    assert stored.settings.mature is Mature.SPOILER
-    assert "mature: restricted → spoiler" in log.lines[0]
+    assert stored.settings.nsfw is Mature.SPOILER
+    assert "nsfw: restricted → spoiler" in log.lines[0]
     with pytest.raises(UserError, match="mature"):
-        await call("settings", admin=True, mature="always")
+        await call("settings", admin=True, nsfw="always")

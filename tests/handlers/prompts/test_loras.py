@@ -7,7 +7,7 @@ import pytest
 from handlers.commands.call import Member
 from handlers.commands.completion import complete
 from handlers.commands.option import Completion
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions
@@ -21,31 +21,31 @@ from storage.platform import Platform
 from tests.app_contexts import CallCommand
 
 
-async def add(studio: Studio, guild: Guild, name: str, **changes: Any) -> None:
+async def add(context: AppContext, guild: Guild, name: str, **changes: Any) -> None:
     fields: dict[str, Any] = {
         "guild_id": guild.id, "name": name, "owner_id": "ann", "base_family": ModelFamily.SDXL,
         "key": f"key-of-{name}", "size": 1,
     }  # fmt: skip
-    await studio.loras.add(NewLora(**{**fields, **changes}))
+    await context.loras.add(NewLora(**{**fields, **changes}))
 
 
 @pytest.fixture
-async def library(studio: Studio, guild: Guild) -> None:
-    await add(studio, guild, "crayon", scale=0.7)
-    await add(studio, guild, "film")
-    await add(studio, guild, "old-ink", base_family=ModelFamily.SD15)
+async def library(context: AppContext, guild: Guild) -> None:
+    await add(context, guild, "crayon", scale=0.7)
+    await add(context, guild, "film")
+    await add(context, guild, "old-ink", base_family=ModelFamily.SD15)
 
 
-async def queued(studio: Studio, guild: Guild) -> list[ImageRequest]:
-    return [read_request(job.payload) for job in reversed(await studio.queue.guild_jobs(guild.id))]
+async def queued(context: AppContext, guild: Guild) -> list[ImageRequest]:
+    return [read_request(job.payload) for job in reversed(await context.queue.guild_jobs(guild.id))]
 
 
 @pytest.mark.usefixtures("library")
-async def test_option_and_prompt_name_loras_together(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_option_and_prompt_name_loras_together(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """A scale where one is given, else the library's own; the marks leave the prompt."""
     await call("imagine", prompt="a fox <lora:Film:0.5> in snow", lora="crayon, film:1:0.2")
 
-    (request,) = await queued(studio, guild)
+    (request,) = await queued(context, guild)
     assert request.prompt == "a fox in snow"
     assert request.loras == (
         LoraUse(key="key-of-crayon", name="crayon", scale=0.7),
@@ -55,35 +55,37 @@ async def test_option_and_prompt_name_loras_together(call: CallCommand, studio: 
 
 
 @pytest.mark.usefixtures("library")
-async def test_a_request_can_be_asked_for_again(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_a_request_can_be_asked_for_again(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """With the very same LoRAs, in the values that a person could type."""
     await call("imagine", prompt="fox", lora="crayon:-0.25:1.5 film")
-    (request,) = await queued(studio, guild)
+    (request,) = await queued(context, guild)
 
     await call("imagine", **{name.replace("-", "_"): value for name, value in request_values(request).items()})
 
-    assert await queued(studio, guild) == [request, request]
+    assert await queued(context, guild) == [request, request]
 
 
-async def test_trigger_words_are_put_in_unless_told_not_to(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_trigger_words_are_put_in_unless_told_not_to(
+    call: CallCommand, context: AppContext, guild: Guild
+) -> None:
     """Nor where one of them is there already, also as what is not wanted."""
-    await add(studio, guild, "crayon", trigger_words="wax, crayon drawing")
+    await add(context, guild, "crayon", trigger_words="wax, crayon drawing")
 
     await call("imagine", prompt="fox", lora="crayon")
     await call("imagine", prompt="Wax fox", lora="crayon")
     await call("imagine", prompt="fox", lora="crayon", triggers=False)
     await call("imagine", prompt="owl", lora="crayon", negative="wax")
 
-    prompts = [request.prompt for request in await queued(studio, guild)]
+    prompts = [request.prompt for request in await queued(context, guild)]
     assert prompts == ["fox, wax, crayon drawing", "Wax fox", "fox", "owl"]
 
 
 @pytest.mark.usefixtures("library")
-async def test_choices_may_hold_different_loras(call: CallCommand, studio: Studio, guild: Guild) -> None:
+async def test_choices_may_hold_different_loras(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """Each prompt has its own."""
     await call("imagine", prompt="fox {<lora:crayon>|<lora:film>}", all=True)
 
-    assert [[lora.name for lora in request.loras] for request in await queued(studio, guild)] == [["crayon"], ["film"]]
+    assert [[lora.name for lora in request.loras] for request in await queued(context, guild)] == [["crayon"], ["film"]]
 
 
 @pytest.mark.usefixtures("library")
@@ -98,42 +100,42 @@ async def test_choices_may_hold_different_loras(call: CallCommand, studio: Studi
     ],
 )
 async def test_what_cannot_be_used_is_one_sentence(
-    call: CallCommand, studio: Studio, guild: Guild, values: dict[str, str], words: str
+    call: CallCommand, context: AppContext, guild: Guild, values: dict[str, str], words: str
 ) -> None:
     """And nothing is queued."""
     with pytest.raises(InvalidRequest) as refused:
         await call("imagine", **{"prompt": "fox", **values})
 
     assert words in str(refused.value)
-    assert await queued(studio, guild) == []
+    assert await queued(context, guild) == []
 
 
 @pytest.mark.usefixtures("library")
-async def test_no_guild_names_or_completes_anothers(studio: Studio, guild: Guild, call: CallCommand) -> None:
+async def test_no_guild_names_or_completes_anothers(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """The same name means its own, or nothing."""
-    other = await studio.guilds.ensure(Platform.DISCORD, "2", "Others")
-    await add(studio, other, "secret")
+    other = await context.guilds.ensure(Platform.DISCORD, "2", "Others")
+    await add(context, other, "secret")
 
     with pytest.raises(InvalidRequest, match="no LoRA 'secret'; /lora list"):
         await call("imagine", prompt="fox", lora="secret")
-    assert await suggestions(studio, other, "") == ["secret:1"]
-    assert await suggestions(studio, guild, "sec") == []
+    assert await suggestions(context, other, "") == ["secret:1"]
+    assert await suggestions(context, guild, "sec") == []
 
 
-async def suggestions(studio: Studio, guild: Guild, typed: str) -> list[str]:
+async def suggestions(context: AppContext, guild: Guild, typed: str) -> list[str]:
     member = Member(id="ann", name="Ann")
-    found = await complete(Completion.LORAS, typed, guild=guild, member=member, studio=studio)
+    found = await complete(Completion.LORAS, typed, guild=guild, member=member, context=context)
     return [suggestion.value for suggestion in found]
 
 
-async def test_completion_searches_past_25(studio: Studio, guild: Guild) -> None:
+async def test_completion_searches_past_25(context: AppContext, guild: Guild) -> None:
     """For the last name of several, with the library's scale; what stands in front stays."""
     for number in range(30):
-        await add(studio, guild, f"style-{number}", scale=0.8)
+        await add(context, guild, f"style-{number}", scale=0.8)
 
-    assert len(await suggestions(studio, guild, "")) == 25
-    assert await suggestions(studio, guild, "style-29") == ["style-29:0.8"]
-    assert await suggestions(studio, guild, "film:0.5 style-28:0.") == ["film:0.5 style-28:0.8"]
+    assert len(await suggestions(context, guild, "")) == 25
+    assert await suggestions(context, guild, "style-29") == ["style-29:0.8"]
+    assert await suggestions(context, guild, "film:0.5 style-28:0.") == ["film:0.5 style-28:0.8"]
 
 
 def test_mentions_are_read_as_people_write_them() -> None:

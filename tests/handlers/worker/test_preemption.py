@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from storage.guilds.guilds import Guild
@@ -25,25 +25,25 @@ LONG, SHORT = 60.0, 5.0
 class Rivals:
     """Two guilds before one device with two seats."""
 
-    studio: Studio
+    context: AppContext
     heavy: Guild
     light: Guild
     device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
 
     async def enqueue(self, guild: Guild, seconds: float, **changes: Any) -> Job:
         payload = write_request(request(**changes))
-        return await self.studio.queue.enqueue(new_job(guild.id, units=seconds, payload=payload))
+        return await self.context.queue.enqueue(new_job(guild.id, units=seconds, payload=payload))
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         stop = asyncio.Event()
         worker = Worker(
             name="worker",
-            queue=self.studio.queue,
-            blobs=self.studio.blobs,
-            costs=self.studio.costs,
+            queue=self.context.queue,
+            blobs=self.context.blobs,
+            costs=self.context.costs,
             devices=(self.device,),
-            pictures_at_once=2,
+            images_at_once=2,
             drain_seconds=0.0,
         )
         task = asyncio.create_task(worker.run(stop))
@@ -71,22 +71,22 @@ class Rivals:
 
     async def until(self, guild: Guild, job: Job, state: JobState) -> Job:
         async def look() -> Job | None:
-            found = await self.studio.queue.get(guild.id, job.id)
+            found = await self.context.queue.get(guild.id, job.id)
             return found if found and found.state is state else None
 
         return await eventually(look)
 
 
 @pytest.fixture
-async def rivals(studio: Studio, guild: Guild) -> Rivals:
-    light = await studio.guilds.ensure(Platform.DISCORD, "light", "Light")
-    return Rivals(studio=studio, heavy=guild, light=light)
+async def rivals(context: AppContext, guild: Guild) -> Rivals:
+    light = await context.guilds.ensure(Platform.DISCORD, "light", "Light")
+    return Rivals(context=context, heavy=guild, light=light)
 
 
 async def test_a_short_job_of_another_guild_takes_the_seat_of_a_long_one(rivals: Rivals) -> None:
     """At once; the long one goes on from the very step that it had reached, and no attempt of its is used."""
     long = await rivals.enqueue(rivals.heavy, LONG, prompt="long", count=2)
-    rivals.device.to_park = {0: b"step 5", 1: b"step 6"}
+    rivals.device.to_suspend = {0: b"step 5", 1: b"step 6"}
     async with rivals.working():
         await rivals.submitted("long", "long")
         short = await rivals.enqueue(rivals.light, SHORT, prompt="short")
@@ -97,7 +97,7 @@ async def test_a_short_job_of_another_guild_takes_the_seat_of_a_long_one(rivals:
         finished = await rivals.until(rivals.heavy, long, JobState.DONE)
         assert (finished.attempt, finished.restarts) == (1, 1)
 
-    assert [render.parked for render in rivals.device.submitted[-2:]] == [b"step 5", b"step 6"]
+    assert [render.snapshot for render in rivals.device.submitted[-2:]] == [b"step 5", b"step 6"]
 
 
 async def test_a_job_makes_room_once(rivals: Rivals) -> None:
@@ -147,7 +147,7 @@ async def test_what_needs_no_seat_interrupts_nobody(rivals: Rivals) -> None:
     await rivals.enqueue(rivals.heavy, LONG, prompt="long", count=2)
     async with rivals.working():
         await rivals.submitted("long", "long")
-        file = await rivals.studio.queue.enqueue(new_job(rivals.light.id, units=SHORT, kind=JobKind.ADD_LORA))
+        file = await rivals.context.queue.enqueue(new_job(rivals.light.id, units=SHORT, kind=JobKind.ADD_LORA))
         await rivals.enqueue(rivals.heavy, SHORT, prompt="next")
         await rivals.looked_at("next")
 

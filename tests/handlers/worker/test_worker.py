@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused
@@ -23,8 +23,8 @@ from tests.fakes import FakeClock, FakeDevice, request
 _PATIENCE = 20.0
 
 
-async def _enqueue(studio: Studio, guild: Guild, *, member: str = "ada", count: int = 1, seed: int = 7) -> int:
-    job = await studio.queue.enqueue(
+async def _enqueue(context: AppContext, guild: Guild, *, member: str = "ada", count: int = 1, seed: int = 7) -> int:
+    job = await context.queue.enqueue(
         NewJob(
             guild_id=guild.id,
             member_id=member,
@@ -39,11 +39,11 @@ async def _enqueue(studio: Studio, guild: Guild, *, member: str = "ada", count: 
     return job.id
 
 
-async def _until(studio: Studio, guild: Guild, job_id: int, what: Callable[[Job], bool]) -> Job:
+async def _until(context: AppContext, guild: Guild, job_id: int, what: Callable[[Job], bool]) -> Job:
     """The job, once `what` is true of it."""
 
     async def look() -> Job | None:
-        job = await studio.queue.get(guild.id, job_id)
+        job = await context.queue.get(guild.id, job_id)
         return job if job and what(job) else None
 
     return await eventually(look)
@@ -58,16 +58,16 @@ async def _submitted(device: FakeDevice, count: int) -> None:
 
 @asynccontextmanager
 async def _working(
-    studio: Studio, device: FakeDevice, *, pictures_at_once: int = 4, restart_seconds: float = 1.0
+    context: AppContext, device: FakeDevice, *, images_at_once: int = 4, restart_seconds: float = 1.0
 ) -> AsyncIterator[Worker]:
     stop = asyncio.Event()
     worker = Worker(
         name="worker",
-        queue=studio.queue,
-        blobs=studio.blobs,
-        costs=studio.costs,
+        queue=context.queue,
+        blobs=context.blobs,
+        costs=context.costs,
         devices=(device,),
-        pictures_at_once=pictures_at_once,
+        images_at_once=images_at_once,
         drain_seconds=0.0,
         restart_seconds=restart_seconds,
     )
@@ -79,76 +79,76 @@ async def _working(
         await asyncio.wait_for(task, _PATIENCE)
 
 
-async def test_a_job_is_rendered_recorded_and_done(studio: Studio, guild: Guild) -> None:
+async def test_a_job_is_rendered_recorded_and_done(context: AppContext, guild: Guild) -> None:
     """Two pictures, seeds counting up, their bytes in the blob store, the device time summed."""
-    job_id = await _enqueue(studio, guild, count=2, seed=7)
+    job_id = await _enqueue(context, guild, count=2, seed=7)
 
-    async with _working(studio, FakeDevice()):
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+    async with _working(context, FakeDevice()):
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.DONE)
 
-    pictures = await studio.queue.pictures(guild.id, job_id)
-    assert [picture.seed for picture in pictures] == [7, 8]
+    images = await context.queue.images(guild.id, job_id)
+    assert [image.seed for image in images] == [7, 8]
     assert job.device_seconds == 2.0
-    assert (await studio.blobs.get(pictures[0].blob)).startswith(b"\x89PNG")
-    assert "Seed: 7" in pictures[0].parameters
+    assert (await context.blobs.get(images[0].blob)).startswith(b"\x89PNG")
+    assert "Seed: 7" in images[0].parameters
 
 
-async def test_progress_and_preview_reach_the_jobs_row(studio: Studio, guild: Guild) -> None:
+async def test_progress_and_preview_reach_the_jobs_row(context: AppContext, guild: Guild) -> None:
     """The chat side reads them there, whatever machine it runs on."""
-    job_id = await _enqueue(studio, guild, count=2)
+    job_id = await _enqueue(context, guild, count=2)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 2)
         device.step(device.submitted[0], 1, preview=b"small jpeg")
-        job = await _until(studio, guild, job_id, lambda job: job.step == 1)
+        job = await _until(context, guild, job_id, lambda job: job.step == 1)
 
     assert (job.steps, job.preview) == (4, b"small jpeg")
 
 
-async def test_a_cancel_of_a_running_job_reaches_the_device(studio: Studio, guild: Guild) -> None:
+async def test_a_cancel_of_a_running_job_reaches_the_device(context: AppContext, guild: Guild) -> None:
     """Every picture of it is dropped, and the job ends cancelled."""
-    job_id = await _enqueue(studio, guild, count=2)
+    job_id = await _enqueue(context, guild, count=2)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 2)
-        await studio.queue.cancel(guild.id, job_id)
-        await _until(studio, guild, job_id, lambda job: job.state is JobState.CANCELLED)
+        await context.queue.cancel(guild.id, job_id)
+        await _until(context, guild, job_id, lambda job: job.state is JobState.CANCELLED)
 
     assert {render.ticket for render in device.submitted} <= set(device.cancelled)
 
 
-async def test_a_lost_device_is_started_again_and_loses_no_job(studio: Studio, guild: Guild) -> None:
+async def test_a_lost_device_is_started_again_and_loses_no_job(context: AppContext, guild: Guild) -> None:
     """What was recorded before stays; only the missing picture is rendered again."""
-    job_id = await _enqueue(studio, guild, count=2)
+    job_id = await _enqueue(context, guild, count=2)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 2)
         device.finish(device.submitted[0])
         device.die()
         await _submitted(device, 3)
         device.finish(device.submitted[2])
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.DONE)
 
     assert device.starts == 2
     assert device.submitted[2].request.seed == device.submitted[1].request.seed
-    assert len(await studio.queue.pictures(guild.id, job.id)) == 2
+    assert len(await context.queue.images(guild.id, job.id)) == 2
 
 
 async def test_a_device_that_dies_of_the_same_job_each_time_is_not_fed_it_for_ever(
-    studio: Studio, guild: Guild
+    context: AppContext, guild: Guild
 ) -> None:
     """After its attempts the job fails with a sentence for the member."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         for attempt in (1, 2, 3):
             await _submitted(device, attempt)
             device.die()
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.FAILED)
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.FAILED)
 
     assert (
         job.error == "The device stopped while it made this picture; try again, with a smaller size if it stops again."
@@ -156,21 +156,21 @@ async def test_a_device_that_dies_of_the_same_job_each_time_is_not_fed_it_for_ev
     assert len(device.submitted) == 3
 
 
-async def test_a_device_that_cannot_load_costs_no_job_an_attempt(studio: Studio, guild: Guild) -> None:
+async def test_a_device_that_cannot_load_costs_no_job_an_attempt(context: AppContext, guild: Guild) -> None:
     """Jobs wait until somebody has mended it; meanwhile the worker tells why."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(bad_loads=4)
 
-    async with _working(studio, device, restart_seconds=0.0) as worker:
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+    async with _working(context, device, restart_seconds=0.0) as worker:
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.DONE)
         assert worker.troubles == {}
 
     assert (job.attempt, device.starts) == (1, 5)
 
 
-async def test_a_trouble_is_told_while_it_lasts(studio: Studio) -> None:
+async def test_a_trouble_is_told_while_it_lasts(context: AppContext) -> None:
     """Health and the command line show the device's own sentence."""
-    async with _working(studio, FakeDevice(bad_loads=99), restart_seconds=60.0) as worker:
+    async with _working(context, FakeDevice(bad_loads=99), restart_seconds=60.0) as worker:
 
         async def told() -> dict[str, str]:
             return worker.troubles
@@ -178,62 +178,64 @@ async def test_a_trouble_is_told_while_it_lasts(studio: Studio) -> None:
         assert await eventually(told) == {"fake": "The weights are damaged; pull the model again."}
 
 
-async def test_a_refusal_is_final_and_its_sentence_is_kept(studio: Studio, guild: Guild) -> None:
+async def test_a_refusal_is_final_and_its_sentence_is_kept(context: AppContext, guild: Guild) -> None:
     """No second attempt is wasted on what can never work."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 1)
         device.say(Refused(ticket=device.submitted[0].ticket, sentence="Too large; try 1024x1024."))
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.FAILED)
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.FAILED)
 
     assert job.error == "Too large; try 1024x1024."
     assert job.attempt == 1
 
 
-async def test_a_fault_of_ours_is_tried_again_after_a_pause(studio: Studio, guild: Guild, clock: FakeClock) -> None:
+async def test_a_fault_of_ours_is_tried_again_after_a_pause(
+    context: AppContext, guild: Guild, clock: FakeClock
+) -> None:
     """The pause is the clock's, so nobody is hammered."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 1)
         device.say(Faulted(ticket=device.submitted[0].ticket, why="a glitch"))
-        await _until(studio, guild, job_id, lambda job: job.state is JobState.QUEUED)
+        await _until(context, guild, job_id, lambda job: job.state is JobState.QUEUED)
         assert len(device.submitted) == 1
         clock.advance(60)
         await _submitted(device, 2)
         device.finish(device.submitted[1])
-        job = await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.DONE)
 
     assert job.attempt == 2
 
 
-async def test_a_soft_stop_gives_running_jobs_back_uncounted(studio: Studio, guild: Guild) -> None:
+async def test_a_soft_stop_gives_running_jobs_back_uncounted(context: AppContext, guild: Guild) -> None:
     """A restart is not the member's failure."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device):
+    async with _working(context, device):
         await _submitted(device, 1)
 
-    job = await studio.queue.get(guild.id, job_id)
+    job = await context.queue.get(guild.id, job_id)
     assert job is not None
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
     assert device.closed
 
 
-async def test_a_soft_stop_lets_a_picture_finish_that_is_nearly_there(studio: Studio, guild: Guild) -> None:
+async def test_a_soft_stop_lets_an_image_finish_that_is_nearly_there(context: AppContext, guild: Guild) -> None:
     """Within the drain time nothing is thrown away."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     device = FakeDevice(eager=False)
     stop = asyncio.Event()
     worker = Worker(
         name="worker",
-        queue=studio.queue,
-        blobs=studio.blobs,
-        costs=studio.costs,
+        queue=context.queue,
+        blobs=context.blobs,
+        costs=context.costs,
         devices=(device,),
         drain_seconds=_PATIENCE,
     )
@@ -244,20 +246,20 @@ async def test_a_soft_stop_lets_a_picture_finish_that_is_nearly_there(studio: St
     device.finish(device.submitted[0])
     await asyncio.wait_for(task, _PATIENCE)
 
-    job = await studio.queue.get(guild.id, job_id)
+    job = await context.queue.get(guild.id, job_id)
     assert job is not None
     assert job.state is JobState.DONE
 
 
-async def test_a_device_holds_no_more_than_its_share(studio: Studio, guild: Guild) -> None:
+async def test_a_device_holds_no_more_than_its_share(context: AppContext, guild: Guild) -> None:
     """What one device cannot start yet stays in the queue, for others."""
     for _ in range(5):
-        await _enqueue(studio, guild)
+        await _enqueue(context, guild)
     device = FakeDevice(eager=False)
 
-    async with _working(studio, device, pictures_at_once=2):
+    async with _working(context, device, images_at_once=2):
         await _submitted(device, 2)
-        queued = await studio.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))
+        queued = await context.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))
         assert len(queued) == 3
         device.finish(device.submitted[0])
         await _submitted(device, 3)
@@ -266,17 +268,17 @@ async def test_a_device_holds_no_more_than_its_share(studio: Studio, guild: Guil
 
 
 async def test_a_full_disk_costs_a_retry_not_the_job(
-    studio: Studio, guild: Guild, clock: FakeClock, tmp_path: Path
+    context: AppContext, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:
     """The picture is rendered again once there is room."""
-    job_id = await _enqueue(studio, guild)
+    job_id = await _enqueue(context, guild)
     disk = FullDisk(tmp_path / "blobs")
 
-    async with _working(replace(studio, blobs=disk), FakeDevice()):
-        await _until(studio, guild, job_id, lambda job: job.state is JobState.QUEUED and job.attempt == 1)
+    async with _working(replace(context, blobs=disk), FakeDevice()):
+        await _until(context, guild, job_id, lambda job: job.state is JobState.QUEUED and job.attempt == 1)
         disk.has_room = True
         clock.advance(60)
-        await _until(studio, guild, job_id, lambda job: job.state is JobState.DONE)
+        await _until(context, guild, job_id, lambda job: job.state is JobState.DONE)
 
 
 class FullDisk(FileBlobStore):

@@ -11,19 +11,19 @@ from pipeline.requests.control import ControlKind
 
 def square(inside: int, outside: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
     """A square from (24, 24) to (55, 55)."""
-    picture = Image.new("RGB", size, (outside,) * 3)
-    ImageDraw.Draw(picture).rectangle((24, 24, 55, 55), fill=(inside,) * 3)
-    return picture
+    image = Image.new("RGB", size, (outside,) * 3)
+    ImageDraw.Draw(image).rectangle((24, 24, 55, 55), fill=(inside,) * 3)
+    return image
 
 
 def scene() -> Image.Image:
-    picture = Image.radial_gradient("L").resize((96, 80)).convert("RGB")
-    ImageDraw.Draw(picture).line((10, 10, 80, 60), fill="red", width=3)
-    return picture
+    image = Image.radial_gradient("L").resize((96, 80)).convert("RGB")
+    ImageDraw.Draw(image).line((10, 10, 80, 60), fill="red", width=3)
+    return image
 
 
-def lit(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.convert("L")) > 127
+def lit(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L")) > 127
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(255, 0), (0, 255), (40, 10), (250, 215)])
@@ -37,7 +37,7 @@ def test_edges_lie_on_the_border(inside: int, outside: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE])
-def test_a_blank_picture_has_no_lines(kind: ControlKind) -> None:
+def test_a_blank_image_has_no_lines(kind: ControlKind) -> None:
     """Whatever its colour."""
     for level in (0, 128, 255):
         assert not lit(control_map(kind, Image.new("RGB", (96, 80), (level,) * 3))).any()
@@ -99,11 +99,11 @@ def test_a_qr_code_can_still_be_read(colours: tuple[tuple[int, int, int], tuple[
 
 def test_tiles_and_colours_keep_local_means() -> None:
     """A patch is as bright as what it stands for."""
-    picture = scene()
+    image = scene()
     for kind in (ControlKind.TILE, ControlKind.COLOR):
-        patches = np.asarray(control_map(kind, picture)).astype(float)
+        patches = np.asarray(control_map(kind, image)).astype(float)
         for rows, columns in ((slice(0, 40), slice(0, 48)), (slice(40, 80), slice(48, 96))):
-            assert abs(patches[rows, columns].mean() - np.asarray(picture)[rows, columns].mean()) < 8
+            assert abs(patches[rows, columns].mean() - np.asarray(image)[rows, columns].mean()) < 8
 
 
 def test_luminance_is_grey() -> None:
@@ -115,16 +115,16 @@ def test_luminance_is_grey() -> None:
 
 
 @pytest.mark.parametrize("kind", ANNOTATORS)
-def test_a_map_has_the_size_of_its_picture_and_is_the_same_every_time(kind: ControlKind) -> None:
+def test_a_map_has_the_size_of_its_image_and_is_the_same_every_time(kind: ControlKind) -> None:
     """And leaves the picture as it was."""
-    picture = scene()
+    image = scene()
 
-    first, second = control_map(kind, picture), control_map(kind, picture)
+    first, second = control_map(kind, image), control_map(kind, image)
 
-    assert first.size == picture.size
+    assert first.size == image.size
     assert first.mode == "RGB"
     assert first.tobytes() == second.tobytes()
-    assert picture.tobytes() == scene().tobytes()
+    assert image.tobytes() == scene().tobytes()
 
 
 def test_every_kind_says_what_it_keeps() -> None:

@@ -14,7 +14,7 @@ def scene() -> np.ndarray:
     return pixels
 
 
-def test_a_map_has_the_size_of_its_picture_spans_all_levels_and_is_the_same_every_time(tmp_path: Path) -> None:
+def test_a_map_has_the_size_of_its_image_spans_all_levels_and_is_the_same_every_time(tmp_path: Path) -> None:
     """From the farthest to the nearest."""
     draw = DepthMap(tiny_depth(tmp_path))
 
@@ -41,6 +41,6 @@ def test_the_model_sees_the_proportions_in_whole_patches(tmp_path: Path) -> None
     assert draw._prepared(scene().transpose(1, 0, 2)).shape == (1, 3, 868, 518)
 
 
-def test_a_picture_without_differences_has_a_map(tmp_path: Path) -> None:
+def test_an_image_without_differences_has_a_map(tmp_path: Path) -> None:
     """Of finite levels, not of divisions by nothing."""
     assert DepthMap(tiny_depth(tmp_path))(np.full((20, 20, 3), 128, dtype=np.uint8)).shape == (20, 20)

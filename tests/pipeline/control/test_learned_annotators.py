@@ -62,22 +62,22 @@ def test_without_its_model_a_sentence_says_what_to_run(kind: ControlKind) -> Non
         control_map(kind, scene())
 
 
-def test_words_mask_a_picture_that_is_drawn_over(cache: Path) -> None:
+def test_words_mask_an_image_that_is_drawn_over(cache: Path) -> None:
     """The canvas has the mask that the model sees; without the model a sentence says what to run."""
     file = io.BytesIO()
     scene().save(file, "PNG")
-    pictures, start = (
+    images, start = (
         {"scene": file.getvalue()},
-        StartImage(picture="scene", strength=1.0, mask_of="label_0", feather=0),
+        StartImage(image="scene", strength=1.0, mask_of="label_0", feather=0),
     )
     with pytest.raises(InvalidRequest, match=r"limner models pull control-segment; attach a mask\.$"):
-        Canvas.of(a_request(start=start), pictures)
+        Canvas.of(a_request(start=start), images)
     (folder,) = put_into_cache(cache, ControlKind.SEGMENT)
     colour = control_map(ControlKind.SEGMENT, scene()).getpixel((50, 30))
     assert isinstance(colour, tuple)
     shown = COLOURS.tolist().index(list(colour))
 
-    canvas = Canvas.of(a_request(start=replace(start, mask_of=f"label_{shown}", padding=0)), pictures)
+    canvas = Canvas.of(a_request(start=replace(start, mask_of=f"label_{shown}", padding=0)), images)
 
     assert canvas is not None
     assert canvas.edge is not None

@@ -19,7 +19,7 @@ def scene() -> np.ndarray:
 
 @pytest.mark.parametrize("box", [(100, 50, 200, 350), (0, 0, 640, 80), (-20, -10, 60, 400)])
 @pytest.mark.parametrize("wanted", [(0.5, 0.5), (0.2, 0.7), (0.9, 0.1)])
-def test_a_hot_place_is_a_point_in_the_picture(
+def test_a_hot_place_is_a_point_in_the_image(
     box: tuple[float, float, float, float], wanted: tuple[float, float]
 ) -> None:
     """Within half a cell of the heat map, for upright, wide and overlapping boxes; what is not sure is not seen."""
@@ -80,7 +80,7 @@ def test_points_and_limbs_have_openposes_colours() -> None:
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["with a detector's boxes", "the whole picture as the box"])
-def test_a_map_has_the_size_of_its_picture_and_is_the_same_every_time(tmp_path: Path, found: bool) -> None:
+def test_a_map_has_the_size_of_its_image_and_is_the_same_every_time(tmp_path: Path, found: bool) -> None:
     """Bodies on black."""
     draw = PoseMap(tiny_persons(tmp_path / "persons", found=found), tiny_pose(tmp_path / "pose"))
 
@@ -91,7 +91,7 @@ def test_a_map_has_the_size_of_its_picture_and_is_the_same_every_time(tmp_path: 
     assert np.array_equal(drawn, draw(scene()))
 
 
-def test_a_picture_without_people_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_an_image_without_people_is_refused_in_a_sentence(tmp_path: Path) -> None:
     """A black map would keep nothing."""
     draw = PoseMap(tiny_persons(tmp_path / "persons", found=False), tiny_pose(tmp_path / "pose", sure=False))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.control.annotators import control_map
 from pipeline.control.control_map import map_of
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest
@@ -29,7 +29,7 @@ from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
 from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.engine.test_inpaint_canvas import PICTURES, half_mask, png, scene
+from tests.pipeline.engine.test_inpaint_canvas import IMAGES, half_mask, png, scene
 from tests.pipeline.tiny_models import save_control
 
 PREFIX = {"pocket": "StableDiffusionXLControlNet", "sd15": "StableDiffusionControlNet"}
@@ -37,14 +37,14 @@ FAMILY = {"pocket": "sdxl", "sd15": "sd15"}
 KINDS = {"edge": 1, "depth": 2}
 BUCKET = 32
 MAPS = {"edge": Image.linear_gradient("L"), "depth": Image.radial_gradient("L")}
-OVER = StartImage(picture="scene", strength=0.7)
-UNDER = StartImage(picture="scene", mask="mask", strength=0.7)
-HANDED = {**PICTURES, **{kind: png(picture.resize((64, 64))) for kind, picture in MAPS.items()}}
+OVER = StartImage(image="scene", strength=0.7)
+UNDER = StartImage(image="scene", mask="mask", strength=0.7)
+HANDED = {**IMAGES, **{kind: png(image.resize((64, 64))) for kind, image in MAPS.items()}}
 
 
 def control(kind: str = "edge", **changes: Any) -> ControlUse:
     """A control by a ready map."""
-    return ControlUse(**{"kind": ControlKind(kind), "picture": kind, "ready": True, **changes})
+    return ControlUse(**{"kind": ControlKind(kind), "image": kind, "ready": True, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def controlled_model(controls: Path, model_folder: Callable[[str], Path]) -> Cal
     return of
 
 
-def begun(model: LoadedModel, request: ImageRequest) -> Rendering:
+def begun(model: LoadedModel, request: ImageRequest) -> DenoisingState:
     controls = model.controls.acquire(request, HANDED, timeout=60)
     assert controls is not None
     return model.begin(request, (), controls, HANDED)
@@ -117,11 +117,11 @@ def run_diffusers(name: str, folder: Path, controls: Path, request: ImageRequest
     def one_or_all(values: list[Any]) -> Any:
         return values[0] if len(values) == 1 else values
 
-    pictures: dict[str, Any] = {"image": one_or_all(maps)}
+    images: dict[str, Any] = {"image": one_or_all(maps)}
     if request.start is not None:
-        pictures = {"image": scene(), "control_image": one_or_all(maps), "strength": request.start.strength}
+        images = {"image": scene(), "control_image": one_or_all(maps), "strength": request.start.strength}
     if way == "Inpaint":
-        pictures["mask_image"] = half_mask()
+        images["mask_image"] = half_mask()
     latents: Tensor = pipeline(
         request.prompt,
         num_inference_steps=request.steps,
@@ -132,7 +132,7 @@ def run_diffusers(name: str, folder: Path, controls: Path, request: ImageRequest
         guess_mode=uses[0].mode is ControlMode.CONTROL,
         generator=torch.Generator().manual_seed(request.seed),
         output_type="latent",
-        **pictures,
+        **images,
     ).images
     return latents
 
@@ -209,8 +209,8 @@ def test_modes_differ(controlled_model: Callable[[str], LoadedModel]) -> None:
     assert not torch.equal(one_sided, balanced)
 
 
-def last_word(engine: Engine, request: ImageRequest, pictures: dict[str, bytes] = HANDED) -> Event:
-    engine.admit("a", request, pictures=pictures)
+def last_word(engine: Engine, request: ImageRequest, images: dict[str, bytes] = HANDED) -> Event:
+    engine.admit("a", request, images=images)
     events: list[Event] = []
     while not engine.idle:
         events += engine.step()
@@ -231,9 +231,7 @@ def test_the_engine_draws_with_a_control_and_says_so(controls: Path) -> None:
 
 def test_a_control_that_is_not_here_is_refused_by_name(controls: Path) -> None:
     """With those that are."""
-    refused = last_word(
-        Engine(replace(SPEC, controls=controls)), a_request(controls=(control("pose", picture="edge"),))
-    )
+    refused = last_word(Engine(replace(SPEC, controls=controls)), a_request(controls=(control("pose", image="edge"),)))
 
     assert isinstance(refused, Refused)
     assert refused.sentence == (
@@ -244,7 +242,7 @@ def test_a_control_that_is_not_here_is_refused_by_name(controls: Path) -> None:
 
 def test_pocket_follows_edges_by_itself() -> None:
     """Without anything that an admin would have to add."""
-    drawn = last_word(Engine(SPEC), a_request(steps=1, controls=(control(picture="scene", ready=False),)))
+    drawn = last_word(Engine(SPEC), a_request(steps=1, controls=(control(image="scene", ready=False),)))
 
     assert isinstance(drawn, Rendered)
 
@@ -295,14 +293,14 @@ def test_controls_of_one_request_may_be_more_than_the_budget(controls: Path) -> 
 def test_impossible_controls_are_refused(changes: dict[str, Any], sentence: str) -> None:
     """Naming the limit."""
     with pytest.raises(InvalidRequest) as refusal:
-        ControlUse(**{"kind": ControlKind.EDGE, "picture": "edge", **changes})
+        ControlUse(**{"kind": ControlKind.EDGE, "image": "edge", **changes})
     assert str(refusal.value) == sentence
 
 
-def test_a_map_is_made_of_a_picture_in_the_requests_size(controlled_model: Callable[[str], LoadedModel]) -> None:
+def test_a_map_is_made_of_an_image_in_the_requests_size(controlled_model: Callable[[str], LoadedModel]) -> None:
     """The very one that its annotator draws."""
     model = controlled_model("pocket")
-    request = a_request(controls=(control(picture="scene", ready=False, detail=1.0),))
+    request = a_request(controls=(control(image="scene", ready=False, detail=1.0),))
 
     (own,) = model.controls.acquire(request, HANDED, timeout=60) or ()
 
@@ -314,10 +312,10 @@ def test_a_map_is_made_of_a_picture_in_the_requests_size(controlled_model: Calla
 def test_a_map_that_was_kept_is_the_one_that_was_drawn(controlled_model: Callable[[str], LoadedModel]) -> None:
     """A picture of a stored map is the picture of what it was drawn from; black on white counts as white on black."""
     model = controlled_model("pocket")
-    of_scene = control(picture="scene", ready=False, detail=1.0)
+    of_scene = control(image="scene", ready=False, detail=1.0)
     kept = map_of(of_scene, HANDED["scene"], (64, 64))
     handed = HANDED | {"kept": png(kept), "on paper": png(ImageOps.invert(kept))}
-    uses = (of_scene, control(picture="kept"), control(picture="on paper", inverted=True))
+    uses = (of_scene, control(image="kept"), control(image="on paper", inverted=True))
 
     hints = [one.hint for one in model.controls.acquire(a_request(controls=uses), handed, timeout=60) or ()]
 

@@ -15,7 +15,7 @@ def scene() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 
 
-def test_a_map_has_the_size_of_its_picture_and_only_the_classes_colours(tmp_path: Path) -> None:
+def test_a_map_has_the_size_of_its_image_and_only_the_classes_colours(tmp_path: Path) -> None:
     """The same every time."""
     draw = SegmentMap(tiny_segment(tmp_path))
 

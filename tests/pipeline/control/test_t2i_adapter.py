@@ -72,8 +72,8 @@ def mixed_requests() -> list[ImageRequest]:
         a_request(seed=2, steps=5, controls=(control("depth", scale=0.7, end=0.5),), guidance_scale=1.0),
         a_request(seed=3, steps=4, controls=BOTH, scheduler=Scheduler.DPMPP_2M),
         a_request(seed=4, steps=4),
-        a_request(seed=5, steps=4, controls=(control(), control("scribble", picture="edge"))),
-        a_request(seed=6, steps=4, controls=(control("scribble", picture="edge"),)),
+        a_request(seed=5, steps=4, controls=(control(), control("scribble", image="edge"))),
+        a_request(seed=6, steps=4, controls=(control("scribble", image="edge"),)),
     ]
 
 
@@ -134,7 +134,7 @@ def test_neighbours_change_no_bit(adapted_model: Callable[[str], LoadedModel]) -
 
 def test_every_part_of_a_mixed_control_counts(adapted_model: Callable[[str], LoadedModel]) -> None:
     """An adapter beside a ControlNet is neither alone; at weight 0 it is not there; where control comes first, less."""
-    scribble = control("scribble", picture="edge")
+    scribble = control("scribble", image="edge")
     ways = [control(), control(mode=ControlMode.CONTROL), control(scale=0.0)]
     requests = [a_request(steps=3, controls=controls) for controls in [(scribble,), *((way, scribble) for way in ways)]]
 

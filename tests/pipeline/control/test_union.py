@@ -72,7 +72,7 @@ def run_diffusers(folder: Path, root: Path, request: ImageRequest) -> Tensor:
             {"image": scene(), "mask_image": half_mask(), "strength": 0.7},
         ),
     }
-    kind, pictures = ways[request.start]
+    kind, images = ways[request.start]
     net = ControlNetUnionModel.from_pretrained(root / "sdxl" / "union")
     pipeline = kind.from_pretrained(folder, controlnet=net, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -90,7 +90,7 @@ def run_diffusers(folder: Path, root: Path, request: ImageRequest) -> Tensor:
         generator=torch.Generator().manual_seed(request.seed),
         output_type="latent",
         control_image=[MAPS[use.kind].resize((64, 64)).convert("RGB") for use in uses],
-        **pictures,
+        **images,
     ).images
     return latents
 
@@ -149,6 +149,6 @@ def test_a_type_that_the_union_lacks_is_read_by_another_net(
     source = ModelSource.parse(str(model_folder("pocket")))
     own = LoadedModel(source, Hardware.choose("cpu"), replace(SPEC, controls=tmp_path))
 
-    run_together(own, [a_request(steps=2, controls=(control(), control("tile", picture="edge")))])
+    run_together(own, [a_request(steps=2, controls=(control(), control("tile", image="edge")))])
 
     assert {folder.name for folder in own.controls._nets} == {"promax", "tile"}

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipeline.engine.batch_scheduler import BUCKETS, Batching, Candidate
+from pipeline.engine.batch_scheduler import BUCKETS, BatchScheduler, WaitingRequest
 from pipeline.requests.batch_key import BatchKey, Shape
 
 SMALL = Shape(checkpoint="pocket", height=8, width=8)
@@ -15,18 +15,18 @@ LARGE = Shape(checkpoint="pocket", height=16, width=16)
 
 def candidate(
     ticket: str, *, rows: int = 2, shape: Shape = SMALL, bucket: int | None = None, pages: int = 0
-) -> Candidate:
-    return Candidate(ticket=ticket, shape=shape, rows=rows, bucket=bucket, pages=pages)
+) -> WaitingRequest:
+    return WaitingRequest(ticket=ticket, shape=shape, rows=rows, bucket=bucket, pages=pages)
 
 
-def seat_key(batching: Batching, ticket: str) -> BatchKey:
+def seat_key(batching: BatchScheduler, ticket: str) -> BatchKey:
     seat = batching.seat_of(ticket)
     assert seat is not None
     return seat.key
 
 
-def seated(*candidates: Candidate, max_rows: int = 16) -> Batching:
-    batching = Batching(max_rows)
+def seated(*candidates: WaitingRequest, max_rows: int = 16) -> BatchScheduler:
+    batching = BatchScheduler(max_rows)
     for one in candidates:
         batching.enter(one)
     batching.seat()
@@ -36,7 +36,7 @@ def seated(*candidates: Candidate, max_rows: int = 16) -> Batching:
 def test_a_group_is_compiled_or_eager_for_its_whole_life() -> None:
     """A compiled one appears beside it; who insists on either finds it, who insists on neither takes the compiled."""
     ready: set[BatchKey] = set()
-    batching = Batching(16, compiles=ready.__contains__)
+    batching = BatchScheduler(16, compiles=ready.__contains__)
     batching.enter(candidate("before"))
     batching.seat()
     ready.add(BatchKey(shape=SMALL, bucket=2))
@@ -85,7 +85,7 @@ def test_a_late_request_does_not_change_the_bucket_of_one_that_runs() -> None:
 
 def test_room_is_kept_for_those_whose_loras_are_on_their_way() -> None:
     """One after the other they find it, instead of each opening a group of its own."""
-    batching = Batching(16)
+    batching = BatchScheduler(16)
     for number in range(5):
         batching.enter(candidate(str(number)))
         batching.seat({SMALL: 2 * (4 - number), LARGE: 8})
@@ -172,8 +172,8 @@ class Arrivals(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.batching = Batching(8)
-        self.present: dict[str, Candidate] = {}
+        self.batching = BatchScheduler(8)
+        self.present: dict[str, WaitingRequest] = {}
         self.buckets: dict[str, int] = {}
         self.count = 0
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, Rendering
+from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Ready
 from pipeline.requests.device_spec import DeviceSpec
@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_no_measure(spec: DeviceSpec, monkeypatch: pytest.M
     """And a start does not fail for it."""
     advance = Denoiser.advance
 
-    def tight(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+    def tight(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
         if memory.bucket > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         advance(denoiser, memory, renderings)

@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from torch import Tensor
 
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler as samplers
@@ -46,7 +46,7 @@ def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bu
     """All requests in one batch, each joining one step after the one before it."""
     memory = loaded_model.denoiser.open(bucket, pages=0)
     coming = [loaded_model.begin(request, ()) for request in requests]
-    everyone, running, free = list(coming), list[Rendering](), iter(range(bucket))
+    everyone, running, free = list(coming), list[DenoisingState](), iter(range(bucket))
     while coming or running:
         if coming:
             newcomer = coming.pop(0)

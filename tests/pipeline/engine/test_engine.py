@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 from PIL import Image, ImageChops, ImageStat
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, Rendering
+from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
 from pipeline.models.hardware import DeviceExhausted
@@ -34,11 +34,11 @@ def run(engine: Engine) -> Iterator[Event]:
         yield from engine.step()
 
 
-def pictures(engine: Engine) -> dict[str, bytes]:
+def images(engine: Engine) -> dict[str, bytes]:
     return {event.ticket: event.png for event in run(engine) if isinstance(event, Rendered)}
 
 
-def test_a_request_steps_previews_and_ends_in_a_picture(engine: Engine) -> None:
+def test_a_request_steps_previews_and_ends_in_an_image(engine: Engine) -> None:
     """Each step is said once, a preview comes every few, and the device's seconds are stated."""
     engine.admit("a", a_request(steps=5))
 
@@ -54,15 +54,15 @@ def test_a_request_steps_previews_and_ends_in_a_picture(engine: Engine) -> None:
     assert events[-1].device_seconds > 0
 
 
-def test_like_repeats_a_picture_bit_for_bit(engine: Engine) -> None:
+def test_like_repeats_an_image_bit_for_bit(engine: Engine) -> None:
     """Even one that ran among others and is now alone."""
     for number, scheduler in enumerate(Scheduler):
         engine.admit(str(number), a_request(seed=number, scheduler=scheduler, steps=3))
-    first = pictures(engine)
+    first = images(engine)
 
     for ticket, png in first.items():
         engine.admit(ticket, read(png).request())
-        again = pictures(engine)
+        again = images(engine)
         assert Image.open(io.BytesIO(again[ticket])).tobytes() == Image.open(io.BytesIO(png)).tobytes()
         assert read(again[ticket]).bucket == read(png).bucket == 16
 
@@ -99,7 +99,7 @@ def test_two_sizes_and_two_models_take_turns(engine: Engine) -> None:
     engine.admit("wide", a_request(steps=3, width=96))
     engine.admit("other", a_request(steps=3, model="sd15"))
 
-    made = pictures(engine)
+    made = images(engine)
 
     assert {ticket: Image.open(io.BytesIO(png)).size for ticket, png in made.items()} == {
         "small": (64, 64),
@@ -145,7 +145,7 @@ def test_an_error_of_ours_ends_its_batch_and_not_the_engine(engine: Engine, monk
 
     engine.admit("b", a_request(steps=2))
 
-    assert list(pictures(engine)) == ["b"]
+    assert list(images(engine)) == ["b"]
 
 
 class SmallMemory:
@@ -158,7 +158,7 @@ class SmallMemory:
         self._advance = Denoiser.advance
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        def advance(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+        def advance(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
             self.calls.append(memory.bucket)
             if memory.bucket > self.rows or renderings[0].latents[0, 0].numel() > self.latents:
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -174,7 +174,7 @@ def test_out_of_memory_is_learned_and_loses_nobody(engine: Engine, monkeypatch: 
     for number in range(8):
         engine.admit(str(number), a_request(seed=number, steps=2))
 
-    assert set(pictures(engine)) == set("01234567")
+    assert set(images(engine)) == set("01234567")
     assert memory.calls[:3] == [16, 8, 4]
     assert max(memory.calls[2:]) == 4
 
@@ -219,15 +219,15 @@ def test_a_seat_that_memory_has_no_room_for_is_one_in_a_smaller_group(
     for number in range(8):
         engine.admit(str(number), a_request(seed=number, steps=2))
 
-    assert set(pictures(engine)) == set("01234567")
+    assert set(images(engine)) == set("01234567")
 
 
-def test_a_picture_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
+def test_an_image_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nearly the same picture, and the VAE is as before afterwards."""
     engine.admit("a", a_request(steps=2, width=256, height=256))
-    whole = Image.open(io.BytesIO(pictures(engine)["a"]))
+    whole = Image.open(io.BytesIO(images(engine)["a"]))
     in_one_piece = AutoencoderKL.decode
 
     def tight(vae: AutoencoderKL, *latents: Any, **options: Any) -> Any:
@@ -238,7 +238,7 @@ def test_a_picture_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
     with monkeypatch.context() as patch:
         patch.setattr(AutoencoderKL, "decode", tight)
         engine.admit("a", a_request(steps=2, width=256, height=256))
-        tiled = Image.open(io.BytesIO(pictures(engine)["a"]))
+        tiled = Image.open(io.BytesIO(images(engine)["a"]))
 
     assert tiled.size == whole.size
     assert ImageStat.Stat(ImageChops.difference(tiled, whole)).mean[0] < 3
@@ -252,6 +252,6 @@ def test_rows_without_guidance_cost_one(engine: Engine, monkeypatch: pytest.Monk
     for number in range(4):
         engine.admit(str(number), a_request(guidance_scale=1, steps=1))
 
-    pictures(engine)
+    images(engine)
 
     assert memory.calls == [4]

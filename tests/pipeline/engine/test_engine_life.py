@@ -16,11 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from PIL import Image
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, Rendering
+from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
 from pipeline.requests.control import ControlKind, ControlUse
-from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, SetAside, Stepped
+from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, Stepped, Suspended
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from pipeline.requests.start_image import StartImage
@@ -32,12 +32,12 @@ from tests.pipeline.tiny_models import save_control, save_sd15
 LORAS = ("a", "b", "c", "missing")
 
 SCENE = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
-PICTURES = {"scene": png(SCENE), "mask": png(SCENE.convert("L").point(lambda level: 255 if level > 99 else 0))}
+IMAGES = {"scene": png(SCENE), "mask": png(SCENE.convert("L").point(lambda level: 255 if level > 99 else 0))}
 
 
-def over_a_picture(*, mask: str | None, steps: int, **changes: object) -> ImageRequest:
+def over_an_image(*, mask: str | None, steps: int, **changes: object) -> ImageRequest:
     """A request that begins with the scene; a single step leaves none to skip."""
-    start = StartImage(picture="scene", strength=0.8 if steps > 1 else 1.0, mask=mask)
+    start = StartImage(image="scene", strength=0.8 if steps > 1 else 1.0, mask=mask)
     return a_request(start=start, steps=steps, **changes)
 
 
@@ -53,12 +53,12 @@ common: dict[str, Any] = {
         lambda keys: tuple(LoraUse(key=key, name=key, scale=0.5) for key in keys)
     ),
     "controls": st.lists(st.sampled_from([ControlKind.EDGE, ControlKind.POSE]), max_size=1).map(
-        lambda kinds: tuple(ControlUse(kind=kind, picture="scene") for kind in kinds)
+        lambda kinds: tuple(ControlUse(kind=kind, image="scene") for kind in kinds)
     ),
 }
 requests = st.one_of(
     st.builds(a_request, **common),
-    st.builds(over_a_picture, mask=st.sampled_from([None, "mask"]), **common),
+    st.builds(over_an_image, mask=st.sampled_from([None, "mask"]), **common),
 )
 
 
@@ -72,8 +72,8 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.open: dict[str, ImageRequest] = {}
-        self.parked: list[tuple[ImageRequest, bytes | None]] = []
-        self.pictures: list[tuple[ImageRequest, bytes]] = []
+        self.snapshot: list[tuple[ImageRequest, bytes | None]] = []
+        self.images: list[tuple[ImageRequest, bytes]] = []
         self.failures: list[Exception] = []
         self.count = 0
         self.patch = pytest.MonkeyPatch()
@@ -84,7 +84,7 @@ class Life(RuleBasedStateMachine):
     def _let_calls_fail(self) -> None:
         advance = Denoiser.advance
 
-        def fragile(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[Rendering]) -> None:
+        def fragile(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
             if self.failures:
                 raise self.failures.pop()
             advance(denoiser, memory, renderings)
@@ -97,14 +97,14 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def resume(self, data: st.DataObject) -> None:
-        if self.parked:
-            self._admit(*self.parked.pop(data.draw(st.integers(0, len(self.parked) - 1))))
+        if self.snapshot:
+            self._admit(*self.snapshot.pop(data.draw(st.integers(0, len(self.snapshot) - 1))))
 
-    def _admit(self, request: ImageRequest, parked: bytes | None) -> None:
+    def _admit(self, request: ImageRequest, snapshot: bytes | None) -> None:
         self.count += 1
         ticket = str(self.count)
         self.open[ticket] = request
-        self.engine.admit(ticket, request, parked, PICTURES)
+        self.engine.admit(ticket, request, snapshot, IMAGES)
 
     @rule(request=requests)
     def expect(self, request: ImageRequest) -> None:
@@ -121,9 +121,9 @@ class Life(RuleBasedStateMachine):
             self.engine.cancel(data.draw(st.sampled_from(sorted(self.open))))
 
     @rule(data=st.data())
-    def park(self, data: st.DataObject) -> None:
+    def suspend(self, data: st.DataObject) -> None:
         if self.open:
-            self.engine.park(data.draw(st.sampled_from(sorted(self.open))))
+            self.engine.suspend(data.draw(st.sampled_from(sorted(self.open))))
 
     @rule()
     def run_out_of_memory(self) -> None:
@@ -143,9 +143,9 @@ class Life(RuleBasedStateMachine):
                 case Stepped():
                     assert event.ticket in self.open
                 case Rendered():
-                    self.pictures.append((self.open.pop(event.ticket), event.png))
-                case SetAside():
-                    self.parked.append((self.open.pop(event.ticket), event.parked))
+                    self.images.append((self.open.pop(event.ticket), event.png))
+                case Suspended():
+                    self.snapshot.append((self.open.pop(event.ticket), event.snapshot))
                 case Refused() | Faulted() | Dropped():
                     del self.open[event.ticket]
                 case _:
@@ -161,8 +161,8 @@ class Life(RuleBasedStateMachine):
             while not self.engine.idle:
                 self._take(self.engine.step())
             self._check_nothing_stays()
-            for request, picture in self.pictures[:1]:
-                self._check_the_same_alone(request, picture)
+            for request, image in self.images[:1]:
+                self._check_the_same_alone(request, image)
         finally:
             self.patch.undo()
 
@@ -176,11 +176,11 @@ class Life(RuleBasedStateMachine):
             assert len(pages._free) + used + 1 == len(pages.down)
         assert held_bytes() <= self.held_when_idle
 
-    def _check_the_same_alone(self, request: ImageRequest, picture: bytes) -> None:
+    def _check_the_same_alone(self, request: ImageRequest, image: bytes) -> None:
         """As an engine makes it that has seen nothing of all this."""
-        self.alone.admit("alone", read(picture).request(), pictures=PICTURES)
+        self.alone.admit("alone", read(image).request(), images=IMAGES)
         again = next(event.png for event in run(self.alone) if isinstance(event, Rendered))
-        assert Image.open(io.BytesIO(again)).tobytes() == Image.open(io.BytesIO(picture)).tobytes(), request
+        assert Image.open(io.BytesIO(again)).tobytes() == Image.open(io.BytesIO(image)).tobytes(), request
 
     def _pool(self) -> Any:
         return self.engine._shelf.loaded["sd15"]._adapters
@@ -229,9 +229,9 @@ def warm_engine(spec: DeviceSpec) -> Engine:
     engine.step()
     for prompt in ("fox", "owl"):
         uses = tuple(LoraUse(key=key, name=key, scale=0.5) for key in LORAS[:3])
-        edge = ControlUse(kind=ControlKind.EDGE, picture="scene")
+        edge = ControlUse(kind=ControlKind.EDGE, image="scene")
         warm = a_request(model="sd15", prompt=prompt, steps=1, loras=uses, controls=(edge,))
-        engine.admit(prompt, warm, pictures=PICTURES)
+        engine.admit(prompt, warm, images=IMAGES)
         assert any(isinstance(event, Rendered) for event in run(engine))
     pool: Any = engine._shelf.loaded["sd15"]._adapters
     pool._budget = 2 * max(adapter.size for adapter in pool._adapters.values())

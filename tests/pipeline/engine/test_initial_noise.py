@@ -60,11 +60,11 @@ def test_later_draws_come_from_the_seed_alone() -> None:
     assert torch.equal(*(torch.randn(4, generator=generator) for generator in generators))
 
 
-def test_several_pictures_count_the_last_variations_seed() -> None:
+def test_several_images_count_the_last_variations_seed() -> None:
     """The picture that is varied stays the same one; what differs is where each goes from it."""
     asked = request(seed=7, count=3, variations=(Variation(seed=8, strength=0.3),))
 
-    assert [(picture.seed, picture.variations[0].seed) for picture in asked.pictures()] == [(7, 8), (7, 9), (7, 10)]
+    assert [(image.seed, image.variations[0].seed) for image in asked.images()] == [(7, 8), (7, 9), (7, 10)]
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])

@@ -18,12 +18,12 @@ from diffusers import (
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.inpaint_canvas import surroundings
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest
-from pipeline.requests.device_messages import Event, Refused, Rendered, SetAside
+from pipeline.requests.device_messages import Event, Refused, Rendered, Suspended
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
 from pipeline.samplers import sampler as samplers
@@ -38,18 +38,18 @@ TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-4 for schedu
 SIZE = 64
 
 
-def png(picture: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
 def scene() -> Image.Image:
     """A red disc on a blue ramp."""
-    picture = Image.linear_gradient("L").resize((SIZE, SIZE)).convert("RGB")
-    picture = Image.blend(picture, Image.new("RGB", picture.size, "navy"), 0.5)
-    ImageDraw.Draw(picture).ellipse((12, 16, 44, 48), fill="red")
-    return picture
+    image = Image.linear_gradient("L").resize((SIZE, SIZE)).convert("RGB")
+    image = Image.blend(image, Image.new("RGB", image.size, "navy"), 0.5)
+    ImageDraw.Draw(image).ellipse((12, 16, 44, 48), fill="red")
+    return image
 
 
 def half_mask() -> Image.Image:
@@ -59,7 +59,7 @@ def half_mask() -> Image.Image:
     return mask
 
 
-PICTURES = {"scene": png(scene()), "mask": png(half_mask())}
+IMAGES = {"scene": png(scene()), "mask": png(half_mask())}
 
 
 def mixed_requests() -> list[ImageRequest]:
@@ -67,7 +67,7 @@ def mixed_requests() -> list[ImageRequest]:
     requests = [a_request(seed=100, steps=3)]
     for seed, scheduler in enumerate(Scheduler):
         for mask, strength in ((None, (0.3, 0.8, 1.0)[seed % 3]), ("mask", (1.0, 0.6)[seed % 2])):
-            start = StartImage(picture="scene", strength=strength, mask=mask)
+            start = StartImage(image="scene", strength=strength, mask=mask)
             guidance = (5.0, 1.0)[seed % 2]
             requests.append(
                 a_request(seed=seed, scheduler=scheduler, steps=4 + seed % 2, start=start, guidance_scale=guidance)
@@ -77,11 +77,11 @@ def mixed_requests() -> list[ImageRequest]:
 
 def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
     memory = loaded_model.denoiser.open(bucket, pages=0)
-    everyone = [loaded_model.begin(request, (), pictures=PICTURES) for request in requests]
+    everyone = [loaded_model.begin(request, (), images=IMAGES) for request in requests]
     free = iter(range(bucket))
     for rendering in everyone:
         loaded_model.denoiser.seat(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
-    running: list[Rendering] = everyone
+    running: list[DenoisingState] = everyone
     while running := [rendering for rendering in running if not rendering.sampler.finished]:
         loaded_model.denoiser.advance(memory, running)
     return [rendering.latents for rendering in everyone]
@@ -135,26 +135,26 @@ def test_neighbours_change_no_bit(loaded_model: Callable[[str], LoadedModel]) ->
         assert torch.equal(alone, together[index])
 
 
-def outcome(request: ImageRequest, pictures: dict[str, bytes] = PICTURES) -> Event:
+def outcome(request: ImageRequest, images: dict[str, bytes] = IMAGES) -> Event:
     """The engine's last word."""
     engine = Engine(SPEC)
-    engine.admit("a", request, pictures=pictures)
+    engine.admit("a", request, images=images)
     events: list[Event] = []
     while not engine.idle:
         events += engine.step()
     return events[-1]
 
 
-def rendered(request: ImageRequest, pictures: dict[str, bytes] = PICTURES) -> Image.Image:
+def rendered(request: ImageRequest, images: dict[str, bytes] = IMAGES) -> Image.Image:
     """The engine's picture."""
-    event = outcome(request, pictures)
+    event = outcome(request, images)
     assert isinstance(event, Rendered), event
     return Image.open(io.BytesIO(event.png)).convert("RGB")
 
 
 def test_what_the_mask_leaves_is_untouched() -> None:
     """To the last bit beyond its soft edge; inside it the picture is another."""
-    start = StartImage(picture="scene", mask="mask", strength=1.0, feather=4)
+    start = StartImage(image="scene", mask="mask", strength=1.0, feather=4)
 
     result = np.asarray(rendered(a_request(start=start)))
 
@@ -163,12 +163,12 @@ def test_what_the_mask_leaves_is_untouched() -> None:
     assert np.abs(result[:, SIZE // 2 + 8 :].astype(int) - expected[:, SIZE // 2 + 8 :]).mean() > 10
 
 
-def test_a_padded_mask_draws_its_surroundings_alone_into_the_whole_picture() -> None:
+def test_a_padded_mask_draws_its_surroundings_alone_into_the_whole_image() -> None:
     """Which keeps its own size."""
     whole = scene().resize((200, 160))
     mask = Image.new("L", whole.size, 0)
     ImageDraw.Draw(mask).rectangle((120, 60, 139, 79), fill=255)
-    start = StartImage(picture="whole", mask="mask", strength=1.0, feather=2, padding=10)
+    start = StartImage(image="whole", mask="mask", strength=1.0, feather=2, padding=10)
 
     result = rendered(a_request(start=start), {"whole": png(whole), "mask": png(mask)})
 
@@ -181,7 +181,7 @@ def test_a_padded_mask_draws_its_surroundings_alone_into_the_whole_picture() -> 
 
 def test_more_strength_goes_further_from_the_start() -> None:
     """Little of it stays close."""
-    starts = [StartImage(picture="scene", strength=strength) for strength in (0.2, 0.9)]
+    starts = [StartImage(image="scene", strength=strength) for strength in (0.2, 0.9)]
 
     results = [np.asarray(rendered(a_request(steps=10, start=start))).astype(int) for start in starts]
 
@@ -191,9 +191,9 @@ def test_more_strength_goes_further_from_the_start() -> None:
 
 def test_a_black_mask_is_refused() -> None:
     """Nothing would change."""
-    start = StartImage(picture="scene", mask="black")
+    start = StartImage(image="scene", mask="black")
 
-    event = outcome(a_request(start=start), {**PICTURES, "black": png(Image.new("L", (SIZE, SIZE)))})
+    event = outcome(a_request(start=start), {**IMAGES, "black": png(Image.new("L", (SIZE, SIZE)))})
 
     assert isinstance(event, Refused)
     assert "black everywhere" in event.sentence
@@ -202,7 +202,7 @@ def test_a_black_mask_is_refused() -> None:
 def test_a_strength_that_leaves_no_step_is_refused() -> None:
     """With the least that leaves one."""
     with pytest.raises(InvalidRequest, match=r"use 0\.05 or more"):
-        a_request(steps=20, start=StartImage(picture="scene", strength=0.04))
+        a_request(steps=20, start=StartImage(image="scene", strength=0.04))
 
 
 @pytest.mark.parametrize(
@@ -223,17 +223,17 @@ def test_surroundings_have_the_wanted_proportions(
 @pytest.mark.parametrize("scheduler", [Scheduler.EULER_A, Scheduler.HEUN])
 def test_an_interrupted_inpainting_goes_on_to_the_same_end(scheduler: Scheduler) -> None:
     """What is kept of the start is made again from the same seed."""
-    start = StartImage(picture="scene", mask="mask", strength=0.8)
+    start = StartImage(image="scene", mask="mask", strength=0.8)
     request = a_request(steps=5, scheduler=scheduler, start=start, guidance_scale=1, bucket=2)
     undisturbed = rendered(request)
     engine = Engine(SPEC)
-    engine.admit("a", request, pictures=PICTURES)
+    engine.admit("a", request, images=IMAGES)
     engine.step()
     engine.step()
-    engine.park("a")
-    (aside,) = (event for event in engine.step() if isinstance(event, SetAside))
+    engine.suspend("a")
+    (aside,) = (event for event in engine.step() if isinstance(event, Suspended))
 
-    engine.admit("a", request, aside.parked, PICTURES)
+    engine.admit("a", request, aside.snapshot, IMAGES)
     events: list[Event] = []
     while not engine.idle:
         events += engine.step()

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from pipeline.engine.engine import Engine
-from pipeline.engine.snapshot import Parked
+from pipeline.engine.snapshot import Snapshot
 from pipeline.images.metadata import read
-from pipeline.requests.device_messages import Dropped, Event, Rendered, SetAside, Stepped
+from pipeline.requests.device_messages import Dropped, Event, Rendered, Stepped, Suspended
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from tests.pipeline.conftest import SPEC, a_request
 
@@ -18,11 +18,11 @@ STEPS = 4
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(replace(SPEC, park_every=1, preview_every=0))
+    return Engine(replace(SPEC, snapshot_every=1, preview_every=0))
 
 
-def run(engine: Engine, request: ImageRequest, parked: bytes | None = None) -> tuple[list[Stepped], bytes]:
-    engine.admit("a", request, parked)
+def run(engine: Engine, request: ImageRequest, snapshot: bytes | None = None) -> tuple[list[Stepped], bytes]:
+    engine.admit("a", request, snapshot)
     steps: list[Stepped] = []
     while not engine.idle:
         for event in engine.step():
@@ -38,13 +38,13 @@ def pixels(png: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("scheduler", Scheduler)
-def test_a_parked_picture_goes_on_to_the_same_end(engine: Engine, scheduler: Scheduler) -> None:
+def test_a_parked_image_goes_on_to_the_same_end(engine: Engine, scheduler: Scheduler) -> None:
     """With every scheduler's history and source of noise, from any step, in the bucket that it had."""
     request = a_request(scheduler=scheduler, steps=STEPS, guidance_scale=1)
     steps, undisturbed = run(engine, replace(request, bucket=2))
-    parked = [step.parked for step in steps if step.parked]
+    snapshot = [step.snapshot for step in steps if step.snapshot]
 
-    for packed in (parked[0], parked[-1]):
+    for packed in (snapshot[0], snapshot[-1]):
         rest, resumed = run(engine, request, packed)
 
         assert len(rest) < len(steps)
@@ -52,7 +52,7 @@ def test_a_parked_picture_goes_on_to_the_same_end(engine: Engine, scheduler: Sch
         assert read(resumed).bucket == 2
 
 
-def test_a_picture_set_aside_leaves_nothing_and_goes_on(engine: Engine) -> None:
+def test_an_image_set_aside_leaves_nothing_and_goes_on(engine: Engine) -> None:
     """At any step, from that very step; nothing of it stays on the device."""
     request = a_request(scheduler=Scheduler.DPMPP_2M, steps=STEPS)
     steps, undisturbed = run(engine, request)
@@ -60,39 +60,39 @@ def test_a_picture_set_aside_leaves_nothing_and_goes_on(engine: Engine) -> None:
         engine.admit("a", request)
         for _ in range(after):
             engine.step()
-        engine.park("a")
-        engine.park("a")
+        engine.suspend("a")
+        engine.suspend("a")
 
         aside = engine.step()
 
-        assert [type(event) for event in aside] == [SetAside]
+        assert [type(event) for event in aside] == [Suspended]
         assert engine.idle
-        rest, resumed = run(engine, request, aside_bytes(aside))
+        rest, resumed = run(engine, request, suspended_bytes(aside))
         assert len(rest) == len(steps) - after
         assert pixels(resumed) == pixels(undisturbed)
 
 
-def aside_bytes(events: list[Event]) -> bytes | None:
+def suspended_bytes(events: list[Event]) -> bytes | None:
     (aside,) = events
-    assert isinstance(aside, SetAside)
-    return aside.parked
+    assert isinstance(aside, Suspended)
+    return aside.snapshot
 
 
-def test_a_picture_set_aside_before_its_first_step_says_nothing(engine: Engine) -> None:
+def test_an_image_set_aside_before_its_first_step_says_nothing(engine: Engine) -> None:
     """Nor after it was cancelled; one whose steps are done is finished instead."""
     engine.admit("a", a_request())
-    engine.park("a")
-    assert engine.step() == [SetAside(ticket="a", parked=None)]
+    engine.suspend("a")
+    assert engine.step() == [Suspended(ticket="a", snapshot=None)]
 
     engine.admit("a", a_request())
     engine.cancel("a")
-    engine.park("a")
+    engine.suspend("a")
     assert engine.step() == [Dropped(ticket="a")]
 
     engine.admit("a", a_request(steps=1))
     engine.admit("b", a_request(steps=1))
     events = engine.step()
-    engine.park("b")
+    engine.suspend("b")
     events += engine.step()
     assert {event.ticket for event in events if isinstance(event, Rendered)} == {"a", "b"}
 
@@ -100,10 +100,10 @@ def test_a_picture_set_aside_before_its_first_step_says_nothing(engine: Engine) 
 def test_what_was_parked_is_small_and_does_not_change(engine: Engine) -> None:
     """A copy, of a few latents' size."""
     steps, _ = run(engine, a_request(scheduler=Scheduler.DPMPP_2M, steps=STEPS))
-    packed = next(step.parked for step in steps if step.parked)
+    packed = next(step.snapshot for step in steps if step.snapshot)
 
     assert len(packed) < 16_000
-    assert Parked.from_bytes(packed).to_bytes() == packed
+    assert Snapshot.from_bytes(packed).to_bytes() == packed
 
 
 @pytest.mark.parametrize("packed", [b"", b"nothing", b"\x10" + b"\0" * 7 + b'{"a": 1}' + b" " * 8])

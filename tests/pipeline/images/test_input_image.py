@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.errors import InvalidRequest
-from pipeline.images.input_image import is_mostly_light, read_picture, resized
+from pipeline.images.input_image import is_mostly_light, read_image, resized
 from pipeline.requests.control import ResizeMode
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 
 def two_colours(mode: str = "RGB") -> Image.Image:
     """Red on the left, white on the right, 8 by 4."""
-    picture = Image.new("RGB", (8, 4), "white")
-    picture.paste((255, 0, 0), (0, 0, 4, 4))
-    return picture.convert(mode)
+    image = Image.new("RGB", (8, 4), "white")
+    image.paste((255, 0, 0), (0, 0, 4, 4))
+    return image.convert(mode)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def two_colours(mode: str = "RGB") -> Image.Image:
 )
 def test_every_kind_becomes_the_same_rgb(mode: str, kind: str) -> None:
     """Exactly, where the format loses nothing."""
-    picture = read_picture(saved(two_colours(mode), kind))
+    image = read_image(saved(two_colours(mode), kind))
 
-    assert picture.rgb.mode == "RGB"
-    assert picture.alpha is None
-    assert np.array_equal(np.asarray(picture.rgb), np.asarray(two_colours()))
+    assert image.rgb.mode == "RGB"
+    assert image.alpha is None
+    assert np.array_equal(np.asarray(image.rgb), np.asarray(two_colours()))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
@@ -48,9 +48,9 @@ def test_lossy_kinds_come_close(kind: str) -> None:
     """Within what their compression changes."""
     large = two_colours().resize((64, 32), Image.Resampling.NEAREST)
 
-    picture = read_picture(saved(large, kind, quality=95))
+    image = read_image(saved(large, kind, quality=95))
 
-    assert np.abs(np.asarray(picture.rgb).astype(int) - np.asarray(large)).mean() < 5
+    assert np.abs(np.asarray(image.rgb).astype(int) - np.asarray(large)).mean() < 5
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32])
@@ -58,26 +58,26 @@ def test_deep_grey_keeps_its_levels(dtype: Any) -> None:
     """Instead of being cut off at 255."""
     levels = np.array([[0, 257 * 128, 65535]], dtype=dtype)
 
-    picture = read_picture(saved(Image.fromarray(levels), "TIFF"))
+    image = read_image(saved(Image.fromarray(levels), "TIFF"))
 
-    assert [int(level) for level in np.asarray(picture.rgb)[0, :, 0]] == [0, 128, 255]
+    assert [int(level) for level in np.asarray(image.rgb)[0, :, 0]] == [0, 128, 255]
 
 
 def test_transparency_is_kept_apart() -> None:
     """It may be a mask; a wholly opaque picture has none."""
-    picture = two_colours("RGBA")
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    image = two_colours("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
 
-    read = read_picture(saved(picture))
+    read = read_image(saved(image))
 
     assert read.alpha is not None
-    assert read.alpha.tobytes() == picture.getchannel("A").tobytes()
+    assert read.alpha.tobytes() == image.getchannel("A").tobytes()
     assert np.array_equal(np.asarray(read.rgb), np.asarray(two_colours()))
 
 
 def test_a_palette_with_a_transparent_colour_has_an_alpha() -> None:
     """As GIF and old PNG files have it."""
-    read = read_picture(saved(two_colours("P"), "GIF", transparency=two_colours("P").getpixel((0, 0))))
+    read = read_image(saved(two_colours("P"), "GIF", transparency=two_colours("P").getpixel((0, 0))))
 
     assert read.alpha is not None
     assert (read.alpha.getpixel((0, 0)), read.alpha.getpixel((7, 0))) == (0, 255)
@@ -89,7 +89,7 @@ def test_a_turned_photograph_stands_upright_and_says_nothing_more() -> None:
     exif[0x0112] = 6  # the camera was held a quarter turn anticlockwise
     exif[0x010E] = "home"
 
-    read = read_picture(saved(two_colours(), "PNG", exif=exif))
+    read = read_image(saved(two_colours(), "PNG", exif=exif))
 
     assert read.size == (4, 8)
     assert read.rgb.getpixel((0, 0)) == (255, 0, 0)
@@ -107,12 +107,12 @@ def test_a_drawing_on_paper_is_told_from_a_map() -> None:
     assert not is_mostly_light(ImageOps.invert(paper))
 
 
-def test_an_animated_picture_is_refused() -> None:
+def test_an_animated_image_is_refused() -> None:
     """Whatever its format."""
     frames = [two_colours(), Image.new("RGB", (8, 4), "blue")]
     for kind in ("GIF", "WEBP", "PNG"):
         with pytest.raises(InvalidRequest, match="The mask is animated"):
-            read_picture(saved(frames[0], kind, save_all=True, append_images=frames[1:]), "mask")
+            read_image(saved(frames[0], kind, save_all=True, append_images=frames[1:]), "mask")
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -126,7 +126,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100_000))
 
     with pytest.raises(InvalidRequest, match="more than 32 million pixels; send a smaller one"):
-        read_picture(bomb)
+        read_image(bomb)
 
 
 def test_too_many_bytes_are_not_looked_at() -> None:
@@ -134,10 +134,10 @@ def test_too_many_bytes_are_not_looked_at() -> None:
     whole = saved(two_colours())
 
     with pytest.raises(InvalidRequest, match=r"The mask is too large: 2\.0 of 1 MB; send a smaller one") as refusal:
-        read_picture(b"?" * 2**21, "mask", max_bytes=2**20)
+        read_image(b"?" * 2**21, "mask", max_bytes=2**20)
 
     assert refusal.value.field == "mask"
-    assert read_picture(whole, max_bytes=len(whole)).size == (8, 4)
+    assert read_image(whole, max_bytes=len(whole)).size == (8, 4)
 
 
 @pytest.mark.parametrize("size", [(40_000, 40_000), (6_000, 6_000)])
@@ -148,9 +148,9 @@ def test_a_bomb_of_another_format_is_refused_by_its_header(kind: str, size: tupl
     if kind == "BMP":
         data[18:26] = struct.pack("<ii", *size)
     else:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data)) as image:
             start = struct.unpack_from("<I", data, 4)[0]
-            assert picture.size == (8, 4)
+            assert image.size == (8, 4)
         count = struct.unpack_from("<H", data, start)[0]
         for entry in range(start + 2, start + 2 + 12 * count, 12):
             tag = struct.unpack_from("<H", data, entry)[0]
@@ -158,28 +158,28 @@ def test_a_bomb_of_another_format_is_refused_by_its_header(kind: str, size: tupl
                 struct.pack_into("<HHII", data, entry, tag, 4, 1, size[tag - 256])
 
     with pytest.raises(InvalidRequest, match="more than 32 million pixels"):
-        read_picture(bytes(data))
+        read_image(bytes(data))
 
 
-def test_other_bytes_are_no_picture() -> None:
+def test_other_bytes_are_no_image() -> None:
     """Nor is a truncated one, nor a format that nobody needs to decode."""
     whole = saved(Image.effect_noise((64, 64), 80).convert("RGB"))
     for data in (b"", b"<html>log in</html>", whole[: len(whole) // 2], saved(two_colours(), "PPM")):
         with pytest.raises(InvalidRequest, match="send a PNG, JPEG or WebP"):
-            read_picture(data)
+            read_image(data)
 
 
 @given(
     kind=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"]),
     places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=20),
 )
-def test_a_damaged_file_is_a_picture_or_a_sentence(kind: str, places: list[tuple[float, int]]) -> None:
+def test_a_damaged_file_is_an_image_or_a_sentence(kind: str, places: list[tuple[float, int]]) -> None:
     """Nothing else ever comes of it."""
     data = bytearray(saved(two_colours(), kind))
     for place, value in places:
         data[int(place * len(data))] = value
     with suppress(InvalidRequest):
-        assert read_picture(bytes(data)).rgb.mode == "RGB"
+        assert read_image(bytes(data)).rgb.mode == "RGB"
 
 
 @pytest.mark.parametrize(
@@ -207,14 +207,14 @@ def test_deep_colours_come_close() -> None:
     header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
 
-    assert np.asarray(read_picture(data).rgb).tolist() == [[[255, 0, 0], [255, 128, 1]]]
+    assert np.asarray(read_image(data).rgb).tolist() == [[[255, 0, 0], [255, 128, 1]]]
 
 
 def test_inks_become_light() -> None:
     """A JPEG of four inks, as printers send it, has the colours of the same picture in RGB."""
     large = two_colours().resize((64, 32), Image.Resampling.NEAREST)
 
-    picture = read_picture(saved(large.convert("CMYK"), "JPEG", quality=95))
+    image = read_image(saved(large.convert("CMYK"), "JPEG", quality=95))
 
-    assert picture.rgb.mode == "RGB"
-    assert np.abs(np.asarray(picture.rgb).astype(int) - np.asarray(large)).mean() < 5
+    assert image.rgb.mode == "RGB"
+    assert np.abs(np.asarray(image.rgb).astype(int) - np.asarray(large)).mean() < 5

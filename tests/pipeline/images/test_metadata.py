@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.images.metadata import PictureInfo, embed, read
+from pipeline.images.metadata import ImageMetadata, embed, read
 from pipeline.images.png_text import with_texts
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from tests import fakes
@@ -47,7 +47,7 @@ requests = st.builds(
     loras=st.lists(loras, max_size=3).map(tuple),
 )
 infos = st.builds(
-    PictureInfo,
+    ImageMetadata,
     made_from=requests,
     model_name=texts,
     model_hash=texts,
@@ -59,7 +59,7 @@ infos = st.builds(
 
 
 @given(infos)
-def test_a_story_comes_back_as_it_was_written(info: PictureInfo) -> None:
+def test_a_story_comes_back_as_it_was_written(info: ImageMetadata) -> None:
     """Whatever the words, and with the pixels untouched."""
     told = embed(png(), info)
 
@@ -68,7 +68,7 @@ def test_a_story_comes_back_as_it_was_written(info: PictureInfo) -> None:
     assert Image.open(io.BytesIO(told)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
 
 
-def an_info(**changes: Any) -> PictureInfo:
+def an_info(**changes: Any) -> ImageMetadata:
     request: dict[str, Any] = {
         "prompt": "red fox",
         "negative_prompt": "blurry",
@@ -81,7 +81,7 @@ def an_info(**changes: Any) -> PictureInfo:
         "scheduler": Scheduler.EULER_A,
         "loras": (LoraUse(key="k", name="pixel", scale=0.8),),
     }
-    return PictureInfo(
+    return ImageMetadata(
         made_from=ImageRequest(**{**request, **changes}),
         model_name="my, model",
         model_hash="0123456789",
@@ -126,8 +126,8 @@ def test_any_bytes_are_a_story_or_a_sentence(noise: bytes) -> None:
         "{",
         "[]",
         "{}",
-        '{"format": 2, "picture": null}',
-        '{"format": 1, "picture": {"bucket": 1}}',
+        '{"format": 2, "image": null}',
+        '{"format": 1, "image": {"bucket": 1}}',
         "[" * 100_000,
         '{"format": 1e999}',
     ],
@@ -146,13 +146,13 @@ def test_a_story_obeys_the_limits_of_a_request() -> None:
     size = struct.unpack(">I", told[second : second + 4])[0]
     body = told[second + 8 : second + 8 + size]
     story = json.loads(body.split(b"\0", 1)[1])
-    story["picture"]["made_from"]["steps"] = 100_000
+    story["image"]["made_from"]["steps"] = 100_000
 
     with pytest.raises(InvalidRequest, match="steps is 100000; use 1 to 150"):
         read(with_texts(png(), {"limner": json.dumps(story)}))
 
 
-def test_a_picture_without_a_story_says_so() -> None:
+def test_an_image_without_a_story_says_so() -> None:
     """Chats remove text chunks."""
     with pytest.raises(UserError, match="carries no story"):
         read(png())

@@ -7,7 +7,7 @@ from torch import nn
 
 from pipeline.engine.engine import Engine
 from pipeline.errors import UserError
-from pipeline.models.hardware import Hardware, Home
+from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
 from pipeline.requests.device_messages import Rendered
@@ -27,8 +27,8 @@ class SmallDevice(Hardware):
     def free_bytes(self) -> int:
         return self.room
 
-    def home(self, facts: ModelFacts) -> Home:
-        return Home.HOST
+    def home(self, facts: ModelFacts) -> Placement:
+        return Placement.HOST
 
 
 def _small(room: int) -> SmallDevice:
@@ -49,21 +49,21 @@ def _waiting(module: nn.Module) -> bool:
 @pytest.mark.parametrize(
     ("room", "offloaded"), [(0, [True, True]), (20_000_000, [True, False]), (60_000_000, [False, False])]
 )
-def test_what_does_not_fit_waits_and_the_picture_is_the_same(
+def test_what_does_not_fit_waits_and_the_image_is_the_same(
     monkeypatch: pytest.MonkeyPatch, room: int, offloaded: list[bool]
 ) -> None:
     """Nothing fits, the VAE does, all does: the file that comes out is equal to the last bit."""
-    expected, small = _picture(Engine(SPEC)), _small(room)
+    expected, small = _image(Engine(SPEC)), _small(room)
     monkeypatch.setattr(Hardware, "choose", lambda _name: small)
 
     engine = Engine(SPEC)
 
     checkpoint = engine._shelf.loaded["pocket"]._checkpoint
     assert [_waiting(checkpoint.unet), _waiting(checkpoint.vae)] == offloaded
-    assert _picture(engine) == expected
+    assert _image(engine) == expected
 
 
-def _picture(engine: Engine) -> bytes:
+def _image(engine: Engine) -> bytes:
     engine.admit("ticket", request(width=128, height=128, steps=2))
     events = []
     while not engine.idle:

@@ -11,7 +11,7 @@ from diffusers import StableDiffusionXLPipeline
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from pipeline.engine.compile.compile_process import Blueprint, draw
+from pipeline.engine.compile.compile_process import CompileSpec, draw
 from pipeline.engine.compile.forward import CompiledForward
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
@@ -102,7 +102,7 @@ def test_a_lora_changes_a_layer_by_the_same(models: Callable[[Weights], LoadedMo
     assert relative_error(change[FP8], change[FULL]) < 1e-5
 
 
-def test_a_picture_is_nearly_the_same(models: Callable[[Weights], LoadedModel]) -> None:
+def test_an_image_is_nearly_the_same(models: Callable[[Weights], LoadedModel]) -> None:
     """After all steps, with a LoRA or without; and so is what the LoRA did to it."""
     request = a_request(steps=8)
     full, fp8 = ([final_latents(models(weights), one) for one in (request, with_lora(request))] for weights in Weights)
@@ -132,7 +132,7 @@ def test_a_compiled_forward_takes_them(models: Callable[[Weights], LoadedModel],
     memory, shape = denoiser.open(2, pages=0), model.shape(request)
     denoiser.seat(memory, model.begin(request, ()), (0, 1))
     sizes = denoiser.sizes(memory, shape.height, shape.width)
-    drawing = draw(Blueprint.of(denoiser.forward, sizes, torch.device("cpu")))
+    drawing = draw(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
     weights = tuple(denoiser.forward.get_parameter(name) for name in drawing.weights)
     inputs = memory.inputs(torch.randn(2, 4, shape.height, shape.width), torch.full((2,), 500.0), [])
 
@@ -142,7 +142,7 @@ def test_a_compiled_forward_takes_them(models: Callable[[Weights], LoadedModel],
         assert relative_error(compiled, denoiser.forward(*inputs.arguments)) < 1e-5
 
 
-def test_a_picture_tells_of_its_weights(models: Callable[[Weights], LoadedModel]) -> None:
+def test_an_image_tells_of_its_weights(models: Callable[[Weights], LoadedModel]) -> None:
     """They are part of how exactly it was computed."""
     engine = Engine(replace(SPEC, weights=FP8))
     engine.admit("a", a_request(steps=1))

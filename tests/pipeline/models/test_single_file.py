@@ -80,7 +80,7 @@ def test_without_configs_the_sentence_says_how_to_get_them(
     shutil.rmtree(folder)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
 
-    from pipeline.models.base_configs import companion  # noqa: PLC0415  after the cache is elsewhere
+    from pipeline.models.base_configs import base_configs  # noqa: PLC0415  after the cache is elsewhere
 
     with pytest.raises(UserError, match=r"run: limner models pull .*model\.safetensors"):
-        companion(path, facts.family)
+        base_configs(path, facts.family)

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.lora.exporting.merge import Member, fuse
+from pipeline.lora.exporting.merge import MergeInput, merge
 from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.lora.serving.pages import load_pages
 from pipeline.models.metadata import ModelFamily
 from pipeline.models.text_encoder import TextEncoder
-from pipeline.models.textual_inversion import TaughtText, TaughtWord, WordTable
+from pipeline.models.textual_inversion import InvertedText, TextualInversion, WordTable
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_weights import read_weights
@@ -209,17 +209,17 @@ def test_a_set_keeps_the_words_of_its_members(bench: Bench) -> None:
     """Unless a member is there for the UNet alone."""
     bench.learn(next(iter(layouts(bench.name, vectors(2, 3), vectors(2, 4)).values())), "member")
     member, made = (
-        Member(path=bench.tmp_path / "member.safetensors", scale=1, text_encoder_scale=1),
+        MergeInput(path=bench.tmp_path / "member.safetensors", scale=1, text_encoder_scale=1),
         bench.tmp_path / "set.safetensors",
     )
 
-    fuse([member, member], made)
+    merge([member, member], made)
 
     words = load_pages(made, bench.model._adapters.networks, torch.float32, pin=False).words
     assert [word.text for word in words] == ["cat-toy"]
     assert torch.equal(words[0].vectors["text_encoder"], vectors(2, 3))
     with pytest.raises(UserError, match="changes nothing"):
-        fuse([replace(member, text_encoder_scale=0)] * 2, made)
+        merge([replace(member, text_encoder_scale=0)] * 2, made)
 
 
 def _spelled(text: str) -> str:
@@ -230,7 +230,8 @@ class TestTaughtText:
     """Where a word is one."""
 
     WORDS = tuple(
-        TaughtWord(text=text, vectors={"text_encoder": torch.ones(n, 4)}) for text, n in (("cat", 1), ("cat toy", 2))
+        TextualInversion(text=text, vectors={"text_encoder": torch.ones(n, 4)})
+        for text, n in (("cat", 1), ("cat toy", 2))
     )
 
     @pytest.mark.parametrize(
@@ -246,11 +247,11 @@ class TestTaughtText:
     )
     def test_whole_words_alone_count_and_the_longest_first(self, text: str, signs: int) -> None:
         """And signs that somebody wrote are none."""
-        assert sum(sign >= "\U000f0000" for sign in TaughtText(text, self.WORDS).text) == signs
+        assert sum(sign >= "\U000f0000" for sign in InvertedText(text, self.WORDS).text) == signs
 
     def test_vectors_follow_the_signs(self) -> None:
         """In the order in which the words come, each once."""
-        text = TaughtText("cat toy cat cat toy", self.WORDS)
+        text = InvertedText("cat toy cat cat toy", self.WORDS)
 
         assert text.text == "\U000f0000\U000f0001 \U000f0002 \U000f0000\U000f0001"
         own = text.vectors("text_encoder", torch.device("cpu"))
@@ -265,7 +266,7 @@ class TestTaughtText:
 
     def test_more_vectors_than_any_prompt_has_room_for_are_refused(self) -> None:
         """In one sentence."""
-        words = [TaughtWord(text=text, vectors={"text_encoder": torch.ones(400, 4)}) for text in ("one", "two")]
+        words = [TextualInversion(text=text, vectors={"text_encoder": torch.ones(400, 4)}) for text in ("one", "two")]
 
         with pytest.raises(InvalidRequest, match="'two' makes the prompt too long"):
-            TaughtText("one two", words)
+            InvertedText("one two", words)

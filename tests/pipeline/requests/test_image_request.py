@@ -56,9 +56,9 @@ def test_an_unknown_scheduler_names_those_that_exist() -> None:
 
 
 @given(seed=st.integers(0, MAX_SEED), count=st.integers(1, 4))
-def test_pictures_of_one_request_have_seeds_that_count_up(seed: int, count: int) -> None:
+def test_images_of_one_request_have_seeds_that_count_up(seed: int, count: int) -> None:
     """Around the end of the range too."""
-    pictures = a_request(seed=seed, count=count).pictures()
+    images = a_request(seed=seed, count=count).images()
 
-    assert [picture.seed for picture in pictures] == [(seed + index) % 2**32 for index in range(count)]
-    assert {picture.count for picture in pictures} == {1}
+    assert [image.seed for image in images] == [(seed + index) % 2**32 for index in range(count)]
+    assert {image.count for image in images} == {1}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.training.config import TrainingPlan
-from pipeline.training.request import TrainingOrder, TrainingPicture
+from pipeline.training.config import TrainingConfig
+from pipeline.training.request import TrainingImage, TrainingRequest
 
 SIDE = 64
 
@@ -33,23 +33,23 @@ def pupil(model_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> tuple[TrainingPicture, ...]:
+def images(tmp_path: Path) -> tuple[TrainingImage, ...]:
     dice = np.random.default_rng(0)
     made = []
     for number in range(3):
         path = tmp_path / f"{number}.png"
         Image.fromarray(dice.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(path)
-        made.append(TrainingPicture(path=path))
+        made.append(TrainingImage(path=path))
     return tuple(made)
 
 
 @pytest.fixture
 def an_order(
-    pupil: Callable[[str], str], pictures: tuple[TrainingPicture, ...], tmp_path: Path
-) -> Callable[..., TrainingOrder]:
+    pupil: Callable[[str], str], images: tuple[TrainingImage, ...], tmp_path: Path
+) -> Callable[..., TrainingRequest]:
     """An order of six steps that keeps its weights every two, in a `folder` of its own, with changes to its plan."""
 
-    def of(folder: str = "run", model: str = "sd15", **changes: Any) -> TrainingOrder:
+    def of(folder: str = "run", model: str = "sd15", **changes: Any) -> TrainingRequest:
         fields: dict[str, Any] = {
             "model": pupil(model),
             "instance_prompt": "j dog",
@@ -66,9 +66,9 @@ def an_order(
             "keep_every": 2,
             "templates": ("{}", "{} in the snow"),
         }
-        plan = TrainingPlan(**{**fields, **changes})
-        return TrainingOrder(
-            plan=plan, pictures=pictures, folder=tmp_path / folder, cache=tmp_path / "cache", device="cpu"
+        plan = TrainingConfig(**{**fields, **changes})
+        return TrainingRequest(
+            plan=plan, images=images, folder=tmp_path / folder, cache=tmp_path / "cache", device="cpu"
         )
 
     return of

@@ -15,9 +15,9 @@ from pipeline.training.dataset import Examined, HandedFile, check_enough, contac
 SIDE = 128
 
 
-def png(picture: Image.Image, name: str = "a.png") -> HandedFile:
+def png(image: Image.Image, name: str = "a.png") -> HandedFile:
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return HandedFile(name=name, data=file.getvalue())
 
 
@@ -52,18 +52,18 @@ def test_each_is_used_or_has_its_reason() -> None:
     assert [one.reason.partition(",")[0] for one in results] == [
         "", "nearly the same as 1", "blurred", "too small", "not a picture that can be read", "",
     ]  # fmt: skip
-    assert [one.picture.size for one in results if one.picture and one.is_used] == [(160, 96), (160, 96)]
+    assert [one.image.size for one in results if one.image and one.is_used] == [(160, 96), (160, 96)]
 
 
 def test_transparency_stays_for_the_mask() -> None:
-    picture = drawing(1)
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
-    (result,) = judged(png(picture))
-    assert result.picture is not None
-    assert result.picture.mode == "RGBA"
+    image = drawing(1)
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    (result,) = judged(png(image))
+    assert result.image is not None
+    assert result.image.mode == "RGBA"
 
 
-def test_the_same_picture_five_times_is_one() -> None:
+def test_the_same_image_five_times_is_one() -> None:
     results = judged(*[png(drawing(1))] * 5)
     with pytest.raises(UserError, match=r"1 of 5 pictures can be used \(nearly the same as 1\); training needs 3"):
         check_enough(results)
@@ -74,7 +74,7 @@ def test_two_are_too_few() -> None:
         check_enough(judged(png(drawing(1)), png(drawing(2))))
 
 
-def test_a_zip_stands_for_its_pictures() -> None:
+def test_a_zip_stands_for_its_images() -> None:
     files = [png(drawing(seed), f"folder/{seed}.png") for seed in range(4)]
     hidden = HandedFile(name="__MACOSX/folder/._0.png", data=b"rubbish")
     found = unpacked([zipped([*files, hidden]), png(drawing(9), "one more.png")])
@@ -102,7 +102,7 @@ def test_a_damaged_zip_is_refused() -> None:
         unpacked([HandedFile(name="z.zip", data=bytes(broken))])
 
 
-def test_the_sheet_shows_every_picture(tmp_path: Path) -> None:
+def test_the_sheet_shows_every_image(tmp_path: Path) -> None:
     results = judged(*(png(drawing(seed)) for seed in range(6)), HandedFile(name="x", data=b""))
     with Image.open(io.BytesIO(contact_sheet(results))) as sheet:
         sheet.save(tmp_path / "sheet.png")

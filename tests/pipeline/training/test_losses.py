@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.errors import UserError
-from pipeline.training.config import Preservation, TrainingPlan
-from pipeline.training.examples import group, pick, picture_lessons
+from pipeline.training.config import Preservation, TrainingConfig
+from pipeline.training.examples import group, image_lessons, pick
 from pipeline.training.losses import NoiseSchedule, preserving_loss, row_errors
-from pipeline.training.model import Student, open_student
-from pipeline.training.request import TrainingOrder
+from pipeline.training.model import TrainedModel, open_student
+from pipeline.training.request import TrainingRequest
 from pipeline.training.samples import class_lessons
 from pipeline.training.trainer import loss
 
@@ -97,20 +97,18 @@ def test_a_masked_part_teaches_nothing() -> None:
     torch.testing.assert_close(row_errors(answers, targets, masks), row_errors(answers[:, :, :4], targets[:, :, :4]))
 
 
-def student_of(order: TrainingOrder) -> Student:
+def student_of(order: TrainingRequest) -> TrainedModel:
     return open_student(order.plan, "cpu")
 
 
-def loss_of(student: Student, order: TrainingOrder, plan: TrainingPlan) -> Tensor:
-    instances = pick(
-        group(picture_lessons(student, order.pictures, plan)), plan.batch, torch.Generator().manual_seed(0)
-    )
+def loss_of(student: TrainedModel, order: TrainingRequest, plan: TrainingConfig) -> Tensor:
+    instances = pick(group(image_lessons(student, order.images, plan)), plan.batch, torch.Generator().manual_seed(0))
     wants = plan.preservation is Preservation.CLASS_IMAGES
     classes = class_lessons(student, plan, order.cache)[: plan.batch] if wants else []
     return loss(student, plan, instances, classes, torch.Generator().manual_seed(3)).detach()
 
 
-def test_what_has_not_moved_preserves_its_output(an_order: Callable[..., TrainingOrder]) -> None:
+def test_what_has_not_moved_preserves_its_output(an_order: Callable[..., TrainingRequest]) -> None:
     """Output preservation adds nothing before the first step, since the LoRA changes nothing yet."""
     order = an_order(preservation=Preservation.OUTPUT)
     plain = an_order(preservation=Preservation.NONE)
@@ -121,7 +119,7 @@ def test_what_has_not_moved_preserves_its_output(an_order: Callable[..., Trainin
     assert float(loss_of(student, order, order.plan)) > float(loss_of(student, order, plain.plan)) * 1.01
 
 
-def test_class_images_are_drawn_once(an_order: Callable[..., TrainingOrder]) -> None:
+def test_class_images_are_drawn_once(an_order: Callable[..., TrainingRequest]) -> None:
     order = an_order()
     student = student_of(order)
     first = class_lessons(student, order.plan, order.cache)
@@ -132,7 +130,7 @@ def test_class_images_are_drawn_once(an_order: Callable[..., TrainingOrder]) -> 
     assert file.stat().st_mtime_ns == before
 
 
-def test_class_images_that_are_no_pictures_are_not_kept(an_order: Callable[..., TrainingOrder]) -> None:
+def test_class_images_that_are_no_images_are_not_kept(an_order: Callable[..., TrainingRequest]) -> None:
     """Or a model that was damaged once would spoil every training of that class from then on."""
     order = an_order()
     student = student_of(order)

@@ -9,16 +9,16 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
-from pipeline.training.config import Method, TrainingPlan
+from pipeline.training.config import Method, TrainingConfig
 from pipeline.training.full_weights import FullWeights
 from pipeline.training.low_rank import LowRankLayer, LowRankWeights
-from pipeline.training.model import Student, open_student
-from pipeline.training.request import TrainingOrder
+from pipeline.training.model import TrainedModel, open_student
+from pipeline.training.request import TrainingRequest
 
 
-def plan_of(**changes: Any) -> TrainingPlan:
+def plan_of(**changes: Any) -> TrainingConfig:
     fields: dict[str, Any] = {"rank": 4, "alpha": 8.0}
-    return TrainingPlan(
+    return TrainingConfig(
         model="x", instance_prompt="j dog", class_prompt="dog", area=1, steps=1, seed=0, **{**fields, **changes}
     )
 
@@ -73,7 +73,7 @@ def test_the_kept_change_does_what_the_layer_did(number: int, dora: bool) -> Non
     "changes", [{}, {"convolutions": True}, {"dora": True}, {"text_encoders": True}, {"method": Method.FULL}]
 )
 def test_begins_as_the_base_and_goes_back_to_it(
-    an_order: Callable[..., TrainingOrder], changes: dict[str, object]
+    an_order: Callable[..., TrainingRequest], changes: dict[str, object]
 ) -> None:
     student = open_student(an_order(**changes).plan, "cpu")
     untrained = answer(student)
@@ -89,7 +89,7 @@ def test_begins_as_the_base_and_goes_back_to_it(
     assert torch.equal(answer(student), moved)
 
 
-def test_only_the_lora_learns(an_order: Callable[..., TrainingOrder]) -> None:
+def test_only_the_lora_learns(an_order: Callable[..., TrainingRequest]) -> None:
     student = open_student(an_order().plan, "cpu")
     answer(student, grad=True).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
     moved = [parameter for parameter in student.unet.parameters() if parameter.grad is not None]
@@ -97,7 +97,7 @@ def test_only_the_lora_learns(an_order: Callable[..., TrainingOrder]) -> None:
     assert isinstance(student.weights, LowRankWeights)
 
 
-def test_all_weights_learn_in_full_fine_tuning(an_order: Callable[..., TrainingOrder]) -> None:
+def test_all_weights_learn_in_full_fine_tuning(an_order: Callable[..., TrainingRequest]) -> None:
     student = open_student(an_order(method=Method.FULL).plan, "cpu")
     assert isinstance(student.weights, FullWeights)
     assert sum(one.numel() for one in student.weights.parameters("unet")) == sum(
@@ -105,7 +105,7 @@ def test_all_weights_learn_in_full_fine_tuning(an_order: Callable[..., TrainingO
     )
 
 
-def answer(student: Student, *, grad: bool = False) -> Tensor:
+def answer(student: TrainedModel, *, grad: bool = False) -> Tensor:
     noisy = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.set_grad_enabled(grad):
         words = student.words("a dog").rows(2)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.training.messages import Pace
+from pipeline.training.messages import TrainingPace
 from pipeline.training.process import TrainingBroke, train_apart
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder
+from pipeline.training.request import TrainingRequest
 
-An = Callable[..., TrainingOrder]
+An = Callable[..., TrainingRequest]
 
 
 def children() -> set[int]:
@@ -83,10 +83,10 @@ async def test_paused_it_takes_no_step(an_order: An) -> None:
         nonlocal said
         said += 1
 
-    def pace() -> Pace:
+    def pace() -> TrainingPace:
         if said:
             said_at_looks.append(said)
-        return Pace(paused=len(said_at_looks) < 5)
+        return TrainingPace(paused=len(said_at_looks) < 5)
 
     report = await train_apart(an_order(steps=3, settles=False), told, pace)
     assert report.steps == 3
@@ -101,6 +101,6 @@ async def test_enough_ends_it_with_a_report(an_order: An) -> None:
         nonlocal latest
         latest = progress.step
 
-    report: TrainingReport = await train_apart(order, told, lambda: Pace(busy=latest < 3, enough=latest >= 3))
+    report: TrainingReport = await train_apart(order, told, lambda: TrainingPace(busy=latest < 3, enough=latest >= 3))
     assert 3 <= report.steps < 10_000
     assert report.candidates[-1].step == report.steps

@@ -8,13 +8,13 @@ from transformers import CLIPTokenizer
 
 from pipeline.errors import UserError
 from pipeline.models.source import EMBEDDED, ModelSource
-from pipeline.training.rare_tokens import rare_words
+from pipeline.training.rare_tokens import rare_tokens
 
 POCKET = ModelSource.parse(EMBEDDED)
 
 
 def test_each_is_one_token_that_the_model_never_learnt() -> None:
-    words = rare_words(POCKET)
+    words = rare_tokens(POCKET)
     tokenizer = CLIPTokenizer.from_pretrained(POCKET.local_path() / "tokenizer")
     for word in words[:100]:
         begin, token, end = tokenizer(word).input_ids
@@ -31,4 +31,4 @@ def test_a_damaged_table_is_told(tmp_path: Path) -> None:
     shutil.copytree(POCKET.local_path(), folder)
     (folder / "text_encoder" / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match="pull the model again"):
-        rare_words(ModelSource.parse(str(folder)))
+        rare_tokens(ModelSource.parse(str(folder)))

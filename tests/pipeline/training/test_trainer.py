@@ -14,17 +14,17 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.lora.format.file import LoraFile
 from pipeline.training.config import Method, OptimizerKind, Preservation
-from pipeline.training.early_stopping import Settling
-from pipeline.training.examples import picture_lessons
+from pipeline.training.early_stopping import EarlyStopping
+from pipeline.training.examples import image_lessons
 from pipeline.training.model import open_student
 from pipeline.training.report import TrainingProgress, TrainingReport
-from pipeline.training.request import TrainingOrder, TrainingPicture
+from pipeline.training.request import TrainingImage, TrainingRequest
 from pipeline.training.trainer import train
 
-An = Callable[..., TrainingOrder]
+An = Callable[..., TrainingRequest]
 
 
-def done(order: TrainingOrder, enough_at: int | None = None) -> tuple[list[TrainingProgress], TrainingReport]:
+def done(order: TrainingRequest, enough_at: int | None = None) -> tuple[list[TrainingProgress], TrainingReport]:
     """All that a training says."""
     said: list[TrainingProgress] = []
     training = train(order)
@@ -36,7 +36,7 @@ def done(order: TrainingOrder, enough_at: int | None = None) -> tuple[list[Train
         return said, end.value
 
 
-def broken_off(order: TrainingOrder, after: int) -> None:
+def broken_off(order: TrainingRequest, after: int) -> None:
     """Train so many steps, then vanish, as a killed process does."""
     training = train(order)
     for _ in range(after):
@@ -44,7 +44,7 @@ def broken_off(order: TrainingOrder, after: int) -> None:
     training.close()
 
 
-def state(order: TrainingOrder) -> Iterator[Tensor]:
+def state(order: TrainingRequest) -> Iterator[Tensor]:
     """Every number that the end of a training leaves in its checkpoint, but the clock's."""
     kept = torch.load(order.folder / "checkpoint.pt", weights_only=True)
     yield from kept["weights"]
@@ -128,9 +128,9 @@ def test_a_finished_training_says_the_same_again(an_order: An) -> None:
 
 def test_it_stops_once_its_loss_has_settled() -> None:
     falling = [1 / (1 + step) for step in range(8)]
-    assert not Settling(losses=falling[:6]).settled
-    assert not Settling(losses=[1 - step / 20 for step in range(13)]).settled  # as steep as ever
-    assert Settling(losses=[*falling, *[0.1, 0.1001] * 4]).settled
+    assert not EarlyStopping(losses=falling[:6]).settled
+    assert not EarlyStopping(losses=[1 - step / 20 for step in range(13)]).settled  # as steep as ever
+    assert EarlyStopping(losses=[*falling, *[0.1, 0.1001] * 4]).settled
 
 
 def test_what_is_no_number_never_becomes_a_lora(an_order: An) -> None:
@@ -154,8 +154,8 @@ def test_transparency_masks_and_flips_mirror(an_order: An, tmp_path: Path) -> No
     pixels[:, :32] = (200, 30, 30, 255)
     path = tmp_path / "half.png"
     Image.fromarray(pixels).save(path)
-    lesson, mirrored = picture_lessons(
-        open_student(plan, "cpu"), (TrainingPicture(path=path, caption="{} on a beach"),), plan
+    lesson, mirrored = image_lessons(
+        open_student(plan, "cpu"), (TrainingImage(path=path, caption="{} on a beach"),), plan
     )
     assert lesson.prompt == "j dog on a beach"
     assert lesson.mask is not None

@@ -8,12 +8,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pipeline.errors import UserError
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 
 
 def test_a_sealed_text_opens_with_its_own_key_alone() -> None:
     """Another key is told, in a sentence."""
-    seal, other = (Seal.from_keys(Fernet.generate_key().decode()) for _ in range(2))
+    seal, other = (Encryption.from_keys(Fernet.generate_key().decode()) for _ in range(2))
     sealed = seal.close("xoxb-secret")
 
     assert "xoxb" not in sealed
@@ -25,30 +25,30 @@ def test_a_sealed_text_opens_with_its_own_key_alone() -> None:
 def test_a_new_key_in_front_still_opens_what_the_old_one_sealed() -> None:
     """A key is replaced without anybody installing again."""
     old, new = (Fernet.generate_key().decode() for _ in range(2))
-    sealed = Seal.from_keys(old).close("xoxb-secret")
+    sealed = Encryption.from_keys(old).close("xoxb-secret")
 
-    assert Seal.from_keys(f"{new},{old}").open(sealed) == "xoxb-secret"
+    assert Encryption.from_keys(f"{new},{old}").open(sealed) == "xoxb-secret"
 
 
 def test_what_is_no_key_is_refused_with_the_way_to_make_one() -> None:
     """The text itself is not repeated."""
     with pytest.raises(UserError, match="generate_key") as refused:
-        Seal.from_keys("hunter2")
+        Encryption.from_keys("hunter2")
     assert "hunter2" not in str(refused.value)
 
 
 def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
     """None of them reads a key that another one has not written yet."""
     with ThreadPoolExecutor(8) as starting:
-        seals = list(starting.map(lambda _: Seal.from_file(tmp_path), range(8)))
+        seals = list(starting.map(lambda _: Encryption.from_file(tmp_path), range(8)))
 
     assert {seal.open(seals[0].close("xoxb-secret")) for seal in seals} == {"xoxb-secret"}
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     """The second start finds the first one's key."""
-    sealed = Seal.from_file(tmp_path).close("xoxb-secret")
+    sealed = Encryption.from_file(tmp_path).close("xoxb-secret")
 
-    assert Seal.from_file(tmp_path).open(sealed) == "xoxb-secret"
+    assert Encryption.from_file(tmp_path).open(sealed) == "xoxb-secret"
     (key,) = tmp_path.iterdir()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600

@@ -6,7 +6,7 @@ from storage.database import Database
 from storage.guilds.audit import AuditLog
 from storage.guilds.guilds import Guild, GuildSettings, GuildStore
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.job_queue import JobQueue
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
@@ -92,7 +92,7 @@ async def test_purge_deletes_what_is_the_guilds(
     job = await enqueue()
     claim = await queue.claim("worker-1")
     assert claim is not None
-    await queue.record_picture(claim, NewPicture(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
+    await queue.record_image(claim, NewImage(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
     await guilds.mark_removed(guild.id)
     await guilds.mark_removed(other_guild.id)
 
@@ -104,5 +104,5 @@ async def test_purge_deletes_what_is_the_guilds(
 
     assert await guilds.get(guild.id) is None
     assert await queue.get(guild.id, job.id) is None
-    assert await queue.pictures(guild.id, job.id) == ()
+    assert await queue.images(guild.id, job.id) == ()
     assert await guilds.get(other_guild.id) is not None

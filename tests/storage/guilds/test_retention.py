@@ -11,7 +11,7 @@ from storage.guilds.guilds import Guild
 from storage.guilds.retention import delete_old_jobs
 from storage.library.blob_gc import collect_blobs
 from storage.platform import Platform
-from storage.queue.images import NewPicture
+from storage.queue.images import NewImage
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, Job
 from storage.queue.outbox import Outbox
@@ -26,8 +26,8 @@ def blobs(tmp_path: Path) -> FileBlobStore:
     return FileBlobStore(tmp_path / "blobs")
 
 
-def _picture(blob: str) -> NewPicture:
-    return NewPicture(index=0, blob=blob, width=8, height=8, seed=1, parameters="fox")
+def _image(blob: str) -> NewImage:
+    return NewImage(index=0, blob=blob, width=8, height=8, seed=1, parameters="fox")
 
 
 def _later() -> float:
@@ -91,21 +91,21 @@ async def test_blobs_in_use_are_kept(
     database: Database, queue: JobQueue, guild: Guild, blobs: FileBlobStore, enqueue: Enqueue
 ) -> None:
     """Pictures and what a job was given keep their blobs, however old."""
-    picture, attachment = [await blobs.put(data) for data in (b"picture", b"attachment")]
+    image, attachment = [await blobs.put(data) for data in (b"picture", b"attachment")]
     await enqueue(blobs=(attachment, attachment))
     claim = await queue.claim("worker-1")
     assert claim is not None
-    await queue.record_picture(claim, _picture(picture))
+    await queue.record_image(claim, _image(image))
 
     assert await collect_blobs(database, blobs, GRACE, _later) == 0
-    assert {key async for key in blobs.keys(None)} == {picture, attachment}
+    assert {key async for key in blobs.keys(None)} == {image, attachment}
 
 
 async def test_blobs_go_with_their_job(
     database: Database, queue: JobQueue, outbox: Outbox, clock: FakeClock, blobs: FileBlobStore, claim: Claim
 ) -> None:
     """Once retention has deleted a job, the collector takes its picture's bytes."""
-    await queue.record_picture(claim, _picture(await blobs.put(b"picture")))
+    await queue.record_image(claim, _image(await blobs.put(b"picture")))
     await queue.settle(claim, Done(device_seconds=1.0))
     (reply,) = await outbox.due(Platform.DISCORD, "chat-1")
     await outbox.mark_posted(reply, "m1")

@@ -10,7 +10,7 @@ from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.sources.keys import SourceKeys
 from storage.database import Database
 from storage.guilds.audit import AuditLog
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import Guild
 from storage.guilds.source_credentials import KeySource, SourceKeyStore
 from storage.tables import source_keys
@@ -18,7 +18,7 @@ from storage.tables import source_keys
 
 @pytest.fixture
 def keys(database: Database, tmp_path: Path) -> SourceKeyStore:
-    return SourceKeyStore(database, Seal.from_file(tmp_path))
+    return SourceKeyStore(database, Encryption.from_file(tmp_path))
 
 
 async def test_a_guild_has_its_own_keys(keys: SourceKeyStore, guild: Guild, other_guild: Guild) -> None:
@@ -45,7 +45,7 @@ async def test_no_key_lies_in_the_database(keys: SourceKeyStore, database: Datab
     assert "hush" not in f"{row} {entry}"
     assert (entry.actor, entry.detail) == ("Ada", "civitai key set")
     with pytest.raises(UserError, match="LIMNER_KEY"):
-        await SourceKeyStore(database, Seal.from_keys(Fernet.generate_key().decode())).get(guild.id)
+        await SourceKeyStore(database, Encryption.from_keys(Fernet.generate_key().decode())).get(guild.id)
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "x" * 513, "schlüssel"])

@@ -14,10 +14,10 @@ from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
 
-async def test_a_map_is_claimed_past_pictures_that_came_before(queue: JobQueue, enqueue: Enqueue) -> None:
+async def test_a_map_is_claimed_past_images_that_came_before(queue: JobQueue, enqueue: Enqueue) -> None:
     """And nothing else is; in the fair order it has its turn like any other."""
     assert await queue.claim("worker-1", QUICK) is None
-    picture = await enqueue("ann")
+    image = await enqueue("ann")
     first = await enqueue("ann", kind=JobKind.DRAW_MAP)
     second = await enqueue("ann", kind=JobKind.DRAW_MAP)
 
@@ -26,11 +26,11 @@ async def test_a_map_is_claimed_past_pictures_that_came_before(queue: JobQueue, 
 
     assert quick is not None
     assert (quick.job.id, quick.job.kind, quick.job.attempt) == (first.id, JobKind.DRAW_MAP, 1)
-    assert [claim.job.id for claim in fair if claim is not None] == [picture.id, second.id]
+    assert [claim.job.id for claim in fair if claim is not None] == [image.id, second.id]
     assert await queue.claim("worker-1", QUICK) is None
 
 
-async def test_maps_are_shared_between_guilds_as_pictures_are(
+async def test_maps_are_shared_between_guilds_as_images_are(
     database: Database, queue: JobQueue, guild: Guild, other_guild: Guild
 ) -> None:
     """Who asks for many waits for who asks for one; what a map took counts for its guild."""

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from storage.guilds.guilds import Guild
-from storage.queue.images import NewPicture
-from storage.queue.job_queue import Beat, CancelResult, Claim, JobQueue, Place, Standing
+from storage.queue.images import NewImage
+from storage.queue.job_queue import Beat, CancelResult, Claim, ClaimStatus, JobQueue, QueuePosition
 from storage.queue.jobs import Done, GiveUp, JobState, Retry
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
-FOX = NewPicture(index=0, blob="a" * 64, width=64, height=48, seed=2**32 - 1, parameters="red fox", mature=True)
+FOX = NewImage(index=0, blob="a" * 64, width=64, height=48, seed=2**32 - 1, parameters="red fox", nsfw=True)
 
 
 async def test_job_comes_back_as_it_was_asked(queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
@@ -44,7 +44,7 @@ async def test_heartbeat_shows_progress_and_keeps_the_last_preview(queue: JobQue
     standings = await queue.heartbeat("worker-1", [Beat(claim=claim, step=2, steps=4)])
 
     job = await queue.get(guild.id, claim.job.id)
-    assert standings == {claim.job.id: Standing.HELD}
+    assert standings == {claim.job.id: ClaimStatus.HELD}
     assert job is not None
     assert (job.step, job.steps, job.preview) == (2, 4, b"blurry")
 
@@ -70,9 +70,9 @@ async def test_one_heartbeat_tells_each_claim_its_own_standing(queue: JobQueue, 
     standings = await queue.heartbeat("worker-1", [Beat(claim=each, step=1, steps=4) for each in claims])
 
     assert standings == {
-        held.job.id: Standing.HELD,
-        cancelled.job.id: Standing.CANCEL,
-        lost.job.id: Standing.LOST,
+        held.job.id: ClaimStatus.HELD,
+        cancelled.job.id: ClaimStatus.CANCEL,
+        lost.job.id: ClaimStatus.LOST,
     }
 
 
@@ -87,42 +87,42 @@ async def test_preview_goes_when_the_job_leaves_its_worker(queue: JobQueue, guil
     assert (job.preview, job.device_seconds) == (None, 1.0)
 
 
-async def test_picture_is_recorded_once_an_index(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+async def test_image_is_recorded_once_an_index(queue: JobQueue, guild: Guild, claim: Claim) -> None:
     """Recording an index again keeps the first picture and is no error; another index is another picture."""
-    assert await queue.record_picture(claim, FOX) is True
-    assert await queue.record_picture(claim, replace(FOX, blob="b" * 64)) is True
-    assert await queue.record_picture(claim, replace(FOX, index=1, blob="c" * 64)) is True
+    assert await queue.record_image(claim, FOX) is True
+    assert await queue.record_image(claim, replace(FOX, blob="b" * 64)) is True
+    assert await queue.record_image(claim, replace(FOX, index=1, blob="c" * 64)) is True
 
-    found = await queue.pictures(guild.id, claim.job.id)
-    assert [(picture.index, picture.blob) for picture in found] == [(0, "a" * 64), (1, "c" * 64)]
-    assert (found[0].seed, found[0].width, found[0].height, found[0].mature) == (2**32 - 1, 64, 48, True)
+    found = await queue.images(guild.id, claim.job.id)
+    assert [(image.index, image.blob) for image in found] == [(0, "a" * 64), (1, "c" * 64)]
+    assert (found[0].seed, found[0].width, found[0].height, found[0].nsfw) == (2**32 - 1, 64, 48, True)
 
 
-async def test_lost_claim_records_no_picture(queue: JobQueue, guild: Guild, clock: FakeClock, claim: Claim) -> None:
+async def test_lost_claim_records_no_image(queue: JobQueue, guild: Guild, clock: FakeClock, claim: Claim) -> None:
     """A worker whose job was rescued adds nothing to it."""
     clock.now += 30
     await queue.rescue(30)
 
-    assert await queue.record_picture(claim, FOX) is False
-    assert await queue.pictures(guild.id, claim.job.id) == ()
+    assert await queue.record_image(claim, FOX) is False
+    assert await queue.images(guild.id, claim.job.id) == ()
 
 
-async def test_pictures_survive_a_retry(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+async def test_images_survive_a_retry(queue: JobQueue, guild: Guild, claim: Claim) -> None:
     """What an attempt recorded is there for the next, which need not render it again."""
-    await queue.record_picture(claim, FOX)
+    await queue.record_image(claim, FOX)
 
     await queue.settle(claim, Retry(after_seconds=0.0, why="The device was lost."))
 
-    assert [picture.blob for picture in await queue.pictures(guild.id, claim.job.id)] == ["a" * 64]
+    assert [image.blob for image in await queue.images(guild.id, claim.job.id)] == ["a" * 64]
 
 
 async def test_guilds_do_not_see_each_other(queue: JobQueue, guild: Guild, other_guild: Guild, claim: Claim) -> None:
     """No reading and no cancelling of a job by its id from another guild."""
-    await queue.record_picture(claim, FOX)
+    await queue.record_image(claim, FOX)
     stranger, job_id = other_guild.id, claim.job.id
 
     assert await queue.get(stranger, job_id) is None
-    assert await queue.pictures(stranger, job_id) == ()
+    assert await queue.images(stranger, job_id) == ()
     assert await queue.place(stranger, job_id) is None
     assert await queue.guild_jobs(stranger) == ()
     assert await queue.member_jobs(stranger, claim.job.member_id) == ()
@@ -187,12 +187,12 @@ async def test_estimate_forgets_old_measurements(
 async def test_place_counts_jobs_and_seconds(queue: JobQueue, guild: Guild, enqueue: Enqueue, clock: FakeClock) -> None:
     """The third job of a lone member waits for the first two, less what the running one has done already."""
     ids = [(await enqueue(units=10.0)).id for _ in range(3)]
-    assert await queue.place(guild.id, ids[2]) == Place(before=2, seconds=20.0)
+    assert await queue.place(guild.id, ids[2]) == QueuePosition(before=2, seconds=20.0)
 
     await queue.claim("worker-1")
     clock.now += 4
 
-    assert await queue.place(guild.id, ids[2]) == Place(before=1, seconds=16.0)
+    assert await queue.place(guild.id, ids[2]) == QueuePosition(before=1, seconds=16.0)
     assert await queue.place(guild.id, ids[0]) is None
 
 

@@ -9,26 +9,26 @@ from sqlalchemy import func, select
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.guilds.member_data import MemberData
-from storage.queue.images import NewPicture
-from storage.queue.job_queue import Beat, Claim, JobQueue, Standing
+from storage.queue.images import NewImage
+from storage.queue.job_queue import Beat, Claim, ClaimStatus, JobQueue
 from storage.queue.jobs import Cancelled, Done, GiveUp, Retry
-from storage.queue.snapshots import ParkedPicture
-from storage.tables import parked_pictures
+from storage.queue.snapshots import StoredSnapshot
+from storage.tables import snapshots
 from tests.fakes import FakeClock
 
-FIRST, SECOND = ParkedPicture(index=0, data=b"step 2"), ParkedPicture(index=1, data=b"\0 step 4")
+FIRST, SECOND = StoredSnapshot(index=0, data=b"step 2"), StoredSnapshot(index=1, data=b"\0 step 4")
 NEWER = replace(FIRST, data=b"step 4")
 SILENCE = 30.0
 
 
-async def _beat(queue: JobQueue, claim: Claim, *parked: ParkedPicture) -> Standing:
-    beat = Beat(claim=claim, step=1, steps=4, parked=parked)
+async def _beat(queue: JobQueue, claim: Claim, *snapshot: StoredSnapshot) -> ClaimStatus:
+    beat = Beat(claim=claim, step=1, steps=4, snapshot=snapshot)
     return (await queue.heartbeat(claim.worker, [beat]))[claim.job.id]
 
 
 async def _rows(database: Database) -> int:
     async with database.read() as connection:
-        return (await connection.execute(select(func.count()).select_from(parked_pictures))).scalar_one()
+        return (await connection.execute(select(func.count()).select_from(snapshots))).scalar_one()
 
 
 async def _claim(queue: JobQueue) -> Claim:
@@ -55,11 +55,11 @@ Leave = Callable[[JobQueue, Claim, FakeClock], Awaitable[None]]
 
 async def test_a_fresh_job_has_nothing_parked(queue: JobQueue, claim: Claim) -> None:
     """Its pictures begin at their first step."""
-    assert await queue.parked(claim) == ()
+    assert await queue.snapshot(claim) == ()
 
 
 @pytest.mark.parametrize("leave", [_retry, _release, _rescue])
-async def test_the_next_attempt_finds_the_newest_of_each_picture(
+async def test_the_next_attempt_finds_the_newest_of_each_image(
     leave: Leave, queue: JobQueue, clock: FakeClock, claim: Claim
 ) -> None:
     """Whatever ended the one before; a beat without parked pictures keeps those that are there."""
@@ -69,17 +69,17 @@ async def test_the_next_attempt_finds_the_newest_of_each_picture(
 
     await leave(queue, claim, clock)
 
-    assert await queue.parked(await _claim(queue)) == (NEWER, SECOND)
+    assert await queue.snapshot(await _claim(queue)) == (NEWER, SECOND)
 
 
 async def test_the_last_word_before_a_job_is_given_back_counts(queue: JobQueue, claim: Claim) -> None:
     """A worker that stops says what it has without waiting for a beat."""
     await _beat(queue, claim, FIRST)
 
-    assert await queue.park(claim, (NEWER,)) is True
+    assert await queue.suspend(claim, (NEWER,)) is True
 
     await queue.release(claim)
-    assert await queue.parked(await _claim(queue)) == (NEWER,)
+    assert await queue.snapshot(await _claim(queue)) == (NEWER,)
 
 
 @pytest.mark.parametrize("leave", [_retry, _release, _rescue])
@@ -87,34 +87,34 @@ async def test_a_lost_claim_overwrites_nothing(leave: Leave, queue: JobQueue, cl
     """An old attempt that still talks changes neither what waits nor what the next attempt parked."""
     await _beat(queue, claim, FIRST)
     await leave(queue, claim, clock)
-    assert await queue.park(claim, (NEWER,)) is False
-    assert await _beat(queue, claim, NEWER) is Standing.LOST
+    assert await queue.suspend(claim, (NEWER,)) is False
+    assert await _beat(queue, claim, NEWER) is ClaimStatus.LOST
     second = await _claim(queue)
     await _beat(queue, second, SECOND)
 
-    assert await queue.park(claim, (NEWER,)) is False
-    assert await _beat(queue, claim, NEWER) is Standing.LOST
-    assert await queue.unpark(claim) is False
+    assert await queue.suspend(claim, (NEWER,)) is False
+    assert await _beat(queue, claim, NEWER) is ClaimStatus.LOST
+    assert await queue.resume(claim) is False
 
-    assert await queue.parked(second) == (FIRST, SECOND)
+    assert await queue.snapshot(second) == (FIRST, SECOND)
 
 
-async def test_a_recorded_picture_is_parked_no_longer(queue: JobQueue, claim: Claim) -> None:
+async def test_a_recorded_image_is_parked_no_longer(queue: JobQueue, claim: Claim) -> None:
     """Only what is unfinished is kept; the other pictures of the job stay."""
     await _beat(queue, claim, FIRST, SECOND)
 
-    await queue.record_picture(claim, NewPicture(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
+    await queue.record_image(claim, NewImage(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
 
-    assert await queue.parked(claim) == (SECOND,)
+    assert await queue.snapshot(claim) == (SECOND,)
 
 
 async def test_what_may_be_damaged_can_be_forgotten(queue: JobQueue, claim: Claim) -> None:
     """So that the next attempt begins anew."""
     await _beat(queue, claim, FIRST, SECOND)
 
-    assert await queue.unpark(claim) is True
+    assert await queue.resume(claim) is True
 
-    assert await queue.parked(claim) == ()
+    assert await queue.snapshot(claim) == ()
 
 
 @pytest.mark.parametrize("outcome", [Done(device_seconds=1.0), GiveUp(sentence="No."), Cancelled()])
@@ -155,7 +155,7 @@ async def test_an_abandoned_job_leaves_nothing_parked(
     assert await _rows(database) == 0
 
 
-async def test_parked_pictures_go_with_a_members_data(
+async def test_parked_images_go_with_a_members_data(
     database: Database, queue: JobQueue, guild: Guild, claim: Claim
 ) -> None:
     """They are the member's as much as the finished ones."""

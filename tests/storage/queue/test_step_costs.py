@@ -4,13 +4,13 @@ import pytest
 
 from pipeline.requests.step_cost import StepCost
 from storage.database import Database
-from storage.queue.key_values import Notes
+from storage.queue.key_values import KeyValues
 from storage.queue.step_costs import StepCosts
 
 
 @pytest.fixture
 def costs(database: Database) -> StepCosts:
-    return StepCosts(Notes(database))
+    return StepCosts(KeyValues(database))
 
 
 def _cost(model: str, seconds: float) -> StepCost:

@@ -6,40 +6,40 @@ import pytest
 
 from storage.guilds.guilds import Guild
 from storage.queue.job_queue import MAX_ATTEMPTS, CancelResult, Claim, JobQueue
-from storage.queue.jobs import Arrow, Cancelled, Done, GiveUp, JobState, Outcome, Retry
+from storage.queue.jobs import Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
 
 SILENCE = 30.0
 
-OUTCOMES: dict[Arrow, Outcome] = {
-    Arrow.DONE: Done(device_seconds=2.0),
-    Arrow.GIVE_UP: GiveUp(sentence="The model is gone."),
-    Arrow.RETRY: Retry(after_seconds=0.0, why="The device was lost."),
-    Arrow.CANCEL: Cancelled(),
+OUTCOMES: dict[Transition, Outcome] = {
+    Transition.DONE: Done(device_seconds=2.0),
+    Transition.GIVE_UP: GiveUp(sentence="The model is gone."),
+    Transition.RETRY: Retry(after_seconds=0.0, why="The device was lost."),
+    Transition.CANCEL: Cancelled(),
 }
 
 
-async def _walk(arrow: Arrow, queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
+async def _walk(arrow: Transition, queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
     """Takes the guild's only job, which is queued, along `arrow`."""
     job = (await queue.guild_jobs(guild.id))[0]
     match arrow:
-        case Arrow.CLAIM:
+        case Transition.CLAIM:
             await _claim(queue)
-        case Arrow.CANCEL_WAITING:
+        case Transition.CANCEL_WAITING:
             await queue.cancel(guild.id, job.id)
-        case Arrow.DONE | Arrow.GIVE_UP | Arrow.RETRY | Arrow.CANCEL:
+        case Transition.DONE | Transition.GIVE_UP | Transition.RETRY | Transition.CANCEL:
             await queue.settle(await _claim(queue), OUTCOMES[arrow])
-        case Arrow.EXHAUST:
+        case Transition.EXHAUST:
             for _ in range(MAX_ATTEMPTS):
-                await queue.settle(await _claim(queue), OUTCOMES[Arrow.RETRY])
-        case Arrow.SOFT_STOP:
+                await queue.settle(await _claim(queue), OUTCOMES[Transition.RETRY])
+        case Transition.SOFT_STOP:
             await queue.release(await _claim(queue))
-        case Arrow.RESCUE:
+        case Transition.RESCUE:
             await _claim(queue)
             clock.now += SILENCE
             await queue.rescue(SILENCE)
-        case Arrow.ABANDON:
+        case Transition.ABANDON:
             for _ in range(MAX_ATTEMPTS):
                 await _claim(queue)
                 clock.now += SILENCE
@@ -55,9 +55,9 @@ async def _claim(queue: JobQueue) -> Claim:
     return held
 
 
-@pytest.mark.parametrize("arrow", Arrow, ids=lambda arrow: arrow.name)
+@pytest.mark.parametrize("arrow", Transition, ids=lambda arrow: arrow.name)
 async def test_arrow_ends_where_it_points(
-    arrow: Arrow, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
+    arrow: Transition, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
 ) -> None:
     """Each arrow leads from a queued or running job to the state that it names."""
     job = await enqueue()
@@ -122,7 +122,7 @@ async def test_last_retry_fails_with_the_sentence(
     """When the attempts are used up, the member reads why the last one failed."""
     job = await enqueue()
 
-    await _walk(Arrow.EXHAUST, queue, guild, clock)
+    await _walk(Transition.EXHAUST, queue, guild, clock)
 
     failed = await queue.get(guild.id, job.id)
     assert failed is not None
@@ -158,7 +158,7 @@ async def test_abandoned_job_tells_the_member(
     """A job that killed its worker on every attempt fails with a sentence that says how often."""
     job = await enqueue()
 
-    await _walk(Arrow.ABANDON, queue, guild, clock)
+    await _walk(Transition.ABANDON, queue, guild, clock)
 
     failed = await queue.get(guild.id, job.id)
     assert failed is not None

@@ -30,7 +30,7 @@ class Server:
             if not message.is_ephemeral
         ]
 
-    async def pictures(self, count: int) -> list[Any]:
+    async def images(self, count: int) -> list[Any]:
         """The messages with pictures, once there are `count`."""
 
         async def look() -> list[Any] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.assembly.settings import Settings
 from bot.discord.app import running_discord
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from tests.brushes import with_brushes
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord
@@ -20,25 +20,25 @@ DATA = bytes(700_000) + b"\xde\xad\xbe\xef"
 
 @pytest.fixture
 async def brushes(
-    discord: FakeDiscord, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Studio]:
+    discord: FakeDiscord, context: AppContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AppContext]:
     """The adapter, heard by Discord, with a command that takes a file."""
     monkeypatch.setattr(sdk.http.Route, "BASE", sdk.http.Route.BASE)
     settings = Settings(**{"LIMNER_DATA": str(tmp_path), **discord.environment})  # type: ignore[arg-type] # as from the environment
-    studio = with_brushes(studio)
-    async with running_discord(settings, studio) as running:
+    context = with_brushes(context)
+    async with running_discord(settings, context) as running:
 
         async def ready() -> bool:
             return await running.check() is None and (discord.backend.commands[None].get(("brush", 1)) is not None)
 
         await eventually(ready)
-        yield studio
+        yield context
         # What an answer leaves to be read afterwards must not meet a closed database.
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "CommandTree-invoker"))
 
 
 async def test_an_attachment_is_fetched_after_the_acknowledgement(
-    discord: FakeDiscord, ada: Person, brushes: Studio
+    discord: FakeDiscord, ada: Person, brushes: AppContext
 ) -> None:
     """Discord waits three seconds for the one, and the other may take longer."""
     interaction = ada.slash("brush load", name="soft", file=("soft.png", DATA))
@@ -52,7 +52,7 @@ async def test_an_attachment_is_fetched_after_the_acknowledgement(
 
 
 async def test_a_file_that_is_gone_or_too_large_is_a_sentence(
-    discord: FakeDiscord, ada: Person, brushes: Studio, monkeypatch: pytest.MonkeyPatch
+    discord: FakeDiscord, ada: Person, brushes: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discord deletes what was attached when the message goes; nothing is stored of either."""
     large = ada.slash("brush load", name="soft", file=("soft.png", bytes(2**20 + 1)))

@@ -43,8 +43,8 @@ async def test_an_evening_on_two_servers(
 
         ada.slash("imagine", prompt="red fox", count=2, **_QUICK)
         bob.slash("imagine", prompt="grey owl", **_QUICK)
-        [fox] = await pixels.pictures(1)
-        [owl] = await foxes.pictures(1)
+        [fox] = await pixels.images(1)
+        [owl] = await foxes.images(1)
 
         assert [len(fox.attachments), len(owl.attachments)] == [2, 1]
         assert {each["description"] for each in fox.attachments} == {"red fox"}
@@ -75,7 +75,7 @@ async def test_a_dropped_line_is_resumed(discord: FakeDiscord, pixels: Server, a
         await discord.gateway.drop()
 
         ada.slash("imagine", prompt="red fox", **_QUICK)
-        await pixels.pictures(1)
+        await pixels.images(1)
 
         assert (discord.gateway.identified, discord.gateway.resumed) == (1, 1)
         assert len(pixels.messages()) == 1
@@ -113,7 +113,7 @@ async def test_a_token_that_is_taken_back(discord: FakeDiscord, pixels: Server, 
     assert sum("no longer takes DISCORD_TOKEN" in line for line in served.log) == 1
 
     async with serving(tmp_path, **discord.environment):
-        [message] = await pixels.pictures(1)
+        [message] = await pixels.images(1)
 
         assert "patient fox" in text(message)
         assert len(pixels.messages()) == 1
@@ -130,7 +130,7 @@ async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ad
     async with serving(tmp_path, **discord.environment) as served:
         await served.ready()
         ada.slash("imagine", prompt="old fox", **_QUICK)
-        [old] = await pixels.pictures(1)
+        [old] = await pixels.images(1)
         ada.slash("imagine", prompt="slow fox", **_SLOW)
         await _seen(pixels, "slow fox")
         await served.cut_power()
@@ -138,14 +138,14 @@ async def test_killed_and_started_again(discord: FakeDiscord, pixels: Server, ad
     async with serving(tmp_path, **discord.environment) as served:
         await served.ready()
         await ada.reads(ada.click(old, "Info"), "/imagine prompt:old fox")
-        found = await pixels.pictures(2)
+        found = await pixels.images(2)
 
         assert sorted(text(message).split("**")[1] for message in found) == ["old fox", "slow fox"]
         assert len(pixels.messages()) == 2
         assert discord.count("PUT", "/applications/*/commands") == 1
 
 
-async def test_a_token_that_ran_out_and_a_picture_too_large(
+async def test_a_token_that_ran_out_and_an_image_too_large(
     discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
 ) -> None:
     """Past fifteen minutes the bot edits its own message; what Discord finds too large comes smaller."""
@@ -156,7 +156,7 @@ async def test_a_token_that_ran_out_and_a_picture_too_large(
         discord.backend.clock.advance(16 * 60)
         patch = "/channels/*/messages/*"
         discord.faults.append(Fault(method="PATCH", path=patch, status=413, code=40005, file="*.png"))
-        [message] = await pixels.pictures(1)
+        [message] = await pixels.images(1)
 
         assert message.attachments[0]["filename"].endswith(".webp")
         assert len(pixels.messages()) == 1
@@ -175,7 +175,7 @@ async def test_a_post_whose_answer_is_lost_comes_once(
         post = f"/channels/{pixels.channel_id}/messages"
         discord.faults.append(Fault(method="POST", path=post, status=500, times=6, takes_effect=True))
 
-        await pixels.pictures(1)
+        await pixels.images(1)
         await eventually(lambda: _posted_often(discord, post))
 
         assert len(pixels.messages()) == 1
@@ -194,7 +194,7 @@ async def test_killed_before_it_hears_of_its_post_it_posts_once(
         discord.backend.clock.advance(16 * 60)
         discord.backend.delete_message(pixels.channel_id, status.id)
         discord.faults.append(fault)
-        await pixels.pictures(1)
+        await pixels.images(1)
         await served.cut_power()
 
     discord.faults.remove(fault)
@@ -232,7 +232,7 @@ async def test_a_soft_stop_gives_back_what_runs(
         assert await served.process.wait() == 0
 
     async with serving(tmp_path, **discord.environment):
-        [message] = await pixels.pictures(1)
+        [message] = await pixels.images(1)
 
         assert len(pixels.messages()) == 1
         assert "slow fox" in text(message)

@@ -8,7 +8,7 @@ from tests.wire.slack.workspace import PostedMessage, Workspace
 
 def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | None:
     """The newest message of a channel that shows pictures."""
-    return next((message for message in reversed(workspace.in_channel(channel)) if message.pictures), None)
+    return next((message for message in reversed(workspace.in_channel(channel)) if message.images), None)
 
 
 def told(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:

@@ -9,16 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.assembly.runtime import Workshop
+from bot.assembly.runtime import Runtime
 from bot.assembly.settings import Settings
 from bot.slack.app import SlackEdge, open_slack
 from bot.slack.transport import transport
 from handlers.commands.command import Command
-from handlers.context.context import Studio
+from handlers.context.context import AppContext
 from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Seal
+from storage.guilds.encryption import Encryption
 from tests.app_contexts import FACTS
 from tests.fakes import FakeDevice
 from tests.pool import working
@@ -34,7 +34,7 @@ class Stage:
 
     slack: FakeSlack
     edge: SlackEdge
-    studio: Studio
+    context: AppContext
     database: Database
     device: FakeDevice
     door: Door
@@ -78,26 +78,26 @@ async def on_stage(
     device = FakeDevice()
     blobs = FileBlobStore(settings.data / "blobs")
     limit = settings.max_upload_mb * 2**20
-    studio = Studio.over(
+    context = AppContext.over(
         database,
         blobs=blobs,
-        seal=Seal.from_file(settings.data),
+        seal=Encryption.from_file(settings.data),
         models=(FACTS,),
         commands=commands,
         max_upload_bytes=limit,
     )
     try:
-        workshop = Workshop(studio=studio, database=database, settings=settings)
+        runtime = Runtime(context=context, database=database, settings=settings)
         chosen = transport(settings)
         assert chosen is not None
         async with (
-            open_slack(chosen, settings, workshop) as edge,
+            open_slack(chosen, settings, runtime) as edge,
             _serving(edge) as url,
             edge.listening(),
-            working(workshop, edge.chat, device),
+            working(runtime, edge.chat, device),
         ):
             door = SignedRequests(url=f"{url}/slack/events") if url else slack.sockets
-            yield Stage(slack=slack, edge=edge, studio=studio, database=database, device=device, door=door, url=url)
+            yield Stage(slack=slack, edge=edge, context=context, database=database, device=device, door=door, url=url)
     finally:
         await database.close()
 

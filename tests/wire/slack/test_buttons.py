@@ -9,14 +9,14 @@ from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace
 
 
-async def test_again_makes_another_picture(ada: Someone) -> None:
+async def test_again_makes_another_image(ada: Someone) -> None:
     """A second message; the first keeps its picture."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
 
     await ada.click(message, "Again")
 
-    both = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.pictures])[1:] and found)
+    both = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.images])[1:] and found)
     assert both[0] is message
 
 
@@ -30,7 +30,7 @@ async def test_two_clicks_at_once_do_one_thing(ada: Someone, stage: Stage) -> No
     await ada.click(message, "Info")
 
     await ada.sees(told())
-    await ada.sees(lambda w: len([m for m in w.in_channel("CGEN") if m.pictures]) == 2)
+    await ada.sees(lambda w: len([m for m in w.in_channel("CGEN") if m.images]) == 2)
     assert len(stage.device.submitted) == 2
 
 
@@ -47,18 +47,18 @@ async def test_info_is_for_the_one_who_asks_and_can_be_pasted_back(ada: Someone,
     assert bob.workspace.private("UADA") == []
 
 
-async def test_save_sends_the_picture_directly(ada: Someone, bob: Someone) -> None:
+async def test_save_sends_the_image_directly(ada: Someone, bob: Someone) -> None:
     """Whoever likes it gets it, uploaded once more for them."""
     await ada.command("/imagine", "red fox")
     message = await ada.sees(finished)
 
     await bob.click(message, "Save")
 
-    assert (await bob.sees(lambda w: finished(w, "DUBOB"))).pictures
+    assert (await bob.sees(lambda w: finished(w, "DUBOB"))).images
     assert "direct message" in (await bob.sees(told("UBOB"))).words
 
 
-async def test_only_its_owner_or_an_admin_deletes_a_picture(ada: Someone, bob: Someone, eve: Someone) -> None:
+async def test_only_its_owner_or_an_admin_deletes_an_image(ada: Someone, bob: Someone, eve: Someone) -> None:
     """Who clicks is asked of Slack; the message goes, its file, and its rows."""
     await ada.command("/imagine", "red fox")
     message = await ada.sees(finished)
@@ -93,7 +93,7 @@ async def test_a_button_works_after_a_restart(
         message = await before.member().sees(finished)
     async with on_stage(slack, socket_settings(slack, tmp_path), empty_sqlite) as after:
         await after.member().click(message, "Again")
-        await after.member().sees(lambda w: len([m for m in w.in_channel("CGEN") if m.pictures]) == 2)
+        await after.member().sees(lambda w: len([m for m in w.in_channel("CGEN") if m.images]) == 2)
     assert len(workspace.in_channel("CGEN")) == 2
 
 

@@ -8,7 +8,7 @@ from tests.wire.slack.stage import Stage
 from tests.wire.slack.workspace import new_ts
 
 
-async def test_a_command_becomes_a_picture_in_its_own_status_message(ada: Someone) -> None:
+async def test_a_command_becomes_an_image_in_its_own_status_message(ada: Someone) -> None:
     """One message: it shows the wait, then the pictures with their buttons."""
     acked = await ada.command("/imagine", "a red fox in the snow --ar 16:9 --seed 7 --n 2")
     assert acked.seconds < 1
@@ -17,17 +17,17 @@ async def test_a_command_becomes_a_picture_in_its_own_status_message(ada: Someon
 
     assert len(ada.workspace.in_channel("CGEN")) == 1
     assert "a red fox in the snow" in message.text
-    assert len(message.pictures) == 2
+    assert len(message.images) == 2
     assert {"Again", "Edit", "Info", "Save", "Delete"} <= message.buttons.keys()
     assert "seed 7" in message.words
 
 
-async def test_a_status_message_shows_the_wait_before_it_shows_the_picture(ada: Someone, stage: Stage) -> None:
+async def test_a_status_message_shows_the_wait_before_it_shows_the_image(ada: Someone, stage: Stage) -> None:
     """Progress is drawn into the message that later holds the picture."""
     stage.device.eager = False
     await ada.command("/imagine", "fox --steps 20")
     waiting = await ada.sees(lambda w: next(iter(w.in_channel("CGEN")), None))
-    assert waiting.pictures == []
+    assert waiting.images == []
     assert "Cancel" in waiting.buttons
 
     (render,) = await ada.sees(lambda _: stage.device.submitted)
@@ -116,11 +116,11 @@ async def test_what_is_asked_in_a_thread_is_answered_there(ada: Someone) -> None
     assert message.thread_ts == root
     await ada.click(message, "Again")
 
-    again = await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if m.pictures and m.ts != message.ts])
+    again = await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if m.images and m.ts != message.ts])
     assert again[0].thread_ts == root
 
 
-async def test_a_private_picture_comes_in_a_direct_message(ada: Someone) -> None:
+async def test_a_private_image_comes_in_a_direct_message(ada: Someone) -> None:
     """Slack cannot edit what only one sees in a channel, so privacy is a direct message."""
     await ada.command("/imagine", "a secret --private on")
 

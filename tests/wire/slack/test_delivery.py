@@ -80,12 +80,12 @@ async def test_a_workspace_that_takes_no_files_is_told(ada: Someone, stage: Stag
 
     await ada.sees(lambda w: any(words in m.words for m in w.in_channel("CGEN")))
     await _settled(stage)
-    job = await stage.studio.queue.get(1, 1)
+    job = await stage.context.queue.get(1, 1)
     assert job is not None
-    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+    assert len(await stage.context.queue.images(1, 1)) == 1
 
 
-async def test_a_revoked_token_keeps_the_picture(ada: Someone, stage: Stage) -> None:
+async def test_a_revoked_token_keeps_the_image(ada: Someone, stage: Stage) -> None:
     """Nobody can be reached; the reply is settled, and is not tried for ever."""
     stage.device.eager = False
     await ada.command("/imagine", "red fox")
@@ -95,7 +95,7 @@ async def test_a_revoked_token_keeps_the_picture(ada: Someone, stage: Stage) -> 
     stage.device.finish(render)
 
     await _settled(stage)
-    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+    assert len(await stage.context.queue.images(1, 1)) == 1
 
 
 async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) -> None:
@@ -105,7 +105,7 @@ async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) ->
 
     message = await ada.sees(finished)
 
-    assert len(message.pictures) == 2
+    assert len(message.images) == 2
     assert len(ada.slack.called("files.info")) >= 5
 
 
@@ -118,7 +118,7 @@ async def test_an_error_that_passes_is_tried_again_and_uploads_nothing_twice(ada
     assert len(ada.workspace.files) == 1
 
 
-async def test_a_member_who_cannot_be_written_to_keeps_the_picture_in_the_history(ada: Someone, stage: Stage) -> None:
+async def test_a_member_who_cannot_be_written_to_keeps_the_image_in_the_history(ada: Someone, stage: Stage) -> None:
     """Every way is closed: the channel and the direct message."""
     ada.workspace.troubles["conversations.open"] = ["user_disabled"] * 10
     await ada.command("/imagine", "red fox", channel="CPRIV")
@@ -126,14 +126,14 @@ async def test_a_member_who_cannot_be_written_to_keeps_the_picture_in_the_histor
     await _settled(stage)
 
     assert direct(ada.workspace) is None
-    assert len(await stage.studio.queue.pictures(1, 1)) == 1
+    assert len(await stage.context.queue.images(1, 1)) == 1
 
 
 async def _settled(stage: Stage) -> None:
     """Until the picture is recorded and its reply is owed to nobody."""
 
     async def look() -> bool | None:
-        recorded = await stage.studio.queue.pictures(1, 1)
-        return (recorded and await stage.studio.outbox.unsettled(Platform.SLACK) == 0) or None
+        recorded = await stage.context.queue.images(1, 1)
+        return (recorded and await stage.context.outbox.unsettled(Platform.SLACK) == 0) or None
 
     await eventually(look)

@@ -67,7 +67,7 @@ async def test_a_file_is_in_the_store_when_the_handler_is_called(ada: Someone, s
     assert acked.payload == {}
     words = (await ada.sees(told())).words
     assert f"soft is soft.png of {len(DATA)} bytes, deadbeef at its end" in words
-    assert await stage.studio.blobs.size() == len(DATA)
+    assert await stage.context.blobs.size() == len(DATA)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_what_is_not_to_be_had_is_said_beside_the_field(
 
     assert list(acked.payload["errors"]) == ["file"]
     assert words in acked.payload["errors"]["file"]
-    assert await stage.studio.blobs.size() == 0
+    assert await stage.context.blobs.size() == 0
 
 
 async def test_a_form_without_its_file_is_refused_beside_the_field(ada: Someone) -> None:

@@ -20,7 +20,7 @@ async def test_an_empty_command_opens_the_whole_form(ada: Someone) -> None:
     assert acked.payload == {}
     message = await ada.sees(finished)
     assert "a lighthouse" in message.words
-    assert len(message.pictures) == 2
+    assert len(message.images) == 2
 
 
 async def test_an_error_stands_beside_its_field(ada: Someone, stage: Stage) -> None:
@@ -70,7 +70,7 @@ async def test_a_select_offers_what_the_workspace_has(ada: Someone) -> None:
     assert nothing.payload == {"options": []}
 
 
-async def test_edit_opens_the_form_as_the_picture_was_made(ada: Someone) -> None:
+async def test_edit_opens_the_form_as_the_image_was_made(ada: Someone) -> None:
     """What is changed makes a new picture; the old one stays."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
@@ -79,7 +79,7 @@ async def test_edit_opens_the_form_as_the_picture_was_made(ada: Someone) -> None
 
     await ada.submit(view, prompt="blue fox")
 
-    new = await ada.sees(lambda w: next((m for m in w.in_channel("CGEN") if m.pictures and m is not message), None))
+    new = await ada.sees(lambda w: next((m for m in w.in_channel("CGEN") if m.images and m is not message), None))
     assert "blue fox" in new.words
     assert "seed 7" in new.words
 

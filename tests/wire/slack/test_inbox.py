@@ -35,15 +35,15 @@ def stored(slack: FakeSlack, workspace: Workspace, data: bytes, **changes: Any) 
     return {"id": file.id, "size": file.length, "mode": "hosted", "is_external": file.is_external, "url_private": url}
 
 
-def picture() -> bytes:
+def image() -> bytes:
     return png(request())
 
 
-async def test_a_picture_comes_with_the_workspaces_token(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_an_image_comes_with_the_workspaces_token(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
     """What a member uploaded, byte for byte."""
-    data = picture()
+    data = image()
 
-    assert await inbox.picture(stored(slack, workspace, data), workspace.token) == data
+    assert await inbox.image(stored(slack, workspace, data), workspace.token) == data
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ async def test_a_picture_comes_with_the_workspaces_token(slack: FakeSlack, works
 )
 async def test_the_token_goes_to_no_other_host(slack: FakeSlack, workspace: Workspace, inbox: Inbox, url: str) -> None:
     """The address of a file can be a member's own choice."""
-    file = stored(slack, workspace, picture()) | {"url_private": url}
+    file = stored(slack, workspace, image()) | {"url_private": url}
 
     with pytest.raises(UserError, match="does not lie with Slack"):
-        await inbox.picture(file, workspace.token)
+        await inbox.image(file, workspace.token)
 
 
 async def test_slacks_own_host_is_the_only_one_by_default() -> None:
@@ -63,25 +63,25 @@ async def test_slacks_own_host_is_the_only_one_by_default() -> None:
         inbox = Inbox(session=session)
         for url in ("http://files.slack.com/a", "https://files.slack.com:444/a", "https://files.slack.com@evil.org/a"):
             with pytest.raises(UserError, match="does not lie with Slack"):
-                await inbox.picture({"url_private": url}, "xoxb")
+                await inbox.image({"url_private": url}, "xoxb")
 
 
 async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
     """Slack only links to it: whoever added it chose the address."""
     with pytest.raises(UserError, match="only links"):
-        await inbox.picture(stored(slack, workspace, picture(), is_external=True), workspace.token)
+        await inbox.image(stored(slack, workspace, image(), is_external=True), workspace.token)
 
 
 async def test_a_redirect_is_not_followed(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
     """It would take the token along."""
     with pytest.raises(UserError, match="does not give out that file"):
-        await inbox.picture(stored(slack, workspace, picture(), name="elsewhere.png"), workspace.token)
+        await inbox.image(stored(slack, workspace, image(), name="elsewhere.png"), workspace.token)
 
 
-async def test_a_page_that_asks_to_sign_in_is_no_picture(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_a_page_that_asks_to_sign_in_is_no_image(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
     """Without files:read Slack answers 200 and HTML."""
     with pytest.raises(UserError, match="files:read"):
-        await inbox.picture(stored(slack, workspace, picture()), "xoxb-wrong")
+        await inbox.image(stored(slack, workspace, image()), "xoxb-wrong")
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ async def test_a_page_that_asks_to_sign_in_is_no_picture(slack: FakeSlack, works
     ],
     ids=["ten megabytes that are none", "a program", "nothing", "too much"],
 )
-async def test_what_is_no_picture_is_refused(
+async def test_what_is_no_image_is_refused(
     slack: FakeSlack, workspace: Workspace, inbox: Inbox, data: bytes, words: str
 ) -> None:
     """The name and the type that came with it are a stranger's words."""
     with pytest.raises(UserError, match=words):
-        await inbox.picture(stored(slack, workspace, data), workspace.token)
+        await inbox.image(stored(slack, workspace, data), workspace.token)
 
 
 async def test_a_size_that_was_understated_is_found_while_reading(
@@ -109,19 +109,19 @@ async def test_a_size_that_was_understated_is_found_while_reading(
     file = stored(slack, workspace, bytes(MAX_BYTES + 5)) | {"size": 10}
 
     with pytest.raises(UserError, match="too large"):
-        await inbox.picture(file, workspace.token)
+        await inbox.image(file, workspace.token)
 
 
-async def test_a_picture_of_too_many_pixels_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_an_image_of_too_many_pixels_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
     """A small file can unfold into gigabytes."""
     file = io.BytesIO()
     Image.new("1", (9000, 9000)).save(file, "PNG")
 
     with pytest.raises(UserError, match="50 megapixels"):
-        await inbox.picture(stored(slack, workspace, file.getvalue()), workspace.token)
+        await inbox.image(stored(slack, workspace, file.getvalue()), workspace.token)
 
 
-async def test_use_this_picture_opens_the_form_as_it_was_made(ada: Someone) -> None:
+async def test_use_this_image_opens_the_form_as_it_was_made(ada: Someone) -> None:
     """The shortcut on a message of ours: its parameters stand in the form."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
@@ -134,11 +134,11 @@ async def test_use_this_picture_opens_the_form_as_it_was_made(ada: Someone) -> N
     assert fields["prompt"]["initial_value"] == "red fox"
     assert fields["seed"]["initial_value"] == "7"
     await ada.submit(view, prompt="blue fox")
-    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "blue fox" in m.words and m.pictures])
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "blue fox" in m.words and m.images])
 
 
 @pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
-async def test_a_picture_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack, stage: Stage, shortcut: str) -> None:
+async def test_an_image_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack, stage: Stage, shortcut: str) -> None:
     """The form of /edit, without a question for the picture: that is the one of the message."""
     plain = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(plain, "PNG")
@@ -150,14 +150,14 @@ async def test_a_picture_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlac
     assert "image" not in [block.get("block_id") for block in view["blocks"]]
     await ada.submit(view, prompt="a blue fox")
 
-    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.pictures])
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.images])
     start = stage.device.submitted[-1].request.start
     assert start is not None
-    with Image.open(io.BytesIO(await stage.studio.blobs.get(start.picture))) as kept:
+    with Image.open(io.BytesIO(await stage.context.blobs.get(start.image))) as kept:
         assert kept.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
 
 
-async def test_a_picture_is_followed_in_the_kind_that_the_form_names(
+async def test_an_image_is_followed_in_the_kind_that_the_form_names(
     ada: Someone, slack: FakeSlack, stage: Stage
 ) -> None:
     """One form stands for all of /control; the picture is the one of the message."""
@@ -169,12 +169,12 @@ async def test_a_picture_is_followed_in_the_kind_that_the_form_names(
     view = await ada.sees(lambda w: (view := opened(w)) and view.get("submit") and view)
     await ada.submit(view, kind="depth", prompt="a blue fox", preview="off")
 
-    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.pictures])
+    await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "a blue fox" in m.words and m.images])
     [use] = stage.device.submitted[-1].request.controls
     assert use.kind is ControlKind.DEPTH
 
 
-async def test_a_file_that_is_no_picture_is_told_beside_the_form(ada: Someone, slack: FakeSlack, stage: Stage) -> None:
+async def test_a_file_that_is_no_image_is_told_beside_the_form(ada: Someone, slack: FakeSlack, stage: Stage) -> None:
     """It is looked at when the form comes back, and nothing is queued."""
     stored(slack, ada.workspace, b"words")
     payload = {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]}
@@ -187,7 +187,7 @@ async def test_a_file_that_is_no_picture_is_told_beside_the_form(ada: Someone, s
 
 
 @pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
-async def test_a_message_without_a_picture_says_so(ada: Someone, shortcut: str) -> None:
+async def test_a_message_without_an_image_says_so(ada: Someone, shortcut: str) -> None:
     """Not every message has one."""
     await ada.use_shortcut(shortcut, {"type": "message", "ts": new_ts(), "text": "hello"})
 

@@ -181,7 +181,7 @@ def test_a_response_url_works_five_times_in_thirty_minutes(slack: FakeSlack) -> 
 async def test_an_upload_is_three_steps_and_a_wait(slack: FakeSlack, client: AsyncWebClient) -> None:
     """A file that is not uploaded cannot be completed, one that is not ready cannot be shown."""
     ticket = await client.files_getUploadURLExternal(filename="fox.png", length=3)
-    picture = [{"type": "image", "slack_file": {"id": ticket["file_id"]}, "alt_text": "a fox"}]
+    image = [{"type": "image", "slack_file": {"id": ticket["file_id"]}, "alt_text": "a fox"}]
     with pytest.raises(SlackApiError, match="file_not_found"):
         await client.files_completeUploadExternal(files=[{"id": ticket["file_id"]}])
     async with aiohttp.ClientSession() as session, session.post(ticket["upload_url"], data=b"fo") as answer:
@@ -190,10 +190,10 @@ async def test_an_upload_is_three_steps_and_a_wait(slack: FakeSlack, client: Asy
         assert answer.status == 200
     await client.files_completeUploadExternal(files=[{"id": ticket["file_id"]}])
     with pytest.raises(SlackApiError, match="invalid_blocks"):
-        await client.chat_postMessage(channel="CGEN", text="fox", blocks=picture)
+        await client.chat_postMessage(channel="CGEN", text="fox", blocks=image)
 
     assert (await client.files_info(file=ticket["file_id"]))["file"]["mimetype"] == "image/png"
-    await client.chat_postMessage(channel="CGEN", text="fox", blocks=picture)
+    await client.chat_postMessage(channel="CGEN", text="fox", blocks=image)
 
 
 async def test_an_edit_with_text_alone_is_found(slack: FakeSlack, client: AsyncWebClient) -> None:

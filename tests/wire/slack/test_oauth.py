@@ -66,7 +66,7 @@ async def test_a_token_near_its_end_is_renewed_before_it_is_used(stage: Stage) -
 
     for number in range(3):
         await stage.someone(workspace).command("/imagine", f"fox {number}")
-    await stage.someone(workspace).sees(lambda w: len([m for m in w.in_channel("CGEN") if m.pictures]) == 3)
+    await stage.someone(workspace).sees(lambda w: len([m for m in w.in_channel("CGEN") if m.images]) == 3)
 
     assert workspace.token != old
     assert workspace.revoked == {old}
@@ -84,7 +84,7 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(stage: Stage
     await ada.event({"type": "app_uninstalled"})
 
     async def purged() -> bool | None:
-        return await stage.studio.guilds.purge(0) == 1 or None
+        return await stage.context.guilds.purge(0) == 1 or None
 
     await eventually(purged)
 
@@ -145,7 +145,7 @@ async def test_a_replayed_request_is_heard_once(stage: Stage) -> None:
     await ada.command("/imagine", "red fox", trigger_id=same)
     await ada.command("/imagine", "blue fox")
 
-    await ada.sees(lambda w: len([m for m in w.in_channel("CGEN") if m.pictures]) == 2)
+    await ada.sees(lambda w: len([m for m in w.in_channel("CGEN") if m.images]) == 2)
     assert len(stage.device.submitted) == 2
 
 

@@ -31,17 +31,17 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
     slack.sockets.connected.clear()
     async with serving(tmp_path, **socket_environment(slack)) as served:
         both = await ada.sees(
-            lambda w: (found := [m for m in w.in_channel("CGEN") if m.pictures])[1:] and found, _RENDER_SECONDS
+            lambda w: (found := [m for m in w.in_channel("CGEN") if m.images])[1:] and found, _RENDER_SECONDS
         )
         assert len(both) == 2
         # Who waited for longer than a minute is mentioned in a message of its own.
-        assert all("<@UADA>" in message.text for message in workspace.in_channel("CGEN") if not message.pictures)
+        assert all("<@UADA>" in message.text for message in workspace.in_channel("CGEN") if not message.images)
         assert "blue apple" in both[1].words
         assert not [line for line in served.log if workspace.token in line]
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal", "chat.update"])
-async def test_killed_before_an_answer_it_shows_the_picture_once(
+async def test_killed_before_an_answer_it_shows_the_image_once(
     slack: FakeSlack, workspace: Workspace, tmp_path: Path, method: str
 ) -> None:
     """Slack did what was asked and the process died before it heard of it: one message holds the picture."""
@@ -55,13 +55,13 @@ async def test_killed_before_an_answer_it_shows_the_picture_once(
     slack.sockets.connected.clear()
     async with serving(tmp_path, **socket_environment(slack)):
         await ada.sees(finished, _RENDER_SECONDS)
-        for orphan in [message for message in workspace.in_channel("CGEN") if not message.pictures]:
+        for orphan in [message for message in workspace.in_channel("CGEN") if not message.images]:
             assert method == "chat.postMessage"
             await ada.click(orphan, "Cancel")
             await ada.sees(told())
 
-    [message] = [message for message in workspace.in_channel("CGEN") if message.pictures]
-    assert len(message.pictures) == 1
+    [message] = [message for message in workspace.in_channel("CGEN") if message.images]
+    assert len(message.images) == 1
 
 
 async def test_many_workspaces_over_signed_requests(slack: FakeSlack, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import PostedMessage, Workspace, new_ts
 
 
-async def test_the_home_tab_shows_ones_own_jobs_and_starts_a_picture(ada: Someone, stage: Stage) -> None:
+async def test_the_home_tab_shows_ones_own_jobs_and_starts_an_image(ada: Someone, stage: Stage) -> None:
     """What the commands answer, one below the other, and a button to begin with."""
     stage.device.eager = False
     await ada.command("/imagine", "a fox for the home tab")
@@ -26,18 +26,16 @@ async def test_the_home_tab_shows_ones_own_jobs_and_starts_a_picture(ada: Someon
     assert "open-form:imagine" in str(home)
 
 
-async def test_the_home_tab_links_to_ones_pictures_and_names_the_loras(
-    ada: Someone, bob: Someone, stage: Stage
-) -> None:
+async def test_the_home_tab_links_to_ones_images_and_names_the_loras(ada: Someone, bob: Someone, stage: Stage) -> None:
     """Prompts stand as they were written; a message that is gone has no link, and another member sees none."""
     for prompt in ("first fox", "<!channel> *owl*"):
         await ada.command("/imagine", prompt)
-    messages = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.pictures])[1:] and found)
-    guild_id = (await stage.studio.guilds.all(Platform.SLACK))[0].id
+    messages = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.images])[1:] and found)
+    guild_id = (await stage.context.guilds.all(Platform.SLACK))[0].id
     crayon = NewLora(
         guild_id=guild_id, name="crayon", owner_id="UBOB", base_family=ModelFamily.SDXL, key=new_key(guild_id), size=9
     )
-    await stage.studio.loras.add(crayon)
+    await stage.context.loras.add(crayon)
     await eventually(lambda: _all_posted(stage))
 
     await ada.open_home()
@@ -59,7 +57,7 @@ async def test_the_home_tab_links_to_ones_pictures_and_names_the_loras(
 
 
 async def _all_posted(stage: Stage) -> bool:
-    return await stage.studio.outbox.unsettled(Platform.SLACK) == 0
+    return await stage.context.outbox.unsettled(Platform.SLACK) == 0
 
 
 async def test_the_home_tab_shows_nobody_elses_jobs(ada: Someone, bob: Someone, stage: Stage) -> None:
@@ -101,13 +99,13 @@ async def test_what_is_repeated_after_a_restart_is_heard_once(
     async with on_stage(slack, settings, empty_sqlite) as before:
         await before.member().event(event, event_id="Ev778")
         await before.member().command("/imagine", "red owl", **again)
-        await before.member().sees(lambda w: len([m for m in w.messages if m.pictures]) == 2)
+        await before.member().sees(lambda w: len([m for m in w.messages if m.images]) == 2)
 
     async with on_stage(slack, settings, empty_sqlite) as after:
         await after.member().event(event, event_id="Ev778", retry=1)
         await after.member().command("/imagine", "red owl", **again)
         await after.member().command("/imagine", "blue jay")
-        await after.member().sees(lambda w: len([m for m in w.messages if m.pictures]) == 3)
+        await after.member().sees(lambda w: len([m for m in w.messages if m.images]) == 3)
 
         assert len(after.device.submitted) == 1
 
@@ -127,10 +125,10 @@ async def test_an_uninstalled_workspace_is_scheduled_for_deletion(ada: Someone, 
     await ada.event({"type": "app_uninstalled"})
 
     async def purged() -> bool | None:
-        return await stage.studio.guilds.purge(0) == 1 or None
+        return await stage.context.guilds.purge(0) == 1 or None
 
     await eventually(purged)
-    assert await stage.studio.queue.get(1, 1) is None
+    assert await stage.context.queue.get(1, 1) is None
 
 
 async def test_a_connection_that_slack_closes_is_opened_again(ada: Someone, stage: Stage) -> None:

@@ -65,7 +65,7 @@ async def _post_message(call: Call) -> Answer:
         thread_ts=call.get("thread_ts"),
     )
     call.judge(message_complaints(message.text, message.blocks), "invalid_blocks")
-    _check_pictures(call, message.blocks)
+    _check_images(call, message.blocks)
     call.workspace.messages.append(message)
     return {"channel": channel.id, "ts": message.ts, "message": {"text": message.text, "ts": message.ts}}
 
@@ -81,7 +81,7 @@ async def _update(call: Call) -> Answer:
         raise Refused("is_inactive")
     text, blocks = call.get("text") or "", call.get("blocks") or []
     call.judge(message_complaints(text, blocks), "invalid_blocks")
-    _check_pictures(call, blocks)
+    _check_images(call, blocks)
     message.history.append(message.words)
     message.text, message.blocks = text, blocks
     return {"channel": message.channel, "ts": message.ts, "text": text, "message": {"text": text}}
@@ -234,7 +234,7 @@ def _open_channel(call: Call, argument: str = "channel") -> Channel:
     return channel
 
 
-def _check_pictures(call: Call, blocks: list[dict[str, Any]]) -> None:
+def _check_images(call: Call, blocks: list[dict[str, Any]]) -> None:
     """A block may show a file of ours only once Slack has processed it."""
     for block in blocks:
         if block["type"] == "image" and "slack_file" in block:

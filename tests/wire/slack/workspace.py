@@ -66,7 +66,7 @@ class PostedMessage:
         return {element["text"]["text"]: element for element in elements}
 
     @property
-    def pictures(self) -> list[str]:
+    def images(self) -> list[str]:
         """The file ids of the pictures that the message shows."""
         return [block["slack_file"]["id"] for block in self.blocks if block["type"] == "image"]
 

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pipeline.engine.compile import compilation
 from pipeline.engine.compile.compilation import Compilation, Compiler
-from pipeline.engine.compile.compile_process import Blueprint, compile_in_child, draw
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, draw
 from pipeline.engine.compile.forward import CompiledForward, Graph
-from pipeline.engine.denoiser import Rendering
+from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.images.metadata import read
@@ -54,7 +54,7 @@ def with_lora(key: str, **changes: object) -> ImageRequest:
     return request(loras=(LoraUse(key=key, name=key),), **changes)
 
 
-def as_drawn(blueprint: Blueprint) -> tuple[Graph, tuple[str, ...]]:
+def as_drawn(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
     """Stands in for a compiler: the graph itself, run operation by operation."""
     drawing = draw(blueprint)
     return drawing.module, drawing.weights
@@ -71,7 +71,7 @@ class Bench:
     def render(self, requests: Sequence[ImageRequest], bucket: int, compiled: CompiledForward | None) -> list[Tensor]:
         """The final latents of requests that run together, in their order from row 0 on."""
         memory = self.model.denoiser.open(bucket, 1, compiled)
-        running, row = list[Rendering](), 0
+        running, row = list[DenoisingState](), 0
         for one in requests:
             self.model.loras.want(one.loras)
             adapters = self.model.loras.acquire(one, 60)
@@ -90,7 +90,7 @@ class Bench:
         memory = denoiser.open(bucket, 1)
         denoiser.seat(memory, self.model.begin(request(), ()), (0, 1))
         sizes = denoiser.sizes(memory, shape.height, shape.width)
-        graph, names = self.compiler(Blueprint.of(denoiser.forward, sizes, torch.device("cpu")))
+        graph, names = self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
         return CompiledForward(graph=graph, weights=tuple(denoiser.forward.get_parameter(name) for name in names))
 
 
@@ -126,7 +126,7 @@ class Gate:
         self.calls = 0
         self._open = threading.Event()
 
-    def __call__(self, blueprint: Blueprint) -> tuple[Graph, tuple[str, ...]]:
+    def __call__(self, blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
         self.calls += 1
         assert self._open.wait(60)
         return as_drawn(blueprint)
@@ -155,7 +155,7 @@ def gate() -> Gate:
 @pytest.fixture
 def engine(speck: Path, loras: Path, gate: Gate, tmp_path: Path) -> Engine:
     """It compiles what it has seen twice, through the gate."""
-    made = Engine(replace(SPEC, models=(str(speck),), loras=loras, compile=True, park_every=1, preview_every=0))
+    made = Engine(replace(SPEC, models=(str(speck),), loras=loras, compile=True, snapshot_every=1, preview_every=0))
     (model,) = made._shelf.loaded.values()
     model.compilation = Compilation(model.denoiser.forward, torch.device("cpu"), cache=tmp_path, compiler=gate, often=2)
     made.step()
@@ -205,18 +205,18 @@ def test_who_began_eager_ends_eager_and_new_groups_run_compiled(engine: Engine, 
 
 
 @pytest.mark.usefixtures("always_faster")
-def test_a_parked_picture_goes_on_compiled_where_the_device_can(engine: Engine, gate: Gate, speck: Path) -> None:
+def test_a_parked_image_goes_on_compiled_where_the_device_can(engine: Engine, gate: Gate, speck: Path) -> None:
     """Elsewhere it goes on without."""
     render(engine, a=request(steps=2))
     gate.let_through(engine)
     whole = render(engine, b=request())["b"]
     engine.admit("c", request())
-    parked = next(event.parked for event in engine.step() if isinstance(event, Stepped))
+    snapshot = next(event.snapshot for event in engine.step() if isinstance(event, Stepped))
     engine.cancel("c")
     other = Engine(replace(SPEC, models=(str(speck),)))
 
-    engine.admit("d", request(), parked)
-    other.admit("d", request(), parked)
+    engine.admit("d", request(), snapshot)
+    other.admit("d", request(), snapshot)
     here, elsewhere = finish(engine)["d"], finish(other)["d"]
 
     assert pixels(here) == pixels(whole)

@@ -14,7 +14,7 @@ from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
 from pipeline.lora.importing.canonical_writer import CanonicalWriter
 from pipeline.lora.importing.change import Factors
-from pipeline.lora.importing.importer import Base, Upload, import_lora
+from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from pipeline.models.metadata import ModelFamily
 from tests.pipeline.lora.importing.measuring import base_of
 
@@ -24,7 +24,7 @@ ABOUT = Exported(title="Rex", trigger="j dog", resolution=64)
 RANK = 3
 
 
-def chosen(base: Base) -> list[BaseLayer]:
+def chosen(base: ImportBase) -> list[BaseLayer]:
     """Attentions, one convolution, and as much of the text encoders as diffusers needs to know their form."""
     layers = [layer for layer in base.layers.values() if layer.kind is not LayerKind.NORM]
     attentive = [one for one in layers if ".attentions." in one.name and one.kind is LayerKind.LINEAR]
@@ -37,7 +37,7 @@ def chosen(base: Base) -> list[BaseLayer]:
     return [*attentive[::5], convolution, *texts]
 
 
-def written(base: Base, path: Path) -> dict[str, Tensor]:
+def written(base: ImportBase, path: Path) -> dict[str, Tensor]:
     """A canonical LoRA at `path`, and what it adds to each layer's weight."""
     dice = torch.Generator().manual_seed(0)
     writer = CanonicalWriter(base.family)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge import Member, fuse, fuse_apart
+from pipeline.lora.exporting.merge import MergeInput, fuse_apart, merge
 from pipeline.lora.format.file import FORMAT, VERSION, WITH_VECTORS, LoraFile
 
 LINEAR = "unet.mid_block.attentions.0.proj_in"
@@ -45,8 +45,8 @@ async def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -
     one = lora(tmp_path / "a.safetensors", 1, LINEAR, CONV, TEXT)
     two = lora(tmp_path / "b.safetensors", 2, LINEAR, TEXT, rank=2)
     members = (
-        Member(path=one, scale=0.8, text_encoder_scale=0.0),
-        Member(path=two, scale=-0.5, text_encoder_scale=1.5),
+        MergeInput(path=one, scale=0.8, text_encoder_scale=0.0),
+        MergeInput(path=two, scale=-0.5, text_encoder_scale=1.5),
     )
 
     before = one.read_bytes(), two.read_bytes()
@@ -71,10 +71,10 @@ def test_norms_and_biases_add_up_too(tmp_path: Path) -> None:
     for path, own in zip(paths, tensors, strict=True):
         save_file(own, path, metadata={"format": FORMAT, "version": WITH_VECTORS, "family": "sdxl"})
     one, two = (
-        Member(path=path, scale=scale, text_encoder_scale=0.0) for path, scale in zip(paths, (0.5, -1), strict=True)
+        MergeInput(path=path, scale=scale, text_encoder_scale=0.0) for path, scale in zip(paths, (0.5, -1), strict=True)
     )
 
-    fuse([one, two], tmp_path / "set.safetensors")
+    merge([one, two], tmp_path / "set.safetensors")
 
     found = load_file(tmp_path / "set.safetensors")
     assert {name: float(vector[0]) for name, vector in found.items()} == dict.fromkeys(names[:2], 0.5 - 2)
@@ -86,12 +86,12 @@ def test_a_rank_past_the_limit_is_no_set(tmp_path: Path) -> None:
     paths = [lora(tmp_path / f"{seed}.safetensors", seed, LINEAR, rank=200) for seed in (1, 2)]
 
     with pytest.raises(UserError, match="rank 400"):
-        fuse([Member(path=path, scale=1, text_encoder_scale=1) for path in paths], tmp_path / "set.safetensors")
+        merge([MergeInput(path=path, scale=1, text_encoder_scale=1) for path in paths], tmp_path / "set.safetensors")
 
 
 async def test_what_is_no_set_is_one_sentence(tmp_path: Path) -> None:
     """From the child process as well, and it leaves no file."""
-    member = Member(path=lora(tmp_path / "a.safetensors", 1, LINEAR), scale=0, text_encoder_scale=0)
+    member = MergeInput(path=lora(tmp_path / "a.safetensors", 1, LINEAR), scale=0, text_encoder_scale=0)
 
     with pytest.raises(UserError, match="changes nothing"):
         await fuse_apart([member, member], tmp_path / "set.safetensors")

@@ -12,7 +12,7 @@ from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.base_weights import FolderWeights
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.header import FileLimits, read_header
-from pipeline.lora.importing.importer import Base, Upload, changes, import_lora
+from pipeline.lora.importing.importer import ImportBase, Upload, changes, import_lora
 from pipeline.lora.importing.matching import match
 from pipeline.lora.importing.report import ImportReport
 from pipeline.models.metadata import ModelFamily
@@ -35,8 +35,8 @@ class Measured:
 
 
 @cache
-def base_of(model: Path, family: ModelFamily) -> Base:
-    return Base.of(family, skeleton(model, family), FolderWeights(model))
+def base_of(model: Path, family: ModelFamily) -> ImportBase:
+    return ImportBase.of(family, skeleton(model, family), FolderWeights(model))
 
 
 def measure(wanted: Format, model: Path, folder: Path) -> Measured:

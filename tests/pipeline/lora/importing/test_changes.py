@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, layers_of
 from pipeline.lora.importing.change import Change, Factors
 from pipeline.lora.importing.changes import Algorithm, change_of
-from pipeline.lora.importing.parts import Part
+from pipeline.lora.importing.parts import TensorRole
 from tests.pipeline.lora.importing.oracle import Layer, bare, judge
 
 LIMIT = 1e-6
@@ -127,7 +127,9 @@ class TestPlainLora:
         layer = BaseLayer(name="unet.0", kind=LayerKind.CONVOLUTION, shape=(8, 4, 3, 3), bias=False)
         down, up = torch.randn(4, 36).double(), torch.randn(8, 4).double()
 
-        change, _ = change_of({Part.DOWN: down, Part.UP: up, Part.ALPHA: torch.tensor(2.0)}, layer, no_base)
+        change, _ = change_of(
+            {TensorRole.DOWN: down, TensorRole.UP: up, TensorRole.ALPHA: torch.tensor(2.0)}, layer, no_base
+        )
 
         assert change.factors is not None
         assert torch.equal(change.factors.weight.flatten(1), up * 0.5 @ down)
@@ -137,7 +139,7 @@ class TestPlainLora:
         layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
         down, up = torch.randn(3, 5).double(), torch.randn(6, 3).double()
 
-        change, _ = change_of({Part.DOWN: down, Part.UP: up}, layer, no_base)
+        change, _ = change_of({TensorRole.DOWN: down, TensorRole.UP: up}, layer, no_base)
 
         assert torch.equal(change.weight(torch.zeros(6, 5).double()), up @ down)
 
@@ -156,9 +158,9 @@ class TestPlainLora:
         """A LoRA with a bias of its own."""
         layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=True)
         bias = torch.randn(6).double()
-        tensors = {Part.DOWN: torch.randn(3, 5).double(), Part.UP: torch.randn(6, 3).double()}
+        tensors = {TensorRole.DOWN: torch.randn(3, 5).double(), TensorRole.UP: torch.randn(6, 3).double()}
 
-        change, _ = change_of({**tensors, Part.BIAS_DIFFERENCE: bias}, layer, no_base)
+        change, _ = change_of({**tensors, TensorRole.BIAS_DIFFERENCE: bias}, layer, no_base)
 
         assert change.bias is not None
         assert torch.equal(change.bias, bias)
@@ -178,8 +180,8 @@ class TestRefusals:
             return
         part = list(tensors)[index]
         left = {own: tensor for own, tensor in tensors.items() if own is not part}
-        optional = {Part.ALPHA, Part.MAGNITUDE, Part.RESCALE, Part.BIAS_DIFFERENCE}
-        if part in optional or (algorithm == "full" and part is Part.DIFFERENCE):
+        optional = {TensorRole.ALPHA, TensorRole.MAGNITUDE, TensorRole.RESCALE, TensorRole.BIAS_DIFFERENCE}
+        if part in optional or (algorithm == "full" and part is TensorRole.DIFFERENCE):
             change_of(left, described(base), base.weight.detach)
             return
         with pytest.raises(UserError) as caught:
@@ -211,8 +213,11 @@ class TestRefusals:
         assert len(str(caught.value)) <= 200
 
     @settings(deadline=None)  # the oracle takes its time on a busy machine
-    @given(case=st.sampled_from(CASES), stray=st.sampled_from([part for part in Part if part is not Part.ALPHA]))
-    def test_a_stray_part_is_refused(self, case: tuple[str, dict[str, Any]], stray: Part) -> None:
+    @given(
+        case=st.sampled_from(CASES),
+        stray=st.sampled_from([part for part in TensorRole if part is not TensorRole.ALPHA]),
+    )
+    def test_a_stray_part_is_refused(self, case: tuple[str, dict[str, Any]], stray: TensorRole) -> None:
         """No tensor is passed over: one that an algorithm does not know, or cannot use in its shape, is refused."""
         base = seeded(nn.Linear(24, 32))
         tensors = parts(judge(case[0], base, seed=1, **case[1]).tensors)
@@ -225,8 +230,8 @@ class TestRefusals:
         """Two matrices of a few kilobytes would make one of sixteen terabytes."""
         layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(1280, 1280), bias=False)
         tensors = {
-            Part.KRON_1: torch.ones(1, 1).double().expand(2048, 1024),
-            Part.KRON_2: torch.ones(1024, 2048).double(),
+            TensorRole.KRON_1: torch.ones(1, 1).double().expand(2048, 1024),
+            TensorRole.KRON_2: torch.ones(1024, 2048).double(),
         }
 
         with pytest.raises(UserError, match="do not fit"):
@@ -235,7 +240,7 @@ class TestRefusals:
     def test_a_norm_takes_no_low_rank_change(self) -> None:
         """A vector has no rank."""
         layer = BaseLayer(name="unet.0", kind=LayerKind.NORM, shape=(6,), bias=True)
-        tensors = {Part.DOWN: torch.ones(1, 6).double(), Part.UP: torch.ones(6, 1).double()}
+        tensors = {TensorRole.DOWN: torch.ones(1, 6).double(), TensorRole.UP: torch.ones(6, 1).double()}
 
         with pytest.raises(UserError, match="no known algorithm"):
             change_of(tensors, layer, no_base)
@@ -252,8 +257,8 @@ def test_the_norm_of_factors_is_that_of_their_product(rank: int, out: int, width
     assert Change(factors=factors).tensors[0] is up
 
 
-def parts(tensors: dict[str, Tensor]) -> dict[Part, Tensor]:
-    return {Part(name): tensor.double() for name, tensor in tensors.items()}
+def parts(tensors: dict[str, Tensor]) -> dict[TensorRole, Tensor]:
+    return {TensorRole(name): tensor.double() for name, tensor in tensors.items()}
 
 
 def no_base() -> Tensor:

@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
 from pipeline.lora.importing.change import Change, Factors
-from pipeline.lora.importing.importer import Base, Upload, import_lora
+from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.lowering import balanced, lower
 from pipeline.lora.importing.report import ImportReport, clean, trigger_words
@@ -28,7 +28,7 @@ NORM, CHANNELS = "lora_unet_down_blocks_1_resnets_0_norm1", 32
 
 
 @pytest.fixture
-def base(model_folder: Callable[[str], Path]) -> Base:
+def base(model_folder: Callable[[str], Path]) -> ImportBase:
     return base_of(model_folder("nano"), ModelFamily.SDXL)
 
 
@@ -40,7 +40,7 @@ def halves(layer: str = Q, *, rank: int = 4, width: int = IN, out: int = OUT) ->
     }
 
 
-def imported(tensors: Tensors, base: Base, folder: Path, metadata: dict[str, str] | None = None) -> ImportReport:
+def imported(tensors: Tensors, base: ImportBase, folder: Path, metadata: dict[str, str] | None = None) -> ImportReport:
     save_file(tensors, folder / "lora.safetensors", metadata=metadata)
     return import_lora(Upload(path=folder / "lora.safetensors", word="lora"), base, folder / "canonical.safetensors")
 
@@ -133,7 +133,7 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
 }
 
 
-def test_norms_alone_are_a_lora(base: Base, tmp_path: Path) -> None:
+def test_norms_alone_are_a_lora(base: ImportBase, tmp_path: Path) -> None:
     """They are stored to the bit, and nothing is lost."""
     own = torch.linspace(-1, 1, CHANNELS)
 
@@ -151,7 +151,7 @@ class TestRefusals:
     """One sentence, and nothing is written."""
 
     @pytest.mark.parametrize(("tensors", "words"), REFUSALS.values(), ids=list(REFUSALS))
-    def test_the_sentence_fits_the_file(self, base: Base, tmp_path: Path, tensors: Tensors, words: str) -> None:
+    def test_the_sentence_fits_the_file(self, base: ImportBase, tmp_path: Path, tensors: Tensors, words: str) -> None:
         """At most 200 characters, on one line, and says what is wrong."""
         with pytest.raises(UserError) as caught:
             imported(tensors, base, tmp_path)
@@ -172,7 +172,7 @@ class TestRefusals:
             ('{"lora_alpha": true}', "usable number"),
         ],
     )
-    def test_a_bad_adapter_config_is_refused(self, base: Base, tmp_path: Path, config: str, words: str) -> None:
+    def test_a_bad_adapter_config_is_refused(self, base: ImportBase, tmp_path: Path, config: str, words: str) -> None:
         """Neither guessed at nor run as a regular expression."""
         with pytest.raises(UserError, match=words):
             imported(halves(), base, tmp_path, {"adapter_config": config})
@@ -181,7 +181,7 @@ class TestRefusals:
 class TestReport:
     """What the card is made of."""
 
-    def test_it_tells_what_the_file_is(self, base: Base, tmp_path: Path) -> None:
+    def test_it_tells_what_the_file_is(self, base: ImportBase, tmp_path: Path) -> None:
         """Layout, algorithm, layers, ranks, hash, words, licence."""
         tags = {"10_cat": {"my cat": 20, "sitting": 3, "red": 12}}
         metadata = {"ss_tag_frequency": json.dumps(tags), "modelspec.license": "CC0"}
@@ -198,7 +198,7 @@ class TestReport:
         assert len(report.sha256) == 64
         assert report.size == (tmp_path / "lora.safetensors").stat().st_size
 
-    def test_the_engine_can_open_what_is_written(self, base: Base, tmp_path: Path) -> None:
+    def test_the_engine_can_open_what_is_written(self, base: ImportBase, tmp_path: Path) -> None:
         """The canonical file is one by the engine's own check."""
         imported(halves(), base, tmp_path)
 
@@ -207,7 +207,7 @@ class TestReport:
         assert list(file.layers) == ["unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"]
         assert file.family is ModelFamily.SDXL
 
-    def test_a_textual_inversion_is_told_and_written(self, base: Base, tmp_path: Path) -> None:
+    def test_a_textual_inversion_is_told_and_written(self, base: ImportBase, tmp_path: Path) -> None:
         """It changes no weight; one without a name of its own is called as the upload is."""
         report = imported({"clip_l": torch.ones(3, 32), "clip_g": torch.ones(3, 32)}, base, tmp_path)
 
@@ -219,7 +219,7 @@ class TestReport:
         assert (file.words, file.layers) == (("lora",), {})
         assert torch.equal(load_file(file.path)[file.word_tensors(0)["text_encoder_2"]], torch.ones(3, 32))
 
-    def test_bundled_textual_inversions_are_told_beside_the_layers(self, base: Base, tmp_path: Path) -> None:
+    def test_bundled_textual_inversions_are_told_beside_the_layers(self, base: ImportBase, tmp_path: Path) -> None:
         """With their triggers, which are the words to use where the metadata name none."""
         vectors = {f"bundle_emb.my.<(cat)>.clip_{which}": torch.ones(2, 32) for which in "lg"}
 
@@ -272,7 +272,7 @@ class TestLowering:
         assert lowered is not None
         assert lowered.factors.rank == 3
 
-    def test_a_wide_dense_change_needs_its_members_word(self, base: Base, tmp_path: Path) -> None:
+    def test_a_wide_dense_change_needs_its_members_word(self, base: ImportBase, tmp_path: Path) -> None:
         """A random difference of a layer with 512 rows and columns loses more than two per cent at rank 256."""
         wide = replace(base.layers["unet.mid_block.attentions.0.proj_out"], shape=(512, 512))
         wider = replace(base, names=LayerNames.of({wide.name: wide}))
@@ -285,7 +285,7 @@ class TestLowering:
         assert 0.2 < report.residual < 0.5
         assert report.needs_word
 
-    def test_halves_of_very_different_size_survive_half_precision(self, base: Base, tmp_path: Path) -> None:
+    def test_halves_of_very_different_size_survive_half_precision(self, base: ImportBase, tmp_path: Path) -> None:
         """A down half of millions and an up half of millionths lose no more than others."""
         tensors = halves()
         down, up = tensors.values()

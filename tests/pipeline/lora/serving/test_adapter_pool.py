@@ -17,7 +17,7 @@ from torch import nn
 
 from pipeline.engine.engine import Engine
 from pipeline.errors import UserError
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, Part, RowStack, pages_needed
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
 from pipeline.lora.serving.cache import LoraCache
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.pages import BankPages, LoraPages, load_pages
@@ -74,14 +74,14 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
         assert adapter is not None
         adapters[key] = adapter
     uses: list[dict[str, float]] = [{"a": 1.0}, {}, {"b": -0.5, "a": 2.0}]
-    parts = [[Part(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]
+    parts = [[ScaledAdapter(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]
     stack = RowStack(pool, "unet", rows=3, pages=max(pages_needed(own, "unet") for own in parts))
     for row, own in enumerate(parts):
         stack.put([row], own)
-    vectors, pictures = torch.randn(3, 4, 6), torch.randn(3, 3, 8, 8)
+    vectors, images = torch.randn(3, 4, 6), torch.randn(3, 3, 8, 8)
 
     with torch.inference_mode(), stack.applied():
-        ours = network.second(network.first(vectors)), network.conv(pictures)
+        ours = network.second(network.first(vectors)), network.conv(images)
 
     for row, use in enumerate(uses):
         changed = Network()
@@ -94,7 +94,7 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
                     weight.data += scale * change.view(weight.shape)
         with torch.inference_mode():
             torch.testing.assert_close(ours[0][row], changed.second(changed.first(vectors[row])), rtol=1e-5, atol=1e-5)
-            torch.testing.assert_close(ours[1][row], changed.conv(pictures[row]), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(ours[1][row], changed.conv(images[row]), rtol=1e-5, atol=1e-5)
     with torch.inference_mode():
         assert torch.equal(network.first(vectors), plain.first(vectors))
 

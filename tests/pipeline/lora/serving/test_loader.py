@@ -23,7 +23,7 @@ from PIL import Image
 from pipeline.engine.engine import Engine
 from pipeline.errors import UserError
 from pipeline.images.metadata import read
-from pipeline.lora.exporting.merge import Member, fuse
+from pipeline.lora.exporting.merge import MergeInput, merge
 from pipeline.requests.device_messages import Dropped, Event, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
@@ -57,7 +57,7 @@ class Communities:
         self.engine.step()
         self.owned: dict[str, list[str]] = {guild: [] for guild in GUILDS}
         self.open: dict[str, ImageRequest] = {}
-        self.pictures: list[bytes] = []
+        self.images: list[bytes] = []
         self.done: Counter[str] = Counter()
         self.count = 0
 
@@ -86,7 +86,7 @@ class Communities:
 
     def fuse(self, guild: str) -> None:
         members = [
-            Member(
+            MergeInput(
                 path=self.folder / "library" / f"{key}.safetensors",
                 scale=self.draw.uniform(-1, 1),
                 text_encoder_scale=self.draw.uniform(-1, 1),
@@ -95,7 +95,7 @@ class Communities:
         ]
         made = self.folder / "set.safetensors"
         try:
-            fuse(members, made)
+            merge(members, made)
         except (UserError, IndexError):
             return
         self._keep(guild, "set", made)
@@ -144,7 +144,7 @@ class Communities:
                     continue
                 case Rendered():
                     assert not self._broken(event.ticket)
-                    self.pictures.append(event.png)
+                    self.images.append(event.png)
                 case Refused():
                     assert self._broken(event.ticket) or self._gone(event.ticket), event
                 case Dropped():
@@ -244,7 +244,7 @@ def make_files(folder: Path, model: Path) -> None:
 
 
 @pytest.mark.timeout(7200)
-def test_every_picture_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
+def test_every_image_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
     tmp_path: Path, model_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adding, using at any scale, combining, fusing, removing, cancelling and failing, in rooms that are too small."""
@@ -265,10 +265,10 @@ def test_every_picture_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
                 world.settle()
                 assert held_but_for_loras(world.engine) <= held
                 resident = resident or resident_bytes()
-                made += len(world.pictures)
-                for picture in world.pictures:
-                    assert again(picture) == pixels(picture), read(picture)
-                world.pictures.clear()
+                made += len(world.images)
+                for image in world.images:
+                    assert again(image) == pixels(image), read(image)
+                world.images.clear()
 
     assert made > OPERATIONS / 10
     assert resident_bytes() - resident < 64 * 2**20

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.lora.serving.adapter_pool import AdapterPool, Part, RowStack
+from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack, ScaledAdapter
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.pages import LoraPages, load_pages
 from tests.pipeline.lora.serving.test_adapter_pool import CPU, lora, write
@@ -21,9 +21,9 @@ class Normed(nn.Module):
         for parameter in self.parameters():
             nn.init.normal_(parameter)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(rows, 6, height, width) to (rows, height times width, 6)."""
-        tokens = self.conv(self.group(pictures)).flatten(2).transpose(1, 2)
+        tokens = self.conv(self.group(images)).flatten(2).transpose(1, 2)
         mixed: torch.Tensor = self.linear(self.layer(tokens))
         return mixed
 
@@ -49,18 +49,18 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
         assert adapter is not None
         adapters[key] = adapter
     uses: list[dict[str, float]] = [{"a": 1.0}, {}, {"b": -0.5, "a": 2.0}, {"b": 1.5}]
-    parts = [[Part(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]
+    parts = [[ScaledAdapter(adapter=adapters[key], scale=scale) for key, scale in use.items()] for use in uses]
     stack = RowStack(pool, "unet", rows=4, pages=1)
     stack.put([0, 1, 2, 3], parts[2])
     for row, own in enumerate(parts):
         stack.put([row], own)
-    pictures = torch.randn(4, 6, 5, 5).double()
+    images = torch.randn(4, 6, 5, 5).double()
 
     with torch.inference_mode(), stack.applied():
-        ours = network(pictures)
+        ours = network(images)
     with torch.inference_mode():
-        assert torch.equal(network(pictures), plain(pictures))
-        assert torch.equal(ours[1], plain(pictures)[1])
+        assert torch.equal(network(images), plain(images))
+        assert torch.equal(ours[1], plain(images)[1])
 
     for row, use in enumerate(uses):
         changed = Normed().double()
@@ -75,7 +75,7 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
             if "linear.up" in tensors:
                 changed.linear.weight.data += scale * tensors["linear.up"] @ tensors["linear.down"]
         with torch.inference_mode():
-            torch.testing.assert_close(ours[row], changed(pictures[row : row + 1])[0], rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(ours[row], changed(images[row : row + 1])[0], rtol=1e-12, atol=1e-12)
 
 
 def test_vectors_count_in_the_budget_and_are_wiped(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.lora.sources.download import Downloader, Limits, Place
+from pipeline.lora.sources.download import Downloader, DownloadSource, Limits
 from pipeline.lora.sources.fetched import FetchedFile
 from pipeline.lora.sources.keys import SourceKeys
 from pipeline.lora.sources.sources import LoraSources
@@ -35,7 +35,7 @@ async def fetch(site: Site, folder: Path, link: str = "https://civitai.com/model
 
 
 def downloader(*, loopback: bool = True, **limits: Any) -> Downloader:
-    return Downloader(place=Place(name="Shop", hosts=HOSTS, loopback=loopback), limits=Limits(**limits))
+    return Downloader(place=DownloadSource(name="Shop", hosts=HOSTS, loopback=loopback), limits=Limits(**limits))
 
 
 async def get(site: Site, folder: Path, path: str, **how: Any) -> tuple[int, str]:
@@ -46,7 +46,7 @@ async def test_a_civitai_file_comes_with_its_page_and_the_key_stays_on_its_host(
     fetched = await fetch(site, tmp_path)
     assert fetched.path.read_bytes() == BYTES
     assert (fetched.sha256, fetched.base_model, fetched.trigger_words) == (HASH, "SDXL 1.0", ("fox",))
-    assert (fetched.rating, fetched.mature, fetched.licence) == ("R", True, "commercial use: Rent")
+    assert (fetched.rating, fetched.nsfw, fetched.licence) == ("R", True, "commercial use: Rent")
     assert site.authorizations == {"download": "Bearer civitai-secret", "signed": None}
 
 
