@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.errors import StorageError, cannot_be_opened, database_error
-from storage.tables import SCHEMA_REVISION
+from storage.tables import FIRST_REVISION, SCHEMA_REVISION
 
 _BUSY_SECONDS: Final = 30
 _CONNECT_SECONDS: Final = 10
@@ -88,6 +88,7 @@ class Database:
     async def _check_revision(self) -> None:
         async with self.read() as connection:
             revision = await connection.run_sync(_revision)
+        _refuse_older(revision)
         if revision != SCHEMA_REVISION:
             raise StorageError(
                 f"The database at {self._place} has schema {revision or 'none'}, this version of Limner needs "
@@ -112,7 +113,9 @@ async def migration_state(url: str) -> MigrationState:
 async def migrate(url: str) -> None:
     """Brings the database at `url` to the newest schema, creating it where it is missing; raises StorageError."""
     async with _migration(url) as connection:
-        if await connection.run_sync(_revision) != SCHEMA_REVISION:
+        revision = await connection.run_sync(_revision)
+        _refuse_older(revision)
+        if revision != SCHEMA_REVISION:
             await connection.run_sync(_upgrade)
 
 
@@ -145,6 +148,15 @@ async def _use_wal(engine: AsyncEngine) -> None:
             await asyncio.sleep(_WAL_PAUSE_SECONDS)
         else:
             return
+
+
+def _refuse_older(revision: str | None) -> None:
+    """Raise StorageError for a database from before the first schema that migrations begin with."""
+    if revision is not None and revision < FIRST_REVISION:
+        raise StorageError(
+            "This data was made by a Limner from before the first release, which this one cannot read; "
+            "begin with an empty data folder and database."
+        )
 
 
 def _revision(connection: Connection) -> str | None:

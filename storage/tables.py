@@ -21,7 +21,10 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0012"
+FIRST_REVISION: Final = "1001"
+"""Where migrations begin; lower numbers are those of data from before, which nothing reads any more."""
+
+SCHEMA_REVISION: Final = "1001"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(

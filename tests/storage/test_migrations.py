@@ -9,13 +9,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import storage
 from storage.database import Database, MigrationState, migrate, migration_state
-from storage.queue.job_queue import JobQueue
-from storage.tables import SCHEMA_REVISION, loras, member_lanes
+from storage.errors import StorageError
+from storage.tables import SCHEMA_REVISION
 
 INI = Path(storage.__file__).with_name("alembic.ini")
 
@@ -48,68 +48,20 @@ async def test_processes_that_start_together_migrate_once(fresh_url: str) -> Non
     await database.close()
 
 
-async def test_queue_survives_the_migrations(fresh_url: str) -> None:
-    """A job that an older Limner queued is claimed after the migrations, its member's use unforgotten."""
-    await _upgrade(fresh_url, "0003", _OLD_ROWS)
-
+@pytest.mark.parametrize("revision", ["0001", "0012"])
+async def test_data_from_before_the_first_schema_is_refused(fresh_url: str, revision: str) -> None:
+    """In one sentence, by the migration and by whatever opens it; nothing is changed."""
     await migrate(fresh_url)
-
-    database = await Database.open(fresh_url)
-    claim = await JobQueue(database).claim("worker-1")
-    async with database.read() as connection:
-        lanes = (await connection.execute(select(member_lanes.c.score, member_lanes.c.waiting))).all()
-    await database.close()
-    assert claim is not None
-    assert (claim.job.member_id, claim.job.payload) == ("ann", "fox")
-    assert lanes == [(pytest.approx(500_000.0, abs=1), 0)]
-
-
-async def test_what_was_taught_before_is_known_as_a_subject(fresh_url: str) -> None:
-    """By what its training wrote of it; a style is none, nor is what was added."""
-    await _upgrade(fresh_url, "0010", (_OLD_ROWS[0], *_OLD_LORAS))
-
-    await migrate(fresh_url)
-
-    database = await Database.open(fresh_url)
-    async with database.read() as connection:
-        subjects = (await connection.execute(select(loras.c.name).where(loras.c.subject))).scalars().all()
-    await database.close()
-    assert subjects == ["rex"]
-
-
-_LORA = "guild_id, scope, owner_id, name, base_family, key, size, trigger_words, story, scale, created_at"
-_OLD_LORAS = tuple(
-    f"INSERT INTO loras ({_LORA}) "  # noqa: S608 # our own words
-    f"VALUES (7, '', 'ann', '{name}', 'sdxl', '{name}', 1, '{words}', '{story}', 1, 0)"
-    for name, words, story in (
-        ("rex", "j dog", "Trained here for rex, a dog"),
-        ("crayon", "j style", "Trained here for crayon, a style"),
-        ("film", "film", "Made for SDXL"),
-    )
-)
-_JOB = (
-    "guild_id, member_id, member_name, kind, payload, state, attempt, max_attempts, restarts, cancel_requested, "
-    "step, steps, cost_key, cost_units, estimated_seconds, token, created_at, run_after"
-)
-_OLD_ROWS = (
-    "INSERT INTO guilds (id, platform, external_id, name, settings, created_at) VALUES (7, 'slack', 'T', 'g', '{}', 0)",
-    f"INSERT INTO jobs ({_JOB}) "  # noqa: S608 # our own words
-    "VALUES (7, 'ann', 'Ann', 'imagine', 'fox', 'queued', 0, 3, 0, false, 0, 0, 'pocket', 1, 1, 0, 0, 0)",
-    "INSERT INTO guild_lanes (guild_id, waiting, waiting_seconds, score) VALUES (7, 1, 1, 500000)",
-    "INSERT INTO member_lanes (guild_id, member_id, waiting, waiting_seconds, score) VALUES (7, 'ann', 1, 1, 500000)",
-)
-
-
-async def _upgrade(url: str, revision: str, statements: tuple[str, ...]) -> None:
-    def upgrade(connection: Connection) -> None:
-        command.upgrade(Config(str(INI), attributes={"connection": connection}), revision)
-        for statement in statements:
-            connection.execute(text(statement))
-
-    engine = _engine(url)
+    engine = _engine(fresh_url)
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
+        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
     await engine.dispose()
+
+    with pytest.raises(StorageError, match="begin with an empty data folder"):
+        await migrate(fresh_url)
+    with pytest.raises(StorageError, match="begin with an empty data folder"):
+        await Database.open(fresh_url)
+    assert (await migration_state(fresh_url)).current == revision
 
 
 def _engine(url: str) -> AsyncEngine:
