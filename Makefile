@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+PYTEST := -m pytest --numprocesses 2 --dist worksteal
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo format lint docs fast test soak gpu-test check constraints clean
+.PHONY: help demo format lint docs fast test soak coverage gpu-test check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,13 +30,19 @@ docs: $(VENV)/installed-dev ## whether what the pages point at exists: links, fi
 	$(BIN)/python -m pytest tests/docs
 
 fast: $(VENV)/installed-dev ## the tests that need no process, server or model, in a minute
-	$(PYTEST) --fast
+	$(BIN)/python $(PYTEST) --fast
 
 test: $(VENV)/installed-dev ## the suite, without the long ones
-	$(PYTEST) -m 'not soak'
+	$(BIN)/python $(PYTEST) -m 'not soak'
 
 soak: $(VENV)/installed-dev ## kills, load and chaos for long, and every property on many more examples
-	$(PYTEST) -m 'soak or hypothesis' --hypothesis-profile soak
+	$(BIN)/python $(PYTEST) -m 'soak or hypothesis' --hypothesis-profile soak
+
+coverage: $(VENV)/installed-dev ## lines and branches that the suite reaches, in child processes too, held to their floor
+	rm -rf build/coverage
+	$(BIN)/coverage run $(PYTEST) -m 'not soak'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 gpu-test: $(VENV)/installed-dev ## on a machine with an NVIDIA GPU, at most two minutes
 	$(BIN)/python -m pytest -m gpu tests/gpu

@@ -20,14 +20,17 @@ TORCH_FREE: Final = tuple(Path(__file__).parent / name for name in ("bot", "hand
 _STARTS: Final = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 _AT_WORK: Final = pytest.StashKey["Guard"]()
 
+# A deadline would only tell how busy the machine is.
+settings.register_profile("suite", deadline=None)
 settings.register_profile("soak", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 
 
 def examples(usual: int) -> int:
     """How often a property that costs much is tried: `usual` times, and as many times more in a soak as any other."""
     now = settings.default
     assert now is not None, "hypothesis has a profile at any time"
-    return usual * now.max_examples // settings.get_profile("default").max_examples
+    return usual * now.max_examples // settings.get_profile("suite").max_examples
 
 
 class Guard:

@@ -17,7 +17,8 @@ _PATIENCE = 240.0
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     """A clean environment with its own data folder; nothing of the developer's settings leaks in."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    wanted = {"PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG"}
+    kept = {name: value for name, value in os.environ.items() if name in wanted}
     return {
         **kept, "LIMNER_DATA": str(data), "LIMNER_STALE_SECONDS": "3", "LIMNER_PORT": "0", "OMP_NUM_THREADS": "1",
         "LIMNER_CALIBRATION_SECONDS": "0", "LIMNER_COMPILE": "off",
