@@ -4,22 +4,16 @@ import asyncio
 import pickle
 from typing import BinaryIO, Final
 
-from pipeline.requests.device_messages import Command, Event
-from pipeline.requests.device_spec import DeviceSpec
-from pipeline.training.messages import TrainingMessage
-
 _LENGTH_BYTES: Final = 8
 
-Message = DeviceSpec | Command | Event | TrainingMessage
 
-
-def pack(message: Message) -> bytes:
+def pack(message: object) -> bytes:
     """The bytes of one message."""
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
 
 
-def read(stream: BinaryIO) -> Message | None:
+def read(stream: BinaryIO) -> object | None:
     """The next message; None at the end of the stream, which may come at any byte."""
     head = stream.read(_LENGTH_BYTES)
     if len(head) < _LENGTH_BYTES:
@@ -29,7 +23,7 @@ def read(stream: BinaryIO) -> Message | None:
     return _unpack(body) if len(body) == length else None
 
 
-async def receive(reader: asyncio.StreamReader) -> Message | None:
+async def receive(reader: asyncio.StreamReader) -> object | None:
     """The next message, as `read`."""
     try:
         length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES), "little")
@@ -38,6 +32,6 @@ async def receive(reader: asyncio.StreamReader) -> Message | None:
         return None
 
 
-def _unpack(body: bytes) -> Message:
-    message: Message = pickle.loads(body)  # noqa: S301  both ends are our own processes, on a private pipe
+def _unpack(body: bytes) -> object:
+    message: object = pickle.loads(body)  # noqa: S301  both ends are our own processes, on a private pipe
     return message
