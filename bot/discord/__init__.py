@@ -1,1 +1,1 @@
-"""Discord: the tree of commands, the answers, the delivery."""
+"""Discord: the tree of commands, the answers, the delivery; it knows no other platform."""

@@ -1,1 +1,1 @@
-"""The terminal as a chat platform of its own."""
+"""The terminal as a chat platform of its own; it knows no other platform."""

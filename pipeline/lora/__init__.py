@@ -1,1 +1,1 @@
-"""LoRAs: their format, their import, their export, their sources and how they are served."""
+"""LoRAs: their format, how they are served, their import, their export, their sources."""

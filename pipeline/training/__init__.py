@@ -1,1 +1,1 @@
-"""DreamBooth: a subject or a style from a few pictures, as a LoRA or as a full fine-tune."""
+"""DreamBooth: a subject or a style from a few pictures, as a LoRA or a full fine-tune; it knows no other request."""

@@ -1,5 +1,6 @@
 """What a page points at exists: links and images, files, commands and their options."""
 
+import ast
 import importlib.util
 import itertools
 import re
@@ -134,3 +135,21 @@ def _members_commands(page: Page) -> Iterator[str]:
         typed = typed if typed == code else f"/{typed}"
         if re.match(r"/[a-z]", typed) and not typed.startswith(_NO_COMMANDS):
             yield typed
+
+
+def test_the_map_says_of_each_package_what_it_says_of_itself() -> None:
+    """Word for word, so that neither is forgotten."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+/[\w/]*\w)` \| (.+) \|$", page, re.MULTILINE)
+    told = {package: words for package, words in rows if (ROOT / package / "__init__.py").exists()}
+    packages = [
+        init for top in ("bot", "handlers", "pipeline", "storage") for init in (ROOT / top).glob("*/**/__init__.py")
+    ]
+
+    assert told == {
+        init.parent.relative_to(ROOT).as_posix(): " ".join(
+            (ast.get_docstring(ast.parse(init.read_text())) or "").split()
+        )
+        for init in packages
+        if init.parent.name != "migrations"
+    }

@@ -1,1 +1,1 @@
-"""Turn a stranger's LoRA file into the canonical one, exactly, or refuse it in one sentence."""
+"""A LoRA file of any format into the canonical one, exactly, or one sentence why not; it knows no model in memory."""

@@ -1,1 +1,1 @@
-"""Where strangers' LoRA files come from: a link is read, its file fetched under limits, its page's facts told."""
+"""Where LoRA files come from: a link is read, its file fetched within limits, its page's facts too; it knows no format."""
