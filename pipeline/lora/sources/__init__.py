@@ -1,1 +1,1 @@
-"""Where LoRA files come from: a link is read, its file fetched within limits, its page's facts too; it knows no format."""
+"""Where LoRA files come from: a link is read, its file fetched within limits, its page's facts; it knows no format."""
