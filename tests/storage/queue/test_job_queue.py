@@ -184,6 +184,24 @@ async def test_estimate_forgets_old_measurements(
     assert await queue.estimate("pocket", 1.0) == 1.0
 
 
+async def test_place_takes_running_jobs_to_run_side_by_side(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """Two devices at work get through what is ahead twice as fast as one."""
+    ids = [(await enqueue()).id for _ in range(4)]
+    for worker in ("worker-1", "worker-2"):
+        assert await queue.claim(worker) is not None
+
+    assert await queue.place(guild.id, ids[3]) == QueuePosition(before=1, seconds=15.0)
+
+
+async def test_place_is_no_sooner_than_a_job_may_run(queue: JobQueue, guild: Guild, claim: Claim) -> None:
+    """A job that is to be tried again waits at least as long as it was told to, though nothing is ahead of it."""
+    await queue.settle(claim, Retry(after_seconds=300, why="the device broke"))
+
+    place = await queue.place(guild.id, claim.job.id)
+
+    assert place == QueuePosition(before=0, seconds=300.0)
+
+
 async def test_place_counts_jobs_and_seconds(queue: JobQueue, guild: Guild, enqueue: Enqueue, clock: FakeClock) -> None:
     """The third job of a lone member waits for the first two, less what the running one has done already."""
     ids = [(await enqueue(units=10.0)).id for _ in range(3)]
