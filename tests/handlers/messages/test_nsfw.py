@@ -92,7 +92,7 @@ async def test_saving_is_no_way_around_it(context: AppContext, guild: Guild, pay
 async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """The choice is shown in words, stored, and logged."""
     before = await call("settings", admin=True)
-    saved = await call("settings", admin=True, nsfw="spoiler")
+    saved = await call("settings", admin=True, mature="spoiler")
     log = await call("settings", admin=True, show="log")
 
     assert "Pictures for adults: only in age-restricted channels" in before.lines
