@@ -1,8 +1,9 @@
 """The tiers of the suite: `make fast`, `make test`, `make soak`.
 
-A test that needs a real process, a database server or a model is marked `slow`; those of PostgreSQL are marked here,
-and a module that imports torch needs no mark. `--fast` leaves all of them out, and fails whatever starts a process or
-loads torch all the same, so that the fast tier stays fast. `soak` marks what takes long: `make test` leaves it out.
+A test that needs a real process, a database server, a model or real time is marked `slow`; those of PostgreSQL and what
+speaks to a platform over sockets are marked here, and a module that imports torch needs no mark. `--fast` leaves all of
+them out, and fails whatever starts a process or loads torch all the same, so that the fast tier stays fast. `soak`
+marks what takes long: `make test` leaves it out.
 """
 
 import sys
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 SERVER: Final = "postgres_server"
+REAL_TIME: Final = tuple(Path(__file__).parent / name for name in ("journeys", "wire"))
 TORCH_FREE: Final = tuple(Path(__file__).parent / name for name in ("bot", "handlers", "storage"))
 """As the folders of the program that they mirror: here no module may import torch."""
 
@@ -73,14 +75,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs the PostgreSQL server; leave out what is not fast, where that is asked."""
+    """Mark what needs the PostgreSQL server or real time; leave out what is not fast, where that is asked."""
     for item in items:
-        if isinstance(item, pytest.Function) and _needs_server(item):
+        if isinstance(item, pytest.Function) and (_needs_server(item) or _in_real_time(item)):
             item.add_marker(pytest.mark.slow)
     if config.getoption("--fast"):
         slow = [item for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("soak"))]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in set(slow)]
+
+
+def _in_real_time(item: pytest.Function) -> bool:
+    return any(item.path.is_relative_to(folder) for folder in REAL_TIME)
 
 
 def _needs_server(item: pytest.Function) -> bool:

@@ -102,4 +102,4 @@ async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, c
     assert stored.settings.nsfw is Mature.SPOILER
     assert "nsfw: restricted → spoiler" in log.lines[0]
     with pytest.raises(UserError, match="mature"):
-        await call("settings", admin=True, nsfw="always")
+        await call("settings", admin=True, mature="always")
