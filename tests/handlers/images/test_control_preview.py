@@ -33,6 +33,8 @@ from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
 from tests.pool import rendering
 
+pytestmark = pytest.mark.slow  # every test draws real maps
+
 
 def scene() -> Image.Image:
     """A few edges, strong and faint ones."""

@@ -47,6 +47,8 @@ from tests.app_contexts import FACTS, CallCommand
 from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
 
+pytestmark = pytest.mark.slow  # every test reads and draws real images
+
 POCKET = ModelSource.parse(EMBEDDED)
 SCORES = Scores(subject=1.1, prompt=0.75, kept=0.9)
 
