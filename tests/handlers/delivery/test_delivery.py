@@ -98,6 +98,26 @@ async def test_an_unexpected_error_loses_nothing(
     assert len(chat.delivered) == 1
 
 
+async def test_each_further_failure_waits_twice_as_long(
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """Two seconds, then four: a platform that is down is not asked more and more often."""
+    await call("imagine", prompt="fox")
+    await _finish(context, guild)
+    chat.troubles = [RuntimeError("down"), RuntimeError("still down")]
+    await delivery.deliver_due()
+    clock.advance(2)
+    await delivery.deliver_due()
+    assert chat.troubles == []
+
+    clock.advance(3)
+    await delivery.deliver_due()
+    assert chat.delivered == []
+    clock.advance(1)
+    await delivery.deliver_due()
+    assert len(chat.delivered) == 1
+
+
 async def test_what_can_reach_nobody_is_kept(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
