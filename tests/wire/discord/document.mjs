@@ -9,12 +9,36 @@ import * as z from "zod/mini";
 const SUFFIX = "Schema";
 const reference = (name) => ({ $ref: `#/components/schemas/${name}` });
 
+// What Discord's document says and Zod has no word for: lists without repetition, 34 locales, and that every number which
+// a bot sends is whole but for those of these schemas.
+const SETS = new Set(["access_tokens", "channel_types", "contexts", "integration_types", "parse", "roles", "users"]);
+const LOCALES = 34;
+const WITH_FRACTIONS = new Set([
+  "ApplicationCommandNumberOption", "ApplicationCommandOptionNumberChoice", "MessageAttachmentRequest",
+]);
+// A key that no schema names is refused, but for these, which discord.py sends along with what it is given.
+const FROM_DISCORD_PY = {
+  ApplicationCommandUpdateRequest: "nsfw",
+  IncomingWebhookUpdateRequestPartial: "tts",
+  MessageEditRequestPartial: "tts",
+  RichEmbed: "flags",
+};
+
+function tightened(name, { $id, $schema, ...schema }) {
+  if (name in FROM_DISCORD_PY) schema.properties[FROM_DISCORD_PY[name]] = true;
+  const text = JSON.stringify(schema, (key, value) => {
+    if (SETS.has(key)) return { ...value, uniqueItems: true };
+    if (key.endsWith("_localizations")) return { ...value, maxProperties: LOCALES };
+    return value === "number" && !WITH_FRACTIONS.has(name) ? "integer" : value;
+  });
+  return JSON.parse(text);
+}
+
 function allSchemas() {
   const registry = z.registry();
   for (const [name, schema] of Object.entries(schemas))
     if (name.endsWith(SUFFIX)) registry.add(schema, { id: name.slice(0, -SUFFIX.length) });
   const options = {
-    io: "input",
     unrepresentable: "any",
     uri: (id) => reference(id).$ref,
     // No JSON is undefined, so this choice of a union is none.
@@ -22,12 +46,8 @@ function allSchemas() {
       if (zodSchema._zod.def.type === "undefined") jsonSchema.not = {};
     },
   };
-  const made = z.toJSONSchema(registry, options).schemas;
-  for (const schema of Object.values(made)) {
-    delete schema.$id;
-    delete schema.$schema;
-  }
-  return made;
+  const made = Object.entries(z.toJSONSchema(registry, options).schemas);
+  return Object.fromEntries(made.map(([name, schema]) => [name, tightened(name, schema)]));
 }
 
 // A type such as `First | Second[] | null`; null for one that is written out in place, which nobody can look up.

@@ -23,10 +23,10 @@ class Specification:
         operation = self._operation(method, path)
         if operation is None:
             return f"{method} {path} is no operation of Discord's"
-        if body is None:
-            return None
         if "body" not in operation:
-            return f"{method} {path} takes no body"
+            return None if body is None else f"{method} {path} takes no body"
+        if body is None:
+            return f"{method} {path} needs a body"
         if operation["body"] is None:
             return f"{method} {path} takes a body without a name, which document.mjs does not read yet"
         validator = Draft202012Validator({**operation["body"], "components": self.document["components"]})
