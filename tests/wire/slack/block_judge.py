@@ -8,13 +8,31 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+# https://docs.slack.dev/reference/block-kit/blocks
 _MESSAGE_BLOCKS: Final = 50
 _VIEW_BLOCKS: Final = 100
-_TEXT_LIMITS: Final = {"section": 3000, "header": 150, "button": 75, "label": 2000, "hint": 2000, "placeholder": 150}
 _ID_LIMIT: Final = 255
-_VALUE_LIMIT: Final = 2000
 _MODAL_ONLY: Final = {"input"}
-_MESSAGE_TEXT: Final = 40_000
+_TEXT_LIMITS: Final = {
+    "section": 3000,  # https://docs.slack.dev/reference/block-kit/blocks/section-block
+    "header": 150,  # https://docs.slack.dev/reference/block-kit/blocks/header-block
+    "label": 2000,  # https://docs.slack.dev/reference/block-kit/blocks/input-block
+    "hint": 2000,  # the same
+    "button": 75,  # https://docs.slack.dev/reference/block-kit/block-elements/button-element
+    "placeholder": 150,  # https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+}
+_VALUE_LIMIT: Final = 2000  # https://docs.slack.dev/reference/block-kit/block-elements/button-element
+_ALT_TEXT: Final = 2000  # https://docs.slack.dev/reference/block-kit/blocks/image-block
+_MESSAGE_TEXT: Final = 40_000  # https://docs.slack.dev/reference/methods/chat.postMessage
+# https://docs.slack.dev/reference/views
+_VIEW_TEXTS: Final = {"title": 24, "submit": 24, "close": 24}
+_METADATA: Final = 3000
+# https://docs.slack.dev/reference/block-kit/composition-objects/option-object
+_OPTION_TEXT: Final = 75
+_OPTION_VALUE: Final = 150
+# https://docs.slack.dev/reference/block-kit/block-elements/checkboxes-element, .../radio-button-group-element
+_FEW_OPTIONS: Final = {"checkboxes": 10, "radio_buttons": 10}
+_OPTIONS: Final = 100  # https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 
 
 def message_complaints(text: str | None, blocks: list[dict[str, Any]] | None) -> list[str]:
@@ -35,15 +53,15 @@ def view_complaints(view: dict[str, Any]) -> list[str]:
         found.append("a view needs a block")
     found += [
         f"{name} has more than {limit} characters"
-        for name, limit in (("title", 24), ("submit", 24), ("close", 24))
+        for name, limit in _VIEW_TEXTS.items()
         if len(view.get(name, {}).get("text", "")) > limit
     ]
-    if len(view.get("private_metadata", "")) > 3000:
-        found.append("private_metadata has more than 3000 characters")
+    if len(view.get("private_metadata", "")) > _METADATA:
+        found.append(f"private_metadata has more than {_METADATA} characters")
     if view["type"] == "modal" and any(b["type"] == "input" for b in view["blocks"]) and "submit" not in view:
         found.append("a modal with inputs needs a submit button")
     try:
-        View(**view).validate_json()
+        found += [f"a view has no {name}" for name in view.keys() - View(**view).to_dict().keys()]
     except SlackObjectFormationError as error:
         found.append(f"view: {error}")
     return found
@@ -65,9 +83,12 @@ def _block(block: dict[str, Any]) -> Iterator[str]:
         yield f"{block.get('type')} is no block"
         return
     try:
-        parsed.validate_json()
+        read = parsed.to_dict()
     except SlackObjectFormationError as error:
         yield f"{block['type']}: {error}"
+    else:
+        if read != block:
+            yield f"{block['type']} holds what it cannot: of {block} Slack reads {read}"
     yield from _texts(block, block["type"])
     elements = [*block.get("elements", ()), *([block["element"]] if "element" in block else ())]
     elements += [block["accessory"]] if "accessory" in block else []
@@ -85,8 +106,8 @@ def _texts(part: dict[str, Any], kind: str) -> Iterator[str]:
             yield f"{name} has more than {_ID_LIMIT} characters"
     if len(part.get("value", "")) > _VALUE_LIMIT:
         yield f"value has more than {_VALUE_LIMIT} characters"
-    if len(part.get("alt_text", "")) > 2000:
-        yield "alt_text has more than 2000 characters"
+    if len(part.get("alt_text", "")) > _ALT_TEXT:
+        yield f"alt_text has more than {_ALT_TEXT} characters"
     for name in ("text", "label", "hint", "placeholder"):
         text = part.get(name)
         if not isinstance(text, dict):
@@ -102,9 +123,9 @@ def _options(element: dict[str, Any]) -> Iterator[str]:
     options = element.get("options")
     if options is None:
         return
-    limit = 10 if element["type"] in {"checkboxes", "radio_buttons"} else 100
+    limit = _FEW_OPTIONS.get(element["type"], _OPTIONS)
     if not 1 <= len(options) <= limit:
         yield f"{element['type']} has {len(options)} options"
     for option in options:
-        if len(option["text"]["text"]) > 75 or len(option["value"]) > 150:
+        if len(option["text"]["text"]) > _OPTION_TEXT or len(option["value"]) > _OPTION_VALUE:
             yield f"option {option['value']} is too long"

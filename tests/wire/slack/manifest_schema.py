@@ -58,7 +58,7 @@ MANIFEST: Final = _object(
     ),
     oauth_config=_object(
         redirect_urls=_list(_text(2000, pattern=_WEB), 1000, 0),
-        scopes=_object(bot=_list(_text(255), 255, 0)),
+        scopes=_object(bot=_list(_text(50), 255, 0)),
     ),
     settings=_object(
         event_subscriptions=_object(request_url=_text(3500, pattern=_WEB), bot_events=_list(_text(50), 100, 0)),

@@ -23,12 +23,14 @@ _TRANSPORT_ARGUMENTS: Final = {"token"}
 class Method:
     """One Web API method: its arguments, which of them it must have, its bot scopes, what it may answer.
 
-    `per_minute` is how often a workspace may call it in a minute, None where it has a rule of its own.
+    A call must have one of the arguments `one_of`, where there are any. `per_minute` is how often a workspace may call
+    it in a minute, None where it has a rule of its own.
     """
 
     name: str
     known: frozenset[str]
     required: frozenset[str]
+    one_of: frozenset[str]
     scopes: frozenset[str]
     answer: frozenset[str]
     errors: frozenset[str]
@@ -38,14 +40,17 @@ class Method:
         """What is wrong with a call's arguments."""
         unknown = arguments.keys() - self.known - _TRANSPORT_ARGUMENTS
         missing = self.required - arguments.keys()
-        return [f"{self.name} has no argument {name}" for name in sorted(unknown)] + [
-            f"{self.name} needs the argument {name}" for name in sorted(missing)
-        ]
+        found = [f"{self.name} has no argument {name}" for name in sorted(unknown)]
+        found += [f"{self.name} needs the argument {name}" for name in sorted(missing)]
+        if self.one_of and not self.one_of & arguments.keys():
+            found.append(f"{self.name} needs one of {', '.join(sorted(self.one_of))}")
+        return found
 
-    def error(self, code: str) -> str:
-        """The code, which the method must be able to answer."""
-        assert code in self.errors, f"{self.name} never answers {code}"
-        return code
+    def false_words(self, answer: dict[str, Any]) -> list[str]:
+        """What of an answer Slack would not say."""
+        found = [f"{self.name} never answers {key}" for key in sorted(answer.keys() - self.answer)]
+        error = answer.get("error")
+        return found if error is None or error in self.errors else [*found, f"{self.name} never refuses with {error}"]
 
 
 @cache
@@ -58,6 +63,7 @@ def method(name: str) -> Method | None:
         name=name,
         known=sdk_arguments(name),
         required=frozenset(facts["required"]),
+        one_of=frozenset(facts.get("one_of", ())),
         scopes=frozenset(facts["scopes"]),
         answer=frozenset([*facts["answer"], *_EVERY["answer"]]),
         errors=frozenset([*facts["errors"], *_EVERY["errors"]]),
