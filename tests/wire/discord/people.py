@@ -1,9 +1,11 @@
 """People on the fake Discord: they type commands, click and look at what came."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from simcord.backend import serializers
+from simcord.backend.models import Interaction, Message
 from simcord.interactions import base_payload, store_interaction_attachment
 
 from tests.eventually import eventually
@@ -22,7 +24,7 @@ class Server:
     guild_id: int
     channel_id: int
 
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[Message]:
         """What everybody sees in the channel, oldest first."""
         return [
             message
@@ -30,10 +32,10 @@ class Server:
             if not message.is_ephemeral
         ]
 
-    async def images(self, count: int) -> list[Any]:
+    async def images(self, count: int) -> list[Message]:
         """The messages with pictures, once there are `count`."""
 
-        async def look() -> list[Any] | None:
+        async def look() -> list[Message] | None:
             found = [m for m in self.messages() if m.attachments and "Delete" in labels(m)]
             return found if len(found) >= count else None
 
@@ -47,16 +49,18 @@ class Person:
     server: Server
     id: int
 
-    def slash(self, name: str, /, **options: str | int | bool | tuple[str, bytes]) -> Any:
+    def slash(self, name: str, /, **options: str | int | bool | tuple[str, bytes]) -> Interaction:
         """Type a command of one word or two, with files as a name and bytes; returns the record of the interaction."""
         backend = self.server.discord.backend
         head, _, action = name.partition(" ")
         resolved: dict[str, Any] = {}
         given: list[dict[str, Any]] = []
         for key, value in options.items():
-            held = value
+            held: str | int
             if isinstance(value, tuple):
                 held = store_interaction_attachment(backend, self.server.channel_id, *value, resolved)
+            else:
+                held = value
             given.append({"name": key, "type": _KINDS[type(value)], "value": held})
         if action:
             given = [{"name": action, "type": 1, "options": given}]
@@ -64,16 +68,16 @@ class Person:
         data = {"id": command["id"], "name": head, "type": 1, "options": given, "resolved": resolved}
         return self._send(_COMMAND, data)
 
-    def click(self, message: Any, label: str) -> Any:
+    def click(self, message: Message, label: str) -> Interaction:
         """Click a button of a message."""
         button = next(part for part in flat(message.components) if part.get("label") == label)
         payload = dict(serializers.message_payload(self.server.discord.backend, message))
         return self._send(_COMPONENT, {"custom_id": button["custom_id"], "component_type": 2}, message=payload)
 
-    async def fill(self, interaction: Any, **values: str) -> Any:
+    async def fill(self, interaction: Interaction, **values: str) -> Interaction:
         """Write `values` over what stands in the modal that `interaction` opened, by the fields' ids, and send it."""
 
-        async def look() -> Any:
+        async def look() -> dict[str, Any] | None:
             return interaction.modal
 
         modal = await eventually(look)
@@ -81,7 +85,7 @@ class Person:
         assert not values, f"the form has no field {list(values)}"
         return self._send(_MODAL, {"custom_id": modal["custom_id"], "components": parts})
 
-    def menu(self, name: str, message: Any) -> Any:
+    def menu(self, name: str, message: Message) -> Interaction:
         """Choose a message command."""
         backend = self.server.discord.backend
         command = backend.commands[None][name, 3]
@@ -92,23 +96,24 @@ class Person:
         }  # fmt: skip
         return self._send(_COMMAND, data)
 
-    def post(self, *files: tuple[str, bytes]) -> Any:
+    def post(self, *files: tuple[str, bytes]) -> Message:
         """Write a message with files."""
         backend = self.server.discord.backend
         stored = backend.store_attachments(self.server.channel_id, files)
         return backend.create_message(self.server.channel_id, self.id, "look", attachments=stored)
 
-    async def reads(self, interaction: Any, words: str) -> Any:
+    async def reads(self, interaction: Interaction, words: str) -> Message:
         """The message, seen by this person, that answers with `words`."""
 
-        async def look() -> Any:
+        async def look() -> Message | None:
             ids = [interaction.message_id, *interaction.followup_ids]
             known = self.server.discord.backend.messages.get(self.server.channel_id, {})
-            return next((known[i] for i in ids if i in known and words in text(known[i])), None)
+            found = [known[id_] for id_ in ids if id_ is not None and id_ in known]
+            return next((message for message in found if words in text(message)), None)
 
         return await eventually(look)
 
-    def _send(self, kind: int, data: dict[str, Any], **extra: Any) -> Any:
+    def _send(self, kind: int, data: dict[str, Any], **extra: Any) -> Interaction:
         record, payload = base_payload(
             self.server.discord.backend, type=kind, channel_id=self.server.channel_id,
             guild_id=self.server.guild_id, user_id=self.id, data=data,
@@ -143,19 +148,19 @@ def new_person(server: Server, name: str) -> Person:
     return Person(server=server, id=user.id)
 
 
-def flat(parts: Any) -> list[dict[str, Any]]:
+def flat(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """All components, however deep."""
-    found = []
+    found: list[dict[str, Any]] = []
     for part in parts:
         found += [part, *flat(part.get("components", ()))]
     return found
 
 
-def labels(message: Any) -> list[str]:
+def labels(message: Message) -> list[str]:
     """The labels of a message's buttons."""
     return [str(part["label"]) for part in flat(message.components) if part.get("type") == 2]
 
 
-def text(message: Any) -> str:
+def text(message: Message) -> str:
     """All the words of a message."""
     return "\n".join([message.content, *(str(p["content"]) for p in flat(message.components) if "content" in p)])

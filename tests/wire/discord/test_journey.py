@@ -2,10 +2,10 @@
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
+from simcord.backend.models import Message
 
 from tests.eventually import eventually
 from tests.journeys.terminal import run
@@ -21,10 +21,10 @@ _SLOW = {"steps": 30, "seed": 1}
 _ENDLESS: dict[str, int | str] = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
 
 
-async def _seen(server: Server, words: str) -> Any:
+async def _seen(server: Server, words: str) -> Message:
     """The message in the channel that says `words`."""
 
-    async def look() -> Any:
+    async def look() -> Message | None:
         return next((message for message in server.messages() if words in text(message)), None)
 
     return await eventually(look)
@@ -89,7 +89,7 @@ async def test_a_glimpse_of_what_is_being_drawn(
         await served.ready()
         ada.slash("imagine", prompt="endless fox --width 256 --height 256", **_ENDLESS)
 
-        async def glimpsed() -> Any:
+        async def glimpsed() -> Message | None:
             return next((m for m in pixels.messages() if m.attachments and "Cancel" in labels(m)), None)
 
         message = await eventually(glimpsed)

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tests.wire.slack.doors import Door
 from tests.wire.slack.fake_slack import FakeSlack
@@ -13,6 +13,8 @@ from tests.wire.slack.payloads import payload as payload_of
 from tests.wire.slack.workspace import PostedMessage, StoredFile, Workspace, new_ts
 
 _PATIENCE_SECONDS: Final = 20.0
+
+Found = TypeVar("Found")
 
 _numbers = itertools.count(1)
 
@@ -130,10 +132,12 @@ class Someone:
         )  # fmt: skip
         return await self._send("events_api", payload, retry=retry)
 
-    async def sees(self, what: Callable[[Workspace], Any], seconds: float = _PATIENCE_SECONDS) -> Any:
+    async def sees(self, what: Callable[[Workspace], Found | None], seconds: float = _PATIENCE_SECONDS) -> Found:
         """What `what` finds in the workspace, as soon as it finds something."""
         async with asyncio.timeout(seconds), self.slack.changed:
-            return await self.slack.changed.wait_for(lambda: what(self.workspace))
+            while not (found := what(self.workspace)):
+                await self.slack.changed.wait()
+            return found
 
     async def _send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> Acked:
         start = time.monotonic()
