@@ -51,9 +51,13 @@ class Bench:
         (model,) = self.engine._shelf.loaded.values()  # noqa: SLF001  the part under measure
         return model
 
-    def told(self, **changes: int) -> None:
-        """Change how often the engine shows previews or takes snapshots."""
-        self.engine._spec = replace(self.engine._spec, **changes)  # type: ignore[arg-type]  # noqa: SLF001  fields of a spec
+    def look(self, *, preview_every: int = 0, snapshot_every: int = 0) -> None:
+        """Let the engine show previews and take snapshots so often."""
+        self.engine._spec = replace(  # noqa: SLF001  as after a start with these settings
+            self.engine._spec,  # noqa: SLF001  as above
+            preview_every=preview_every,
+            snapshot_every=snapshot_every,
+        )
 
     def capturing(self, *, on: bool) -> None:
         """Whether groups that open from now on replay CUDA graphs."""

@@ -197,10 +197,10 @@ def looks(sides: Sides) -> Measured:
     """What previews and snapshots cost a step."""
     bench, size = sides.bench, sides.assets.size
     requests = bench.requests(size.requests, steps=size.short)
-    for name, changes in (("neither", {}), ("previews", {"preview_every": 1}), ("snapshots", {"park_every": 1})):
-        bench.told(**changes)
+    for name, previews, snapshots in (("neither", 0, 0), ("previews", 1, 0), ("snapshots", 0, 1)):
+        bench.look(preview_every=previews, snapshot_every=snapshots)
         yield f"a step with {name} at every step", _each(bench, requests), "ms a step an image"
-        bench.told(preview_every=0, snapshot_every=0)
+    bench.look()
 
 
 def mixed_rows(sides: Sides) -> Measured:
