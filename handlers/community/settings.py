@@ -12,14 +12,14 @@ from handlers.context.context import AppContext
 from handlers.messages.message import Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
-from storage.guilds.guilds import GuildSettings, Mature
+from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
 _LOG: Final = "log"
 _LOG_LINES: Final = 15
 _MATURE_WORDS: Final = {
-    Mature.RESTRICTED: "only in age-restricted channels",
-    Mature.SPOILER: "hidden until clicked, outside age-restricted channels",
-    Mature.REFUSE: "never shown",
+    NsfwPolicy.RESTRICTED: "only in age-restricted channels",
+    NsfwPolicy.SPOILER: "hidden until clicked, outside age-restricted channels",
+    NsfwPolicy.REFUSE: "never shown",
 }
 
 
@@ -50,7 +50,7 @@ def _changed(old: GuildSettings, given: Arguments, context: AppContext) -> Guild
             old.allowed_channels, added=given.text("allow-channel"), removed=given.text("forget-channel")
         ),
         command_roles=_roles(old, given, context),
-        nsfw=old.nsfw if nsfw is None else Mature(nsfw),
+        nsfw=old.nsfw if nsfw is None else NsfwPolicy(nsfw),
         people=old.people if people is None else people,
         admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
     )
@@ -123,7 +123,7 @@ COMMAND: Final = Command(
             name="mature",
             help="Where pictures for adults are shown",
             kind=OptionKind.CHOICE,
-            choices=tuple(choice.value for choice in Mature),
+            choices=tuple(choice.value for choice in NsfwPolicy),
         ),
         Option(name="people", help="People may be trained on", kind=OptionKind.SWITCH),
         Option(name="allow-channel", help="Make pictures only there", kind=OptionKind.CHANNEL),

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Final, assert_never
 
-from storage.guilds.guilds import Mature
+from storage.guilds.guilds import NsfwPolicy
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 
@@ -19,14 +19,14 @@ class NsfwDisplay(Enum):
     WITHHELD = "withheld"
 
 
-def nsfw_display(nsfw: Mature, address: ReplyAddress) -> NsfwDisplay:
+def nsfw_display(nsfw: NsfwPolicy, address: ReplyAddress) -> NsfwDisplay:
     """How the guild's choice shows a mature picture at `address`; a platform that cannot hide one withholds it."""
     match nsfw:
-        case Mature.REFUSE:
+        case NsfwPolicy.REFUSE:
             return NsfwDisplay.WITHHELD
-        case Mature.RESTRICTED:
+        case NsfwPolicy.RESTRICTED:
             return NsfwDisplay.PLAIN if address.age_restricted else NsfwDisplay.WITHHELD
-        case Mature.SPOILER:
+        case NsfwPolicy.SPOILER:
             if address.age_restricted:
                 return NsfwDisplay.PLAIN
             return NsfwDisplay.HIDDEN if address.platform in _CAN_HIDE else NsfwDisplay.WITHHELD
@@ -34,9 +34,9 @@ def nsfw_display(nsfw: Mature, address: ReplyAddress) -> NsfwDisplay:
             assert_never(nsfw)
 
 
-def withheld_sentence(count: int, nsfw: Mature, platform: Platform) -> str:
+def withheld_sentence(count: int, nsfw: NsfwPolicy, platform: Platform) -> str:
     """Why `count` pictures are not in a message, and what to do."""
     images = "1 picture is" if count == 1 else f"{count} pictures are"
-    if nsfw is not Mature.REFUSE and platform in _HAS_RESTRICTED_CHANNELS:
+    if nsfw is not NsfwPolicy.REFUSE and platform in _HAS_RESTRICTED_CHANNELS:
         return f"{images} for adults and not shown here; ask again in an age-restricted channel."
     return f"{images} for adults and not shown here; change the prompt, or ask an admin about the settings."

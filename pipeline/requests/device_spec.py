@@ -28,7 +28,7 @@ class DeviceSpec:
     LoRA's file is found as `<key>.safetensors`, `controls` that of the ControlNets, as `<base>/<kind>/`. `max_rows`
     bounds the rows of one denoiser call (a guided picture takes two); `preview_every` is in steps, 0 for none;
     `threads` is the number of CPU threads, None for torch's own choice; `snapshot_every` is in steps, 0 for never (see
-    Stepped.parked); `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device,
+    Stepped.snapshot); `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device,
     `control_bytes` the ControlNets, for each model; `model_bytes` bounds the weights of several models kept beside each
     other, None for as many as fit. `cache` is a folder for what was measured or compiled, kept between starts, None for
     nowhere; `calibration_seconds` bounds the time that a start spends on measuring its steps, 0 for none. `compile`

@@ -17,7 +17,7 @@ from storage.platform import Platform
 from storage.tables import guilds
 
 
-class Mature(StrEnum):
+class NsfwPolicy(StrEnum):
     """Where pictures that are not for everybody are shown: plainly in age-restricted channels, and elsewhere not at all
     (`restricted`) or hidden until they are clicked (`spoiler`); or nowhere (`refuse`).
     """
@@ -44,7 +44,7 @@ class GuildSettings:
     allowed_channels: tuple[str, ...] = ()
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     admins: tuple[str, ...] = ()
-    nsfw: Mature = Mature.RESTRICTED
+    nsfw: NsfwPolicy = NsfwPolicy.RESTRICTED
     people: bool = False
 
     def __post_init__(self) -> None:

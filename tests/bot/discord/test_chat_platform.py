@@ -12,7 +12,7 @@ from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Message, ShownImage
-from storage.guilds.guilds import GuildSettings, Mature
+from storage.guilds.guilds import GuildSettings, NsfwPolicy
 from storage.platform import Platform
 from tests.bot.discord.conftest import World, body, words
 
@@ -300,15 +300,15 @@ def _gradient(side: int = 256) -> bytes:
 @pytest.mark.parametrize(
     ("nsfw", "restricted", "names"),
     [
-        (Mature.RESTRICTED, True, ["red-fox-1-1.png"]),
-        (Mature.RESTRICTED, False, []),
-        (Mature.SPOILER, True, ["red-fox-1-1.png"]),
-        (Mature.SPOILER, False, ["SPOILER_red-fox-1-1.png"]),
-        (Mature.REFUSE, True, []),
+        (NsfwPolicy.RESTRICTED, True, ["red-fox-1-1.png"]),
+        (NsfwPolicy.RESTRICTED, False, []),
+        (NsfwPolicy.SPOILER, True, ["red-fox-1-1.png"]),
+        (NsfwPolicy.SPOILER, False, ["SPOILER_red-fox-1-1.png"]),
+        (NsfwPolicy.REFUSE, True, []),
     ],
 )
 async def test_an_image_for_adults_is_shown_as_channel_and_guild_have_it(
-    world: World, nsfw: Mature, restricted: bool, names: list[str]
+    world: World, nsfw: NsfwPolicy, restricted: bool, names: list[str]
 ) -> None:
     """Plain where Discord lets only adults in, else hidden or a sentence, and never where the guild refuses it."""
     channel = world.client.get_channel(world.channel.id)

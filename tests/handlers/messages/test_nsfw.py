@@ -10,7 +10,7 @@ from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
-from storage.guilds.guilds import Guild, GuildSettings, Mature
+from storage.guilds.guilds import Guild, GuildSettings, NsfwPolicy
 from storage.platform import Platform
 from storage.queue.images import NewImage
 from storage.queue.jobs import Done
@@ -45,17 +45,17 @@ async def payload(context: AppContext, guild: Guild, call: CallCommand) -> str:
 @pytest.mark.parametrize(
     ("platform", "nsfw", "restricted", "spoilers"),
     [
-        (Platform.DISCORD, Mature.RESTRICTED, True, [False, False]),
-        (Platform.DISCORD, Mature.RESTRICTED, False, [False]),
-        (Platform.DISCORD, Mature.SPOILER, False, [False, True]),
-        (Platform.DISCORD, Mature.SPOILER, True, [False, False]),
-        (Platform.DISCORD, Mature.REFUSE, True, [False]),
-        (Platform.SLACK, Mature.SPOILER, False, [False]),
-        (Platform.TERMINAL, Mature.RESTRICTED, True, [False, False]),
+        (Platform.DISCORD, NsfwPolicy.RESTRICTED, True, [False, False]),
+        (Platform.DISCORD, NsfwPolicy.RESTRICTED, False, [False]),
+        (Platform.DISCORD, NsfwPolicy.SPOILER, False, [False, True]),
+        (Platform.DISCORD, NsfwPolicy.SPOILER, True, [False, False]),
+        (Platform.DISCORD, NsfwPolicy.REFUSE, True, [False]),
+        (Platform.SLACK, NsfwPolicy.SPOILER, False, [False]),
+        (Platform.TERMINAL, NsfwPolicy.RESTRICTED, True, [False, False]),
     ],
 )
 async def test_delivery_obeys_the_guild(
-    context: AppContext, guild: Guild, payload: str, platform: Platform, nsfw: Mature, restricted: bool,
+    context: AppContext, guild: Guild, payload: str, platform: Platform, nsfw: NsfwPolicy, restricted: bool,
     spoilers: list[bool],
 ) -> None:  # fmt: skip
     """Only what is flagged is hidden or left out; what is left out is told, and no button points at the wrong one."""
@@ -99,7 +99,7 @@ async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, c
     assert "Pictures for adults: hidden until clicked, outside age-restricted channels" in saved.lines
     stored = await context.guilds.get(guild.id)
     assert stored is not None
-    assert stored.settings.nsfw is Mature.SPOILER
+    assert stored.settings.nsfw is NsfwPolicy.SPOILER
     assert "nsfw: restricted → spoiler" in log.lines[0]
     with pytest.raises(UserError, match="mature"):
         await call("settings", admin=True, mature="always")
