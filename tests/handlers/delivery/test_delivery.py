@@ -6,12 +6,13 @@ from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.result_images import file_stem
 from handlers.messages.chat_platform import TryLater, Undeliverable
-from handlers.messages.message import Mood
+from handlers.messages.message import Message, Mood
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat
 from storage.queue.jobs import Done, GiveUp
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeChat, FakeClock, png, request
 
@@ -155,6 +156,47 @@ async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_plat
     await delivery.show_progress()
     assert chat.progress[-1].lines == ("3 of 20 steps",)
     assert len(chat.progress) == 3
+
+
+async def test_a_place_in_the_line_is_told_every_ten_seconds_at_most(
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """Behind many others a member would else see each of them go by."""
+    first = (await call("imagine", prompt="fox")).job_id
+    await call("imagine", prompt="owl")
+    await delivery.show_progress()
+    await context.queue.cancel(guild.id, first or 0)
+    shown = len(chat.progress)
+
+    clock.advance(9)
+    await delivery.show_progress()
+    assert len(chat.progress) == shown
+    clock.advance(1)
+    await delivery.show_progress()
+    assert len(chat.progress) == shown + 1
+
+
+class Stumbling(FakeChat):
+    """A chat that cannot show its first message."""
+
+    async def show_progress(self, address: ReplyAddress, message: Message) -> None:
+        self.progress.append(message)
+        if len(self.progress) == 1:
+            raise RuntimeError("a mistake of ours")
+
+
+async def test_one_message_that_fails_stops_no_other_and_is_not_swallowed(
+    context: AppContext, call: CallCommand, clock: FakeClock
+) -> None:
+    """The error is raised once all have had their turn, for the log."""
+    await call("imagine", prompt="fox")
+    await call("imagine", prompt="owl")
+    chat = Stumbling()
+
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        await Delivery(context=context, chat=chat, poster="this process", clock=clock).show_progress()
+
+    assert len(chat.progress) == 2
 
 
 @pytest.mark.parametrize(
