@@ -25,6 +25,8 @@ from pipeline.training.trainer import TrainingData, _step
 _TRAINED_RANK: Final = 16
 _SAMPLES: Final = 3
 _WARM: Final = 3
+_LOOKS: Final = (("neither", 0, 0), ("a preview at every step", 1, 0), ("a snapshot at every step", 0, 1))
+"""Name, and how often the engine shows a preview and takes a snapshot."""
 
 
 @dataclass(kw_only=True)
@@ -197,9 +199,9 @@ def looks(sides: Sides) -> Measured:
     """What previews and snapshots cost a step."""
     bench, size = sides.bench, sides.assets.size
     requests = bench.requests(size.requests, steps=size.short)
-    for name, previews, snapshots in (("neither", 0, 0), ("previews", 1, 0), ("snapshots", 0, 1)):
+    for name, previews, snapshots in _LOOKS:
         bench.look(preview_every=previews, snapshot_every=snapshots)
-        yield f"a step with {name} at every step", _each(bench, requests), "ms a step an image"
+        yield f"a step with {name}", _each(bench, requests), "ms a step an image"
     bench.look()
 
 
