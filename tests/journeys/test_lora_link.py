@@ -1,5 +1,6 @@
 """From a link to a picture: a real download, a real import, a real device, each in its own process."""
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -38,12 +39,10 @@ async def test_a_civitai_link_becomes_a_lora_that_changes_images(site: Site, tmp
     assert "hush" not in out.replace("/lora key civitai --set hush-hush", "") + errors
     (card,) = (tmp_path / "pictures").glob("*.png")
 
-    shown: list[Path] = []
-    for lora in ("", " <lora:tod:2>"):
-        code, _, errors = await run("imagine", f"red fox{lora}", "--steps", "2", "--seed", "6", data=tmp_path)
-        assert code == 0, errors
-        (path,) = set((tmp_path / "pictures").glob("*.png")) - {card, *shown}
-        shown.append(path)
-    assert [use.name for path in shown for use in read(path.read_bytes()).made_from.loras] == ["tod"]
-    plain, changed = (Image.open(path).tobytes() for path in shown)
+    lines = "".join(f"/imagine red fox{lora} --steps 2 --seed 6\n" for lora in ("", " <lora:tod:2>"))
+    code, _, errors = await run("chat", data=tmp_path, text=lines)
+    assert code == 0, errors
+    shown = [path.read_bytes() for path in sorted((tmp_path / "pictures").glob("*.png")) if path != card]
+    assert [use.name for data in shown for use in read(data).made_from.loras] == ["tod"]
+    plain, changed = (Image.open(io.BytesIO(data)).tobytes() for data in shown)
     assert plain != changed
