@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pipeline.engine.batch_scheduler import BUCKETS, BatchScheduler, WaitingRequest
 from pipeline.requests.batch_key import BatchKey, Shape
+from tests.tiers import examples
 
 SMALL = Shape(checkpoint="pocket", height=8, width=8)
 LARGE = Shape(checkpoint="pocket", height=16, width=16)
@@ -244,5 +245,5 @@ class Arrivals(RuleBasedStateMachine):
         assert self.batching.seat() == {}
 
 
-Arrivals.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Arrivals.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30)
 TestArrivals = Arrivals.TestCase

@@ -28,6 +28,7 @@ from tests.pipeline.conftest import a_request
 from tests.pipeline.engine.test_inpaint_canvas import png
 from tests.pipeline.random_loras import random_lora
 from tests.pipeline.tiny_models import save_control, save_sd15
+from tests.tiers import examples
 
 LORAS = ("a", "b", "c", "missing")
 
@@ -202,7 +203,8 @@ def held_bytes() -> int:
     return sum(storages.values())
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
+@pytest.mark.hypothesis
 def test_everyone_is_answered_once_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The LoRAs' room on the device holds two of three, so that they push each other out."""
     # pytest keeps what is logged, and with a traceback every tensor in its frames.
@@ -220,7 +222,7 @@ def test_everyone_is_answered_once_and_nothing_stays(tmp_path: Path, monkeypatch
     Life.alone, Life.engine = warm_engine(spec), warm_engine(spec)
     Life.held_when_idle = held_bytes()
 
-    run_state_machine_as_test(Life, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Life, settings=settings(max_examples=examples(10), stateful_step_count=25))
 
 
 def warm_engine(spec: DeviceSpec) -> Engine:

@@ -16,10 +16,10 @@ from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, Job, Retry
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
+from tests.tiers import examples
 
 EXAMPLES = settings(
-    max_examples=8,
-    deadline=None,
+    max_examples=examples(8),
     # Every example begins with an empty database, see `_start`.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -169,7 +169,6 @@ class TestPlainLora:
 class TestRefusals:
     """Tensors that make no change."""
 
-    @settings(deadline=None)  # as below
     @given(lost=st.sampled_from([(case, index) for case in range(len(CASES)) for index in range(12)]))
     def test_a_lost_tensor_is_refused_or_was_optional(self, lost: tuple[int, int]) -> None:
         """Whatever single tensor a file lacks, the layer is refused unless it has a meaning without."""
@@ -188,7 +187,6 @@ class TestRefusals:
             change_of(left, described(base), base.weight.detach)
         assert len(str(caught.value)) <= 200
 
-    @settings(deadline=None)  # as below
     @given(
         case=st.sampled_from(CASES), index=st.integers(0, 9), axis=st.integers(0, 3), change=st.sampled_from([-1, 1, 5])
     )
@@ -212,7 +210,6 @@ class TestRefusals:
             change_of({**tensors, part: wrong}, described(base), base.weight.detach)
         assert len(str(caught.value)) <= 200
 
-    @settings(deadline=None)  # the oracle takes its time on a busy machine
     @given(
         case=st.sampled_from(CASES),
         stray=st.sampled_from([part for part in TensorRole if part is not TensorRole.ALPHA]),

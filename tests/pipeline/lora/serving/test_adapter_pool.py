@@ -24,6 +24,7 @@ from pipeline.lora.serving.pages import BankPages, LoraPages, load_pages
 from pipeline.requests.device_messages import Refused, Rendered
 from pipeline.requests.image_request import LoraUse
 from tests.pipeline.conftest import SPEC, a_request
+from tests.tiers import examples
 
 METADATA = {"format": "limner-lora", "version": "1", "family": "sdxl"}
 CPU = torch.device("cpu")
@@ -202,7 +203,7 @@ def test_one_request_s_loras_are_let_in_beyond_the_budget_once_they_are_alone() 
     assert pool.resident == ("first", "second")
 
 
-Residents.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+Residents.TestCase.settings = settings(max_examples=examples(25), stateful_step_count=20)
 TestResidents = Residents.TestCase
 
 
