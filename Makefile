@@ -36,7 +36,7 @@ test: $(VENV)/installed-dev ## the suite, without the long ones
 	$(BIN)/python $(PYTEST) -m 'not soak'
 
 soak: $(VENV)/installed-dev ## kills, load and chaos for long, and every property on many more examples
-	$(BIN)/python $(PYTEST) -m 'soak or hypothesis' --hypothesis-profile soak
+	$(BIN)/python $(PYTEST) -m 'soak or hypothesis' --hypothesis-profile soak --timeout 1800
 
 coverage: $(VENV)/installed-dev ## lines and branches that the suite reaches, in child processes too, held to their floor
 	rm -rf build/coverage

@@ -109,22 +109,23 @@ async def test_parallel_posters_take_each_reply_once(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("workers", "jobs"), [(2, 24), pytest.param(6, 1800, marks=pytest.mark.soak)])
 async def test_processes_take_each_job_once(
-    database_url: str, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
+    database_url: str, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue, workers: int, jobs: int
 ) -> None:
-    """Two processes of their own empty one queue without an error: no job twice, none left."""
+    """Processes of their own empty one queue without an error: no job twice, none left."""
     assert clock.now < 1_700_000_000  # the processes' own clock is ahead, so that every job is ready for them
-    asked = [(await enqueue(member)).id for member in "abc" for _ in range(8)]
+    asked = [(await enqueue("abc"[number % 3])).id for number in range(jobs)]
 
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.storage.queue.claiming_process", database_url, f"worker-{number}",
             stdout=asyncio.subprocess.PIPE,
         )
-        for number in range(2)
+        for number in range(workers)
     ]  # fmt: skip
     outputs = [(await process.communicate())[0] for process in processes]
 
-    assert [process.returncode for process in processes] == [0, 0]
+    assert [process.returncode for process in processes] == [0] * workers
     assert sorted(int(line) for output in outputs for line in output.split()) == asked
-    assert {job.state for job in await queue.guild_jobs(guild.id, limit=100)} == {JobState.DONE}
+    assert {job.state for job in await queue.guild_jobs(guild.id, limit=jobs)} == {JobState.DONE}
