@@ -1,21 +1,16 @@
-"""What Discord shows of the commands in members' own languages; what stands in no row keeps its English words."""
+"""What Discord shows of the commands in members' own languages; what a catalogue lacks keeps its English words."""
 
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 import discord
+from babel.messages.pofile import read_po
 from discord import Locale, app_commands
 
-from bot.discord.translated_names import NAMES
-from bot.discord.translated_sentences import SENTENCES
-
-LOCALES: Final = (
-    Locale.german,
-    Locale.french,
-    Locale.spain_spanish,
-    Locale.japanese,
-    Locale.brazil_portuguese,
-)
-"""The languages of a row, in its order."""
+_CATALOGUES: Final = Path(__file__).parent / "locale"
+LOCALES: Final = tuple(Locale(path.stem) for path in sorted(_CATALOGUES.glob("*.po")))
+"""The languages that have a catalogue, which is named as Discord names the language."""
 
 _MAX_DESCRIPTION: Final = 100
 
@@ -32,14 +27,20 @@ class Translations(app_commands.Translator):
         """The words in that language, or None for the English ones."""
         if locale is Locale.latin_american_spanish:
             locale = Locale.spain_spanish
-        return _words(string.message, LOCALES.index(locale)) if locale in LOCALES else None
+        return _words(string.message, catalogue(locale)) if locale in LOCALES else None
 
 
-def _words(english: str, index: int) -> str | None:
-    """The words of the language at `index`; a family is described by the names of its actions."""
-    row = NAMES.get(english) or SENTENCES.get(english)
-    if row is not None:
-        return row[index]
-    rows = [NAMES.get(name) for name in english.split(", ")]
-    names = [row[index] for row in rows if row is not None]
-    return ", ".join(names)[:_MAX_DESCRIPTION] if len(names) == len(rows) else None
+@cache
+def catalogue(locale: Locale) -> dict[str, str]:
+    """The words of one of LOCALES by the English ones."""
+    with (_CATALOGUES / f"{locale.value}.po").open("rb") as file:
+        messages = read_po(file, abort_invalid=True)
+    return {str(message.id): str(message.string) for message in messages if message.id and message.string}
+
+
+def _words(english: str, words: dict[str, str]) -> str | None:
+    """The words for `english`; a group is described by the names of its actions."""
+    if english in words:
+        return words[english]
+    names = [words[name] for name in english.split(", ") if name in words]
+    return ", ".join(names)[:_MAX_DESCRIPTION] if len(names) == english.count(", ") + 1 else None

@@ -8,9 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.discord.translated_names import NAMES
-from bot.discord.translated_sentences import SENTENCES
-from bot.discord.translations import LOCALES, Translations
+from bot.discord.translations import LOCALES, Translations, catalogue
 from handlers.commands.groups import heads
 from handlers.prompts.aspect_ratio import ASPECTS
 from handlers.registry import COMMANDS
@@ -61,7 +59,7 @@ async def test_every_payload_keeps_within_discords_limits(world: World) -> None:
 
 
 async def test_latin_american_spanish_is_spanish_and_what_is_unknown_stays_english() -> None:
-    """A locale without a table of its own, a word without a row."""
+    """A locale without a catalogue of its own, a word that no catalogue has."""
     translate = Translations().translate
     word, foreign = discord.app_commands.locale_str("queue"), discord.app_commands.locale_str("no such word")
 
@@ -70,12 +68,25 @@ async def test_latin_american_spanish_is_spanish_and_what_is_unknown_stays_engli
     assert await translate(foreign, discord.Locale.german, None) is None  # type: ignore[arg-type] # as above
 
 
-def test_no_two_commands_share_a_name_in_any_language() -> None:
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_two_commands_share_a_name_in_any_language(locale: discord.Locale) -> None:
     """A member could not tell them apart."""
-    for index in range(len(LOCALES)):
-        names = [NAMES[head.name][index] for head in heads(COMMANDS) if head.name in NAMES]
-        assert len(names) == len(set(names))
-    assert not set(NAMES) & set(SENTENCES)
+    words = catalogue(locale)
+    names = [words[head.name] for head in heads(COMMANDS) if head.name in words]
+
+    assert len(names) == len(set(names))
+
+
+async def test_a_catalogue_holds_nothing_that_is_shown_no_more(world: World) -> None:
+    """A sentence that was changed leaves its translations behind, and nobody would see that they are old."""
+    parts = [part for payload in published(world) for part in _parts(payload)]
+    shown = {part[field] for part in parts for field in ("name", "description") if field in part}
+    shown |= {choice["name"] for part in parts for choice in part.get("choices", ())}
+    shown |= {name for text in shown for name in text.split(", ")}
+
+    assert {locale.value: catalogue(locale).keys() - shown for locale in LOCALES} == {
+        locale.value: set() for locale in LOCALES
+    }
 
 
 def _parts(payload: dict[str, Any]) -> list[dict[str, Any]]:
