@@ -22,7 +22,7 @@ from storage.database import Database, migrate
 from storage.guilds.guilds import GuildStore
 from storage.platform import Platform
 from storage.queue.claim import FAIR
-from storage.queue.fair_share import UNUSED, lane_of
+from storage.queue.fair_share import UNUSED, share_key
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done, JobKind, JobState
 
@@ -54,7 +54,7 @@ JOB: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A queue to claim from: how many jobs wait, in lanes of how many members altogether."""
+    """A queue to claim from: how many jobs wait, and of how many members altogether."""
 
     queued: int
     members: int
@@ -124,7 +124,7 @@ async def open_filled(url: str, shape: Shape) -> Database:
 
 
 async def fill(database: Database, shape: Shape) -> None:
-    """Leaves exactly the jobs of `shape` queued, in `GUILDS` guilds, each guild and member with its lane."""
+    """Leaves exactly the jobs of `shape` queued, in `GUILDS` guilds, each guild and member with its share."""
     async with database.write() as connection:
         await connection.execute(delete(tables.guilds))
     store = GuildStore(database)
@@ -135,15 +135,15 @@ async def fill(database: Database, shape: Shape) -> None:
         for start in range(0, shape.queued, ROWS_AT_ONCE):
             rows = [{**JOB, **_member(*owner)} for owner in owners[start:][:ROWS_AT_ONCE]]
             await connection.execute(tables.jobs.insert(), rows)
-        await connection.execute(tables.guild_lanes.insert(), _lanes([{"guild_id": guild} for guild, _ in owners]))
-        await connection.execute(tables.member_lanes.insert(), _lanes([_member(*owner) for owner in owners]))
+        await connection.execute(tables.guild_shares.insert(), _shares([{"guild_id": guild} for guild, _ in owners]))
+        await connection.execute(tables.member_shares.insert(), _shares([_member(*owner) for owner in owners]))
 
 
 def _member(guild_id: int, member_id: str) -> dict[str, Any]:
-    return {"guild_id": guild_id, "member_id": member_id, "lane": lane_of(guild_id, member_id)}
+    return {"guild_id": guild_id, "member_id": member_id, "share_key": share_key(guild_id, member_id)}
 
 
-def _lanes(owners: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _shares(owners: list[dict[str, Any]]) -> list[dict[str, Any]]:
     waiting: dict[tuple[Any, ...], int] = {}
     for owner in owners:
         waiting[tuple(owner.items())] = waiting.get(tuple(owner.items()), 0) + 1

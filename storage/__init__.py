@@ -1,1 +1,1 @@
-"""What survives a restart: guilds, jobs, pictures, replies, blobs and their migrations."""
+"""What survives a restart: guilds, jobs, images, replies, blobs and their migrations."""

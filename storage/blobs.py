@@ -1,4 +1,4 @@
-"""Bytes by their SHA-256: pictures, adapters, attachments. The database holds keys, a blob store holds the bytes."""
+"""Bytes by their SHA-256: images, adapters, attachments. The database holds keys, a blob store holds the bytes."""
 
 import asyncio
 import hashlib
@@ -20,10 +20,10 @@ class BlobStore(Protocol):
     """Where blobs live; every method raises StorageError when the place itself fails."""
 
     async def put(self, data: bytes) -> str:
-        """Stores `data` durably and returns its key; storing it again makes it new for the garbage collector."""
+        """Stores `data` durably and returns its key; storing it again renews its age for the garbage collector."""
 
     async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
-        """The same for bytes that come piece by piece; where `chunks` raises, nothing is left of them."""
+        """Stores `chunks` as one blob and returns its key; where `chunks` raises, nothing is left of them."""
 
     async def get(self, key: str) -> bytes:
         """The bytes of `key`; raises StorageError when they are missing or no longer match the key."""
@@ -48,14 +48,14 @@ class FileBlobStore:
         self._root = root
 
     async def put(self, data: bytes) -> str:
-        """Stores `data` durably and returns its key; storing it again makes it new for the garbage collector."""
+        """Stores `data` durably and returns its key; storing it again renews its age for the garbage collector."""
         key = hashlib.sha256(data).hexdigest()
         with self._disk_errors():
             await asyncio.to_thread(_write, self._path(key), data)
         return key
 
     async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
-        """The same for bytes that come piece by piece; where `chunks` raises, nothing is left of them."""
+        """Stores `chunks` as one blob and returns its key; where `chunks` raises, nothing is left of them."""
         digest = hashlib.sha256()
         with self._disk_errors():
             part = await asyncio.to_thread(_new_part, self._root)
@@ -114,7 +114,7 @@ class FileBlobStore:
 
     def _drop_parts(self, touched_before: float) -> None:
         for part in [*self._root.glob(f"{_PART}*"), *self._root.glob(f"??/{_PART}*")]:
-            # It may get its name in this very moment.
+            # Another process may rename it at this moment.
             with suppress(FileNotFoundError):
                 if part.stat().st_mtime < touched_before:
                     part.unlink()
@@ -142,7 +142,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _new_part(folder: Path) -> Path:
-    """An empty file, which is no blob yet: its name is no key."""
+    """An empty file whose name is no key, so that it counts as no blob yet."""
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=_PART)
     os.close(handle)

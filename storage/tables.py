@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 FIRST_REVISION: Final = "1001"
-"""Where migrations begin; lower numbers are those of data from before, which nothing reads any more."""
+"""Where migrations begin; data of a lower number is from before the first release, and nothing reads it."""
 
 SCHEMA_REVISION: Final = "1001"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
@@ -83,7 +83,7 @@ loras = Table(
     _required("size", BigInteger),
     _required("trigger_words", Text),
     _required("story", Text),
-    # Whose names it stands among: the guild's, or those of its owner, to whom alone it is there.
+    # Empty for a LoRA of the whole guild, else its owner's id: names are unique within a scope.
     Column("scope", String(64), nullable=False, server_default=""),
     Column("subject", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("guild_id", "scope", "name"),
@@ -119,10 +119,10 @@ jobs = Table(
     _required("run_after", Double),
     Column("started_at", Double),
     Column("finished_at", Double),
-    # Guild and member in one value, of one index only: a planner that knows little of the table cannot choose another.
-    Column("lane", String(96), nullable=False, server_default=""),
+    # Guild and member in one value that only one index has, so that a planner without statistics cannot choose another.
+    Column("share_key", String(96), nullable=False, server_default=""),
     CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
-    _partial("ix_jobs_queued", "lane", "run_after", "id", where="state = 'queued'"),
+    _partial("ix_jobs_queued", "share_key", "run_after", "id", where="state = 'queued'"),
     _partial("ix_jobs_quick", "run_after", "id", where="state = 'queued' AND kind = 'draw map'"),
     _partial("ix_jobs_running", "heartbeat_at", where="state = 'running'"),
     _partial("ix_jobs_cost", "cost_key", "finished_at", where="state = 'done'"),
@@ -204,31 +204,33 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
-guild_lanes = Table(
-    "guild_lanes",
+guild_shares = Table(
+    "guild_shares",
     metadata,
     Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     _required("waiting", Integer),
     _required("waiting_seconds", Double),
     _required("score", Double),
     CheckConstraint("waiting >= 0", name="waiting"),
-    _partial("ix_guild_lanes_waiting", "score", "guild_id", where="waiting > 0"),
+    _partial("ix_guild_shares_waiting", "score", "guild_id", where="waiting > 0"),
 )
 
-member_lanes = Table(
-    "member_lanes",
+member_shares = Table(
+    "member_shares",
     metadata,
-    Column("lane", String(96), primary_key=True),
+    Column("share_key", String(96), primary_key=True),
     _owned_by("guild"),
     _required("member_id", String(64)),
     _required("waiting", Integer),
     _required("waiting_seconds", Double),
     _required("score", Double),
     CheckConstraint("waiting >= 0", name="waiting"),
-    _partial("ix_member_lanes_waiting", "guild_id", "score", "lane", where="waiting > 0"),
+    _partial("ix_member_shares_waiting", "guild_id", "score", "share_key", where="waiting > 0"),
 )
 
-clicks = Table("clicks", metadata, Column("key", String(160), primary_key=True), _required("at", Double))
+deduplication = Table(
+    "deduplication", metadata, Column("key", String(160), primary_key=True), _required("expires_at", Double)
+)
 
 saved_calls = Table(
     "saved_calls",
@@ -245,14 +247,14 @@ saved_calls = Table(
     sqlite_autoincrement=True,
 )
 
-notes = Table("notes", metadata, Column("name", String(64), primary_key=True), _required("text", Text))
+key_values = Table("key_values", metadata, Column("name", String(64), primary_key=True), _required("text", Text))
 
 installations = Table(
     "installations",
     metadata,
     Column("platform", String(16), primary_key=True),
     Column("tenant", String(64), primary_key=True),
-    _required("sealed", Text),
+    _required("encrypted", Text),
     _required("saved_at", Double),
 )
 
@@ -261,5 +263,5 @@ source_keys = Table(
     metadata,
     Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("source", String(32), primary_key=True),
-    _required("sealed", Text),
+    _required("encrypted", Text),
 )

@@ -74,7 +74,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Runtime]:
         context = AppContext.over(
             database,
             blobs=FileBlobStore(settings.blobs),
-            seal=open_seal(settings),
+            seal=open_encryption(settings),
             models=models,
             commands=COMMANDS,
             max_upload_bytes=settings.max_upload_mb * 2**20,
@@ -91,8 +91,8 @@ async def open_workshop(settings: Settings) -> AsyncIterator[Runtime]:
         await database.close()
 
 
-def open_seal(settings: Settings) -> Encryption:
-    """The seal of LIMNER_KEY, or of the key in the data folder; raises UserError."""
+def open_encryption(settings: Settings) -> Encryption:
+    """The encryption by LIMNER_KEY, or by the key in the data folder; raises UserError."""
     key = settings.key.get_secret_value() if settings.key else ""
     return Encryption.from_keys(key) if key else Encryption.from_file(settings.data)
 

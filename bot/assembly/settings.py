@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     """Other names for single commands: `imagine=draw limner=studio`."""
 
     key: SecretStr | None = Field(default=None, alias="LIMNER_KEY")
-    """Seals stored tokens; of several, separated by commas, the first seals. By default a file in the data folder."""
+    """Encrypts stored tokens; of several, separated by commas, the first one. By default a file in the data folder."""
 
     @classmethod
     def load(cls) -> Self:

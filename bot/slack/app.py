@@ -17,7 +17,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.assembly.runtime import Runtime, open_seal
+from bot.assembly.runtime import Runtime, open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.answers import Answers
 from bot.slack.attachments import SLACK_FILES, Inbox
@@ -29,7 +29,7 @@ from bot.slack.context_menu import ImageShortcut
 from bot.slack.deduplication import Once
 from bot.slack.guilds import Callers
 from bot.slack.home import HomeTab
-from bot.slack.installations import SealedInstallationStore
+from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.interactions import Listeners
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
@@ -109,12 +109,12 @@ async def _workspaces(
 
     if not isinstance(chosen, Distributed):
         return OneWorkspace(new_client(RateLimit(), chosen.bot_token)), None
-    seal = open_seal(settings)
-    store = SealedInstallationStore(Installations(runtime.database), seal)
+    encryption = open_encryption(settings)
+    store = EncryptedInstallationStore(Installations(runtime.database), encryption)
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
     await many.remember_all()
-    return many, oauth_flow(chosen, store, seal, client)
+    return many, oauth_flow(chosen, store, encryption, client)
 
 
 def _desk(

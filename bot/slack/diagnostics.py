@@ -7,11 +7,11 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.assembly.runtime import open_seal
+from bot.assembly.runtime import open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.client import retry_handlers
 from bot.slack.errors import code_of
-from bot.slack.installations import SealedInstallationStore
+from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed, SocketMode, Transport
 from pipeline.errors import UserError
@@ -56,7 +56,7 @@ async def examine_slack(chosen: Transport, settings: Settings) -> AsyncIterator[
 async def _installed(settings: Settings) -> list[tuple[str, str]]:
     database = await Database.open(settings.database_url)
     try:
-        bots = await SealedInstallationStore(Installations(database), open_seal(settings)).bots()
+        bots = await EncryptedInstallationStore(Installations(database), open_encryption(settings)).bots()
     finally:
         await database.close()
     return [(bot.team_name or bot.enterprise_name or bot.team_id or "?", bot.bot_token) for bot in bots]

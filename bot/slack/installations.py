@@ -1,4 +1,4 @@
-"""Who installed us, kept behind slack_sdk's own interface and sealed at rest."""
+"""Who installed us, behind slack_sdk's own interface, stored encrypted."""
 
 import json
 import logging
@@ -14,12 +14,12 @@ from storage.platform import Platform
 _log = logging.getLogger(__name__)
 
 
-class SealedInstallationStore(AsyncInstallationStore):
+class EncryptedInstallationStore(AsyncInstallationStore):
     """Bot installations in our own database (docs/decisions/slack-installations.md says why not slack_sdk's store)."""
 
-    def __init__(self, installations: Installations, seal: Encryption) -> None:
+    def __init__(self, installations: Installations, encryption: Encryption) -> None:
         self._installations = installations
-        self._seal = seal
+        self._encryption = encryption
 
     @property
     def logger(self) -> logging.Logger:
@@ -33,7 +33,7 @@ class SealedInstallationStore(AsyncInstallationStore):
     async def async_save_bot(self, bot: Bot) -> None:
         """Keep a bot in place of the one that was there."""
         tenant = _key(bot.enterprise_id, bot.team_id, is_enterprise_install=bot.is_enterprise_install)
-        await self._installations.save(Platform.SLACK, tenant, self._seal.close(json.dumps(vars(bot))))
+        await self._installations.save(Platform.SLACK, tenant, self._encryption.encrypt(json.dumps(vars(bot))))
 
     async def async_find_bot(
         self,
@@ -48,10 +48,10 @@ class SealedInstallationStore(AsyncInstallationStore):
 
     async def find(self, tenant: str) -> Bot | None:
         """The bot kept under the id of a workspace or an organisation."""
-        sealed = await self._installations.find(Platform.SLACK, tenant)
-        if sealed is None:
+        encrypted = await self._installations.find(Platform.SLACK, tenant)
+        if encrypted is None:
             return None
-        values: dict[str, Any] = json.loads(self._seal.open(sealed))
+        values: dict[str, Any] = json.loads(self._encryption.decrypt(encrypted))
         return Bot(**values)
 
     async def bots(self) -> list[Bot]:

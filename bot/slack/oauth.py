@@ -12,7 +12,7 @@ from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.installations import SealedInstallationStore
+from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed
 from pipeline.errors import UserError
@@ -25,11 +25,11 @@ REDIRECT_PATH: Final = "/slack/oauth_redirect"
 _STATE_SECONDS: Final = 600
 
 
-class SealedStates(AsyncOAuthStateStore):
+class EncryptedStates(AsyncOAuthStateStore):
     """States that carry their own proof; the browser's cookie, which Bolt checks, ties each to who asked for it."""
 
-    def __init__(self, seal: Encryption, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seal = seal
+    def __init__(self, encryption: Encryption, clock: Callable[[], float] = time.monotonic) -> None:
+        self._encryption = encryption
         self._clock = clock
         self._used: dict[str, float] = {}
 
@@ -40,7 +40,7 @@ class SealedStates(AsyncOAuthStateStore):
 
     async def async_issue(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - slack_sdk's signature
         """A new state."""
-        return self._seal.close(secrets.token_urlsafe(16))
+        return self._encryption.encrypt(secrets.token_urlsafe(16))
 
     async def async_consume(self, state: str) -> bool:
         """Whether the state is ours, young and unused."""
@@ -49,7 +49,7 @@ class SealedStates(AsyncOAuthStateStore):
         if state in self._used:
             return False
         try:
-            self._seal.open(state, max_age_seconds=_STATE_SECONDS)
+            self._encryption.decrypt(state, max_age_seconds=_STATE_SECONDS)
         except UserError:
             return False
         self._used[state] = now
@@ -57,7 +57,7 @@ class SealedStates(AsyncOAuthStateStore):
 
 
 def oauth_flow(
-    transport: Distributed, store: SealedInstallationStore, seal: Encryption, client: AsyncWebClient
+    transport: Distributed, store: EncryptedInstallationStore, encryption: Encryption, client: AsyncWebClient
 ) -> AsyncOAuthFlow:
     """The flow behind `/slack/install` and `/slack/oauth_redirect`."""
     site = urlsplit(client.base_url)
@@ -71,7 +71,7 @@ def oauth_flow(
         authorization_url=f"{origin}/oauth/v2/authorize",
         installation_store=store,
         installation_store_bot_only=True,
-        state_store=SealedStates(seal),
+        state_store=EncryptedStates(encryption),
         state_expiration_seconds=_STATE_SECONDS,
         logger=_log,
     )

@@ -11,7 +11,7 @@ from slack_sdk.oauth.installation_store import Bot
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.slack.client import PacedClient
-from bot.slack.installations import SealedInstallationStore
+from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.rate_limit import RateLimit
 from bot.slack.tenant import Tenant
 from handlers.messages.chat_platform import Undeliverable
@@ -75,7 +75,7 @@ class OneWorkspace:
 class ManyWorkspaces:
     """The workspaces that installed us by OAuth; a token near its end is renewed before it is used."""
 
-    store: SealedInstallationStore
+    store: EncryptedInstallationStore
     rotator: AsyncTokenRotator
     new_client: Callable[[RateLimit], PacedClient]
     clock: Callable[[], float] = time.monotonic

@@ -4,7 +4,7 @@ from typing import Final, assert_never
 
 from handlers.messages.message import Bar, Button, Message, Mood, ShownImage, Verb
 from pipeline.requests.image_request import ImageRequest
-from storage.queue.job_queue import QueuePosition
+from storage.queue.estimates import QueuePosition
 from storage.queue.jobs import Job, JobKind, JobState
 
 LONG_SECONDS: Final = 60.0

@@ -47,6 +47,6 @@ class AuditLog:
 async def add_entry(
     connection: AsyncConnection, *, guild_id: int, at: float, actor: str, action: str, detail: str
 ) -> None:
-    """Adds an entry in the transaction that makes the change which it tells of."""
+    """Adds an entry in the same transaction as the change that it describes."""
     row = {"guild_id": guild_id, "at": at, "actor": actor, "action": action, "detail": detail}
     await connection.execute(insert(audit).values(row))

@@ -1,4 +1,4 @@
-"""Seals tokens before they are stored: whoever reads the database alone cannot use them."""
+"""Encrypts tokens before they are stored, so that anyone who reads the database alone cannot use them."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ _KEY_FILE = "secret.key"
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """Encrypts and decrypts texts; of several keys the first seals and all open, so that a key can be replaced."""
+    """Encrypts with the first of its keys and decrypts with any, so that a key can be replaced."""
 
     fernet: MultiFernet
 
     @classmethod
     def from_keys(cls, keys: str) -> "Encryption":
-        """A seal of `keys`, separated by commas; raises UserError."""
+        """From `keys`, separated by commas; raises UserError."""
         try:
             return cls(MultiFernet([Fernet(key.strip()) for key in keys.split(",")]))
         except ValueError:
@@ -32,10 +32,10 @@ class Encryption:
 
     @classmethod
     def from_file(cls, folder: Path) -> "Encryption":
-        """A seal whose key lies in the data folder, for its owner's eyes only; made where it is missing."""
+        """From the key in the data folder, readable by its owner only; made where it is missing."""
         path = folder / _KEY_FILE
         if not path.exists():
-            # Linked when it is whole: another process that starts now finds a key or none, and the first one holds.
+            # Linked once it is whole: another process that starts now finds a key or none, and the first one counts.
             with tempfile.NamedTemporaryFile(dir=folder, prefix=_KEY_FILE) as file:
                 file.write(Fernet.generate_key())
                 file.flush()
@@ -43,14 +43,14 @@ class Encryption:
                     os.link(file.name, path)
         return cls.from_keys(path.read_text())
 
-    def close(self, text: str) -> str:
-        """`text`, sealed."""
+    def encrypt(self, text: str) -> str:
+        """`text`, encrypted, as text."""
         return self.fernet.encrypt(text.encode()).decode()
 
-    def open(self, sealed: str, max_age_seconds: int | None = None) -> str:
-        """The text in `sealed`; raises UserError where no key opens it or it is too old."""
+    def decrypt(self, encrypted: str, max_age_seconds: int | None = None) -> str:
+        """The text in `encrypted`; raises UserError where no key opens it or it is too old."""
         try:
-            return self.fernet.decrypt(sealed, ttl=max_age_seconds).decode()
+            return self.fernet.decrypt(encrypted, ttl=max_age_seconds).decode()
         except InvalidToken:
             raise UserError(
                 "What was stored cannot be opened with this LIMNER_KEY; set the key that sealed it."

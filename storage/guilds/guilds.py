@@ -18,8 +18,10 @@ from storage.tables import guilds
 
 
 class NsfwPolicy(StrEnum):
-    """Where pictures that are not for everybody are shown: plainly in age-restricted channels, and elsewhere not at all
-    (`restricted`) or hidden until they are clicked (`spoiler`); or nowhere (`refuse`).
+    """Where images that are not for everybody are shown.
+
+    Age-restricted channels show them plainly. Elsewhere they are not shown at all (`restricted`), or hidden until they
+    are clicked (`spoiler`). With `refuse` they are shown nowhere.
     """
 
     RESTRICTED = "restricted"
@@ -70,7 +72,7 @@ _SETTINGS: Final = TypeAdapter(GuildSettings)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
-    """A guild as it stood when it was read; `external_id` is the platform's own id for it."""
+    """A guild as it was when read; `external_id` is the platform's own id for it."""
 
     id: int
     platform: Platform
@@ -87,7 +89,7 @@ class GuildStore:
         self._clock = clock
 
     async def ensure(self, platform: Platform, external_id: str, name: str) -> Guild:
-        """The guild of that external id, stored if it is new, its name brought up to date, its removal undone."""
+        """The guild of that external id: stored if it is new, else with its name updated and its removal undone."""
         row = {
             "platform": platform,
             "external_id": external_id,
@@ -133,7 +135,7 @@ class GuildStore:
             )
 
     async def mark_removed(self, guild_id: int) -> None:
-        """Notes that the bot left the guild; `purge` deletes it after a period of grace."""
+        """Records that the bot left the guild; `purge` deletes it after a period of grace."""
         async with self._database.write() as connection:
             values = update(guilds).where(guilds.c.id == guild_id).values(removed_at=self._clock())
             await connection.execute(values)

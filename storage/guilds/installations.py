@@ -1,4 +1,4 @@
-"""What a platform gave us when somebody installed us there: texts that are sealed before they come here."""
+"""What a platform gave us when somebody installed us there: texts that are encrypted before they come here."""
 
 import time
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from storage.tables import installations
 
 
 class Installations:
-    """Sealed texts by tenant, the platform's own id of a workspace or an organisation; `clock` tells Unix seconds."""
+    """Encrypted texts by tenant, the platform's id of a workspace or organisation; `clock` tells Unix seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
 
-    async def save(self, platform: Platform, tenant: str, sealed: str) -> None:
+    async def save(self, platform: Platform, tenant: str, encrypted: str) -> None:
         """Stores the text of `tenant` in place of the one that was there."""
-        values = {"sealed": sealed, "saved_at": self._clock()}
+        values = {"encrypted": encrypted, "saved_at": self._clock()}
         statement = self._database.insert(installations).values(platform=platform, tenant=tenant, **values)
         statement = statement.on_conflict_do_update(index_elements=["platform", "tenant"], set_=values)
         async with self._database.write() as connection:
@@ -27,7 +27,7 @@ class Installations:
 
     async def find(self, platform: Platform, tenant: str) -> str | None:
         """The text of `tenant`, or None."""
-        query = select(installations.c.sealed).where(
+        query = select(installations.c.encrypted).where(
             installations.c.platform == platform, installations.c.tenant == tenant
         )
         async with self._database.read() as connection:

@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 
 from storage.database import Database
 from storage.queue.jobs import JobState
-from storage.tables import images, jobs, loras, member_lanes, saved_calls
+from storage.tables import images, jobs, loras, member_shares, saved_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,11 @@ class MemberData:
             return tuple(KeptJob(**row) for row in (await connection.execute(query)).mappings())
 
     async def delete(self, guild_id: int, member_id: str) -> int:
-        """Deletes the member's jobs and pictures but those that still wait, calls and private LoRAs.
+        """Deletes the member's jobs that no longer wait, with their images, saved calls and private LoRAs.
 
-        Returns how many jobs.
-
-        Whoever asks cancels what waits first. A worker that holds one of the jobs finds its claim lost and stops; the
-        pictures' bytes go with the next collection of blobs, the LoRAs' files with the next sweep.
+        Returns how many jobs; the caller cancels those that wait first. A worker that holds one of the jobs finds its
+        claim lost and stops. The images' bytes go with the next collection of blobs, the LoRAs' files with the next
+        sweep.
         """
         async with self._database.write() as connection:
             theirs = (jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
@@ -60,12 +59,12 @@ class MemberData:
             )
             # Only a private LoRA's scope is a member's id; what was shared is the guild's.
             await connection.execute(delete(loras).where(loras.c.guild_id == guild_id, loras.c.scope == member_id))
-            lane = (member_lanes.c.guild_id == guild_id, member_lanes.c.member_id == member_id)
-            await connection.execute(delete(member_lanes).where(*lane, member_lanes.c.waiting == 0))
+            share = (member_shares.c.guild_id == guild_id, member_shares.c.member_id == member_id)
+            await connection.execute(delete(member_shares).where(*share, member_shares.c.waiting == 0))
         return count
 
     async def delete_job(self, guild_id: int, job_id: int) -> bool:
-        """Deletes one finished job with its pictures; False when there is none."""
+        """Deletes one finished job with its images; False when there is none."""
         ended = jobs.c.state.in_((JobState.DONE, JobState.FAILED, JobState.CANCELLED))
         statement = delete(jobs).where(jobs.c.guild_id == guild_id, jobs.c.id == job_id, ended).returning(jobs.c.id)
         async with self._database.write() as connection:

@@ -12,7 +12,7 @@ _BATCH = 500
 
 
 async def delete_old_jobs(database: Database, older_than_seconds: float, clock: Callable[[], float] = time.time) -> int:
-    """Deletes jobs that ended longer ago than that, with their pictures' rows, unless their reply is still owed.
+    """Deletes jobs that ended longer ago than that, with their images' rows, unless their reply is still owed.
 
     Returns how many; their blobs go when the garbage collector next comes.
     """

@@ -1,4 +1,4 @@
-"""Each guild's keys for the places that LoRA files come from, sealed at rest and open to the fetching alone."""
+"""Each guild's keys for the places that LoRA files come from, stored encrypted and read only to fetch a file."""
 
 import time
 from collections.abc import Callable
@@ -25,22 +25,24 @@ class KeySource(StrEnum):
 
 
 class SourceKeyStore:
-    """The keys of all guilds, under `seal`; `clock` tells Unix seconds."""
+    """The keys of all guilds, encrypted; `clock` tells Unix seconds."""
 
-    def __init__(self, database: Database, seal: Encryption, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, encryption: Encryption, clock: Callable[[], float] = time.time) -> None:
         self._database = database
-        self._seal = seal
+        self._encryption = encryption
         self._clock = clock
 
     async def put(self, guild_id: int, source: KeySource, key: str, actor: str) -> None:
-        """Keeps the guild's key for `source` in place of the one that it had, and that `actor` set it.
+        """Stores the guild's key for `source` in place of an earlier one, and an audit entry that `actor` set it.
 
         Raises InvalidRequest for what cannot be a key.
         """
         _with(SourceKeys(), source, key)
-        sealed = self._seal.close(key)
-        statement = self._database.insert(source_keys).values(guild_id=guild_id, source=source, sealed=sealed)
-        statement = statement.on_conflict_do_update(index_elements=["guild_id", "source"], set_={"sealed": sealed})
+        encrypted = self._encryption.encrypt(key)
+        statement = self._database.insert(source_keys).values(guild_id=guild_id, source=source, encrypted=encrypted)
+        statement = statement.on_conflict_do_update(
+            index_elements=["guild_id", "source"], set_={"encrypted": encrypted}
+        )
         async with self._database.write() as connection:
             await connection.execute(statement)
             await add_entry(
@@ -54,16 +56,16 @@ class SourceKeyStore:
             return frozenset(KeySource(source) for source in (await connection.scalars(query)).all())
 
     async def get(self, guild_id: int) -> SourceKeys:
-        """The guild's keys; raises UserError where the seal does not open them."""
+        """The guild's keys; raises UserError where they cannot be decrypted."""
         query = select(source_keys).where(source_keys.c.guild_id == guild_id)
         keys = SourceKeys()
         async with self._database.read() as connection:
             for row in await connection.execute(query):
-                keys = _with(keys, KeySource(row.source), self._seal.open(row.sealed))
+                keys = _with(keys, KeySource(row.source), self._encryption.decrypt(row.encrypted))
         return keys
 
     async def remove(self, guild_id: int, source: KeySource, actor: str) -> bool:
-        """Forgets the guild's key for `source`, and notes that `actor` did; False if it had none."""
+        """Deletes the guild's key for `source` and records that `actor` did; False if it had none."""
         where = source_keys.c.guild_id == guild_id, source_keys.c.source == source
         async with self._database.write() as connection:
             found = (await connection.execute(delete(source_keys).where(*where))).rowcount == 1

@@ -18,9 +18,8 @@ async def collect_blobs(
 ) -> int:
     """Deletes blobs that no row mentions and that were stored longer ago than `grace_seconds`; returns how many.
 
-    What was never stored whole goes after the same time.
-
-    The grace is for blobs whose row is yet to come: it must be longer than a job takes.
+    Blobs that were never stored whole go after the same time. The grace is for blobs whose row is not there yet: it
+    must be longer than a job takes.
     """
     deleted = 0
     batch: list[str] = []

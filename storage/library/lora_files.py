@@ -1,4 +1,4 @@
-"""Which canonical LoRA files are still needed, and the end of those that are not."""
+"""Deletes the canonical LoRA files that nothing needs any more."""
 
 import asyncio
 import shutil
@@ -17,10 +17,10 @@ from storage.tables import jobs, loras
 async def sweep_lora_files(
     database: Database, folder: Path, grace_seconds: float, clock: Callable[[], float] = time.time
 ) -> int:
-    """Deletes what in `folder` is older than `grace_seconds` and neither in a library, beside
-    one of the same training there, nor named by an open job.
+    """Deletes the files in `folder` older than `grace_seconds` that no library and no open job needs.
 
-    Returns how many files and folders of broken imports went; the grace must be longer than an import takes.
+    A library needs a LoRA's file and those of the same training. Returns how many files and folders of broken imports
+    went; the grace must be longer than an import takes.
     """
     old = await asyncio.to_thread(_older, folder, clock() - grace_seconds)
     if not old:

@@ -1,7 +1,7 @@
 """A guild's LoRAs: what it calls them and which canonical file each one is.
 
-Every query carries the guild; those that find a LoRA carry the member too, since a private one is there for its owner
-alone: not even its name is taken from the others.
+Every query is bound to a guild, and those that find a LoRA to a member too: a private LoRA exists for its owner alone,
+and others can give its name to theirs.
 """
 
 import re
@@ -28,7 +28,7 @@ class NewLora:
     """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `story` is told by /lora info.
 
     `scale` is what a request that names none gets; a `private` one is there for its owner alone; a `subject`
-    was taught here by /train subject. Raises InvalidRequest for a name or a scale that cannot be.
+    was trained here by /train subject. Raises InvalidRequest for a name or a scale that is not allowed.
     """
 
     guild_id: int
@@ -62,7 +62,7 @@ def new_key(guild_id: int) -> str:
 
 
 def training_key(key: str) -> str:
-    """The key that a training was ordered with, of any set of weights that it left: those are called key-100 and so on.
+    """The key that the training of `key` was ordered with: its checkpoints are called key-100 and so on.
 
     A LoRA that was not trained has no other key than its own.
     """
@@ -139,7 +139,7 @@ class LoraStore:
         *,
         subjects: bool = False,
     ) -> tuple[Lora, ...]:
-        """What the member can use whose name contains what was typed, by name; on wish `subjects` alone."""
+        """The LoRAs that the member can use whose name contains `typed`, by name; with `subjects` only subjects."""
         wanted = [
             loras.c.name.contains(typed.strip().lower(), autoescape=True),
             *([loras.c.subject] if subjects else []),
@@ -180,11 +180,11 @@ class LoraStore:
         return await self._change(lora, {"key": key, "story": story}, lora.name)
 
     async def retrain(self, lora: Lora, new: NewLora) -> bool:
-        """Lets a subject be what was learnt anew, under its own name and scale; False if it is gone."""
+        """Replaces a subject's weights by those of another training, keeping name and scale; False if it is gone."""
         if not lora.subject:
             return False
-        learnt = {"key": new.key, "size": new.size, "trigger_words": new.trigger_words, "story": new.story}
-        return await self._change(lora, {**learnt, "base_family": new.base_family.value}, lora.name)
+        values = {"key": new.key, "size": new.size, "trigger_words": new.trigger_words, "story": new.story}
+        return await self._change(lora, {**values, "base_family": new.base_family.value}, lora.name)
 
     async def remove(self, lora: Lora) -> bool:
         """Takes a LoRA out of its library; False if it is gone. Its file goes with the next sweep."""

@@ -1,4 +1,4 @@
-"""The folders of trainings that nobody will go on with."""
+"""Deletes the folders of trainings that have ended."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ CLASS_IMAGES: Final = "classes"
 
 
 async def sweep_training_folders(database: Database, folder: Path) -> int:
-    """Deletes what in `folder` no open job names; returns how many trainings' leavings went."""
+    """Deletes each folder in `folder` that no open job names; returns how many trainings' folders went."""
     # A job is there before its folder, so one that is listed and has no open job has ended.
     found = await asyncio.to_thread(lambda: [path for path in folder.glob("*") if path.name != CLASS_IMAGES])
     if not found:

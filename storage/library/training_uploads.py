@@ -1,4 +1,4 @@
-"""The files that members handed over for training, which are kept no longer than it takes."""
+"""The files that members uploaded for training, kept no longer than the training needs them."""
 
 import re
 import time
@@ -30,28 +30,28 @@ class TrainingUploads:
             return (await connection.execute(query)).one_or_none() is not None
 
     async def forget(self, guild_id: int, keys: Collection[str]) -> None:
-        """Let the next sweep delete the files with these keys, unless another kind of job still needs them."""
+        """Lets the next sweep delete the files with these keys, unless another kind of job still needs them."""
         own = select(jobs.c.id).where(jobs.c.guild_id == guild_id, jobs.c.kind.in_(_KINDS))
         statement = delete(job_blobs).where(job_blobs.c.blob.in_(keys), job_blobs.c.job_id.in_(own))
         async with self._database.write() as connection:
             await connection.execute(statement)
 
     async def delete_jobs(self, guild_id: int, key: str) -> None:
-        """Deletes the ended jobs of the training that was ordered with `key`, and all looks at the same files.
+        """Deletes the ended jobs of the training that was ordered with `key`, and every check of the same files.
 
-        The bytes of their sheets go with the next collection of blobs.
+        The bytes of their images go with the next collection of blobs.
         """
         ended = (jobs.c.guild_id == guild_id, jobs.c.state.not_in(OPEN_STATES))
         named = jobs.c.payload.contains(key, autoescape=True)
         async with self._database.write() as connection:
             orders = await connection.scalars(select(jobs.c.payload).where(*ended, jobs.c.kind.in_(_KINDS), named))
             files = {blob for order in orders for blob in _BLOB.findall(order)}
-            looked = or_(named, *(jobs.c.payload.contains(blob) for blob in files))
-            of_it = or_(named & jobs.c.kind.in_(_KINDS), looked & (jobs.c.kind == JobKind.CHECK_IMAGES))
+            checked = or_(named, *(jobs.c.payload.contains(blob) for blob in files))
+            of_it = or_(named & jobs.c.kind.in_(_KINDS), checked & (jobs.c.kind == JobKind.CHECK_IMAGES))
             await connection.execute(delete(jobs).where(*ended, of_it))
 
     async def forget_old(self, older_than_seconds: float) -> int:
-        """The same for all whose job ended longer ago than that, whatever came of it; returns how many."""
+        """Forgets the files of all jobs that ended longer ago than that, in any state; returns how many files."""
         ended = select(jobs.c.id).where(
             jobs.c.kind.in_(_KINDS), jobs.c.finished_at <= self._clock() - older_than_seconds
         )

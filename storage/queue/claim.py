@@ -1,9 +1,9 @@
 """The claims: statements that give the next job in an order to one worker, on SQLite and PostgreSQL alike.
 
-The fair one walks down three indexes and reads one entry of each: the guild with the lowest score of those that wait,
-of its waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs, members or
-guilds wait makes no difference. The one of quick jobs, which take no seat of a device, looks at those that wait: they
-are few, since none waits for longer than a step.
+The fair claim walks down three indexes and reads one entry of each: of the guilds that wait the one with the lowest
+score, of its waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs,
+members or guilds wait makes no difference. The quick claim, for jobs that take no slot of a device, reads all that
+wait: they are few, since none waits for longer than a step.
 """
 
 from dataclasses import dataclass
@@ -23,26 +23,26 @@ from sqlalchemy import (
 )
 
 from storage.queue.jobs import Transition
-from storage.tables import guild_lanes, jobs, member_lanes
+from storage.tables import guild_shares, jobs, member_shares
 
 # Written into the statement, not bound: a planner uses a partial index only for a condition that it can see.
 _QUEUED: Final = jobs.c.state == literal_column("'queued'")
 _NOW: Final[BindParameter[float]] = bindparam("claim_now")
 
 
-def _waiting(lane: Table) -> ColumnElement[bool]:
-    return lane.c.waiting > literal_column("0")
+def _waiting(shares: Table) -> ColumnElement[bool]:
+    return shares.c.waiting > literal_column("0")
 
 
-def _fair_order(lane: Table) -> tuple[ColumnElement[Any], ...]:
+def _fair_order(shares: Table) -> tuple[ColumnElement[Any], ...]:
     """Who comes first; a bonus for what a device holds already belongs here, as a term beside the score."""
-    return lane.c.score, lane.c.lane if lane is member_lanes else lane.c.guild_id
+    return shares.c.score, shares.c.share_key if shares is member_shares else shares.c.guild_id
 
 
 # These are compared as values and not with EXISTS, which PostgreSQL may turn into a join over every queued job.
 _earliest: Final = (
     select(jobs.c.run_after)
-    .where(jobs.c.lane == member_lanes.c.lane, _QUEUED)
+    .where(jobs.c.share_key == member_shares.c.share_key, _QUEUED)
     .order_by(jobs.c.run_after, jobs.c.id)
     .limit(1)
     .scalar_subquery()
@@ -50,30 +50,30 @@ _earliest: Final = (
 
 
 def _member_of(guild_id: ColumnElement[int]) -> Select[tuple[str]]:
-    """The lane of the next member of a guild who has a job that is ready."""
+    """The key of the share of the next member of a guild who has a job that is ready."""
     return (
-        select(member_lanes.c.lane)
-        .where(member_lanes.c.guild_id == guild_id, _waiting(member_lanes), _earliest <= _NOW)
-        .order_by(*_fair_order(member_lanes))
+        select(member_shares.c.share_key)
+        .where(member_shares.c.guild_id == guild_id, _waiting(member_shares), _earliest <= _NOW)
+        .order_by(*_fair_order(member_shares))
         .limit(1)
     )
 
 
 _guild: Final = (
-    select(guild_lanes.c.guild_id)
-    .where(_waiting(guild_lanes), _member_of(guild_lanes.c.guild_id).scalar_subquery().is_not(None))
-    .order_by(*_fair_order(guild_lanes))
+    select(guild_shares.c.guild_id)
+    .where(_waiting(guild_shares), _member_of(guild_shares.c.guild_id).scalar_subquery().is_not(None))
+    .order_by(*_fair_order(guild_shares))
     .limit(1)
 )
 
-# The lane's lock makes claims of one guild take turns, each seeing what the one before it was charged; claims that
-# find it taken go on to the next guild.
+# The lock on the guild's share makes claims of one guild take turns, so that each sees what the last one was charged;
+# claims that find it taken go on to the next guild.
 _next_guild: Final = _guild.with_for_update(skip_locked=True).cte("next_guild")
 
 _next_job: Final = (
     select(jobs.c.id)
     .where(
-        jobs.c.lane == _member_of(select(_next_guild.c.guild_id).scalar_subquery()).scalar_subquery(),
+        jobs.c.share_key == _member_of(select(_next_guild.c.guild_id).scalar_subquery()).scalar_subquery(),
         _QUEUED,
         jobs.c.run_after <= _NOW,
     )
@@ -85,7 +85,7 @@ _next_job: Final = (
 _next_of_guild: Final = (
     select(jobs.c.id)
     .where(
-        jobs.c.lane == _member_of(guild_lanes.c.guild_id).correlate(guild_lanes).scalar_subquery(),
+        jobs.c.share_key == _member_of(guild_shares.c.guild_id).correlate(guild_shares).scalar_subquery(),
         _QUEUED,
         jobs.c.run_after <= _NOW,
     )
@@ -95,9 +95,9 @@ _next_of_guild: Final = (
 )
 
 _next_of_guilds: Final = (
-    select(_next_of_guild.label("job_id"), *_fair_order(guild_lanes))
-    .where(_waiting(guild_lanes))
-    .order_by(*_fair_order(guild_lanes))
+    select(_next_of_guild.label("job_id"), *_fair_order(guild_shares))
+    .where(_waiting(guild_shares))
+    .order_by(*_fair_order(guild_shares))
     .limit(bindparam("upcoming_limit"))
     .subquery()
 )
@@ -105,24 +105,24 @@ _next_of_guilds: Final = (
 UPCOMING: Final = (
     select(jobs)
     .join(_next_of_guilds, jobs.c.id == _next_of_guilds.c.job_id)
-    .order_by(*(_next_of_guilds.c[column.name] for column in (guild_lanes.c.score, guild_lanes.c.guild_id)))
+    .order_by(*(_next_of_guilds.c[column.name] for column in (guild_shares.c.score, guild_shares.c.guild_id)))
 )
-"""The first job that is ready of each of the `upcoming_limit` guilds that are next at `claim_now`, in that order."""
+"""Of each of the `upcoming_limit` guilds that are next at `claim_now`, in that order, the first job that is ready."""
 
-# A quick job's own lock, and no lane's: what it is charged is so little that two claims of a guild may overlook it.
+# Only the job is locked, no share: it is charged so little that two claims of a guild may overlook each other's.
 _quick: Final = (
     select(jobs.c.id)
-    .join(guild_lanes, guild_lanes.c.guild_id == jobs.c.guild_id)
-    .join(member_lanes, member_lanes.c.lane == jobs.c.lane)
+    .join(guild_shares, guild_shares.c.guild_id == jobs.c.guild_id)
+    .join(member_shares, member_shares.c.share_key == jobs.c.share_key)
     .where(_QUEUED, jobs.c.kind == literal_column("'draw map'"), jobs.c.run_after <= _NOW)
-    .order_by(guild_lanes.c.score, member_lanes.c.score, jobs.c.run_after, jobs.c.id)
+    .order_by(guild_shares.c.score, member_shares.c.score, jobs.c.run_after, jobs.c.id)
     .limit(1)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimOrder:
-    """What comes first: `any_ready` asks whether a job could be claimed at `claim_now`.
+    """An order of jobs: `any_ready` asks whether one could be claimed at `claim_now`.
 
     `claim` takes the next one for `claim_worker` and returns its row, or none.
     """

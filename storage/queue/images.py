@@ -1,13 +1,13 @@
-"""A finished picture: where its bytes are and what made it."""
+"""A finished image: where its bytes are and what made it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImage:
-    """Picture `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters.
+    """Image `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters.
 
-    `nsfw` says that it is not for everybody: each guild chose what becomes of such a picture.
+    `nsfw` says that it is not for everybody: each guild chooses how such images are shown.
     """
 
     index: int
@@ -21,7 +21,7 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """A recorded picture; `created_at` is in Unix seconds."""
+    """A recorded image; `created_at` is in Unix seconds."""
 
     id: int
     job_id: int

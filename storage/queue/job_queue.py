@@ -1,4 +1,4 @@
-"""The durable queue: enqueue, fair claim, heartbeat, settle, cancel, rescue."""
+"""The durable queue: enqueue, claim in fair order, heartbeat, settle, cancel, rescue."""
 
 import asyncio
 import time
@@ -8,26 +8,21 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, Select, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.queue.claim import FAIR, UPCOMING, ClaimOrder
-from storage.queue.fair_share import add_waiting, ahead_of, lane_of, update_lanes
+from storage.queue.estimates import QueuePosition, estimate, position_of
+from storage.queue.fair_share import add_waiting, update_shares
 from storage.queue.images import NewImage, StoredImage
 from storage.queue.jobs import Job, JobState, NewJob, Outcome, Transition
-from storage.queue.records import image_of, job_of
+from storage.queue.records import image_of, job_of, new_row
 from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
 from storage.queue.transitions import apply_transition, end_attempt, hand_back, held_job, rescue_job
 from storage.tables import images, job_blobs, jobs, replies
 
-MAX_ATTEMPTS: Final = 3
-
-# Until a job like it or the device was measured: a guess on the slow side, since an early picture pleases more than a
-# late one.
-_DEFAULT_SECONDS_PER_UNIT: Final = 1.0
-_MEASURED_JOBS: Final = 50
-# On PostgreSQL a claim passes over guilds whose lane another process holds, for a few milliseconds at a time.
+# On PostgreSQL a claim passes over guilds whose share another process has locked, for a few milliseconds at a time.
 _CLAIM_TRIES: Final = 40
 _CLAIM_PAUSE_SECONDS: Final = 0.005
 
@@ -43,7 +38,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A sign of life for one claim: `step` of `steps`, a new preview where there is one, and pictures newly parked."""
+    """A sign of life for one claim: `step` of `steps`, a new preview where there is one, and new snapshots."""
 
     claim: Claim
     step: int
@@ -53,7 +48,7 @@ class Beat:
 
 
 class ClaimStatus(Enum):
-    """What a heartbeat learns about a claim: go on, stop as asked, or drop it since another holds the job."""
+    """What a heartbeat learns about a claim: go on, stop as asked, or drop the job since the claim no longer holds."""
 
     HELD = "held"
     CANCEL = "cancel"
@@ -69,14 +64,6 @@ class CancelResult(Enum):
     NOT_FOUND = "not found"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuePosition:
-    """A queued job's place: jobs that will start `before` it, and the predicted `seconds` until it starts."""
-
-    before: int
-    seconds: float
-
-
 class JobQueue:
     """Jobs in SQL, shared by every chat and worker process; `clock` tells Unix seconds."""
 
@@ -88,8 +75,8 @@ class JobQueue:
         """Stores the job and its reply in one transaction; once this returns, nothing can lose it."""
         now = self._clock()
         async with self._database.write() as connection:
-            seconds = await _estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
-            row = (await connection.execute(insert(jobs).values(_new_row(new, seconds, now)).returning(*jobs.c))).one()
+            seconds = await estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
+            row = (await connection.execute(insert(jobs).values(new_row(new, seconds, now)).returning(*jobs.c))).one()
             address = {**asdict(new.reply), "job_id": row.id, "nonce": uuid.uuid4().hex[:24]}
             await connection.execute(insert(replies).values(**address, state="open", tries=0))
             if new.blobs:
@@ -99,7 +86,7 @@ class JobQueue:
         return job_of(row)
 
     async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:
-        """Takes the next job in `order` for `worker`, or None when none is ready."""
+        """Takes the next job in `order` for `worker`; None when none is ready."""
         for _ in range(_CLAIM_TRIES):
             now = {"claim_now": self._clock()}
             async with self._database.read() as connection:
@@ -108,32 +95,32 @@ class JobQueue:
             async with self._database.write() as connection:
                 row = (await connection.execute(order.claim, {**now, "claim_worker": worker})).one_or_none()
                 if row is not None:
-                    await update_lanes(connection, row, waiting=-1, used=row.estimated_seconds, at=row.started_at)
+                    await update_shares(connection, row, waiting=-1, used=row.estimated_seconds, at=row.started_at)
                     return Claim(job=job_of(row), worker=worker, token=row.token)
             await asyncio.sleep(_CLAIM_PAUSE_SECONDS)
         return None
 
     async def upcoming(self, limit: int) -> tuple[Job, ...]:
-        """The job that is first in each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
+        """The first job of each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
         values = {"claim_now": self._clock(), "upcoming_limit": limit}
         async with self._database.read() as connection:
             return tuple(job_of(row) for row in await connection.execute(UPCOMING, values))
 
     async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, ClaimStatus]:
-        """Records signs of life in one transaction; tells for each job id whether its claim still stands."""
+        """Records signs of life in one transaction; returns for each job id whether its claim still holds."""
         now = self._clock()
-        standings = {}
+        statuses = {}
         async with self._database.write() as connection:
             # In the order of ids, so that two workers never wait for each other.
             for beat in sorted(beats, key=lambda beat: beat.claim.job.id):
-                standing = await _record_beat(connection, worker, beat, now)
-                if standing is not ClaimStatus.LOST:
+                status = await _record_beat(connection, worker, beat, now)
+                if status is not ClaimStatus.LOST:
                     await store_snapshots(self._database, connection, beat.claim.job.id, beat.snapshot)
-                standings[beat.claim.job.id] = standing
-        return standings
+                statuses[beat.claim.job.id] = status
+        return statuses
 
     async def suspend(self, claim: Claim, snapshot: Sequence[StoredSnapshot]) -> bool:
-        """Keeps unfinished pictures for the next attempt; False when the claim is lost, and then nothing changed."""
+        """Stores snapshots for the next attempt; False when the claim is lost, and then nothing changed."""
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
@@ -141,7 +128,7 @@ class JobQueue:
         return True
 
     async def resume(self, claim: Claim) -> bool:
-        """Forgets the job's unfinished pictures; False when the claim is lost, and then nothing changed."""
+        """Deletes the job's snapshots; False when the claim is lost, and then nothing changed."""
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
@@ -149,12 +136,12 @@ class JobQueue:
         return True
 
     async def snapshot(self, claim: Claim) -> tuple[StoredSnapshot, ...]:
-        """What earlier attempts left of the claimed job's unfinished pictures, by index."""
+        """The snapshots that earlier attempts left of the claimed job's images, by index."""
         async with self._database.read() as connection:
             return await load_snapshots(connection, claim.job.id)
 
     async def record_image(self, claim: Claim, image: NewImage) -> bool:
-        """Records a picture once for each index; False when the claim is lost, and then nothing changed."""
+        """Records an image once for each index; False when the claim is lost, and then nothing changed."""
         row: dict[str, Any] = asdict(image)
         row |= {"job_id": claim.job.id, "position": row.pop("index"), "created_at": self._clock()}
         async with self._database.write() as connection:
@@ -173,7 +160,7 @@ class JobQueue:
         return job is not None
 
     async def release(self, claim: Claim) -> bool:
-        """Puts the job back for another worker, the attempt not counted; False when the claim is lost."""
+        """Puts the job back for another worker without counting the attempt; False when the claim is lost."""
         async with self._database.write() as connection:
             job = await held_job(connection, claim.job.id, claim.token)
             if job is not None:
@@ -181,9 +168,9 @@ class JobQueue:
         return job is not None
 
     async def cancel(self, guild_id: int, job_id: int) -> CancelResult:
-        """Ends a queued job at once; asks a running one to stop, which its worker hears with the next heartbeat."""
+        """Ends a queued job at once; asks a running one to stop, which its worker learns from the next heartbeat."""
         async with self._database.write() as connection:
-            job = (await connection.execute(_one(guild_id, job_id).with_for_update())).one_or_none()
+            job = (await connection.execute(_select_job(guild_id, job_id).with_for_update())).one_or_none()
             if job is None:
                 return CancelResult.NOT_FOUND
             match JobState(job.state):
@@ -217,7 +204,7 @@ class JobQueue:
     async def get(self, guild_id: int, job_id: int) -> Job | None:
         """The guild's job of that id, or None."""
         async with self._database.read() as connection:
-            row = (await connection.execute(_one(guild_id, job_id))).one_or_none()
+            row = (await connection.execute(_select_job(guild_id, job_id))).one_or_none()
         return None if row is None else job_of(row)
 
     async def member_jobs(
@@ -242,7 +229,7 @@ class JobQueue:
         return await self._newest(states, limit, before, jobs.c.guild_id == guild_id)
 
     async def images(self, guild_id: int, job_id: int) -> tuple[StoredImage, ...]:
-        """The pictures that a job of the guild has recorded so far, by index."""
+        """The images that a job of the guild has recorded so far, by index."""
         query = (
             select(images)
             .join(jobs)
@@ -256,25 +243,21 @@ class JobQueue:
         """Where a queued job of the guild stands in the fair order; None when it is not queued."""
         now = self._clock()
         async with self._database.read() as connection:
-            job = (await connection.execute(_one(guild_id, job_id))).one_or_none()
+            job = (await connection.execute(_select_job(guild_id, job_id))).one_or_none()
             if job is None or job.state != JobState.QUEUED:
                 return None
-            before, seconds = await ahead_of(connection, job, now)
-            running = (await connection.execute(_RUNNING)).all()
-        # As many jobs as run now are taken to run side by side until then.
-        seconds += sum(max(0.0, row.started_at + row.estimated_seconds - now) for row in running)
-        return QueuePosition(before=before, seconds=max(job.run_after - now, seconds / max(1, len(running))))
+            return await position_of(connection, job, now)
 
     async def estimate(self, cost_key: str, units: float, seconds_per_unit: float | None = None) -> float:
-        """Predicted device seconds for `units` of work like `cost_key`, from the last jobs done that were like it.
+        """Predicted device seconds for `units` of work like `cost_key`, from the last jobs like it that were done.
 
-        Before the first of them it is `seconds_per_unit` that counts, or a guess.
+        Until there is one, `seconds_per_unit` counts, or a guess.
         """
         async with self._database.read() as connection:
-            return await _estimate(connection, cost_key, units, seconds_per_unit)
+            return await estimate(connection, cost_key, units, seconds_per_unit)
 
     async def counts(self) -> dict[JobState, int]:
-        """How many jobs of all guilds are in each state, for whoever watches over the process."""
+        """How many jobs of all guilds are in each state, for anyone who watches the process."""
         query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
         async with self._database.read() as connection:
             found = {JobState(state): count for state, count in await connection.execute(query)}
@@ -290,52 +273,8 @@ class JobQueue:
             return tuple(job_of(row) for row in await connection.execute(query))
 
 
-_RUNNING: Final = select(jobs.c.started_at, jobs.c.estimated_seconds).where(jobs.c.state == JobState.RUNNING)
-
-
-def _one(guild_id: int, job_id: int) -> Select[Any]:
+def _select_job(guild_id: int, job_id: int) -> Select[Any]:
     return select(jobs).where(jobs.c.guild_id == guild_id, jobs.c.id == job_id)
-
-
-def _new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any]:
-    return {
-        "guild_id": new.guild_id,
-        "member_id": new.member_id,
-        "lane": lane_of(new.guild_id, new.member_id),
-        "member_name": new.member_name,
-        "kind": new.kind,
-        "payload": new.payload,
-        "state": JobState.QUEUED,
-        "attempt": 0,
-        "max_attempts": MAX_ATTEMPTS,
-        "restarts": 0,
-        "cancel_requested": False,
-        "step": 0,
-        "steps": 0,
-        "cost_key": new.cost_key,
-        "cost_units": new.cost_units,
-        "estimated_seconds": estimated_seconds,
-        "token": 0,
-        "created_at": now,
-        "run_after": now,
-    }
-
-
-async def _estimate(connection: AsyncConnection, cost_key: str, units: float, seconds_per_unit: float | None) -> float:
-    like_it = jobs.c.cost_key == cost_key, jobs.c.state == literal_column("'done'")
-    last = (
-        select(jobs.c.device_seconds, jobs.c.cost_units)
-        .where(*like_it)
-        .order_by(jobs.c.finished_at.desc())
-        .limit(_MEASURED_JOBS)
-        .subquery()
-    )
-    seconds, measured = (
-        await connection.execute(select(func.sum(last.c.device_seconds), func.sum(last.c.cost_units)))
-    ).one()
-    if measured:
-        return float(units * seconds / measured)
-    return units * (_DEFAULT_SECONDS_PER_UNIT if seconds_per_unit is None else seconds_per_unit)
 
 
 async def _record_beat(connection: AsyncConnection, worker: str, beat: Beat, now: float) -> ClaimStatus:

@@ -20,7 +20,7 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands; docs/job-states.md draws the arrows between these."""
+    """The states of a job; docs/job-states.md draws the transitions between them."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -58,8 +58,8 @@ class NewJob:
     """A job to enqueue.
 
     `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
-    job. `cost_key` names jobs that cost alike and `cost_units` counts this one's share (a picture's megapixel-steps,
-    say): both together predict device seconds. `seconds_per_unit` is the prediction until a job like it was done.
+    job. `cost_key` names jobs that cost alike and `cost_units` counts this one's share (megapixel-steps, for an
+    image): together they predict device seconds. `seconds_per_unit` is the prediction until a job like it was done.
     """
 
     guild_id: int
@@ -76,10 +76,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as it stood when it was read.
+    """A job as it was when read.
 
     Times are Unix seconds; `attempt` counts claims that were not handed back; `restarts` counts returns to the queue
-    for no fault of the job; `preview` is a small encoded picture, there only while the job runs; `error` is the
+    for no fault of the job; `preview` is a small encoded image, there only while the job runs; `error` is the
     sentence for the member when the job failed, or the reason of its last retry.
     """
 

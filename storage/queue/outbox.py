@@ -1,4 +1,4 @@
-"""Where an answer goes, in values that outlive every token of a platform, and the outbox that sees to it."""
+"""The outbox: the replies that are owed, each given to one poster until it is posted or kept."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from storage.tables import jobs, replies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer that is owed: the job as it stood when read, where to post, and a `nonce` that never changes.
+    """A reply that is owed: the job as it was when read, where to post, and a `nonce` that never changes.
 
     A platform that refuses a second message with the same nonce keeps a crash between post and mark from showing.
     `tries` counts how often posting was put off.
@@ -31,7 +31,7 @@ class Reply:
 
 
 class ReplyState(StrEnum):
-    """Whether an answer is still owed, was posted, or could not be delivered and stays in the history."""
+    """Whether a reply is still owed, was posted, or could not be delivered and stays in the history."""
 
     OPEN = "open"
     POSTED = "posted"
@@ -113,7 +113,7 @@ class Outbox:
         return None if row is None else _reply_of(row).address
 
     async def posted_as(self, job_id: int) -> str | None:
-        """What `mark_posted` was told of a job's reply; None while it is not posted."""
+        """The `message_id` that `mark_posted` recorded for a job's reply; None while it is not posted."""
         async with self._database.read() as connection:
             query = select(replies.c.posted_message_id).where(replies.c.job_id == job_id)
             return (await connection.execute(query)).scalar_one_or_none()

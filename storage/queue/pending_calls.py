@@ -1,4 +1,4 @@
-"""Calls that wait for a click or for a form: the command, its values so far, and whose they are."""
+"""Calls that wait for a click or a form: the command, its values so far, and the member whose call it is."""
 
 import json
 import time

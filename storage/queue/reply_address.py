@@ -1,4 +1,4 @@
-"""Where an answer goes, in values that outlive every token of a platform."""
+"""Where a reply goes, in values that outlive every token of a platform."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from storage.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyAddress:
-    """Where the answer to a request is posted; `message_id` is the status message, once there is one.
+    """Where the reply to a request is posted; `message_id` is the status message, once there is one.
 
     `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
     the platform let only adults in where it was asked.

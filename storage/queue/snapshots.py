@@ -1,4 +1,4 @@
-"""Unfinished pictures as bytes: kept while their job is open, so that the next attempt goes on from there."""
+"""Unfinished images as bytes, stored while their job is open so that the next attempt goes on from there."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from storage.tables import snapshots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSnapshot:
-    """Picture `index` of a job as a device said it, to hand to another device."""
+    """Image `index` of a job in the form that one device sends and another takes."""
 
     index: int
     data: bytes
@@ -21,7 +21,7 @@ class StoredSnapshot:
 async def store_snapshots(
     database: Database, connection: AsyncConnection, job_id: int, snapshot: Iterable[StoredSnapshot]
 ) -> None:
-    """Keeps the newest of each picture; whoever calls holds the job."""
+    """Stores the newest snapshot of each image; the caller holds the job."""
     for image in snapshot:
         statement = database.insert(snapshots).values(job_id=job_id, position=image.index, data=image.data)
         await connection.execute(
@@ -32,13 +32,13 @@ async def store_snapshots(
 
 
 async def load_snapshots(connection: AsyncConnection, job_id: int) -> tuple[StoredSnapshot, ...]:
-    """What is kept of the job's unfinished pictures, by index."""
+    """The snapshots of the job's unfinished images, by index."""
     query = select(snapshots).where(snapshots.c.job_id == job_id).order_by(snapshots.c.position)
     return tuple(StoredSnapshot(index=row.position, data=row.data) for row in await connection.execute(query))
 
 
 async def delete_snapshots(connection: AsyncConnection, job_id: int, index: int | None = None) -> None:
-    """Deletes what is kept of picture `index`, or of all the job's pictures."""
+    """Deletes the snapshot of image `index`, or of all the job's images."""
     statement = delete(snapshots).where(snapshots.c.job_id == job_id)
     if index is not None:
         statement = statement.where(snapshots.c.position == index)

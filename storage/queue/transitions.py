@@ -1,11 +1,11 @@
-"""Moves a job along an arrow, with all that goes with it: lanes, use, what was parked of it, its reply."""
+"""Moves a job from state to state, and changes with it all that depends on its state: shares, snapshots, its reply."""
 
 from typing import Any, Final, assert_never
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.queue.fair_share import update_lanes
+from storage.queue.fair_share import update_shares
 from storage.queue.jobs import OPEN_STATES, Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
 from storage.queue.snapshots import delete_snapshots
 from storage.tables import jobs, replies
@@ -22,7 +22,7 @@ async def held_job(connection: AsyncConnection, job_id: int, token: int) -> Row[
 
 
 async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outcome, now: float) -> None:
-    """Moves a held `job` along the arrow that `outcome` asks for."""
+    """Applies the transition of a held `job` that `outcome` asks for."""
     match outcome:
         case Done(device_seconds=seconds):
             await apply_transition(
@@ -53,7 +53,7 @@ async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float) -> 
 
 
 async def hand_back(connection: AsyncConnection, job: Row[Any], now: float) -> None:
-    """Puts a held `job` back as if this attempt had not been; its turn in the queue stays the old one."""
+    """Puts a held `job` back without counting this attempt; it keeps its place in the queue."""
     if job.cancel_requested:
         await apply_transition(connection, job, Transition.CANCEL, now)
     else:
@@ -65,35 +65,35 @@ async def hand_back(connection: AsyncConnection, job: Row[Any], now: float) -> N
 async def apply_transition(
     connection: AsyncConnection,
     job: Row[Any],
-    arrow: Transition,
+    transition: Transition,
     now: float,
     *,
     used: float | None = None,
     **values: object,
 ) -> None:
-    """Moves a locked `job` along `arrow` and sets `values` with it.
+    """Moves a locked `job` through `transition` and sets `values` with it.
 
     `used` is what the attempt cost in device seconds; by default its time so far, at most what was predicted.
     """
-    ends = arrow.target not in OPEN_STATES
+    ends = transition.target not in OPEN_STATES
     if ends:
         values["finished_at"] = now
-    if arrow.source is JobState.RUNNING:
+    if transition.source is JobState.RUNNING:
         values |= {"worker": None, "heartbeat_at": None, "preview": None}
     moved = await connection.execute(
         update(jobs)
-        .where(jobs.c.id == job.id, jobs.c.state == arrow.source, jobs.c.token == job.token)
-        .values(state=arrow.target, **values)
+        .where(jobs.c.id == job.id, jobs.c.state == transition.source, jobs.c.token == job.token)
+        .values(state=transition.target, **values)
         .returning(jobs.c.id)
     )
     moved.one()
-    if arrow.source is JobState.QUEUED:
-        await update_lanes(connection, job, waiting=-1)
+    if transition.source is JobState.QUEUED:
+        await update_shares(connection, job, waiting=-1)
     else:
-        # The claim charged the estimate, so that parallel workers spread; what was really used replaces it.
+        # The claim charged the estimate, so that parallel workers serve different guilds; the real use replaces it.
         spent = min(job.estimated_seconds, max(0.0, now - job.started_at)) if used is None else used
-        waiting = 1 if arrow.target is JobState.QUEUED else 0
-        await update_lanes(connection, job, waiting=waiting, used=spent - job.estimated_seconds, at=job.started_at)
+        waiting = 1 if transition.target is JobState.QUEUED else 0
+        await update_shares(connection, job, waiting=waiting, used=spent - job.estimated_seconds, at=job.started_at)
     if ends:
         await delete_snapshots(connection, job.id)
         await connection.execute(update(replies).where(replies.c.job_id == job.id).values(due_at=now))

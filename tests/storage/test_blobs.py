@@ -14,7 +14,7 @@ DATA = b"a red fox" * 1000
 
 
 async def test_full_disk_leaves_no_half_blob(tmp_path: Path) -> None:
-    """A blob that does not fit is told by a sentence and leaves no file; once there is room, it can be stored."""
+    """A blob that does not fit raises a sentence and leaves no file; once there is room, it can be stored."""
     blobs = FileBlobStore(tmp_path)
 
     with full_disk(1000), pytest.raises(StorageError, match=r"is full; free some space there and try again\."):
@@ -38,7 +38,7 @@ async def test_full_disk_leaves_no_half_of_a_blob_in_pieces(tmp_path: Path) -> N
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-async def test_damaged_blob_is_told_and_mended_by_storing_again(tmp_path: Path) -> None:
+async def test_damaged_blob_is_refused_and_mended_by_storing_again(tmp_path: Path) -> None:
     """A file that no longer matches its key is not given out, and putting the bytes again heals it."""
     blobs = FileBlobStore(tmp_path)
     key = await blobs.put(DATA)
@@ -51,7 +51,7 @@ async def test_damaged_blob_is_told_and_mended_by_storing_again(tmp_path: Path) 
     assert await blobs.get(key) == DATA
 
 
-async def test_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+async def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     """A blob folder that cannot be used is named in the sentence."""
     (tmp_path / "blobs").touch()
 

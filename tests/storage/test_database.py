@@ -1,11 +1,16 @@
-"""A database that cannot do its work says so in one sentence, without its password."""
+"""A database is migrated once, and one that cannot do its work says so in a sentence, without its password."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.database import Database, migrate
+import storage
+from storage.database import Database, MigrationState, migrate, migration_state
 from storage.errors import StorageError
 from storage.guilds.guilds import GuildStore
 from storage.platform import Platform
@@ -14,6 +19,7 @@ from storage.tables import SCHEMA_REVISION
 from tests.full_disk import full_disk
 from tests.new_jobs import new_job
 
+INI = Path(storage.__file__).with_name("alembic.ini")
 PASSWORD = "geheim"
 
 
@@ -55,7 +61,7 @@ async def test_schema_of_another_version_is_refused(database_url: str, database:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "named"),
     [
         (f"postgresql://limner:{PASSWORD}@127.0.0.1:1/limner", "127.0.0.1:1/limner"),
         (f"postgres://limner:{PASSWORD}@127.0.0.1:1/limner", "does not answer"),
@@ -63,28 +69,28 @@ async def test_schema_of_another_version_is_refused(database_url: str, database:
         (f"mysql://limner:{PASSWORD}@127.0.0.1/limner", "mysql"),
     ],
 )
-async def test_unusable_url_is_told_without_its_password(url: str, told: str) -> None:
+async def test_unusable_url_is_refused_without_its_password(url: str, named: str) -> None:
     """A server that does not answer, and a URL that is none, are named without what they keep secret."""
     sentence = await _why_not(url)
 
-    assert told in sentence
+    assert named in sentence
     assert PASSWORD not in sentence
 
 
-async def test_unknown_database_on_a_server_is_told(postgres_server: str) -> None:
-    """A server that lacks the database is told apart from one that does not answer."""
+async def test_unknown_database_on_a_server_is_named(postgres_server: str) -> None:
+    """A server that lacks the database is distinguished from one that does not answer."""
     url = make_url(postgres_server).set(database="nowhere").render_as_string()
 
     assert "There is no database" in await _why_not(url)
 
 
-async def test_folder_that_is_missing_is_told(tmp_path: Path) -> None:
+async def test_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     """Migrating into a folder that does not exist names the file and what to check."""
     with pytest.raises(StorageError, match=r"nowhere/limner\.db cannot be opened; check that its folder exists"):
         await migrate(f"sqlite:///{tmp_path}/nowhere/limner.db")
 
 
-async def test_file_of_another_kind_is_told(tmp_path: Path) -> None:
+async def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     """A file that is no database is named, and left as it is."""
     path = tmp_path / "limner.db"
     path.write_bytes(b"a picture, say" * 100)
@@ -105,7 +111,7 @@ async def test_read_only_file_reads_and_says_why_it_cannot_write(empty_sqlite: P
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_read_only_server_says_why_it_cannot_write(database: Database, database_url: str) -> None:
-    """A PostgreSQL standby, or a database set to read only, is told as that."""
+    """A PostgreSQL standby, or a database set to read only, is called that."""
     name = make_url(database_url).database
     async with database.write() as connection:
         await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
@@ -155,3 +161,52 @@ async def test_error_of_ours_is_not_dressed_up(database: Database) -> None:
             await connection.execute(text("SELECT * FROM no_such_table"))
 
     assert not isinstance(raised.value, StorageError)
+
+
+async def test_migrations_lead_to_the_tables(fresh_url: str) -> None:
+    """From an empty database the migrations end at the newest revision, with nothing left for Alembic to add."""
+    assert await migration_state(fresh_url) == MigrationState(current=None, head=SCHEMA_REVISION)
+
+    await migrate(fresh_url)
+
+    assert await migration_state(fresh_url) == MigrationState(current=SCHEMA_REVISION, head=SCHEMA_REVISION)
+    await _check(fresh_url)
+
+
+async def _check(url: str) -> None:
+    def check(connection: Connection) -> None:
+        command.check(Config(str(INI), attributes={"connection": connection}))
+
+    engine = _engine(url)
+    async with engine.connect() as connection:
+        await connection.run_sync(check)
+    await engine.dispose()
+
+
+async def test_processes_that_start_together_migrate_once(fresh_url: str) -> None:
+    """Several starts at the same moment wait for each other instead of failing."""
+    await asyncio.gather(*(migrate(fresh_url) for _ in range(3)))
+
+    database = await Database.open(fresh_url)
+    await database.close()
+
+
+@pytest.mark.parametrize("revision", ["0001", "0012"])
+async def test_data_from_before_the_first_schema_is_refused(fresh_url: str, revision: str) -> None:
+    """In one sentence, by the migration and by whatever opens it; nothing is changed."""
+    await migrate(fresh_url)
+    engine = _engine(fresh_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    await engine.dispose()
+
+    with pytest.raises(StorageError, match="begin with an empty data folder"):
+        await migrate(fresh_url)
+    with pytest.raises(StorageError, match="begin with an empty data folder"):
+        await Database.open(fresh_url)
+    assert (await migration_state(fresh_url)).current == revision
+
+
+def _engine(url: str) -> AsyncEngine:
+    driver = "sqlite+aiosqlite" if url.startswith("sqlite") else "postgresql+asyncpg"
+    return create_async_engine(url.replace(url.partition(":")[0], driver, 1))

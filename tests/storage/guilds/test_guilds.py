@@ -1,7 +1,10 @@
 """Guilds, their settings and their audit entries, on every database."""
 
+from typing import Any
+
 import pytest
 
+from pipeline.errors import InvalidRequest
 from storage.database import Database
 from storage.guilds.audit import AuditLog
 from storage.guilds.guilds import Guild, GuildSettings, GuildStore
@@ -73,22 +76,10 @@ async def test_saving_the_same_settings_is_no_change(guilds: GuildStore, guild: 
     assert await audit_log.entries(guild.id) == ()
 
 
-async def test_audit_pages_newest_first_in_one_guild(guild: Guild, other_guild: Guild, audit_log: AuditLog) -> None:
-    """Entries come newest first, go on below an id, and stay in their guild."""
-    for number in range(3):
-        await audit_log.record(guild.id, "ann", "note", str(number))
-    await audit_log.record(other_guild.id, "eve", "note", "elsewhere")
-
-    first = await audit_log.entries(guild.id, limit=2)
-    rest = await audit_log.entries(guild.id, limit=2, before=first[-1].id)
-
-    assert [entry.detail for entry in (*first, *rest)] == ["2", "1", "0"]
-
-
 async def test_purge_deletes_what_is_the_guilds(
     guilds: GuildStore, guild: Guild, other_guild: Guild, clock: FakeClock, queue: JobQueue, enqueue: Enqueue
 ) -> None:
-    """After the period of grace a removed guild goes with its jobs and pictures; others and returned ones stay."""
+    """After the period of grace a removed guild goes with its jobs and images; others and returned ones stay."""
     job = await enqueue()
     claim = await queue.claim("worker-1")
     assert claim is not None
@@ -106,3 +97,22 @@ async def test_purge_deletes_what_is_the_guilds(
     assert await queue.get(guild.id, job.id) is None
     assert await queue.images(guild.id, job.id) == ()
     assert await guilds.get(other_guild.id) is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [("max pixels", {"max_pixels": 100}), ("max pixels", {"max_pixels": 10**9}), ("max steps", {"max_steps": 0})],
+)
+def test_limit_out_of_range_names_field_and_limit(field: str, changes: dict[str, Any]) -> None:
+    """A cap that the pipeline cannot keep is refused, with its name and what it may be."""
+    with pytest.raises(InvalidRequest, match=rf"{field} is \d+; use \d+ to \d+\.") as raised:
+        GuildSettings(**changes)
+
+    assert raised.value.field == field
+
+
+def test_command_without_roles_is_open() -> None:
+    """A command that no admin restricted asks for no role."""
+    settings = GuildSettings(command_roles=(("train", ("r1",)),))
+
+    assert (settings.roles_for("train"), settings.roles_for("imagine")) == (("r1",), ())

@@ -1,4 +1,4 @@
-"""Installations: sealed texts by tenant, the same on SQLite and PostgreSQL."""
+"""Installations: encrypted texts by tenant, the same on SQLite and PostgreSQL."""
 
 import pytest
 

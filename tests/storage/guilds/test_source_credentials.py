@@ -36,7 +36,7 @@ async def test_a_guild_has_its_own_keys(keys: SourceKeyStore, guild: Guild, othe
 
 
 async def test_no_key_lies_in_the_database(keys: SourceKeyStore, database: Database, guild: Guild) -> None:
-    """Neither in its row nor in the log of who set it; a process with another seal is told so."""
+    """Neither in its row nor in the log of who set it; a process with another key gets a sentence that says so."""
     await keys.put(guild.id, KeySource.CIVITAI, "hush-hush", "Ada")
 
     async with database.read() as connection:

@@ -44,9 +44,9 @@ async def _flood(database: Database, job: Job, copies: int) -> None:
     async with database.write() as connection:
         row = (await connection.execute(select(*columns).where(tables.jobs.c.id == job.id))).mappings().one()
         await connection.execute(tables.jobs.insert(), [dict(row) for _ in range(copies)])
-        for lane in (tables.guild_lanes, tables.member_lanes):
-            grown = {"waiting": lane.c.waiting + copies, "waiting_seconds": lane.c.waiting_seconds + copies * 10.0}
-            await connection.execute(lane.update().values(grown))
+        for shares in (tables.guild_shares, tables.member_shares):
+            grown = {"waiting": shares.c.waiting + copies, "waiting_seconds": shares.c.waiting_seconds + copies * 10.0}
+            await connection.execute(shares.update().values(grown))
 
 
 @pytest.mark.parametrize("who", ["member", "guild"])
@@ -152,9 +152,9 @@ async def test_least_used_is_served_first(
 
         waiting = [each for each in waiting if each.id != job.id]
         clock.now += 600.0
-        for lane in (job.guild_id, (job.guild_id, job.member_id)):
-            used[lane] += job.estimated_seconds
-        used = defaultdict(float, {lane: use * 2 ** (-600.0 / HALF_LIFE_SECONDS) for lane, use in used.items()})
+        for share in (job.guild_id, (job.guild_id, job.member_id)):
+            used[share] += job.estimated_seconds
+        used = defaultdict(float, {share: use * 2 ** (-600.0 / HALF_LIFE_SECONDS) for share, use in used.items()})
 
 
 @EXAMPLES
@@ -162,16 +162,16 @@ async def test_least_used_is_served_first(
 async def test_place_is_honest(
     database: Database, queue: JobQueue, guilds: GuildStore, plan: list[tuple[int, str]], claimed: int
 ) -> None:
-    """Among jobs that cost alike, the place told to each is the turn at which it is claimed."""
+    """Among jobs that cost alike, the predicted place of each is the turn at which it is claimed."""
     ids = await _start(database, guilds)
     waiting = {(await queue.enqueue(new_job(ids[guild], member))).id: ids[guild] for guild, member in plan}
     for _ in range(min(claimed, len(plan))):
         del waiting[(await _next(queue)).job.id]
 
-    told = {job_id: await queue.place(guild_id, job_id) for job_id, guild_id in waiting.items()}
+    places = {job_id: await queue.place(guild_id, job_id) for job_id, guild_id in waiting.items()}
 
     order = [(await _next(queue)).job.id for _ in waiting]
-    assert [place.before for job_id in order if (place := told[job_id])] == list(range(len(order)))
+    assert [place.before for job_id in order if (place := places[job_id])] == list(range(len(order)))
 
 
 STEPS = st.lists(
@@ -183,21 +183,21 @@ STEPS = st.lists(
 
 @EXAMPLES
 @given(steps=STEPS)
-async def test_lanes_count_what_is_queued(
+async def test_shares_count_what_is_queued(
     database: Database,
     queue: JobQueue,
     guilds: GuildStore,
     clock: FakeClock,
     steps: list[tuple[str, tuple[int, str]]],
 ) -> None:
-    """After any sequence of events, each lane's count and seconds are those of its queued jobs."""
+    """After any sequence of events, each share's count and seconds are those of its queued jobs."""
     ids = await _start(database, guilds)
     held: list[Claim] = []
     for step, (number, member) in steps:
         await _take(step, queue, ids[number], member, held, clock)
 
     async with database.read() as connection:
-        rows = (await connection.execute(select(tables.member_lanes))).all()
+        rows = (await connection.execute(select(tables.member_shares))).all()
     for row in rows:
         queued = [job for job in await queue.member_jobs(row.guild_id, row.member_id) if job.state == "queued"]
         assert row.waiting == len(queued)

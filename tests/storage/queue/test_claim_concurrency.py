@@ -11,7 +11,7 @@ from storage.guilds.guilds import Guild
 from storage.queue.job_queue import CancelResult, JobQueue
 from storage.queue.jobs import Done, JobState
 from storage.queue.outbox import Outbox
-from storage.tables import guild_lanes, jobs
+from storage.tables import guild_shares, jobs
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
@@ -64,13 +64,13 @@ async def test_locked_job_does_not_hide_the_others(database: Database, queue: Jo
 async def test_locked_guild_does_not_hide_the_others(
     database: Database, queue: JobQueue, guild: Guild, other_guild: Guild
 ) -> None:
-    """While another transaction holds a guild's lane, a worker is given the next guild's job at once."""
+    """While another transaction has a guild's share locked, a worker is given the next guild's job at once."""
     await queue.enqueue(new_job(guild.id))
     second = await queue.enqueue(new_job(other_guild.id))
 
     async with database.write() as connection:
-        held = guild_lanes.c.guild_id == guild.id
-        await connection.execute(select(guild_lanes).where(held).with_for_update())
+        held = guild_shares.c.guild_id == guild.id
+        await connection.execute(select(guild_shares).where(held).with_for_update())
         claim = await queue.claim("worker-1")
 
     assert claim is not None

@@ -1,4 +1,4 @@
-"""Jobs that need no seat of a device are claimed past all that do, on every database."""
+"""Jobs that need no slot of a device are claimed past all that do, on every database."""
 
 import asyncio
 
@@ -45,9 +45,11 @@ async def test_maps_are_shared_between_guilds_as_images_are(
 
     assert order == [guild.id, other_guild.id, guild.id, guild.id]
     async with database.write() as connection:
-        # Nothing waits in a lane that has been served, or this would leave a count behind.
+        # Nothing waits in a share that has been served, or this would leave a count behind.
         gone = await connection.execute(
-            delete(tables.guild_lanes).where(tables.guild_lanes.c.waiting == 0).returning(tables.guild_lanes.c.guild_id)
+            delete(tables.guild_shares)
+            .where(tables.guild_shares.c.waiting == 0)
+            .returning(tables.guild_shares.c.guild_id)
         )
         assert len(gone.all()) == 2
 

@@ -1,4 +1,4 @@
-"""Which jobs come next, for whoever prepares for them: a look that takes nothing, on every database."""
+"""Which jobs come next, so that a device can prepare: reading them claims nothing, on every database."""
 
 from storage.guilds.guilds import Guild
 from storage.queue.job_queue import JobQueue

@@ -32,14 +32,14 @@ def test_giving_back_undoes_a_charge(kept: float, given_back: float) -> None:
 
 
 def test_giving_back_more_than_was_used_leaves_nothing() -> None:
-    """A lane never falls below one that used nothing."""
+    """A share never falls below one that used nothing."""
     assert charged(charged(UNUSED, 1.0, NOW), -2.0, NOW) == UNUSED
     assert charged(UNUSED, -2.0, NOW) == UNUSED
     assert used_seconds(UNUSED, NOW) == 0.0
 
 
 def test_scores_compare_without_being_touched() -> None:
-    """Of two lanes the one that used more stays ahead, however long both rest."""
+    """Of two shares the one that used more stays ahead, however long both rest."""
     little, much = charged(UNUSED, 10.0, NOW), charged(UNUSED, 11.0, NOW)
     late_little = charged(UNUSED, 10.0, NOW + HALF_LIFE_SECONDS)
 

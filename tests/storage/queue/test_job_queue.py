@@ -1,4 +1,4 @@
-"""What the queue keeps and tells, on every database."""
+"""What the queue stores and returns, on every database."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.guilds.guilds import Guild
 from storage.queue.images import NewImage
-from storage.queue.job_queue import Beat, CancelResult, Claim, ClaimStatus, JobQueue, QueuePosition
+from storage.queue.job_queue import Beat, CancelResult, Claim, ClaimStatus, JobQueue
 from storage.queue.jobs import Done, GiveUp, JobState, Retry
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
@@ -27,7 +27,7 @@ async def test_job_comes_back_as_it_was_asked(queue: JobQueue, guild: Guild, clo
 
 
 async def test_empty_queue_gives_nothing(queue: JobQueue) -> None:
-    """A worker that finds no job is told so."""
+    """A worker that finds no job gets None."""
     assert await queue.claim("worker-1") is None
 
 
@@ -41,10 +41,10 @@ async def test_one_job_is_claimed_once(queue: JobQueue, enqueue: Enqueue) -> Non
 async def test_heartbeat_shows_progress_and_keeps_the_last_preview(queue: JobQueue, guild: Guild, claim: Claim) -> None:
     """Steps and previews reach the job's row, and a beat without a preview keeps the one before."""
     await queue.heartbeat("worker-1", [Beat(claim=claim, step=1, steps=4, preview=b"blurry")])
-    standings = await queue.heartbeat("worker-1", [Beat(claim=claim, step=2, steps=4)])
+    statuses = await queue.heartbeat("worker-1", [Beat(claim=claim, step=2, steps=4)])
 
     job = await queue.get(guild.id, claim.job.id)
-    assert standings == {claim.job.id: ClaimStatus.HELD}
+    assert statuses == {claim.job.id: ClaimStatus.HELD}
     assert job is not None
     assert (job.step, job.steps, job.preview) == (2, 4, b"blurry")
 
@@ -58,8 +58,8 @@ async def test_heartbeat_keeps_a_job_from_rescue(queue: JobQueue, clock: FakeClo
     assert await queue.rescue(30) == []
 
 
-async def test_one_heartbeat_tells_each_claim_its_own_standing(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
-    """Of three claims in one beat, the held, the cancelled and the lost one hear different things."""
+async def test_one_heartbeat_tells_each_claim_its_own_status(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """Of three claims in one beat, the held, the cancelled and the lost one get different answers."""
     for _ in range(3):
         await enqueue()
     claims = [held for _ in range(3) if (held := await queue.claim("worker-1"))]
@@ -67,9 +67,9 @@ async def test_one_heartbeat_tells_each_claim_its_own_standing(queue: JobQueue, 
     await queue.cancel(guild.id, cancelled.job.id)
     await queue.settle(lost, GiveUp(sentence="No."))
 
-    standings = await queue.heartbeat("worker-1", [Beat(claim=each, step=1, steps=4) for each in claims])
+    statuses = await queue.heartbeat("worker-1", [Beat(claim=each, step=1, steps=4) for each in claims])
 
-    assert standings == {
+    assert statuses == {
         held.job.id: ClaimStatus.HELD,
         cancelled.job.id: ClaimStatus.CANCEL,
         lost.job.id: ClaimStatus.LOST,
@@ -77,7 +77,7 @@ async def test_one_heartbeat_tells_each_claim_its_own_standing(queue: JobQueue, 
 
 
 async def test_preview_goes_when_the_job_leaves_its_worker(queue: JobQueue, guild: Guild, claim: Claim) -> None:
-    """A settled job keeps no preview, since its picture is there."""
+    """A settled job keeps no preview, since its image is there."""
     await queue.heartbeat("worker-1", [Beat(claim=claim, step=1, steps=4, preview=b"blurry")])
 
     await queue.settle(claim, Done(device_seconds=1.0))
@@ -88,7 +88,7 @@ async def test_preview_goes_when_the_job_leaves_its_worker(queue: JobQueue, guil
 
 
 async def test_image_is_recorded_once_an_index(queue: JobQueue, guild: Guild, claim: Claim) -> None:
-    """Recording an index again keeps the first picture and is no error; another index is another picture."""
+    """Recording an index again keeps the first image and is no error; another index is another image."""
     assert await queue.record_image(claim, FOX) is True
     assert await queue.record_image(claim, replace(FOX, blob="b" * 64)) is True
     assert await queue.record_image(claim, replace(FOX, index=1, blob="c" * 64)) is True
@@ -119,14 +119,14 @@ async def test_images_survive_a_retry(queue: JobQueue, guild: Guild, claim: Clai
 async def test_guilds_do_not_see_each_other(queue: JobQueue, guild: Guild, other_guild: Guild, claim: Claim) -> None:
     """No reading and no cancelling of a job by its id from another guild."""
     await queue.record_image(claim, FOX)
-    stranger, job_id = other_guild.id, claim.job.id
+    other, job_id = other_guild.id, claim.job.id
 
-    assert await queue.get(stranger, job_id) is None
-    assert await queue.images(stranger, job_id) == ()
-    assert await queue.place(stranger, job_id) is None
-    assert await queue.guild_jobs(stranger) == ()
-    assert await queue.member_jobs(stranger, claim.job.member_id) == ()
-    assert await queue.cancel(stranger, job_id) is CancelResult.NOT_FOUND
+    assert await queue.get(other, job_id) is None
+    assert await queue.images(other, job_id) == ()
+    assert await queue.place(other, job_id) is None
+    assert await queue.guild_jobs(other) == ()
+    assert await queue.member_jobs(other, claim.job.member_id) == ()
+    assert await queue.cancel(other, job_id) is CancelResult.NOT_FOUND
     job = await queue.get(guild.id, job_id)
     assert job is not None
     assert job.cancel_requested is False
@@ -155,67 +155,8 @@ async def test_history_can_be_asked_by_state(queue: JobQueue, guild: Guild, enqu
     assert [job.id for job in queued] == [waiting.id]
 
 
-async def test_estimate_follows_what_was_measured(queue: JobQueue, enqueue: Enqueue) -> None:
-    """The prediction is a guess, or what the device measured, until a job like it is done; others stay apart."""
-    await enqueue(units=10.0)
-    held = await queue.claim("worker-1")
-    assert held is not None
-    assert await queue.estimate("pocket", 20.0) == 20.0
-    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == pytest.approx(0.2)
-
-    await queue.settle(held, Done(device_seconds=5.0))
-
-    assert await queue.estimate("pocket", 20.0, seconds_per_unit=0.01) == 10.0
-    assert await queue.estimate("sdxl", 20.0) == 20.0
-
-
-async def test_estimate_forgets_old_measurements(
-    queue: JobQueue, enqueue: Enqueue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A faster device shows after the last few jobs, however slow the jobs before were."""
-    monkeypatch.setattr("storage.queue.job_queue._MEASURED_JOBS", 3)
-    for seconds in (1000.0, 1.0, 1.0, 1.0):
-        await enqueue(units=1.0)
-        held = await queue.claim("worker-1")
-        assert held is not None
-        clock.now += 1
-        await queue.settle(held, Done(device_seconds=seconds))
-
-    assert await queue.estimate("pocket", 1.0) == 1.0
-
-
-async def test_place_takes_running_jobs_to_run_side_by_side(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
-    """Two devices at work get through what is ahead twice as fast as one."""
-    ids = [(await enqueue()).id for _ in range(4)]
-    for worker in ("worker-1", "worker-2"):
-        assert await queue.claim(worker) is not None
-
-    assert await queue.place(guild.id, ids[3]) == QueuePosition(before=1, seconds=15.0)
-
-
-async def test_place_is_no_sooner_than_a_job_may_run(queue: JobQueue, guild: Guild, claim: Claim) -> None:
-    """A job that is to be tried again waits at least as long as it was told to, though nothing is ahead of it."""
-    await queue.settle(claim, Retry(after_seconds=300, why="the device broke"))
-
-    place = await queue.place(guild.id, claim.job.id)
-
-    assert place == QueuePosition(before=0, seconds=300.0)
-
-
-async def test_place_counts_jobs_and_seconds(queue: JobQueue, guild: Guild, enqueue: Enqueue, clock: FakeClock) -> None:
-    """The third job of a lone member waits for the first two, less what the running one has done already."""
-    ids = [(await enqueue(units=10.0)).id for _ in range(3)]
-    assert await queue.place(guild.id, ids[2]) == QueuePosition(before=2, seconds=20.0)
-
-    await queue.claim("worker-1")
-    clock.now += 4
-
-    assert await queue.place(guild.id, ids[2]) == QueuePosition(before=1, seconds=16.0)
-    assert await queue.place(guild.id, ids[0]) is None
-
-
 async def test_failed_transaction_leaves_nothing(queue: JobQueue, guild: Guild) -> None:
-    """A job whose guild does not exist leaves neither a job nor a lane behind."""
+    """A job whose guild does not exist leaves neither a job nor a share behind."""
     with pytest.raises(IntegrityError):
         await queue.enqueue(new_job(guild.id + 1000))
 

@@ -14,24 +14,24 @@ def test_page_draws_every_arrow_of_the_code_and_no_other() -> None:
     """The diagram's arrows are the code's, with the same names, starts and ends."""
     drawn = set(re.findall(r"^ *([A-Z]+) --> ([A-Z]+): (.+)$", PAGE, re.MULTILINE))
 
-    assert drawn == {(arrow.source.name, arrow.target.name, arrow.label) for arrow in Transition}
+    assert drawn == {(transition.source.name, transition.target.name, transition.label) for transition in Transition}
 
 
 def test_page_explains_every_arrow() -> None:
     """Each arrow has its sentence in the list below the diagram."""
     explained = re.findall(r"^- \*\*(.+?)\*\*", PAGE, re.MULTILINE)
 
-    assert sorted(explained) == sorted(arrow.label for arrow in Transition)
+    assert sorted(explained) == sorted(transition.label for transition in Transition)
 
 
 def test_final_states_are_left_by_no_arrow() -> None:
     """What is not open has no way out, and what is open has one."""
-    assert {arrow.source for arrow in Transition} == set(OPEN_STATES)
-    assert {arrow.target for arrow in Transition} | {JobState.QUEUED} == set(JobState)
+    assert {transition.source for transition in Transition} == set(OPEN_STATES)
+    assert {transition.target for transition in Transition} | {JobState.QUEUED} == set(JobState)
 
 
 def test_state_is_written_in_three_places_only() -> None:
-    """A job's state is set by the insert, the claim and `move`, so that no transition can go round the arrows."""
+    """Only the insert, the claim and `apply_transition` set a job's state, so that every change is a `Transition`."""
     writers = set()
     for path in (ROOT / "storage").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -39,7 +39,7 @@ def test_state_is_written_in_three_places_only() -> None:
                 writers.add((path.name, ast.unparse(node.value)))
 
     assert writers == {
-        ("transitions.py", "arrow.target"),
+        ("transitions.py", "transition.target"),
         ("job_queue.py", "'open'"),
         ("outbox.py", "ReplyState.POSTED"),
         ("outbox.py", "ReplyState.KEPT"),

@@ -1,4 +1,4 @@
-"""Every finished job is posted once, whoever dies in between, on every database."""
+"""Every finished job is posted once, whichever process dies in between, on every database."""
 
 from dataclasses import replace
 
@@ -159,7 +159,7 @@ async def test_due_gives_no_more_than_asked(queue: JobQueue, outbox: Outbox, gui
 
 
 async def test_a_guilds_open_jobs_come_in_pages(queue: JobQueue, outbox: Outbox, guild: Guild) -> None:
-    """Oldest first, whoever asked, running or not; none that has ended."""
+    """Oldest first, of every member, running or not; none that has ended."""
     jobs = [await queue.enqueue(new_job(guild.id, member)) for member in ("ann", "bob", "cy", "dora")]
     await queue.cancel(guild.id, jobs[1].id)
     claim = await queue.claim("worker-1")

@@ -1,4 +1,4 @@
-"""What was parked of an unfinished picture is there for the next attempt and for nobody else, on every database."""
+"""The snapshot of an unfinished image is there for the next attempt and for nobody else, on every database."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -53,8 +53,8 @@ async def _rescue(queue: JobQueue, _: Claim, clock: FakeClock) -> None:
 Leave = Callable[[JobQueue, Claim, FakeClock], Awaitable[None]]
 
 
-async def test_a_fresh_job_has_nothing_parked(queue: JobQueue, claim: Claim) -> None:
-    """Its pictures begin at their first step."""
+async def test_a_fresh_job_has_no_snapshot(queue: JobQueue, claim: Claim) -> None:
+    """Its images begin at their first step."""
     assert await queue.snapshot(claim) == ()
 
 
@@ -62,7 +62,7 @@ async def test_a_fresh_job_has_nothing_parked(queue: JobQueue, claim: Claim) -> 
 async def test_the_next_attempt_finds_the_newest_of_each_image(
     leave: Leave, queue: JobQueue, clock: FakeClock, claim: Claim
 ) -> None:
-    """Whatever ended the one before; a beat without parked pictures keeps those that are there."""
+    """Whatever ended the one before; a beat without snapshots keeps those that are there."""
     await _beat(queue, claim, FIRST, SECOND)
     await _beat(queue, claim, NEWER)
     await _beat(queue, claim)
@@ -72,8 +72,8 @@ async def test_the_next_attempt_finds_the_newest_of_each_image(
     assert await queue.snapshot(await _claim(queue)) == (NEWER, SECOND)
 
 
-async def test_the_last_word_before_a_job_is_given_back_counts(queue: JobQueue, claim: Claim) -> None:
-    """A worker that stops says what it has without waiting for a beat."""
+async def test_a_snapshot_is_stored_before_its_job_is_given_back(queue: JobQueue, claim: Claim) -> None:
+    """A worker that stops stores what it has without waiting for a beat."""
     await _beat(queue, claim, FIRST)
 
     assert await queue.suspend(claim, (NEWER,)) is True
@@ -84,7 +84,7 @@ async def test_the_last_word_before_a_job_is_given_back_counts(queue: JobQueue, 
 
 @pytest.mark.parametrize("leave", [_retry, _release, _rescue])
 async def test_a_lost_claim_overwrites_nothing(leave: Leave, queue: JobQueue, clock: FakeClock, claim: Claim) -> None:
-    """An old attempt that still talks changes neither what waits nor what the next attempt parked."""
+    """An old attempt that still sends changes neither the snapshots that wait nor those of the next attempt."""
     await _beat(queue, claim, FIRST)
     await leave(queue, claim, clock)
     assert await queue.suspend(claim, (NEWER,)) is False
@@ -99,8 +99,8 @@ async def test_a_lost_claim_overwrites_nothing(leave: Leave, queue: JobQueue, cl
     assert await queue.snapshot(second) == (FIRST, SECOND)
 
 
-async def test_a_recorded_image_is_parked_no_longer(queue: JobQueue, claim: Claim) -> None:
-    """Only what is unfinished is kept; the other pictures of the job stay."""
+async def test_a_recorded_image_has_no_snapshot(queue: JobQueue, claim: Claim) -> None:
+    """The snapshots of the job's other images stay."""
     await _beat(queue, claim, FIRST, SECOND)
 
     await queue.record_image(claim, NewImage(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
@@ -108,8 +108,8 @@ async def test_a_recorded_image_is_parked_no_longer(queue: JobQueue, claim: Clai
     assert await queue.snapshot(claim) == (SECOND,)
 
 
-async def test_what_may_be_damaged_can_be_forgotten(queue: JobQueue, claim: Claim) -> None:
-    """So that the next attempt begins anew."""
+async def test_damaged_snapshots_can_be_deleted(queue: JobQueue, claim: Claim) -> None:
+    """So that the next attempt begins again."""
     await _beat(queue, claim, FIRST, SECOND)
 
     assert await queue.resume(claim) is True
@@ -118,7 +118,7 @@ async def test_what_may_be_damaged_can_be_forgotten(queue: JobQueue, claim: Clai
 
 
 @pytest.mark.parametrize("outcome", [Done(device_seconds=1.0), GiveUp(sentence="No."), Cancelled()])
-async def test_a_job_that_ends_leaves_nothing_parked(
+async def test_a_job_that_ends_leaves_no_snapshot(
     outcome: Done | GiveUp | Cancelled, database: Database, queue: JobQueue, claim: Claim
 ) -> None:
     """However its last attempt ends it."""
@@ -129,7 +129,7 @@ async def test_a_job_that_ends_leaves_nothing_parked(
     assert await _rows(database) == 0
 
 
-async def test_a_job_cancelled_between_two_attempts_leaves_nothing_parked(
+async def test_a_job_cancelled_between_two_attempts_leaves_no_snapshot(
     database: Database, queue: JobQueue, guild: Guild, claim: Claim
 ) -> None:
     """Nobody claims it again to clear up."""
@@ -142,7 +142,7 @@ async def test_a_job_cancelled_between_two_attempts_leaves_nothing_parked(
     assert await _rows(database) == 0
 
 
-async def test_an_abandoned_job_leaves_nothing_parked(
+async def test_an_abandoned_job_leaves_no_snapshot(
     database: Database, queue: JobQueue, clock: FakeClock, claim: Claim
 ) -> None:
     """The last rescue ends the job, and all of it."""
@@ -155,7 +155,7 @@ async def test_an_abandoned_job_leaves_nothing_parked(
     assert await _rows(database) == 0
 
 
-async def test_parked_images_go_with_a_members_data(
+async def test_snapshots_go_with_a_members_data(
     database: Database, queue: JobQueue, guild: Guild, claim: Claim
 ) -> None:
     """They are the member's as much as the finished ones."""

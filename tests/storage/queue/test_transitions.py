@@ -1,12 +1,13 @@
-"""Every arrow of the state machine, on every database."""
+"""Every transition of the state machine, on every database."""
 
 from typing import assert_never
 
 import pytest
 
 from storage.guilds.guilds import Guild
-from storage.queue.job_queue import MAX_ATTEMPTS, CancelResult, Claim, JobQueue
+from storage.queue.job_queue import CancelResult, Claim, JobQueue
 from storage.queue.jobs import Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
+from storage.queue.records import MAX_ATTEMPTS
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
 
@@ -20,16 +21,16 @@ OUTCOMES: dict[Transition, Outcome] = {
 }
 
 
-async def _walk(arrow: Transition, queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
-    """Takes the guild's only job, which is queued, along `arrow`."""
+async def _walk(transition: Transition, queue: JobQueue, guild: Guild, clock: FakeClock) -> None:
+    """Takes the guild's only job, which is queued, through `transition`."""
     job = (await queue.guild_jobs(guild.id))[0]
-    match arrow:
+    match transition:
         case Transition.CLAIM:
             await _claim(queue)
         case Transition.CANCEL_WAITING:
             await queue.cancel(guild.id, job.id)
         case Transition.DONE | Transition.GIVE_UP | Transition.RETRY | Transition.CANCEL:
-            await queue.settle(await _claim(queue), OUTCOMES[arrow])
+            await queue.settle(await _claim(queue), OUTCOMES[transition])
         case Transition.EXHAUST:
             for _ in range(MAX_ATTEMPTS):
                 await queue.settle(await _claim(queue), OUTCOMES[Transition.RETRY])
@@ -55,18 +56,18 @@ async def _claim(queue: JobQueue) -> Claim:
     return held
 
 
-@pytest.mark.parametrize("arrow", Transition, ids=lambda arrow: arrow.name)
-async def test_arrow_ends_where_it_points(
-    arrow: Transition, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
+@pytest.mark.parametrize("transition", Transition, ids=lambda transition: transition.name)
+async def test_transition_ends_where_it_points(
+    transition: Transition, queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
 ) -> None:
-    """Each arrow leads from a queued or running job to the state that it names."""
+    """Each transition leads from a queued or running job to the state that it names."""
     job = await enqueue()
 
-    await _walk(arrow, queue, guild, clock)
+    await _walk(transition, queue, guild, clock)
 
     after = await queue.get(guild.id, job.id)
     assert after is not None
-    assert after.state is arrow.target
+    assert after.state is transition.target
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=lambda outcome: type(outcome).__name__)

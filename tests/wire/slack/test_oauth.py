@@ -1,4 +1,4 @@
-"""Many workspaces: each installs Limner by OAuth, its token is sealed, renewed and never mixed up."""
+"""Many workspaces: each installs Limner by OAuth, its token is encrypted, renewed and never mixed up."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,15 +38,15 @@ async def test_two_workspaces_install_and_paint_each_for_itself(stage: Stage) ->
         assert len(workspace.in_channel("CGEN")) == 1
 
 
-async def test_tokens_are_sealed_where_they_are_stored(stage: Stage) -> None:
+async def test_tokens_are_stored_encrypted(stage: Stage) -> None:
     """Whoever reads the database alone holds nothing that works."""
     workspace = stage.slack.add(new_workspace())
     await install(stage.slack, stage.url, workspace)
 
-    sealed = await Installations(stage.database).find(Platform.SLACK, workspace.team_id)
+    encrypted = await Installations(stage.database).find(Platform.SLACK, workspace.team_id)
 
-    assert sealed is not None
-    assert workspace.token not in sealed
+    assert encrypted is not None
+    assert workspace.token not in encrypted
     assert (await stage.edge.chat.workspaces.client(_tenant(workspace))).token == workspace.token
 
 

@@ -1,0 +1,25 @@
+"""Audit entries are added, never changed, and read by page, on every database."""
+
+import pytest
+
+from storage.database import Database
+from storage.guilds.audit import AuditLog
+from storage.guilds.guilds import Guild
+from tests.fakes import FakeClock
+
+
+@pytest.fixture
+def audit_log(database: Database, clock: FakeClock) -> AuditLog:
+    return AuditLog(database, clock)
+
+
+async def test_audit_pages_newest_first_in_one_guild(guild: Guild, other_guild: Guild, audit_log: AuditLog) -> None:
+    """Entries come newest first, go on below an id, and stay in their guild."""
+    for number in range(3):
+        await audit_log.record(guild.id, "ann", "note", str(number))
+    await audit_log.record(other_guild.id, "eve", "note", "elsewhere")
+
+    first = await audit_log.entries(guild.id, limit=2)
+    rest = await audit_log.entries(guild.id, limit=2, before=first[-1].id)
+
+    assert [entry.detail for entry in (*first, *rest)] == ["2", "1", "0"]
