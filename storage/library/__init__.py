@@ -1,1 +1,1 @@
-"""The files of a guild: LoRAs, uploads for training, and what deletes those that nothing needs; it knows no weights."""
+"""The files of a guild: LoRAs, uploads for training, and the end of what nothing needs; it knows no weights."""
