@@ -26,7 +26,7 @@ from PIL import Image
 
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
-from bot.discord.routes import Ways
+from bot.discord.routes import Routes
 from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
@@ -193,7 +193,7 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
         client, wire = await _client(context), DiscordWire()
         client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
         async_context.set(_WebhookWire(wire))
-        platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
+        platform = DiscordPlatform(routes=Routes(client=client, live=client.live))
         delivery, done = Delivery(context=context, chat=platform, poster="benchmark"), asyncio.Event()
         beside = [asyncio.create_task(delivery.run(done)), asyncio.create_task(_draw(context.queue, blobs, done))]
 

@@ -140,9 +140,9 @@ def info(image: Annotated[Path, typer.Argument(help="A PNG that Limner made.")])
     from bot.terminal.one_shot import read_image
 
     with _user_errors():
-        story = read_image(image)
-        typer.echo(story.parameters())
-        typer.echo(json.dumps(json.loads(story.to_json()), indent=2, ensure_ascii=False))
+        metadata = read_image(image)
+        typer.echo(metadata.parameters())
+        typer.echo(json.dumps(json.loads(metadata.to_json()), indent=2, ensure_ascii=False))
 
 
 @models_app.command("list", epilog="Example: limner models list")

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
+from bot.assembly.diagnostics import Observation
 from bot.assembly.runtime import open_devices
 from bot.assembly.settings import Settings
 from bot.slack.transport import transport
@@ -29,7 +30,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the doctor's: what was looked at, how it was found, and what to do where it is missing."""
+    """One line of the report: what was checked, how it was found, and what to do where it is missing."""
 
     name: str
     verdict: Verdict
@@ -38,7 +39,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at everything in turn, the quick things first."""
+    """Check everything in turn, the quick things first."""
     yield _data_folder(settings)
     yield await _database(settings)
     for model in settings.models:
@@ -57,9 +58,8 @@ async def _discord(settings: Settings) -> AsyncIterator[Finding]:
         return
     from bot.discord.diagnostics import examine_discord  # noqa: PLC0415 - only those who use Discord wait for it
 
-    async for seen in examine_discord(settings):
-        verdict = Verdict.MISSING if seen.advice else Verdict.FOUND
-        yield Finding(name="discord", verdict=verdict, words=seen.words, advice=seen.advice)
+    async for observation in examine_discord(settings):
+        yield _finding("discord", observation)
 
 
 async def _slack(settings: Settings) -> AsyncIterator[Finding]:
@@ -73,9 +73,13 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         return
     from bot.slack.diagnostics import examine_slack  # noqa: PLC0415 - only those who use Slack wait for it
 
-    async for seen in examine_slack(chosen, settings):
-        verdict = Verdict.MISSING if seen.advice else Verdict.FOUND
-        yield Finding(name="slack", verdict=verdict, words=seen.words, advice=seen.advice)
+    async for observation in examine_slack(chosen, settings):
+        yield _finding("slack", observation)
+
+
+def _finding(name: str, observation: Observation) -> Finding:
+    verdict = Verdict.MISSING if observation.advice else Verdict.FOUND
+    return Finding(name=name, verdict=verdict, words=observation.words, advice=observation.advice)
 
 
 def _data_folder(settings: Settings) -> Finding:
@@ -118,7 +122,7 @@ def _model(model: str) -> Finding:
 
 
 async def _device(device: Device) -> Finding:
-    """Start the device for real and hear what it says of itself."""
+    """Start the device for real and read its own description."""
     await device.start()
     try:
         async for event in device.events():

@@ -1,4 +1,4 @@
-"""`limner serve`: every configured platform and the pool, until it is told to stop."""
+"""`limner serve`: every configured platform and the pool, until a signal stops it."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import assert_never
 
 from bot.assembly.health import Check, health_app, running_health, standard_checks
-from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.runtime import open_runtime, running_pool
 from bot.assembly.settings import Settings
 from bot.slack.transport import Distributed, SignedRequests, SocketMode, Transport, transport
 from handlers.messages.chat_platform import ChatPlatform
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then stop softly: running pictures finish or go back to the queue."""
+    """Run until SIGTERM or SIGINT, then stop softly: running jobs finish or go back to the queue."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -24,7 +24,7 @@ async def serve(settings: Settings) -> None:
     for line in platform_lines(settings):
         _log.info(line)
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(open_workshop(settings))
+        runtime = await stack.enter_async_context(open_runtime(settings))
         chats: list[ChatPlatform] = []
         checks: dict[str, Check] = {}
         if settings.discord_token:

@@ -1,4 +1,4 @@
-"""Which devices this machine gives to the pool; no torch is asked, since the chat process never imports it."""
+"""Which devices this machine gives to the pool, found without torch, since the chat process never imports it."""
 
 from collections.abc import Mapping
 from pathlib import Path

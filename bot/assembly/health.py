@@ -1,4 +1,4 @@
-"""One port for those who watch over the process: /healthz, /readyz and /metrics."""
+"""One port for monitoring: /healthz, /readyz and /metrics."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -51,12 +51,12 @@ from storage.queue.jobs import JobKind
 _log = logging.getLogger(__name__)
 
 SNAPSHOT_EVERY: Final = 2
-"""How many steps of a picture a killed device costs at most; parking takes a few hundred kilobytes and no waiting."""
+"""A killed device costs an image at most so many steps; a snapshot takes a few hundred kilobytes and no waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What one process runs on: the studio that handlers see, and the database below it."""
+    """What one process runs on: the context that handlers get, the database below it and the settings."""
 
     context: AppContext
     database: Database
@@ -64,8 +64,8 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_workshop(settings: Settings) -> AsyncIterator[Runtime]:
-    """Bring the database up to date, open the stores, read the model's facts; all closed at the end."""
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Bring the database up to date, open the stores and read the models' facts; close all at the end."""
     make_data_folder(settings)
     models = tuple(ModelSource.parse(text).facts() for text in settings.models)
     await migrate(settings.database_url)
@@ -106,9 +106,9 @@ def make_data_folder(settings: Settings) -> None:
 
 
 def open_devices(settings: Settings, *, serving: bool = False) -> tuple[Device, ...]:
-    """The devices of this machine, not yet started, each to be a process of its own.
+    """The devices of this machine, not yet started; each will be a process of its own.
 
-    Only when `serving` for long are they worth measuring and compiling for.
+    Measuring and compiling pay only in a process that will be `serving` for long.
     """
     names = device_names(settings.devices, os.environ)
     return tuple(ChildDevice(_device_spec(settings, name, serving=serving)) for name in names)
@@ -138,12 +138,12 @@ def _bytes(gigabytes: float) -> int:
 
 
 def process_name() -> str:
-    """A name for logs and claims that no other process has, nor had: in a container even process numbers return."""
+    """A name for logs and claims that no process ever had before: in a container even process numbers repeat."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 def build_worker(runtime: Runtime, devices: tuple[Device, ...], importers: Importers) -> Worker:
-    """The worker that feeds `devices` from this workshop's queue."""
+    """The worker that feeds `devices` from the runtime's queue."""
     kinds: dict[JobKind, Preparation] = {JobKind.ADD_LORA: _lora_adding(runtime, importers)}
     worker = Worker(
         name=process_name(),
@@ -235,7 +235,7 @@ def build_delivery(runtime: Runtime, chat: ChatPlatform) -> Delivery:
 
 @asynccontextmanager
 async def running_duties(runtime: Runtime, importers: Importers | None = None) -> AsyncIterator[None]:
-    """Rescue, retention and collection on their schedules, the rescue also at once; one of `importers` kept ready."""
+    """Run rescue, retention and collection on their schedules, rescue also at once; keep one of `importers` ready."""
     context, database, settings = runtime.context, runtime.database, runtime.settings
     await maintenance.rescue_jobs(context.queue, settings.stale_seconds)
     scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
@@ -244,12 +244,12 @@ async def running_duties(runtime: Runtime, importers: Importers | None = None) -
     scheduler.add_job(maintenance.apply_retention, "interval", [database, settings.keep_days], hours=6)
     scheduler.add_job(maintenance.sweep_blobs, "interval", [database, context.blobs], hours=1)
     scheduler.add_job(maintenance.sweep_loras, "interval", [database, settings.loras], hours=1)
-    leavings = [database, context.handed, settings.trainings]
-    scheduler.add_job(maintenance.sweep_trainings, "interval", leavings, hours=1)
+    trainings = [database, context.handed, settings.trainings]
+    scheduler.add_job(maintenance.sweep_trainings, "interval", trainings, hours=1)
     scheduler.add_job(maintenance.forget_offers, "interval", [context.clicks, context.calls], hours=1)
     scheduler.add_job(maintenance.purge_guilds, "interval", [context.guilds], hours=24)
     if importers is not None:
-        # A device that starts has the cores first.
+        # Later than the start of the devices, which need the cores first.
         soon = datetime.now(UTC) + timedelta(seconds=10)
         scheduler.add_job(importers.keep_one, "interval", minutes=1, next_run_time=soon)
     scheduler.start()
@@ -263,10 +263,10 @@ async def running_duties(runtime: Runtime, importers: Importers | None = None) -
 async def running_pool(
     runtime: Runtime, chats: tuple[ChatPlatform, ...], *, serving: bool = False
 ) -> AsyncIterator[Worker]:
-    """The worker, the deliveries and the duties, running until the block ends, then stopped softly.
+    """Run the worker, the deliveries and the duties until the block ends, then stop them softly.
 
-    Who will be `serving` for long has devices measure themselves first, compiles what they often run, and keeps an
-    importer of LoRAs ready.
+    A process that will be `serving` for long has its devices measure themselves first and compile what they often run,
+    and keeps an importer of LoRAs ready.
     """
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
     async with _open_importers(runtime.settings) as importers:

@@ -18,7 +18,7 @@ def _default_data_folder() -> Path:
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    """What stands between the commas of `text`."""
+    """The parts of `text` between commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -26,12 +26,12 @@ _HOURS: Final = r"^([01]?\d|2[0-4])-([01]?\d|2[0-4])$"
 
 
 class Settings(BaseSettings):
-    """What the person who runs it may choose; every name is also that of an environment variable."""
+    """What the person who runs Limner may choose; each field is also an environment variable."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
 
     data: Path = Field(default_factory=_default_data_folder, alias="LIMNER_DATA")
-    """The folder for the database, the blobs and the pictures."""
+    """The folder for the database, the blobs and the images."""
 
     database: str | None = Field(default=None, alias="LIMNER_DATABASE")
     """A PostgreSQL or SQLite URL; by default a SQLite file in the data folder."""
@@ -46,10 +46,10 @@ class Settings(BaseSettings):
     """`auto` for every GPU (or the CPU), else names separated by commas: `cuda:0,cuda:1`, `cpu`."""
 
     images_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
-    """How many pictures one device works on at the same time."""
+    """How many images one device works on at the same time."""
 
     model_memory_gb: float | None = Field(default=None, gt=0, alias="LIMNER_MODEL_MEMORY_GB")
-    """How much memory several models may take beside each other on one device; by default as much as is free."""
+    """How much memory all models together may take on one device; by default as much as is free."""
 
     lora_host_memory_gb: float = Field(default=2.0, gt=0, alias="LIMNER_LORA_HOST_MEMORY_GB")
     """How much of a device's host memory holds LoRAs, for each model."""
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """How much of the disk the LoRAs of one guild may take."""
 
     training_share: float = Field(default=0.5, gt=0, le=1, alias="LIMNER_TRAINING_SHARE")
-    """The share of a device's time that a training takes while pictures wait."""
+    """The share of a device's time that a training takes while images wait."""
 
     training_hours: str = Field(default=ALL_DAY, pattern=_HOURS, alias="LIMNER_TRAINING_HOURS")
     """The hours of the day in which trainings run, in this machine's time: `22-6` for the night."""
@@ -70,10 +70,10 @@ class Settings(BaseSettings):
     """Hosts of plain links to LoRA files, separated by commas; `.example.org` is every host below."""
 
     lora_store_hosts: str = Field(default="", alias="LIMNER_LORA_STORE_HOSTS")
-    """Further hosts that Civitai and Hugging Face, or what stands in for them, may send a download to."""
+    """Further hosts to which Civitai and Hugging Face, or a proxy of theirs, may redirect a download."""
 
     lora_loopback: bool = Field(default=False, alias="LIMNER_LORA_LOOPBACK")
-    """Whether a link may lead to this machine itself, also over http: for tests alone."""
+    """Whether a link may lead to this machine itself, also over http; for tests only."""
 
     civitai_base: str = Field(default="https://civitai.com", alias="CIVITAI_BASE")
     """Another address of Civitai, for tests and proxies."""
@@ -91,25 +91,25 @@ class Settings(BaseSettings):
     """Whether devices of `limner serve` compile what they often run, to use it where that is measured to be faster."""
 
     weights: Weights = Field(default=Weights.FULL, alias="LIMNER_WEIGHTS")
-    """`fp8` keeps the denoisers' weights in a quarter to half of the memory, with the package's extra `fp8`."""
+    """`fp8` keeps the denoisers' weights in a quarter to half of the memory; it needs the package's extra `fp8`."""
 
     drain_seconds: float = Field(default=20.0, ge=0, alias="LIMNER_DRAIN_SECONDS")
-    """How long a stop lets running pictures finish before it gives them back to the queue."""
+    """How long a stop lets running jobs finish before it gives them back to the queue."""
 
     stale_seconds: float = Field(default=10.0, ge=1, alias="LIMNER_STALE_SECONDS")
-    """After how long a silent worker is taken for dead and its jobs are given to another."""
+    """After how long a silent worker counts as dead and its jobs go to another."""
 
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
-    """How long finished jobs and their pictures are kept."""
+    """How long finished jobs and their images are kept."""
 
     max_upload_mb: int = Field(default=200, ge=1, alias="LIMNER_MAX_UPLOAD_MB")
-    """How large a file may be that a member hands over with a command."""
+    """How large a file may be that a member attaches to a command."""
 
     host: str = Field(default="127.0.0.1", alias="LIMNER_HOST")
     """Where /healthz, /readyz and /metrics listen."""
 
     port: int = Field(default=8420, ge=0, le=65535, alias="LIMNER_PORT")
-    """The port of the same; 0 picks a free one."""
+    """The port of /healthz, /readyz and /metrics; 0 picks a free one."""
 
     discord_token: SecretStr | None = Field(default=None, alias="DISCORD_TOKEN")
     """The bot's token (docs/discord.md)."""
@@ -135,10 +135,10 @@ class Settings(BaseSettings):
     """Slack's Web API; another one for GovSlack or for tests."""
 
     slack_command_prefix: str = Field(default="", alias="SLACK_COMMAND_PREFIX")
-    """In front of every slash command but the umbrella's: `img-` makes /img-imagine."""
+    """A prefix of every slash command except /limner: `img-` makes /img-imagine."""
 
     slack_command_names: str = Field(default="", alias="SLACK_COMMAND_NAMES")
-    """Other names for single commands: `imagine=draw limner=studio`."""
+    """Other names for single commands: `imagine=draw limner=art`."""
 
     key: SecretStr | None = Field(default=None, alias="LIMNER_KEY")
     """Encrypts stored tokens; of several, separated by commas, the first one. By default a file in the data folder."""
@@ -174,12 +174,12 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """The folder for what devices measured or compiled; deleting it loses nothing but time."""
+        """The folder for what devices measured or compiled; deleting it costs only time."""
         return self.data / "cache"
 
     @property
     def trainings(self) -> Path:
-        """Where trainings under way keep what they need to go on."""
+        """The folder in which running trainings store what they need to go on."""
         return self.data / "trainings"
 
     @property
@@ -204,5 +204,5 @@ class Settings(BaseSettings):
 
     @property
     def images(self) -> Path:
-        """The folder in which the terminal leaves its pictures."""
+        """The folder in which the terminal writes its images."""
         return self.data / "pictures"

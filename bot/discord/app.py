@@ -1,4 +1,4 @@
-"""Discord in this process: logged in, listening, and closed at the end."""
+"""The Discord app of this process: logged in, listening, and closed at the end."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from bot.assembly.settings import Settings
 from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
-from bot.discord.routes import Ways
+from bot.discord.routes import Routes
 from handlers.context.context import AppContext
 from pipeline.errors import UserError
 
@@ -27,16 +27,16 @@ _AUTHENTICATION_FAILED: Final = 4004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningDiscord:
-    """The client, and the platform that delivery posts through."""
+class DiscordApp:
+    """The client, and the platform by which results are delivered."""
 
     client: LimnerClient
     platform: DiscordPlatform
 
     async def check(self) -> str | None:
-        """What is missing for members to be heard, in a few words."""
-        if self.client.standing.trouble is not None:
-            return self.client.standing.trouble
+        """What is missing before members are heard, in a few words."""
+        if self.client.auth_status.trouble is not None:
+            return self.client.auth_status.trouble
         if self.client.is_closed():
             return "the connection has ended; see the log"
         if not self.client.is_ready():
@@ -46,17 +46,17 @@ class RunningDiscord:
 
 
 @asynccontextmanager
-async def running_discord(settings: Settings, context: AppContext) -> AsyncIterator[RunningDiscord]:
+async def running_discord(settings: Settings, context: AppContext) -> AsyncIterator[DiscordApp]:
     """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
     use_api_base(settings.discord_api_base)
     client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
-    platform = DiscordPlatform(ways=Ways(client=client, live=client.live), standing=client.standing)
+    platform = DiscordPlatform(routes=Routes(client=client, live=client.live), auth_status=client.auth_status)
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)
         listening = asyncio.create_task(_listen(client))
         try:
-            yield RunningDiscord(client=client, platform=platform)
+            yield DiscordApp(client=client, platform=platform)
         finally:
             await client.close()
             await listening
@@ -66,7 +66,7 @@ async def running_discord(settings: Settings, context: AppContext) -> AsyncItera
 
 @asynccontextmanager
 async def logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
-    """A client for a few questions, without the gateway; raises UserError when the token is missing or refused."""
+    """A client for a few requests, without the gateway; raises UserError when the token is missing or refused."""
     if settings.discord_token is None:
         raise UserError("DISCORD_TOKEN is not set; docs/discord.md says where it comes from.")
     use_api_base(settings.discord_api_base)
@@ -106,10 +106,10 @@ async def _listen(client: LimnerClient) -> None:
     try:
         await client.connect(reconnect=True)
     except discord.ConnectionClosed as error:
-        # Only what reconnecting cannot mend ends here: a token that was revoked, an intent that is switched off.
+        # Reached only where reconnecting cannot help: the token was revoked, or an intent is switched off.
         why = (
             f"Discord closed the connection for good ({error.code}); limner doctor says what to mend, then start again."
         )
-        client.standing.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
+        client.auth_status.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
     except (discord.DiscordException, aiohttp.ClientError, OSError):
         _log.exception("the connection to Discord ended; start again")

@@ -1,4 +1,4 @@
-"""Files that lie with Discord: attached to a command, or chosen in a message; their links expire."""
+"""Files on Discord's servers: attached to a command, or chosen in a message; their links expire."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
@@ -17,12 +17,12 @@ _CHUNK: Final = 2**20
 
 
 def offered(attachment: discord.Attachment) -> OfferedFile:
-    """What a member attached to a command."""
+    """The file that a member attached to a command."""
     return _offered(attachment.filename, attachment.size, attachment.url, attachment.read)
 
 
 def chosen(file: ChosenFile, client: discord.Client) -> OfferedFile:
-    """What a member chose in a message a moment ago."""
+    """The file that a member chose in a message a moment ago."""
     return _offered(file.name, file.size, file.place, partial(client.http.get_from_cdn, file.place))
 
 
@@ -42,7 +42,7 @@ def _offered(name: str, size: int, url: str, read: Callable[[], Awaitable[bytes]
             data = await read()
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError):
             raise UserError("Discord did not give out this file; attach it again.") from None
-        # discord.py reads it whole; in pieces it is stored without holding up everybody else's answers.
+        # discord.py reads the file whole; storing it in pieces does not block other answers.
         for start in range(0, len(data), _CHUNK):
             yield data[start : start + _CHUNK]
 

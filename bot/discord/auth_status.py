@@ -19,11 +19,11 @@ class AuthStatus:
     trouble: str | None = None
 
     def lose(self, why: str) -> None:
-        """Discord lets us in no longer."""
+        """Record that Discord no longer accepts our token, for the reason `why`."""
         if self.trouble is None:
             _log.error(why)
         self.trouble = why
 
     def regain(self) -> None:
-        """It did after all."""
+        """Record that Discord accepts our token."""
         self.trouble = None

@@ -11,10 +11,10 @@ import yarl
 from discord import app_commands, ui
 
 from bot.discord.auth_status import AuthStatus
-from bot.discord.guilds import GuildBook
-from bot.discord.interactions import InteractionHandler
-from bot.discord.live_interactions import LiveReplies
-from bot.discord.modal import ModalId
+from bot.discord.guilds import DiscordGuilds
+from bot.discord.interactions import DiscordInteractionHandler
+from bot.discord.live_interactions import LiveInteractions
+from bot.discord.modal import DiscordModalState
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class LimnerClient(discord.AutoShardedClient):
-    """Hears interactions and the coming and going of guilds, which is all that it asks Discord for."""
+    """Receives interactions, and the joining and leaving of guilds; it asks Discord for nothing else."""
 
     def __init__(self, context: AppContext, *, gateway_url: str | None = None, **options: Any) -> None:
         super().__init__(
@@ -36,16 +36,16 @@ class LimnerClient(discord.AutoShardedClient):
             **options,
         )
         self.context = context
-        self.live = LiveReplies()
-        self.standing = AuthStatus()
-        self.guild_book = GuildBook(context=context)
-        self.desk = InteractionHandler(context=context, guilds=self.guild_book, live=self.live)
-        self.tree = build_tree(self, self.desk)
+        self.live = LiveInteractions()
+        self.auth_status = AuthStatus()
+        self.known_guilds = DiscordGuilds(context=context)
+        self.handler = DiscordInteractionHandler(context=context, guilds=self.known_guilds, live=self.live)
+        self.tree = build_tree(self, self.handler)
         self._gateway_url = gateway_url
 
     async def setup_hook(self) -> None:
         """Before the gateway: remember the guilds, make the buttons work, publish the commands if they changed."""
-        await self.guild_book.open()
+        await self.known_guilds.open()
         self.add_dynamic_items(PressedButton)
         await self.tree.set_translator(Translations())
         await publish(self.tree, self.context.notes, self.application_id or 0)
@@ -55,28 +55,28 @@ class LimnerClient(discord.AutoShardedClient):
             self.shard_count, _, _ = await self.http.get_bot_gateway()
 
     async def on_ready(self) -> None:
-        """Take note of the guilds that we are in."""
-        await self.guild_book.meet({str(guild.id): guild.name for guild in self.guilds})
+        """Store the guilds that we are in."""
+        await self.known_guilds.meet({str(guild.id): guild.name for guild in self.guilds})
         _log.info("Discord: ready as %s in %d guilds", self.user, len(self.guilds))
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """A guild invited us."""
-        await self.guild_book.ensure(str(guild.id), guild.name)
+        await self.known_guilds.ensure(str(guild.id), guild.name)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """A guild removed us; discord.py tells of an outage by another event."""
-        await self.guild_book.remove(str(guild.id))
+        """A guild removed us; discord.py reports an outage by another event."""
+        await self.known_guilds.remove(str(guild.id))
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Modals are answered here; commands and buttons find their own way."""
+        """Modals are answered here; commands and buttons reach their handlers by themselves."""
         if interaction.type is not discord.InteractionType.modal_submit:
             return
-        modal = ModalId.read(str(dict(interaction.data or {}).get("custom_id")))
+        modal = DiscordModalState.read(str(dict(interaction.data or {}).get("custom_id")))
         if modal is not None:
             try:
-                await self.desk.submit(interaction, modal)
+                await self.handler.submit(interaction, modal)
             except Exception as error:
-                await self.desk.fault(interaction, error)
+                await self.handler.fault(interaction, error)
 
 
 class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d+"):
@@ -104,13 +104,13 @@ class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d
             )
             return
         try:
-            await client.desk.press(interaction, pressed)
+            await client.handler.press(interaction, pressed)
         except Exception as error:
-            await client.desk.fault(interaction, error)
+            await client.handler.fault(interaction, error)
 
 
 async def publish(tree: app_commands.CommandTree[Any], notes: KeyValues, application_id: int) -> bool:
-    """Tell Discord of the commands if they are not those that it was told of last; whether it was told."""
+    """Publish the commands if they differ from those published last; whether they were published."""
     payloads = [await command.get_translated_payload(tree, Translations()) for command in tree.get_commands(type=None)]
     fingerprint = hashlib.sha256(json.dumps(payloads, sort_keys=True).encode()).hexdigest()
     name = f"discord commands of {application_id}"

@@ -1,4 +1,4 @@
-"""What can be done with a picture that stands in a message: read its story, begin with it, keep something of it."""
+"""The context menu of an image in a message: show its metadata, start from it, or control with it."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from bot.discord.attachments import is_discords
-from bot.discord.interactions import InteractionHandler
+from bot.discord.interactions import DiscordInteractionHandler
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.info import image_info
 from handlers.messages.message import Message
@@ -20,18 +20,18 @@ MAX_BYTES: Final = 25 * 2**20
 Interaction = discord.Interaction[Any]
 
 
-def add_image_menu(tree: app_commands.CommandTree[Any], desk: InteractionHandler) -> None:
+def add_image_menu(tree: app_commands.CommandTree[Any], handler: DiscordInteractionHandler) -> None:
     """Add the message commands to `tree`."""
 
     async def info(interaction: Interaction, message: discord.Message) -> None:
         async def read() -> Message:
             return image_info(await read_image(message))
 
-        await desk.say(interaction, read)
+        await handler.say(interaction, read)
 
     def begin(form: ImageForm) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
         async def open_form(interaction: Interaction, message: discord.Message) -> None:
-            await desk.form(interaction, lambda caller: form(_chosen(message), caller, desk.context))
+            await handler.form(interaction, lambda caller: form(_chosen(message), caller, handler.context))
 
         return open_form
 
@@ -51,7 +51,7 @@ def add_image_menu(tree: app_commands.CommandTree[Any], desk: InteractionHandler
 
 
 async def read_image(message: discord.Message) -> bytes:
-    """The bytes of the first picture in `message`; raises UserError where there is none that may be read."""
+    """The bytes of the first image in `message`; raises UserError where there is none that may be read."""
     file = _image(message)
     if file.size > MAX_BYTES:
         raise UserError(f"The picture is too large to read: {file.size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB.")
@@ -62,7 +62,7 @@ async def read_image(message: discord.Message) -> bytes:
 
 
 def _image(message: discord.Message) -> discord.Attachment:
-    """The first picture in `message`, which lies with Discord; raises UserError."""
+    """The first image in `message`, which is on Discord's servers; raises UserError."""
     files = [file for file in message.attachments if (file.content_type or "").startswith("image/")]
     if not files:
         raise UserError("This message holds no picture; use it on one that does.")
@@ -72,6 +72,6 @@ def _image(message: discord.Message) -> discord.Attachment:
 
 
 def _chosen(message: discord.Message) -> ChosenFile:
-    """The picture, to be fetched when its form comes back, which is long before Discord's link to it expires."""
+    """The image, fetched when its form comes back, which is long before Discord's link to it expires."""
     file = _image(message)
     return ChosenFile(option=CHOSEN, name=file.filename, size=file.size, place=file.url)

@@ -1,4 +1,4 @@
-"""What Discord's refusals mean for a delivery: this way is closed, it is too large, the form is wrong, or try later."""
+"""What Discord's refusals mean for a delivery: try another route, a smaller message, embeds, or later."""
 
 from enum import Enum
 from typing import Final
@@ -7,10 +7,10 @@ import aiohttp
 import discord
 
 
-class Refusal(Enum):
+class DiscordRefusal(Enum):
     """What to do next."""
 
-    NEXT_WAY = "next way"
+    NEXT_ROUTE = "next route"
     SMALLER = "smaller"
     LEGACY = "legacy"
     LATER = "later"
@@ -30,7 +30,7 @@ _CLOSED: Final = {
     50083,  # archived thread
     160005,  # locked thread
     200000,  # the server's AutoMod
-    240000,  # a link that Discord holds for harmful
+    240000,  # a link that Discord considers harmful
 }
 _TOO_LARGE: Final = {40005, 50045}
 _WRONG_FORM: Final = 50035
@@ -39,17 +39,17 @@ FAULTS: Final = (discord.DiscordException, aiohttp.ClientError, OSError, Timeout
 """What sending may raise; everything else is an error of ours."""
 
 
-def refusal(error: BaseException, *, by_token: bool) -> Refusal:
-    """What `error` means; through an interaction's token (`by_token`) a 401 closes that way only."""
+def refusal_of(error: BaseException, *, by_token: bool) -> DiscordRefusal:
+    """What `error` means; through an interaction's token (`by_token`) a 401 closes that route only."""
     if not isinstance(error, discord.HTTPException):
-        return Refusal.LATER
+        return DiscordRefusal.LATER
     if error.code in _TOO_LARGE or error.status == 413:
-        return Refusal.SMALLER
+        return DiscordRefusal.SMALLER
     if error.code == _WRONG_FORM:
-        return Refusal.LEGACY
+        return DiscordRefusal.LEGACY
     if error.code in _CLOSED or error.status in {403, 404} or (by_token and error.status == 401):
-        return Refusal.NEXT_WAY
-    return Refusal.LATER
+        return DiscordRefusal.NEXT_ROUTE
+    return DiscordRefusal.LATER
 
 
 def later_seconds(error: BaseException) -> float:

@@ -1,4 +1,4 @@
-"""Which of our guilds an interaction belongs to; remembers what it last read, for what must be known at once."""
+"""Which of our guilds an interaction belongs to; the last read of each is in memory, for answers that cannot wait."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ _DIRECT: Final = "dm-"
 
 
 @dataclass(slots=True, kw_only=True)
-class GuildBook:
-    """The guilds of Discord by their external ids; a member's direct messages are a guild of their own."""
+class DiscordGuilds:
+    """Discord's guilds by their external ids; the direct messages of each member are a guild of their own."""
 
     context: AppContext
     _last_read: dict[str, Guild] = field(default_factory=dict)
 
     def remembered(self, interaction: discord.Interaction[Any]) -> Guild | None:
-        """The interaction's guild as it was last read, or None before the first time; asks nobody."""
+        """The interaction's guild as it was last read, or None before the first time; no database is asked."""
         return self._last_read.get(_external_id(interaction))
 
     async def open(self) -> None:
@@ -30,7 +30,7 @@ class GuildBook:
             self._last_read[guild.external_id] = guild
 
     async def read(self, interaction: discord.Interaction[Any]) -> Guild:
-        """The interaction's guild as it stands."""
+        """The interaction's guild, read now."""
         name = interaction.guild.name if interaction.guild is not None else interaction.user.name
         return await self.ensure(_external_id(interaction), name)
 
@@ -56,7 +56,7 @@ class GuildBook:
                 await self.remove(external_id)
 
     async def remove(self, external_id: str) -> None:
-        """Note that we were removed from a server; what is its own is deleted after a period of grace."""
+        """Record that we were removed from a server; its data is deleted after a period of grace."""
         guild = self._last_read.pop(external_id, None)
         if guild is not None:
             await self.context.guilds.mark_removed(guild.id)

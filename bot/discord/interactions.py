@@ -1,4 +1,4 @@
-"""Answers members: every interaction is acknowledged first, then looked into, then answered in one sentence or more."""
+"""Answers members: every interaction is acknowledged first, then read, then answered."""
 
 import logging
 import secrets
@@ -10,11 +10,11 @@ from typing import Any, Final, assert_never
 import discord
 
 from bot.discord.attachments import chosen
-from bot.discord.guilds import GuildBook
-from bot.discord.live_interactions import LiveReplies
+from bot.discord.guilds import DiscordGuilds
+from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
 from bot.discord.message_ids import posted_ids
-from bot.discord.modal import ModalId, build_modal, read_entries
+from bot.discord.modal import DiscordModalState, build_modal, read_entries
 from bot.discord.rendering import render
 from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack, with_fitting_files
@@ -44,12 +44,12 @@ _OTHER_PARTS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionHandler:
+class DiscordInteractionHandler:
     """Takes interactions and answers them; `live` learns of every answer that delivery may still edit."""
 
     context: AppContext
-    guilds: GuildBook
-    live: LiveReplies
+    guilds: DiscordGuilds
+    live: LiveInteractions
 
     async def command(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
         """Answer a slash command; nothing is awaited before its acknowledgement."""
@@ -86,7 +86,7 @@ class InteractionHandler:
         hidden = self._settings(interaction).private_by_default if private is None else private
         await self._open(interaction, form, private=hidden)
 
-    async def submit(self, interaction: Interaction, modal: ModalId) -> None:
+    async def submit(self, interaction: Interaction, modal: DiscordModalState) -> None:
         """Answer a modal."""
         try:
             entries = read_entries(self.context.command(modal.command), dict(interaction.data or {}))
@@ -102,7 +102,7 @@ class InteractionHandler:
         )
 
     async def press(self, interaction: Interaction, pressed: Press) -> None:
-        """Answer a click, in the manner that its verb asks for."""
+        """Answer a click in the way that its verb asks for."""
         ephemeral = _is_ephemeral(interaction)
         match manner(pressed.verb):
             case ClickResponse.FORM:
@@ -138,7 +138,7 @@ class InteractionHandler:
         return await complete(option.completion, typed, guild=guild, member=member, context=self.context)
 
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
-        """Log what went wrong on our side and say so, with a number by which the line in the log is found."""
+        """Log an error of ours and tell the member, with a number by which the log line is found."""
         number = secrets.token_hex(4)
         _log.error("an interaction failed (%s)", number, exc_info=error)
         sentence = f"Something went wrong on our side and was noted as {number}; try again in a minute."
@@ -153,7 +153,7 @@ class InteractionHandler:
         work: Callable[[Caller], Awaitable[Pressed]],
         private: Callable[[GuildSettings], bool],
     ) -> None:
-        """Acknowledge, do the work, answer; of a job the answer is left to delivery, which edits it from here on."""
+        """Acknowledge, do the work, answer; a job's answer is left to delivery, which edits it from here on."""
         hidden = private(self._settings(interaction))
         try:
             check_install(interaction)
@@ -176,7 +176,7 @@ class InteractionHandler:
             return
         self.live.drop(message_id)
         await self._answer(interaction, result, private=hidden)
-        await self.guilds.read(interaction)  # what was asked may have been to change the settings
+        await self.guilds.read(interaction)  # the command may have changed the settings
 
     async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
         match result:
@@ -195,7 +195,7 @@ class InteractionHandler:
                 assert_never(result)
 
     async def _press_in_place(self, interaction: Interaction, pressed: Press) -> None:
-        """What comes of the click stands in the clicked message, which delivery edits from here on."""
+        """Show the result of the click in the clicked message, which delivery edits from here on."""
         await interaction.response.defer()
         message_id = None if interaction.message is None else str(interaction.message.id)
         if message_id is not None:
@@ -229,11 +229,11 @@ class InteractionHandler:
 
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
         sentence = result.sent
-        parcels = await pack(result.message.images, DEFAULT_FILE_LIMIT)
-        message = replace(result.message, lines=(*result.message.lines, *parcels.refusals))
+        packed = await pack(result.message.images, DEFAULT_FILE_LIMIT)
+        message = replace(result.message, lines=(*result.message.lines, *packed.refusals))
         try:
             channel = await direct_channel(interaction.client, str(interaction.user.id))
-            for images in parcels.messages:
+            for images in packed.messages:
                 await channel.send(**render(replace(message, images=images)).as_new())
         except discord.Forbidden:
             sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
@@ -248,13 +248,13 @@ class InteractionHandler:
         )
 
     def _settings(self, interaction: Interaction) -> GuildSettings:
-        """The guild's settings as they were last read: the acknowledgement waits for no database."""
+        """The guild's settings as last read, since the acknowledgement must not wait for the database."""
         guild = self.guilds.remembered(interaction)
         return guild.settings if guild is not None else GuildSettings()
 
 
 def _check_still_public(*, hidden: bool, wanted: bool) -> None:
-    """Refuse to answer in public what the guild's settings, read since, want to be private; raises UserError."""
+    """Raise UserError where the settings, read since a public acknowledgement, want a private answer."""
     if wanted and not hidden:
         raise UserError("The admins have just made answers here private; please ask again.")
 
@@ -268,7 +268,7 @@ def _is_ephemeral(interaction: Interaction) -> bool:
 
 
 def _with_flags(command: Command, given: Mapping[str, Value]) -> dict[str, Value]:
-    """The values with the flags that were typed behind the free text, as on every other platform."""
+    """The values, with the flags that were typed after the free text, as every other platform allows."""
     if command.rest is None or not isinstance(text := given.get(command.rest.name), str):
         return dict(given)
     without = {name: value for name, value in given.items() if name != command.rest.name}
@@ -288,7 +288,7 @@ async def _refuse_at_once(interaction: Interaction, error: UserError) -> None:
 
 
 async def _tell(interaction: Interaction, error: UserError) -> None:
-    """Say it to the member alone, whatever was answered before."""
+    """Show the error to the member alone, whether or not there was an answer before."""
     if interaction.response.is_done():
         await interaction.followup.send(**render(_refusal(error)).as_new(), ephemeral=True)
     else:
@@ -296,7 +296,7 @@ async def _tell(interaction: Interaction, error: UserError) -> None:
 
 
 async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> int:
-    """Take away the messages in which the clicked one went on, as far as they still stand; returns how many stay."""
+    """Delete the further messages of the clicked result; returns how many could not be deleted."""
     left = 0
     place = interaction.client.get_partial_messageable(interaction.channel_id or 0)
     for message_id in message_ids:
@@ -309,9 +309,9 @@ async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) 
 
 
 async def _whisper(interaction: Interaction, message: Message) -> None:
-    """Say privately what was acknowledged in public.
+    """Answer privately after a public acknowledgement.
 
-    The first follow-up takes the place of an acknowledgement, and its publicity; so that is answered, then taken away.
+    The first follow-up replaces the acknowledgement and is as public, so that one is answered and then deleted.
     """
     await interaction.edit_original_response(**render(Message(headline="Answered privately.")).as_edit())
     await interaction.followup.send(**render(message).as_new(), ephemeral=True)
@@ -319,7 +319,7 @@ async def _whisper(interaction: Interaction, message: Message) -> None:
 
 
 async def _refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:
-    """Say no to the member alone: what was acknowledged in public is taken away first."""
+    """Show the error to the member alone; a public acknowledgement is deleted first."""
     if private:
         await interaction.edit_original_response(**render(_refusal(error)).as_edit())
     else:

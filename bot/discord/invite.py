@@ -15,7 +15,7 @@ PERMISSIONS: Final = discord.Permissions(
     attach_files=True,
     read_message_history=True,
 )
-"""Reading history is what Discord asks for a reply to a message; nothing is read."""
+"""Discord asks for the right to read history for a reply to a message; nothing is read."""
 
 SCOPES: Final = ("bot", "applications.commands")
 

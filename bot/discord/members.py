@@ -1,4 +1,4 @@
-"""Who speaks on Discord and where answers go, in our words."""
+"""The member of an interaction, where its answer goes, and whether the bot may post there."""
 
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ NEEDED: Final = {
     "attach_files": "Attach Files",
     "embed_links": "Embed Links",
 }
-"""What the bot must be allowed where pictures are posted: discord.py's name, and the one that admins see."""
+"""The permissions that the bot needs where images are posted: discord.py's name, and the one that admins see."""
 
 _MAY_BE_RESTRICTED: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 _IN_THREADS: Final = {"send_messages": ("send_messages_in_threads", "Send Messages in Threads")}
 
 
 def member_of(interaction: discord.Interaction[Any]) -> Member:
-    """The one who speaks; in direct messages everybody is their own admin."""
+    """The member of the interaction; in direct messages everybody is their own admin."""
     user, allowed = interaction.user, interaction.permissions
     alone = interaction.guild_id is None
     return Member(
@@ -52,23 +52,23 @@ def address_of(interaction: discord.Interaction[Any], message_id: str | None, *,
 
 
 def _is_age_restricted(channel: object) -> bool:
-    """Whether Discord lets only adults into the channel; a thread is as the channel around it, a direct message not."""
+    """Whether Discord lets only adults into the channel: a thread is like its channel, a direct message is not."""
     return isinstance(channel, _MAY_BE_RESTRICTED) and channel.is_nsfw()
 
 
 def is_installed(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the bot is a member where this comes from, or speaks with the member alone."""
+    """Whether the bot is a member of the interaction's guild, or in a direct message with the member."""
     return interaction.is_guild_integration() or not interaction.is_user_integration()
 
 
 def check_install(interaction: discord.Interaction[Any]) -> None:
-    """Refuse the contexts in which the bot is no member: it could not post what it promised. Raises UserError."""
+    """Raise UserError where the bot is no member, since it could not post the result there."""
     if not is_installed(interaction):
         raise UserError("Limner works in servers that invited it; ask an admin of this one to add it.")
 
 
 def check_target(interaction: discord.Interaction[Any]) -> None:
-    """Refuse before any device works if the result could not be posted here; raises UserError naming what to allow."""
+    """Raise UserError, naming the missing permissions, where the result could not be posted."""
     if interaction.guild_id is None:
         return
     in_thread = isinstance(interaction.channel, discord.Thread)

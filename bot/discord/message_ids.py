@@ -1,4 +1,4 @@
-"""The messages that one result became, in a text that is kept with it: 64 characters hold four of them."""
+"""The ids of the messages that hold one result, as a text stored with it: 64 characters hold four of them."""
 
 import base64
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ _MAX_TEXT: Final = 64
 
 
 def posted_text(message_ids: Sequence[str]) -> str:
-    """The first id as it is, the others shorter; as many as there is room for."""
+    """The first id as it is and the others shortened, as many as fit."""
     first, *rest = message_ids
     words = [first]
     for message_id in rest:
@@ -19,7 +19,7 @@ def posted_text(message_ids: Sequence[str]) -> str:
 
 
 def posted_ids(text: str) -> tuple[str, ...]:
-    """The ids that `posted_text` wrote; none in a text that is not one of its own."""
+    """The ids in a text of `posted_text`; none in any other text."""
     first, *rest = text.split() or [""]
     try:
         return (first, *(str(int.from_bytes(base64.urlsafe_b64decode(f"{word}="))) for word in rest))

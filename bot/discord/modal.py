@@ -1,4 +1,4 @@
-"""Forms as Discord's modals: a question for each option, and what is too many folded into one line of flags."""
+"""Forms as Discord's modals: a question for each option, and one line of flags for those that do not fit."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _MAX_TEXT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModalId:
+class DiscordModalState:
     """What the id of a modal says: the command, the saved call that it completes, whether the answer is private."""
 
     command: str
@@ -31,34 +31,34 @@ class ModalId:
         return f"v1:form:{self.command}:{self.call_id}:{int(self.private)}"
 
     @classmethod
-    def read(cls, text: str) -> "ModalId | None":
+    def read(cls, text: str) -> "DiscordModalState | None":
         """The id in `text`, or None if it is not one of ours."""
         match = _ID.fullmatch(text)
         return cls(command=match[1], call_id=int(match[2]), private=match[3] == "1") if match else None
 
 
 def build_modal(form: Form, *, private: bool) -> ui.Modal:
-    """The modal of `form`, which outlives a restart, since its id says what it completes."""
-    modal_id = ModalId(command=form.command.name, call_id=form.call_id, private=private)
+    """The modal of `form`; it survives a restart, since its id says what it completes."""
+    modal_id = DiscordModalState(command=form.command.name, call_id=form.call_id, private=private)
     modal = ui.Modal(title=form.title[:45], timeout=None, custom_id=str(modal_id))
     asked, folded = _split(form.fields)
     for field in asked:
         modal.add_item(_question(field))
     if folded:
         modal.add_item(_folded_question(form.command, folded))
-    modal.stop()  # it is found by its id; nothing of it is to stay in memory
+    modal.stop()  # found by its id, so that nothing of it stays in memory
     return modal
 
 
 def read_entries(command: Command, data: Mapping[str, Any]) -> dict[str, str]:
-    """What was entered, by option name, from the payload of a submission; raises UserError on a wrong flag."""
+    """The entries of a submission's payload by option name; raises UserError on a wrong flag."""
     entries = dict(_values(data.get("components", ())))
     folded = parse_text(command, entries.pop(_FOLDED, ""))
     return {**entries, **folded}
 
 
 def _values(components: Any) -> Iterator[tuple[str, str]]:
-    """The name and the text of every input, however deep it lies: labels hold one, old rows several."""
+    """The name and the text of every input at any depth: a label holds one, an old row several."""
     for component in components:
         inner = component.get("component")
         yield from _values([inner] if inner is not None else component.get("components", ()))

@@ -25,15 +25,15 @@ _DANGEROUS: Final = (Verb.CANCEL, Verb.DELETE)
 _BAR_BLOCKS: Final = 12
 _MAX_HEADLINE: Final = 400
 _MAX_ALT_TEXT: Final = 1024
-# Discord allows 4000 characters of text a message; the code leaves room for what stands around it.
+# Discord allows 4000 characters of text a message; this leaves room for the rest.
 _MAX_TEXT: Final = 3900
 _MAX_CODE: Final = 2500
 _CODE_FILE: Final = "command.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedMessage:
-    """A message as the arguments of a send or an edit; `files` are made anew by each call, since sending reads them."""
+class DiscordMessage:
+    """A message as the arguments of a send or an edit; each call makes new `files`, since sending reads them."""
 
     view: ui.LayoutView | ui.View
     embeds: tuple[discord.Embed, ...]
@@ -52,7 +52,7 @@ class RenderedMessage:
         return [_file(image) for image in self.images] + others
 
     def allowed_mentions(self) -> discord.AllowedMentions:
-        """Nobody, or the one member who is told."""
+        """Nobody, or the one member to notify."""
         users = False if self.mentions is None else [snowflake(self.mentions)]
         return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users)
 
@@ -62,13 +62,13 @@ class RenderedMessage:
         return {**arguments, "embeds": list(self.embeds)} if self.is_legacy else arguments
 
     def as_edit(self) -> dict[str, Any]:
-        """The arguments of an edit: what stood there before, pictures too, is replaced."""
+        """The arguments of an edit, which replaces all of the message, images too."""
         arguments = {"view": self.view, "attachments": self.files(), "allowed_mentions": self.allowed_mentions()}
         return {**arguments, "content": None, "embeds": list(self.embeds)}
 
 
 class _Upload(discord.File):
-    """A file whose place in the message is written as Discord's API document has it: ids are strings."""
+    """A file whose id in the message is a string, as Discord's API document asks."""
 
     def to_dict(self, index: int) -> dict[str, Any]:
         """The description of the file in the message."""
@@ -76,13 +76,13 @@ class _Upload(discord.File):
 
 
 def snowflake(number: str | int) -> discord.Object:
-    """Somebody by their id, which discord.py sends on as it is: Discord's API document has ids as strings."""
+    """An object with an id that discord.py sends as a string, as Discord's API document asks."""
     somebody = discord.Object(int(number))
     somebody.id = str(number)  # type: ignore[assignment] # see above
     return somebody
 
 
-def render(message: Message, mentions: int | None = None) -> RenderedMessage:
+def render(message: Message, mentions: int | None = None) -> DiscordMessage:
     """The message in components v2: a container with its words, its gallery and its buttons."""
     container: ui.Container[Any] = ui.Container(accent_colour=_COLOURS[message.mood])
     container.add_item(ui.TextDisplay(_words(message, mentions)))
@@ -107,12 +107,12 @@ def render(message: Message, mentions: int | None = None) -> RenderedMessage:
         container.add_item(ui.TextDisplay(f"-# {escaped(message.footer)}"))
     view = ui.LayoutView(timeout=None)
     view.add_item(container)
-    view.stop()  # the buttons are found by their ids; nothing of this message is to stay in memory
-    return RenderedMessage(view=view, embeds=(), images=message.images, attachments=attachments, mentions=mentions)
+    view.stop()  # buttons are found by their ids, so that nothing of the message stays in memory
+    return DiscordMessage(view=view, embeds=(), images=message.images, attachments=attachments, mentions=mentions)
 
 
-def render_legacy(message: Message, mentions: int | None = None) -> RenderedMessage:
-    """The message as embeds, one a picture, with the buttons below."""
+def render_legacy(message: Message, mentions: int | None = None) -> DiscordMessage:
+    """The message as embeds, one for each image, with the buttons below."""
     words = _words(message, mentions)
     if message.code:
         words += "\n" + _code(message.code[:_MAX_CODE])
@@ -120,20 +120,20 @@ def render_legacy(message: Message, mentions: int | None = None) -> RenderedMess
     if message.footer:
         first.set_footer(text=message.footer)
     embeds = [first, *(discord.Embed(colour=_COLOURS[message.mood]) for _ in message.images[1:])]
-    for embed, image in zip(embeds, message.images, strict=False):  # without a picture there is still one embed
+    for embed, image in zip(embeds, message.images, strict=False):  # without an image there is still one embed
         embed.set_image(url=f"attachment://{_name(image)}")
     view = ui.View(timeout=None)
     for row, buttons in enumerate(message.buttons):
         for button in buttons:
             view.add_item(_button(button, row))
     view.stop()
-    return RenderedMessage(
+    return DiscordMessage(
         view=view, embeds=tuple(embeds), images=message.images, attachments=message.files, mentions=mentions
     )
 
 
 def escaped(text: str) -> str:
-    """Somebody's words without effect: no markdown, no mention."""
+    """Text without effect: no markdown, no mention."""
     return escape_mentions(escape_markdown(text))
 
 
@@ -159,7 +159,7 @@ def _words(message: Message, mentions: int | None) -> str:
 
 
 def _pointed(pointers: Pointers) -> str:
-    """Discord's own links, which it shows by the names; `allowed_mentions` keeps them from calling anybody."""
+    """Discord's own links, which it shows by name; `allowed_mentions` keeps them from notifying anybody."""
     marks = {PointedKind.CHANNEL: "#", PointedKind.ROLE: "@&", PointedKind.MEMBER: "@"}
     names = [f"<{marks[pointers.kind]}{one}>" for one in pointers.ids]
     return f"{escaped(pointers.label)}: {', '.join(names)}"
@@ -171,7 +171,7 @@ def _code(text: str) -> str:
 
 
 def _pasteable(text: str) -> str:
-    """A command as Discord's input line takes it: its free text is the value of an option, flags and all."""
+    """A command as one types it in Discord: its free text, flags included, is the value of an option."""
     found = split_call(text, COMMANDS) if text.startswith("/") else None
     if found is None or (free := found[0].rest) is None:
         return text

@@ -1,4 +1,4 @@
-"""The ways by which a message can reach the one who asked, from the best to the last."""
+"""The routes by which a message can reach the requester, from the best to the last."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -6,37 +6,37 @@ from typing import Any
 
 import discord
 
-from bot.discord.live_interactions import LiveReplies
-from bot.discord.rendering import RenderedMessage, snowflake
+from bot.discord.live_interactions import LiveInteractions
+from bot.discord.rendering import DiscordMessage, snowflake
 from storage.queue.reply_address import ReplyAddress
 
 DEFAULT_FILE_LIMIT = 10 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way: `send` posts or edits and returns the message's id; `limit` is the most bytes a file may have.
+class Route:
+    """One route: `send` posts or edits and returns the message's id; `limit` is the most bytes a file may have.
 
-    `notifies` says that the message is new, so that a mention in it is heard; `by_token` that it goes through the
-    token of an interaction.
+    `notifies` says that the message is new, so that a mention in it notifies; `by_token` that it is sent by the token
+    of an interaction.
     """
 
     name: str
-    send: Callable[[RenderedMessage, str], Awaitable[str]]
+    send: Callable[[DiscordMessage, str], Awaitable[str]]
     limit: int
     notifies: bool
     by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """Finds the ways to an address: the live interaction, our message, the channel, its parent, a direct message."""
+class Routes:
+    """Finds the routes to an address: the live interaction, our message, the channel, its parent, a direct message."""
 
     client: discord.Client
-    live: LiveReplies
+    live: LiveInteractions
 
-    def to(self, address: ReplyAddress) -> Iterator[Way]:
-        """Every way to `address`; what is private never goes where others can read it."""
+    def to(self, address: ReplyAddress) -> Iterator[Route]:
+        """Every route to `address`; a private message never goes where others can read it."""
         interaction = self.live.get(address.message_id)
         if interaction is not None:
             yield self._edit_answer(interaction)
@@ -49,50 +49,50 @@ class Ways:
                 yield self._post("parent channel", address.channel_id)
         yield self._direct(address.user_id)
 
-    def new_posts(self, address: ReplyAddress) -> Iterator[Way]:
-        """Every way that makes a new message, for what did not fit into the first."""
+    def new_posts(self, address: ReplyAddress) -> Iterator[Route]:
+        """Every route that makes a new message, for what did not fit into the first."""
         interaction = self.live.get(address.message_id)
         if address.private and interaction is not None:
             yield self._follow_up(interaction)
-        yield from (way for way in self.to(address) if way.notifies)
+        yield from (route for route in self.to(address) if route.notifies)
 
-    def editing(self, address: ReplyAddress) -> Way | None:
-        """The way to bring the status message up to date, if there is one."""
-        return next((way for way in self.to(address) if not way.notifies), None)
+    def editing(self, address: ReplyAddress) -> Route | None:
+        """The route to bring the status message up to date, if there is one."""
+        return next((route for route in self.to(address) if not route.notifies), None)
 
-    def _edit_answer(self, interaction: discord.Interaction[Any]) -> Way:
-        async def send(rendering: RenderedMessage, _nonce: str) -> str:
+    def _edit_answer(self, interaction: discord.Interaction[Any]) -> Route:
+        async def send(rendering: DiscordMessage, _nonce: str) -> str:
             return str((await interaction.edit_original_response(**rendering.as_edit())).id)
 
         limit = interaction.filesize_limit
-        return Way(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True)
+        return Route(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True)
 
-    def _follow_up(self, interaction: discord.Interaction[Any]) -> Way:
-        async def send(rendering: RenderedMessage, _nonce: str) -> str:
+    def _follow_up(self, interaction: discord.Interaction[Any]) -> Route:
+        async def send(rendering: DiscordMessage, _nonce: str) -> str:
             return str((await interaction.followup.send(**rendering.as_new(), ephemeral=True, wait=True)).id)
 
         limit = interaction.filesize_limit
-        return Way(name="follow-up", send=send, limit=limit, notifies=True, by_token=True)
+        return Route(name="follow-up", send=send, limit=limit, notifies=True, by_token=True)
 
-    def _edit_status(self, place: str, message_id: str) -> Way:
-        async def send(rendering: RenderedMessage, _nonce: str) -> str:
+    def _edit_status(self, place: str, message_id: str) -> Route:
+        async def send(rendering: DiscordMessage, _nonce: str) -> str:
             message = self._channel(place).get_partial_message(int(message_id))
             return str((await message.edit(**rendering.as_edit())).id)
 
-        return Way(name="status message", send=send, limit=self._limit(place), notifies=False)
+        return Route(name="status message", send=send, limit=self._limit(place), notifies=False)
 
-    def _post(self, name: str, place: str) -> Way:
-        async def send(rendering: RenderedMessage, nonce: str) -> str:
+    def _post(self, name: str, place: str) -> Route:
+        async def send(rendering: DiscordMessage, nonce: str) -> str:
             return str((await self._channel(place).send(**rendering.as_new(), nonce=nonce)).id)
 
-        return Way(name=name, send=send, limit=self._limit(place), notifies=True)
+        return Route(name=name, send=send, limit=self._limit(place), notifies=True)
 
-    def _direct(self, user_id: str) -> Way:
-        async def send(rendering: RenderedMessage, nonce: str) -> str:
+    def _direct(self, user_id: str) -> Route:
+        async def send(rendering: DiscordMessage, nonce: str) -> str:
             channel = await direct_channel(self.client, user_id)
             return str((await channel.send(**rendering.as_new(), nonce=nonce)).id)
 
-        return Way(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True)
+        return Route(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True)
 
     def _channel(self, place: str) -> discord.PartialMessageable:
         return self.client.get_partial_messageable(int(place))

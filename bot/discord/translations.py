@@ -1,4 +1,4 @@
-"""What Discord shows of the commands in members' own languages; what a catalogue lacks keeps its English words."""
+"""Translations of the commands into members' languages; what a catalogue lacks stays English."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ _MAX_DESCRIPTION: Final = 100
 
 
 class Translations(app_commands.Translator):
-    """Looks words up; payloads keep the English ones, so nothing else knows of languages."""
+    """Looks up words; payloads carry the English ones, so no other module knows of languages."""
 
     async def translate(
         self,

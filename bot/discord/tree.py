@@ -1,4 +1,4 @@
-"""The application commands, built from the descriptions in `handlers`: a new command is no work here."""
+"""The application commands, built from the descriptions in `handlers`: a new command needs no change here."""
 
 import inspect
 from collections.abc import Callable, Coroutine
@@ -10,7 +10,7 @@ from discord.app_commands import locale_str
 
 from bot.discord.attachments import offered
 from bot.discord.context_menu import add_image_menu
-from bot.discord.interactions import InteractionHandler
+from bot.discord.interactions import DiscordInteractionHandler
 from handlers.commands.arguments import Value
 from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
@@ -31,28 +31,28 @@ Complete = Callable[[Interaction, str], Coroutine[Any, Any, list[app_commands.Ch
 
 
 class LimnerTree(app_commands.CommandTree[Any]):
-    """The tree that tells the front desk of everything that goes wrong in a command."""
+    """A tree that passes every error of a command to the interaction handler."""
 
-    desk: InteractionHandler
+    handler: DiscordInteractionHandler
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
-        """Say that something went wrong, and log why."""
+        """Tell the member that something went wrong, and log why."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        await self.desk.fault(interaction, cause)
+        await self.handler.fault(interaction, cause)
 
 
-def build_tree(client: discord.Client, desk: InteractionHandler) -> LimnerTree:
-    """The tree of all commands and of what can be done with a picture."""
+def build_tree(client: discord.Client, handler: DiscordInteractionHandler) -> LimnerTree:
+    """The tree of all commands and of the context menu of images."""
     tree = LimnerTree(client)
-    tree.desk = desk
-    for head in heads(desk.context.commands):
-        tree.add_command(_group(head, desk) if head.actions else _slash_command(head, desk))
-    add_image_menu(tree, desk)
+    tree.handler = handler
+    for head in heads(handler.context.commands):
+        tree.add_command(_group(head, handler) if head.actions else _slash_command(head, handler))
+    add_image_menu(tree, handler)
     return tree
 
 
-def _group(family: Command, desk: InteractionHandler) -> app_commands.Group:
-    """A family with its actions as subcommands, at most 25; who may is Discord's to check for the whole group alone."""
+def _group(family: Command, handler: DiscordInteractionHandler) -> app_commands.Group:
+    """A family with its actions as subcommands, at most 25; Discord checks permissions for the whole group only."""
     group = app_commands.Group(
         name=locale_str(family.name),
         description=locale_str(family.help[:100]),
@@ -61,7 +61,7 @@ def _group(family: Command, desk: InteractionHandler) -> app_commands.Group:
         default_permissions=_permissions(family),
     )
     for action in family.actions:
-        group.add_command(_slash_command(action, desk))
+        group.add_command(_slash_command(action, handler))
     return group
 
 
@@ -69,7 +69,7 @@ def _permissions(command: Command) -> discord.Permissions | None:
     return discord.Permissions(manage_guild=True) if command.audience is Audience.ADMINS else None
 
 
-def _slash_command(command: Command, desk: InteractionHandler) -> app_commands.Command[Any, ..., None]:
+def _slash_command(command: Command, handler: DiscordInteractionHandler) -> app_commands.Command[Any, ..., None]:
     shown = [
         option for option in command.options if not (option.flag_only or (option.advanced and command.has_advanced))
     ]
@@ -78,28 +78,28 @@ def _slash_command(command: Command, desk: InteractionHandler) -> app_commands.C
     built: app_commands.Command[Any, ..., None] = app_commands.Command(
         name=locale_str(command.action or command.name),
         description=locale_str(command.help),
-        callback=_callback(command, shown, desk),
+        callback=_callback(command, shown, handler),
         allowed_contexts=_CONTEXTS,
         allowed_installs=_INSTALLS,
     )
     built.default_permissions = _permissions(command)
     for option in shown:
         if option.completion is not None:
-            built.autocomplete(_identifier(option.name))(_completer(option, desk))
+            built.autocomplete(_identifier(option.name))(_completer(option, handler))
     return built
 
 
 def _callback(
-    command: Command, shown: list[Option], desk: InteractionHandler
+    command: Command, shown: list[Option], handler: DiscordInteractionHandler
 ) -> Callable[..., Coroutine[Any, Any, None]]:
-    """A function whose signature says which options there are, which is how discord.py learns of them."""
+    """A function whose signature lists the options, where discord.py reads them."""
 
     async def run(interaction: Interaction, **values: Any) -> None:
         given = {_option_name(name): _native(value) for name, value in values.items() if value is not None}
         if given.pop(_ADVANCED, False):
-            await desk.advanced(interaction, command, given)
+            await handler.advanced(interaction, command, given)
         else:
-            await desk.command(interaction, command, given)
+            await handler.command(interaction, command, given)
 
     parameters = [inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Interaction)]
     parameters += [_parameter(option) for option in shown]
@@ -162,7 +162,7 @@ def _native(value: Any) -> Value:
 
 
 def _identifier(name: str) -> str:
-    """An option's name as a parameter's; the last stroke keeps Python's own words apart, such as `class`."""
+    """An option's name as a parameter's; the last underscore avoids Python's keywords, such as `class`."""
     return f"{name.replace('-', '_')}_"
 
 
@@ -170,9 +170,9 @@ def _option_name(identifier: str) -> str:
     return identifier.removesuffix("_").replace("_", "-")
 
 
-def _completer(option: Option, desk: InteractionHandler) -> Complete:
+def _completer(option: Option, handler: DiscordInteractionHandler) -> Complete:
     async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[Any]]:
-        found = await desk.suggest(interaction, option, typed)
+        found = await handler.suggest(interaction, option, typed)
         return [
             app_commands.Choice(
                 name=f"{item.value} · {item.help}"[:_MAX_SUGGESTION],

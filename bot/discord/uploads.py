@@ -1,4 +1,4 @@
-"""Pictures within Discord's size limits: as they are, else as WebP, else in several messages, else a sentence."""
+"""Images within Discord's size limits: as they are, else as WebP, else in several messages, else a sentence."""
 
 import asyncio
 import io
@@ -11,24 +11,24 @@ from PIL import Image
 from handlers.messages.message import Message, ShownImage
 
 MAX_REQUEST_BYTES: Final = 24 * 2**20
-"""What all files of one message may take: Discord refuses requests above 25 MiB, and the rest of it needs room."""
+"""How large all files of one message may be: Discord refuses requests above 25 MiB, which hold more than the files."""
 
 MAX_FILES: Final = 10
 _QUALITIES: Final = (95, 80, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcels:
-    """The pictures in as many messages as they need, and a sentence for each that no message can hold."""
+class PackedImages:
+    """The images in as many messages as they need, and a sentence for each image that no message can hold."""
 
     messages: tuple[tuple[ShownImage, ...], ...]
     refusals: tuple[str, ...]
 
 
-async def pack(images: tuple[ShownImage, ...], limit: int) -> Parcels:
+async def pack(images: tuple[ShownImage, ...], limit: int) -> PackedImages:
     """Pack `images` so that no file is above `limit` bytes; encoding runs beside the event loop."""
     if len(images) <= MAX_FILES and _fits(images, limit):
-        return Parcels(messages=(images,), refusals=())
+        return PackedImages(messages=(images,), refusals=())
     return await asyncio.to_thread(_pack_smaller, images, limit)
 
 
@@ -49,7 +49,7 @@ def _fits(images: tuple[ShownImage, ...], limit: int) -> bool:
     return sum(sizes) <= MAX_REQUEST_BYTES and max(sizes, default=0) <= limit
 
 
-def _pack_smaller(images: tuple[ShownImage, ...], limit: int) -> Parcels:
+def _pack_smaller(images: tuple[ShownImage, ...], limit: int) -> PackedImages:
     share = MAX_REQUEST_BYTES // max(1, min(len(images), MAX_FILES))
     kept, refusals = [], []
     for image in images:
@@ -62,11 +62,11 @@ def _pack_smaller(images: tuple[ShownImage, ...], limit: int) -> Parcels:
             )
         else:
             kept.append(smaller)
-    return Parcels(messages=_grouped(kept) or ((),), refusals=tuple(refusals))
+    return PackedImages(messages=_grouped(kept) or ((),), refusals=tuple(refusals))
 
 
 def _within(image: ShownImage, limit: int) -> ShownImage | None:
-    """The picture in at most `limit` bytes: as it is, or as the best WebP that is small enough."""
+    """The image in at most `limit` bytes: as it is, or as the best WebP that is small enough."""
     if len(image.data) <= limit:
         return image
     name = PurePath(image.file_name).stem + ".webp"

@@ -1,4 +1,4 @@
-"""Slack as a whole: opened from the settings, with what the pool, the web server and a connection need of it."""
+"""The Slack app of this process, opened from the settings: delivery, HTTP routes and the WebSocket."""
 
 import asyncio
 import logging
@@ -20,23 +20,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.assembly.runtime import Runtime, open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.answers import Answers
-from bot.slack.attachments import SLACK_FILES, Inbox
-from bot.slack.bolt_app import InteractionHandler, bolt_app
+from bot.slack.attachments import SLACK_FILES, Attachments
+from bot.slack.bolt_app import Listeners, bolt_app
 from bot.slack.chat_platform import SlackPlatform
-from bot.slack.client import PacedClient, retry_handlers
+from bot.slack.client import RateLimitedClient, retry_handlers
 from bot.slack.command_names import CommandNames
-from bot.slack.context_menu import ImageShortcut
-from bot.slack.deduplication import Once
-from bot.slack.guilds import Callers
+from bot.slack.context_menu import ImageMenu
+from bot.slack.deduplication import PayloadDeduplication
+from bot.slack.guilds import SlackGuilds
 from bot.slack.home import HomeTab
 from bot.slack.installations import EncryptedInstallationStore
-from bot.slack.interactions import Listeners
+from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.transport import Distributed, SocketMode, Transport
-from bot.slack.uninstall import Removal
+from bot.slack.uninstall import Uninstall
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from storage.guilds.installations import Installations
@@ -48,7 +48,7 @@ _Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
 
 
 @dataclass(slots=True, kw_only=True)
-class SlackEdge:
+class SlackApp:
     """`chat` delivers; `routes` answer Slack's requests; `listening` holds the WebSocket where there is one."""
 
     chat: SlackPlatform
@@ -57,7 +57,7 @@ class SlackEdge:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hear what members do until the block ends; where Slack does not answer, it is asked again and again."""
+        """Receive interactions until the block ends; while Slack does not answer, keep reconnecting."""
         if self._socket is None:
             yield
             return
@@ -77,8 +77,8 @@ class SlackEdge:
 
 
 @asynccontextmanager
-async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) -> AsyncIterator[SlackEdge]:
-    """Slack over the chosen transport; raises UserError for settings that cannot be."""
+async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) -> AsyncIterator[SlackApp]:
+    """Slack over the chosen transport; raises UserError for settings that cannot be used."""
     context = runtime.context
     names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, context.commands)
     async with aiohttp.ClientSession() as session:
@@ -90,13 +90,13 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
             renderer=Renderer(names=names, commands=context.commands),
             uploads=Uploads(session),
         )
-        desk = _desk(runtime, workspaces, chat, session, settings)
-        app = bolt_app(desk, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
+        listeners = _listeners(runtime, workspaces, chat, session, settings)
+        app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
         try:
             if isinstance(chosen, SocketMode):
-                yield SlackEdge(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
+                yield SlackApp(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
             else:
-                yield SlackEdge(chat=chat, routes=_routes(app, flow), _socket=None)
+                yield SlackApp(chat=chat, routes=_routes(app, flow), _socket=None)
         finally:
             await chat.close()
 
@@ -104,8 +104,8 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
 async def _workspaces(
     chosen: Transport, settings: Settings, runtime: Runtime, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> tuple[Workspaces, AsyncOAuthFlow | None]:
-    def new_client(pace: RateLimit, token: str | None = None) -> PacedClient:
-        return PacedClient(token=token, base_url=settings.slack_api_base, session=session, pace=pace)
+    def new_client(rate_limit: RateLimit, token: str | None = None) -> RateLimitedClient:
+        return RateLimitedClient(token=token, base_url=settings.slack_api_base, session=session, rate_limit=rate_limit)
 
     if not isinstance(chosen, Distributed):
         return OneWorkspace(new_client(RateLimit(), chosen.bot_token)), None
@@ -117,29 +117,31 @@ async def _workspaces(
     return many, oauth_flow(chosen, store, encryption, client)
 
 
-def _desk(
+def _listeners(
     runtime: Runtime, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
-) -> InteractionHandler:
+) -> Listeners:
     context = runtime.context
-    callers = Callers(context=context, members=Members(workspaces=workspaces))
+    guilds = SlackGuilds(context=context, members=Members(workspaces=workspaces))
     answers = Answers(workspaces=workspaces, chat=chat, session=session)
-    inbox = Inbox(session=session, origin=files_origin(settings.slack_api_base))
-    listeners = Listeners(
-        context=context, callers=callers, answers=answers, workspaces=workspaces, chat=chat, inbox=inbox
+    attachments = Attachments(session=session, origin=files_origin(settings.slack_api_base))
+    interactions = SlackInteractionHandler(
+        context=context, guilds=guilds, answers=answers, workspaces=workspaces, chat=chat, attachments=attachments
     )
-    return InteractionHandler(
-        listeners=listeners,
-        home=HomeTab(context=context, callers=callers, workspaces=workspaces, listeners=listeners),
-        shortcut=ImageShortcut(workspaces=workspaces, answers=answers, listeners=listeners, inbox=inbox),
-        removal=Removal(callers=callers, workspaces=workspaces),
+    return Listeners(
+        interactions=interactions,
+        home=HomeTab(context=context, guilds=guilds, workspaces=workspaces, interactions=interactions),
+        image_menu=ImageMenu(
+            workspaces=workspaces, answers=answers, interactions=interactions, attachments=attachments
+        ),
+        uninstall=Uninstall(guilds=guilds, workspaces=workspaces),
         names=chat.renderer.names,
         commands=context.commands,
-        once=Once(clicks=context.clicks),
+        deduplication=PayloadDeduplication(stored=context.clicks),
     )
 
 
 def files_origin(api_base: str) -> str:
-    """Where files may come from: Slack's file host, or the host of another API that the settings name."""
+    """The origin of files: Slack's file host, or the host of the other API that the settings name."""
     origin, _, _ = api_base.partition("/api")
     return SLACK_FILES if origin == "https://slack.com" else origin
 

@@ -1,4 +1,4 @@
-"""Files that members bring: taken from Slack's own file host alone."""
+"""Files that members attach, fetched from Slack's own file host only."""
 
 import asyncio
 import io
@@ -26,14 +26,14 @@ _CHUNK: Final = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inbox:
+class Attachments:
     """Fetches a file with the workspace's token, which is sent to `origin` and nowhere else."""
 
     session: aiohttp.ClientSession
     origin: str = SLACK_FILES
 
     async def image(self, file: Mapping[str, Any], token: str) -> bytes:
-        """The bytes of a picture that `files.info` describes; raises UserError where it is not to be had or is none."""
+        """The bytes of an image that `files.info` describes; raises UserError where there is none."""
         if int(file.get("size") or 0) > MAX_BYTES:
             raise UserError(_too_large(int(file["size"])))
         data = b""
@@ -46,7 +46,7 @@ class Inbox:
         return data
 
     def offered(self, handed: Mapping[str, Any], client: AsyncWebClient) -> OfferedFile:
-        """A file that came with a form, whatever it is; where it lies Slack is asked when it is fetched."""
+        """A file of any kind that came with a form; Slack is asked for its URL when it is fetched."""
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             try:
@@ -63,7 +63,7 @@ class Inbox:
         return OfferedFile(name=str(handed.get("name") or "file"), size=int(handed.get("size") or 0), chunks=chunks)
 
     async def chunks(self, file: Mapping[str, Any], token: str) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file that `files.info` describes, as they come; raises UserError where it is not to be had."""
+        """The bytes of a file that `files.info` describes, in pieces; raises UserError where it cannot be fetched."""
         if file.get("is_external") or file.get("mode") == "external":
             raise UserError("Slack only links to that file; upload the file itself.")
         url = str(file.get("url_private_download") or file.get("url_private") or "")
@@ -85,7 +85,7 @@ class Inbox:
 
 
 def _check_no_page(kind: str, start: bytes) -> None:
-    """Where the token may not read a file, Slack answers 200 and a page to sign in."""
+    """Raise UserError for a sign-in page, with which Slack answers 200 where the token may not read the file."""
     if kind == "text/html" or start.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
         raise UserError(
             "Slack asked for a sign-in instead of giving out the file; an admin can add files:read to Limner."
@@ -93,7 +93,7 @@ def _check_no_page(kind: str, start: bytes) -> None:
 
 
 def _check_image(data: bytes) -> None:
-    """Look inside: the name and the type that came with a file are a stranger's words."""
+    """Raise UserError unless the bytes are an image: the name and type that came with them are untrusted."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:

@@ -17,13 +17,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.slack.answers import OPEN_FORM
 from bot.slack.command_names import CommandNames, is_housekeeping
 from bot.slack.context_menu import CALLBACK as USE_IMAGE
-from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, ImageShortcut
-from bot.slack.deduplication import Once
+from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, ImageMenu
+from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.home import HomeTab
-from bot.slack.interactions import Ack, Body, Listeners
+from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.modal import CALLBACK, OPTION_ACTION
 from bot.slack.tenant import Tenant
-from bot.slack.uninstall import Removal
+from bot.slack.uninstall import Uninstall
 from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.commands.command import Command
 from handlers.commands.groups import heads
@@ -36,7 +36,7 @@ NOT_INSTALLED = "Limner is no longer installed in this workspace; ask an admin t
 
 
 class Authorize(AsyncAuthorize):
-    """Tells Bolt who we are in the workspace of a request; calls nobody, for Slack waits three seconds."""
+    """Tells Bolt who we are in the workspace of a request; it makes no request, since Slack waits three seconds."""
 
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
@@ -69,24 +69,24 @@ class Authorize(AsyncAuthorize):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionHandler:
-    """Everyone who listens."""
+class Listeners:
+    """All that listens to payloads, and what deciding between them needs."""
 
-    listeners: Listeners
+    interactions: SlackInteractionHandler
     home: HomeTab
-    shortcut: ImageShortcut
-    removal: Removal
+    image_menu: ImageMenu
+    uninstall: Uninstall
     names: CommandNames
     commands: tuple[Command, ...]
-    once: Once
+    deduplication: PayloadDeduplication
 
 
 class _HeardBefore(Exception):
-    """Another process, or this one before it was started anew, has heard the payload."""
+    """Another process, or this one before a restart, has received the payload."""
 
 
-def bolt_app(desk: InteractionHandler, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
-    """An app that verifies signatures, hears each payload once and passes it to its listener."""
+def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
+    """An app that verifies signatures and passes each payload once to its listener."""
     app = AsyncApp(
         name="limner",
         logger=_log,
@@ -97,49 +97,49 @@ def bolt_app(desk: InteractionHandler, workspaces: Workspaces, client: AsyncWebC
     )
 
     async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
-        if not desk.once.is_new(body):
+        if not listeners.deduplication.is_new(body):
             return BoltResponse(status=200)
         await next()
         return None
 
     app.middleware(hear_once)
-    _listen_to_commands(app, desk)
-    app.action(re.compile(r"^v\d+:"))(_first(desk, desk.listeners.button))
-    app.action(re.compile(f"^{OPEN_FORM}:"))(desk.listeners.open_form)
-    app.options(re.compile(f"^{OPTION_ACTION}:"))(desk.listeners.suggest)
-    # A form is answered after the work, since what is wrong stands in the answer; Slack never sends one twice.
-    app.view(CALLBACK)(desk.listeners.submission)
-    app.message_shortcut(USE_IMAGE)(desk.shortcut.used)
-    app.message_shortcut(START_CALLBACK)(desk.shortcut.begun)
-    app.message_shortcut(CONTROL_CALLBACK)(desk.shortcut.followed)
-    app.event("app_mention")(_first(desk, desk.listeners.mention))
-    app.event("app_home_opened")(desk.home.opened)
-    app.event("app_uninstalled")(desk.removal.uninstalled)
-    app.event("tokens_revoked")(desk.removal.revoked)
+    _listen_to_commands(app, listeners)
+    app.action(re.compile(r"^v\d+:"))(_first(listeners, listeners.interactions.button))
+    app.action(re.compile(f"^{OPEN_FORM}:"))(listeners.interactions.open_form)
+    app.options(re.compile(f"^{OPTION_ACTION}:"))(listeners.interactions.suggest)
+    # A form is answered after the work, since the answer says what is wrong; Slack never sends one twice.
+    app.view(CALLBACK)(listeners.interactions.submission)
+    app.message_shortcut(USE_IMAGE)(listeners.image_menu.used)
+    app.message_shortcut(START_CALLBACK)(listeners.image_menu.begun)
+    app.message_shortcut(CONTROL_CALLBACK)(listeners.image_menu.followed)
+    app.event("app_mention")(_first(listeners, listeners.interactions.mention))
+    app.event("app_home_opened")(listeners.home.opened)
+    app.event("app_uninstalled")(listeners.uninstall.uninstalled)
+    app.event("tokens_revoked")(listeners.uninstall.revoked)
     return app
 
 
-def _listen_to_commands(app: AsyncApp, desk: InteractionHandler) -> None:
-    app.command(desk.names.umbrella)(_first(desk, desk.listeners.umbrella))
-    for head in heads(desk.commands):
+def _listen_to_commands(app: AsyncApp, listeners: Listeners) -> None:
+    app.command(listeners.names.umbrella)(_first(listeners, listeners.interactions.umbrella))
+    for head in heads(listeners.commands):
         if not is_housekeeping(head):
-            app.command(desk.names.slash(head.name))(_first(desk, _listener(desk.listeners, head)))
+            app.command(listeners.names.slash(head.name))(_first(listeners, _listener(listeners.interactions, head)))
 
 
-def _listener(listeners: Listeners, head: Command) -> _Listener:
+def _listener(interactions: SlackInteractionHandler, head: Command) -> _Listener:
     async def heard(ack: Ack, body: Body) -> None:
-        await listeners.command(ack, body, head)
+        await interactions.command(ack, body, head)
 
     return heard
 
 
-def _first(desk: InteractionHandler, listener: _Listener) -> _Listener:
-    """A listener that acknowledges whatever comes, and goes on only with what was never heard before."""
+def _first(listeners: Listeners, listener: _Listener) -> _Listener:
+    """A listener that acknowledges every payload, and handles only those never received before."""
 
     async def heard(ack: Ack, body: Body) -> None:
         async def acknowledge(**answer: Any) -> None:
             await ack(**answer)
-            if not await desk.once.is_first(body):
+            if not await listeners.deduplication.is_first(body):
                 raise _HeardBefore
 
         with suppress(_HeardBefore):

@@ -1,4 +1,4 @@
-"""Slack's side of delivery: one status message a job, edited in place until its pictures stand in it."""
+"""Slack's side of delivery: one status message a job, edited in place until it shows the images."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -6,10 +6,10 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.client import PacedClient
-from bot.slack.errors import Trouble, code_of, delivery_errors, no_files_sentence, trouble_of
-from bot.slack.message_ids import MessageRef
-from bot.slack.progress import ProgressBoard
+from bot.slack.client import RateLimitedClient
+from bot.slack.errors import SlackRefusal, code_of, delivery_errors, no_files_sentence, refusal_of
+from bot.slack.message_ids import MessageId
+from bot.slack.progress import WorkspaceProgress
 from bot.slack.rendering import Renderer
 from bot.slack.routes import edit, mention, post, put
 from bot.slack.tenant import Tenant
@@ -26,14 +26,14 @@ _EDIT_SECONDS: Final = 3.0
 
 @dataclass(slots=True, kw_only=True)
 class SlackPlatform:
-    """Posts by the bot's token of the job's tenant, resolved anew each time."""
+    """Posts by the bot's token of the job's tenant, looked up again each time."""
 
     workspaces: Workspaces
     outbox: Outbox
     renderer: Renderer
     uploads: Uploads
-    _boards: dict[str, ProgressBoard] = field(default_factory=dict)
-    _standing: dict[int, MessageRef] = field(default_factory=dict)
+    _boards: dict[str, WorkspaceProgress] = field(default_factory=dict)
+    _standing: dict[int, MessageId] = field(default_factory=dict)
     _uploaded: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -43,18 +43,18 @@ class SlackPlatform:
 
     @property
     def seconds_between_edits(self) -> float:
-        """Slack counts edits by the minute and the workspace; the board of each spreads them further."""
+        """Slack counts edits by minute and workspace; the progress of each workspace spreads them further."""
         return _EDIT_SECONDS
 
     async def show_progress(self, address: ReplyAddress, message: Message) -> None:
-        """Put the newest state on the workspace's board; returns at once."""
+        """Hand the newest state to the workspace's progress; returns at once."""
         self._board(address.tenant).show(_job_id(message), address, message)
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
-        """Put the pictures into the status message, or wherever it is still possible; raises as the seam says.
+        """Put the images into the status message, or post them by another route; raises as the seam says.
 
-        The status message is posted and remembered before anything is put into it, so a crash posts nothing twice:
-        what is repeated is an edit, which changes nothing.
+        The status message is posted and remembered before anything is put into it, so that a crash posts nothing
+        twice: it repeats only an edit, which changes nothing.
         """
         job_id = _job_id(message)
         await self._board(address.tenant).end(job_id)
@@ -66,7 +66,7 @@ class SlackPlatform:
         self._forget(job_id, nonce)
         return place.text
 
-    async def _deliver(self, job_id: int, address: ReplyAddress, message: Message, nonce: str) -> MessageRef:
+    async def _deliver(self, job_id: int, address: ReplyAddress, message: Message, nonce: str) -> MessageId:
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
             standing = await self._status(client, job_id, address, message)
@@ -78,12 +78,12 @@ class SlackPlatform:
         return place
 
     def _forget(self, job_id: int, nonce: str) -> None:
-        """Keep nothing of a job that is settled."""
+        """Drop what is in memory of a job that is settled."""
         self._standing.pop(job_id, None)
         self._uploaded.pop(nonce, None)
 
     async def send(self, address: ReplyAddress, message: Message) -> None:
-        """Post a message that belongs to no running job, with its pictures; files go to the member alone."""
+        """Post a message that belongs to no running job, with its images; files go to the member alone."""
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
             file_ids = await self.uploads.upload(client, message.images)
@@ -99,15 +99,15 @@ class SlackPlatform:
         for board in self._boards.values():
             await board.close()
 
-    def _board(self, tenant: str) -> ProgressBoard:
-        """The workspace's board."""
+    def _board(self, tenant: str) -> WorkspaceProgress:
+        """The workspace's progress."""
         if tenant not in self._boards:
-            self._boards[tenant] = ProgressBoard(draw=self._draw, turn=partial(self._progress_turn, tenant))
+            self._boards[tenant] = WorkspaceProgress(draw=self._draw, turn=partial(self._progress_turn, tenant))
         return self._boards[tenant]
 
     async def _progress_turn(self, tenant: str) -> None:
         client = await self.workspaces.client(Tenant.parse(tenant))
-        await client.pace.progress_turn()
+        await client.rate_limit.progress_turn()
 
     async def _draw(self, job_id: int, address: ReplyAddress, message: Message) -> None:
         client = await self.workspaces.client(Tenant.parse(address.tenant))
@@ -118,9 +118,9 @@ class SlackPlatform:
             await edit(client, address, standing, self.renderer.content(message))
 
     async def _status(
-        self, client: PacedClient, job_id: int, address: ReplyAddress, message: Message
-    ) -> MessageRef | None:
-        """The status message that stands; posted first where pictures are to be put into it and there is none."""
+        self, client: RateLimitedClient, job_id: int, address: ReplyAddress, message: Message
+    ) -> MessageId | None:
+        """The status message; posted first where there is none and images are to be put into it."""
         standing = self._find(job_id, address)
         if standing is None and message.images:
             working = Message(headline=message.headline, mood=Mood.WORKING, job_id=job_id)
@@ -128,28 +128,28 @@ class SlackPlatform:
         return standing
 
     async def _post_status(
-        self, client: PacedClient, job_id: int, address: ReplyAddress, message: Message
-    ) -> MessageRef:
+        self, client: RateLimitedClient, job_id: int, address: ReplyAddress, message: Message
+    ) -> MessageId:
         standing = await post(client, address, self.renderer.content(message))
         self._standing[job_id] = standing
         await self.outbox.set_message(job_id, standing.text)
         return standing
 
-    def _find(self, job_id: int, address: ReplyAddress) -> MessageRef | None:
-        """What we posted ourselves is newer than what the address was read with."""
+    def _find(self, job_id: int, address: ReplyAddress) -> MessageId | None:
+        """The status message that this process posted, which the address may not know yet, else the address's."""
         if job_id in self._standing:
             return self._standing[job_id]
-        return MessageRef.parse(address.message_id) if address.message_id else None
+        return MessageId.parse(address.message_id) if address.message_id else None
 
     async def _upload(
-        self, client: PacedClient, address: ReplyAddress, standing: MessageRef | None, message: Message, nonce: str
+        self, client: RateLimitedClient, address: ReplyAddress, standing: MessageId | None, message: Message, nonce: str
     ) -> tuple[str, ...]:
-        """The files of a message, uploaded once however often its posting is tried."""
+        """The ids of a message's files, which are uploaded once however often posting is tried."""
         if nonce not in self._uploaded:
             try:
                 self._uploaded[nonce] = await self.uploads.upload(client, message.images)
             except SlackApiError as error:
-                if trouble_of(error) is not Trouble.NO_FILES:
+                if refusal_of(error) is not SlackRefusal.NO_FILES:
                     raise
                 sorry = Message(
                     headline=message.headline,

@@ -1,4 +1,4 @@
-"""A Web API client that keeps to its workspace's pace and retries what is worth retrying."""
+"""A Web API client that keeps to its workspace's rate limit and retries what may succeed later."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from bot.slack.rate_limit import RateLimit
 
 
 def retry_handlers() -> list[AsyncRetryHandler]:
-    """What every client retries; by default slack_sdk retries broken connections alone."""
+    """What every client retries; by default slack_sdk retries broken connections only."""
     return [
         AsyncConnectionErrorRetryHandler(),
         AsyncRateLimitErrorRetryHandler(max_retry_count=1),
@@ -24,15 +24,17 @@ def retry_handlers() -> list[AsyncRetryHandler]:
     ]
 
 
-class PacedClient(AsyncWebClient):
+class RateLimitedClient(AsyncWebClient):
     """A workspace's client: each call waits for its turn."""
 
-    def __init__(self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, pace: RateLimit) -> None:
+    def __init__(
+        self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, rate_limit: RateLimit
+    ) -> None:
         super().__init__(token=token, base_url=base_url, session=session, retry_handlers=retry_handlers())
-        self.pace = pace
+        self.rate_limit = rate_limit
 
     async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
-        """Call a method when its turn has come; raises TryLater, SlackApiError or a connection's own error."""
+        """Call a method when its turn comes; raises TryLater, SlackApiError or a connection's own error."""
         body = arguments.get("json") or arguments.get("params") or {}
-        await self.pace.turn(api_method, body.get("channel"))
+        await self.rate_limit.turn(api_method, body.get("channel"))
         return await super().api_call(api_method, **arguments)

@@ -1,4 +1,4 @@
-"""What our commands are called in Slack, where all apps share one set of names."""
+"""The names of our commands in Slack, where all apps share one set of names."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from handlers.commands.groups import heads
 from pipeline.errors import UserError
 
 UMBRELLA: Final = "limner"
-# Words that every app would like to have; they are reached through the umbrella alone.
+# Names that many apps use; these commands are reached through the umbrella only.
 _HOUSEKEEPING: Final = frozenset({"queue", "cancel", "help", "history", "settings", "privacy"})
 _NAME: Final = re.compile(r"/[a-z0-9_-]{1,31}")
 
@@ -24,7 +24,7 @@ class CommandNames:
 
     @classmethod
     def parse(cls, prefix: str, pairs: str, commands: tuple[Command, ...]) -> "CommandNames":
-        """From `img-` and `imagine=draw limner=studio`; raises UserError naming the pair that is wrong."""
+        """From `img-` and `imagine=draw limner=art`; raises UserError naming the pair that is wrong."""
         known = {command.head for command in commands if not is_housekeeping(command)} | {UMBRELLA}
         given: dict[str, str] = {}
         for pair in pairs.replace(",", " ").split():
@@ -46,20 +46,20 @@ class CommandNames:
         return self.slash(UMBRELLA)
 
     def slash(self, name: str) -> str:
-        """What one types for a command that has a name of its own."""
+        """What a member types for a command that has a name of its own."""
         chosen: Mapping[str, str] = dict(self.given)
         if name in chosen:
             return f"/{chosen[name]}"
         return f"/{name}" if name == UMBRELLA else f"/{self.prefix}{name}"
 
     def typed(self, command: Command) -> str:
-        """What one types for any command."""
+        """What a member types for any command."""
         if is_housekeeping(command):
             return f"{self.umbrella} {command.name}"
         return " ".join(filter(None, (self.slash(command.head), command.action)))
 
     def spell(self, text: str, commands: tuple[Command, ...]) -> str:
-        """Our own words with each command as it is typed here: "/queue lists yours" names /limner queue."""
+        """`text` with each command as it is typed here: "/queue lists yours" names /limner queue."""
         typed = {command.name: self.typed(command) for command in (*commands, *heads(commands))}
         longest_first = sorted(map(re.escape, typed), key=len, reverse=True)
         pattern = rf"(?<![\w/])/({'|'.join(longest_first)})(?![\w-])"
@@ -67,5 +67,5 @@ class CommandNames:
 
 
 def is_housekeeping(command: Command) -> bool:
-    """Whether a command is reached through the umbrella alone."""
+    """Whether a command is reached through the umbrella only."""
     return command.head in _HOUSEKEEPING

@@ -1,4 +1,4 @@
-"""Each interaction and each event is heard once, however often Slack sends it, before a restart or after it."""
+"""Each interaction and each event is handled once, however often Slack sends it, across restarts too."""
 
 import hashlib
 import logging
@@ -17,18 +17,18 @@ _REMEMBER_SECONDS: Final = 900.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Once:
-    """Remembers ids for a while: in memory, which is asked before Slack is answered, and in SQL, which is asked after.
+class PayloadDeduplication:
+    """Remembers ids of payloads: in memory, asked before the acknowledgement, and in SQL, asked after it.
 
-    Slack waits three seconds for its answer, and a busy database may take longer.
+    Slack waits three seconds for the acknowledgement, and a busy database may take longer.
     """
 
-    clicks: Deduplication
+    stored: Deduplication
     clock: Callable[[], float] = time.monotonic
     _heard: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     def is_new(self, body: Mapping[str, Any]) -> bool:
-        """Whether this process did not hear this payload before; one without an id is always new."""
+        """Whether this process did not receive this payload before; one without an id is always new."""
         key = _key(body)
         now = self.clock()
         while self._heard and next(iter(self._heard.values())) <= now - _REMEMBER_SECONDS:
@@ -41,14 +41,14 @@ class Once:
         return True
 
     async def is_first(self, body: Mapping[str, Any]) -> bool:
-        """Whether no process heard this payload before; where that cannot be known, it is."""
+        """Whether no process received this payload before; True where that cannot be known."""
         key = _key(body)
         if not key:
             return True
         try:
-            return await self.clicks.is_first(f"slack {hashlib.sha256(key.encode()).hexdigest()}", _REMEMBER_SECONDS)
+            return await self.stored.is_first(f"slack {hashlib.sha256(key.encode()).hexdigest()}", _REMEMBER_SECONDS)
         except Exception:
-            # Whoever asked is told by what comes next, which needs the database too.
+            # The member gets an error from what comes next, which needs the database too.
             _log.exception("a payload may be heard twice")
             return True
 

@@ -1,12 +1,12 @@
-"""What `limner doctor` looks at in Slack: the tokens, and in each workspace the scopes that are missing."""
+"""What `limner doctor` checks on Slack: the tokens, and the scopes that each workspace lacks."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.assembly.diagnostics import Observation
 from bot.assembly.runtime import open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.client import retry_handlers
@@ -19,16 +19,8 @@ from storage.database import Database
 from storage.guilds.installations import Installations
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """One thing that was looked at: how it is in words, and what to do where that is not well."""
-
-    words: str
-    advice: str = ""
-
-
 async def examine_slack(chosen: Transport, settings: Settings) -> AsyncIterator[Observation]:
-    """Look at each token."""
+    """Check each token."""
     async with aiohttp.ClientSession() as session:
 
         def client(token: str) -> AsyncWebClient:

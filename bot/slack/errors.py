@@ -13,8 +13,8 @@ from handlers.messages.chat_platform import TryLater, Undeliverable
 _RETRY_SECONDS: Final = 10.0
 
 
-class Trouble(Enum):
-    """What to do about an error: look for another way, leave the pictures out, give up, or let it be known."""
+class SlackRefusal(Enum):
+    """What to do about an error: try another route, post without images, give up, try later, or report it."""
 
     CLOSED = "this conversation is closed to us"
     NO_FILES = "files are not taken here"
@@ -23,8 +23,8 @@ class Trouble(Enum):
     UNEXPECTED = "our own mistake"
 
 
-_TROUBLES: Final = {
-    Trouble.CLOSED: (
+_REFUSALS: Final = {
+    SlackRefusal.CLOSED: (
         "not_in_channel", "channel_not_found", "is_archived", "is_inactive", "message_not_found",
         "cant_update_message", "edit_window_closed", "restricted_action", "restricted_action_read_only_channel",
         "restricted_action_thread_only_channel", "restricted_action_thread_locked",
@@ -32,17 +32,17 @@ _TROUBLES: Final = {
         "messages_tab_disabled", "user_disabled", "user_not_found", "user_not_visible", "cannot_dm_bot",
         "posting_to_channel_denied", "user_not_in_channel",
     ),
-    Trouble.NO_FILES: (
+    SlackRefusal.NO_FILES: (
         "file_uploads_disabled", "storage_limit_reached", "file_upload_size_restricted", "file_type_not_allowed",
     ),
-    Trouble.REVOKED: (
+    SlackRefusal.REVOKED: (
         "token_revoked", "token_expired", "account_inactive", "invalid_auth", "not_authed", "team_access_not_granted",
         "no_permission", "org_login_required",
     ),
-    Trouble.NOT_READY: ("invalid_blocks",),
+    SlackRefusal.NOT_READY: ("invalid_blocks",),
 }  # fmt: skip
 
-_BY_CODE: Final = {code: trouble for trouble, codes in _TROUBLES.items() for code in codes}
+_BY_CODE: Final = {code: refusal for refusal, codes in _REFUSALS.items() for code in codes}
 
 _SENTENCES: Final = {
     "file_uploads_disabled": "This workspace takes no uploads; ask an admin for them. /history keeps the pictures.",
@@ -52,30 +52,30 @@ _NO_FILES: Final = "This workspace does not take these files; ask an admin. /his
 
 
 def code_of(error: SlackApiError) -> str:
-    """Slack's name for the error; a failing server may answer with a page instead of one."""
+    """Slack's name for the error; a failing server may answer with a page instead."""
     answer = error.response.data
     return str((isinstance(answer, dict) and answer.get("error")) or "unknown_error")
 
 
-def trouble_of(error: SlackApiError) -> Trouble:
+def refusal_of(error: SlackApiError) -> SlackRefusal:
     """What the error means."""
-    return _BY_CODE.get(code_of(error), Trouble.UNEXPECTED)
+    return _BY_CODE.get(code_of(error), SlackRefusal.UNEXPECTED)
 
 
 def no_files_sentence(error: SlackApiError) -> str:
-    """What a member is told where files are not taken, and what to do."""
+    """What to tell a member where files are not accepted."""
     return _SENTENCES.get(code_of(error), _NO_FILES)
 
 
 @contextmanager
 def delivery_errors() -> Iterator[None]:
-    """Turns what is Slack's or the network's into TryLater or Undeliverable; what is ours passes as it is."""
+    """Turns errors of Slack and the network into TryLater or Undeliverable; our own pass unchanged."""
     try:
         yield
     except SlackTokenRotationError as error:
         raise Undeliverable(f"the token could not be renewed: {code_of(error.api_error)}") from error
     except SlackApiError as error:
-        if trouble_of(error) is Trouble.REVOKED:
+        if refusal_of(error) is SlackRefusal.REVOKED:
             raise Undeliverable(f"Limner was removed from the workspace ({code_of(error)})") from error
         if (wait := _wait(error)) is not None:
             raise TryLater(wait, code_of(error)) from error
@@ -90,4 +90,4 @@ def _wait(error: SlackApiError) -> float | None:
     if status == 429:
         return float(error.response.headers.get("Retry-After", _RETRY_SECONDS))
     passing = status >= 500 or code_of(error) in {"internal_error", "fatal_error", "service_unavailable", "ratelimited"}
-    return _RETRY_SECONDS if passing or trouble_of(error) is Trouble.NOT_READY else None
+    return _RETRY_SECONDS if passing or refusal_of(error) is SlackRefusal.NOT_READY else None

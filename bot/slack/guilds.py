@@ -1,8 +1,8 @@
-"""From a visit to a caller: the workspace as a guild, the visitor as a member."""
+"""The caller of an interaction: its workspace as a guild, its user as a member."""
 
 from dataclasses import dataclass, field
 
-from bot.slack.interaction import Visit
+from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
 from bot.slack.tenant import Tenant
 from handlers.commands.call import Caller
@@ -13,32 +13,32 @@ from storage.platform import Platform
 
 
 @dataclass(slots=True, kw_only=True)
-class Callers:
-    """Finds or stores the guild of a workspace, and asks who the visitor is."""
+class SlackGuilds:
+    """Finds or stores the guild of a workspace, and asks Slack who the member is."""
 
     context: AppContext
     members: Members
     _guild_ids: dict[str, int] = field(default_factory=dict)
 
-    async def caller(self, visit: Visit) -> Caller:
-        """The visitor in their workspace's guild, with the settings that stand now."""
-        guild = await self.guild(visit)
-        member = await self.members.member(visit, guild.settings.roles)
-        return Caller(guild=guild, member=with_rights(member, guild.settings), reply=visit.reply)
+    async def caller(self, interaction: SlackInteraction) -> Caller:
+        """The member in their workspace's guild, with its settings as they are now."""
+        guild = await self.guild(interaction)
+        member = await self.members.member(interaction, guild.settings.roles)
+        return Caller(guild=guild, member=with_rights(member, guild.settings), reply=interaction.reply)
 
-    async def guild(self, visit: Visit) -> Guild:
-        """The guild of the visitor's workspace, with the settings that stand now."""
-        team_id = visit.tenant.team_id
+    async def guild(self, interaction: SlackInteraction) -> Guild:
+        """The guild of the member's workspace, with its settings as they are now."""
+        team_id = interaction.tenant.team_id
         known = self._guild_ids.get(team_id)
         guild = await self.context.guilds.get(known) if known is not None else None
         if guild is None:
-            guild = await self.context.guilds.ensure(Platform.SLACK, team_id, visit.team_name)
+            guild = await self.context.guilds.ensure(Platform.SLACK, team_id, interaction.team_name)
             self._guild_ids[team_id] = guild.id
-            await self._note(visit.tenant)
+            await self._note(interaction.tenant)
         return guild
 
     async def remove(self, tenant: Tenant) -> None:
-        """Schedule all that is kept of a tenant's workspaces for deletion."""
+        """Schedule all data of a tenant's workspaces for deletion."""
         for team_id in await self._teams(tenant):
             self._guild_ids.pop(team_id, None)
             guild = await self.context.guilds.ensure(Platform.SLACK, team_id, team_id)

@@ -1,4 +1,4 @@
-"""The Home tab: where a member's pictures stand, and what their own commands answer, one below the other."""
+"""The Home tab: links to a member's images, and the answers of the commands about themselves."""
 
 import logging
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Final
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.answers import open_form_button
-from bot.slack.client import PacedClient
+from bot.slack.client import RateLimitedClient
 from bot.slack.errors import code_of
-from bot.slack.guilds import Callers
-from bot.slack.interaction import Visit
-from bot.slack.interactions import Ack, Body, Listeners
-from bot.slack.message_ids import MessageRef
+from bot.slack.guilds import SlackGuilds
+from bot.slack.interaction import SlackInteraction
+from bot.slack.interactions import Ack, Body, SlackInteractionHandler
+from bot.slack.message_ids import MessageId
 from bot.slack.rendering import Block, section
 from bot.slack.workspaces import Workspaces
 from handlers.commands.call import Caller
@@ -34,30 +34,32 @@ _TITLE: Final = 150
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeTab:
-    """Draws the Home tab anew each time that a member looks at it."""
+    """Draws the Home tab each time that a member opens it."""
 
     context: AppContext
-    callers: Callers
+    guilds: SlackGuilds
     workspaces: Workspaces
-    listeners: Listeners
+    interactions: SlackInteractionHandler
 
     async def opened(self, ack: Ack, body: Body) -> None:
         """Show it."""
         await ack()
         if body["event"].get("tab") != "home":
             return
-        visit = Visit.of_event(body)
-        async with self.listeners.told(visit):
-            client = await self.workspaces.client(visit.tenant)
-            blocks = await self._blocks(visit)
-            await client.views_publish(user_id=visit.user_id, view={"type": "home", "blocks": blocks[:_MAX_BLOCKS]})
+        interaction = SlackInteraction.of_event(body)
+        async with self.interactions.reporting_errors(interaction):
+            client = await self.workspaces.client(interaction.tenant)
+            blocks = await self._blocks(interaction)
+            await client.views_publish(
+                user_id=interaction.user_id, view={"type": "home", "blocks": blocks[:_MAX_BLOCKS]}
+            )
 
-    async def _blocks(self, visit: Visit) -> list[Block]:
-        caller = await self.callers.caller(visit)
+    async def _blocks(self, interaction: SlackInteraction) -> list[Block]:
+        caller = await self.guilds.caller(interaction)
         elements = [open_form_button("imagine", label="Make a picture")]
         if caller.member.is_admin:
             elements.append(open_form_button("settings", label="Change settings"))
-        blocks: list[Block] = [{"type": "actions", "elements": elements}, *await self._images(visit, caller)]
+        blocks: list[Block] = [{"type": "actions", "elements": elements}, *await self._images(interaction, caller)]
         for command in sorted(self.context.commands, key=lambda command: _rank(command.name)):
             hidden = command.audience is Audience.ADMINS and not caller.member.is_admin
             if command.name not in _SHOWN or hidden:
@@ -65,14 +67,14 @@ class HomeTab:
             try:
                 message = await answer(command, {}, caller, self.context)
             except UserError as error:
-                blocks += [{"type": "divider"}, section(self.listeners.chat.renderer.spell(str(error)))]
+                blocks += [{"type": "divider"}, section(self.interactions.chat.renderer.spell(str(error)))]
             else:
-                blocks += [{"type": "divider"}, *self.listeners.chat.renderer.blocks(message)]
+                blocks += [{"type": "divider"}, *self.interactions.chat.renderer.blocks(message)]
         return blocks
 
-    async def _images(self, visit: Visit, caller: Caller) -> list[Block]:
-        """Links to the newest messages that hold the member's pictures, as far as these still stand."""
-        client = await self.workspaces.client(visit.tenant)
+    async def _images(self, interaction: SlackInteraction, caller: Caller) -> list[Block]:
+        """Links to the newest messages that hold the member's images, as far as they still exist."""
+        client = await self.workspaces.client(interaction.tenant)
         done = await self.context.queue.member_jobs(
             caller.guild.id, caller.member.id, states=(JobState.DONE,), limit=_LINKS
         )
@@ -83,12 +85,12 @@ class HomeTab:
         bullets = {"type": "rich_text_list", "style": "bullet", "elements": items}
         return [{"type": "divider"}, section("Where your pictures are"), {"type": "rich_text", "elements": [bullets]}]
 
-    async def _link(self, client: PacedClient, job: Job) -> Block | None:
+    async def _link(self, client: RateLimitedClient, job: Job) -> Block | None:
         """A link by the job's title, which a rich text shows as it is; None where the message is gone."""
         posted = await self.context.outbox.posted_as(job.id)
         if posted is None:
             return None
-        place = MessageRef.parse(posted)
+        place = MessageId.parse(posted)
         try:
             answer = await client.chat_getPermalink(channel=place.channel, message_ts=place.ts)
         except SlackApiError as error:

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class EncryptedInstallationStore(AsyncInstallationStore):
-    """Bot installations in our own database (docs/decisions/slack-installations.md says why not slack_sdk's store)."""
+    """Bot installations in our own database; docs/decisions/slack-installations.md says why."""
 
     def __init__(self, installations: Installations, encryption: Encryption) -> None:
         self._installations = installations
@@ -27,11 +27,11 @@ class EncryptedInstallationStore(AsyncInstallationStore):
         return _log
 
     async def async_save(self, installation: Installation) -> None:
-        """Keep an installation's bot; no user tokens are asked for."""
+        """Store an installation's bot; no user tokens are asked for."""
         await self.async_save_bot(installation.to_bot())
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Keep a bot in place of the one that was there."""
+        """Store a bot in place of an earlier one."""
         tenant = _key(bot.enterprise_id, bot.team_id, is_enterprise_install=bot.is_enterprise_install)
         await self._installations.save(Platform.SLACK, tenant, self._encryption.encrypt(json.dumps(vars(bot))))
 
@@ -55,18 +55,18 @@ class EncryptedInstallationStore(AsyncInstallationStore):
         return Bot(**values)
 
     async def bots(self) -> list[Bot]:
-        """Every bot that is kept."""
+        """Every stored bot."""
         found = [await self.find(tenant) for tenant in await self._installations.tenants(Platform.SLACK)]
         return [bot for bot in found if bot is not None]
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        """Forget a workspace's bot, or without a workspace the organisation's."""
+        """Delete a workspace's bot, or without a workspace the organisation's."""
         await self._installations.delete(Platform.SLACK, team_id or enterprise_id or "")
 
     async def async_delete_installation(
         self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
     ) -> None:
-        """Nothing: users' own tokens are never kept."""
+        """Nothing: users' own tokens are never stored."""
 
 
 def _key(enterprise_id: str | None, team_id: str | None, *, is_enterprise_install: bool) -> str:

@@ -1,4 +1,4 @@
-"""Who came to us from where: the same few facts out of every kind of payload that Slack sends."""
+"""Who asks from where: the same few facts from every kind of payload that Slack sends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class SlackInteraction:
     """One interaction; `trigger_id` opens a form within 3 seconds, `response_url` answers for 30 minutes."""
 
     tenant: Tenant
@@ -25,8 +25,8 @@ class Visit:
     response_url: str = ""
 
     @classmethod
-    def of_command(cls, body: Payload) -> "Visit":
-        """A slash command, which Slack does not let one type in a thread."""
+    def of_command(cls, body: Payload) -> "SlackInteraction":
+        """A slash command, which Slack does not allow in a thread."""
         is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
         return cls(
             tenant=Tenant(team_id=body["team_id"], org_id=body.get("enterprise_id") if is_org else None),
@@ -39,12 +39,12 @@ class Visit:
         )
 
     @classmethod
-    def of_interaction(cls, body: Payload) -> "Visit":
-        """A click, a shortcut, a form: in a message's channel and thread, where there is one."""
+    def of_interactivity(cls, body: Payload) -> "SlackInteraction":
+        """A click, a shortcut or a form, with the channel and thread of its message where there is one."""
         user, container = body["user"], body.get("container") or {}
         message = body.get("message") or {}
         return cls(
-            tenant=_tenant_of_interaction(body),
+            tenant=_tenant_of_interactivity(body),
             team_name=(body.get("team") or {}).get("domain", user.get("team_id", "")),
             user_id=user["id"],
             user_name=user.get("username") or user.get("name") or user["id"],
@@ -55,8 +55,8 @@ class Visit:
         )
 
     @classmethod
-    def of_event(cls, body: Payload) -> "Visit":
-        """A mention, or a look at the Home tab."""
+    def of_event(cls, body: Payload) -> "SlackInteraction":
+        """A mention, or an opened Home tab."""
         event = body["event"]
         return cls(
             tenant=tenant_of_event(body),
@@ -69,7 +69,7 @@ class Visit:
 
     @property
     def reply(self) -> ReplyAddress:
-        """Where pictures go: into the channel and the thread, or to the member alone where there is no channel."""
+        """Where the reply goes: into the channel and the thread, or to the member alone where there is no channel."""
         return ReplyAddress(
             platform=Platform.SLACK,
             channel_id=self.channel_id or self.user_id,
@@ -81,14 +81,14 @@ class Visit:
 
 
 def tenant_of_event(body: Payload) -> Tenant:
-    """Whose installation an event is for: in shared channels that is not always the workspace where it happened."""
+    """The tenant whose installation gets an event: in shared channels not always the workspace where it happened."""
     authorizations = body.get("authorizations") or [{}]
     own = authorizations[0]
     team_id = own.get("team_id") or body.get("team_id") or ""
     return Tenant(team_id=team_id, org_id=own.get("enterprise_id") if own.get("is_enterprise_install") else None)
 
 
-def _tenant_of_interaction(body: Payload) -> Tenant:
+def _tenant_of_interactivity(body: Payload) -> Tenant:
     team = body.get("team") or {}
     is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
     enterprise = body.get("enterprise") or {}

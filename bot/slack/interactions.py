@@ -1,4 +1,4 @@
-"""What happens when a member types, clicks, fills a form or mentions us."""
+"""Answers members: what happens when one types, clicks, fills a form or mentions us."""
 
 import asyncio
 import logging
@@ -10,15 +10,25 @@ from typing import Any, Final, assert_never
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.answers import OPEN_FORM, Answers, open_form_button
-from bot.slack.attachments import Inbox
+from bot.slack.attachments import Attachments
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.errors import code_of, delivery_errors
-from bot.slack.guilds import Callers
-from bot.slack.interaction import Visit
-from bot.slack.message_ids import MessageRef
-from bot.slack.modal import FormPlace, choice, entries, errors, fields_of, form_view, handed_over, modal, option_of
+from bot.slack.guilds import SlackGuilds
+from bot.slack.interaction import SlackInteraction
+from bot.slack.message_ids import MessageId
+from bot.slack.modal import (
+    SlackModalState,
+    choice,
+    entries,
+    errors,
+    fields_of,
+    form_view,
+    handed_over,
+    modal,
+    option_of,
+)
 from bot.slack.rendering import Block
-from bot.slack.text_commands import TypedCall, below_umbrella, by_mention, plain_words, readable_values
+from bot.slack.text_commands import TextCommand, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.workspaces import NotInstalled, Workspaces
 from handlers.buttons import AlreadyHeard, ClickResponse, Remove, SendDirect, manner, press, read_button_id
 from handlers.commands.arguments import Value
@@ -37,183 +47,187 @@ _log = logging.getLogger(__name__)
 Ack = Callable[..., Awaitable[Any]]
 Body = Mapping[str, Any]
 
-# Slack waits three seconds for a form's answer; the rest is for the way.
+# Slack waits three seconds for a form's answer; the rest is for the network.
 _FORM_SECONDS: Final = 2.0
 _OUR_FAULT: Final = "Something went wrong on our side and is in the log; please try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
-    """Each listener acknowledges first, then calls the same handlers as every other platform."""
+class SlackInteractionHandler:
+    """Each method acknowledges first, then calls the same handlers as every other platform."""
 
     context: AppContext
-    callers: Callers
+    guilds: SlackGuilds
     answers: Answers
     workspaces: Workspaces
     chat: SlackPlatform
-    inbox: Inbox
+    attachments: Attachments
 
     async def command(self, ack: Ack, body: Body, head: Command) -> None:
         """A command with a slash of its own, or an action of such a family."""
         await ack()
-        visit = Visit.of_command(body)
-        async with self.told(visit):
-            await self._run(visit, below_umbrella(f"{head.name} {body.get('text', '')}", self.context))
+        interaction = SlackInteraction.of_command(body)
+        async with self.reporting_errors(interaction):
+            await self._run(interaction, below_umbrella(f"{head.name} {body.get('text', '')}", self.context))
 
     async def umbrella(self, ack: Ack, body: Body) -> None:
         """Any command below `/limner`."""
         await ack()
-        visit = Visit.of_command(body)
-        async with self.told(visit):
-            await self._run(visit, below_umbrella(body.get("text", ""), self.context))
+        interaction = SlackInteraction.of_command(body)
+        async with self.reporting_errors(interaction):
+            await self._run(interaction, below_umbrella(body.get("text", ""), self.context))
 
     async def mention(self, ack: Ack, body: Body) -> None:
-        """A command or a prompt in a message to us; what is asked in a thread is answered there."""
+        """A command or a prompt in a message to us; in a thread the answer goes into the thread."""
         await ack()
-        visit = Visit.of_event(body)
-        async with self.told(visit):
-            await self._run(visit, by_mention(body["event"].get("text", ""), self.context))
+        interaction = SlackInteraction.of_event(body)
+        async with self.reporting_errors(interaction):
+            await self._run(interaction, by_mention(body["event"].get("text", ""), self.context))
 
     async def button(self, ack: Ack, body: Body) -> None:
         """A button below a message; who clicks is checked by the handler, each time."""
         await ack()
-        visit = Visit.of_interaction(body)
-        async with self.told(visit):
+        interaction = SlackInteraction.of_interactivity(body)
+        async with self.reporting_errors(interaction):
             pressed = read_button_id(body["actions"][0]["action_id"])
             if pressed is None:
                 raise UserError("This button is from another version of Limner; type the command instead.")
-            caller = await self.callers.caller(visit)
+            caller = await self.guilds.caller(interaction)
             if manner(pressed.verb) is ClickResponse.IN_PLACE:
                 caller = replace(caller, reply=replace(caller.reply, message_id=_clicked(body).text))
-            await self._take(visit, body, await press(pressed, caller, self.context))
+            await self._take(interaction, body, await press(pressed, caller, self.context))
 
     async def open_form(self, ack: Ack, body: Body) -> None:
         """The button "Open form": the command's whole form, with what was understood of the text."""
         await ack()
-        visit = Visit.of_interaction(body)
-        async with self.told(visit):
+        interaction = SlackInteraction.of_interactivity(body)
+        async with self.reporting_errors(interaction):
             action = body["actions"][0]
             command = self.context.command(action["action_id"].removeprefix(f"{OPEN_FORM}:"))
-            typed = TypedCall(command=command, text=action.get("value", ""))
-            await self.answers.open_view(visit, self._form(visit, typed))
+            typed = TextCommand(command=command, text=action.get("value", ""))
+            await self.answers.open_view(interaction, self._form(interaction, typed))
 
     async def submission(self, ack: Ack, body: Body) -> None:
-        """A filled form: what is wrong stands beside its field, for as long as Slack waits for that."""
-        visit = Visit.of_interaction(body)
-        place = FormPlace.parse(body["view"]["private_metadata"])
-        visit = replace(visit, channel_id=place.channel_id, thread_id=place.thread_id)
-        calling = asyncio.create_task(self._submit(visit, place, body["view"]))
+        """A filled form: an error is shown beside its field, if it is found while Slack waits."""
+        interaction = SlackInteraction.of_interactivity(body)
+        place = SlackModalState.parse(body["view"]["private_metadata"])
+        interaction = replace(interaction, channel_id=place.channel_id, thread_id=place.thread_id)
+        calling = asyncio.create_task(self._submit(interaction, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
         if calling.done() and isinstance(error := calling.exception(), InvalidRequest):
             sentence = self.chat.renderer.spell(str(error))
             await ack(response_action="errors", errors=errors(body["view"], error.field, sentence))
             return
         await ack()
-        async with self.told(visit):
-            await self.answers.give(visit, await calling)
+        async with self.reporting_errors(interaction):
+            await self.answers.give(interaction, await calling)
 
     async def suggest(self, ack: Ack, body: Body) -> None:
-        """The options of a select, as the member types; only ever things of their own workspace."""
-        visit = Visit.of_interaction(body)
+        """The options of a select, as the member types; only those of their own workspace."""
+        interaction = SlackInteraction.of_interactivity(body)
         asked = option_of(body["action_id"])
         option = self.context.command(asked[0]).option(asked[1]) if asked else None
         if option is None or option.completion is None:
             await ack(options=[])
             return
-        caller = await self.callers.caller(visit)
+        caller = await self.guilds.caller(interaction)
         found = await complete(
             option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, context=self.context
         )
         await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found])
 
     @asynccontextmanager
-    async def told(self, visit: Visit) -> AsyncIterator[None]:
-        """Whatever goes wrong in the block is said to the visitor, in a sentence, and only to them."""
+    async def reporting_errors(self, interaction: SlackInteraction) -> AsyncIterator[None]:
+        """Turn every error in the block into a sentence that only the member sees."""
         try:
             yield
         except UserError as error:
-            await self._refuse(visit, str(error))
+            await self._refuse(interaction, str(error))
         except NotInstalled as why:
-            await self._refuse(visit, str(why))
+            await self._refuse(interaction, str(why))
         except (TryLater, Undeliverable) as why:
-            _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
+            _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
         except SlackApiError as error:
             _log.exception("Slack refused an answer: %s", code_of(error))
-            await self._refuse(visit, _OUR_FAULT)
+            await self._refuse(interaction, _OUR_FAULT)
         except Exception:
             _log.exception("an interaction failed")
-            await self._refuse(visit, _OUR_FAULT)
+            await self._refuse(interaction, _OUR_FAULT)
 
-    async def _refuse(self, visit: Visit, sentence: str) -> None:
+    async def _refuse(self, interaction: SlackInteraction, sentence: str) -> None:
         try:
             with delivery_errors():
-                await self.answers.refuse(visit, sentence)
+                await self.answers.refuse(interaction, sentence)
         except (TryLater, Undeliverable, SlackApiError) as why:
-            _log.warning("no answer in %s: %s", visit.tenant.team_id, why)
+            _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
 
-    async def _run(self, visit: Visit, heard: TypedCall) -> None:
+    async def _run(self, interaction: SlackInteraction, heard: TextCommand) -> None:
         typed = plain_words(heard)
-        if typed.wants_form and visit.trigger_id:
-            await self.answers.open_view(visit, self._form(visit, typed))
+        if typed.wants_form and interaction.trigger_id:
+            await self.answers.open_view(interaction, self._form(interaction, typed))
             return
-        caller = await self.callers.caller(visit)
+        caller = await self.guilds.caller(interaction)
         try:
             message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.context)
         except InvalidRequest as error:
             form = open_form_button(typed.command.name, typed.text) if typed.command.options else None
-            await self.answers.refuse(visit, str(error), form=form)
+            await self.answers.refuse(interaction, str(error), form=form)
         else:
-            await self.answers.give(visit, message)
+            await self.answers.give(interaction, message)
 
-    async def _submit(self, visit: Visit, place: FormPlace, view: Mapping[str, Any]) -> Message:
-        caller = await self.callers.caller(visit)
-        client = await self.workspaces.client(visit.tenant)
-        files = {name: self.inbox.offered(handed, client) for name, handed in handed_over(view).items()}
+    async def _submit(self, interaction: SlackInteraction, place: SlackModalState, view: Mapping[str, Any]) -> Message:
+        caller = await self.guilds.caller(interaction)
+        client = await self.workspaces.client(interaction.tenant)
+        files = {name: self.attachments.offered(handed, client) for name, handed in handed_over(view).items()}
         given: dict[str, Value] = {**entries(view), **files}
         if place.call_id is not None:
             return await submit_form(
                 place.call_id, given, caller, self.context,
-                lambda file: self.inbox.offered({"id": file.place, "name": file.name}, client),
+                lambda file: self.attachments.offered({"id": file.place, "name": file.name}, client),
             )  # fmt: skip
         filled = {name: value for name, value in given.items() if not isinstance(value, str) or value.strip()}
         return await answer(self.context.command(place.command), filled, caller, self.context)
 
     async def _take(
-        self, visit: Visit, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard
+        self, interaction: SlackInteraction, body: Body, result: Message | Form | SendDirect | Remove | AlreadyHeard
     ) -> None:
         match result:
             case Message():
-                await self.answers.give(visit, result)
+                await self.answers.give(interaction, result)
             case Form():
-                await self.answers.open_view(visit, form_view(result, visit.channel_id, visit.thread_id))
+                await self.answers.open_view(
+                    interaction, form_view(result, interaction.channel_id, interaction.thread_id)
+                )
             case SendDirect():
-                await self.chat.send(replace(visit.reply, private=True), result.message)
-                await self.answers.say(visit, self.chat.renderer.content(Message(headline=result.sent)), private=True)
+                await self.chat.send(replace(interaction.reply, private=True), result.message)
+                await self.answers.say(
+                    interaction, self.chat.renderer.content(Message(headline=result.sent)), private=True
+                )
             case Remove():
-                await self._remove(visit, body)
+                await self._remove(interaction, body)
             case AlreadyHeard():
                 return
             case _:
                 assert_never(result)
 
-    async def _remove(self, visit: Visit, body: Body) -> None:
-        """Take the message away, and its files out of the workspace."""
-        client = await self.workspaces.client(visit.tenant)
+    async def _remove(self, interaction: SlackInteraction, body: Body) -> None:
+        """Delete the message, and its files from the workspace."""
+        client = await self.workspaces.client(interaction.tenant)
         container = body["container"]
         await client.chat_delete(channel=container["channel_id"], ts=container["message_ts"])
         for block in (body.get("message") or {}).get("blocks", ()):
             if file_id := (block.get("slack_file") or {}).get("id"):
                 await client.files_delete(file=file_id)
 
-    def _form(self, visit: Visit, typed: TypedCall) -> Block:
-        place = FormPlace(
-            command=typed.command.name, call_id=None, channel_id=visit.channel_id, thread_id=visit.thread_id
+    def _form(self, interaction: SlackInteraction, typed: TextCommand) -> Block:
+        place = SlackModalState(
+            command=typed.command.name, call_id=None, channel_id=interaction.channel_id, thread_id=interaction.thread_id
         )
         title = self.chat.renderer.names.typed(typed.command)
         return modal(title, typed.command, fields_of(typed.command, readable_values(typed)), place)
 
 
-def _clicked(body: Body) -> MessageRef:
-    """The message whose button was pressed."""
+def _clicked(body: Body) -> MessageId:
+    """The message whose button was clicked."""
     container = body["container"]
-    return MessageRef(channel=container["channel_id"], ts=container["message_ts"])
+    return MessageId(channel=container["channel_id"], ts=container["message_ts"])

@@ -1,4 +1,4 @@
-"""The app's manifest, made from the command descriptions: paste it at api.slack.com/apps and the app is set up."""
+"""The app's manifest, made from the command descriptions: pasting it at api.slack.com/apps sets up the app."""
 
 from typing import Any, Final
 
@@ -91,7 +91,7 @@ def _slash_commands(commands: tuple[Command, ...], names: CommandNames, url: str
     words = " | ".join(command.name for command in heads(commands))
     umbrella = {
         "command": names.umbrella, "description": "Everything that Limner does", "usage_hint": words[:_HINT],
-        "should_escape": True, **reach,  # settings name channels, whose ids come only so
+        "should_escape": True, **reach,  # settings name channels, whose ids Slack sends only when asked to
     }  # fmt: skip
     return [*own, umbrella]
 

@@ -1,22 +1,22 @@
-"""Where a message stands in Slack."""
+"""The id of a message in Slack, as a text stored with a reply."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRef:
-    """A message by its conversation and its timestamp: both are needed to edit it."""
+class MessageId:
+    """A message's conversation and timestamp: both are needed to edit it."""
 
     channel: str
     ts: str
 
     @classmethod
-    def parse(cls, text: str) -> "MessageRef":
-        """The message that `text` names."""
+    def parse(cls, text: str) -> "MessageId":
+        """The id in `text`."""
         channel, _, ts = text.partition(":")
         return cls(channel=channel, ts=ts)
 
     @property
     def text(self) -> str:
-        """The form that a reply's address keeps."""
+        """The form in which a reply's address stores it."""
         return f"{self.channel}:{self.ts}"

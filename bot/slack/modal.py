@@ -1,4 +1,4 @@
-"""A form as a Slack modal, and the entries that come back from one."""
+"""Forms as Slack's modals, and the entries that come back from them."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _INPUT_TEXT: Final = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FormPlace:
+class SlackModalState:
     """What a form must know when it comes back: its command, the saved call that it completes, where answers go."""
 
     command: str
@@ -37,25 +37,25 @@ class FormPlace:
         return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id])
 
     @classmethod
-    def parse(cls, text: str) -> "FormPlace":
-        """The place that a view carried."""
-        # A form that an earlier version opened may say more.
+    def parse(cls, text: str) -> "SlackModalState":
+        """The state in a view's metadata."""
+        # A form that another version opened may have more fields.
         command, call_id, channel_id, thread_id, *_ = json.loads(text)
         return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id)
 
 
 def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:
-    """Every option of a command as a question, with what was given already."""
+    """Every option of a command as a question, filled with the values given so far."""
     return tuple(Field(option=option, value=values.get(option.name, "")) for option in command.options)
 
 
 def form_view(form: Form, channel_id: str | None, thread_id: str | None) -> Block:
     """The modal that continues a saved call."""
-    place = FormPlace(command=form.command.name, call_id=form.call_id, channel_id=channel_id, thread_id=thread_id)
+    place = SlackModalState(command=form.command.name, call_id=form.call_id, channel_id=channel_id, thread_id=thread_id)
     return modal(form.title, form.command, form.fields, place)
 
 
-def modal(title: str, command: Command, fields: tuple[Field, ...], place: FormPlace) -> Block:
+def modal(title: str, command: Command, fields: tuple[Field, ...], place: SlackModalState) -> Block:
     """The whole form of a command, its advanced options below a heading."""
     simple = [_input(command, field) for field in fields if not field.option.advanced]
     advanced = [_input(command, field) for field in fields if field.option.advanced]
@@ -78,20 +78,20 @@ def entries(view: Mapping[str, Any]) -> dict[str, str]:
 
 
 def handed_over(view: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What a form says of the files that came with it, by option."""
+    """The descriptions of the files that came with a form, by option."""
     values: Mapping[str, Mapping[str, Any]] = view["state"]["values"]
     states = {block_id: next(iter(elements.values())) for block_id, elements in values.items()}
     return {block_id: state["files"][0] for block_id, state in states.items() if state.get("files")}
 
 
 def errors(view: Mapping[str, Any], field: str, sentence: str) -> dict[str, str]:
-    """The sentence beside the field that it is about, or beside the first one."""
+    """The sentence beside the field it is about, or beside the first field."""
     blocks = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
     return {field if field in blocks else blocks[0]: sentence}
 
 
 def option_of(action_id: str) -> tuple[str, str] | None:
-    """The command and the option that a field of ours asks for."""
+    """The command and the option that one of our fields asks for."""
     kind, _, rest = action_id.partition(":")
     command, _, option = rest.partition(":")
     return (command, option) if kind == OPTION_ACTION and option else None
@@ -146,7 +146,7 @@ def _element(option: Option, value: str) -> Block:
 
 
 def _id(text: str) -> str:
-    """What "<#C1|general>" or "<@U1|ada>" points to."""
+    """The id in "<#C1|general>" or "<@U1|ada>"."""
     return re.sub(r"^<[#@]([A-Z0-9]+)(?:\|[^>]*)?>$", r"\1", text.strip())
 
 

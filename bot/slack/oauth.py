@@ -1,4 +1,4 @@
-"""Installing us in a workspace: the OAuth flow, with a state that opens once and for ten minutes."""
+"""The OAuth flow by which a workspace installs us; its state is valid once and for ten minutes."""
 
 import logging
 import secrets
@@ -26,7 +26,7 @@ _STATE_SECONDS: Final = 600
 
 
 class EncryptedStates(AsyncOAuthStateStore):
-    """States that carry their own proof; the browser's cookie, which Bolt checks, ties each to who asked for it."""
+    """Encrypted states that prove themselves; the browser's cookie, which Bolt checks, ties each to its requester."""
 
     def __init__(self, encryption: Encryption, clock: Callable[[], float] = time.monotonic) -> None:
         self._encryption = encryption
@@ -43,7 +43,7 @@ class EncryptedStates(AsyncOAuthStateStore):
         return self._encryption.encrypt(secrets.token_urlsafe(16))
 
     async def async_consume(self, state: str) -> bool:
-        """Whether the state is ours, young and unused."""
+        """Whether the state is ours, recent and unused."""
         now = self._clock()
         self._used = {text: at for text, at in self._used.items() if at > now - _STATE_SECONDS}
         if state in self._used:

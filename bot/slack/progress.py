@@ -1,4 +1,4 @@
-"""A workspace's progress: the newest state of each job, drawn one at a time, at a pace that leaves room for results."""
+"""A workspace's progress: the newest state of each job, drawn one at a time at a rate that leaves room for results."""
 
 import asyncio
 import logging
@@ -18,8 +18,8 @@ _REMEMBERED: Final = 1000
 
 
 @dataclass(slots=True, kw_only=True)
-class ProgressBoard:
-    """`draw` brings one job's status message up to date; `turn` waits until the workspace may be asked to."""
+class WorkspaceProgress:
+    """`draw` updates one job's status message; `turn` waits until the workspace's rate limit allows it."""
 
     draw: Callable[[int, ReplyAddress, Message], Awaitable[None]]
     turn: Callable[[], Awaitable[None]]
@@ -29,7 +29,7 @@ class ProgressBoard:
     _drawer: asyncio.Task[None] | None = None
 
     def show(self, job_id: int, address: ReplyAddress, message: Message) -> None:
-        """Take in a job's newest state; one that was not drawn yet is never drawn, nor one of a job that has ended."""
+        """Take a job's newest state, which replaces one not drawn yet; nothing is drawn of a job that has ended."""
         if job_id in self._ended:
             return
         self._newest[job_id] = (address, message)
@@ -37,7 +37,7 @@ class ProgressBoard:
             self._drawer = asyncio.create_task(self._draw_all())
 
     async def end(self, job_id: int) -> None:
-        """Draw nothing of this job any more, also what was read before it ended; returns when nothing is on its way."""
+        """Draw nothing more of this job, even if it was read before the job ended; returns when no drawing runs."""
         self._newest.pop(job_id, None)
         self._ended[job_id] = None
         if len(self._ended) > _REMEMBERED:

@@ -9,7 +9,7 @@ from typing import Final
 
 from handlers.messages.chat_platform import TryLater
 
-# Slack's tiers, in calls a minute; the window is a little longer than its minute, since requests travel.
+# Slack's tiers, in calls a minute; the window is a little longer than a minute, since requests take time to arrive.
 _TIER_2: Final = 20
 _TIER_3: Final = 50
 _TIER_4: Final = 100
@@ -22,7 +22,7 @@ _LIMITS: Final = {
 }
 # A message a second for each channel.
 _POST_SECONDS: Final = 1.1
-# What progress leaves to results, and how evenly it spreads the rest.
+# The share that progress leaves to results, and how evenly it spreads the rest.
 _KEPT_FOR_RESULTS: Final = 15
 _PROGRESS_SECONDS: Final = 1.5
 _PATIENCE_SECONDS: Final = 10.0
@@ -37,7 +37,7 @@ class RateLimit:
     _drawn_at: float = float("-inf")
 
     async def turn(self, method: str, channel: str | None) -> None:
-        """Wait for a turn to call `method` and take it; raises TryLater where that would take long."""
+        """Wait for a turn to call `method` and take it; raises TryLater where the wait would be long."""
         key, limit, seconds = _limit(method, channel)
         while (wait := self._wait(key, limit, seconds)) > 0:
             if wait > _PATIENCE_SECONDS:
@@ -46,7 +46,7 @@ class RateLimit:
         self._calls[key].append(self.clock())
 
     async def progress_turn(self) -> None:
-        """Wait until an edit that only shows progress takes nothing from the results."""
+        """Wait until an edit that only shows progress leaves enough calls for results."""
         while (wait := self._progress_wait()) > 0:  # noqa: ASYNC110 - what is waited for is the time itself
             await asyncio.sleep(wait)
         self._drawn_at = self.clock()
@@ -64,7 +64,7 @@ class RateLimit:
 
 
 def _limit(method: str, channel: str | None) -> tuple[str, int, float]:
-    """Under which name calls are counted, and how many are allowed in how many seconds."""
+    """The key under which a call is counted, and how many are allowed in how many seconds."""
     if method == "chat.postMessage":
         return f"{method} {channel}", 1, _POST_SECONDS
     return method, _LIMITS.get(method, _TIER_4), _WINDOW_SECONDS

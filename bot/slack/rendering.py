@@ -1,4 +1,4 @@
-"""A message in Slack's form: blocks for those who look, text for notifications and screen readers."""
+"""Messages in Slack's form: blocks to look at, and text for notifications and screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ _MESSAGE_BLOCKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """What is sent: text and blocks always together, since Slack drops the blocks of an edit that has none."""
+class SlackMessage:
+    """A message to send: text and blocks always together, since an edit without blocks removes them."""
 
     text: str
     blocks: list[Block]
@@ -31,17 +31,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
-    """Draws messages; commands are called by the names that they have here."""
+    """Renders messages, with commands by their names in Slack."""
 
     names: CommandNames
     commands: tuple[Command, ...]
 
-    def content(self, message: Message, file_ids: Sequence[str] = (), note: str = "") -> Content:
-        """The message with its pictures by the ids of their files, and a small `note` at the end."""
+    def content(self, message: Message, file_ids: Sequence[str] = (), note: str = "") -> SlackMessage:
+        """The message, with its images by the ids of their files and a small `note` at the end."""
         blocks = self.blocks(message, file_ids)
         if note:
             blocks = [*blocks[: _MESSAGE_BLOCKS - 1], context(note)]
-        return Content(text=escaped(self._plain(message))[:_TEXT], blocks=blocks)
+        return SlackMessage(text=escaped(self._plain(message))[:_TEXT], blocks=blocks)
 
     def blocks(self, message: Message, file_ids: Sequence[str] = ()) -> list[Block]:
         """The message's blocks."""
@@ -62,11 +62,11 @@ class Renderer:
         return found
 
     def spell(self, text: str) -> str:
-        """Our own words, with the commands as they are typed here."""
+        """`text` with the commands as they are typed here."""
         return self.names.spell(text, self.commands)
 
     def _headline(self, message: Message) -> str:
-        # A job's headline is its prompt: a member's words, which stay as they are.
+        # A job's headline is its prompt: a member's text, which stays as it is.
         words = message.headline if message.job_id is not None else self.spell(message.headline)
         return _SYMBOLS[message.mood] + words
 
@@ -75,7 +75,7 @@ class Renderer:
 
 
 def section(text: str) -> Block:
-    """A paragraph; plain, so that nobody's words can mention or format anything."""
+    """A paragraph in plain text, so that it can neither mention nor format anything."""
     return {"type": "section", "text": plain(text, _SECTION)}
 
 
@@ -102,7 +102,7 @@ def bar(progress: Bar) -> str:
 
 
 def _pointed(label: str, pointers: Pointers) -> Block:
-    """Slack's own links, which it shows by the names."""
+    """Slack's own links, which it shows by name."""
     marks = {PointedKind.CHANNEL: "#", PointedKind.ROLE: "!subteam^", PointedKind.MEMBER: "@"}
     names = [f"<{marks[pointers.kind]}{one}>" for one in pointers.ids]
     text = f"{escaped(label)}: {', '.join(names)}"

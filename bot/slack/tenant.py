@@ -1,24 +1,24 @@
-"""Who installed us in Slack: a workspace, or an Enterprise organisation on behalf of its workspaces."""
+"""The tenant that installed us in Slack: a workspace, or an Enterprise organisation for its workspaces."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A workspace; `org_id` is there only where the whole organisation installed us, whose token then serves it."""
+    """A workspace; `org_id` is set only where its whole organisation installed us, whose token then serves it."""
 
     team_id: str
     org_id: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Tenant":
-        """The tenant that `text` names, as a reply's address keeps it."""
+        """The tenant in `text`, as a reply's address stores it."""
         team_id, _, org_id = text.partition("@")
         return cls(team_id=team_id, org_id=org_id or None)
 
     @property
     def text(self) -> str:
-        """The form that is stored with a job: no token, which may be another tomorrow."""
+        """The form that is stored with a job: no token, since that may change."""
         return self.team_id if self.org_id is None else f"{self.team_id}@{self.org_id}"
 
     @property

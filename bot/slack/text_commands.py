@@ -1,4 +1,4 @@
-"""A command as it was typed in Slack: by its own name, below the umbrella, or to the bot by a mention."""
+"""Commands typed in Slack as text: by their own name, below the umbrella, or in a mention of the bot."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _POINTING: Final = frozenset({OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.ME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TypedCall:
+class TextCommand:
     """A command and the text behind it."""
 
     command: Command
@@ -29,31 +29,31 @@ class TypedCall:
 
     @property
     def wants_form(self) -> bool:
-        """Whether nothing was typed for a command that cannot do without, or it needs a file, which cannot be typed."""
+        """Whether the command needs text and has none, or needs a file, which cannot be typed."""
         nothing = not self.text.strip() and any(option.required for option in self.command.options)
         return nothing or self.command.needs_file
 
 
-def below_umbrella(text: str, context: AppContext) -> TypedCall:
-    """`queue`, `imagine red fox …` and the like; nothing at all asks for help. Raises InvalidRequest."""
+def below_umbrella(text: str, context: AppContext) -> TextCommand:
+    """Read `queue`, `imagine red fox …` and the like; an empty text asks for help. Raises InvalidRequest."""
     command, rest = context.called(text.strip() or "help")
-    return TypedCall(command=command, text=rest)
+    return TextCommand(command=command, text=rest)
 
 
-def by_mention(text: str, context: AppContext) -> TypedCall:
-    """What was written to the bot: a command, or else a prompt. Raises InvalidRequest for an unknown /command."""
+def by_mention(text: str, context: AppContext) -> TextCommand:
+    """Read a mention of the bot: a command, else a prompt. Raises InvalidRequest for an unknown /command."""
     words = _MENTION.sub("", text).strip()
     if not words or words.startswith("/") or split_call(words, context.commands):
         return below_umbrella(words, context)
-    return TypedCall(command=context.command("imagine"), text=words)
+    return TextCommand(command=context.command("imagine"), text=words)
 
 
-def plain_words(call: TypedCall) -> TypedCall:
-    """The call without Slack's markup: "<#C1|general>" is "#general", but for commands that ask for such things."""
+def plain_words(call: TextCommand) -> TextCommand:
+    """The call without Slack's markup: "<#C1|general>" is "#general", except for commands that take channels."""
     if any(option.kind in _POINTING for option in call.command.options):
-        return TypedCall(command=call.command, text=unescaped(call.text))
+        return TextCommand(command=call.command, text=unescaped(call.text))
     text = _NAMED.sub(lambda match: match[1] + match[2], call.text)
-    return TypedCall(command=call.command, text=unescaped(_LINK.sub(lambda match: match[1], text)))
+    return TextCommand(command=call.command, text=unescaped(_LINK.sub(lambda match: match[1], text)))
 
 
 def unescaped(text: str) -> str:
@@ -63,8 +63,8 @@ def unescaped(text: str) -> str:
     return text
 
 
-def readable_values(call: TypedCall) -> dict[str, str]:
-    """As much of the text as can be understood, for a form that is to be filled: unknown flags are left out."""
+def readable_values(call: TextCommand) -> dict[str, str]:
+    """The values in the text that can be read, to fill a form with; unknown flags are left out."""
     text = call.text
     for _ in range(_MAX_UNKNOWN):
         try:

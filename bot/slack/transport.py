@@ -1,4 +1,4 @@
-"""How Slack reaches us: which of the settings are there decides it."""
+"""How Slack reaches us, decided by which settings are present."""
 
 from dataclasses import dataclass
 
@@ -58,5 +58,5 @@ def transport(settings: Settings) -> Transport | None:
 
 
 def _text(secret: object) -> str:
-    """A secret's text, for the settings hold secrets in wrappers that do not print."""
+    """A secret's text; settings wrap secrets so that they are not printed."""
     return secret.get_secret_value() if hasattr(secret, "get_secret_value") else ""

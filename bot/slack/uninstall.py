@@ -1,9 +1,9 @@
-"""A workspace takes us out: its token is forgotten at once, its data after a period of grace."""
+"""A workspace uninstalls us: its token is deleted at once, its data after a period of grace."""
 
 import logging
 from dataclasses import dataclass
 
-from bot.slack.guilds import Callers
+from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import tenant_of_event
 from bot.slack.interactions import Ack, Body
 from bot.slack.workspaces import Workspaces
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
-    """Hears of removals; Slack sends both events, in any order, and each may come twice."""
+class Uninstall:
+    """Handles both events of an uninstall, which Slack sends in any order and maybe twice."""
 
-    callers: Callers
+    guilds: SlackGuilds
     workspaces: Workspaces
 
     async def uninstalled(self, ack: Ack, body: Body) -> None:
@@ -23,11 +23,11 @@ class Removal:
         await ack()
         tenant = tenant_of_event(body)
         await self.workspaces.forget(tenant)
-        await self.callers.remove(tenant)
+        await self.guilds.remove(tenant)
         _log.info("removed from %s; its data is scheduled for deletion", tenant.text)
 
     async def revoked(self, ack: Ack, body: Body) -> None:
-        """Tokens were taken back; only the bot's matters, since no user's is ever asked for."""
+        """Tokens were revoked; only the bot's matters, since no user's is ever asked for."""
         await ack()
         if body["event"].get("tokens", {}).get("bot"):
             tenant = tenant_of_event(body)

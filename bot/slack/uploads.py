@@ -1,4 +1,4 @@
-"""Pictures into Slack: three steps, then a wait until Slack has processed them."""
+"""Uploads of images to Slack: three steps, then a wait until Slack has processed them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from bot.slack.client import PacedClient
+from bot.slack.client import RateLimitedClient
 from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Attachment, ShownImage
 
@@ -17,12 +17,12 @@ _LOOKS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Uploads without a channel: a picture is seen only in the message that shows it."""
+    """Uploads without a channel, so that an image is visible only in the message that shows it."""
 
     _session: aiohttp.ClientSession
 
-    async def upload(self, client: PacedClient, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
-        """The ids of the pictures' files, ready to be shown; raises TryLater or Slack's own errors."""
+    async def upload(self, client: RateLimitedClient, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
+        """Upload images and return their files' ids, ready to show; raises TryLater or Slack's own errors."""
         if not images:
             return ()
         file_ids = tuple([await self._send_image(client, image) for image in images])
@@ -34,8 +34,8 @@ class Uploads:
             await _wait_until_ready(client, file_id)
         return file_ids
 
-    async def share(self, client: PacedClient, channel: str, words: str, files: tuple[Attachment, ...]) -> None:
-        """Post files that are no pictures into a conversation, below a few words."""
+    async def share(self, client: RateLimitedClient, channel: str, words: str, files: tuple[Attachment, ...]) -> None:
+        """Post files that are no images into a conversation, below a few words."""
         tickets: list[dict[str, str | None]] = []
         for file in files:
             ticket = await client.files_getUploadURLExternal(filename=file.file_name, length=len(file.data))
@@ -43,7 +43,7 @@ class Uploads:
             tickets.append({"id": ticket["file_id"], "title": file.file_name})
         await client.files_completeUploadExternal(files=tickets, channel_id=channel, initial_comment=words)
 
-    async def _send_image(self, client: PacedClient, image: ShownImage) -> str:
+    async def _send_image(self, client: RateLimitedClient, image: ShownImage) -> str:
         ticket = await client.files_getUploadURLExternal(
             filename=image.file_name, length=len(image.data), alt_txt=image.alt_text[:_ALT_TEXT]
         )
@@ -55,7 +55,7 @@ class Uploads:
             answer.raise_for_status()
 
 
-async def _wait_until_ready(client: PacedClient, file_id: str) -> None:
+async def _wait_until_ready(client: RateLimitedClient, file_id: str) -> None:
     """Slack processes a file after its upload; a message that shows it before that is refused."""
     for look in range(_LOOKS):
         await asyncio.sleep(_FIRST_LOOK_SECONDS * 2**look)

@@ -10,13 +10,13 @@ from typing import Final, Protocol
 from slack_sdk.oauth.installation_store import Bot
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
-from bot.slack.client import PacedClient
+from bot.slack.client import RateLimitedClient
 from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.rate_limit import RateLimit
 from bot.slack.tenant import Tenant
 from handlers.messages.chat_platform import Undeliverable
 
-# A rotated token lives 12 hours: it is renewed when less than two are left.
+# A rotated token is valid for 12 hours; it is renewed when less than two are left.
 _MINUTES_LEFT: Final = 120
 _FRESH_SECONDS: Final = 60.0
 
@@ -35,13 +35,13 @@ class BotIdentity:
 
 
 class Workspaces(Protocol):
-    """Resolves a tenant whenever something is to be said there; both verbs raise NotInstalled."""
+    """Finds who and how we are in a tenant's workspace; `client` and `identity` raise NotInstalled."""
 
-    async def client(self, tenant: Tenant) -> PacedClient:
+    async def client(self, tenant: Tenant) -> RateLimitedClient:
         """A client that may speak in the workspace now."""
 
     async def identity(self, tenant: Tenant) -> BotIdentity:
-        """Who we are there; asks no other machine, since requests wait for it."""
+        """Who we are there; makes no request, since Slack waits for the answer."""
 
     async def forget(self, tenant: Tenant) -> None:
         """The workspace has removed us."""
@@ -51,15 +51,15 @@ class Workspaces(Protocol):
 class OneWorkspace:
     """The one workspace of SLACK_BOT_TOKEN."""
 
-    _client: PacedClient
+    _client: RateLimitedClient
     _identity: BotIdentity | None = None
 
-    async def client(self, tenant: Tenant) -> PacedClient:  # noqa: ARG002 - there is only one
+    async def client(self, tenant: Tenant) -> RateLimitedClient:  # noqa: ARG002 - there is only one
         """The one client."""
         return self._client
 
     async def identity(self, tenant: Tenant) -> BotIdentity:  # noqa: ARG002 - there is only one
-        """Asked of Slack once, when we connect."""
+        """Ask Slack once, when we connect."""
         if self._identity is None:
             answer = await self._client.auth_test()
             self._identity = BotIdentity(
@@ -68,7 +68,7 @@ class OneWorkspace:
         return self._identity
 
     async def forget(self, tenant: Tenant) -> None:
-        """Nothing is kept that could be forgotten; the token is in the settings."""
+        """Nothing: the token is in the settings."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,9 +77,9 @@ class ManyWorkspaces:
 
     store: EncryptedInstallationStore
     rotator: AsyncTokenRotator
-    new_client: Callable[[RateLimit], PacedClient]
+    new_client: Callable[[RateLimit], RateLimitedClient]
     clock: Callable[[], float] = time.monotonic
-    _clients: dict[str, PacedClient] = field(default_factory=dict)
+    _clients: dict[str, RateLimitedClient] = field(default_factory=dict)
     _known: dict[str, tuple[float, Bot]] = field(default_factory=dict)
     _renewing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -89,8 +89,8 @@ class ManyWorkspaces:
             key = bot.enterprise_id if bot.is_enterprise_install else bot.team_id
             self._known[key or ""] = (self.clock(), bot)
 
-    async def client(self, tenant: Tenant) -> PacedClient:
-        """The workspace's client with a token that lives on for a while."""
+    async def client(self, tenant: Tenant) -> RateLimitedClient:
+        """The workspace's client, with a token that is valid for a while."""
         if tenant.text not in self._clients:
             self._clients[tenant.text] = self.new_client(RateLimit())
         client = self._clients[tenant.text]
@@ -98,7 +98,7 @@ class ManyWorkspaces:
         return client
 
     async def identity(self, tenant: Tenant) -> BotIdentity:
-        """From memory, however old: who we are does not change, and the database may be busy."""
+        """Read from memory, however old: who we are does not change, and the database may be busy."""
         _, bot = self._known.get(tenant.installation, (0.0, None))
         if bot is None:
             bot = await self._bot(tenant)
@@ -112,7 +112,7 @@ class ManyWorkspaces:
         )
 
     async def _renewed(self, tenant: Tenant) -> Bot:
-        """One at a time, since a refresh token works once; whoever waited finds the new token."""
+        """Renew one at a time, since a refresh token works once; anyone who waited finds the new token."""
         async with self._renewing[tenant.installation]:
             bot = await self._bot(tenant)
             renewed = await self.rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=_MINUTES_LEFT)
@@ -123,7 +123,7 @@ class ManyWorkspaces:
             return renewed
 
     async def _bot(self, tenant: Tenant) -> Bot:
-        """The stored bot, read anew after a minute: another process may have renewed it."""
+        """The stored bot, read again after a minute, since another process may have renewed it."""
         read_at, bot = self._known.get(tenant.installation, (float("-inf"), None))
         if bot is None or self.clock() - read_at > _FRESH_SECONDS:
             bot = await self.store.find(tenant.installation)

@@ -1,4 +1,4 @@
-"""A file on this machine, which the person at the terminal names by its path."""
+"""A file on this machine, named by its path."""
 
 import asyncio
 import stat

@@ -7,7 +7,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
-from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.runtime import open_runtime, running_pool
 from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
@@ -20,11 +20,11 @@ _WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D
 
 
 async def chat(settings: Settings) -> None:
-    """Read commands until the end of input, then wait for what was piped in or leave what was typed."""
+    """Read commands until the end of input; at the end wait for the jobs of a pipe, but not for those of a person."""
     interactive = sys.stdin.isatty()
     screen = Screen(console=Console(), draws_status=not interactive)
     platform = TerminalPlatform(folder=settings.images, screen=screen)
-    async with open_workshop(settings) as runtime, running_pool(runtime, (platform,)):
+    async with open_runtime(settings) as runtime, running_pool(runtime, (platform,)):
         session = await TerminalSession.open(runtime, platform)
         if interactive:
             await _converse(settings, session, screen)
@@ -58,7 +58,7 @@ async def _converse(settings: Settings, session: TerminalSession, screen: Screen
 
 
 async def _read_all(session: TerminalSession) -> None:
-    """Run every line of a pipe, then wait until all of its pictures are there."""
+    """Run every line of a pipe, then wait until all of its images are there."""
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line.strip() and (draft := await session.run_line(line)):
             session.chat.screen.show(Message(headline="To change it, run this:", code=draft))

@@ -1,4 +1,4 @@
-"""The terminal's side of delivery: pictures become files, exactly once each."""
+"""The terminal's side of delivery: images become files, exactly once each."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ _FULL_DISK_RETRY_SECONDS = 30.0
 
 @dataclass(slots=True, kw_only=True)
 class TerminalPlatform:
-    """Writes pictures into `folder` and messages to `screen`; `delivered` tells who waits for one."""
+    """Writes images into `folder` and messages to `screen`; each message also goes into `delivered`."""
 
     folder: Path
     screen: Screen
@@ -32,7 +32,7 @@ class TerminalPlatform:
 
     @property
     def seconds_between_edits(self) -> float:
-        """A terminal is redrawn as often as we look."""
+        """A terminal can be redrawn at any time."""
         return 0.1
 
     async def show_progress(self, address: ReplyAddress, message: Message) -> None:  # noqa: ARG002 - one screen
@@ -40,7 +40,7 @@ class TerminalPlatform:
         self.screen.show_running(message)
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:  # noqa: ARG002 - one screen
-        """Write the pictures, print the message; a file that is there already was posted before a crash."""
+        """Write the images, print the message; a file that is there already was posted before a crash."""
         try:
             paths = tuple([await asyncio.to_thread(self._write, image) for image in message.images])
         except OSError as error:
@@ -50,14 +50,14 @@ class TerminalPlatform:
         return nonce
 
     def keep(self, files: tuple[Attachment, ...]) -> tuple[Path, ...]:
-        """Write files that are no pictures beside them; raises UserError."""
+        """Write files that are no images beside them; raises UserError."""
         try:
             return tuple(self._write(file) for file in files)
         except OSError as error:
             raise UserError(f"{self.folder} cannot be written: {error.strerror}.") from error
 
     def _write(self, image: ShownImage | Attachment) -> Path:
-        """Write whole or not at all, and never over another picture: a killed process leaves no half of one."""
+        """Write the file whole or not at all, and never over another: a killed process leaves no half of an image."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in _names(self.folder, Path(image.file_name).name):
             if not path.exists():

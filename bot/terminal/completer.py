@@ -29,7 +29,7 @@ class CommandCompleter(Completer):
     context: AppContext
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:  # noqa: ARG002
-        """Nothing: the stores are asked asynchronously."""
+        """Nothing: the stores are asynchronous."""
         return []
 
     async def get_completions_async(
@@ -44,7 +44,7 @@ class CommandCompleter(Completer):
             yield Completion(suggestion.value, start_position=-len(word), display_meta=suggestion.help)
 
     async def suggestions(self, line: str, word: str) -> tuple[Suggestion, ...]:
-        """What may stand in place of `word`, the last of `line`."""
+        """What may replace `word`, the last of `line`."""
         before = line.removesuffix(word).strip()
         if not before:
             return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in heads(self.context.commands)])
@@ -61,7 +61,7 @@ class CommandCompleter(Completer):
         return await self._values(command, rest, word)
 
     async def _mentioned(self, word: str) -> tuple[Suggestion, ...]:
-        """The guild's own things that a prompt names: `@rex`, `<lora:crayon:0.8>`."""
+        """What a prompt can name in the guild: `@rex`, `<lora:crayon:0.8>`."""
         for sign, source, end in _MENTIONS:
             if word.startswith(sign):
                 typed = word.removeprefix(sign)

@@ -1,4 +1,4 @@
-"""What was typed at the terminal, kept in a file for the arrow keys of the next time."""
+"""The lines typed at the terminal, kept in a file for the arrow keys of the next session."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,14 +10,14 @@ from handlers.commands.groups import split_call
 
 
 class ChatHistory(FileHistory):
-    """Lines in `path`, but those of commands that take a secret: these are kept nowhere."""
+    """Keeps lines in `path`, except those of commands that take a secret."""
 
     def __init__(self, path: Path, commands: Iterable[Command]) -> None:
         super().__init__(str(path))
         self._commands = tuple(commands)
 
     def append_string(self, string: str) -> None:
-        """Keeps a line, if it can hold no secret."""
+        """Keep a line, if it can hold no secret."""
         called = split_call(string, self._commands) if string.lstrip().startswith("/") else None
         if called is None or not any(option.secret for option in called[0].options):
             super().append_string(string)

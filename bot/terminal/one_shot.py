@@ -1,4 +1,4 @@
-"""`limner imagine`: one command from the shell, its pictures, and out."""
+"""`limner imagine`: one command from the shell, which ends when its images are written."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from bot.assembly.runtime import open_workshop, running_pool
+from bot.assembly.runtime import open_runtime, running_pool
 from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
@@ -24,11 +24,11 @@ _LOOK_SECONDS: Final = 0.5
 
 
 async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
-    """Run /imagine with `raw` values, on top of those of the picture `like`; whether it came to a picture."""
+    """Run /imagine with `raw` values, on top of those of the image `like`; whether it made an image."""
     screen = Screen(console=Console(), shows_buttons=False)
     platform = TerminalPlatform(folder=settings.images, screen=screen)
     info = read_image(like) if like else None
-    async with open_workshop(settings) as runtime:
+    async with open_runtime(settings) as runtime:
         session = await TerminalSession.open(runtime, platform)
         if info and info.model_hash != runtime.context.model(None).hash:
             screen.show(Message(headline="The picture was made with another model; this one will differ."))
@@ -51,7 +51,7 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
 
 
 def read_image(path: Path) -> ImageMetadata:
-    """The story in the picture at `path`; raises UserError."""
+    """The metadata in the image at `path`; raises UserError."""
     try:
         return read(path.read_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Messages and pictures on a terminal."""
+"""Messages and images on a terminal."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ class Screen:
         self._live.update(self._status(), refresh=True)
 
     def show(self, message: Message, paths: tuple[Path, ...] = ()) -> None:
-        """Print a message for good, with the pictures where the terminal can, and where they lie."""
+        """Print a message for good, with the images where the terminal can show them, and their paths."""
         self._end_running(message.job_id)
         self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
         for line in message.lines:
@@ -73,13 +73,13 @@ class Screen:
         )
 
     def close(self) -> None:
-        """Take the status lines away."""
+        """Remove the status lines."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def _numbered(self, row: tuple[Button, ...]) -> str:
-        """The buttons as they are typed; a number is never given twice, so it cannot come to mean something else."""
+        """The buttons as they are typed; each number is given once, so that it never changes its meaning."""
         words = []
         for button in row:
             self.buttons.append(button)
@@ -107,13 +107,13 @@ class Screen:
         return table
 
     def _draw(self, path: Path) -> None:
-        """Draw the picture itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
+        """Draw the image itself: in pixels where the terminal can (kitty's protocol, sixel), else in half cells."""
         if self.console.is_terminal and _knows_its_size():
             self.console.print(image_class()(path, width=_IMAGE_COLUMNS, height="auto"))
 
 
 def image_class() -> type:
-    """What draws a picture on this terminal; the first call asks the terminal, so nothing else may be reading it."""
+    """The class that draws images here; the first call asks the terminal, so nothing else may be reading from it."""
     from textual_image.renderable import Image  # noqa: PLC0415 - importing it is what asks the terminal
 
     drawing: type = Image
@@ -121,7 +121,7 @@ def image_class() -> type:
 
 
 def _knows_its_size() -> bool:
-    """Whether the terminal tells its columns; some that only pass bytes on do not, and pictures need them."""
+    """Whether the terminal reports its columns, which images need; some that only pass bytes on do not."""
     try:
         return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1).columns > 0
     except OSError:

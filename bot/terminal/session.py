@@ -1,4 +1,4 @@
-"""A member at a terminal: types commands, sees answers, gets pictures."""
+"""A member at a terminal: types commands, reads answers, gets images."""
 
 import asyncio
 import getpass
@@ -111,7 +111,7 @@ class TerminalSession:
         return await submit(call, self.context, request)
 
     async def _caller(self) -> Caller:
-        """The member with the guild's settings of this moment."""
+        """The member, with the guild's settings as they are now."""
         guild = await self.context.guilds.get(self.guild.id)
         return Caller(guild=guild or self.guild, member=self.member, reply=self.address())
 
@@ -122,6 +122,6 @@ class TerminalSession:
         )
 
     async def wait_until_delivered(self) -> None:
-        """Until nothing of this terminal is queued, running or unposted."""
+        """Wait until no job of this terminal is queued, running or unposted."""
         while await self.context.outbox.unsettled(Platform.TERMINAL):  # noqa: ASYNC110 - another process may deliver
             await asyncio.sleep(_POLL_SECONDS)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.assembly.runtime import open_workshop, running_duties
+from bot.assembly.runtime import open_runtime, running_duties
 from bot.assembly.settings import Settings
 from handlers.jobs.payloads import write_request
 from storage.platform import Platform
@@ -15,7 +15,7 @@ from tests.fakes import request
 async def test_a_dead_workers_job_is_rescued_by_the_duties(tmp_path: Path) -> None:
     """A worker that fell silent loses its claim, and the job waits for another one."""
     settings = Settings(data=tmp_path, stale_seconds=1)
-    async with open_workshop(settings) as runtime:
+    async with open_runtime(settings) as runtime:
         queue = runtime.context.queue
         guild = await runtime.context.guilds.ensure(Platform.TERMINAL, "local", "this terminal")
         job = await queue.enqueue(

@@ -13,7 +13,7 @@ import simcord
 
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
-from bot.discord.routes import Ways
+from bot.discord.routes import Routes
 from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
@@ -104,7 +104,7 @@ class World:
 
 
 def _delivery(context: AppContext, client: LimnerClient, clock: FakeClock) -> Delivery:
-    platform = DiscordPlatform(ways=Ways(client=client, live=client.live))
+    platform = DiscordPlatform(routes=Routes(client=client, live=client.live))
     return Delivery(context=context, chat=platform, poster="a poster", clock=clock)
 
 

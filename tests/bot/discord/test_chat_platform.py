@@ -1,4 +1,4 @@
-"""A result always arrives: each arrow from one way to the next, and never twice."""
+"""A result always arrives: each arrow from one route to the next, and never twice."""
 
 import io
 import random
@@ -7,7 +7,7 @@ import discord
 import pytest
 from PIL import Image
 
-from bot.discord.app import RunningDiscord
+from bot.discord.app import DiscordApp
 from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from handlers.messages.chat_platform import TryLater
@@ -58,7 +58,7 @@ async def test_past_the_tokens_life_the_bot_edits_its_own_message(world: World) 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 50027), (404, 10015), (404, 10008)])
 async def test_a_token_that_dies_early_hands_over_to_the_bot(world: World, status: int, code: int) -> None:
-    """Discord sometimes ends a token before its time, in three ways."""
+    """Discord sometimes ends a token before its time, in three routes."""
     await _claimed(world)
     world.env.inject_error("PATCH", EDIT_ANSWER, status=status, code=code, message="dead", times=None)
 
@@ -92,7 +92,7 @@ async def test_a_deleted_status_message_is_replaced_by_a_new_one(world: World) -
 
 @pytest.mark.parametrize(("status", "code"), [(403, 50001), (403, 50013), (404, 10003), (403, 200000)])
 async def test_a_channel_that_closed_sends_the_images_to_the_member(world: World, status: int, code: int) -> None:
-    """Permissions were taken away, the channel is gone, or AutoMod objects: a direct message is the last way."""
+    """Permissions were taken away, the channel is gone, or AutoMod objects: a direct message is the last route."""
     await _claimed(world)
     await world.restart()
     channel = f"/channels/{world.channel.id}/messages*"
@@ -247,8 +247,8 @@ async def test_a_token_that_is_taken_back_keeps_what_is_owed(world: World, caplo
     await world.restart()
     platform = world.delivery.chat
     assert isinstance(platform, DiscordPlatform)
-    check = RunningDiscord(client=world.client, platform=platform).check
-    platform.standing = world.client.standing
+    check = DiscordApp(client=world.client, platform=platform).check
+    platform.auth_status = world.client.auth_status
     world.env.inject_error("*", "/channels/*", status=401, code=0, message="401: Unauthorized", times=2)
 
     claim = await world.claim()

@@ -151,7 +151,7 @@ async def test_history_hands_over_what_could_not_be_posted(world: World) -> None
     await world.ada.slash(world.channel, "imagine", prompt="red fox")
     claim = await world.claim()
     replies = await world.context.outbox.open_replies(Platform.DISCORD)
-    await world.context.outbox.mark_kept(replies[0], "no way to the member was open")
+    await world.context.outbox.mark_kept(replies[0], "no route to the member was open")
     await world.finish(claim)
 
     shown = await world.ada.slash(world.channel, "history")
@@ -258,10 +258,10 @@ async def test_images_are_split_when_one_message_cannot_hold_them() -> None:
     big = ShownImage(data=b"x", file_name="a.png", alt_text="a")
     ten = tuple(ShownImage(data=_plain_png(), file_name=f"{n}.png", alt_text="a") for n in range(12))
 
-    parcels = await pack(ten, 10 * 2**20)
+    packed = await pack(ten, 10 * 2**20)
     refused = await pack((ShownImage(data=_plain_png(64), file_name="a.png", alt_text="a"),), 10)
 
-    assert [len(message) for message in parcels.messages] == [10, 2]
+    assert [len(message) for message in packed.messages] == [10, 2]
     assert refused.messages == ((),)
     assert "a.png is too large for this server" in refused.refusals[0]
     assert len(big.data) < MAX_REQUEST_BYTES

@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.slack.errors import Trouble, code_of, delivery_errors, trouble_of
+from bot.slack.errors import SlackRefusal, code_of, delivery_errors, refusal_of
 from handlers.messages.chat_platform import TryLater, Undeliverable
 
 
@@ -21,7 +21,7 @@ def answered(data: Any, status: int = 200) -> SlackApiError:
 @pytest.mark.parametrize("code", ["is_archived", "is_inactive", "not_in_channel", "message_not_found"])
 def test_a_place_that_is_closed_is_left_for_another(code: str) -> None:
     """An archived channel refuses a new message by one name and an edit by another."""
-    assert trouble_of(answered({"ok": False, "error": code})) is Trouble.CLOSED
+    assert refusal_of(answered({"ok": False, "error": code})) is SlackRefusal.CLOSED
 
 
 def test_a_server_that_fails_with_a_page_is_asked_again() -> None:

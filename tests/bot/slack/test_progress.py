@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.slack.progress import ProgressBoard
+from bot.slack.progress import WorkspaceProgress
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from storage.platform import Platform
@@ -17,12 +17,12 @@ ADDRESS = ReplyAddress(platform=Platform.SLACK, channel_id="C1", user_id="U1", t
 
 @dataclass(slots=True)
 class Wall:
-    """Where states are drawn when the test lets them; `trouble` is raised by the next."""
+    """Where states are drawn when the test lets them; `refusal` is raised by the next."""
 
     drawn: list[tuple[int, str]] = field(default_factory=list)
     may_draw: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    trouble: Exception | None = None
+    refusal: Exception | None = None
 
     async def turn(self) -> None:
         """Every state has its turn at once."""
@@ -31,9 +31,9 @@ class Wall:
         assert address == ADDRESS
         self.begun.set()
         await self.may_draw.wait()
-        if self.trouble is not None:
-            trouble, self.trouble = self.trouble, None
-            raise trouble
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
         self.drawn.append((job_id, message.headline))
 
 
@@ -43,13 +43,13 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-async def board(wall: Wall) -> AsyncIterator[ProgressBoard]:
-    board = ProgressBoard(draw=wall.draw, turn=wall.turn)
+async def board(wall: Wall) -> AsyncIterator[WorkspaceProgress]:
+    board = WorkspaceProgress(draw=wall.draw, turn=wall.turn)
     yield board
     await board.close()
 
 
-async def test_of_many_states_only_the_newest_is_drawn(board: ProgressBoard, wall: Wall) -> None:
+async def test_of_many_states_only_the_newest_is_drawn(board: WorkspaceProgress, wall: Wall) -> None:
     """What is old when its turn comes is left out; every job keeps its place in the line."""
     for step in range(5):
         board.show(1, ADDRESS, Message(headline=f"step {step}"))
@@ -60,7 +60,7 @@ async def test_of_many_states_only_the_newest_is_drawn(board: ProgressBoard, wal
     assert wall.drawn == [(1, "step 4"), (2, "other 4")]
 
 
-async def test_an_end_waits_for_what_is_being_drawn(board: ProgressBoard, wall: Wall) -> None:
+async def test_an_end_waits_for_what_is_being_drawn(board: WorkspaceProgress, wall: Wall) -> None:
     """Else an edit that is on its way would arrive after the result."""
     board.show(1, ADDRESS, Message(headline="step 1"))
     await wall.begun.wait()
@@ -73,7 +73,7 @@ async def test_an_end_waits_for_what_is_being_drawn(board: ProgressBoard, wall: 
     assert wall.drawn == [(1, "step 1")]
 
 
-async def test_a_state_that_was_read_before_the_end_is_not_drawn_after_it(board: ProgressBoard, wall: Wall) -> None:
+async def test_a_state_that_was_read_before_the_end_is_not_drawn_after_it(board: WorkspaceProgress, wall: Wall) -> None:
     """Delivery and progress run side by side; the picture stays."""
     wall.may_draw.set()
     await board.end(1)
@@ -84,10 +84,10 @@ async def test_a_state_that_was_read_before_the_end_is_not_drawn_after_it(board:
     assert wall.drawn == [(2, "other")]
 
 
-@pytest.mark.parametrize("trouble", [TryLater(5, "busy"), Undeliverable("closed"), RuntimeError("a bug")])
-async def test_a_state_that_fails_stops_no_other(board: ProgressBoard, wall: Wall, trouble: Exception) -> None:
+@pytest.mark.parametrize("refusal", [TryLater(5, "busy"), Undeliverable("closed"), RuntimeError("a bug")])
+async def test_a_state_that_fails_stops_no_other(board: WorkspaceProgress, wall: Wall, refusal: Exception) -> None:
     """Progress is worth little: it is logged and left."""
-    wall.trouble = trouble
+    wall.refusal = refusal
     wall.may_draw.set()
     board.show(1, ADDRESS, Message(headline="lost"))
     board.show(2, ADDRESS, Message(headline="drawn"))
@@ -96,6 +96,6 @@ async def test_a_state_that_fails_stops_no_other(board: ProgressBoard, wall: Wal
     assert wall.drawn == [(2, "drawn")]
 
 
-async def _idle(board: ProgressBoard) -> None:
+async def _idle(board: WorkspaceProgress) -> None:
     assert board._drawer is not None
     await board._drawer

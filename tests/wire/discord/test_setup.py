@@ -7,9 +7,10 @@ import discord as sdk
 import pytest
 from simcord.backend.models import Overwrite
 
+from bot.assembly.diagnostics import Observation
 from bot.assembly.settings import Settings
 from bot.discord.app import use_api_base
-from bot.discord.diagnostics import Seen, examine_discord
+from bot.discord.diagnostics import examine_discord
 from bot.discord.invite import invite_url
 from pipeline.errors import UserError
 from tests.wire.discord.fake_discord import FakeDiscord
@@ -25,7 +26,7 @@ def _settings(discord: FakeDiscord, tmp_path: Path, **changes: str) -> Settings:
     return Settings(**{"LIMNER_DATA": str(tmp_path), **discord.environment, **changes})  # type: ignore[arg-type] # as from the environment
 
 
-async def _seen(settings: Settings) -> list[Seen]:
+async def _seen(settings: Settings) -> list[Observation]:
     return [seen async for seen in examine_discord(settings)]
 
 

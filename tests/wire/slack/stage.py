@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.assembly.runtime import Runtime
 from bot.assembly.settings import Settings
-from bot.slack.app import SlackEdge, open_slack
+from bot.slack.app import SlackApp, open_slack
 from bot.slack.transport import transport
 from handlers.commands.command import Command
 from handlers.context.context import AppContext
@@ -33,7 +33,7 @@ class Stage:
     """A running Limner and the Slack that it is connected to."""
 
     slack: FakeSlack
-    edge: SlackEdge
+    edge: SlackApp
     context: AppContext
     database: Database
     device: FakeDevice
@@ -103,7 +103,7 @@ async def on_stage(
 
 
 @asynccontextmanager
-async def _serving(edge: SlackEdge) -> AsyncIterator[str]:
+async def _serving(edge: SlackApp) -> AsyncIterator[str]:
     """The edge's routes on a free port; no address where it has none."""
     if not edge.routes:
         yield ""

@@ -24,10 +24,10 @@ async def test_a_channel_without_the_bot_is_answered_directly(ada: Someone) -> N
     assert "/invite @Limner" in message.words
 
 
-@pytest.mark.parametrize("trouble", ["channel_not_found", "restricted_action_read_only_channel", "is_archived"])
-async def test_a_closed_channel_is_answered_directly(ada: Someone, trouble: str) -> None:
+@pytest.mark.parametrize("refusal", ["channel_not_found", "restricted_action_read_only_channel", "is_archived"])
+async def test_a_closed_channel_is_answered_directly(ada: Someone, refusal: str) -> None:
     """Each of Slack's words for a closed door leads to the next one."""
-    ada.workspace.channels["CGEN"].trouble = trouble
+    ada.workspace.channels["CGEN"].refusal = refusal
     await ada.command("/imagine", "red fox")
 
     assert "could not write in the channel" in (await ada.sees(direct)).words
@@ -39,7 +39,7 @@ async def test_a_channel_archived_meanwhile_is_answered_directly(ada: Someone, s
     await ada.command("/imagine", "red fox")
     await ada.sees(lambda w: w.in_channel("CGEN"))
     (render,) = await ada.sees(lambda _: stage.device.submitted)
-    ada.workspace.channels["CGEN"].trouble = "is_archived"
+    ada.workspace.channels["CGEN"].refusal = "is_archived"
     stage.device.finish(render)
 
     assert "could not write in the channel" in (await ada.sees(direct)).words
@@ -51,7 +51,7 @@ async def test_a_channel_that_takes_only_threads_is_answered_below_the_status(ad
     await ada.command("/imagine", "red fox")
     (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
     (render,) = await ada.sees(lambda _: stage.device.submitted)
-    ada.workspace.channels["CGEN"].trouble = "restricted_action_thread_only_channel"
+    ada.workspace.channels["CGEN"].refusal = "restricted_action_thread_only_channel"
     ada.workspace.troubles["chat.update"] = ["edit_window_closed"] * 2
     stage.device.finish(render)
 
@@ -71,11 +71,11 @@ async def test_a_status_message_that_was_deleted_is_posted_anew(ada: Someone, st
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"), [("file_uploads_disabled", "takes no uploads"), ("storage_limit_reached", "no storage left")]
+    ("refusal", "words"), [("file_uploads_disabled", "takes no uploads"), ("storage_limit_reached", "no storage left")]
 )
-async def test_a_workspace_that_takes_no_files_is_told(ada: Someone, stage: Stage, trouble: str, words: str) -> None:
+async def test_a_workspace_that_takes_no_files_is_told(ada: Someone, stage: Stage, refusal: str, words: str) -> None:
     """The status message says who can mend it; the pictures stay for the history."""
-    ada.workspace.troubles["files.getUploadURLExternal"] = [trouble]
+    ada.workspace.troubles["files.getUploadURLExternal"] = [refusal]
     await ada.command("/imagine", "red fox")
 
     await ada.sees(lambda w: any(words in m.words for m in w.in_channel("CGEN")))
@@ -110,7 +110,7 @@ async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) ->
 
 
 async def test_an_error_that_passes_is_tried_again_and_uploads_nothing_twice(ada: Someone) -> None:
-    """Slack's own trouble delays the picture."""
+    """Slack's own refusal delays the picture."""
     ada.workspace.troubles["chat.update"] = ["internal_error"]
     await ada.command("/imagine", "red fox")
 

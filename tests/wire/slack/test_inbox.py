@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.slack.attachments import MAX_BYTES, Inbox
+from bot.slack.attachments import MAX_BYTES, Attachments
 from pipeline.errors import UserError
 from pipeline.requests.control import ControlKind
 from tests.fakes import png, request
@@ -20,9 +20,9 @@ from tests.wire.slack.workspace import StoredFile, Workspace, new_ts
 
 
 @pytest.fixture
-async def inbox(slack: FakeSlack) -> AsyncIterator[Inbox]:
+async def attachments(slack: FakeSlack) -> AsyncIterator[Attachments]:
     async with aiohttp.ClientSession() as session:
-        yield Inbox(session=session, origin=slack.origin)
+        yield Attachments(session=session, origin=slack.origin)
 
 
 def stored(slack: FakeSlack, workspace: Workspace, data: bytes, **changes: Any) -> dict[str, Any]:
@@ -39,49 +39,55 @@ def image() -> bytes:
     return png(request())
 
 
-async def test_an_image_comes_with_the_workspaces_token(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_an_image_comes_with_the_workspaces_token(
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments
+) -> None:
     """What a member uploaded, byte for byte."""
     data = image()
 
-    assert await inbox.image(stored(slack, workspace, data), workspace.token) == data
+    assert await attachments.image(stored(slack, workspace, data), workspace.token) == data
 
 
 @pytest.mark.parametrize(
     "url", ["https://evil.example.org/a.png", "https://files.slack.com.evil.org/a.png", "file:///x"]
 )
-async def test_the_token_goes_to_no_other_host(slack: FakeSlack, workspace: Workspace, inbox: Inbox, url: str) -> None:
+async def test_the_token_goes_to_no_other_host(
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments, url: str
+) -> None:
     """The address of a file can be a member's own choice."""
     file = stored(slack, workspace, image()) | {"url_private": url}
 
     with pytest.raises(UserError, match="does not lie with Slack"):
-        await inbox.image(file, workspace.token)
+        await attachments.image(file, workspace.token)
 
 
 async def test_slacks_own_host_is_the_only_one_by_default() -> None:
     """Not http, no other port, no user in front."""
     async with aiohttp.ClientSession() as session:
-        inbox = Inbox(session=session)
+        attachments = Attachments(session=session)
         for url in ("http://files.slack.com/a", "https://files.slack.com:444/a", "https://files.slack.com@evil.org/a"):
             with pytest.raises(UserError, match="does not lie with Slack"):
-                await inbox.image({"url_private": url}, "xoxb")
+                await attachments.image({"url_private": url}, "xoxb")
 
 
-async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, attachments: Attachments) -> None:
     """Slack only links to it: whoever added it chose the address."""
     with pytest.raises(UserError, match="only links"):
-        await inbox.image(stored(slack, workspace, image(), is_external=True), workspace.token)
+        await attachments.image(stored(slack, workspace, image(), is_external=True), workspace.token)
 
 
-async def test_a_redirect_is_not_followed(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_a_redirect_is_not_followed(slack: FakeSlack, workspace: Workspace, attachments: Attachments) -> None:
     """It would take the token along."""
     with pytest.raises(UserError, match="does not give out that file"):
-        await inbox.image(stored(slack, workspace, image(), name="elsewhere.png"), workspace.token)
+        await attachments.image(stored(slack, workspace, image(), name="elsewhere.png"), workspace.token)
 
 
-async def test_a_page_that_asks_to_sign_in_is_no_image(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_a_page_that_asks_to_sign_in_is_no_image(
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments
+) -> None:
     """Without files:read Slack answers 200 and HTML."""
     with pytest.raises(UserError, match="files:read"):
-        await inbox.image(stored(slack, workspace, image()), "xoxb-wrong")
+        await attachments.image(stored(slack, workspace, image()), "xoxb-wrong")
 
 
 @pytest.mark.parametrize(
@@ -95,30 +101,32 @@ async def test_a_page_that_asks_to_sign_in_is_no_image(slack: FakeSlack, workspa
     ids=["ten megabytes that are none", "a program", "nothing", "too much"],
 )
 async def test_what_is_no_image_is_refused(
-    slack: FakeSlack, workspace: Workspace, inbox: Inbox, data: bytes, words: str
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments, data: bytes, words: str
 ) -> None:
     """The name and the type that came with it are a stranger's words."""
     with pytest.raises(UserError, match=words):
-        await inbox.image(stored(slack, workspace, data), workspace.token)
+        await attachments.image(stored(slack, workspace, data), workspace.token)
 
 
 async def test_a_size_that_was_understated_is_found_while_reading(
-    slack: FakeSlack, workspace: Workspace, inbox: Inbox
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments
 ) -> None:
     """What Slack says of a file does not decide how much is read."""
     file = stored(slack, workspace, bytes(MAX_BYTES + 5)) | {"size": 10}
 
     with pytest.raises(UserError, match="too large"):
-        await inbox.image(file, workspace.token)
+        await attachments.image(file, workspace.token)
 
 
-async def test_an_image_of_too_many_pixels_is_refused(slack: FakeSlack, workspace: Workspace, inbox: Inbox) -> None:
+async def test_an_image_of_too_many_pixels_is_refused(
+    slack: FakeSlack, workspace: Workspace, attachments: Attachments
+) -> None:
     """A small file can unfold into gigabytes."""
     file = io.BytesIO()
     Image.new("1", (9000, 9000)).save(file, "PNG")
 
     with pytest.raises(UserError, match="50 megapixels"):
-        await inbox.image(stored(slack, workspace, file.getvalue()), workspace.token)
+        await attachments.image(stored(slack, workspace, file.getvalue()), workspace.token)
 
 
 async def test_use_this_image_opens_the_form_as_it_was_made(ada: Someone) -> None:

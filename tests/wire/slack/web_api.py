@@ -77,7 +77,7 @@ async def _update(call: Call) -> Answer:
     if ("text" in call.arguments) != ("blocks" in call.arguments):
         call.judge(["text and blocks must be sent together"], "no_text")
     channel = call.workspace.channels.get(message.channel)
-    if channel is not None and channel.trouble == "is_archived":
+    if channel is not None and channel.refusal == "is_archived":
         raise Refused("is_inactive")
     text, blocks = call.get("text") or "", call.get("blocks") or []
     call.judge(message_complaints(text, blocks), "invalid_blocks")
@@ -227,8 +227,8 @@ def _open_channel(call: Call, argument: str = "channel") -> Channel:
     channel = call.workspace.channels.get(call.get(argument))
     if channel is None:
         raise Refused("channel_not_found")
-    if channel.trouble and not (call.get("thread_ts") and channel.trouble == "restricted_action_thread_only_channel"):
-        raise Refused(channel.trouble)
+    if channel.refusal and not (call.get("thread_ts") and channel.refusal == "restricted_action_thread_only_channel"):
+        raise Refused(channel.refusal)
     if not channel.has_bot:
         raise Refused("not_in_channel")
     return channel

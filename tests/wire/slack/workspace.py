@@ -38,12 +38,12 @@ class Person:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A conversation; `trouble` is the error that posting here answers."""
+    """A conversation; `refusal` is the error that posting here answers."""
 
     id: str
     name: str
     has_bot: bool = True
-    trouble: str | None = None
+    refusal: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
