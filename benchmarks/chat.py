@@ -49,7 +49,7 @@ _PATIENCE_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class ChatFigures:
     """What one platform saw: `acked` are the seconds that it waited for each acknowledgement."""
 
     platform: str
@@ -93,12 +93,12 @@ _FACTS = ModelFacts(
     scheduler=Scheduler.EULER, max_pixels=256 * 256, parameters=8_000_000, hash="0123456789",
 )  # fmt: skip
 _REST_SECONDS = 0.1
-"""What a request to Discord takes."""
+"""The seconds that a request to Discord takes."""
 
 
 @dataclass(slots=True)
 class DiscordWire:
-    """Stands where discord.py's HTTP would be: answers after a while, and notes when."""
+    """Stands in for discord.py's HTTP: answers after a while, and records when."""
 
     asked_at: dict[str, float] = field(default_factory=dict)
     waited: list[float] = field(default_factory=list)
@@ -107,7 +107,7 @@ class DiscordWire:
     async def request(self, route: Route, body: dict[str, Any]) -> object:
         """Answer like Discord where an answer is read."""
         token = str(route.url).split("/")[-2 if route.url.endswith("callback") else -3]
-        if "/channels/" in route.url:  # who waited long is told by a message of its own
+        if "/channels/" in route.url:  # members who waited long get a message of their own
             return {**_MESSAGE, "id": "3"}
         if route.url.endswith("callback"):
             self.waited.append(time.monotonic() - self.asked_at[token])
@@ -169,7 +169,7 @@ def _interaction(client: LimnerClient, number: int, servers: int) -> discord.Int
 
 
 async def _draw(queue: JobQueue, blobs: FileBlobStore, done: asyncio.Event) -> None:
-    """A pool that draws nothing: one picture for all."""
+    """A pool that draws nothing: one image for all jobs."""
     file = io.BytesIO()
     Image.new("RGB", (128, 128)).save(file, "PNG")
     blob = await blobs.put(file.getvalue())
@@ -184,11 +184,11 @@ async def _draw(queue: JobQueue, blobs: FileBlobStore, done: asyncio.Event) -> N
         await queue.settle(claim, Done(device_seconds=0.1))
 
 
-async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
+async def measure_discord(servers: int, calls: int, seconds: float) -> ChatFigures:
     """Interactions as discord.py's gateway hands them on."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        context, database, blobs = await _studio(folder)
+        context, database, blobs = await _app_context(folder)
         stack.push_async_callback(database.close)
         client, wire = await _client(context), DiscordWire()
         client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
@@ -210,13 +210,13 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> Figures:
         done.set()
         await asyncio.gather(*beside)
     twice = sum(count > 1 for count in wire.results.values())
-    return Figures(
+    return ChatFigures(
         platform="Discord", places=servers, calls=calls, acked=wire.waited, lost=calls - len(wire.results),
         twice=twice, took=took,
     )  # fmt: skip
 
 
-async def _studio(folder: Path) -> tuple[AppContext, Database, FileBlobStore]:
+async def _app_context(folder: Path) -> tuple[AppContext, Database, FileBlobStore]:
     url = f"sqlite:///{folder / 'limner.db'}"
     await migrate(url)
     database, blobs = await Database.open(url), FileBlobStore(folder / "blobs")
@@ -235,7 +235,7 @@ async def _client(context: AppContext) -> LimnerClient:
     return client
 
 
-async def measure_slack(workspaces: int, calls: int, seconds: float) -> Figures:
+async def measure_slack(workspaces: int, calls: int, seconds: float) -> ChatFigures:
     """Signed requests to the whole of Limner's Slack side, installed by OAuth in every workspace."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -261,7 +261,7 @@ async def measure_slack(workspaces: int, calls: int, seconds: float) -> Figures:
             await slack.changed.wait_for(lambda: sum(map(_finished, slack.workspaces.values())) >= calls)
         took = time.monotonic() - begin
     finished = sum(map(_finished, slack.workspaces.values()))
-    return Figures(
+    return ChatFigures(
         platform="Slack", places=workspaces, calls=calls, acked=acked, lost=max(0, calls - finished),
         twice=max(0, finished - calls), took=took,
         notes=f"tiers exceeded {slack.rate_limits.refused}, judged wrong {len(slack.violations)}",

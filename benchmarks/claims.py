@@ -53,7 +53,7 @@ JOB: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class QueueShape:
     """A queue to claim from: how many jobs wait, and of how many members altogether."""
 
     queued: int
@@ -64,23 +64,23 @@ class Shape:
 
 
 SHAPES: Final = (
-    *(Shape(queued=queued, members=GUILDS * 2) for queued in SIZES),
-    Shape(queued=100_000, members=1_000),
-    Shape(queued=100_000, members=20_000),
+    *(QueueShape(queued=queued, members=GUILDS * 2) for queued in SIZES),
+    QueueShape(queued=100_000, members=1_000),
+    QueueShape(queued=100_000, members=20_000),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class ClaimFigures:
     """What was measured with one queue: medians of the claim statement and of a whole claim, and a claim's 95 %."""
 
-    shape: Shape
+    shape: QueueShape
     statement: float
     claim: float
     slow_claim: float
 
     @classmethod
-    def of(cls, shape: Shape, statements: list[float], claims: list[float]) -> "Figures":
+    def of(cls, shape: QueueShape, statements: list[float], claims: list[float]) -> "ClaimFigures":
         """The figures that these wall seconds come to."""
         return cls(
             shape=shape,
@@ -90,13 +90,13 @@ class Figures:
         )
 
 
-def sqlite_urls(folder: Path) -> dict[Shape, str]:
+def sqlite_urls(folder: Path) -> dict[QueueShape, str]:
     """A database file for each shape."""
     return {shape: f"sqlite:///{folder}/queue{number}.db" for number, shape in enumerate(SHAPES)}
 
 
 @contextmanager
-def postgres_urls(folder: Path) -> Iterator[dict[Shape, str]]:
+def postgres_urls(folder: Path) -> Iterator[dict[QueueShape, str]]:
     """A database for each shape on one PostgreSQL server, which runs for as long as the block lasts."""
     with warnings.catch_warnings():
         # Without a login session there is no XDG_RUNTIME_DIR, which does not matter here.
@@ -112,7 +112,7 @@ def postgres_urls(folder: Path) -> Iterator[dict[Shape, str]]:
         server.cleanup()
 
 
-async def open_filled(url: str, shape: Shape) -> Database:
+async def open_filled(url: str, shape: QueueShape) -> Database:
     """A new database with the queue of `shape`, on connections that have claimed from a short queue before."""
     await migrate(url)
     database = await Database.open(url)
@@ -123,7 +123,7 @@ async def open_filled(url: str, shape: Shape) -> Database:
     return database
 
 
-async def fill(database: Database, shape: Shape) -> None:
+async def fill(database: Database, shape: QueueShape) -> None:
     """Leaves exactly the jobs of `shape` queued, in `GUILDS` guilds, each guild and member with its share."""
     async with database.write() as connection:
         await connection.execute(delete(tables.guilds))
@@ -198,11 +198,11 @@ async def plan(database: Database, kind: str) -> list[str]:
     return ["  " * (depth[row[0]] - 1) + row[3] for row in rows]
 
 
-async def measure(urls: dict[Shape, str], kind: str) -> tuple[list[Figures], list[str]]:
+async def measure(urls: dict[QueueShape, str], kind: str) -> tuple[list[ClaimFigures], list[str]]:
     """The figures of each shape, and the plan for the last one."""
     databases = {shape: await open_filled(url, shape) for shape, url in urls.items()}
-    claims: dict[Shape, list[float]] = {shape: [] for shape in SHAPES}
-    statements: dict[Shape, list[float]] = {shape: [] for shape in SHAPES}
+    claims: dict[QueueShape, list[float]] = {shape: [] for shape in SHAPES}
+    statements: dict[QueueShape, list[float]] = {shape: [] for shape in SHAPES}
     for number in range(1 + ROUNDS):
         # In turns, so that what else the machine does weighs on every shape alike.
         for shape, database in databases.items():
@@ -213,10 +213,10 @@ async def measure(urls: dict[Shape, str], kind: str) -> tuple[list[Figures], lis
     lines = await plan(databases[SHAPES[-1]], kind)
     for database in databases.values():
         await database.close()
-    return [Figures.of(shape, statements[shape], claims[shape]) for shape in SHAPES], lines
+    return [ClaimFigures.of(shape, statements[shape], claims[shape]) for shape in SHAPES], lines
 
 
-def table(figures: list[Figures]) -> str:
+def table(figures: list[ClaimFigures]) -> str:
     """The figures as a Markdown table, each median with its ratio to the first row's."""
     lines = ["| queue | statement | ratio | claim | ratio | claim, 95 % |", "|---|---:|---:|---:|---:|---:|"]
     first = figures[0]

@@ -29,7 +29,7 @@ CALLS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class CompiledRow:
     """One line of the table."""
 
     workload: str
@@ -43,7 +43,7 @@ class Row:
         return f"| {self.workload} | {self.against} | {numbers} |"
 
 
-class Bench:
+class ForwardBench:
     """A group of `rows` rows of a model, each with room for `pages` pages of LoRAs."""
 
     def __init__(self, model: str, *, rows: int, side: int, pages: int = 0, weights: Weights = Weights.FULL) -> None:
@@ -75,15 +75,15 @@ class Bench:
         return CompiledForward(graph=graph, weights=tuple(forward.get_parameter(name) for name in names))
 
 
-def forwards(model: str, *, rows: int, side: int, pages: int = 0) -> Iterator[Row]:
+def forwards(model: str, *, rows: int, side: int, pages: int = 0) -> Iterator[CompiledRow]:
     """One call compiled and eager, and what compiling took, in calls that would have to be made to win it back."""
-    bench = Bench(model, rows=rows, side=side, pages=pages)
+    bench = ForwardBench(model, rows=rows, side=side, pages=pages)
     began = _children()
     compiled = bench.compiled()
     spent = _children() - began
     eager, ours = best_of(bench.inputs, bench.eager, compiled)
-    yield Row(workload=f"compiled forward, {bench.name}", against="eager", theirs=eager, ours=ours)
-    yield Row(
+    yield CompiledRow(workload=f"compiled forward, {bench.name}", against="eager", theirs=eager, ours=ours)
+    yield CompiledRow(
         workload=f"compiling it, {bench.name}",
         against="what a call wins",
         theirs=spent,
@@ -95,14 +95,14 @@ def forwards(model: str, *, rows: int, side: int, pages: int = 0) -> Iterator[Ro
     print(f"<!-- {bench.name}: relative difference {float((ours_ - theirs).norm() / theirs.norm()):.1e} -->")
 
 
-def float8(model: str) -> Iterator[Row]:
+def float8(model: str) -> Iterator[CompiledRow]:
     """Bytes and time of a call with weights in float8."""
-    full, fp8 = (Bench(model, rows=2, side=128, weights=weights) for weights in Weights)
+    full, fp8 = (ForwardBench(model, rows=2, side=128, weights=weights) for weights in Weights)
     eager, ours = best_of(full.inputs, full.eager, fp8.eager)
-    yield Row(workload=f"fp8 weights, eager, {full.name}", against="full", theirs=eager, ours=ours)
+    yield CompiledRow(workload=f"fp8 weights, eager, {full.name}", against="full", theirs=eager, ours=ours)
     for kind, name in ((nn.Linear, "Linear weights"), (nn.Module, "all UNet weights")):
         theirs, mine = (_megabytes(bench.model.denoiser.forward.unet, kind) for bench in (full, fp8))
-        yield Row(
+        yield CompiledRow(
             workload=f"{name} in fp8, {full.model.facts.name}", against="float32", theirs=theirs, ours=mine, unit="MB"
         )
 
@@ -145,7 +145,7 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         nano = Path(name) / "nano"
         save_nano(nano)
-        workloads: dict[str, Callable[[], Iterator[Row]]] = {
+        workloads: dict[str, Callable[[], Iterator[CompiledRow]]] = {
             "pocket": lambda: forwards("pocket", rows=2, side=128),
             "pocket-lora": lambda: forwards("pocket", rows=2, side=128, pages=1),
             "pocket-16": lambda: forwards("pocket", rows=16, side=128),

@@ -1,4 +1,4 @@
-"""What docs/control.md hands over to /control: a tilted picture, a scribble, a drawing in ink, a printed QR code."""
+"""The images that docs/control.md gives to /control: a tilted image, a scribble, an ink drawing, a printed QR code."""
 
 import io
 
@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 SIDE = 128
-# Drawn so many times larger and made small: lines are smooth then.
+# Drawn so many times larger and then reduced, so that lines are smooth.
 FINE = 4
 
 
 def tilted(image: Image.Image, degrees: float = 20) -> Image.Image:
-    """The picture turned: what keeps its outline stands as no picture of the model's own does."""
+    """The image rotated: an image that keeps this outline is tilted, as none of the model's own is."""
     behind = image.getpixel((2, 2))
     return image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=behind)
 

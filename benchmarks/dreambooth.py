@@ -1,6 +1,6 @@
 """Subjects that pocket never saw, trained and judged: `python -m benchmarks.dreambooth --icons F --folder F`.
 
-Every figure is of pictures that the engine makes with the training's own canonical LoRA, judged by
+Every figure is of images that the engine makes with the training's own canonical LoRA, judged by
 `recipes.pocket.judge`, which no training saw. The icon sets come from npm into `--icons`; what is done stays in
 `--folder`, so that the same call goes on. One thread: run it with OMP_NUM_THREADS=1.
 """
@@ -21,14 +21,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.over_pictures import rendered
+from benchmarks.image_guidance import rendered
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.training.config import Method, Preservation, TrainingConfig
 from pipeline.training.report import TrainingReport
 from pipeline.training.request import TrainingImage, TrainingRequest
 from pipeline.training.trainer import train
-from recipes.pocket.judge import Judge, Verdict, load_judge
+from recipes.pocket.judge import Judge, JudgeScores, load_judge
 from recipes.pocket.rendering import SIZE, download_icons
 from recipes.pocket.scenes import BACKGROUNDS
 from recipes.pocket.subjects import SUBJECTS, Subject, subject_images
@@ -40,7 +40,7 @@ TEMPLATES = ("{}", "{}, blue background", "{}, red background", "{}, white backg
 
 
 class Way(StrEnum):
-    """How a subject is taught."""
+    """How a subject is trained."""
 
     NOT_AT_ALL = "no training"
     LORA = "LoRA"
@@ -50,11 +50,11 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One subject taught in one way.
+    """One subject trained in one way.
 
-    `likeness` is the mean cosine of the judge's embeddings between samples and real pictures, as a share of that
-    between the real pictures; `background` the share of samples on the background that was asked for; `kept` the mean
-    cosine between pictures of the plain class with the weights in force and without, from the same noise.
+    `likeness` is the mean cosine of the judge's embeddings between samples and real images, as a share of that between
+    the real images; `background` the share of samples on the background that was asked for; `kept` the mean cosine
+    between images of the plain class with the weights and without, from the same noise.
     """
 
     subject: str
@@ -101,7 +101,7 @@ def _row(way: Way, results: Sequence[Result]) -> str:
 
 
 def _result(subject: Subject, way: Way, icons: Path, folder: Path) -> Result:
-    """From the folder, or found out and put there."""
+    """Read from the folder, or measured and stored there."""
     note = folder / "results" / f"{subject.icon}-{way.name.lower()}.json"
     if note.exists():
         return Result(**json.loads(note.read_text()))
@@ -170,7 +170,7 @@ def _trained(order: TrainingRequest) -> TrainingReport:
 
 
 def _judged(subject: Subject, way: Way, images: Sequence[Image.Image], lora: Path | None, folder: Path) -> Result:
-    """Ten backgrounds by a few seeds of the subject, and plain pictures of its class with the weights and without."""
+    """Ten backgrounds by a few seeds of the subject, and plain images of its class with the weights and without."""
     judge = load_judge()
     backgrounds = list(BACKGROUNDS)
     word = subject.class_word if way is Way.NOT_AT_ALL else f"{RARE_WORD} {subject.class_word}"
@@ -214,20 +214,20 @@ def _drawn(asked: Sequence[tuple[str, int]], lora: Path | None) -> Iterator[Imag
 
 
 @torch.no_grad()
-def _verdict(judge: Judge, images: Sequence[Image.Image]) -> Verdict:
+def _verdict(judge: Judge, images: Sequence[Image.Image]) -> JudgeScores:
     pixels = np.stack([np.asarray(image, np.float32) for image in images])
-    verdict: Verdict = judge(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
+    verdict: JudgeScores = judge(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
     return verdict
 
 
 def _alike(embeddings: Tensor) -> float:
-    """The mean cosine between different pictures."""
+    """The mean cosine between different images."""
     alike, count = embeddings @ embeddings.T, len(embeddings)
     return float((alike.sum() - alike.trace()) / (count * (count - 1)))
 
 
 def _save_sheet(samples: Sequence[Image.Image], images: Sequence[Image.Image], path: Path) -> None:
-    """The pictures that were given above ten samples."""
+    """The given images above ten samples."""
     labelled_grid([*images, *samples], [""] * len(images), ["given", "made", ""]).save(path)
 
 

@@ -29,13 +29,13 @@ from tests.pipeline.tiny_models import POCKET, save_nano
 
 LORAS = 8
 MIXED_TRACES = {(8, 64): (8, 15), (30, 64): (4, 7), (30, 128): (2.2, 3.3)}
-"""What each trace's ratio must be and what it is to become, by steps and size in pixels."""
+"""Of each trace the ratio that it must have and the one it aims at, by steps and size in pixels."""
 
 FIGURES = Path("docs/engine-benchmark.json")
 PLOT = Path("docs/engine-benchmark.png")
 REQUESTS = 16
 SERIAL = 4
-"""How many of them give what one call after another costs for each."""
+"""How many of the requests are run one call after another to find the cost of each."""
 
 TURNS = 3
 """How often sides that are close are measured, in turns; the fastest of each counts."""
@@ -43,7 +43,7 @@ TURNS = 3
 ATTENTION_AND_FEED_FORWARD = (".to_q", ".to_k", ".to_v", ".to_out.0", ".proj", ".net.2", ".proj_in", ".proj_out")
 
 
-class Bench:
+class EngineBench:
     """Both sides with the same model and the same LoRAs."""
 
     def __init__(self, model: Path, folder: Path, *, rank: int = 16) -> None:
@@ -113,7 +113,7 @@ class Bench:
 
 
 def run_engine(engine: Engine, requests: list[ImageRequest]) -> float:
-    """All requests at once, to the last picture; CPU-seconds, loading of LoRAs included."""
+    """All requests at once, to the last image; CPU-seconds, loading of LoRAs included."""
     with cpu_seconds() as watch:
         for request in requests:
             engine.expect(request)
@@ -128,7 +128,7 @@ def run_engine(engine: Engine, requests: list[ImageRequest]) -> float:
     return watch.seconds
 
 
-def mixed_trace(bench: Bench, *, size: int, steps: int, count: int) -> Row:
+def mixed_trace(bench: EngineBench, *, size: int, steps: int, count: int) -> Row:
     """Every request with another LoRA than the one before it."""
     requests = bench.requests(size=size, steps=steps, with_loras=True, count=count)
     ours = run_engine(bench.engine(), requests) / count
@@ -142,7 +142,7 @@ def mixed_trace(bench: Bench, *, size: int, steps: int, count: int) -> Row:
     )
 
 
-def plain_trace(bench: Bench) -> list[Row]:
+def plain_trace(bench: EngineBench) -> list[Row]:
     """No LoRA at all: batching alone, eager and as `limner serve` goes on once it has compiled what it often runs."""
     requests = bench.requests(size=128, steps=20, with_loras=False)
     eager, served = bench.engine(), compiled_engine(bench, requests)
@@ -170,7 +170,7 @@ def plain_trace(bench: Bench) -> list[Row]:
     ]
 
 
-def compiled_engine(bench: Bench, requests: list[ImageRequest]) -> Engine:
+def compiled_engine(bench: EngineBench, requests: list[ImageRequest]) -> Engine:
     """An engine that has run `requests` until what they need is compiled and judged."""
     engine = bench.engine(compile=True)
     compilation = engine._shelf.loaded[bench.model.name].compilation  # noqa: SLF001  what is waited for
@@ -183,7 +183,7 @@ def compiled_engine(bench: Bench, requests: list[ImageRequest]) -> Engine:
     return engine
 
 
-def activation(bench: Bench) -> list[Row]:
+def activation(bench: EngineBench) -> list[Row]:
     """From host memory to ready for the first forward, against diffusers' loader and its hotswap."""
     engine = bench.engine(device_lora_bytes=1)
     model = engine._shelf.loaded[bench.model.name]  # noqa: SLF001  the part under measure
@@ -198,10 +198,10 @@ def activation(bench: Bench) -> list[Row]:
             adapters = model.loras.acquire(request, 60)
             assert adapters is not None
         rendering = model.begin(request, adapters)
-        with cpu_seconds() as seat:
+        with cpu_seconds() as assigning:
             model.denoiser.seat(memory, rendering, (0, 1))
         model.loras.release(adapters)
-        times.append(watch.seconds + seat.seconds)
+        times.append(watch.seconds + assigning.seconds)
     ours = median(times)
     loads, swaps = [], []
     for own in bench.loras[:3]:
@@ -220,8 +220,8 @@ def activation(bench: Bench) -> list[Row]:
     ]
 
 
-def join_latency(bench: Bench) -> Row:
-    """From submission to the first step while the device is busy with a picture of 30 steps, half done."""
+def join_latency(bench: EngineBench) -> Row:
+    """From submission to the first step while the device is busy with an image of 30 steps, half done."""
     requests = bench.requests(size=128, steps=30, with_loras=False, count=2)
     engine = bench.engine()
     engine.admit("busy", requests[0])
@@ -235,7 +235,7 @@ def join_latency(bench: Bench) -> Row:
     return Row(
         workload=f"join under load, {bench.model.name}, 128 px, 30 steps",
         against="serial at its 95th percentile",
-        # Who comes at any moment of another's picture waits for the rest of it, then for a step.
+        # A request that arrives at any moment of another's image waits for the rest of it, then for a step.
         theirs=0.95 * call + call / 30,
         ours=ours.seconds,
         must=10,
@@ -243,7 +243,7 @@ def join_latency(bench: Bench) -> Row:
     )
 
 
-def previews(bench: Bench) -> Row:
+def previews(bench: EngineBench) -> Row:
     """Throughput with a preview every three steps over that without."""
     requests = bench.requests(size=128, steps=21, with_loras=False, count=8)
     engines = (bench.engine(), bench.engine(preview_every=3))
@@ -267,15 +267,15 @@ def _is_usual(name: str) -> bool:
 
 
 def main(wanted: list[str]) -> None:
-    """Measure, line by line: printed, recorded and drawn."""
+    """Measure each workload; print, record and plot it at once."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "nano-loras").mkdir()
         (folder / "pocket-loras").mkdir()
         save_nano(folder / "nano")
-        nano = Bench(folder / "nano", folder / "nano-loras")
-        pocket = Bench(POCKET, folder / "pocket-loras")
+        nano = EngineBench(folder / "nano", folder / "nano-loras")
+        pocket = EngineBench(POCKET, folder / "pocket-loras")
         workloads: dict[str, Callable[[], Row | list[Row]]] = {
             "activation": lambda: activation(nano),
             "trace-8": lambda: mixed_trace(nano, size=64, steps=8, count=16),

@@ -1,7 +1,7 @@
 """How little a guild that floods the pool weighs on the others: `python -m benchmarks.fairness` prints a table.
 
-The queue is the real one, on SQLite; the pool and the clock are not: a seat of a device takes a job for as long as its
-cost units say, so that every run on every machine gives the same figures.
+The queue is the real one, on SQLite; the pool and the clock are simulated: a slot of a device works on a job for as
+long as its cost units say, so that every run on every machine gives the same figures.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ LIGHT, HEAVY = 0, 1
 LIGHT_JOBS: Final = 150
 HEAVY_SHARE: Final = 0.9
 LOAD: Final = 1.5
-"""What all ask for, as a multiple of what the pool can do: the heavy guild's line only grows."""
+"""The load as a multiple of what the pool can do, so that the heavy guild's line only grows."""
 
-SEATS: Final = 8
-"""Two devices of LIMNER_PICTURES_AT_ONCE."""
+SLOTS: Final = 8
+"""Two devices, each with as many images at once as the settings' default."""
 
 BACKLOG: Final = 125
 BACKLOGGED_GUILDS: Final = 4
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def seconds(self) -> float:
-        """How long it takes a seat."""
+        """The seconds that it occupies a slot."""
         return self.units * SECONDS_PER_UNIT
 
 
@@ -69,9 +69,9 @@ class Finished:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedPool:
-    """Seats before the real queue, in a time of their own; also the queue's clock."""
+    """Slots that serve the real queue in simulated time; also the queue's clock."""
 
-    seats: int
+    slots: int
     now: float = 0.0
     _running: list[tuple[float, int, Claim]] = field(default_factory=list)
 
@@ -93,17 +93,17 @@ class SimulatedPool:
                 await queue.settle(claim, Done(device_seconds=asked.seconds))
                 finished.append(Finished(asked=asked, at=self.now))
             if not waiting or waiting[0].at > self.now:
-                await self._fill_seats(queue, jobs)
+                await self._fill_slots(queue, jobs)
         return finished
 
-    async def _fill_seats(self, queue: JobQueue, jobs: dict[int, Asked]) -> None:
-        while len(self._running) < self.seats and (claim := await queue.claim("pool")) is not None:
+    async def _fill_slots(self, queue: JobQueue, jobs: dict[int, Asked]) -> None:
+        while len(self._running) < self.slots and (claim := await queue.claim("pool")) is not None:
             heapq.heappush(self._running, (self.now + jobs[claim.job.id].seconds, claim.job.id, claim))
 
 
-def first_come_first_served(arrivals: Sequence[Asked], seats: int) -> list[Finished]:
-    """The same seats behind a plain line."""
-    free = [0.0] * seats
+def first_come_first_served(arrivals: Sequence[Asked], slots: int) -> list[Finished]:
+    """The same slots serving in order of arrival."""
+    free = [0.0] * slots
     finished = []
     for asked in arrivals:
         at = max(asked.at, heapq.heappop(free)) + asked.seconds
@@ -112,12 +112,12 @@ def first_come_first_served(arrivals: Sequence[Asked], seats: int) -> list[Finis
     return finished
 
 
-def traffic(seats: int) -> list[Asked]:
+def traffic(slots: int) -> list[Asked]:
     """Jobs of a light and of a heavy guild at random moments, those of the heavy one nine in ten."""
     dice = random.Random(1)  # noqa: S311  a trace, the same every time
     mean_seconds = 2 * statistics.mean(STEPS) * SECONDS_PER_UNIT
     total = round(LIGHT_JOBS / (1 - HEAVY_SHARE))
-    span = total * mean_seconds / (LOAD * seats)
+    span = total * mean_seconds / (LOAD * slots)
     owners = [LIGHT] * LIGHT_JOBS + [HEAVY] * (total - LIGHT_JOBS)
     return sorted(Asked(at=dice.uniform(0, span), guild=guild, units=2.0 * dice.choice(STEPS)) for guild in owners)
 
@@ -128,7 +128,7 @@ def p95(finished: Sequence[Finished]) -> float:
 
 
 def jain(finished: Sequence[Finished]) -> float:
-    """Jain, Chiu and Hawe's index (1984) of the seat seconds that each guild got by the horizon: 1 is equal shares."""
+    """Jain, Chiu and Hawe's index (1984) of the slot seconds that each guild got by the horizon: 1 is equal shares."""
     shares = [0.0] * BACKLOGGED_GUILDS
     for each in finished:
         if each.at <= HORIZON_SECONDS:
@@ -136,9 +136,9 @@ def jain(finished: Sequence[Finished]) -> float:
     return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
 
-async def through_the_queue(arrivals: Sequence[Asked], seats: int) -> list[Finished]:
-    """What a pool of `seats` makes of `arrivals` with the real queue before it."""
-    pool = SimulatedPool(seats=seats)
+async def through_the_queue(arrivals: Sequence[Asked], slots: int) -> list[Finished]:
+    """How a pool of `slots` serves `arrivals` from the real queue."""
+    pool = SimulatedPool(slots=slots)
     async with _database() as database:
         store = GuildStore(database, pool)
         count = 1 + max(asked.guild for asked in arrivals)
@@ -168,11 +168,11 @@ def _new_job(guild_id: int, asked: Asked) -> NewJob:
 
 async def light_guild() -> list[Row]:
     """The light guild's p95 beside the heavy one, against its p95 alone and against a plain line."""
-    arrivals = traffic(SEATS)
-    beside = p95(await through_the_queue(arrivals, SEATS))
-    alone = p95(await through_the_queue([asked for asked in arrivals if asked.guild == LIGHT], SEATS))
-    line = p95(first_come_first_served(arrivals, SEATS))
-    name = f"a light guild's p95 while another sends {HEAVY_SHARE:.0%} of {LOAD:g} times what {SEATS} seats can do"
+    arrivals = traffic(SLOTS)
+    beside = p95(await through_the_queue(arrivals, SLOTS))
+    alone = p95(await through_the_queue([asked for asked in arrivals if asked.guild == LIGHT], SLOTS))
+    line = p95(first_come_first_served(arrivals, SLOTS))
+    name = f"a light guild's p95 while another sends {HEAVY_SHARE:.0%} of {LOAD:g} times what {SLOTS} seats can do"
     unit = "s, simulated"
     return [
         Row(workload=name, against="alone", theirs=alone, ours=beside, unit=unit, must=2, aim=1.3, at_most=True),
@@ -187,7 +187,7 @@ async def backlogged_guilds() -> str:
         for _ in range(BACKLOG)
         for guild in range(BACKLOGGED_GUILDS)
     ]
-    ours, line = jain(await through_the_queue(arrivals, SEATS)), jain(first_come_first_served(arrivals, SEATS))
+    ours, line = jain(await through_the_queue(arrivals, SLOTS)), jain(first_come_first_served(arrivals, SLOTS))
     name = f"Jain's index of {BACKLOGGED_GUILDS} backlogged guilds, jobs of 1 to {BACKLOGGED_GUILDS} times the length"
     return f"| {name} | first come, first served | {line:.3f} | {ours:.3f} | index | {ours / line:.2f}x | | |"
 

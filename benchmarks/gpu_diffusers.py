@@ -53,7 +53,7 @@ class Pipeline:
         return swap + self.run(number), swap
 
     def run(self, number: int, steps: int | None = None) -> float:
-        """Wall seconds of one call for one picture."""
+        """Wall seconds of one call for one image."""
         size = self._assets.size
         began = time.perf_counter()
         self.pipeline(
@@ -71,8 +71,8 @@ class Pipeline:
 def train_as_script(assets: Assets, rank: int, layers: Sequence[str]) -> list[float]:
     """Wall seconds of each step of the loop of diffusers' `train_dreambooth_lora_sdxl.py`, behind the first two.
 
-    As it comes by default: the picture is encoded in float32 at every step, the prompt once; AdamW over the LoRA's
-    float32 weights, the rest in half precision under autocast; one picture a batch.
+    As it comes by default: the image is encoded in float32 at every step, the prompt once; AdamW over the LoRA's
+    float32 weights, the rest in half precision under autocast; one image a batch.
     """
     device, side = assets.device, assets.size.side
     pipeline = Pipeline(assets).pipeline

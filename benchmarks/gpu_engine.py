@@ -23,7 +23,7 @@ _GIB = 1024**3
 _SCHEDULERS = (Scheduler.EULER, Scheduler.EULER_A, Scheduler.DPMPP_2M, Scheduler.DDIM)
 
 
-class Bench:
+class GpuBench:
     """One engine, and requests for it that differ in prompt, seed, sampler and LoRA."""
 
     def __init__(self, assets: Assets, *, weights: Weights = Weights.FULL) -> None:
@@ -83,7 +83,7 @@ class Bench:
         ]
 
     def controlled(self, requests: Sequence[ImageRequest]) -> list[ImageRequest]:
-        """The same, following the outlines of a picture."""
+        """The same, following the outlines of an image."""
         use = ControlUse(kind=ControlKind.EDGE, image="picture")
         return [replace(request, controls=(use,)) for request in requests]
 
@@ -93,11 +93,11 @@ class Bench:
         return [replace(request, start=start) for request in requests]
 
     def images(self, request: ImageRequest) -> Mapping[str, bytes]:
-        """The pictures that a request is made from."""
+        """The images that a request is made from."""
         return dict.fromkeys(request.image_keys, self.image)
 
     def render(self, requests: Sequence[ImageRequest]) -> float:
-        """Wall seconds from the first request to the last picture, loading of LoRAs included."""
+        """Wall seconds from the first request to the last image, loading of LoRAs included."""
         synchronize(self.device)
         began = time.perf_counter()
         for request in requests:
@@ -113,7 +113,7 @@ class Bench:
         return time.perf_counter() - began
 
     def step_seconds(self, requests: Sequence[ImageRequest]) -> list[float]:
-        """Wall seconds of each step from the fourth on, when all are seated and graphs captured; none is finished.
+        """Wall seconds of each step from the fourth on, when all have slots and graphs are captured; none is finished.
 
         The engine lets the host run one call ahead of the device, so that a step takes what the slower of them takes.
         """
@@ -137,7 +137,7 @@ class Bench:
         return times
 
     def join_seconds(self) -> float:
-        """From a request's admission to its first step, while another picture is half done."""
+        """From a request's admission to its first step, while another image is half done."""
         busy, newcomer = self.requests(2, steps=self.size.steps, with_loras=False)
         self.engine.admit("busy", busy)
         for _ in range(self.size.steps // 2):
@@ -193,7 +193,7 @@ class Bench:
 
 
 def _image(side: int) -> bytes:
-    """A white disk on black: a picture, a mask, and outlines to follow."""
+    """A white disk on black: an image, a mask, and outlines to follow."""
     image = Image.new("RGB", (side, side))
     ImageDraw.Draw(image).ellipse((side // 4, side // 4, 3 * side // 4, 3 * side // 4), fill="white")
     file = io.BytesIO()

@@ -30,7 +30,7 @@ _STRENGTH = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured: a picture's side in pixels and its steps, pictures in flight, steps of a training.
+    """How much is measured: an image's side in pixels and its steps, images in flight, steps of a training.
 
     `short` is the number of steps where only the time of a step matters.
     """
@@ -152,7 +152,7 @@ class Assets:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until `device` has nothing left to do."""
+    """Wait until `device` has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -1,4 +1,4 @@
-"""The parts of the GPU benchmark: each measures one thing and says it in figures."""
+"""The parts of the GPU benchmark: each measures one thing and yields its figures."""
 
 import gc
 import tempfile
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from benchmarks.gpu_diffusers import OUR_LAYERS, SCRIPT_LAYERS, Pipeline, timed, train_as_script
-from benchmarks.gpu_engine import Bench
+from benchmarks.gpu_engine import GpuBench
 from benchmarks.gpu_model import LORAS, RANKS, Assets
 from pipeline.requests.device_spec import Weights
 from pipeline.requests.image_request import ImageRequest
@@ -35,14 +35,14 @@ class Sides:
 
     assets: Assets
     out: Path
-    _bench: Bench | None = field(default=None, init=False)
+    _bench: GpuBench | None = field(default=None, init=False)
     _pipeline: Pipeline | None = field(default=None, init=False)
 
     @property
-    def bench(self) -> Bench:
+    def bench(self) -> GpuBench:
         """The engine."""
         if self._bench is None:
-            self._bench = Bench(self.assets)
+            self._bench = GpuBench(self.assets)
         return self._bench
 
     @property
@@ -163,24 +163,24 @@ def compiled_steps(sides: Sides) -> Measured:
 def float8_steps(sides: Sides) -> Measured:
     """The same with weights in float8."""
     sides.release()
-    sides._bench = bench = Bench(sides.assets, weights=Weights.FP8)  # noqa: SLF001  in the place of the usual one
+    sides._bench = bench = GpuBench(sides.assets, weights=Weights.FP8)  # noqa: SLF001  in the place of the usual one
     yield from _steps(bench, "fp8", (1, sides.assets.size.requests))
     yield from _memory(sides)
     sides.release()
 
 
-def _steps(bench: Bench, name: str, counts: tuple[int, ...]) -> Measured:
+def _steps(bench: GpuBench, name: str, counts: tuple[int, ...]) -> Measured:
     for count in counts:
         requests = bench.requests(count, steps=bench.size.short)
         yield f"{name}, {count} in flight", _each(bench, requests), "ms a step an image"
 
 
-def _each(bench: Bench, requests: Sequence[ImageRequest]) -> list[float]:
+def _each(bench: GpuBench, requests: Sequence[ImageRequest]) -> list[float]:
     return [seconds * 1000 / len(requests) for seconds in bench.step_seconds(requests)]
 
 
 def joining(sides: Sides) -> Measured:
-    """How long a newcomer waits for its first step beside a picture that is half done."""
+    """How long a newcomer waits for its first step beside an image that is half done."""
     yield "to the first step beside a busy image", [sides.bench.join_seconds() for _ in range(_SAMPLES + 1)][1:], "s"
 
 
@@ -273,13 +273,13 @@ def _train(assets: Assets) -> list[float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         Image.effect_noise((size.side, size.side), 60).convert("RGB").save(folder / "picture.png")
-        student = open_student(plan, "cpu" if device.type == "cpu" else "cuda:0")
-        lessons = image_lessons(student, [TrainingImage(path=folder / "picture.png")], plan)
-        material = TrainingData(instances=group(lessons), classes=[])
-        run = Run.open(student, plan, folder)
+        model = open_student(plan, "cpu" if device.type == "cpu" else "cuda:0")
+        examples = image_lessons(model, [TrainingImage(path=folder / "picture.png")], plan)
+        data = TrainingData(instances=group(examples), classes=[])
+        run = Run.open(model, plan, folder)
 
         def step() -> None:
-            assert _step(run, material), "the gradients are numbers"
+            assert _step(run, data), "the gradients are numbers"
 
         _reset_peak(device)
         return [timed(step, device) for _ in range(2 + size.training_steps)][2:]
@@ -307,7 +307,7 @@ def _peak(device: torch.device, name: str) -> Measured:
 
 
 def _memory(sides: Sides) -> Measured:
-    """What is held, beside what the settings allow the LoRAs."""
+    """The memory that is held, beside what the settings allow the LoRAs."""
     if sides.assets.device.type == "cuda":
         yield "most memory", [torch.cuda.max_memory_allocated() / 1e9], "GB"
         yield "most memory reserved", [torch.cuda.max_memory_reserved() / 1e9], "GB"

@@ -1,4 +1,4 @@
-"""The LoRA library: from a link to a picture, a newcomer among others, many in rotation, a set against its members.
+"""The LoRA library: from a link to an image, a newcomer among others, many in rotation, a set against its members.
 
 `python -m benchmarks.lora` prints a table; names of workloads as arguments run only those. Ratios are of one run.
 """
@@ -63,7 +63,7 @@ class Library:
 
 
 def image(*keys: str, size: int = 128, steps: int = 20, seed: int = 1) -> ImageRequest:
-    """A picture with these LoRAs."""
+    """Make an image with these LoRAs."""
     return ImageRequest(
         prompt="red fox", width=size, height=size, steps=steps, guidance_scale=5.0, seed=seed, model="pocket",
         loras=tuple(LoraUse(key=key, name="lora") for key in keys),
@@ -106,7 +106,7 @@ async def _ready(process: int) -> float:
 
 
 def newcomer(library: Library) -> Row:
-    """The longest step of a picture under way when a second comes with a LoRA: one never seen, one that is there."""
+    """The longest step of a running image when a second comes with a LoRA: one never seen, one that is there."""
     for number in range(NEWCOMERS):
         library.add(f"new{number}", rank=16)
     library.add("known", rank=16)

@@ -1,4 +1,4 @@
-"""What every benchmark shares: CPU-seconds, a row of a table, and the plot of many."""
+"""Shared by all benchmarks: CPU-seconds, a row of a table, and the plot of many rows."""
 
 import json
 import time
@@ -13,7 +13,7 @@ HEADER = "| workload | against | theirs | ours | unit | ratio | must | aim |\n|-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table: `ratio` is theirs over ours, to be at least `must` and, one day, `aim`.
+    """One line of the table: `ratio` is theirs over ours; it must be at least `must`, and `aim` is the goal.
 
     Where less is better for the ratio itself (a share of somebody's time) `at_most` says so; a line for comparison only
     has no `must`.
@@ -35,7 +35,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether what must be is."""
+        """Whether the ratio is as it must be."""
         if self.must is None:
             return True
         return self.ratio <= self.must if self.at_most else self.ratio >= self.must
@@ -78,7 +78,7 @@ def record(rows: Sequence[Row], path: Path) -> list[Row]:
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Every ratio as a bar beside what it must be and what it is to become, on a logarithmic axis."""
+    """Every ratio as a bar beside its `must` and `aim`, on a logarithmic axis."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - only who records needs it
 
     figure = Figure(figsize=(10, 1.2 + 0.45 * len(rows)), layout="constrained")

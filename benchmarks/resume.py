@@ -1,7 +1,7 @@
 """What a killed device costs: `python -m benchmarks.resume` prints how many row-steps are made twice.
 
-A picture of 30 steps is killed at a random step and begun again on another engine: from what was parked of it, and from
-nothing. The work is counted, not timed; every picture is compared with the one that nobody interrupts.
+An image of 30 steps is killed at a random step and begun again on another engine: from its last snapshot, and from
+nothing. The work is counted, not timed; every image is compared with one that is not interrupted.
 """
 
 import random
@@ -31,22 +31,22 @@ FOX: Final = ImageRequest(
 
 @dataclass(kw_only=True)
 class Attempt:
-    """What was heard of a picture: its steps, what was parked last, and the picture itself if it came to that."""
+    """One attempt at an image: its steps, its last snapshot, and the image itself if it was finished."""
 
     steps: int = 0
     snapshot: bytes | None = None
     png: bytes | None = None
 
 
-class Device:
-    """An engine that makes one picture at a time."""
+class OneImageEngine:
+    """An engine that makes one image at a time."""
 
     def __init__(self, spec: DeviceSpec = SPEC) -> None:
         self._engine = Engine(spec)
         self._engine.step()
 
     def run(self, request: ImageRequest, *, snapshot: bytes | None = None, dies_after: int = STEPS + 1) -> Attempt:
-        """Work on the picture to its end, or until so many steps were heard of it."""
+        """Work on the image to its end, or until it has made so many steps."""
         attempt = Attempt()
         self._engine.admit("fox", request, snapshot)
         for event in self._events():
@@ -65,8 +65,8 @@ class Device:
 
 
 def wasted_steps(request: ImageRequest, whole: Attempt, go_on: Callable[[Attempt], bytes | None]) -> list[int]:
-    """For each kill, the steps that were made twice; `go_on` says what the next attempt gets of the one before."""
-    first, second = Device(), Device()
+    """For each kill, the steps that were made twice; `go_on` says what the next attempt takes from the last."""
+    first, second = OneImageEngine(), OneImageEngine()
     dice = random.Random(1)  # noqa: S311  the same kills for both ways
     wasted = []
     for _ in range(KILLS):
@@ -78,10 +78,10 @@ def wasted_steps(request: ImageRequest, whole: Attempt, go_on: Callable[[Attempt
 
 
 def resuming() -> Row:
-    """Row-steps made twice by a restart, against those made twice after what was parked."""
-    whole = Device().run(FOX)
-    request = replace(FOX, bucket=2)  # what a picture alone gets: the same on every device
-    assert Device().run(request).png == whole.png
+    """Row-steps made twice by a restart from nothing, against those made twice from a snapshot."""
+    whole = OneImageEngine().run(FOX)
+    request = replace(FOX, bucket=2)  # the bucket of a single image: the same on every device
+    assert OneImageEngine().run(request).png == whole.png
     restart = sum(wasted_steps(request, whole, lambda _: None))
     resumed = sum(wasted_steps(request, whole, lambda killed: killed.snapshot))
     rows = FOX.row_steps / FOX.steps
@@ -96,21 +96,21 @@ def resuming() -> Row:
     )
 
 
-def parking() -> Row:
-    """What parking costs where nothing is ever killed, in the best of some rounds taken in turns."""
-    devices = (Device(replace(SPEC, snapshot_every=0)), Device())
+def snapshotting() -> Row:
+    """What snapshots cost where nothing is killed: the best of some rounds, with and without in turns."""
+    devices = (OneImageEngine(replace(SPEC, snapshot_every=0)), OneImageEngine())
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for device, own in zip(devices, seconds, strict=True):
             began = time.process_time()
             device.run(FOX)
             own.append(time.process_time() - began)
-    without, with_parking = map(min, seconds)
+    without, with_snapshots = map(min, seconds)
     return Row(
         workload=f"a picture of {STEPS} steps, pocket, parked every {SNAPSHOT_EVERY} steps",
         against="never parked",
         theirs=without,
-        ours=with_parking,
+        ours=with_snapshots,
         must=0.97,
         aim=0.99,
     )
@@ -121,7 +121,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(HEADER, flush=True)
     print(resuming(), flush=True)
-    print(parking(), flush=True)
+    print(snapshotting(), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the shipped LoRA does to pocket's style: `python -m benchmarks.style_lora`, over things it was shown and others.
 
-The file goes the way of every member's file: imported, then asked for by scale. The judge of styles was trained on
+The file is imported like every member's file, then used at several scales. The judge of styles was trained on
 drawings of all four sets, and names 98 to 100 % of the real ones right on backgrounds that it never saw.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.over_pictures import rendered
+from benchmarks.image_guidance import rendered
 from pipeline.images.grid import labelled_grid
 from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.importing.opening import open_base
@@ -59,7 +59,7 @@ def _things(*, unseen: bool) -> list[str]:
 
 
 def _drawn(things: list[str], scale: float, loras: Path) -> torch.Tensor:
-    """The pictures at this scale (rows, 3, height, width) from 0 to 1."""
+    """The images at this scale (rows, 3, height, width) from 0 to 1."""
     colours = list(BACKGROUNDS)
     requests = [
         ImageRequest(

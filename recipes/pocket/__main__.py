@@ -32,7 +32,7 @@ STAGES = (
     "card",
 )
 BY_NAME = ("draw", "land", "evaluate_scenes", "synonyms")
-"""These run only where they are named."""
+"""These stages run only when they are named."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A fresh run's start: the shipped weights stand in for what an earlier run finished."""
+"""The start of a fresh run: the shipped weights replace those that an earlier run would have finished."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ def adopt_tokenizer(folder: RunFolder, shipped: Path) -> None:
 
 
 def adopt_weights(folder: RunFolder, shipped: Path, judge: Path, reader: Reader) -> None:
-    """Takes over text encoders, judge and autoencoder as finished, and the UNet as the place to go on from."""
+    """Takes over text encoders, judge and autoencoder as finished, and the UNet to train further."""
     pipe = load(shipped)
     reader.text_encoder.load_state_dict(pipe.text_encoder.state_dict())
     reader.text_encoder_2.load_state_dict(pipe.text_encoder_2.state_dict())
@@ -23,7 +23,7 @@ def adopt_weights(folder: RunFolder, shipped: Path, judge: Path, reader: Reader)
     write(reader.state_dict(), folder.finished("text"))
     write(pipe.vae.state_dict(), folder.finished("vae"))
     write(pipe.vae.state_dict(), folder.finished("decoder"))
-    # Last, because its presence says that all the rest is there.
+    # Last, because its presence says that everything else is there.
     write(pipe.unet.state_dict(), folder.start)
 
 

@@ -1,4 +1,4 @@
-"""The sizes that pictures are made in: every aspect preset, a few wilder ones, and larger squares."""
+"""The sizes that images are made in: every aspect preset, a few more extreme ones, and larger squares."""
 
 from typing import Final
 
@@ -16,4 +16,4 @@ SHARES: Final = (
     | {size_for(aspect, NATIVE_SIZE): 0.025 for aspect in _WILDER}
     | {(192, 192): 0.08, (256, 256): 0.03}
 )
-"""How much of the training each size gets; the squares past the native size keep upscaled pictures whole."""
+"""How much of the training each size gets; the squares above the native size keep upscaled images coherent."""

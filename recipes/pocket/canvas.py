@@ -1,4 +1,4 @@
-"""Composed scenes as pictures, on whatever device the drawings are; also which drawing is where."""
+"""Composed scenes as images, on the device of the drawings; also which drawing is where."""
 
 import numpy as np
 import torch
@@ -11,12 +11,12 @@ from recipes.pocket.drawings import LEVELS, SIDE, Drawings
 
 
 def on(device: torch.device, values: np.ndarray | Tensor) -> Tensor:
-    """The values there; the host does not wait for the device."""
+    """The values on `device`; the host does not wait for it."""
     return torch.as_tensor(values).to(device, non_blocking=True)
 
 
 def paint(drawings: Drawings, batch: ComposedBatch) -> Tensor:
-    """Pictures (rows, 3, height, width) from -1 to 1."""
+    """The images (rows, 3, height, width) from -1 to 1."""
     shown = backdrops(batch, drawings.levels[0])
     for layer in range(batch.drawings.shape[1]):
         for rows, rgba in _layer(drawings, batch, layer):
@@ -29,7 +29,7 @@ def paint(drawings: Drawings, batch: ComposedBatch) -> Tensor:
 
 
 def masks(drawings: Drawings, batch: ComposedBatch) -> Tensor:
-    """How much of each drawing is seen at each place: (rows, drawings, height, width), 0 to 1."""
+    """How much of each drawing is visible at each pixel: (rows, drawings, height, width), 0 to 1."""
     like = drawings.levels[0]
     count = batch.drawings.shape[1]
     seen = torch.zeros(len(batch.drawings), count, batch.height, batch.width, dtype=like.dtype, device=like.device)
@@ -41,7 +41,7 @@ def masks(drawings: Drawings, batch: ComposedBatch) -> Tensor:
 
 
 def backdrops(batch: ComposedBatch, like: Tensor) -> Tensor:
-    """The pictures before anything is drawn on them, 0 to 1."""
+    """The images before anything is drawn on them, 0 to 1."""
     numbers = on(like.device, batch.backdrops)
     colours = BACKGROUND_COLOURS.to(like, non_blocking=True)
     first, second = (colours[numbers[:, part].long()] for part in (0, 1))
@@ -55,7 +55,7 @@ def backdrops(batch: ComposedBatch, like: Tensor) -> Tensor:
 
 
 def _layer(drawings: Drawings, batch: ComposedBatch, layer: int) -> list[tuple[Tensor, Tensor]]:
-    """The rows that have such a drawing, and the drawing over the whole picture."""
+    """The rows that have such a drawing, and the drawing resampled over the whole image."""
     side = np.maximum(batch.places[:, layer, 2], 1)
     level = np.clip(np.round(np.log2(SIDE / side)), 0, LEVELS - 1)
     found = []
@@ -71,7 +71,7 @@ def _layer(drawings: Drawings, batch: ComposedBatch, layer: int) -> list[tuple[T
 
 
 def _grid(places: Tensor, width: int, height: int) -> Tensor:
-    """Where in its drawing each place of the picture lies."""
+    """The position in its drawing of each pixel of the image."""
     x, y, side, tilt, mirror = places.T[:, :, None, None]
     across = (torch.arange(width, device=places.device) + 0.5)[None, None, :] - x
     down = (torch.arange(height, device=places.device) + 0.5)[None, :, None] - y

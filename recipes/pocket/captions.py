@@ -17,7 +17,7 @@ OTHER_WORD = 0.30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caption:
-    """A caption and what it says; a part that it leaves unsaid is None."""
+    """A caption and what it names; a part that it leaves out is None."""
 
     text: str
     concept: int | None
@@ -39,7 +39,7 @@ def full_caption(scene: Scene, concept: Concept) -> str:
 
 
 def random_caption(scene: Scene, concept: Concept, rng: random.Random) -> Caption:
-    """A caption that leaves the style or the background out now and then, and still names the concept."""
+    """A caption that sometimes leaves out the style or the background, but always names the concept."""
     word = rng.choice(concept.words) if rng.random() < OTHER_WORD else concept.words[0]
     if rng.random() < WITH_ARTICLE:
         word = f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

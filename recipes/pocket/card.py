@@ -1,4 +1,4 @@
-"""The model card: what `pocket` is, what it was made of, and how good it is, from the figures on record."""
+"""The model card: what `pocket` is, what it was made of, and how good it is by the recorded figures."""
 
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def size_table(folder: Path) -> str:
     for weights in sorted(folder.rglob("*.safetensors")):
         size = weights.stat().st_size
         total += size
-        # Two bytes a number; what the file's header takes is lost in the rounding.
+        # Two bytes a number; the file's header disappears in the rounding.
         rows.append(f"| `{weights.parent.name}` | {size / 2e6:.1f} M | {size / 1e6:.1f} |")
     rows.append(f"| together | {total / 2e6:.1f} M | {total / 1e6:.1f} |")
     return "\n".join(rows)

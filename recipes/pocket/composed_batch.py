@@ -1,4 +1,4 @@
-"""Batches of composed scenes as numbers, drawn by processes of their own so that a GPU never waits for them."""
+"""Batches of composed scenes as numbers, made by separate processes so that a GPU never waits for them."""
 
 import random
 import re
@@ -28,7 +28,7 @@ class ComposedBatch:
     """(rows, MOST_DRAWINGS, 5): x, y, side, tilt and -1 where mirrored."""
 
     drawings: np.ndarray
-    """(rows, MOST_DRAWINGS): the place in the atlas, -1 for none."""
+    """(rows, MOST_DRAWINGS): the index in the atlas, -1 for none."""
 
     backdrops: np.ndarray
     """(rows, 5): both colours, angle, offset, softness."""
@@ -51,7 +51,7 @@ class Words:
         self._known: dict[str, list[int]] = {}
 
     def ids(self, text: str) -> list[int]:
-        """As the pipeline's tokenizer gives them, padded to the context."""
+        """The ids as the pipeline's tokenizer gives them, padded to the context."""
         start, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         found = [token for word in _WORD.findall(text.lower()) for token in self._word(word)]
         length = self._tokenizer.model_max_length
@@ -113,7 +113,7 @@ class Scenes(IterableDataset[ComposedBatch]):
 
 
 def batches(scenes: Scenes, workers: int) -> Iterator[ComposedBatch]:
-    """The batches, in as many processes as there are `workers`; none: in this one."""
+    """The batches, in as many processes as there are `workers`; with none, in this one."""
     if not workers:
         return iter(scenes)
     return iter(DataLoader(scenes, batch_size=None, num_workers=workers, prefetch_factor=4))

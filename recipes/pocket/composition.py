@@ -1,4 +1,4 @@
-"""A composed scene: one to four drawings of one style, each with its place, on a plain or two-colour background."""
+"""A composed scene: one to four drawings of one style at their places, on a plain or two-colour background."""
 
 import math
 import random
@@ -17,7 +17,7 @@ _COARSE = 0.06
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """One drawing in the picture: its centre and the side of its square in pixels, its turn in radians."""
+    """One drawing in the image: its centre and the side of its square in pixels, its rotation in radians."""
 
     concept: int
     x: float
@@ -29,7 +29,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backdrop:
-    """One colour, or two that meet along a line `across` the picture: at `angle`, `offset` sides off the middle."""
+    """One colour, or two that meet along a line through the image: at `angle`, `offset` sides off the middle."""
 
     first: int
     second: int
@@ -45,7 +45,7 @@ class Backdrop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
-    """What a picture shows; `groups` are the drawings of one concept each, painted in the order of `drawings`."""
+    """What an image shows; `groups` are the drawings of one concept each, painted in the order of `drawings`."""
 
     width: int
     height: int
@@ -53,14 +53,14 @@ class Composition:
     backdrop: Backdrop
     drawings: tuple[Drawing, ...]
     in_front: int | None = None
-    """The drawing that covers a part of another."""
+    """The drawing that covers part of another."""
 
     in_a_row: bool = False
     crop: tuple[int, int] = (0, 0)
     """What was cut off at the left and at the top, and as much at the right and at the bottom."""
 
     coarseness: int = 1
-    """So many times smaller was the picture before it was enlarged."""
+    """The factor by which the image was enlarged."""
 
     @property
     def groups(self) -> list[list[Drawing]]:
@@ -72,14 +72,14 @@ class Composition:
 
     @property
     def size_numbers(self) -> tuple[int, ...]:
-        """SDXL's: original height and width, top and left of the crop, the picture's own height and width."""
+        """SDXL's: original height and width, top and left of the crop, the image's own height and width."""
         left, top = self.crop
         original = (self.height + 2 * top) // self.coarseness, (self.width + 2 * left) // self.coarseness
         return (*original, top, left, self.height, self.width)
 
 
 def composition(size: tuple[int, int], concept_count: int, rng: random.Random, *, seen: bool = True) -> Composition:
-    """A random scene of that width and height; `seen`: one that training may see, else one kept from it."""
+    """A random scene of that width and height: with `seen` one that training may see, else one held out."""
     while True:
         counts = _counts(rng)
         concepts = rng.sample(range(concept_count), len(counts))
@@ -188,7 +188,7 @@ _LARGEST = {2: 0.62, 3: 0.52, 4: 0.45}
 
 
 def _scattered(canvas: tuple[int, int], things: list[int], overlapping: bool, rng: random.Random) -> list[Drawing]:
-    """Anywhere, the first try whose drawings keep apart, or the best of a few."""
+    """Random places: the first try whose drawings keep apart, or the best of a few."""
     most = _LARGEST[len(things)] * math.sqrt(canvas[0] * canvas[1])
     sides = {concept: min(most * rng.uniform(0.62, 1.0), 0.9 * min(canvas)) for concept in things}
     low, high = (0.4, 0.65) if overlapping else (0.85, math.inf)
@@ -198,7 +198,7 @@ def _scattered(canvas: tuple[int, int], things: list[int], overlapping: bool, rn
         gap = min(_apart(a, b) for number, a in enumerate(drawings) for b in drawings[:number])
         if low <= gap <= high:
             return drawings
-        # What touches too much counts less than what lies too far apart.
+        # Touching too much counts less than lying too far apart.
         if min(gap, high) - max(0.0, gap - high) > best_gap:
             best, best_gap = drawings, min(gap, high) - max(0.0, gap - high)
     return best or []

@@ -68,7 +68,7 @@ def _usual(group: list[Drawing], word: str) -> str:
 
 
 def training_caption(scene: Composition, concepts: list[Concept], rng: random.Random) -> str | None:
-    """A random caption, now and then of a part alone, or empty; None is what guidance leaves out."""
+    """A random caption, sometimes of a part only, or empty; None is the unconditional one of guidance."""
     if rng.random() < DROP_ALL:
         return rng.choice((None, ""))
     subject = "" if rng.random() < DROP_SUBJECT else _subject(scene, concepts, rng)
@@ -157,7 +157,7 @@ def _place(drawing: Drawing, scene: Composition) -> str:
 
 
 def _related(named: list[str], scene: Composition, rng: random.Random) -> str:
-    """Two things and how they stand to each other: `named` goes by the order in which they are painted."""
+    """Two things and their relation; `named` follows the order in which they are painted."""
     first, second = scene.drawings
     if scene.in_front is not None:
         front, behind = named[scene.in_front], named[1 - scene.in_front]

@@ -1,4 +1,4 @@
-"""What the UNet is told of a caption: SDXL's states, pooled embedding and size numbers, from the frozen encoders."""
+"""The UNet's conditioning on a caption: SDXL's states, pooled embedding and size numbers, from frozen encoders."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ SIZE_NUMBERS = (SIZE, SIZE, 0, 0, SIZE, SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conditioning:
-    """The words of a batch, as the UNet reads them."""
+class CaptionEmbeddings:
+    """The captions of a batch as the UNet takes them."""
 
     states: Tensor
     pooled: Tensor
@@ -25,13 +25,13 @@ class Conditioning:
 
 
 class CaptionReader:
-    """Reads captions through the pipeline's own encoders and remembers each; None is what guidance leaves out."""
+    """Encodes captions by the pipeline's own encoders and caches each; None is the unconditional one of guidance."""
 
     def __init__(self, pipe: StableDiffusionXLPipeline) -> None:
         self._pipe = pipe
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def read(self, captions: list[str | None]) -> Conditioning:
+    def read(self, captions: list[str | None]) -> CaptionEmbeddings:
         """The conditioning of a batch; the pipeline gives nothing but zeros where there is no negative prompt."""
         self._learn([caption for caption in {*captions} if caption is not None and caption not in self._known])
         width, pooled = self._pipe.unet.config.cross_attention_dim, self._pipe.text_encoder_2.config.projection_dim
@@ -39,7 +39,7 @@ class CaptionReader:
         nothing = (torch.zeros(context, width, dtype=torch.half), torch.zeros(pooled, dtype=torch.half))
         rows = [nothing if caption is None else self._known[caption] for caption in captions]
         states, pooled_rows = zip(*rows, strict=True)
-        return Conditioning(states=torch.stack(states).float(), pooled=torch.stack(pooled_rows).float())
+        return CaptionEmbeddings(states=torch.stack(states).float(), pooled=torch.stack(pooled_rows).float())
 
     @torch.no_grad()
     def _learn(self, captions: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""How well the ControlNet is followed: outlines of the result against the map, with it and without it."""
+"""How well images follow the ControlNet: outlines of the result against the map, with it and without it."""
 
 import random
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ BATCH = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlScore:
-    """The mean F1 of outlines over `pairs` pictures of combinations that training never saw."""
+    """The mean F1 of outlines over `pairs` images of combinations that training never saw."""
 
     pairs: int
     with_control: float

@@ -1,4 +1,4 @@
-"""Training of the ControlNet: one net for every kind of map that needs no model to draw, the UNet left as it is."""
+"""Training of the ControlNet: one net for every kind of map that needs no model to draw; the UNet is frozen."""
 
 import math
 import random
@@ -33,8 +33,8 @@ MOST_TURNED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControlLessons:
-    """The icons, what they are called, and the frozen parts: UNet, autoencoder, and who reads the captions."""
+class ControlExamples:
+    """The icons, their names, and the frozen parts: UNet, autoencoder and caption reader."""
 
     scenes: list[Scene]
     concepts: list[Concept]
@@ -47,21 +47,21 @@ class ControlLessons:
 def build_control(unet: UNet2DConditionModel) -> ControlNetModel:
     """The net before training: the UNet's own first half, and last layers that add nothing.
 
-    The map's embedding begins at random and not at zero: what it does is not heard before those layers learn.
+    The map's embedding begins at random and not at zero: it has no effect before those layers learn.
     """
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=EMBEDDING)
     torch.nn.init.kaiming_normal_(net.controlnet_cond_embedding.conv_out.weight)
     return net
 
 
-def loss(net: ControlNetModel, lessons: ControlLessons, batch: int, generator: torch.Generator) -> Tensor:
-    """As the UNet's own loss, with what the net adds for a map of each moved icon, of a random kind and detail."""
+def loss(net: ControlNetModel, examples: ControlExamples, batch: int, generator: torch.Generator) -> Tensor:
+    """The UNet's own loss, with the net's residuals for a map of each moved icon, of a random kind and detail."""
     rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311 (chance, not secrecy)
-    scenes = rng.choices(lessons.scenes, k=batch)
-    moved = moved_images(lessons.sprites, scenes, rng)
+    scenes = rng.choices(examples.scenes, k=batch)
+    moved = moved_images(examples.sprites, scenes, rng)
     with torch.no_grad():
-        clean = lessons.vae.encode(moved).latent_dist.sample(generator) * lessons.vae.config.scaling_factor
-    asked = question_about(clean, lessons.reader.read([_caption(scene, lessons, rng) for scene in scenes]), generator)
+        clean = examples.vae.encode(moved).latent_dist.sample(generator) * examples.vae.config.scaling_factor
+    asked = question_about(clean, examples.reader.read([_caption(scene, examples, rng) for scene in scenes]), generator)
     drawn = [control_map(rng.choice(KINDS), one, rng.uniform(-1, 1)) for one in images(moved)]
     down, mid = net(
         asked.noisy,
@@ -71,7 +71,7 @@ def loss(net: ControlNetModel, lessons: ControlLessons, batch: int, generator: t
         added_cond_kwargs=asked.words.added(),
         return_dict=False,
     )
-    answer = asked.ask(lessons.unet, down_block_additional_residuals=down, mid_block_additional_residual=mid)
+    answer = asked.ask(examples.unet, down_block_additional_residuals=down, mid_block_additional_residual=mid)
     return asked.error(answer)
 
 
@@ -88,7 +88,7 @@ def moved_images(sprites: Tensor, scenes: list[Scene], rng: random.Random) -> Te
 
 
 def _move(rng: random.Random) -> Tensor:
-    """Where in the old picture each place of the new one lies: (2, 3)."""
+    """The affine map from each pixel of the new image to the old one: (2, 3)."""
     scale, turn = rng.uniform(SMALLEST, LARGEST), rng.uniform(-MOST_TURNED, MOST_TURNED)
     mirror = rng.choice((-1.0, 1.0))
     cosine, sine = math.cos(turn) / scale, math.sin(turn) / scale
@@ -96,10 +96,10 @@ def _move(rng: random.Random) -> Tensor:
     return torch.tensor([[mirror * cosine, -sine, away[0]], [mirror * sine, cosine, away[1]]])
 
 
-def _caption(scene: Scene, lessons: ControlLessons, rng: random.Random) -> str | None:
+def _caption(scene: Scene, examples: ControlExamples, rng: random.Random) -> str | None:
     if rng.random() < WITHOUT_WORDS:
         return None
-    return training_caption(scene, lessons.concepts[scene.concept], rng).text or None
+    return training_caption(scene, examples.concepts[scene.concept], rng).text or None
 
 
 def hints(maps: list[Image.Image]) -> Tensor:
@@ -108,6 +108,6 @@ def hints(maps: list[Image.Image]) -> Tensor:
 
 
 def images(pixels: Tensor) -> list[Image.Image]:
-    """Pictures (batch, 3, height, width) from -1 to 1 as PIL holds them."""
+    """Images (batch, 3, height, width) from -1 to 1 as PIL images."""
     levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return [Image.fromarray(one) for one in levels]

@@ -1,4 +1,4 @@
-"""The drawings that pictures are composed of: one atlas in a file, and in memory a pyramid of sizes."""
+"""The drawings that images are composed of: one atlas in a file, and in memory a pyramid of sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from torch.nn import functional
 from recipes.pocket.scenes import STYLES
 
 SIDE = 144
-"""Of each drawing in the atlas, in pixels; the largest that a picture shows is hardly larger."""
+"""The side of each drawing in the atlas, in pixels; an image shows none much larger."""
 
 COLUMNS = 16383 // SIDE
-"""WebP's widest picture holds so many."""
+"""As many as WebP's widest image holds."""
 
 LEVELS = 3
-"""Each half as wide as the one before: a drawing is taken from the one nearest to the size that it is shown at."""
+"""Each level is half as wide as the one before; a drawing is taken from the level nearest to its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Drawings:
 
 
 def save_atlas(atlas: Image.Image, path: Path) -> None:
-    """Writes the atlas; at the sizes that pictures show, what it loses is not seen."""
+    """Writes the atlas; its losses are invisible at the sizes that images show."""
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     atlas.save(partial, format="WEBP", quality=80, alpha_quality=85, method=2)

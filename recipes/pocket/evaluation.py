@@ -1,4 +1,4 @@
-"""What the judge says of pictures of combinations that training never saw, and what it says of real renderings."""
+"""The judge's scores of images of combinations that training never saw, and of real renderings."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recipes.pocket.captions import full_caption
-from recipes.pocket.judge import Verdict
+from recipes.pocket.judge import JudgeScores
 from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
 
 PROMPTS = 500
@@ -19,7 +19,7 @@ SEED = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How many pictures were judged, and how many of them right in each respect."""
+    """How many images were judged, and how many of them right in each respect."""
 
     images: int = 0
     style: int = 0
@@ -37,12 +37,12 @@ class Score:
         )
 
     def share(self, right: int) -> str:
-        """A count as a percentage of the pictures."""
+        """A count as a percentage of the images."""
         return f"{100 * right / self.images:.1f} %"
 
 
-def score(verdict: Verdict, asked: list[Scene]) -> Score:
-    """Compares verdicts with what was asked for."""
+def score(verdict: JudgeScores, asked: list[Scene]) -> Score:
+    """Compares the judge's scores with what was asked for."""
     concept = torch.tensor([scene.concept for scene in asked])
     style = torch.tensor([scene.style for scene in asked])
     background = torch.tensor([scene.background for scene in asked])
@@ -69,9 +69,9 @@ def asked_scenes(concept_count: int, count: int = PROMPTS) -> list[Scene]:
 
 @torch.no_grad()
 def judge_images(
-    judge: Callable[[Tensor], Verdict], images: Callable[[list[Scene]], Tensor], asked: list[Scene]
+    judge: Callable[[Tensor], JudgeScores], images: Callable[[list[Scene]], Tensor], asked: list[Scene]
 ) -> Score:
-    """The score of pictures made for the scenes asked for."""
+    """The score of images made for the scenes asked for."""
     total = Score()
     for batch in batches(asked):
         total += score(judge(images(batch)), batch)

@@ -61,7 +61,7 @@ def save_control(net: ControlNetModel, folder: Path) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    # What the libraries note about where a part was loaded from is of no use to anybody else.
+    # The libraries record where a part was loaded from, which is of no use to others.
     for config in folder.rglob("*.json"):
         lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
         config.write_text("".join(line for line in lines if '"_name_or_path"' not in line), encoding="utf-8")

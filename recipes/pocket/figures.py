@@ -1,4 +1,4 @@
-"""The figures measured last, as a file beside the recipe; the model card is written from it."""
+"""The latest figures, in a file beside the recipe from which the model card is written."""
 
 import json
 from dataclasses import asdict
@@ -18,6 +18,6 @@ def recorded(path: Path) -> dict[str, Score]:
 
 
 def record(path: Path, name: str, score: Score) -> None:
-    """Puts a score on record in place of an earlier one of the same name."""
+    """Records a score in place of an earlier one of the same name."""
     fields = {name: asdict(score) for name, score in (recorded(path) | {name: score}).items()}
     path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

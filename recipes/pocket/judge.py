@@ -1,4 +1,4 @@
-"""The judge: a small network that says which concept, style and background a picture shows, and how alike two are."""
+"""The judge: a small network that says which concept, style and background an image shows, and how alike two are."""
 
 import itertools
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _WIDTHS = (32, 64, 128, 192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The judge's scores for a batch of pictures, before softmax, and the pictures' embeddings of length one."""
+class JudgeScores:
+    """The judge's scores for a batch of images, before softmax, and the images' embeddings of length one."""
 
     concept: Tensor
     style: Tensor
@@ -27,7 +27,7 @@ class Verdict:
 
 
 class Judge(nn.Module):
-    """Reads RGB pictures from -1 to 1, of any size; trained on renderings of 128 x 128."""
+    """Reads RGB images from -1 to 1, of any size; trained on renderings of 128 x 128."""
 
     def __init__(self, concept_count: int) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class Judge(nn.Module):
         self.background = nn.Linear(features, len(BACKGROUNDS))
         self.embedding = nn.Linear(features, POOLED)
 
-    def forward(self, images: Tensor) -> Verdict:
-        """The verdict on each picture."""
+    def forward(self, images: Tensor) -> JudgeScores:
+        """The scores of each image."""
         maps = self.trunk(functional.interpolate(images, size=(64, 64), mode="area"))
         coarse = functional.adaptive_max_pool2d(maps, 2).flatten(1)
         features = torch.cat([coarse, maps.mean(dim=(2, 3))], dim=1)
-        return Verdict(
+        return JudgeScores(
             concept=self.concept(features),
             style=self.style(features),
             background=self.background(features),
@@ -68,7 +68,7 @@ def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
 
 
 def load_judge(path: Path = WEIGHTS) -> Judge:
-    """The judge as it was shipped, ready to be asked."""
+    """The shipped judge, ready to use."""
     weights = load_file(path)
     judge = Judge(concept_count=len(weights["concept.bias"]))
     judge.load_state_dict(weights)

@@ -1,4 +1,4 @@
-"""The weights that a timed run handed back, put into the folder that ships."""
+"""Puts the weights that a timed run returned into the folder that ships."""
 
 from pathlib import Path
 
@@ -9,27 +9,27 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from recipes.pocket import export
+from recipes.pocket.conditioned_unet import ConditionedUNet
 from recipes.pocket.scene_judge import WEIGHTS
-from recipes.pocket.student import Student
 
 
 def land(returned: Path, start: Path, shipped: Path, judge: Path = WEIGHTS) -> None:
     """Writes the pipeline with the weights in `returned`, its shape taken from `start`, and the judge."""
     parts = load_file(returned / "parts.safetensors")
-    student, vae = Student.load(start).float(), AutoencoderKL.from_pretrained(start / "vae")
+    model, vae = ConditionedUNet.load(start).float(), AutoencoderKL.from_pretrained(start / "vae")
     _fill(vae, _named(parts, "vae"))
-    _fill(student.text_encoder, _named(parts, "text_encoder"))
-    _fill(student.text_encoder_2, _named(parts, "text_encoder_2"))
+    _fill(model.text_encoder, _named(parts, "text_encoder"))
+    _fill(model.text_encoder_2, _named(parts, "text_encoder_2"))
     down, rest = (load_file(returned / f"{name}.safetensors") for name in ("unet-down", "unet-rest"))
     unet = {f"down_blocks.{key}": value for key, value in _named(down, "down").items()}
     unet |= {f"mid_block.{key}": value for key, value in _named(down, "mid").items()}
-    _fill(student.unet, unet | _named(rest, "rest"))
+    _fill(model.unet, unet | _named(rest, "rest"))
     tokenizer = CLIPTokenizer.from_pretrained(start / "tokenizer")
     pipe = export.assemble(
         vae=vae,
-        unet=student.unet,
-        text_encoder=student.text_encoder,
-        text_encoder_2=student.text_encoder_2,
+        unet=model.unet,
+        text_encoder=model.text_encoder,
+        text_encoder_2=model.text_encoder_2,
         tokenizer=tokenizer,
     )
     export.save(pipe, shipped)

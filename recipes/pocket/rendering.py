@@ -1,4 +1,4 @@
-"""The pictures: icons of three open sets rendered with resvg, laid on coloured backgrounds."""
+"""The training images: icons of three open sets rendered with resvg, on coloured backgrounds."""
 
 import io
 import itertools
@@ -24,7 +24,7 @@ MARGIN = 10
 
 
 def download_icons(folder: Path, names: Iterable[str] = tuple(STYLES.values())) -> None:
-    """Puts the icon sets' npm packages into the folder, those that are not there yet."""
+    """Downloads those of the icon sets' npm packages that are not in the folder yet."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         if not list(folder.glob(f"iconify-json-{name}-[0-9]*.tgz")):
@@ -50,7 +50,7 @@ def icon_sprites(icons: Path, names: tuple[str, ...]) -> list[Image.Image]:
 
 
 def draw_atlas(icons: Path, concepts: list[Concept]) -> Image.Image:
-    """Every concept in every style, edge to edge, as one RGBA picture that `drawings.load_drawings` cuts up."""
+    """Every concept in every style, edge to edge, as one RGBA image that `drawings.load_drawings` cuts up."""
     sets = [_icon_set(icons, name) for name in STYLES.values()]
     rows = -(-len(concepts) * len(sets) // COLUMNS)
     atlas = Image.new("RGBA", (COLUMNS * SIDE, rows * SIDE))
@@ -89,6 +89,6 @@ def _drawn(icon_set: dict[str, Any], icon: str, side: int) -> Image.Image:
 
 
 def images(sprites: Tensor, batch: list[Scene]) -> Tensor:
-    """The scenes as float pictures from -1 to 1."""
+    """The scenes as float images from -1 to 1."""
     chosen = sprites[[scene.concept for scene in batch], [scene.style for scene in batch]]
     return on_colour(chosen, BACKGROUND_COLOURS[[scene.background for scene in batch]])

@@ -1,4 +1,4 @@
-"""Where a run keeps what it made: outside the source tree, each file replaced in one step."""
+"""The folder of a run's results, outside the source tree; each file is replaced in one step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,16 +41,16 @@ class RunFolder:
 
     @property
     def latents(self) -> Path:
-        """Every training picture, encoded."""
+        """Every training image, encoded."""
         return self.root / "latents.pt"
 
     @property
     def start(self) -> Path:
-        """The UNet that an earlier run shipped, to go on from."""
+        """The UNet that an earlier run shipped, to train further."""
         return self.root / "start.pt"
 
     def checkpoint(self, stage: str) -> Path:
-        """The stage's state, from which it goes on."""
+        """The stage's state, from which it continues."""
         return self.root / f"{stage}.checkpoint.pt"
 
     def finished(self, stage: str) -> Path:
@@ -63,7 +63,7 @@ class RunFolder:
 
 
 def write(value: object, path: Path) -> None:
-    """Saves a value so that the file is, at any moment, either the old one or the new one, whole."""
+    """Saves a value so that the file is, at any moment, wholly the old one or wholly the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(value, partial)

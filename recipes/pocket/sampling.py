@@ -1,4 +1,4 @@
-"""Pictures from prompts, as the model's users would get them: the pipeline itself, with one setting for all figures."""
+"""Images from prompts, as the model's users get them: by the pipeline itself, with one setting for all figures."""
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -18,7 +18,7 @@ def render(
     steps: int | None = None,
     size: tuple[int, int] = (NATIVE_SIZE, NATIVE_SIZE),
 ) -> Tensor:
-    """One picture a prompt, from -1 to 1; the seed counts up from one prompt to the next; of `STEPS` or of `steps`."""
+    """One image a prompt, from -1 to 1, in `STEPS` or `steps` steps; the seed counts up from prompt to prompt."""
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(prompts))]
     shown: Tensor = pipe(
         prompts,

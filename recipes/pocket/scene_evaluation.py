@@ -1,4 +1,4 @@
-"""What the scenes' judge says of unseen combinations at every preset, how seeds differ, and what words do."""
+"""The scene judge's scores of unseen combinations at every preset, how seeds differ, and what words do."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from recipes.pocket.composed_batch import Words, as_batch
 from recipes.pocket.composition import Backdrop, Composition, Drawing, composition
 from recipes.pocket.composition_captions import full_caption
 from recipes.pocket.drawings import Drawings
-from recipes.pocket.scene_judge import SceneJudge, SceneVerdict
+from recipes.pocket.scene_judge import SceneJudge, SceneJudgeScores
 from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,12 @@ BATCH = 20
 SIDES = ("on the left", "on the right", "at the top", "at the bottom")
 
 Render = Callable[[list[str], int, tuple[int, int]], Tensor]
-"""Pictures of prompts from -1 to 1, from seeds that count up from the one given, at a width and height."""
+"""Images of prompts from -1 to 1, with seeds that count up from the one given, at a width and height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneScore:
-    """How many pictures were judged, and how many were right in each respect."""
+    """How many images were judged, and how many were right in each respect."""
 
     images: int = 0
     style: int = 0
@@ -52,8 +52,8 @@ class SceneScore:
         return SceneScore(**{name: mine[name] + others[name] for name in mine})
 
 
-def score(verdict: SceneVerdict, asked: list[Composition]) -> SceneScore:
-    """Compares verdicts with what was asked for: every concept among the first, each colour and no other."""
+def score(verdict: SceneJudgeScores, asked: list[Composition]) -> SceneScore:
+    """Compares the judge's scores with what was asked for: every concept among the first, each colour and no other."""
     concepts = verdict.concepts.topk(min(TOP, verdict.concepts.shape[1])).indices.tolist()
     style, count = verdict.style.argmax(dim=1).tolist(), verdict.count.argmax(dim=1).tolist()
     right = {"style": 0, "background": 0, "concepts": 0, "count": 0}
@@ -68,7 +68,7 @@ def score(verdict: SceneVerdict, asked: list[Composition]) -> SceneScore:
 
 
 def asked_scenes(size: tuple[int, int], concept_count: int, count: int = PROMPTS) -> list[Composition]:
-    """Scenes that training never saw, always the same; as their caption says them: not cropped, in sharp colours."""
+    """Scenes that training never saw, always the same, with nothing that a caption does not say: uncropped, sharp."""
     rng = random.Random(f"{size}")  # noqa: S311 (chance, not secrecy)
     drawn = (composition(size, concept_count, rng, seen=False) for _ in range(100 * count))
     whole = [scene for scene in drawn if scene.crop == (0, 0) and scene.coarseness == 1]
@@ -79,7 +79,7 @@ def asked_scenes(size: tuple[int, int], concept_count: int, count: int = PROMPTS
 def judge_scenes(
     judge: SceneJudge, shown: Callable[[list[Composition]], Tensor], asked: list[Composition]
 ) -> SceneScore:
-    """The score of pictures made for the scenes."""
+    """The score of images made for the scenes."""
     total = SceneScore()
     for batch in _parts(asked):
         total += score(judge(shown(batch)), batch)
@@ -93,7 +93,7 @@ def _parts(asked: list[Composition]) -> Iterator[list[Composition]]:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneEvaluation:
-    """What is measured, with what, and where the figures are kept; a measurement that is there is not made again."""
+    """What is measured, with what, and where the figures are stored; a stored measurement is not repeated."""
 
     render: Render
     judge: SceneJudge
@@ -138,7 +138,7 @@ class SceneEvaluation:
         return {"made": sum(made) / VARIED, "real": sum(real) / VARIED}
 
     def places(self) -> dict[str, float]:
-        """Of pictures asked for on a side, the share whose thing lies there."""
+        """Of images asked for with a thing on one side, the share that has it there."""
         rng = random.Random(2)  # noqa: S311 (chance, not secrecy)
         right = {}
         for side in SIDES:
@@ -172,13 +172,13 @@ def _moved(scene: Composition, rng: random.Random, concept_count: int) -> Compos
 
 
 def _difference(shown: Tensor) -> float:
-    """The mean difference of every two pictures, of 255."""
+    """The mean difference of every two images, of 255."""
     pairs = [(one - other).abs().mean() for number, one in enumerate(shown) for other in shown[:number]]
     return float(sum(pairs) / len(pairs) * 127.5)
 
 
 def _lies(shown: Tensor, scene: Composition, side: str) -> bool:
-    """Whether what is not of the background's colour lies on that side of the middle."""
+    """Whether the pixels that differ from the background lie on that side of the middle."""
     colour = BACKGROUND_COLOURS[scene.backdrop.first] * 2 - 1
     other = ((shown - colour[:, None, None]).abs().amax(dim=0) > 0.35).float()
     rows, columns = (torch.linspace(-1, 1, length) for length in other.shape)

@@ -1,4 +1,4 @@
-"""The judge of composed scenes: which things a picture of any size shows, how many, in what style, on what colours."""
+"""The judge of composed scenes: which things an image of any size shows, how many, in what style, on what colours."""
 
 import itertools
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _WIDTHS = (3, 32, 64, 128, 192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SceneVerdict:
+class SceneJudgeScores:
     """Scores before softmax; before the sigmoid for concepts and colours, of which there may be several."""
 
     concepts: Tensor
@@ -29,7 +29,7 @@ class SceneVerdict:
 
 
 class SceneJudge(nn.Module):
-    """Reads RGB pictures from -1 to 1, of about the native size; `count` is the number of drawings less one."""
+    """Reads RGB images from -1 to 1, of about the native size; `count` is the number of drawings less one."""
 
     def __init__(self, concept_count: int) -> None:
         super().__init__()
@@ -38,12 +38,12 @@ class SceneJudge(nn.Module):
         self.hidden = nn.Linear(2 * _WIDTHS[-1], 384)
         self.answers = nn.Linear(384, sum(self._parts))
 
-    def forward(self, images: Tensor) -> SceneVerdict:
-        """The verdict on each picture."""
+    def forward(self, images: Tensor) -> SceneJudgeScores:
+        """The scores of each image."""
         maps = self.trunk(images)
         seen = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         concepts, colours, style, count = self.answers(functional.relu(self.hidden(seen))).split(self._parts, dim=1)
-        return SceneVerdict(concepts=concepts, colours=colours, style=style, count=count)
+        return SceneJudgeScores(concepts=concepts, colours=colours, style=style, count=count)
 
 
 def _block(before: int, after: int) -> nn.Sequential:
@@ -74,7 +74,7 @@ def judge_loss(judge: nn.Module, shown: Tensor, batch: ComposedBatch, concept_co
 
 
 def load_scene_judge(path: Path = WEIGHTS) -> SceneJudge:
-    """The judge as a run handed it back, ready to be asked."""
+    """The judge that a run returned, ready to use."""
     weights = {name: value.float() for name, value in load_file(path).items()}
     others = len(BACKGROUNDS) + len(STYLES) + MOST_DRAWINGS
     judge = SceneJudge(concept_count=len(weights["answers.bias"]) - others)

@@ -1,4 +1,4 @@
-"""What a picture may show: concepts, styles and backgrounds, and which combinations training never sees."""
+"""What an image may show: concepts, styles and backgrounds, and which combinations training never sees."""
 
 import itertools
 import zlib
@@ -22,7 +22,7 @@ BACKGROUNDS = {
     "pink": (250, 160, 200),
 }
 
-# One combination in so many is kept from training, to measure what the model makes of combinations it never saw.
+# One combination in so many is held out of training, to measure how the model generalises.
 HELD_OUT_ONE_IN = 10
 
 
@@ -36,7 +36,7 @@ class Concept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One picture's content, as indices into the concepts, the styles and the backgrounds."""
+    """One image's content, as indices into the concepts, the styles and the backgrounds."""
 
     concept: int
     style: int

@@ -1,4 +1,4 @@
-"""Sheets of samples: pictures side by side, in rows."""
+"""Sheets of samples: images side by side, in rows."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ GAP = 4
 
 
 def write_sheet(images: Tensor, columns: int, path: Path) -> None:
-    """Writes pictures from -1 to 1, of shape (count, RGB, height, width), as one PNG."""
+    """Writes images from -1 to 1, of shape (count, RGB, height, width), as one PNG."""
     count, _, height, width = images.shape
     rows = -(-count // columns)
     canvas = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), 255, dtype=np.uint8)

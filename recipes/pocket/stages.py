@@ -1,4 +1,4 @@
-"""The stages in their order; each reads what earlier ones finished, and goes on where it stopped."""
+"""The stages in their order; each reads the results of earlier ones and resumes where it stopped."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ from recipes.pocket.sampling import render
 from recipes.pocket.scenes import Concept, Scene, is_held_out, scenes
 from recipes.pocket.sheet import write_sheet
 from recipes.pocket.tokenizer import build_tokenizer
-from recipes.pocket.training import Plan, Training
+from recipes.pocket.training import Plan, TrainingRun
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Recipe:
         return [scene for scene in scenes(len(self.concepts)) if not is_held_out(scene)]
 
     def adopt(self) -> None:
-        """Lets the shipped weights stand in for what is not in the run folder any more."""
+        """Replaces what the run folder lacks by the shipped weights."""
         if is_fresh(self.folder) and self.shipped_judge.exists():
             adopt_tokenizer(self.folder, self.shipped)
             adopt_weights(self.folder, self.shipped, self.shipped_judge, self._new_reader())
@@ -108,10 +108,10 @@ class Recipe:
         """Trains the text encoders and the judge against each other."""
         if self.folder.finished("text").exists():
             return
-        training = Training(self._new_reader(), self.text_plan, self.folder.checkpoint("text"))
-        lessons = text_training.Lessons(tokenizer=self.tokenizer, sprites=self.sprites, concepts=self.concepts)
+        training = TrainingRun(self._new_reader(), self.text_plan, self.folder.checkpoint("text"))
+        examples = text_training.CaptionExamples(tokenizer=self.tokenizer, sprites=self.sprites, concepts=self.concepts)
         reader = training.run(
-            lambda generator: text_training.loss(training.model, lessons, self.text_plan.batch, generator),
+            lambda generator: text_training.loss(training.model, examples, self.text_plan.batch, generator),
             on_save=lambda _: None,
         )
         write(reader.state_dict(), self.folder.finished("text"))
@@ -120,7 +120,7 @@ class Recipe:
         return text_training.Reader(self.sizes, self.tokenizer, len(self.concepts))
 
     def vae(self) -> None:
-        """Trains the autoencoder, on crops and then on whole pictures, and settles what a latent is."""
+        """Trains the autoencoder, on crops and then on whole images, and fixes the scale of latents."""
         if self.folder.finished("vae").exists():
             return
         vae = build_vae(self.sizes).to(memory_format=torch.channels_last)
@@ -131,7 +131,7 @@ class Recipe:
         write(vae.state_dict(), self.folder.finished("vae"))
 
     def decoder(self) -> None:
-        """Sharpens the decoder; the latents stay what they are, so the UNet may train meanwhile."""
+        """Sharpens the decoder; the latents do not change, so the UNet can train meanwhile."""
         if self.folder.finished("decoder").exists():
             return
         vae = self.load_vae()
@@ -141,7 +141,7 @@ class Recipe:
         write(vae.state_dict(), self.folder.finished("decoder"))
 
     def _train_vae(self, vae: AutoencoderKL, plan: Plan, loss: vae_training.Loss, name: str) -> AutoencoderKL:
-        training = Training(vae, plan, self.folder.checkpoint(name))
+        training = TrainingRun(vae, plan, self.folder.checkpoint(name))
         return training.run(
             lambda generator: loss(training.model, self.sprites, plan.batch, generator), on_save=self._show_vae
         )
@@ -160,7 +160,7 @@ class Recipe:
         return vae
 
     def latents(self) -> None:
-        """Encodes every picture that training may see."""
+        """Encodes every image that training may see."""
         if self.folder.latents.exists():
             return
         starts = range(0, len(self.seen_scenes), 16)
@@ -200,15 +200,15 @@ class Recipe:
         unet = build_unet(self.sizes).to(memory_format=torch.channels_last)
         if self.folder.start.exists():
             unet.load_state_dict(read(self.folder.start))
-        training = Training(unet, self.unet_plan, self.folder.checkpoint("unet"))
-        lessons = unet_training.Lessons(
+        training = TrainingRun(unet, self.unet_plan, self.folder.checkpoint("unet"))
+        examples = unet_training.LatentExamples(
             scenes=self.seen_scenes,
             latents=read(self.folder.latents),
             concepts=self.concepts,
             reader=CaptionReader(self.load_pipeline(unet)),
         )
         unet = training.run(
-            lambda generator: unet_training.loss(training.model, lessons, self.unet_plan.batch, generator),
+            lambda generator: unet_training.loss(training.model, examples, self.unet_plan.batch, generator),
             on_save=self._show_unet,
         )
         write(unet.state_dict(), self.folder.finished("unet"))
@@ -221,8 +221,8 @@ class Recipe:
         """Trains the ControlNet on the finished UNet, and ships it."""
         unet = self.load_unet().requires_grad_(requires_grad=False)
         net = control_training.build_control(unet).to(memory_format=torch.channels_last)
-        training = Training(net, self.control_plan, self.folder.checkpoint("control"))
-        lessons = control_training.ControlLessons(
+        training = TrainingRun(net, self.control_plan, self.folder.checkpoint("control"))
+        examples = control_training.ControlExamples(
             scenes=self.seen_scenes,
             concepts=self.concepts,
             sprites=self.sprites,
@@ -231,13 +231,13 @@ class Recipe:
             reader=CaptionReader(self.load_pipeline(unet)),
         )
         net = training.run(
-            lambda generator: control_training.loss(training.model, lessons, self.control_plan.batch, generator),
+            lambda generator: control_training.loss(training.model, examples, self.control_plan.batch, generator),
             on_save=lambda _: None,
         )
         export.save_control(net, self.shipped / "controls" / control_training.FOLDER)
 
     def evaluate_control(self) -> None:
-        """Measures how well the shipped ControlNet is followed."""
+        """Measures how well images follow the shipped ControlNet."""
         asked = evaluation.asked_scenes(len(self.concepts))[: control_evaluation.PAIRS]
         score = control_evaluation.evaluate(
             export.load(self.shipped),
@@ -289,11 +289,11 @@ class Recipe:
         figures.record(self.figures_file, name, total)
 
     def twemoji(self) -> None:
-        """Trains a judge of one style more, then the LoRA that teaches that style, and ships both."""
+        """Trains a judge of one more style, then the LoRA of that style, and ships both."""
         rendering.download_icons(self.folder.icons, (twemoji.ICON_SET,))
         own = rendering.render_set(self.folder.icons, twemoji.ICON_SET, self.concepts)
         sprites = torch.cat([self.sprites, own[:, None]], dim=1)
-        training = Training(twemoji.StyleJudge(), self.style_judge_plan, self.folder.checkpoint("style-judge"))
+        training = TrainingRun(twemoji.StyleJudge(), self.style_judge_plan, self.folder.checkpoint("style-judge"))
         judge = training.run(
             lambda generator: twemoji.judge_loss(training.model, sprites, self.style_judge_plan.batch, generator),
             on_save=lambda _: None,
@@ -311,11 +311,11 @@ class Recipe:
         card.write_card(self.shipped, figures.recorded(self.figures_file), control)
 
     def land(self) -> None:
-        """Ships what a timed run handed back."""
+        """Ships the weights that a timed run returned."""
         landing.land(self.returned, self.shipped, self.shipped, self.scene_judge)
 
     def synonyms(self) -> None:
-        """Writes the table of words that stand for what the model can draw."""
+        """Writes the table of synonyms for the things that the model can draw."""
         log.info("%d words", synonyms.build(self.folder.root / "words", self.concepts))
 
     def evaluate_scenes(self) -> None:

@@ -39,7 +39,7 @@ SUBJECTS: Final = (
 
 
 def subject_images(subject: Subject, icons: Path, count: int = IMAGES) -> list[Image.Image]:
-    """So many pictures of it, RGB: each on another background, a little turned, moved and sized anew."""
+    """So many RGB images of it, each on another background and a little rotated, moved and resized."""
     drawing, mark = icon_sprites(icons, (subject.icon, subject.mark))
     marked = _turned(drawing, subject.turn)
     small = mark.resize((SIZE // 3, SIZE // 3), Image.Resampling.LANCZOS)
@@ -50,7 +50,7 @@ def subject_images(subject: Subject, icons: Path, count: int = IMAGES) -> list[I
 
 
 def _turned(drawing: Image.Image, turn: int) -> Image.Image:
-    """The same drawing with every hue moved; what has none gets a tint, so that a black cat can be told from others."""
+    """The same drawing with every hue shifted; greys get a tint, so that a black cat differs from others."""
     hue, saturation, value = (np.array(part) for part in drawing.convert("RGB").convert("HSV").split())
     moved = ((hue.astype(int) + turn * 256 // 360) % 256).astype(np.uint8)
     parts = [Image.fromarray(part) for part in (moved, saturation, value)]

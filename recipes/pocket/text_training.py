@@ -1,4 +1,4 @@
-"""Training of the text encoders: their words against the pictures, as CLIP does it, the judge being the other side."""
+"""Training of the text encoders: captions against images, as CLIP does it, with the judge as image encoder."""
 
 import random
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from transformers import CLIPTokenizer
 
 from recipes.pocket.architecture import POOLED, Sizes, build_text_encoder, build_text_encoder_2
 from recipes.pocket.captions import random_caption
-from recipes.pocket.judge import Judge, Verdict
+from recipes.pocket.judge import Judge, JudgeScores
 from recipes.pocket.rendering import images
 from recipes.pocket.scenes import BACKGROUNDS, STYLES, Concept, Scene, is_held_out
 from recipes.pocket.training import Plan
 
 PLAN = Plan(steps=900, batch=128, rate=2e-3, cooldown=0.6, average=0.99)
-# Pictures of one concept in a batch: what tells them apart is style and background alone.
+# Images of one concept in a batch: only style and background distinguish them.
 TWINS = 4
 _TEMPERATURE = 0.05
 
@@ -40,7 +40,7 @@ class Reader(nn.Module):
 
 
 def _short_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
-    """Token ids, padded to the longest text only: what follows a text's end changes nothing of its summary."""
+    """Token ids, padded to the longest text only, since tokens after a text's end do not change its summary."""
     ids: Tensor = tokenizer(texts, padding="longest", return_tensors="pt").input_ids
     return ids
 
@@ -60,22 +60,22 @@ def seen_scene(concept: int, rng: random.Random) -> Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lessons:
-    """What there is to read and to look at."""
+class CaptionExamples:
+    """The captions' words and the images to train on."""
 
     tokenizer: CLIPTokenizer
     sprites: Tensor
     concepts: list[Concept]
 
 
-def loss(reader: Reader, lessons: Lessons, batch: int, generator: torch.Generator) -> Tensor:
-    """Captions must find their pictures and pictures their captions; the judge must name what it sees."""
+def loss(reader: Reader, examples: CaptionExamples, batch: int, generator: torch.Generator) -> Tensor:
+    """The contrastive loss of captions and images, with the judge's error in naming what it sees."""
     rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311 (chance, not secrecy)
-    scenes = random_scenes(len(lessons.concepts), batch, rng)
-    captions = [random_caption(scene, lessons.concepts[scene.concept], rng) for scene in scenes]
-    seen = reader.judge(disturbed(images(lessons.sprites, scenes), generator))
+    scenes = random_scenes(len(examples.concepts), batch, rng)
+    captions = [random_caption(scene, examples.concepts[scene.concept], rng) for scene in scenes]
+    seen = reader.judge(disturbed(images(examples.sprites, scenes), generator))
     matches = torch.tensor([[caption.describes(scene) for scene in scenes] for caption in captions]).float()
-    ids = _short_ids(lessons.tokenizer, [caption.text for caption in captions])
+    ids = _short_ids(examples.tokenizer, [caption.text for caption in captions])
     contrast = sum(_contrast(words, seen.embedding, matches) for words in reader.embeddings(ids))
     return contrast + judge_loss(seen, scenes)
 
@@ -87,7 +87,7 @@ def _contrast(words: Tensor, embeddings: Tensor, matches: Tensor) -> Tensor:
     return (to_images + to_words) / 2
 
 
-def judge_loss(seen: Verdict, scenes: list[Scene]) -> Tensor:
+def judge_loss(seen: JudgeScores, scenes: list[Scene]) -> Tensor:
     """The judge's error in naming the scenes."""
     return (
         functional.cross_entropy(seen.concept, torch.tensor([scene.concept for scene in scenes]))
@@ -97,7 +97,7 @@ def judge_loss(seen: Verdict, scenes: list[Scene]) -> Tensor:
 
 
 def disturbed(shown: Tensor, generator: torch.Generator) -> Tensor:
-    """The pictures moved, scaled, blurred and noised a little, so that the judge looks at what they show."""
+    """The images moved, scaled, blurred and noised a little, so that the judge relies on their content."""
     count = len(shown)
     scale = 1 + 0.1 * (2 * torch.rand(count, generator=generator) - 1)
     moved = torch.zeros(count, 2, 3)

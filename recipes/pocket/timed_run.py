@@ -19,12 +19,12 @@ from recipes.pocket import export, sampling
 from recipes.pocket.aspects import PRESETS
 from recipes.pocket.canvas import paint
 from recipes.pocket.composed_batch import Scenes, batches
+from recipes.pocket.conditioned_unet import ConditionedUNet, denoising_loss
 from recipes.pocket.drawings import Drawings, load_drawings
 from recipes.pocket.run_folder import RunFolder
 from recipes.pocket.scene_judge import WEIGHTS, SceneJudge, judge_loss, load_scene_judge
 from recipes.pocket.scenes import Concept
 from recipes.pocket.sheet import write_sheet
-from recipes.pocket.student import Student, student_loss
 from recipes.pocket.timed_training import Model, TimedPlan, TimedTraining
 from recipes.pocket.vae_training import even_latents, image_loss
 
@@ -46,7 +46,7 @@ LATENT_NOISE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class TimedRun:
-    """A run from start to end; `shares` of the time go to the autoencoder, the UNet and the judge."""
+    """A run from start to end; `shares` divide the time between the autoencoder, the UNet and the judge."""
 
     folder: RunFolder
     out: Path
@@ -66,20 +66,20 @@ class TimedRun:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the models compute in."""
+        """The dtype that the models compute in."""
         return torch.bfloat16 if self.device.type == "cuda" else torch.float32
 
     @property
     def paint_dtype(self) -> torch.dtype:
-        """What pictures are composed in: places need finer steps than bfloat16 has."""
+        """The dtype that images are composed in: coordinates need finer steps than bfloat16 has."""
         return torch.float16 if self.device.type == "cuda" else torch.float32
 
     def run(self, seconds_left: Callable[[], float]) -> None:
-        """Trains and writes weights and a sheet; `seconds_left` is asked once, when all is ready to train."""
+        """Trains, and writes weights and a sheet; `seconds_left` is called once, when all is ready to train."""
         torch.set_float32_matmul_precision("high")
         drawings = load_drawings(self.atlas or self.folder.drawings, len(self.concepts), self.device, self.paint_dtype)
         tokenizer = CLIPTokenizer.from_pretrained(self.start / "tokenizer")
-        vae, student = AutoencoderKL.from_pretrained(self.start / "vae"), Student.load(self.start)
+        vae, model = AutoencoderKL.from_pretrained(self.start / "vae"), ConditionedUNet.load(self.start)
         judge = load_scene_judge(self.judge) if self.judge.exists() else SceneJudge(len(self.concepts))
         left = max(1e-3, seconds_left() - self.finish_seconds)
         log.info("%.1f s to train", left)
@@ -87,13 +87,13 @@ class TimedRun:
         vae = self.train_vae(vae, drawings, tokenizer, for_vae) if for_vae else self.placed(vae)
         parts = {"vae": vae}
         self.save_parts("parts", parts)
-        student = self.train_student(student, vae, drawings, tokenizer, for_unet) if for_unet else self.placed(student)
-        parts |= self.save_unet(student)
+        model = self.train_unet(model, vae, drawings, tokenizer, for_unet) if for_unet else self.placed(model)
+        parts |= self.save_unet(model)
         self.save_parts("parts", parts)
         if for_judge:
             judge = self.train_judge(judge, drawings, tokenizer, for_judge)
         self.save_parts("parts", parts | {"judge": judge})
-        self.show(student, vae, tokenizer)
+        self.show(model, vae, tokenizer)
 
     def placed(self, model: Model) -> Model:
         """The model on the device, laid out as convolutions like it."""
@@ -103,7 +103,7 @@ class TimedRun:
         return placed
 
     def scenes(self, tokenizer: CLIPTokenizer, batch: int, training: TimedTraining[Any], salt: int) -> Scenes:
-        """Scenes that a run that goes on has not seen yet."""
+        """Scenes that a resumed run has not seen yet."""
         return Scenes(self.concepts, tokenizer, batch, seed=salt * 1_000_003 + training.step)
 
     def train_vae(
@@ -120,17 +120,17 @@ class TimedRun:
         even_latents(average, some)
         return average
 
-    def train_student(
-        self, student: Student, vae: AutoencoderKL, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
-    ) -> Student:
+    def train_unet(
+        self, model: ConditionedUNet, vae: AutoencoderKL, drawings: Drawings, tokenizer: CLIPTokenizer, seconds: float
+    ) -> ConditionedUNet:
         """UNet and text encoders."""
         encoder = copy.deepcopy(vae).to(self.dtype).requires_grad_(requires_grad=False)
         plan = TimedPlan(rate=2e-3, average=0.998)
-        training = TimedTraining(self.placed(student), plan, self.folder.checkpoint("timed-unet"), self.dtype)
+        training = TimedTraining(self.placed(model), plan, self.folder.checkpoint("timed-unet"), self.dtype)
         source = batches(self.scenes(tokenizer, self.batch, training, 2), self.workers)
         if self.compiles:
             training.model.unet.compile(dynamic=True)
-        loss = lambda: student_loss(training.model, encoder, drawings, next(source), self.device)  # noqa: E731 (one expression)
+        loss = lambda: denoising_loss(training.model, encoder, drawings, next(source), self.device)  # noqa: E731 (one expression)
         return training.run(loss, seconds, self.losses, on_save=self.save_unet)
 
     def train_judge(
@@ -162,22 +162,22 @@ class TimedRun:
         save_file({key: value.detach().half().cpu().contiguous() for key, value in named.items()}, partial)
         partial.replace(self.out / f"{name}.safetensors")
 
-    def save_unet(self, student: Student) -> dict[str, nn.Module]:
+    def save_unet(self, model: ConditionedUNet) -> dict[str, nn.Module]:
         """The UNet in two files, each about half as large; gives the text encoders."""
-        self.save_parts("unet-down", {"down": student.unet.down_blocks, "mid": student.unet.mid_block})
-        rest = copy.copy(student.unet)
+        self.save_parts("unet-down", {"down": model.unet.down_blocks, "mid": model.unet.mid_block})
+        rest = copy.copy(model.unet)
         rest._modules = {k: v for k, v in rest._modules.items() if k not in {"down_blocks", "mid_block"}}  # noqa: SLF001
         self.save_parts("unet-rest", {"rest": rest})
-        return {"text_encoder": student.text_encoder, "text_encoder_2": student.text_encoder_2}
+        return {"text_encoder": model.text_encoder, "text_encoder_2": model.text_encoder_2}
 
     @torch.no_grad()
-    def show(self, student: Student, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> None:
+    def show(self, model: ConditionedUNet, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> None:
         """A sheet of samples at every preset."""
         pipe = export.assemble(
             vae=vae.float(),
-            unet=student.unet.float().eval(),
-            text_encoder=student.text_encoder.float().eval(),
-            text_encoder_2=student.text_encoder_2.float().eval(),
+            unet=model.unet.float().eval(),
+            text_encoder=model.text_encoder.float().eval(),
+            text_encoder_2=model.text_encoder_2.float().eval(),
             tokenizer=tokenizer,
         )
         for aspect, (width, height) in PRESETS.items():
@@ -196,7 +196,7 @@ def _vae_loss(vae: AutoencoderKL, shown: Tensor) -> Tensor:
 
 
 def join_sheets(sheets: list[Path], path: Path) -> None:
-    """The sheets, one under the other, as one picture."""
+    """The sheets, one below the other, as one image."""
     opened = []
     for sheet in sheets:
         with Image.open(sheet) as file:
@@ -210,5 +210,5 @@ def join_sheets(sheets: list[Path], path: Path) -> None:
 
 
 def workers_here() -> int:
-    """As many processes as there are cores to spare; none where there are only two."""
+    """As many processes as there are spare cores; none where there are only two cores."""
     return max(0, (os.cpu_count() or 1) - 2)

@@ -1,4 +1,4 @@
-"""Training that ends at a given moment: the rate cools to nothing by the time that is left, on a GPU or a CPU."""
+"""Training that ends at a given moment: the learning rate falls to zero over the time left, on a GPU or a CPU."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedPlan:
-    """How fast to train, and from which part of the time on the rate falls to nothing."""
+    """How fast to train, and the share of the time after which the rate falls to zero."""
 
     rate: float
     warmup: int = 60
@@ -68,7 +68,7 @@ class TimedTraining(Generic[Model]):
             rate = self._plan.rate_at(self.step - first, min(passed, 1.0))
             sums = sums.to(loss := self._advance(loss_of, rate)) + loss
             if self.step % self._plan.log_every == 0:
-                # Reading the loss waits for the device, so that its queue never runs ahead of the clock by more.
+                # Reading the loss waits for the device, which bounds how far its queue runs ahead of the clock.
                 self._note(losses, seconds * passed, rate, sums.item() / self._plan.log_every)
                 sums = torch.zeros(())
             if time.monotonic() - saved > self._plan.save_seconds:

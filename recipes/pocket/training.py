@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How long and how fast to train: the rate rises over `warmup` steps and falls to nothing over the last part."""
+    """How long and how fast to train: the rate rises over `warmup` steps and falls to zero over the last part."""
 
     steps: int
     batch: int
@@ -39,7 +39,7 @@ class Plan:
         return self.rate * min(rise, fall)
 
 
-class Training(Generic[Model]):
+class TrainingRun(Generic[Model]):
     """A model under training with its optimizers and its running average; all of it goes into a checkpoint."""
 
     def __init__(self, model: Model, plan: Plan, checkpoint: Path) -> None:
@@ -66,7 +66,7 @@ class Training(Generic[Model]):
         return self.average.module
 
     def _advance(self, loss_of: Callable[[torch.Generator], Tensor]) -> float:
-        # Chance depends on the step alone, so a run that goes on takes the very steps that it would have taken.
+        # The random numbers depend on the step only, so that a resumed run takes the same steps as any other.
         generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + self.step)
         loss = loss_of(generator)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own

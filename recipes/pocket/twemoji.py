@@ -1,4 +1,4 @@
-"""A style that pocket never saw, taught by a LoRA: the drawings of Twemoji (CC-BY-4.0), which no other stage reads."""
+"""A LoRA of a style that pocket never saw: the drawings of Twemoji (CC-BY-4.0), which no other stage reads."""
 
 import random
 from collections.abc import Sequence
@@ -30,13 +30,13 @@ TRIGGER = "flat style"
 SHIPPED = Path("loras", "twemoji.safetensors")
 JUDGE = Path(__file__).with_name("style_judge.safetensors")
 JUDGE_PLAN = Plan(steps=400, batch=64, rate=1e-3, warmup=40, average=0.98)
-# Of so many concepts one is never shown to the LoRA: a style is what is found in other things too.
+# One concept in so many is held out of the LoRA's training, to test whether the style carries over.
 UNSEEN_ONE_IN = 6
-# Guidance pushes away from the picture of no words, so that one has to be of the style as well.
+# Guidance pushes away from the unconditional image, so that one must have the style too.
 NAMELESS_ONE_IN = 10
-# Of so many backgrounds, the last in the list are never shown to the judge.
+# So many backgrounds, the last in the list, are held out of the judge's training.
 JUDGED_BACKGROUNDS = 3
-# So many pictures of each thing, or the LoRA takes its one background for a part of it.
+# Each thing is shown in so many images, or the LoRA learns its one background as a part of it.
 BACKGROUNDS_EACH = 6
 
 STYLE_PLAN = TrainingConfig(
@@ -63,7 +63,7 @@ STYLE_PLAN = TrainingConfig(
 
 
 class StyleJudge(nn.Module):
-    """The judge with one style more: reads RGB pictures from -1 to 1, gives (rows, 4) scores before softmax."""
+    """The judge with one style more: reads RGB images from -1 to 1, gives (rows, 4) scores before softmax."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class StyleJudge(nn.Module):
 
 
 def load_style_judge(path: Path = JUDGE) -> StyleJudge:
-    """The style's judge as it was shipped, ready to be asked."""
+    """The shipped judge of the style, ready to use."""
     judge = StyleJudge()
     judge.load_state_dict(load_file(path))
     return judge.eval()

@@ -1,4 +1,4 @@
-"""Training of the UNet: v-prediction on encoded pictures, with captions read by the frozen encoders."""
+"""Training of the UNet: v-prediction on encoded images, with captions read by the frozen encoders."""
 
 import random
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from recipes.pocket.architecture import build_scheduler
 from recipes.pocket.captions import training_caption
-from recipes.pocket.conditioning import CaptionReader, Conditioning
+from recipes.pocket.conditioning import CaptionEmbeddings, CaptionReader
 from recipes.pocket.scenes import Concept, Scene
 from recipes.pocket.training import Plan
 
 PLAN = Plan(steps=8000, batch=32, rate=2e-3, warmup=80, cooldown=0.31, average=0.997, save_seconds=900)
-# Steps with less noise than this ratio teach little more, and would else outweigh the others (Hang et al., 2023).
+# Steps with less noise than this ratio teach little, and would otherwise outweigh the others (Hang et al., 2023).
 MOST_SIGNAL = 5.0
 
 # What the sheet of samples shows during training.
@@ -41,8 +41,8 @@ ALPHAS: Tensor = build_scheduler().alphas_cumprod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lessons:
-    """The pictures to learn from: scenes, their scaled latents, and who reads their captions."""
+class LatentExamples:
+    """The encoded images to learn from: scenes, their scaled latents, and the reader of their captions."""
 
     scenes: list[Scene]
     latents: Tensor
@@ -52,34 +52,34 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A batch as a denoiser sees it: noisy at `steps`, with its words, and the right answer."""
+    """A batch for a denoiser: noisy at `steps`, with its captions, and the velocity to predict."""
 
-    words: Conditioning
+    words: CaptionEmbeddings
     noisy: Tensor
     steps: Tensor
     velocity: Tensor
 
     def ask(self, unet: UNet2DConditionModel, **more: object) -> Tensor:
-        """What the UNet answers."""
+        """The velocity that the UNet predicts."""
         answer = unet(self.noisy, self.steps, self.words.states, added_cond_kwargs=self.words.added(), **more)
         velocity: Tensor = answer.sample
         return velocity
 
     def error(self, predicted: Tensor) -> Tensor:
-        """The weighted error of an answer."""
+        """The weighted error of a prediction."""
         errors = (predicted - self.velocity).square().mean(dim=(1, 2, 3))
         return (errors * weights(self.steps)).mean()
 
 
-def question(lessons: Lessons, batch: int, generator: torch.Generator) -> Question:
+def question(examples: LatentExamples, batch: int, generator: torch.Generator) -> Question:
     """A random batch at noise levels of every strength."""
-    rows = torch.randint(len(lessons.scenes), (batch,), generator=generator)
-    captions = _captions(lessons, rows.tolist(), generator)
-    return question_about(lessons.latents[rows].float(), lessons.reader.read(captions), generator)
+    rows = torch.randint(len(examples.scenes), (batch,), generator=generator)
+    captions = _captions(examples, rows.tolist(), generator)
+    return question_about(examples.latents[rows].float(), examples.reader.read(captions), generator)
 
 
-def question_about(clean: Tensor, words: Conditioning, generator: torch.Generator) -> Question:
-    """A batch of clean latents and their words, at noise levels of every strength."""
+def question_about(clean: Tensor, words: CaptionEmbeddings, generator: torch.Generator) -> Question:
+    """A batch of clean latents and their captions, at noise levels of every strength."""
     noise = torch.randn(clean.shape, generator=generator)
     steps = spread_steps(len(clean), generator)
     alphas = ALPHAS[steps][:, None, None, None]
@@ -92,17 +92,17 @@ def question_about(clean: Tensor, words: Conditioning, generator: torch.Generato
     )
 
 
-def loss(unet: UNet2DConditionModel, lessons: Lessons, batch: int, generator: torch.Generator) -> Tensor:
+def loss(unet: UNet2DConditionModel, examples: LatentExamples, batch: int, generator: torch.Generator) -> Tensor:
     """The weighted error of the predicted velocity over a random batch."""
-    asked = question(lessons, batch, generator)
+    asked = question(examples, batch, generator)
     return asked.error(asked.ask(unet))
 
 
-def _captions(lessons: Lessons, rows: list[int], generator: torch.Generator) -> list[str | None]:
+def _captions(examples: LatentExamples, rows: list[int], generator: torch.Generator) -> list[str | None]:
     rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311 (chance, not secrecy)
-    chosen = [lessons.scenes[row] for row in rows]
-    texts = [training_caption(scene, lessons.concepts[scene.concept], rng).text for scene in chosen]
-    # Guidance compares with zeros or, where a negative prompt is given, with words; an empty text stands for those.
+    chosen = [examples.scenes[row] for row in rows]
+    texts = [training_caption(scene, examples.concepts[scene.concept], rng).text for scene in chosen]
+    # Guidance compares with zeros, or with words where there is a negative prompt; an empty text stands for those.
     return [None if text == "" and rng.random() < 0.5 else text for text in texts]
 
 

@@ -1,4 +1,4 @@
-"""Training of the autoencoder: random crops first, whole pictures at the end, then latents of even spread."""
+"""Training of the autoencoder: random crops first, whole images at the end, then latents of even spread."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ CROPS = Plan(steps=2400, batch=8, rate=2e-3, cooldown=0.5, average=0.995)
 WHOLE = Plan(steps=150, batch=8, rate=5e-4, cooldown=1.0, average=0.98, seed=1)
 DECODER = Plan(steps=450, batch=4, rate=1e-3, cooldown=1.0, average=0.99, seed=2)
 CROP = 64
-# Small enough for sharp pictures, large enough to make the decoder forgive a slightly wrong latent.
+# Small enough for sharp images, large enough to make the decoder tolerate a slightly wrong latent.
 KL_WEIGHT = 3e-4
 # How far off, in deviations of the latents.
 LATENT_NOISE = 0.05
@@ -33,18 +33,18 @@ def random_images(sprites: Tensor, count: int, generator: torch.Generator) -> Te
 
 
 def random_crops(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """One square of each picture."""
+    """One square of each image."""
     corners = torch.randint(images.shape[-1] - size + 1, (len(images), 2), generator=generator).tolist()
     return torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in zip(images, corners, strict=True)])
 
 
 def crop_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """The loss on random crops, four times cheaper than whole pictures."""
+    """The loss on random crops, four times cheaper than whole images."""
     return _loss(vae, random_crops(random_images(sprites, batch, generator), CROP, generator), generator)
 
 
 def whole_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """The loss on whole pictures."""
+    """The loss on whole images."""
     return _loss(vae, random_images(sprites, batch, generator), generator)
 
 
@@ -56,7 +56,7 @@ def _loss(vae: AutoencoderKL, shown: Tensor, generator: torch.Generator) -> Tens
 
 
 def decoder_loss(vae: AutoencoderKL, sprites: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """The decoder's loss on whole pictures whose latents are a little off, as a UNet's are."""
+    """The decoder's loss on whole images whose latents are a little off, as a UNet's are."""
     shown = random_images(sprites, batch, generator).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         latents = vae.encode(shown).latent_dist.mean
@@ -88,12 +88,12 @@ def even_latents(vae: AutoencoderKL, images: Tensor) -> None:
 
 @torch.no_grad()
 def encode_all(vae: AutoencoderKL, batches: Iterable[Tensor]) -> Tensor:
-    """The scaled latents of batches of pictures, as half-precision numbers."""
+    """The scaled latents of batches of images, as half-precision numbers."""
     return torch.cat([(vae.encode(part).latent_dist.mean * SCALING_FACTOR).half() for part in batches])
 
 
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, images: Tensor) -> Tensor:
-    """The pictures after a way through the autoencoder."""
+    """The images after encoding and decoding."""
     decoded: Tensor = vae.decode(vae.encode(images).latent_dist.mean).sample
     return decoded.clamp(-1, 1)

@@ -8,14 +8,14 @@ from torch.nn import functional
 from recipes.pocket.card import figure_table
 from recipes.pocket.evaluation import Score, asked_scenes, batches, judge_images, score
 from recipes.pocket.figures import record, recorded
-from recipes.pocket.judge import Verdict
+from recipes.pocket.judge import JudgeScores
 from recipes.pocket.scenes import Scene, is_held_out
 
 ASKED = [Scene(concept=0, style=0, background=1), Scene(concept=7, style=2, background=4)]
 
 
-def verdict(concepts: torch.Tensor, styles: list[int], backgrounds: list[int]) -> Verdict:
-    return Verdict(
+def verdict(concepts: torch.Tensor, styles: list[int], backgrounds: list[int]) -> JudgeScores:
+    return JudgeScores(
         concept=concepts,
         style=functional.one_hot(torch.tensor(styles), 3).float(),
         background=functional.one_hot(torch.tensor(backgrounds), 10).float(),

@@ -13,7 +13,7 @@ from recipes.pocket.composition import Backdrop, Composition, Drawing, is_unseen
 from recipes.pocket.drawings import SIDE, as_drawings
 from recipes.pocket.export import SHIPPED
 from recipes.pocket.scene_evaluation import SceneEvaluation, SceneScore, asked_scenes, score
-from recipes.pocket.scene_judge import SceneJudge, SceneVerdict
+from recipes.pocket.scene_judge import SceneJudge, SceneJudgeScores
 from recipes.pocket.scenes import BACKGROUNDS, STYLES, concepts
 
 CONCEPTS = 12
@@ -29,7 +29,7 @@ def scene(*things: int, back: tuple[int, int] = (0, 1)) -> Composition:
     )
 
 
-def verdict(concepts: list[int], colours: list[int], style: int, count: int) -> SceneVerdict:
+def verdict(concepts: list[int], colours: list[int], style: int, count: int) -> SceneJudgeScores:
     """A row that is surest of the first in each list."""
 
     def scores(length: int, liked: list[int]) -> Tensor:
@@ -37,7 +37,7 @@ def verdict(concepts: list[int], colours: list[int], style: int, count: int) -> 
         row[0, liked] = torch.arange(len(liked), 0, -1.0)
         return row
 
-    return SceneVerdict(
+    return SceneJudgeScores(
         concepts=scores(CONCEPTS, concepts),
         colours=scores(len(BACKGROUNDS), colours),
         style=scores(len(STYLES), [style]),
@@ -55,7 +55,7 @@ def verdict(concepts: list[int], colours: list[int], style: int, count: int) -> 
     ],
     ids=["all", "a concept that comes sixth", "another colour", "style and count"],
 )
-def test_score_asks_for_every_concept_both_colours_style_and_number(seen: SceneVerdict, right: SceneScore) -> None:
+def test_score_asks_for_every_concept_both_colours_style_and_number(seen: SceneJudgeScores, right: SceneScore) -> None:
     """Two of the third thing and one of the seventh."""
     assert score(seen, [scene(3, 3, 7)]) == right
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recipes.pocket.muon import orthogonal
-from recipes.pocket.training import Plan, Training
+from recipes.pocket.training import Plan, TrainingRun
 
 PLAN = Plan(steps=6, batch=4, rate=0.01, warmup=2, save_seconds=-1)
 
@@ -22,7 +22,7 @@ def model() -> nn.Module:
 
 
 def train(checkpoint: Path, kill_at: int | None = None) -> dict[str, Tensor]:
-    training = Training(model(), PLAN, checkpoint)
+    training = TrainingRun(model(), PLAN, checkpoint)
 
     def loss(generator: torch.Generator) -> Tensor:
         if training.step == kill_at:

@@ -1,8 +1,8 @@
-"""What controls, starts and masks do to pocket's pictures: `python -m benchmarks.over_pictures`, over 200 of them.
+"""What controls, starts and masks do to pocket's images: `python -m benchmarks.image_guidance`, over 200 of them.
 
-Every figure comes from the engine itself: a picture from noise, then the same words with the edges of a drawing, over a
-picture at two strengths, and under a mask. The drawings are pictures of pocket's own, of the same words and another
-seed, mirrored, turned, made smaller and moved.
+Every figure comes from the engine itself: an image from noise, then the same words with the edges of a drawing, over an
+image at two strengths, and under a mask. The drawings are pocket's own images of the same words and another seed,
+mirrored, rotated, reduced and moved.
 """
 
 import io
@@ -86,7 +86,7 @@ def rendered(
     loras: Path | None = None,
     **images: bytes,
 ) -> Iterator[bytes]:
-    """The engine's pictures, in the order of `requests`; each may use `loras` and has the drawing of its place."""
+    """The engine's images, in the order of `requests`; each may use `loras`, and the drawing at its index."""
     engine = Engine(DeviceSpec(models=("pocket",), device="cpu", threads=1, preview_every=0, loras=loras))
     asked = list(requests)
     for number, request in enumerate(asked):

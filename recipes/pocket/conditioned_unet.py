@@ -1,4 +1,4 @@
-"""What is trained on composed scenes: UNet and both text encoders as one module, and how it is asked."""
+"""The module trained on composed scenes, which is the UNet with both text encoders, and its loss."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from recipes.pocket.drawings import Drawings
 from recipes.pocket.unet_training import ALPHAS, spread_steps, weights
 
 ECHOES = 2
-"""Each picture is asked about at so many noise levels: composing and encoding cost as much as the UNet."""
+"""Each image is used at so many noise levels, since composing and encoding it cost as much as the UNet."""
 
 
-class Student(nn.Module):
-    """The parts that learn from captions."""
+class ConditionedUNet(nn.Module):
+    """The UNet and the text encoders, which learn from captions together."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Student(nn.Module):
         self.text_encoder_2 = text_encoder_2
 
     @classmethod
-    def load(cls, folder: Path) -> "Student":
+    def load(cls, folder: Path) -> "ConditionedUNet":
         """The parts in a folder that ships."""
         return cls(
             UNet2DConditionModel.from_pretrained(folder / "unet"),
@@ -41,15 +41,15 @@ class Student(nn.Module):
         )
 
     def forward(self, noisy: Tensor, steps: Tensor, ids: Tensor, wordless: Tensor, size_numbers: Tensor) -> Tensor:
-        """The velocity; words that guidance leaves out are zeros, as in the pipeline.
+        """The predicted velocity; the states of rows without words are zeros, as in the pipeline.
 
-        `noisy` may hold the rows of the words several times over.
+        `noisy` may repeat the rows of `ids` several times.
         """
         first = self.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
         second = self.text_encoder_2(ids, output_hidden_states=True)
-        told = (~wordless).to(noisy.dtype)
-        states = torch.cat([first, second.hidden_states[-2]], dim=-1) * told[:, None, None]
-        pooled = second.text_embeds * told[:, None]
+        has_words = (~wordless).to(noisy.dtype)
+        states = torch.cat([first, second.hidden_states[-2]], dim=-1) * has_words[:, None, None]
+        pooled = second.text_embeds * has_words[:, None]
         echoes = len(noisy) // len(ids)
         states, pooled, size_numbers = (
             part.repeat(echoes, *[1] * (part.ndim - 1)) for part in (states, pooled, size_numbers)
@@ -60,10 +60,10 @@ class Student(nn.Module):
         return velocity
 
 
-def student_loss(
-    student: Student, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
+def denoising_loss(
+    model: ConditionedUNet, vae: AutoencoderKL, drawings: Drawings, batch: ComposedBatch, device: torch.device
 ) -> Tensor:
-    """The weighted error of the predicted velocity over the batch, at ECHOES noise levels a picture."""
+    """The weighted error of the predicted velocity over the batch, at ECHOES noise levels an image."""
     dtype = vae.dtype
     with torch.no_grad():
         shown = paint(drawings, batch).to(dtype).contiguous(memory_format=torch.channels_last)
@@ -73,7 +73,7 @@ def student_loss(
     alphas = on(device, ALPHAS[steps])[:, None, None, None]
     noise = torch.randn_like(clean)
     noisy = (alphas.sqrt() * clean + (1 - alphas).sqrt() * noise).to(dtype)
-    predicted = student(
+    predicted = model(
         noisy.contiguous(memory_format=torch.channels_last),
         on(device, steps),
         *(on(device, part) for part in (batch.ids, batch.wordless, batch.size_numbers)),

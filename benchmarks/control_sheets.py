@@ -1,4 +1,4 @@
-"""The pictures of docs/control.md, made anew: `python -m benchmarks.picture_sheets`."""
+"""Makes the images of docs/control.md again: `python -m benchmarks.control_sheets`."""
 
 import io
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from benchmarks.control_inputs import SIDE, encoded, inked_apple, printed_code, scribbled_cat, tilted
-from benchmarks.over_pictures import rendered
+from benchmarks.image_guidance import rendered
 from pipeline.control.annotators import control_map
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def sheet(rows: list[list[Image.Image]], path: Path) -> None:
-    """Rows of pictures, with a little white between them."""
+    """Rows of images, with a little white between them."""
     step = SIDE + GAP
     whole = Image.new("RGB", (step * max(map(len, rows)) - GAP, step * len(rows) - GAP), "white")
     for down, row in enumerate(rows):
@@ -88,7 +88,7 @@ def sheet(rows: list[list[Image.Image]], path: Path) -> None:
 
 
 def _kept_row(image: Image.Image, kind: ControlKind, prompts: tuple[str, ...]) -> list[Image.Image]:
-    """The picture, its map, and what keeps it."""
+    """The image, its map, and the images that follow it."""
     use = ControlUse(kind=kind, image="drawing")
     asked = [replace(FOX, prompt=prompt, controls=(use,)) for prompt in prompts]
     kept = rendered(asked, [encoded(image)] * len(asked))
@@ -96,7 +96,7 @@ def _kept_row(image: Image.Image, kind: ControlKind, prompts: tuple[str, ...]) -
 
 
 def _edit_row(fox: bytes) -> list[Image.Image]:
-    """The picture, drawn over at three strengths, a mask and what is drawn under it."""
+    """The image, drawn over at three strengths, then a mask and what is drawn under it."""
     mask = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(mask).rectangle((0, 0, SIDE, 50), fill=255)
     asked = [
