@@ -1,4 +1,4 @@
-"""A studio on a real SQLite file, and a member who calls commands in it."""
+"""An AppContext on a real SQLite file, and a member who calls commands in it."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -40,5 +40,5 @@ LIST: Final = Command(name="brush list", help="The brushes here", example="/brus
 
 
 def with_brushes(context: AppContext, limit: int = 2**20) -> AppContext:
-    """The studio with both commands added, where a file may have `limit` bytes."""
+    """The context with both commands added, where a file may have `limit` bytes."""
     return replace(context, commands=(*context.commands, LOAD, LIST), max_upload_bytes=limit)

@@ -1,4 +1,4 @@
-"""Stand-ins behind our own seams: they keep what was asked of them, and do what a test tells them."""
+"""Fakes behind our own Protocols: they record what was asked of them, and do what a test says."""
 
 import asyncio
 import io
@@ -39,7 +39,7 @@ def request(prompt: str = "red fox", **changes: Any) -> ImageRequest:
 
 
 def png(of: ImageRequest) -> bytes:
-    """A picture that tells its request apart from others: its colour is its seed's."""
+    """An image that tells its request apart from others: its colour is its seed's."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (of.seed % 256, of.seed // 256 % 256, 0)).save(file, "PNG")
     info = ImageMetadata(
@@ -50,10 +50,10 @@ def png(of: ImageRequest) -> bytes:
 
 @dataclass(slots=True)
 class FakeDevice:
-    """A device that renders when it is told to, or at once when `eager`; the first `bad_loads` starts fail.
+    """A device that renders when a test says so, or at once when `eager`; the first `bad_loads` starts fail.
 
-    Asked to park, it sets aside the bytes that stand in `to_suspend` under the ticket's index, unless it is `deaf`.
-    Every map is refused with the sentence `no_maps`, where there is one.
+    Asked to suspend, it sends the snapshot in `to_suspend` of the ticket's index, unless it is `deaf`. Every map is
+    refused with the sentence `no_maps`, where there is one.
     """
 
     name: str = "fake"
@@ -106,16 +106,16 @@ class FakeDevice:
         self._events.put_nowait(None)
 
     def say(self, event: Event) -> None:
-        """Send an event to whoever listens."""
+        """Send an event to the listener."""
         self._events.put_nowait(event)
 
     def step(self, render: Render, step: int, preview: bytes | None = None, snapshot: bytes | None = None) -> None:
-        """Report progress of a submitted picture."""
+        """Report progress of a submitted image."""
         steps = render.request.steps
         self.say(Stepped(ticket=render.ticket, step=step, steps=steps, preview=preview, snapshot=snapshot))
 
     def finish(self, order: Order) -> None:
-        """Finish a submitted picture, or draw a submitted map, which takes no device."""
+        """Finish a submitted image, or draw a submitted map, which takes no device."""
         match order:
             case Render():
                 self.say(Rendered(ticket=order.ticket, png=png(order.request), device_seconds=1.0))

@@ -1,4 +1,4 @@
-"""A member at each platform, behind one face: types, presses, reads, gets pictures."""
+"""A member at each platform, behind one face: types, presses, reads, gets images."""
 
 import io
 import shutil
@@ -51,7 +51,7 @@ class Place(Protocol):
         """The newest answer that holds these words, once there is one."""
 
     async def images(self, count: int) -> list[bytes]:
-        """Every picture that was posted, in its order, once there are so many."""
+        """Every image that was posted, in its order, once there are so many."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,7 +24,7 @@ class Channel(Protocol):
         """The settings of a `limner serve` that is to be connected."""
 
     async def attach(self, command: str, prompt: str, image: bytes) -> None:
-        """Type a command and hand over a picture with it."""
+        """Type a command and hand over an image with it."""
 
     async def press(self, label: str) -> None:
         """Press the newest button of that label."""
@@ -36,10 +36,10 @@ class Channel(Protocol):
         """Wait until no message has a button of that label."""
 
     async def image(self, button: str, other_than: bytes = b"") -> bytes:
-        """The first picture of the newest message with that button, once there is one."""
+        """The first image of the newest message with that button, once there is one."""
 
     def count(self) -> int:
-        """How many messages with pictures everybody sees: who waited long is mentioned in one of its own."""
+        """How many messages with images everybody sees: who waited long is mentioned in one of its own."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def kill(pid: int) -> None:
 
 
 async def images(folder: Path, count: int) -> list[Path]:
-    """The pictures in `folder`, once there are at least `count`."""
+    """The images in `folder`, once there are at least `count`."""
 
     async def look() -> list[Path] | None:
         found = sorted(folder.glob("*.png")) if folder.exists() else []

@@ -1,4 +1,4 @@
-"""/control from the attached picture to one more with the same control, through a power cut, on both platforms."""
+"""/control from the attached image to one more with the same control, through a power cut, on both platforms."""
 
 import io
 from collections.abc import AsyncIterator, Callable

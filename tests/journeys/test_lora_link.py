@@ -1,4 +1,4 @@
-"""From a link to a picture: a real download, a real import, a real device, each in its own process."""
+"""From a link to an image: a real download, a real import, a real device, each in its own process."""
 
 import io
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 async def test_a_civitai_link_becomes_a_lora_that_changes_images(site: Site, tmp_path: Path) -> None:
-    """It is fetched with the community's key, shown by its card's picture, and used in the next process."""
+    """It is fetched with the community's key, shown by its card's image, and used in the next process."""
     settings = {"CIVITAI_BASE": site.base, "LIMNER_LORA_STORE_HOSTS": "localhost", "LIMNER_LORA_LOOPBACK": "on"}
     lines = "/lora key civitai --set hush-hush\n/lora add https://civitai.com/models/12 --name tod\n"
     code, out, errors = await run("chat", data=tmp_path, text=lines, **settings)

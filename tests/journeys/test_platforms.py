@@ -18,7 +18,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Pa
 
 
 async def test_a_member_paints_asks_again_and_looks_back(place: Place) -> None:
-    """Two pictures by their seeds, all there is to know of them, two more, and the history of both."""
+    """Two images by their seeds, all there is to know of them, two more, and the history of both."""
     await place.type("/imagine red fox, it's snowing --seed 7 --n 2 --ar 16:9")
     first = [read(data).made_from for data in await place.images(2)]
     assert [(made.prompt, made.seed) for made in first] == [("red fox, it's snowing", 7), ("red fox, it's snowing", 8)]

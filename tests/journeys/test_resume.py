@@ -1,4 +1,4 @@
-"""A hand on the power switch in the middle of a picture: the rest is made, not the whole, and nobody can tell."""
+"""A power cut in the middle of an image: only the rest is made again, and the image is the same."""
 
 import asyncio
 import io
@@ -72,7 +72,7 @@ class FragileDevice(ChildDevice):
 
 @pytest.fixture(scope="module")
 def undisturbed() -> bytes:
-    """The picture that nobody interrupts."""
+    """The image that nobody interrupts."""
     engine = Engine(SPEC)
     engine.admit("a", replace(FOX, bucket=2))
     while not engine.idle:
@@ -87,7 +87,7 @@ def pixels(png: bytes) -> bytes:
     return Image.open(io.BytesIO(png)).tobytes()
 
 
-async def test_a_device_killed_in_an_image_costs_the_steps_since_it_was_parked(
+async def test_a_device_killed_in_an_image_costs_the_steps_since_its_snapshot(
     context: AppContext, guild: Guild, undisturbed: bytes
 ) -> None:
     """Fewer than PARK_EVERY of those that it had told; the next attempt makes the rest, to the same last bit."""

@@ -1,4 +1,4 @@
-"""From pictures to a LoRA by the real trainer, in its own process, on the embedded model, and to a picture with it."""
+"""From images to a LoRA by the real trainer, in its own process, on the embedded model, and to an image with it."""
 
 import io
 from collections.abc import Callable

@@ -149,7 +149,7 @@ def test_plural(one: str, several: str) -> None:
 
 
 def test_later_drawings_cover_earlier_ones_at_their_place() -> None:
-    """The layers' masks and the picture agree with the places."""
+    """The layers' masks and the image agree with the places."""
     behind = Drawing(concept=0, x=40, y=48, side=40)
     front = Drawing(concept=1, x=60, y=48, side=40)
     batch = as_batch([scene(behind, front)], [None], Words(CLIPTokenizer.from_pretrained(SHIPPED / "tokenizer")))
@@ -178,7 +178,7 @@ def test_two_colours_meet_and_one_stays_plain() -> None:
 
 
 def test_size_numbers_tell_the_truth() -> None:
-    """Of a crop, and of a picture that was enlarged."""
+    """Of a crop, and of an image that was enlarged."""
     one = Composition(
         width=128, height=96, style=0, backdrop=Backdrop(first=0, second=0), drawings=(), crop=(4, 7), coarseness=2
     )

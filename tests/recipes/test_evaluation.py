@@ -24,7 +24,7 @@ def verdict(concepts: torch.Tensor, styles: list[int], backgrounds: list[int]) -
 
 
 def test_score_counts_first_and_top_five_apart() -> None:
-    """The second picture's concept comes third: right among five, not as the first."""
+    """The second image's concept comes third: right among five, not as the first."""
     concepts = torch.zeros(2, 10)
     concepts[0, 0] = 1
     concepts[1, [3, 4, 7]] = torch.tensor([3.0, 2.0, 1.0])
@@ -35,7 +35,7 @@ def test_score_counts_first_and_top_five_apart() -> None:
 
 
 def test_scores_add_up_over_batches() -> None:
-    """Every picture is judged once, whatever the batches."""
+    """Every image is judged once, whatever the batches."""
     asked = ASKED * 15
     known = torch.zeros(30, 10)
 

@@ -60,7 +60,7 @@ def test_random_caption_describes_its_scene_and_says_what_it_leaves_out() -> Non
 
 
 def test_training_caption_is_empty_one_time_in_ten() -> None:
-    """Guidance needs pictures without words."""
+    """Guidance needs images without words."""
     rng = random.Random(0)  # noqa: S311 (chance, not secrecy)
     scene = Scene(concept=FOX, style=0, background=0)
 

@@ -35,7 +35,7 @@ def engine(tmp_path: Path) -> Engine:
 
 
 def _drawn(engine: Engine, requests: list[ImageRequest]) -> list[bytes]:
-    """The pictures of `requests`, in their order."""
+    """The images of `requests`, in their order."""
     for number, request in enumerate(requests):
         engine.admit(str(number), request)
     done: dict[str, bytes] = {}
@@ -54,7 +54,7 @@ def _styles(images: list[bytes]) -> list[int]:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_shipped_lora_changes_the_style_and_only_where_it_is_asked_for(engine: Engine) -> None:
-    """Most pictures with it are taken for the style that the model never saw, none without; those stay as they were."""
+    """Most images with it are taken for the style that the model never saw, none without; those stay as they were."""
     plain = [
         ImageRequest(
             prompt=f"{thing}, {TRIGGER}, blue background",

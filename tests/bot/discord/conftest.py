@@ -65,7 +65,7 @@ class World:
         await self.env.settle()
 
     async def finish(self, claim: Claim, outcome: Outcome | None = None, *, nsfw: bool = False) -> None:
-        """Record every picture of the job and deliver it."""
+        """Record every image of the job and deliver it."""
         request = read_request(claim.job.payload)
         for index, image in enumerate(request.images()):
             data = png(image)

@@ -49,11 +49,11 @@ async def test_past_the_tokens_life_the_bot_edits_its_own_message(world: World) 
 
     await world.finish(await world.claim())
 
-    told, status = sorted(world.channel.history(), key=lambda message: message.id, reverse=True)
+    mention, status = sorted(world.channel.history(), key=lambda message: message.id, reverse=True)
     assert _calls(world, "PATCH", "/webhooks/") == before
     assert len(status.attachments) == 1
-    assert told.content == f"<@{world.ada.id}> it is ready."
-    assert [user.id for user in told.mentions] == [world.ada.id]
+    assert mention.content == f"<@{world.ada.id}> it is ready."
+    assert [user.id for user in mention.mentions] == [world.ada.id]
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 50027), (404, 10015), (404, 10008)])
@@ -80,7 +80,7 @@ async def test_after_a_restart_the_bots_own_token_serves(world: World) -> None:
 
 
 async def test_a_deleted_status_message_is_replaced_by_a_new_one(world: World) -> None:
-    """Somebody tidied the channel; the pictures come anyway."""
+    """Somebody tidied the channel; the images come anyway."""
     await _claimed(world)
     await world.restart()
     world.env.backend.delete_message(world.channel.id, world.last.id)
@@ -192,7 +192,7 @@ async def test_an_image_above_the_limit_becomes_webp(world: World) -> None:
 
 
 async def test_what_discord_finds_too_large_is_sent_smaller_once(world: World) -> None:
-    """A limit that we did not know of costs one more try, not the picture."""
+    """A limit that we did not know of costs one more try, not the image."""
     world.env.inject_error("POST", "/channels/*/messages", status=413, code=40005, times=1)
 
     with world.env.time_context():
@@ -205,7 +205,7 @@ async def test_what_discord_finds_too_large_is_sent_smaller_once(world: World) -
 
 
 async def test_what_no_form_makes_small_enough_is_a_sentence(world: World) -> None:
-    """It says which picture is missing, and that it is kept; a pixel is no smaller as WebP than half of itself."""
+    """It says which image is missing, and that it is kept; a pixel is no smaller as WebP than half of itself."""
     world.env.inject_error("POST", "/channels/*/messages", status=413, code=40005, times=1)
     file = io.BytesIO()
     Image.new("RGB", (1, 1)).save(file, "PNG")
@@ -234,7 +234,7 @@ async def test_refused_components_become_embeds(world: World) -> None:
 
 
 async def test_a_spoiler_stays_a_spoiler(world: World) -> None:
-    """Pictures that are marked are hidden until they are clicked."""
+    """Images that are marked are hidden until they are clicked."""
     with world.env.time_context():
         await world.delivery.chat.deliver(world.address(), Message(headline="fox", images=(_image(spoiler=True),)), "n")
 
@@ -265,7 +265,7 @@ async def test_a_token_that_is_taken_back_keeps_what_is_owed(world: World, caplo
 
 
 async def test_a_connection_that_ended_for_good_owes_everything(world: World) -> None:
-    """Neither a trace for each try nor a lost picture."""
+    """Neither a trace for each try nor a lost image."""
     await _claimed(world)
     await world.client.close()
 

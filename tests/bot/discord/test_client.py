@@ -15,7 +15,7 @@ from tests.bot.discord.conftest import World, labels, words
 
 
 async def _finished(world: World, **values: str | int | bool) -> discord.Message:
-    """A finished picture's message in the channel."""
+    """A finished image's message in the channel."""
     await world.ada.slash(world.channel, "imagine", **{"prompt": "red fox", **values})
     await world.finish(await world.claim())
     return world.last
@@ -82,7 +82,7 @@ async def test_clicks_in_two_processes_do_one_thing(world: World) -> None:
 
 
 async def test_only_the_owner_or_a_moderator_deletes(world: World) -> None:
-    """Another member is told whose it is; the owner's click takes the message and the pictures away."""
+    """Another member is told whose it is; the owner's click takes the message and the images away."""
     message = await _finished(world)
     bob = world.guild.add_member(world.env.create_user("bob"))
 
@@ -121,7 +121,7 @@ async def test_delete_takes_every_message_of_a_split_result(world: World, monkey
 
 
 async def test_what_only_the_member_can_take_away_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The further messages of a private result are out of the bot's reach; the pictures are deleted all the same."""
+    """The further messages of a private result are out of the bot's reach; the images are deleted all the same."""
     monkeypatch.setattr(uploads, "MAX_FILES", 1)
     shown = await world.ada.slash(world.channel, "imagine", prompt="red fox", count=2, private=True)
     await world.finish(await world.claim())
@@ -157,7 +157,7 @@ async def test_save_sends_the_images_to_the_one_who_clicked(world: World) -> Non
 
 
 async def test_edit_opens_a_form_that_is_filled(world: World) -> None:
-    """The form holds the picture's own values; what is changed in it is what is made."""
+    """The form holds the image's own values; what is changed in it is what is made."""
     message = await _finished(world, seed=7, negative="text")
 
     shown = await world.ada.click(message, label="Edit")

@@ -1,4 +1,4 @@
-"""The menu of a message with a picture: forms that begin with it, however long they stay open."""
+"""The menu of a message with an image: forms that begin with it, however long they stay open."""
 
 import io
 
@@ -19,7 +19,7 @@ def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("simulated_files")
 async def test_any_image_may_be_begun_with(world: World) -> None:
-    """The form of /edit asks for no picture: that of the message is fetched when it comes back, by another process."""
+    """The form of /edit asks for no image: that of the message is fetched when it comes back, by another process."""
     message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
     shown = await world.admin.context_menu(world.channel, "Use as start image", message)
     assert shown.modal is not None

@@ -1,4 +1,4 @@
-"""/imagine on Discord, from the command to the pictures."""
+"""/imagine on Discord, from the command to the images."""
 
 import discord
 import pytest
@@ -9,7 +9,7 @@ from tests.bot.discord.conftest import World, body, labels, words
 
 
 async def test_a_prompt_becomes_one_message_with_its_images(world: World) -> None:
-    """Edited in place: the place in the queue, the steps, then the pictures with their buttons and alt texts."""
+    """Edited in place: the place in the queue, the steps, then the images with their buttons and alt texts."""
     await world.ada.slash(world.channel, "imagine", prompt="red fox", count=2)
     await world.show()
     assert "red fox" in words(world.last)
@@ -73,7 +73,7 @@ async def test_what_cannot_be_is_said_to_the_asker_alone(
     assert world.channel.history(viewer=world.admin) == []
 
 
-async def test_words_of_a_stranger_have_no_effect(world: World) -> None:
+async def test_untrusted_words_have_no_effect(world: World) -> None:
     """Markdown is shown, not obeyed, and nobody is called."""
     await world.ada.slash(world.channel, "imagine", prompt="**bold** @everyone <@1> `code`")
     await world.show()
@@ -85,7 +85,7 @@ async def test_words_of_a_stranger_have_no_effect(world: World) -> None:
 
 
 async def test_private_is_for_the_asker_alone(world: World) -> None:
-    """The option hides the waiting and the pictures; the deferred answer carries them while its token lives."""
+    """The option hides the waiting and the images; the deferred answer carries them while its token lives."""
     result = await world.ada.slash(world.channel, "imagine", prompt="a secret", private=True)
     await world.finish(await world.claim())
 

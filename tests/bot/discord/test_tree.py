@@ -147,7 +147,7 @@ async def test_history_pages_searches_and_makes_again(world: World) -> None:
 
 
 async def test_history_hands_over_what_could_not_be_posted(world: World) -> None:
-    """The channel was closed and so were direct messages; later the member asks for the picture and has it."""
+    """The channel was closed and so were direct messages; later the member asks for the image and has it."""
     await world.ada.slash(world.channel, "imagine", prompt="red fox")
     claim = await world.claim()
     replies = await world.context.outbox.open_replies(Platform.DISCORD)
@@ -172,19 +172,19 @@ async def test_privacy_hands_out_and_deletes(world: World) -> None:
     assert export.response is not None
     [file] = export.response.attachments
     with world.env.time_context():
-        story = json.loads(await file.read())
+        export = json.loads(await file.read())
 
     asked = await world.ada.slash(world.channel, "privacy", what="delete")
     assert asked.response is not None
     await world.ada.click(asked.response, label="Delete everything")
 
-    assert [job["payload"]["prompt"] for job in story["jobs"]] == ["a secret"]
+    assert [job["payload"]["prompt"] for job in export["jobs"]] == ["a secret"]
     assert [job.member_name for job in await world.context.queue.guild_jobs(1, states=tuple(JobState))] == ["boss"]
 
 
 @pytest.mark.usefixtures("simulated_files")
 async def test_image_info_reads_what_the_file_says(world: World) -> None:
-    """Any message with a picture of ours, wherever it came from."""
+    """Any message with an image of ours, wherever it came from."""
     message = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request("red fox")))])
 
     result = await world.admin.context_menu(world.channel, "Picture info", message)
@@ -267,7 +267,7 @@ async def test_images_are_split_when_one_message_cannot_hold_them() -> None:
     assert len(big.data) < MAX_REQUEST_BYTES
 
 
-def test_a_file_that_discord_does_not_take_is_told_with_its_size() -> None:
+def test_the_sentence_for_a_file_that_is_too_large_names_its_size() -> None:
     """And those that it takes are there."""
     files = (Attachment(data=bytes(3 * 2**20), file_name="a.bin"), Attachment(data=b"b", file_name="b.bin"))
 
@@ -277,7 +277,7 @@ def test_a_file_that_discord_does_not_take_is_told_with_its_size() -> None:
     assert fitting.lines == ("Two.", "a.bin is 3.0 MB, and Discord takes 2 MB here.")
 
 
-async def test_a_server_that_did_not_invite_us_is_told_so(world: World) -> None:
+async def test_a_server_that_did_not_invite_us_gets_a_sentence(world: World) -> None:
     """A member may bring the app along; it could not post there, so nothing is queued, stored or suggested."""
     for where in ({"context": 0, "guild_id": "4711"}, {"context": 2}):
         record = await _interact(world, guild=True, **where, authorizing_integration_owners={"1": str(world.ada.id)})

@@ -74,7 +74,7 @@ async def test_an_end_waits_for_what_is_being_drawn(board: WorkspaceProgress, wa
 
 
 async def test_a_state_that_was_read_before_the_end_is_not_drawn_after_it(board: WorkspaceProgress, wall: Wall) -> None:
-    """Delivery and progress run side by side; the picture stays."""
+    """Delivery and progress run side by side; the image stays."""
     wall.may_draw.set()
     await board.end(1)
     board.show(1, ADDRESS, Message(headline="step 39"))

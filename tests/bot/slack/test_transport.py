@@ -51,6 +51,6 @@ def test_the_settings_choose_the_transport(
 def test_half_a_transport_names_its_other_half(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], missing: str
 ) -> None:
-    """Whoever set one token wants Slack; silence would leave them waiting."""
+    """Anyone who set one token wants Slack; silence would leave them waiting."""
     with pytest.raises(UserError, match=missing):
         transport(settings(monkeypatch, tmp_path, **environment))

@@ -1,4 +1,4 @@
-"""Completion in the terminal, against a real studio."""
+"""Completion in the terminal, against a real AppContext."""
 
 from pathlib import Path
 

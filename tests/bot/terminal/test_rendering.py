@@ -1,4 +1,4 @@
-"""Messages and pictures as the terminal shows and keeps them."""
+"""Messages and images as the terminal shows and keeps them."""
 
 import io
 from pathlib import Path
@@ -61,7 +61,7 @@ async def test_a_file_name_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_cannot_be_written_delays_the_delivery(tmp_path: Path) -> None:
-    """The picture is kept and tried again."""
+    """The image is kept and tried again."""
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
     chat = TerminalPlatform(folder=blocked, screen=_screen()[0])
@@ -70,7 +70,7 @@ async def test_a_folder_that_cannot_be_written_delays_the_delivery(tmp_path: Pat
         await chat.deliver(ADDRESS, _done(b"x"), "nonce")
 
 
-def test_a_strangers_words_are_not_markup() -> None:
+def test_untrusted_words_are_not_markup() -> None:
     """Rich's own tags in a prompt are shown as they were typed."""
     screen, text = _screen()
 

@@ -1,4 +1,4 @@
-"""Pictures on real pseudo-terminals that answer as kitty, as a sixel terminal, and not at all."""
+"""Images on real pseudo-terminals that answer as kitty, as a sixel terminal, and not at all."""
 
 import fcntl
 import os

@@ -73,7 +73,7 @@ async def test_buttons_are_pressed_by_their_numbers(session: TerminalSession, gu
 
 
 async def test_edit_gives_the_command_to_change(session: TerminalSession, text: io.StringIO) -> None:
-    """The draft asks for the same picture and is a line that can be run as it is."""
+    """The draft asks for the same image and is a line that can be run as it is."""
     await session.run_line("a fox's den --seed 1 --steps 5")
     await _finish_next(session)
 
@@ -104,7 +104,7 @@ async def test_a_button_that_was_never_shown_is_a_sentence(session: TerminalSess
 
 
 async def test_an_export_becomes_a_file(session: TerminalSession, text: io.StringIO) -> None:
-    """What is kept of the person at the terminal, as JSON beside the pictures."""
+    """What is kept of the person at the terminal, as JSON beside the images."""
     await session.run_line("red fox")
 
     await session.run_line("/privacy export")

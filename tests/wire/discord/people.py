@@ -33,7 +33,7 @@ class Server:
         ]
 
     async def images(self, count: int) -> list[Message]:
-        """The messages with pictures, once there are `count`."""
+        """The messages with images, once there are `count`."""
 
         async def look() -> list[Message] | None:
             found = [m for m in self.messages() if m.attachments and "Delete" in labels(m)]

@@ -1,4 +1,4 @@
-"""The real `limner serve` as its own process, on a Discord on loopback, drawing real pictures."""
+"""The real `limner serve` as its own process, on a Discord on loopback, drawing real images."""
 
 import signal
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}
-# Long on any machine; whoever starts it cancels it.
+# Long on any machine; the test that starts it cancels it.
 _ENDLESS: dict[str, int | str] = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
 
 
@@ -33,7 +33,7 @@ async def _seen(server: Server, words: str) -> Message:
 async def test_an_evening_on_two_servers(
     discord: FakeDiscord, pixels: Server, foxes: Server, ada: Person, bob: Person, tmp_path: Path
 ) -> None:
-    """Two servers at once, hiccups of Discord's, buttons, a picture's own story, a soft stop: all arrives, once."""
+    """Two servers at once, hiccups of Discord's, buttons, an image's own story, a soft stop: all arrives, once."""
     async with serving(tmp_path, **discord.environment) as served:
         await served.ready()
         discord.faults += [
@@ -84,7 +84,7 @@ async def test_a_dropped_line_is_resumed(discord: FakeDiscord, pixels: Server, a
 async def test_a_glimpse_of_what_is_being_drawn(
     discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
 ) -> None:
-    """The status message shows the picture as it stands, and a click stops it."""
+    """The status message shows the image as it stands, and a click stops it."""
     async with serving(tmp_path, **discord.environment) as served:
         await served.ready()
         ada.slash("imagine", prompt="endless fox --width 256 --height 256", **_ENDLESS)

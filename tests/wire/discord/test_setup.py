@@ -76,7 +76,7 @@ async def test_without_a_server_the_doctor_says_how_to_be_invited(discord: FakeD
     assert "limner discord-invite" in seen.advice
 
 
-async def test_a_wrong_token_is_told_in_one_sentence(discord: FakeDiscord, tmp_path: Path) -> None:
+async def test_a_wrong_token_gets_one_sentence(discord: FakeDiscord, tmp_path: Path) -> None:
     """By both, and without the token."""
     settings = _settings(discord, tmp_path, DISCORD_TOKEN="wrong")
 

@@ -1,4 +1,4 @@
-"""What a member looks for in a workspace: a finished picture, a private word, an open form."""
+"""What a member looks for in a workspace: a finished image, a private word, an open form."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +7,12 @@ from tests.wire.slack.workspace import PostedMessage, Workspace
 
 
 def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | None:
-    """The newest message of a channel that shows pictures."""
+    """The newest message of a channel that shows images."""
     return next((message for message in reversed(workspace.in_channel(channel)) if message.images), None)
 
 
-def told(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:
-    """What a member was last told privately in a channel."""
+def private_answer(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:
+    """What a member was last private_answer privately in a channel."""
     return lambda workspace: next(reversed(workspace.private(user)), None)
 
 

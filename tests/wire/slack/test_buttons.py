@@ -1,16 +1,16 @@
-"""Buttons in Slack: they outlive restarts, and ask anew who clicks."""
+"""Buttons in Slack: they survive restarts, and check each time who clicks."""
 
 from pathlib import Path
 
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.looks import finished, told
+from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace
 
 
 async def test_again_makes_another_image(ada: Someone) -> None:
-    """A second message; the first keeps its picture."""
+    """A second message; the first keeps its image."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
 
@@ -29,7 +29,7 @@ async def test_two_clicks_at_once_do_one_thing(ada: Someone, stage: Stage) -> No
     await ada.click(message, "Again")
     await ada.click(message, "Info")
 
-    await ada.sees(told())
+    await ada.sees(private_answer())
     await ada.sees(lambda w: len([m for m in w.in_channel("CGEN") if m.images]) == 2)
     assert len(stage.device.submitted) == 2
 
@@ -41,21 +41,21 @@ async def test_info_is_for_the_one_who_asks_and_can_be_pasted_back(ada: Someone,
 
     await bob.click(message, "Info")
 
-    info = await bob.sees(told("UBOB"))
+    info = await bob.sees(private_answer("UBOB"))
     assert "/imagine red fox" in info.words
     assert "--seed 7" in info.words
     assert bob.workspace.private("UADA") == []
 
 
 async def test_save_sends_the_image_directly(ada: Someone, bob: Someone) -> None:
-    """Whoever likes it gets it, uploaded once more for them."""
+    """Anyone who asks for it gets it, uploaded once more for them."""
     await ada.command("/imagine", "red fox")
     message = await ada.sees(finished)
 
     await bob.click(message, "Save")
 
     assert (await bob.sees(lambda w: finished(w, "DUBOB"))).images
-    assert "direct message" in (await bob.sees(told("UBOB"))).words
+    assert "direct message" in (await bob.sees(private_answer("UBOB"))).words
 
 
 async def test_only_its_owner_or_an_admin_deletes_an_image(ada: Someone, bob: Someone, eve: Someone) -> None:
@@ -64,7 +64,7 @@ async def test_only_its_owner_or_an_admin_deletes_an_image(ada: Someone, bob: So
     message = await ada.sees(finished)
 
     await bob.click(message, "Delete")
-    assert "ada's" in (await bob.sees(told("UBOB"))).words
+    assert "ada's" in (await bob.sees(private_answer("UBOB"))).words
     assert message in bob.workspace.messages
 
     await eve.click(message, "Delete")
@@ -78,7 +78,7 @@ async def test_cancel_stops_what_waits(ada: Someone, bob: Someone, stage: Stage)
     message = await ada.sees(lambda w: next(iter(w.in_channel("CGEN")), None))
 
     await bob.click(message, "Cancel")
-    assert "only they or an admin" in (await bob.sees(told("UBOB"))).words
+    assert "only they or an admin" in (await bob.sees(private_answer("UBOB"))).words
     await ada.click(message, "Cancel")
 
     await ada.sees(lambda _: "Cancelled" in message.words)
@@ -105,4 +105,4 @@ async def test_a_button_of_another_version_says_what_to_do(ada: Someone) -> None
 
     await ada.click(message, "Again")
 
-    assert "another version" in (await ada.sees(told())).words
+    assert "another version" in (await ada.sees(private_answer())).words

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.wire.slack.looks import finished, told
+from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
 from tests.wire.slack.workspace import new_ts
 
 
 async def test_a_command_becomes_an_image_in_its_own_status_message(ada: Someone) -> None:
-    """One message: it shows the wait, then the pictures with their buttons."""
+    """One message: it shows the wait, then the images with their buttons."""
     acked = await ada.command("/imagine", "a red fox in the snow --ar 16:9 --seed 7 --n 2")
     assert acked.seconds < 1
 
@@ -23,7 +23,7 @@ async def test_a_command_becomes_an_image_in_its_own_status_message(ada: Someone
 
 
 async def test_a_status_message_shows_the_wait_before_it_shows_the_image(ada: Someone, stage: Stage) -> None:
-    """Progress is drawn into the message that later holds the picture."""
+    """Progress is drawn into the message that later holds the image."""
     stage.device.eager = False
     await ada.command("/imagine", "fox --steps 20")
     waiting = await ada.sees(lambda w: next(iter(w.in_channel("CGEN")), None))
@@ -60,7 +60,7 @@ async def test_an_unknown_flag_gets_a_sentence_and_a_form_with_the_rest(ada: Som
     """Only the caller sees it; the form holds what was understood."""
     await ada.command("/imagine", "red fox --aspekt 16:9 --seed 7")
 
-    refusal = await ada.sees(told())
+    refusal = await ada.sees(private_answer())
     assert "did you mean --aspect?" in refusal.words
     await ada.click(refusal, "Open form")
 
@@ -71,7 +71,7 @@ async def test_an_unknown_flag_gets_a_sentence_and_a_form_with_the_rest(ada: Som
 
 
 async def test_a_markup_in_a_prompt_stays_text(ada: Someone) -> None:
-    """A stranger's words mention nobody: blocks are plain text, the fallback is escaped."""
+    """Untrusted words mention nobody: blocks are plain text, the fallback is escaped."""
     await ada.command("/imagine", "&lt;!channel&gt; & <!here> fox")
 
     message = await ada.sees(finished)
@@ -86,22 +86,22 @@ async def test_the_umbrella_reaches_every_command(ada: Someone) -> None:
     await ada.sees(finished)
     await ada.command("/limner", "help")
 
-    answer = await ada.sees(told())
+    answer = await ada.sees(private_answer())
     assert "/limner queue" in answer.words
     assert "/imagine:" in answer.words
 
 
 async def test_an_umbrella_without_words_is_help(ada: Someone) -> None:
-    """Whoever does not know what to type types the least."""
+    """A member who does not know what to type sends an empty command."""
     await ada.command("/limner")
 
-    assert "What you can do here" in (await ada.sees(told())).words
+    assert "What you can do here" in (await ada.sees(private_answer())).words
 
 
 async def test_an_unknown_command_below_the_umbrella_names_the_nearest_or_what_lists_them(ada: Someone) -> None:
     """As it is typed here."""
     await ada.command("/limner", "imagin fox")
-    assert "did you mean /imagine?" in (await ada.sees(told())).words
+    assert "did you mean /imagine?" in (await ada.sees(private_answer())).words
 
     await ada.command("/limner", "zebra")
     await ada.sees(lambda w: [message for message in w.private("UADA") if "/limner help" in message.words])

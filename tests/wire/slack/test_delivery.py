@@ -1,4 +1,4 @@
-"""Delivery in Slack: whatever closes, the picture finds its member, or stays in the history."""
+"""Delivery in Slack: whatever closes, the image finds its member, or stays in the history."""
 
 import pytest
 
@@ -11,12 +11,12 @@ from tests.wire.slack.workspace import PostedMessage, Workspace, direct_channel
 
 
 def direct(workspace: Workspace) -> PostedMessage | None:
-    """The picture in Ada's direct messages."""
+    """The image in Ada's direct messages."""
     return finished(workspace, direct_channel("UADA"))
 
 
 async def test_a_channel_without_the_bot_is_answered_directly(ada: Someone) -> None:
-    """`not_in_channel`: the picture comes in a direct message that says how to invite us."""
+    """`not_in_channel`: the image comes in a direct message that says how to invite us."""
     await ada.command("/imagine", "red fox", channel="CPRIV")
 
     message = await ada.sees(direct)
@@ -46,7 +46,7 @@ async def test_a_channel_archived_meanwhile_is_answered_directly(ada: Someone, s
 
 
 async def test_a_channel_that_takes_only_threads_is_answered_below_the_status(ada: Someone, stage: Stage) -> None:
-    """The status message can no longer be edited; the picture comes as an answer to it."""
+    """The status message can no longer be edited; the image comes as an answer to it."""
     stage.device.eager = False
     await ada.command("/imagine", "red fox")
     (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
@@ -58,8 +58,8 @@ async def test_a_channel_that_takes_only_threads_is_answered_below_the_status(ad
     assert (await ada.sees(finished)).thread_ts == status.ts
 
 
-async def test_a_status_message_that_was_deleted_is_posted_anew(ada: Someone, stage: Stage) -> None:
-    """Somebody tidied up; the picture comes all the same."""
+async def test_a_status_message_that_was_deleted_is_posted_again(ada: Someone, stage: Stage) -> None:
+    """Somebody tidied up; the image comes all the same."""
     stage.device.eager = False
     await ada.command("/imagine", "red fox")
     (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
@@ -73,8 +73,10 @@ async def test_a_status_message_that_was_deleted_is_posted_anew(ada: Someone, st
 @pytest.mark.parametrize(
     ("refusal", "words"), [("file_uploads_disabled", "takes no uploads"), ("storage_limit_reached", "no storage left")]
 )
-async def test_a_workspace_that_takes_no_files_is_told(ada: Someone, stage: Stage, refusal: str, words: str) -> None:
-    """The status message says who can mend it; the pictures stay for the history."""
+async def test_a_workspace_that_takes_no_files_gets_a_sentence(
+    ada: Someone, stage: Stage, refusal: str, words: str
+) -> None:
+    """The status message says who can mend it; the images stay for the history."""
     ada.workspace.troubles["files.getUploadURLExternal"] = [refusal]
     await ada.command("/imagine", "red fox")
 
@@ -110,7 +112,7 @@ async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) ->
 
 
 async def test_an_error_that_passes_is_tried_again_and_uploads_nothing_twice(ada: Someone) -> None:
-    """Slack's own refusal delays the picture."""
+    """Slack's own refusal delays the image."""
     ada.workspace.troubles["chat.update"] = ["internal_error"]
     await ada.command("/imagine", "red fox")
 
@@ -130,7 +132,7 @@ async def test_a_member_who_cannot_be_written_to_keeps_the_image_in_the_history(
 
 
 async def _settled(stage: Stage) -> None:
-    """Until the picture is recorded and its reply is owed to nobody."""
+    """Until the image is recorded and its reply is owed to nobody."""
 
     async def look() -> bool | None:
         recorded = await stage.context.queue.images(1, 1)

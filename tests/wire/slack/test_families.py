@@ -8,7 +8,7 @@ import pytest
 from handlers.registry import COMMANDS
 from tests.brushes import LIST, LOAD
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.looks import opened, told
+from tests.wire.slack.looks import opened, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace
@@ -35,7 +35,7 @@ async def test_an_action_stands_behind_its_family(ada: Someone, command: str, te
     """Below the umbrella too; the family alone lists what there is, a slip names the nearest."""
     await ada.command(command, text)
 
-    assert words in (await ada.sees(told())).words
+    assert words in (await ada.sees(private_answer())).words
 
 
 async def test_an_action_without_what_it_needs_opens_its_form(ada: Someone) -> None:
@@ -49,7 +49,7 @@ async def test_an_action_without_what_it_needs_opens_its_form(ada: Someone) -> N
 async def test_a_mention_may_name_an_action_and_else_is_a_prompt(ada: Someone) -> None:
     """A prompt that begins with the first word of a family stays a prompt."""
     await ada.mention("brush list")
-    assert "No brushes yet" in (await ada.sees(told())).words
+    assert "No brushes yet" in (await ada.sees(private_answer())).words
 
     await ada.mention("brush strokes of a red fox")
     await ada.sees(lambda w: [m for m in w.in_channel("CGEN") if "brush strokes of a red fox" in m.words])

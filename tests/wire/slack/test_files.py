@@ -9,7 +9,7 @@ import pytest
 from handlers.registry import COMMANDS
 from tests.brushes import LIST, LOAD
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.looks import opened, told
+from tests.wire.slack.looks import opened, private_answer
 from tests.wire.slack.people import Acked, Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import StoredFile, Workspace
@@ -52,7 +52,7 @@ async def test_a_command_that_needs_a_file_opens_its_form_with_the_rest(ada: Som
 async def test_a_mention_has_no_form_and_gets_a_button_for_one(ada: Someone) -> None:
     """Slack lets a form be opened only by a command or a click."""
     await ada.mention("brush load soft")
-    message = await ada.sees(told())
+    message = await ada.sees(private_answer())
     assert "/brush load needs a file" in message.words
 
     await ada.click(message, "Open form")
@@ -65,7 +65,7 @@ async def test_a_file_is_in_the_store_when_the_handler_is_called(ada: Someone, s
     acked = await _hand_over(ada)
 
     assert acked.payload == {}
-    words = (await ada.sees(told())).words
+    words = (await ada.sees(private_answer())).words
     assert f"soft is soft.png of {len(DATA)} bytes, deadbeef at its end" in words
     assert await stage.context.blobs.size() == len(DATA)
 
@@ -113,7 +113,7 @@ async def test_nobody_is_asked_for_a_file_of_a_call_that_is_refused(ada: Someone
     assert slack.called("files.info") == []
 
 
-async def test_a_workspace_that_lacks_the_scope_is_told_what_to_add(ada: Someone) -> None:
+async def test_a_workspace_that_lacks_the_scope_learns_what_to_add(ada: Someone) -> None:
     """An installation of before may not let us read files."""
     ada.workspace.scopes -= {"files:read"}
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tests.wire.slack.looks import finished, opened, told
+from tests.wire.slack.looks import finished, opened, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
 
 
 async def test_an_empty_command_opens_the_whole_form(ada: Someone) -> None:
-    """Every option is there, the advanced ones below their heading; what is filled in becomes a picture."""
+    """Every option is there, the advanced ones below their heading; what is filled in becomes an image."""
     await ada.command("/imagine")
     view = await ada.sees(opened)
 
@@ -36,7 +36,7 @@ async def test_an_error_stands_beside_its_field(ada: Someone, stage: Stage) -> N
     assert stage.device.submitted == []
 
 
-async def test_a_lora_that_is_not_here_is_told_beside_its_field(ada: Someone, stage: Stage) -> None:
+async def test_a_lora_that_is_not_here_is_named_beside_its_field(ada: Someone, stage: Stage) -> None:
     """Its name may be mistyped; the rest of the form stays as it is."""
     await ada.command("/imagine")
     view = await ada.sees(opened)
@@ -71,7 +71,7 @@ async def test_a_select_offers_what_the_workspace_has(ada: Someone) -> None:
 
 
 async def test_edit_opens_the_form_as_the_image_was_made(ada: Someone) -> None:
-    """What is changed makes a new picture; the old one stays."""
+    """What is changed makes a new image; the old one stays."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
     await ada.click(message, "Edit")
@@ -92,7 +92,7 @@ async def test_a_form_of_somebody_else_is_refused(ada: Someone, bob: Someone) ->
 
     await bob.submit(view, prompt="mine")
 
-    assert "somebody else" in (await bob.sees(told("UBOB"))).words
+    assert "somebody else" in (await bob.sees(private_answer("UBOB"))).words
 
 
 async def test_a_trigger_that_is_too_old_is_explained(ada: Someone, stage: Stage) -> None:
@@ -106,7 +106,7 @@ async def test_a_trigger_that_is_too_old_is_explained(ada: Someone, stage: Stage
     stage.slack.triggers = _LateTriggers(stage.slack.triggers, late)  # type: ignore[assignment] # the same two verbs
     await ada.command("/imagine")
 
-    assert "ask for it again" in (await ada.sees(told())).words
+    assert "ask for it again" in (await ada.sees(private_answer())).words
 
 
 class _LateTriggers:

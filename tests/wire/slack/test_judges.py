@@ -74,9 +74,9 @@ def actions(*elements: dict[str, Any]) -> dict[str, Any]:
 )
 def test_a_message_that_slack_refuses_is_found(blocks: list[dict[str, Any]]) -> None:
     """By slack_sdk's validators or by Slack's documented limits."""
-    picture = {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "x"}
+    image = {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "x"}
 
-    assert message_complaints("text", [section(block_id="b"), actions(button(value="x")), picture]) == []
+    assert message_complaints("text", [section(block_id="b"), actions(button(value="x")), image]) == []
     assert message_complaints("text", blocks) != []
 
 

@@ -26,7 +26,7 @@ async def stage(slack: FakeSlack, tmp_path: Path, empty_sqlite: Path) -> AsyncIt
 
 
 async def test_two_workspaces_install_and_paint_each_for_itself(stage: Stage) -> None:
-    """Each gets its pictures by its own token, and its own guild."""
+    """Each gets its images by its own token, and its own guild."""
     first, second = (stage.slack.add(new_workspace(number)) for number in (1, 2))
     for workspace in (first, second):
         assert await install(stage.slack, stage.url, workspace) == 200
@@ -39,7 +39,7 @@ async def test_two_workspaces_install_and_paint_each_for_itself(stage: Stage) ->
 
 
 async def test_tokens_are_stored_encrypted(stage: Stage) -> None:
-    """Whoever reads the database alone holds nothing that works."""
+    """Reading the database alone gives nothing that works."""
     workspace = stage.slack.add(new_workspace())
     await install(stage.slack, stage.url, workspace)
 
@@ -89,7 +89,7 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(stage: Stage
     await eventually(purged)
 
 
-async def test_a_removed_workspace_is_told_to_install_again(stage: Stage) -> None:
+async def test_a_removed_workspace_is_asked_to_install_again(stage: Stage) -> None:
     """Its token is forgotten at once; a late command is answered in a sentence."""
     workspace = stage.slack.add(new_workspace())
     await install(stage.slack, stage.url, workspace)

@@ -8,7 +8,7 @@ from tests.journeys.terminal import run
 from tests.wire.slack.doors import SignedRequests
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
-from tests.wire.slack.looks import finished, told
+from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.process import oauth_environment, serving, socket_environment
 from tests.wire.slack.workspace import Workspace, new_workspace
@@ -19,7 +19,7 @@ _RENDER_SECONDS = 240.0
 
 
 async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Workspace, tmp_path: Path) -> None:
-    """A command, a picture; then a power cut in the middle of a second one, which comes after the restart."""
+    """A command, an image; then a power cut in the middle of a second one, which comes after the restart."""
     ada = Someone(slack=slack, workspace=workspace, door=slack.sockets)
     async with serving(tmp_path, **socket_environment(slack)) as served:
         await ada.command("/imagine", "red fox --steps 2 --seed 7")
@@ -44,7 +44,7 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
 async def test_killed_before_an_answer_it_shows_the_image_once(
     slack: FakeSlack, workspace: Workspace, tmp_path: Path, method: str
 ) -> None:
-    """Slack did what was asked and the process died before it heard of it: one message holds the picture."""
+    """Slack did what was asked and the process died before it heard of it: one message holds the image."""
     ada = Someone(slack=slack, workspace=workspace, door=slack.sockets)
     async with serving(tmp_path, **socket_environment(slack)) as served:
         slack.unanswered.add(method)
@@ -58,14 +58,14 @@ async def test_killed_before_an_answer_it_shows_the_image_once(
         for orphan in [message for message in workspace.in_channel("CGEN") if not message.images]:
             assert method == "chat.postMessage"
             await ada.click(orphan, "Cancel")
-            await ada.sees(told())
+            await ada.sees(private_answer())
 
     [message] = [message for message in workspace.in_channel("CGEN") if message.images]
     assert len(message.images) == 1
 
 
 async def test_many_workspaces_over_signed_requests(slack: FakeSlack, tmp_path: Path) -> None:
-    """Installed by OAuth, each gets its own picture; no token is ever logged."""
+    """Installed by OAuth, each gets its own image; no token is ever logged."""
     workspaces = [slack.add(new_workspace(number)) for number in (1, 2)]
     async with serving(tmp_path, **oauth_environment(slack)) as served:
         people = []

@@ -7,7 +7,7 @@ from storage.library.loras import NewLora, new_key
 from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.looks import finished, told
+from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import PostedMessage, Workspace, new_ts
@@ -80,7 +80,7 @@ async def test_an_event_that_comes_three_times_is_heard_once(ada: Someone, stage
         await ada.event(event, event_id="Ev777", retry=retry)
     await ada.command("/limner", "queue")
 
-    await ada.sees(told())
+    await ada.sees(private_answer())
     await ada.sees(finished)
     assert len(stage.device.submitted) == 1
 
@@ -111,7 +111,7 @@ async def test_what_is_repeated_after_a_restart_is_heard_once(
 
 
 async def test_a_missing_scope_makes_nobody_an_admin_and_stops_nothing(ada: Someone) -> None:
-    """Without users:read Slack tells nothing of members; pictures are made all the same."""
+    """Without users:read Slack tells nothing of members; images are made all the same."""
     ada.workspace.scopes -= {"users:read"}
     await ada.command("/imagine", "red fox")
 
@@ -145,10 +145,10 @@ async def test_a_connection_that_slack_closes_is_opened_again(ada: Someone, stag
 async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone, bob: Someone) -> None:
     """Slack has no permissions for commands: who is an admin is asked of it."""
     await bob.command("/limner", "settings --max-steps 9")
-    assert "for the admins" in (await bob.sees(told("UBOB"))).words
+    assert "for the admins" in (await bob.sees(private_answer("UBOB"))).words
 
     await eve.command("/limner", "settings --max-steps 9 --allow-channel <#CGEN|general>")
-    saved = (await eve.sees(told("UEVE"))).words
+    saved = (await eve.sees(private_answer("UEVE"))).words
     assert "Most steps: 9" in saved
     assert "Channels where pictures are made: <#CGEN>" in saved
     await eve.open_home()
@@ -165,7 +165,7 @@ async def test_settings_are_for_admins_and_stand_on_their_home_tab(eve: Someone,
 async def test_an_admin_names_another_and_takes_it_back(eve: Someone, bob: Someone) -> None:
     """Besides who is admin for Slack; the log tells who did it."""
     await eve.command("/limner", "settings --name-admin <@UBOB|bob>")
-    assert "besides the platform's own: <@UBOB>" in (await eve.sees(told("UEVE"))).words
+    assert "besides the platform's own: <@UBOB>" in (await eve.sees(private_answer("UEVE"))).words
 
     await bob.command("/limner", "settings log")
     assert "eve · admins: () → ('UBOB',)" in (await bob.sees(lambda w: _last(w.private("UBOB"), "eve"))).words
@@ -184,7 +184,7 @@ async def test_a_command_may_be_for_a_user_group(eve: Someone, ada: Someone, bob
     assert "/imagine only for roles: <!subteam^SART>" in saved.words
 
     await bob.command("/imagine", "red fox")
-    assert "needs a role" in (await bob.sees(told("UBOB"))).words
+    assert "needs a role" in (await bob.sees(private_answer("UBOB"))).words
     await ada.command("/imagine", "red fox")
 
     assert await ada.sees(finished)
@@ -199,14 +199,14 @@ async def test_a_group_that_slack_does_not_tell_of_lets_nobody_in(eve: Someone, 
     await eve.sees(lambda w: _last(w.private("UEVE"), "Saved"))
 
     await ada.command("/imagine", "red fox")
-    assert "needs a role" in (await ada.sees(told("UADA"))).words
+    assert "needs a role" in (await ada.sees(private_answer("UADA"))).words
     await eve.command("/imagine", "red fox")
 
     assert await eve.sees(finished)
 
 
 async def test_an_export_comes_as_a_file_in_a_direct_message(ada: Someone) -> None:
-    """Whoever asks gets everything, and nobody else sees it."""
+    """The member who asks gets everything, and nobody else sees it."""
     await ada.command("/imagine", "red fox")
     await ada.sees(finished)
     await ada.command("/limner", "privacy export")
@@ -215,7 +215,7 @@ async def test_an_export_comes_as_a_file_in_a_direct_message(ada: Someone) -> No
 
     file = ada.workspace.files[shared.files[0]]
     assert b"red fox" in (file.data or b"")
-    assert "direct message" in (await ada.sees(told())).words
+    assert "direct message" in (await ada.sees(private_answer())).words
 
 
 def _last(messages: list[PostedMessage], word: str) -> PostedMessage | None:

@@ -67,7 +67,7 @@ class PostedMessage:
 
     @property
     def images(self) -> list[str]:
-        """The file ids of the pictures that the message shows."""
+        """The file ids of the images that the message shows."""
         return [block["slack_file"]["id"] for block in self.blocks if block["type"] == "image"]
 
     @property

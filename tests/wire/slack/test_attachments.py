@@ -1,4 +1,4 @@
-"""Files that members bring: from Slack's own host alone, with the token for it alone, and only pictures."""
+"""Files that members attach: only from Slack's own host, to which alone the token goes, and only images."""
 
 import io
 from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ async def test_slacks_own_host_is_the_only_one_by_default() -> None:
 
 
 async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, attachments: Attachments) -> None:
-    """Slack only links to it: whoever added it chose the address."""
+    """Slack only links to it: the member who added it chose the address."""
     with pytest.raises(UserError, match="only links"):
         await attachments.image(stored(slack, workspace, image(), is_external=True), workspace.token)
 
@@ -103,7 +103,7 @@ async def test_a_page_that_asks_to_sign_in_is_no_image(
 async def test_what_is_no_image_is_refused(
     slack: FakeSlack, workspace: Workspace, attachments: Attachments, data: bytes, words: str
 ) -> None:
-    """The name and the type that came with it are a stranger's words."""
+    """The name and the type that came with it are untrusted."""
     with pytest.raises(UserError, match=words):
         await attachments.image(stored(slack, workspace, data), workspace.token)
 
@@ -147,7 +147,7 @@ async def test_use_this_image_opens_the_form_as_it_was_made(ada: Someone) -> Non
 
 @pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
 async def test_an_image_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack, stage: Stage, shortcut: str) -> None:
-    """The form of /edit, without a question for the picture: that is the one of the message."""
+    """The form of /edit, without a question for the image: that is the one of the message."""
     plain = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(plain, "PNG")
     stored(slack, ada.workspace, plain.getvalue())
@@ -168,7 +168,7 @@ async def test_an_image_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack
 async def test_an_image_is_followed_in_the_kind_that_the_form_names(
     ada: Someone, slack: FakeSlack, stage: Stage
 ) -> None:
-    """One form stands for all of /control; the picture is the one of the message."""
+    """One form stands for all of /control; the image is the one of the message."""
     plain = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(plain, "PNG")
     stored(slack, ada.workspace, plain.getvalue())
@@ -182,7 +182,9 @@ async def test_an_image_is_followed_in_the_kind_that_the_form_names(
     assert use.kind is ControlKind.DEPTH
 
 
-async def test_a_file_that_is_no_image_is_told_beside_the_form(ada: Someone, slack: FakeSlack, stage: Stage) -> None:
+async def test_a_file_that_is_no_image_gets_a_sentence_beside_the_form(
+    ada: Someone, slack: FakeSlack, stage: Stage
+) -> None:
     """It is looked at when the form comes back, and nothing is queued."""
     stored(slack, ada.workspace, b"words")
     payload = {"type": "message", "ts": new_ts(), "text": "", "files": [{"id": "F1"}]}

@@ -24,10 +24,10 @@ async def test_imagine_writes_an_image_that_can_be_repeated_bit_for_bit(tmp_path
     assert "Steps: 4, Sampler: Euler, CFG scale: " in out
     assert "Seed: 8" in out
 
-    code, story, _ = await run("info", str(path), data=tmp_path)
+    code, metadata, _ = await run("info", str(path), data=tmp_path)
     assert code == 0
-    assert "Steps: 4" in story
-    assert '"seed": 7' in story
+    assert "Steps: 4" in metadata
+    assert '"seed": 7' in metadata
 
     original = tmp_path / "original.png"
     shutil.copy(path, original)
