@@ -1,5 +1,6 @@
 """A simulated Discord with our client in it: a server, a channel, two members, and a pool that a test drives."""
 
+import io
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -10,18 +11,24 @@ from typing import Any
 import discord
 import pytest
 import simcord
+from PIL import Image
+from simcord.backend.models import Interaction
+from simcord.interactions import base_payload
 
+from bot.discord import attachments
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
 from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
+from handlers.messages.message import ShownImage
 from storage.platform import Platform
 from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat, Claim
 from storage.queue.jobs import Done, Outcome
 from storage.queue.reply_address import ReplyAddress
+from tests.brushes import with_brushes
 from tests.fakes import FakeClock, png
 from tests.wire.discord.specification import discords_own
 
@@ -142,6 +149,13 @@ async def world(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
         yield world
 
 
+@pytest.fixture
+async def brush_world(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
+    """A world with the commands of `tests.brushes`, which have two words and take files."""
+    async with simulation(with_brushes(context), clock) as world:
+        yield world
+
+
 def published(world: World) -> list[dict[str, Any]]:
     """The commands that Discord was told of."""
     [put] = [call for call in world.env.http_requests if call.method == "PUT" and call.path.endswith("/commands")]
@@ -178,3 +192,61 @@ def _flat(parts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _texts(parts: list[Mapping[str, Any]]) -> list[str]:
     return [str(part["content"]) for part in _flat(parts) if "content" in part]
+
+
+@pytest.fixture
+def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files lie on the simulation's server instead of Discord's."""
+    monkeypatch.setattr(attachments, "HOSTS", {"cdn.simcord.invalid"})
+
+
+def calls(world: World, method: str, part: str) -> int:
+    """How many requests with that method and part of a path reached Discord."""
+    return sum(call.method == method and part in call.path for call in world.env.http_requests)
+
+
+async def claimed(world: World, **values: str | int | bool) -> None:
+    """Ada's /imagine, with its status message shown."""
+    await world.ada.slash(world.channel, "imagine", **{"prompt": "red fox", **values})
+    await world.show()
+
+
+async def finished(world: World, **values: str | int | bool) -> discord.Message:
+    """A finished image's message in the channel."""
+    await world.ada.slash(world.channel, "imagine", **{"prompt": "red fox", **values})
+    await world.finish(await world.claim())
+    return world.last
+
+
+async def interact(world: World, *, guild: bool, **changes: object) -> Interaction:
+    """Ada's /imagine as Discord would send it, with `changes`."""
+    backend = world.env.backend
+    option = {"name": "prompt", "type": 3, "value": "fox", "focused": True}
+    command = backend.commands[None]["imagine", 1]
+    direct = backend.get_dm_channel(world.ada.id) if not guild else None
+    record, payload = base_payload(
+        backend, type=int(str(changes.get("type", 2))), user_id=world.ada.id,
+        channel_id=world.channel.id if direct is None else direct.id,
+        guild_id=world.guild.id if guild else None,
+        data={"id": command["id"], "name": "imagine", "type": 1, "options": [option]},
+    )  # fmt: skip
+    with world.env.time_context():
+        backend.emit("INTERACTION_CREATE", {**payload, **changes})
+    await world.env.settle()
+    return record
+
+
+def plain_png(side: int = 8) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def shown_image(data: bytes | None = None, *, spoiler: bool = False) -> ShownImage:
+    return ShownImage(data=data or gradient(16), file_name="fox.png", alt_text="a fox", spoiler=spoiler)
+
+
+def gradient(side: int = 256) -> bytes:
+    file = io.BytesIO()
+    Image.radial_gradient("L").resize((side, side)).convert("RGB").save(file, "PNG")
+    return file.getvalue()

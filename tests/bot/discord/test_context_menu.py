@@ -1,20 +1,14 @@
-"""The menu of a message with an image: forms that begin with it, however long they stay open."""
+"""The context menu of an image: its metadata, and forms that begin with it, however long they stay open."""
 
 import io
 
 import pytest
 from PIL import Image
 
-from bot.discord import attachments as offered
 from handlers.jobs.payloads import read_request
 from pipeline.requests.control import ControlKind
-from tests.bot.discord.conftest import World, words
-
-
-@pytest.fixture
-def simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files lie on the simulation's server instead of Discord's."""
-    monkeypatch.setattr(offered, "HOSTS", {"cdn.simcord.invalid"})
+from tests.bot.discord.conftest import World, plain_png, words
+from tests.fakes import png, request
 
 
 @pytest.mark.usefixtures("simulated_files")
@@ -84,3 +78,46 @@ def _red() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.usefixtures("simulated_files")
+async def test_image_info_reads_what_the_file_says(world: World) -> None:
+    """Any message with an image of ours, wherever it came from."""
+    message = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request("red fox")))])
+
+    result = await world.admin.context_menu(world.channel, "Picture info", message)
+
+    assert result.response is not None
+    assert result.ephemeral
+    assert "/imagine prompt:red fox" in words(result.response)
+
+
+@pytest.mark.usefixtures("simulated_files")
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ([], "holds no picture"),
+        ([("notes.txt", b"words")], "holds no picture"),
+        ([("fake.png", b"not a picture at all")], "not a PNG"),
+        ([("plain.png", b"")], "no story"),
+    ],
+)
+async def test_what_is_no_image_of_ours_is_said(world: World, files: list[tuple[str, bytes]], sentence: str) -> None:
+    """One sentence each, and nothing is decoded: a bomb stays unexploded."""
+    files = [(name, data or plain_png()) for name, data in files]
+    message = await world.ada.send(world.channel, "look", attachments=files)
+
+    result = await world.ada.context_menu(world.channel, "Picture info", message)
+
+    assert result.response is not None
+    assert sentence in words(result.response)
+
+
+async def test_an_image_that_lies_elsewhere_is_not_fetched(world: World) -> None:
+    """Only Discord's own file servers are asked."""
+    message = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request("red fox")))])
+
+    result = await world.ada.context_menu(world.channel, "Picture info", message)
+
+    assert result.response is not None
+    assert "does not lie with Discord" in words(result.response)

@@ -1,9 +1,12 @@
-"""/imagine on Discord, from the command to the images."""
+"""Commands on Discord: /imagine from the command to the images, and the answers of all others."""
+
+import json
 
 import discord
 import pytest
 
 from handlers.jobs.payloads import read_request
+from storage.platform import Platform
 from storage.queue.jobs import GiveUp, JobState
 from tests.bot.discord.conftest import World, body, labels, words
 
@@ -73,17 +76,6 @@ async def test_what_cannot_be_is_said_to_the_asker_alone(
     assert world.channel.history(viewer=world.admin) == []
 
 
-async def test_untrusted_words_have_no_effect(world: World) -> None:
-    """Markdown is shown, not obeyed, and nobody is called."""
-    await world.ada.slash(world.channel, "imagine", prompt="**bold** @everyone <@1> `code`")
-    await world.show()
-
-    assert r"\*\*bold\*\*" in words(world.last)
-    assert "@everyone" not in words(world.last)
-    edit = world.env.http_requests[-1]
-    assert body(edit)["allowed_mentions"] == {"parse": []}
-
-
 async def test_private_is_for_the_asker_alone(world: World) -> None:
     """The option hides the waiting and the images; the deferred answer carries them while its token lives."""
     result = await world.ada.slash(world.channel, "imagine", prompt="a secret", private=True)
@@ -106,19 +98,6 @@ async def test_a_server_may_be_private_by_default(world: World) -> None:
     assert not shown.ephemeral
 
 
-async def test_a_missing_permission_is_named_before_a_device_works(world: World) -> None:
-    """Nothing is queued that could not be posted."""
-    quiet = world.guild.create_text_channel(
-        "quiet", overwrites={world.guild.default_role: discord.PermissionOverwrite(attach_files=False)}
-    )
-
-    result = await world.ada.slash(quiet, "imagine", prompt="fox")
-
-    assert result.response is not None
-    assert "'Attach Files'" in words(result.response)
-    assert await world.context.queue.claim("a worker") is None
-
-
 async def test_a_failure_says_why_and_offers_to_try_again(world: World) -> None:
     """The sentence of the device, in the same message."""
     await world.ada.slash(world.channel, "imagine", prompt="fox")
@@ -128,23 +107,6 @@ async def test_a_failure_says_why_and_offers_to_try_again(world: World) -> None:
 
     assert "The device ran out of memory" in words(world.last)
     assert labels(world.last) == ["Again", "Edit"]
-
-
-async def test_two_servers_see_nothing_of_each_other(world: World) -> None:
-    """Jobs, numbers and suggestions belong to the server in which they were asked for."""
-    _, elsewhere, bob = world.server("Elsewhere")
-    await world.ada.slash(world.channel, "imagine", prompt="a secret")
-    job = (await world.claim()).job
-
-    cancelled = await bob.slash(elsewhere, "cancel", job=job.id)
-    suggestions = await bob.autocomplete(elsewhere, "cancel", "job", "")
-    queue = await bob.slash(elsewhere, "queue")
-
-    assert cancelled.response is not None
-    assert queue.response is not None
-    assert "There is no job" in words(cancelled.response)
-    assert suggestions == []
-    assert "secret" not in words(queue.response)
 
 
 async def test_suggestions_are_the_members_own_open_jobs(world: World) -> None:
@@ -194,3 +156,112 @@ async def test_cancelling_ends_the_job_and_the_message_says_so(world: World) -> 
     assert "Cancelled." in words(world.last)
     [job] = await world.context.queue.guild_jobs(1, states=tuple(JobState))
     assert job.state is JobState.CANCELLED
+
+
+async def _answer(world: World, name: str, **options: object) -> str:
+    actor = world.admin if name == "settings" else world.ada
+    result = await actor.slash(world.channel, name, **options)
+    assert result.response is not None
+    assert result.ephemeral
+    return words(result.response)
+
+
+async def test_help_and_queue_answer_privately(world: World) -> None:
+    """Questions to the bot are nobody else's business."""
+    await world.ada.slash(world.channel, "imagine", prompt="red fox")
+
+    assert "/imagine: Make pictures from words" in await _answer(world, "help")
+    assert "1: red fox" in await _answer(world, "queue")
+
+
+async def test_settings_hold_and_are_logged(world: World) -> None:
+    """Each change is shown at once, holds from then on, and stays in the log with the admin's name."""
+    shown = await _answer(world, "settings", **{"max-steps": 30, "allow-channel": world.channel})
+    log = await _answer(world, "settings", show="log")
+
+    assert "Most steps: 30" in shown
+    assert f"Channels where pictures are made: <#{world.channel.id}>" in shown
+    assert "boss · max\\_steps: 50 → 30" in log
+    elsewhere = world.guild.create_text_channel("lounge")
+    refused = await world.ada.slash(elsewhere, "imagine", prompt="fox")
+    assert "not made in this channel" in words(refused.followups[0])
+
+
+async def test_settings_are_for_admins_whatever_discord_lets_through(world: World) -> None:
+    """A server may override Discord's own check; ours stands behind it."""
+    with world.env.time_context():
+        published = await world.client.tree.fetch_commands()
+    [settings] = [command for command in published if command.name == "settings"]
+    world.guild.set_command_permissions(settings, {world.ada: True})
+
+    result = await world.ada.slash(world.channel, "settings")
+
+    assert result.response is not None
+    assert "is for the admins" in words(result.response)
+
+
+async def test_a_role_may_be_asked_for_a_command(world: World) -> None:
+    """Members without it are told so; those who have it are served."""
+    artists = world.guild.create_role("Artists")
+    zoe = world.guild.add_member(world.env.create_user("zoe"), roles=[artists])
+    shown = await _answer(world, "settings", **{"command": "imagine", "allow-role": artists})
+    assert f"/imagine only for roles: <@&{artists.id}>" in shown
+
+    refused = await world.ada.slash(world.channel, "imagine", prompt="fox")
+    await zoe.slash(world.channel, "imagine", prompt="owl")
+
+    assert "needs a role" in words(refused.followups[0])
+    assert (await world.claim()).job.member_name == "zoe"
+
+
+async def test_history_pages_searches_and_makes_again(world: World) -> None:
+    """Five a page, newest first, with a button each."""
+    for number in range(7):
+        await world.ada.slash(world.channel, "imagine", prompt=f"fox {number}", private=True)
+
+    first = await world.ada.slash(world.channel, "history", search="fox")
+    assert first.response is not None
+    assert "fox 6" in words(first.response)
+    assert "fox 1" not in words(first.response)
+    older = await world.ada.click(first.response, label="Older")
+
+    assert older.response is not None
+    assert "fox 1" in words(older.response)
+    assert labels(older.response) == ["Again: 2", "Again: 1"]
+    assert "Nothing of yours mentions 'owl'" in await _answer(world, "history", search="owl")
+
+
+async def test_history_hands_over_what_could_not_be_posted(world: World) -> None:
+    """The channel was closed and so were direct messages; later the member asks for the image and has it."""
+    await world.ada.slash(world.channel, "imagine", prompt="red fox")
+    claim = await world.claim()
+    replies = await world.context.outbox.open_replies(Platform.DISCORD)
+    await world.context.outbox.mark_kept(replies[0], "no route to the member was open")
+    await world.finish(claim)
+
+    shown = await world.ada.slash(world.channel, "history")
+    assert shown.response is not None
+    await world.ada.click(shown.response, label="Save: 1")
+
+    saved = world.ada.user.dm_channel.last_message
+    assert saved is not None
+    [file] = saved.attachments
+    assert file.filename == "red-fox-1-1.png"
+
+
+async def test_privacy_hands_out_and_deletes(world: World) -> None:
+    """All of one's own, nobody else's, after a question."""
+    await world.ada.slash(world.channel, "imagine", prompt="a secret")
+    await world.admin.slash(world.channel, "imagine", prompt="another's")
+    export = await world.ada.slash(world.channel, "privacy", what="export")
+    assert export.response is not None
+    [file] = export.response.attachments
+    with world.env.time_context():
+        data = json.loads(await file.read())
+
+    asked = await world.ada.slash(world.channel, "privacy", what="delete")
+    assert asked.response is not None
+    await world.ada.click(asked.response, label="Delete everything")
+
+    assert [job["payload"]["prompt"] for job in data["jobs"]] == ["a secret"]
+    assert [job.member_name for job in await world.context.queue.guild_jobs(1, states=tuple(JobState))] == ["boss"]

@@ -1,0 +1,38 @@
+"""Forms on Discord: filled with what is known, read after a restart, refused in a sentence."""
+
+from handlers.jobs.payloads import read_request
+from tests.bot.discord.conftest import World, finished, words
+
+
+async def test_edit_opens_a_form_that_is_filled(world: World) -> None:
+    """The form holds the image's own values; what is changed in it is what is made."""
+    message = await finished(world, seed=7, negative="text")
+
+    shown = await world.ada.click(message, label="Edit")
+    await world.ada.submit_modal(shown, {"prompt": "grey owl", "negative": "text", "more": "--seed 7 --steps 9"})
+
+    request = read_request((await world.claim()).job.payload)
+    assert (request.prompt, request.seed, request.steps, request.negative_prompt) == ("grey owl", 7, 9, "text")
+
+
+async def test_a_form_survives_a_restart(world: World) -> None:
+    """What was given before the form opened lies in the database under the id that the form carries."""
+    shown = await world.ada.slash(world.channel, "imagine", prompt="red fox", seed=7, advanced=True)
+    assert shown.modal is not None
+
+    await world.restart()
+    await world.ada.submit_modal(shown, {"more": "", "width": "64"})
+
+    request = read_request((await world.claim()).job.payload)
+    assert (request.prompt, request.seed, request.width) == ("red fox", 7, 64)
+
+
+async def test_a_wrong_value_in_a_form_is_refused_in_a_sentence(world: World) -> None:
+    """A modal's texts are free, so each is checked like any other value."""
+    shown = await world.ada.slash(world.channel, "imagine", prompt="red fox", advanced=True)
+
+    result = await world.ada.submit_modal(shown, {"width": "wide"})
+
+    said = [message for message in (result.response, *result.followups) if message is not None]
+    assert "width 'wide' is not a whole number" in words(said[-1])
+    assert await world.context.queue.claim("a worker") is None
