@@ -1,0 +1,38 @@
+"""A call waits for its click or form, on every database."""
+
+import pytest
+
+from storage.database import Database
+from storage.guilds.guilds import Guild
+from storage.queue.pending_calls import ChosenFile, SavedCall, SavedCalls
+from tests.fakes import FakeClock
+
+
+@pytest.fixture
+def calls(database: Database, clock: FakeClock) -> SavedCalls:
+    return SavedCalls(database, clock)
+
+
+async def test_a_call_comes_back_whole_to_its_guild_alone(calls: SavedCalls, guild: Guild, other_guild: Guild) -> None:
+    """Values in their order, and where its file is."""
+    file = ChosenFile(option="image", name="füchse.png", size=42, place="https://example.org/1")
+
+    call_id = await calls.save(guild.id, "ann", "edit", {"prompt": "fox", "count": "2"}, file)
+
+    assert await calls.get(guild.id, call_id) == SavedCall(
+        id=call_id, guild_id=guild.id, member_id="ann", command="edit",
+        values=(("prompt", "fox"), ("count", "2")), file=file,
+    )  # fmt: skip
+    assert await calls.get(other_guild.id, call_id) is None
+
+
+async def test_old_calls_are_deleted(calls: SavedCalls, guild: Guild, clock: FakeClock) -> None:
+    """A form that nobody came back to is not kept."""
+    old = await calls.save(guild.id, "ann", "imagine", {})
+    clock.advance(60)
+    young = await calls.save(guild.id, "ann", "imagine", {})
+
+    await calls.delete_old(60)
+
+    assert await calls.get(guild.id, old) is None
+    assert await calls.get(guild.id, young) is not None
