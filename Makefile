@@ -19,9 +19,10 @@ format: $(VENV)/installed-dev ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lint: $(VENV)/installed-dev ## all that is judged by reading: form, lint, types, layers, the Dockerfile
+lint: $(VENV)/installed-dev ## all that is judged by reading: form, lint, docstrings, types, layers, the Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/pydoclint --quiet pipeline
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile

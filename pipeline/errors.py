@@ -8,7 +8,12 @@ class UserError(Exception):
 
 
 class InvalidRequest(UserError):
-    """A request breaks a limit; `field` names the part that does, the text names the limit."""
+    """A request breaks a limit.
+
+    Args:
+        field: the part of the request that does, by the name of the option that sets it; kept as an attribute.
+        sentence: names the limit, for the person.
+    """
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -16,6 +21,16 @@ class InvalidRequest(UserError):
 
 
 def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Raise InvalidRequest, naming the limits, unless `value` is a number from `low` to `high`."""
+    """Check that an option is a finite number within its limits, both included.
+
+    Args:
+        field: the option's name, as the person knows it.
+        value: what the person wrote.
+        low: the least that is allowed.
+        high: the most that is allowed.
+
+    Raises:
+        InvalidRequest: names the option and the limits.
+    """
     if not (math.isfinite(value) and low <= value <= high):
         raise InvalidRequest(field, f"{field} is {value:g}; use {low:g} to {high:g}.")
