@@ -1,4 +1,4 @@
-"""Control maps from pictures: most by arithmetic alone, no weights, the same bytes every time; the rest by models."""
+"""Control maps from images: most by arithmetic alone, no weights, the same bytes every time; the rest by models."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ from pipeline.requests.control import ControlKind
 
 Annotator = Callable[[Pixels, float], Pixels]
 
-# The filters' widths are told for pictures of this side, as in AUTOMATIC1111's extension.
+# The filters' widths are told for images of this side, as in AUTOMATIC1111's extension.
 _REFERENCE_SIDE: Final = 512
 _BLOCKS: Final = 8
 # A step of ten grey levels: below it is noise.
@@ -21,7 +21,7 @@ _FAINTEST: Final = 40.0
 
 
 def control_map(kind: ControlKind, image: Image.Image, detail: float = 0.0) -> Image.Image:
-    """The map (RGB, of the picture's size) of what `kind` keeps of an RGB `image`, with more or less `detail`.
+    """The map (RGB, of the image's size) of what `kind` keeps of an RGB `image`, with more or less `detail`.
 
     Raises UserError for a kind that needs a model to see it, if that is absent, damaged or sees nothing.
     """
@@ -70,7 +70,7 @@ def _softedge(pixels: Pixels, detail: float) -> Pixels:
 
 
 def _tile(pixels: Pixels, detail: float) -> Pixels:
-    """The picture without what is finer than an eighth of it."""
+    """The image without what is finer than an eighth of it."""
     return _patches(pixels, round(_side(pixels) / 64 * 2.0**-detail), cv2.INTER_CUBIC)
 
 
@@ -103,7 +103,7 @@ ANNOTATORS: Final[Mapping[ControlKind, Annotator]] = {
 
 
 def _patches(pixels: Pixels, side: int, back: int) -> Pixels:
-    """The picture from the mean of each square of `side` pixels."""
+    """The image from the mean of each square of `side` pixels."""
     height, width = pixels.shape[:2]
     small = (max(1, round(width / max(1, side))), max(1, round(height / max(1, side))))
     means = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)

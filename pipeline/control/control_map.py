@@ -16,9 +16,9 @@ _log = logging.getLogger(__name__)
 
 
 def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
-    """The map (RGB) of `use` in `size`, from the bytes of its picture, or of a map that is ready.
+    """The map (RGB) of `use` in `size`, from the bytes of its image, or of a map that is ready.
 
-    Raises UserError if they are no picture, or one of which no map can be made.
+    Raises UserError if they are no image, or one of which no map can be made.
     """
     image = read_image(data, "control").rgb
     if use.ready:

@@ -23,7 +23,7 @@ class DepthMap:
         self._model = load_vision_model(DepthAnythingForDepthEstimation, folder)
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width) of an RGB picture (height, width, 3), from 0, the farthest, to 255, the nearest."""
+        """The map (height, width) of an RGB image (height, width, 3), from 0, the farthest, to 255, the nearest."""
         return (self.nearness(pixels) * 255).round().astype(np.uint8)
 
     @torch.inference_mode()

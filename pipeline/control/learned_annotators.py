@@ -1,6 +1,6 @@
 """Maps that models draw; each is loaded when it is first asked for and kept, on the processor.
 
-There it takes no memory from the pictures, and a map that takes a second or two is soon enough.
+There it takes no memory from the images, and a map that takes a second or two is soon enough.
 """
 
 import logging
@@ -31,13 +31,13 @@ _ANNOTATORS: Final[Mapping[ControlKind, Callable[..., LearnedAnnotator]]] = {
 
 
 def learned_map(kind: ControlKind, pixels: Pixels) -> Pixels:
-    """The map of an RGB picture, in its size; raises UserError if its model is absent or damaged, or sees nothing."""
+    """The map of an RGB image, in its size; raises UserError if its model is absent or damaged, or sees nothing."""
     annotator: LearnedAnnotator = _annotator(kind)
     return annotator(pixels)
 
 
 def mask_of(words: str, pixels: Pixels) -> Pixels:
-    """Where in an RGB picture what `words` name is: (height, width), 255 there; raises UserError as SegmentMap.mask."""
+    """Where in an RGB image what `words` name is: (height, width), 255 there; raises UserError as SegmentMap.mask."""
     try:
         annotator_folders(ControlKind.SEGMENT)
     except InvalidRequest as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.control.depth import DepthMap
 from pipeline.control.pixels import Pixels
 
-# A surface that goes through all of the depth within a quarter of the picture's side is seen at 45 degrees.
+# A surface that goes through all of the depth within a quarter of the image's side is seen at 45 degrees.
 _RELIEF: Final = 0.25
 _SMOOTH: Final = 0.004
 
@@ -22,7 +22,7 @@ class NormalMap:
         self._depth = DepthMap(folder)
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB picture."""
+        """The map (height, width, 3) of an RGB image."""
         return normals_of(self._depth.nearness(pixels))
 
 

@@ -35,7 +35,7 @@ def from_coco(points: Sequence[Point]) -> tuple[Point, ...]:
 
 
 def draw_body(canvas: Pixels, points: Sequence[Point]) -> None:
-    """Draw OpenPose's eighteen points, and the limbs of which both ends are seen, onto an RGB picture."""
+    """Draw OpenPose's eighteen points, and the limbs of which both ends are seen, onto an RGB image."""
     width = max(1, round(_WIDTH * min(canvas.shape[:2]) / _REFERENCE_SIDE))
     for (one, other), colour in zip(_LIMBS, COLOURS, strict=False):
         start, end = points[one], points[other]

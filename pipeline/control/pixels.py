@@ -1,4 +1,4 @@
-"""Pictures as arrays."""
+"""Images as arrays."""
 
 import numpy as np
 from numpy.typing import NDArray

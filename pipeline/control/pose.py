@@ -17,7 +17,7 @@ from pipeline.errors import InvalidRequest
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels."""
 
-# What ViTPose reads: a person upright in a picture of this size, with a quarter of the box around.
+# What ViTPose reads: a person upright in an image of this size, with a quarter of the box around.
 _WIDTH, _HEIGHT = 192, 256
 _MARGIN: Final = 1.25
 _SURE: Final = 0.3
@@ -38,7 +38,7 @@ class PoseMap:
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB picture; raises InvalidRequest if nobody's pose is seen in it."""
+        """The map (height, width, 3) of an RGB image; raises InvalidRequest if nobody's pose is seen in it."""
         bodies = [self._body(pixels, crop_of(box)) for box in self._boxes(pixels)]
         if not any(point for body in bodies for point in body):
             raise InvalidRequest("control", "No person is seen in the picture; choose another, or another control.")
@@ -48,7 +48,7 @@ class PoseMap:
         return canvas
 
     def _boxes(self, pixels: Pixels) -> list[Box]:
-        """Where people are, the surest first; the whole picture where the detector finds nobody."""
+        """Where people are, the surest first; the whole image where the detector finds nobody."""
         height, width = pixels.shape[:2]
         size = whole_patches(pixels, _DETECTED_SIDE, self._persons.config.patch_size)
         found = self._persons(pixel_values=vision_input(pixels, size))
@@ -67,7 +67,7 @@ class PoseMap:
 
 
 def crop_of(box: Box) -> NDArray[np.float64]:
-    """The affine map (2, 3) from the picture to what the pose model reads: the box in the middle, not stretched."""
+    """The affine map (2, 3) from the image to what the pose model reads: the box in the middle, not stretched."""
     left, top, right, bottom = box
     scale = _WIDTH / (max(right - left, (bottom - top) * _WIDTH / _HEIGHT, 1.0) * _MARGIN)
     across, down = _WIDTH / 2 - scale * (left + right) / 2, _HEIGHT / 2 - scale * (top + bottom) / 2
@@ -75,7 +75,7 @@ def crop_of(box: Box) -> NDArray[np.float64]:
 
 
 def read_points(heat: NDArray[np.float32], crop: NDArray[np.float64]) -> list[Point]:
-    """Where in the picture each of the maps (points, height, width) is hottest; None where it is not sure."""
+    """Where in the image each of the maps (points, height, width) is hottest; None where it is not sure."""
     return [_peak(each, crop) for each in heat]
 
 

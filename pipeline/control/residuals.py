@@ -60,9 +60,9 @@ class Residuals:
 
 
 def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
-    """The control map as a net reads it, from the bytes of a picture or of a map, in the request's `size`.
+    """The control map as a net reads it, from the bytes of an image or of a map, in the request's `size`.
 
-    Raises UserError if they are no picture, or one of which no map can be made.
+    Raises UserError if they are no image, or one of which no map can be made.
     """
     return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 

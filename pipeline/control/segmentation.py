@@ -17,7 +17,7 @@ from pipeline.errors import InvalidRequest
 # The shorter side that the model was trained with, and by how much its deepest layer is smaller.
 _SIDE: Final = 512
 _PATCH: Final = 32
-# How many of its classes a picture is said to show, the largest.
+# How many of its classes an image is said to show, the largest.
 _TOLD: Final = 8
 
 
@@ -30,13 +30,13 @@ class SegmentMap:
             raise ValueError(f"{folder} knows {self._model.config.num_labels} classes, not ADE20K's {len(COLOURS)}")
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB picture: each class in its colour."""
+        """The map (height, width, 3) of an RGB image: each class in its colour."""
         return np.asarray(COLOURS[self._classes(pixels)])
 
     def mask(self, pixels: Pixels, words: str) -> Pixels:
-        """Where what `words` name is in an RGB picture, such as "sky, person": (height, width), 255 there, else 0.
+        """Where what `words` name is in an RGB image, such as "sky, person": (height, width), 255 there, else 0.
 
-        Raises InvalidRequest for a word that is no class's name, and where the picture shows none of it, with what it
+        Raises InvalidRequest for a word that is no class's name, and where the image shows none of it, with what it
         shows.
         """
         wanted = {self._number(word) for word in words.casefold().split(",")}
@@ -63,7 +63,7 @@ class SegmentMap:
     def _classes(self, pixels: Pixels) -> Any:
         """The number of each pixel's class: (height, width)."""
         seen = self._model(pixel_values=vision_input(pixels, whole_patches(pixels, _SIDE, _PATCH))).logits.float()
-        # The other classes would only take memory in the picture's full size.
+        # The other classes would only take memory in the image's full size.
         classes = seen.argmax(1).unique()
         whole = interpolate(seen[:, classes], pixels.shape[:2], mode="bilinear", align_corners=False)
         return classes[whole.argmax(1)[0]].numpy()

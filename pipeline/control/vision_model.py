@@ -26,14 +26,14 @@ def load_vision_model(model: Any, folder: Path) -> Any:
 
 
 def whole_patches(pixels: Pixels, side: int, patch: int) -> tuple[int, int]:
-    """(width, height) in multiples of `patch`, in the picture's proportions, the shorter of them about `side`."""
+    """(width, height) in multiples of `patch`, in the image's proportions, the shorter of them about `side`."""
     scale = side / min(pixels.shape[:2])
     height, width = (max(1, round(length * scale / patch)) * patch for length in pixels.shape[:2])
     return width, height
 
 
 def vision_input(pixels: Pixels, size: tuple[int, int]) -> torch.Tensor:
-    """An RGB picture as the models read it: (1, 3, height, width) in `size` (width, height)."""
+    """An RGB image as the models read it: (1, 3, height, width) in `size` (width, height)."""
     shrinks = size[0] < pixels.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     small = cv2.resize(pixels.astype(np.float32) / 255, size, interpolation=how)

@@ -43,7 +43,7 @@ class ChildDevice:
         await self._send(self._spec)
 
     async def submit(self, order: Order) -> None:
-        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        """Take an image or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._process is None:
             self._events.put_nowait(Lost(why="the device is not running"))
         await self._send(order)
@@ -53,11 +53,11 @@ class ChildDevice:
         await self._send(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
-        """Drop a picture at its next step."""
+        """Drop an image at its next step."""
         await self._send(Cancel(ticket=ticket))
 
     async def suspend(self, ticket: str) -> None:
-        """Set an unfinished picture aside at its next step."""
+        """Set an unfinished image aside at its next step."""
         await self._send(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:

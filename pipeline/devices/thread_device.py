@@ -40,7 +40,7 @@ class LocalDevice:
         self._thread.start()
 
     async def submit(self, order: Order) -> None:
-        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        """Take an image or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
         if self._thread is None or not self._thread.is_alive():
             self._events.put_nowait(Lost(why="the device is not running"))
         self._commands.put(order)
@@ -50,11 +50,11 @@ class LocalDevice:
         self._commands.put(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
-        """Drop a picture at its next step."""
+        """Drop an image at its next step."""
         self._commands.put(Cancel(ticket=ticket))
 
     async def suspend(self, ticket: str) -> None:
-        """Set an unfinished picture aside at its next step."""
+        """Set an unfinished image aside at its next step."""
         self._commands.put(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:

@@ -1,4 +1,4 @@
-"""One checkpoint at work: begin a request's latents, advance many requests by one call, decode one picture."""
+"""One checkpoint at work: begin a request's latents, advance many requests by one call, decode one image."""
 
 import logging
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _LARGEST_UNTILED: Final = 192 * 192
 
 @dataclass(slots=True, kw_only=True)
 class DenoisingState:
-    """One request between noise and picture.
+    """One request between noise and image.
 
     `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
     are the UNet's LoRAs; `rows` are its rows in the batch where it sits. `canvas` is what it is painted over, `kept`
@@ -101,7 +101,7 @@ class Denoiser:
         return initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
 
     def _encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """The latents of a picture (1, 3, height, width), drawn from what the autoencoder says of it."""
+        """The latents of an image (1, 3, height, width), drawn from what the autoencoder says of it."""
         vae = self._checkpoint.vae
         pixels = pixels.to(self._checkpoint.hardware.device, vae.dtype)
         drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
@@ -143,7 +143,7 @@ class Denoiser:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """The picture of one request's final latents: bytes (height, width, 3) on the CPU.
+        """The image of one request's final latents: bytes (height, width, 3) on the CPU.
 
         A large one is decoded in overlapping tiles, and so is one that memory was too short for in one piece.
         """

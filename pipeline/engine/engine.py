@@ -1,4 +1,4 @@
-"""The engine: one verb, `step`, takes every picture in flight one denoising step further."""
+"""The engine: one verb, `step`, takes every image in flight one denoising step further."""
 
 import logging
 from collections import deque
@@ -89,7 +89,7 @@ class Engine:
             self._end(Dropped(ticket=ticket))
 
     def suspend(self, ticket: str) -> None:
-        """Let go of an unfinished picture; answered by Suspended, or by Rendered if it waits for nothing but that."""
+        """Let go of an unfinished image; answered by Suspended, or by Rendered if it waits for nothing but that."""
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
             with self._answering_for([job]):
@@ -97,7 +97,7 @@ class Engine:
                 self._end(Suspended(ticket=ticket, snapshot=snapshot))
 
     def step(self) -> list[Event]:
-        """Advance every picture of the group whose turn it is by one denoiser call; returns what there is to say."""
+        """Advance every image of the group whose turn it is by one denoiser call; returns what there is to say."""
         for model in self._shelf.loaded.values():
             model.judge()
         self._line_up()
@@ -166,7 +166,7 @@ class Engine:
         self._behind = span
 
     def _decode(self) -> None:
-        """At most one picture, so that those who still denoise wait for no more than that."""
+        """At most one image, so that those who still denoise wait for no more than that."""
         if not self._finished:
             return
         job = self._jobs[self._finished.popleft()]
@@ -208,7 +208,7 @@ class Engine:
     def _make_room(self, key: BatchKey) -> None:
         """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat.
 
-        Who does not fit alone is refused; raises DeviceExhausted where even the smallest picture would not fit.
+        Who does not fit alone is refused; raises DeviceExhausted where even the smallest image would not fit.
         """
         jobs = [self._jobs[ticket] for ticket in self._batching.tickets(key)]
         halved = self._batching.halve(key)

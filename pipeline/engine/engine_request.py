@@ -76,7 +76,7 @@ class EngineJob:
         return self.request.compiled if self.request.bucket else None
 
     def start(self) -> DenoisingState:
-        """The encode stage, and back to where the picture was parked."""
+        """The encode stage, and back to where the image was parked."""
         rendering = self.model.begin(self.request, self.adapters, self.controls, self.images)
         if self.snapshot is not None:
             self.snapshot.resume(rendering)

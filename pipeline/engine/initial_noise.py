@@ -1,4 +1,4 @@
-"""The noise that a picture begins with: drawn from its seed, bent towards other seeds by its variations."""
+"""The noise that an image begins with: drawn from its seed, bent towards other seeds by its variations."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ def initial_noise(
     """Noise of `shape` from `generator`, which holds the request's seed; drawn on the CPU whatever the device.
 
     Each variation goes `strength` of the way along the great circle to the noise of its own seed, as AUTOMATIC1111's
-    variation seed does; the angle is taken over the whole picture. What a sampler draws later comes from the
+    variation seed does; the angle is taken over the whole image. What a sampler draws later comes from the
     request's seed alone.
     """
     noise = torch.randn(shape, generator=generator, dtype=dtype)

@@ -1,4 +1,4 @@
-"""What a picture is painted over: a start image and its mask in the request's size, and the way back into the whole."""
+"""What an image is painted over: a start image and its mask in the request's size, and the way back into the whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Box = tuple[int, int, int, int]
 class Canvas:
     """`start` (RGB) and `mask` (L, from 128 on to be redrawn, None for everything) have the request's size.
 
-    `whole` is the picture that the result is put back into, `box` where (left, top, right, bottom); `edge` (L) says how
+    `whole` is the image that the result is put back into, `box` where (left, top, right, bottom); `edge` (L) says how
     much of each of its pixels comes from the result.
     """
 
@@ -40,7 +40,7 @@ class Canvas:
 
     @classmethod
     def of(cls, request: ImageRequest, images: Mapping[str, bytes]) -> "Canvas | None":
-        """The canvas of a request with a start image, its pictures by their keys; raises InvalidRequest."""
+        """The canvas of a request with a start image, its images by their keys; raises InvalidRequest."""
         begin, size = request.start, (request.width, request.height)
         if begin is None:
             return None
@@ -75,14 +75,14 @@ class Canvas:
         return levels.permute(2, 0, 1)[None] / 127.5 - 1
 
     def latent_mask(self, scale_factor: int) -> Tensor | None:
-        """The mask with a cell for each latent: (1, 1, height, width), 1 where the picture is redrawn."""
+        """The mask with a cell for each latent: (1, 1, height, width), 1 where the image is redrawn."""
         if self.mask is None:
             return None
         levels = torch.from_numpy(np.asarray(self.mask, dtype=np.float32).copy())[None, None] / 255
         return functional.interpolate((levels >= 0.5).float(), scale_factor=1 / scale_factor)
 
     def put_back(self, painted: Image.Image) -> Image.Image:
-        """The whole picture with what was painted in its place; untouched where the mask and its edge are black."""
+        """The whole image with what was painted in its place; untouched where the mask and its edge are black."""
         if self.edge is None:
             return painted
         left, top, right, bottom = self.box

@@ -11,7 +11,7 @@ from pipeline.samplers.sampler import Sampler
 class KeptLatents:
     """The start's own latents `clean` and the `noise` they began with, (1, channels, height, width) in float32.
 
-    `mask` is (1, 1, height, width): 1 where the picture is drawn anew, 0 where it is kept, as in Lugmayr et al., 2022
+    `mask` is (1, 1, height, width): 1 where the image is drawn anew, 0 where it is kept, as in Lugmayr et al., 2022
     (RePaint; arXiv 2201.09865, eq. 8).
     """
 

@@ -36,7 +36,7 @@ _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
 
 class LoadedModel:
-    """Everything that turns requests for one model into pictures; raises UserError if the model cannot be loaded."""
+    """Everything that turns requests for one model into images; raises UserError if the model cannot be loaded."""
 
     def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
         self._checkpoint = checkpoint = load_checkpoint(source, hardware)
@@ -108,7 +108,7 @@ class LoadedModel:
         return self.compilation is not None and key in self.compilation
 
     def covers(self, adapters: Sequence[Adapter]) -> bool:
-        """Whether pictures with these LoRAs may run compiled."""
+        """Whether images with these LoRAs may run compiled."""
         return self.compilation is not None and self.compilation.covers(adapters)
 
     def judge(self) -> None:
@@ -136,12 +136,12 @@ class LoadedModel:
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
     def preview(self, rendering: DenoisingState) -> bytes:
-        """A small JPEG of what the picture would be if it were finished now."""
+        """A small JPEG of what the image would be if it were finished now."""
         assert rendering.denoised is not None, "a preview is asked for after a step"
         return self._previews.jpeg(rendering.denoised)
 
     def finish(self, rendering: DenoisingState, key: BatchKey) -> bytes:
-        """The decode stage: the picture as PNG with its story inside."""
+        """The decode stage: the image as PNG with its story inside."""
         file = io.BytesIO()
         painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
         image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)

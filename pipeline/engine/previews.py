@@ -1,4 +1,4 @@
-"""Small pictures of unfinished latents: a linear projection fitted to the model's own VAE."""
+"""Small images of unfinished latents: a linear projection fitted to the model's own VAE."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A picture between two steps as bytes: its latents, its sampler's history, its place, its source of noise."""
+"""An image between two steps as bytes: its latents, its sampler's history, its place, its source of noise."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipeline.requests.batch_key import BatchKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """An unfinished picture, to go on with on this device or another, in a group like the one that it had.
+    """An unfinished image, to go on with on this device or another, in a group like the one that it had.
 
     `tensors` are `latents`, `generator` and what the sampler remembers; `places` are the sampler's plain numbers.
     """
@@ -27,14 +27,14 @@ class Snapshot:
 
     @classmethod
     def of(cls, rendering: DenoisingState, key: BatchKey) -> "Snapshot":
-        """The picture as it is now; later steps do not change what was parked."""
+        """The image as it is now; later steps do not change what was parked."""
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in (own | tensors).items()}
         return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=tensors, places=places)
 
     def to_bytes(self) -> bytes:
-        """A safetensors file: about 131 KB for a picture of 1024 pixels a side, and as much again for history."""
+        """A safetensors file: about 131 KB for an image of 1024 pixels a side, and as much again for history."""
         story = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
         packed: bytes = save(self.tensors, metadata={"parked": json.dumps(story)})
         return packed

@@ -1,4 +1,4 @@
-"""Pictures side by side as one, under the names of columns and beside those of rows."""
+"""Images side by side as one, under the names of columns and beside those of rows."""
 
 from collections.abc import Sequence
 from typing import Final

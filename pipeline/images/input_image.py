@@ -1,4 +1,4 @@
-"""Pictures that people hand over: judged by content, bounded before they are decoded, turned upright, stripped."""
+"""Images that people hand over: judged by content, bounded before they are decoded, turned upright, stripped."""
 
 import io
 import warnings
@@ -22,7 +22,7 @@ _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputImage:
-    """An upright RGB picture without metadata; `alpha` (L) is its own transparency, None where it has none."""
+    """An upright RGB image without metadata; `alpha` (L) is its own transparency, None where it has none."""
 
     rgb: Image.Image
     alpha: Image.Image | None
@@ -34,7 +34,7 @@ class InputImage:
 
 
 def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputImage:
-    """The picture in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
+    """The image in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
 
     Nothing is decoded of more than `max_bytes` bytes or MAX_PIXELS pixels.
     """
@@ -53,7 +53,7 @@ def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) ->
     except Image.DecompressionBombError as error:
         raise _too_large(field) from error
     except Exception as error:
-        # Whatever a decoder of hostile bytes raises: the bytes are no picture that we can read.
+        # Whatever a decoder of hostile bytes raises: the bytes are no image that we can read.
         raise InvalidRequest(field, f"The {field} cannot be read; send a PNG, JPEG or WebP picture.") from error
 
 
@@ -99,7 +99,7 @@ def _upright(image: Image.Image) -> InputImage:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """A picture of deep grey levels, their highest as white: Pillow's own conversion cuts them off."""
+    """An image of deep grey levels, their highest as white: Pillow's own conversion cuts them off."""
     deep = image.convert("F")
     highest = max(1.0, float(np.asarray(deep).max())) if image.mode == "F" else 65535.0
     return deep.point(lambda level: level * (255.0 / highest)).convert("L")

@@ -1,4 +1,4 @@
-"""A picture's story inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
+"""An image's story inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
 
 import json
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ _MODE_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMetadata:
-    """All that decided a picture.
+    """All that decided an image.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
     `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `compiled` says
@@ -50,7 +50,7 @@ class ImageMetadata:
     versions: tuple[tuple[str, str], ...]
 
     def request(self) -> ImageRequest:
-        """The request that gives this picture again, bit for bit on the same device.
+        """The request that gives this image again, bit for bit on the same device.
 
         The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
         """
@@ -81,12 +81,12 @@ class ImageMetadata:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """The JSON that a picture carries."""
+        """The JSON that an image carries."""
         return _STORY.dump_json(_Story(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
 def embed(png: bytes, info: ImageMetadata) -> bytes:
-    """The same picture with `info` in its text chunks; the pixels are not touched."""
+    """The same image with `info` in its text chunks; the pixels are not touched."""
     return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
 
 

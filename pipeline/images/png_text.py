@@ -13,14 +13,14 @@ _HEADER_END: Final = len(SIGNATURE) + 8 + 13 + 4
 
 
 def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
-    """The same picture with each text as a chunk behind its header; keywords are ASCII."""
+    """The same image with each text as a chunk behind its header; keywords are ASCII."""
     _check_signature(png)
     chunks = b"".join(_text_chunk(keyword, text) for keyword, text in texts.items())
     return png[:_HEADER_END] + chunks + png[_HEADER_END:]
 
 
 def read_texts(png: bytes) -> dict[str, str]:
-    """The uncompressed texts of a picture by keyword, the first of each; raises UserError on a damaged file."""
+    """The uncompressed texts of an image by keyword, the first of each; raises UserError on a damaged file."""
     texts: dict[str, str] = {}
     for kind, body in _chunks(png):
         if kind not in {b"tEXt", b"iTXt"} or len(body) > MAX_TEXT_BYTES:

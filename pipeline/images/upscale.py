@@ -1,4 +1,4 @@
-"""A picture made larger by a net of ESRGAN's kind, tile by tile."""
+"""An image made larger by a net of ESRGAN's kind, tile by tile."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ _MARGIN: Final = 32
 
 
 class Upscaler(Protocol):
-    """A net that makes pictures `scale` times as large."""
+    """A net that makes images `scale` times as large."""
 
     scale: int
 

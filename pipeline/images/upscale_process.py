@@ -1,4 +1,4 @@
-"""A picture enlarged in a process of its own, since torch is the parent's to avoid.
+"""An image enlarged in a process of its own, since torch is the parent's to avoid.
 
 `python -m pipeline.images.upscale_process` reads one order from its input and writes one answer, both JSON.
 """
@@ -20,7 +20,7 @@ _SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enlargement:
-    """The picture `source`, to be written to `target` as a PNG of `width` by `height` pixels.
+    """The image `source`, to be written to `target` as a PNG of `width` by `height` pixels.
 
     `net` are the weights of the upscaler, none for Lanczos' filter; `device` is the one to run it on.
     """

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 Compiler = Callable[[CompileSpec], tuple[Graph, tuple[str, ...]]]
 
 _OFTEN: Final = 100
-"""Calls of a group's sizes after which a graph of them is compiled: a few pictures."""
+"""Calls of a group's sizes after which a graph of them is compiled: a few images."""
 
 _CALLS: Final = 3
 """How often each forward is measured after a first call that warms it up; the fastest counts."""

@@ -14,7 +14,7 @@ from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_f
 Halves = tuple[Tensor, Tensor]
 Graph = Callable[..., Sequence[Tensor]]
 
-# What nearly all LoRAs change; a graph with room for changes everywhere would pay for them in every picture.
+# What nearly all LoRAs change; a graph with room for changes everywhere would pay for them in every image.
 _CHANGED: Final = ".attentions."
 
 

@@ -88,7 +88,7 @@ def clean(text: str, length: int) -> str:
 
 
 def _frequent_tags(text: str) -> list[str]:
-    """Tags that half of the most frequent one's pictures or more have, from kohya's count of them by folder."""
+    """Tags that half of the most frequent one's images or more have, from kohya's count of them by folder."""
     try:
         folders = json.loads(text)
         counts = Counter[str]()

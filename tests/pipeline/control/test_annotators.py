@@ -28,7 +28,7 @@ def lit(image: Image.Image) -> np.ndarray:
 
 @pytest.mark.parametrize(("inside", "outside"), [(255, 0), (0, 255), (40, 10), (250, 215)])
 def test_edges_lie_on_the_border(inside: int, outside: int) -> None:
-    """Within a pixel, all the way round, in strong contrast, in a dark picture and in a bright one."""
+    """Within a pixel, all the way round, in strong contrast, in a dark image and in a bright one."""
     rows, columns = np.nonzero(lit(control_map(ControlKind.EDGE, square(inside, outside))))
 
     distance = np.minimum.reduce([np.abs(rows - 24), np.abs(rows - 55), np.abs(columns - 24), np.abs(columns - 55)])
@@ -82,7 +82,7 @@ def test_soft_edges_are_brightest_on_the_border_and_fade_away_from_it(inside: in
 
 @pytest.mark.parametrize("colours", [((0, 0, 0), (255, 255, 255)), ((70, 20, 90), (250, 200, 120))])
 def test_a_qr_code_can_still_be_read(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
-    """From a picture with noise, in any two colours of which one is darker; in black and white alone."""
+    """From an image with noise, in any two colours of which one is darker; in black and white alone."""
     code = cv2.QRCodeEncoder.create().encode("https://example.org/limner")
     large = np.asarray(Image.fromarray(code).resize((256, 256), Image.Resampling.NEAREST)) > 127
     noise = np.random.default_rng(0).normal(0, 12, (256, 256, 3))
@@ -107,7 +107,7 @@ def test_tiles_and_colours_keep_local_means() -> None:
 
 
 def test_luminance_is_grey() -> None:
-    """With the picture's own light."""
+    """With the image's own light."""
     levels = np.asarray(control_map(ControlKind.LUMINANCE, scene()))
 
     assert np.array_equal(levels[..., 0], levels[..., 2])
@@ -116,7 +116,7 @@ def test_luminance_is_grey() -> None:
 
 @pytest.mark.parametrize("kind", ANNOTATORS)
 def test_a_map_has_the_size_of_its_image_and_is_the_same_every_time(kind: ControlKind) -> None:
-    """And leaves the picture as it was."""
+    """And leaves the image as it was."""
     image = scene()
 
     first, second = control_map(kind, image), control_map(kind, image)

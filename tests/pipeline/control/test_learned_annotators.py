@@ -45,7 +45,7 @@ def test_every_kind_has_one_way_to_its_map() -> None:
 
 @pytest.mark.parametrize("kind", LEARNED)
 def test_a_model_that_is_here_draws(cache: Path, kind: ControlKind) -> None:
-    """The same map every time, in the picture's size."""
+    """The same map every time, in the image's size."""
     put_into_cache(cache, kind)
 
     first, second = control_map(kind, scene()), control_map(kind, scene())

@@ -12,7 +12,7 @@ from pipeline.control.normal import normals_of
     ids=["nearer to the right looks left", "to the left, right", "nearer below looks up", "nearer above looks down"],
 )
 def test_a_surface_is_in_the_colour_of_where_it_looks(slope: tuple[float, float], brighter: int) -> None:
-    """Red is left and green is up, whatever the picture's size; the other of the two stays in the middle."""
+    """Red is left and green is up, whatever the image's size; the other of the two stays in the middle."""
     tilts = []
     for side in (64, 256):
         down, across = np.mgrid[:side, :side] / side

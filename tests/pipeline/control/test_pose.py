@@ -1,4 +1,4 @@
-"""Poses: from heat maps to points in the picture, from points to OpenPose's drawing, and by tiny models."""
+"""Poses: from heat maps to points in the image, from points to OpenPose's drawing, and by tiny models."""
 
 from pathlib import Path
 

@@ -89,7 +89,7 @@ def run_together(model: LoadedModel, requests: Sequence[ImageRequest]) -> list[T
 
 
 def mixed_requests() -> list[ImageRequest]:
-    """From noise, over a picture and under a mask; one control and two; windows, modes, with and without guidance."""
+    """From noise, over an image and under a mask; one control and two; windows, modes, with and without guidance."""
     both = (control("edge", scale=0.5), control("depth", scale=1.3))
     return [
         a_request(seed=1, steps=3, controls=(control(),)),
@@ -218,7 +218,7 @@ def last_word(engine: Engine, request: ImageRequest, images: dict[str, bytes] = 
 
 
 def test_the_engine_draws_with_a_control_and_says_so(controls: Path) -> None:
-    """The picture is another than without it, and its story names the control."""
+    """The image is another than without it, and its story names the control."""
     engine = Engine(replace(SPEC, controls=controls))
 
     plain, kept = (last_word(engine, a_request(steps=2, controls=each)) for each in ((), (control(scale=2.0),)))
@@ -264,7 +264,7 @@ def test_a_control_for_another_base_is_refused(controls: Path, tmp_path: Path) -
 
 
 def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
-    """The least recently used first; pictures go on."""
+    """The least recently used first; images go on."""
     engine = Engine(replace(SPEC, controls=controls, control_bytes=1))
 
     for kind in ("edge", "depth", "edge"):
@@ -310,7 +310,7 @@ def test_a_map_is_made_of_an_image_in_the_requests_size(controlled_model: Callab
 
 
 def test_a_map_that_was_kept_is_the_one_that_was_drawn(controlled_model: Callable[[str], LoadedModel]) -> None:
-    """A picture of a stored map is the picture of what it was drawn from; black on white counts as white on black."""
+    """An image of a stored map is the image of what it was drawn from; black on white counts as white on black."""
     model = controlled_model("pocket")
     of_scene = control(image="scene", ready=False, detail=1.0)
     kept = map_of(of_scene, HANDED["scene"], (64, 64))
@@ -336,7 +336,7 @@ def test_one_net_may_read_several_kinds(controls: Path, tmp_path: Path) -> None:
 
 
 def test_a_map_of_another_size_is_fitted(controlled_model: Callable[[str], LoadedModel]) -> None:
-    """To the picture's own."""
+    """To the image's own."""
     large = Image.new("RGB", (90, 50))
     ImageDraw.Draw(large).rectangle((0, 0, 45, 50), fill="white")
     model = controlled_model("pocket")

@@ -56,7 +56,7 @@ def test_words_are_where_their_classes_are(tmp_path: Path) -> None:
 
 
 def test_words_that_name_nothing_here_are_refused(tmp_path: Path) -> None:
-    """A word that is none with the nearest, one that the picture does not show with what it does."""
+    """A word that is none with the nearest, one that the image does not show with what it does."""
     segments = SegmentMap(tiny_segment(tmp_path))
     shown = set(map(tuple, segments(scene()).reshape(-1, 3).tolist()))
     absent = next(number for number, colour in enumerate(COLOURS.tolist()) if tuple(colour) not in shown)

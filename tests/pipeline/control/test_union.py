@@ -48,7 +48,7 @@ def model(root: Path, model_folder: Callable[[str], Path]) -> LoadedModel:
 
 
 def mixed_requests() -> list[ImageRequest]:
-    """One type and two; from noise, over a picture and under a mask; every mode that diffusers knows; and none."""
+    """One type and two; from noise, over an image and under a mask; every mode that diffusers knows; and none."""
     guessed = tuple(replace(each, mode=ControlMode.CONTROL) for each in BOTH)
     return [
         a_request(seed=1, steps=3, controls=(control(),)),

@@ -118,7 +118,7 @@ def test_a_nearly_empty_large_group_is_left_to_drain() -> None:
 
 
 def test_an_asked_for_bucket_is_kept() -> None:
-    """So that a picture can be repeated bit for bit."""
+    """So that an image can be repeated bit for bit."""
     batching = seated(candidate("a", bucket=8), candidate("b"))
 
     assert seat_key(batching, "a") == seat_key(batching, "b")

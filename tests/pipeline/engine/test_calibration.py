@@ -71,5 +71,5 @@ def test_what_does_not_fit_is_no_measure(spec: DeviceSpec, monkeypatch: pytest.M
 
 
 def test_a_device_that_is_not_to_measure_does_not(model_folder: Callable[[str], Path]) -> None:
-    """As in a command that makes one picture."""
+    """As in a command that makes one image."""
     assert costs_of(DeviceSpec(models=(str(model_folder("nano")),), device="cpu", threads=1)) == ()

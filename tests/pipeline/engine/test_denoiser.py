@@ -17,7 +17,7 @@ from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import a_request
 
 PIPELINES = {"pocket": StableDiffusionXLPipeline, "nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
-# DDIM clips its guess of the picture where the model's config says so, and a clip magnifies rounding.
+# DDIM clips its guess of the image where the model's config says so, and a clip magnifies rounding.
 TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-5 for scheduler in Scheduler}
 
 

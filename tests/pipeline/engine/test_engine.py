@@ -149,7 +149,7 @@ def test_an_error_of_ours_ends_its_batch_and_not_the_engine(engine: Engine, monk
 
 
 class SmallMemory:
-    """A denoiser that has no room for more than `rows` rows, or `latents` latents in a picture."""
+    """A denoiser that has no room for more than `rows` rows, or `latents` latents in an image."""
 
     def __init__(self, rows: int = 64, latents: int = 1_000_000) -> None:
         self.rows = rows
@@ -225,7 +225,7 @@ def test_a_seat_that_memory_has_no_room_for_is_one_in_a_smaller_group(
 def test_an_image_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nearly the same picture, and the VAE is as before afterwards."""
+    """Nearly the same image, and the VAE is as before afterwards."""
     engine.admit("a", a_request(steps=2, width=256, height=256))
     whole = Image.open(io.BytesIO(images(engine)["a"]))
     in_one_piece = AutoencoderKL.decode

@@ -1,4 +1,4 @@
-"""The noise that a picture begins with."""
+"""The noise that an image begins with."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def _noise(**changes: Any) -> torch.Tensor:
 
 
 def test_without_variations_it_is_the_seeds_own_bit_for_bit() -> None:
-    """Every picture made before variations existed stays as it was."""
+    """Every image made before variations existed stays as it was."""
     assert torch.equal(_noise(seed=7), torch.randn(SHAPE, generator=torch.Generator().manual_seed(7)))
 
 
@@ -35,7 +35,7 @@ def test_strength_goes_from_the_seed_to_the_other_seed() -> None:
 
 
 def test_the_noise_stays_as_strong_as_noise_is() -> None:
-    """A straight mixture would be weaker, and give a paler picture."""
+    """A straight mixture would be weaker, and give a paler image."""
     halfway = _noise(seed=7, variations=(Variation(seed=8, strength=0.5),))
 
     assert float(halfway.std()) == pytest.approx(1.0, abs=0.05)
@@ -51,7 +51,7 @@ def test_variations_follow_one_another() -> None:
 
 
 def test_later_draws_come_from_the_seed_alone() -> None:
-    """Ancestral samplers draw on; a variation changes where the picture starts and nothing else."""
+    """Ancestral samplers draw on; a variation changes where the image starts and nothing else."""
     plain, varied = request(seed=7), request(seed=7, variations=(Variation(seed=8, strength=0.3),))
     generators = [torch.Generator().manual_seed(7) for _ in range(2)]
     for asked, generator in zip((plain, varied), generators, strict=True):
@@ -61,7 +61,7 @@ def test_later_draws_come_from_the_seed_alone() -> None:
 
 
 def test_several_images_count_the_last_variations_seed() -> None:
-    """The picture that is varied stays the same one; what differs is where each goes from it."""
+    """The image that is varied stays the same one; what differs is where each goes from it."""
     asked = request(seed=7, count=3, variations=(Variation(seed=8, strength=0.3),))
 
     assert [(image.seed, image.variations[0].seed) for image in asked.images()] == [(7, 8), (7, 9), (7, 10)]

@@ -33,7 +33,7 @@ PIPELINES = {
     "pocket": (StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline),
     "sd15": (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline),
 }
-# A clip, of DDIM's own guess of the picture, magnifies rounding.
+# A clip, of DDIM's own guess of the image, magnifies rounding.
 TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-4 for scheduler in Scheduler}
 SIZE = 64
 
@@ -109,7 +109,7 @@ def run_diffusers(pipelines: Sequence[Any], request: ImageRequest, config: Any) 
 def test_latents_equal_those_of_diffusers(
     name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
 ) -> None:
-    """In one mixed batch with a picture from noise, for every scheduler."""
+    """In one mixed batch with an image from noise, for every scheduler."""
     requests = mixed_requests()
     pipelines = [kind.from_pretrained(model_folder(name), dtype=torch.float32) for kind in PIPELINES[name]]
     for pipeline in pipelines:
@@ -146,14 +146,14 @@ def outcome(request: ImageRequest, images: dict[str, bytes] = IMAGES) -> Event:
 
 
 def rendered(request: ImageRequest, images: dict[str, bytes] = IMAGES) -> Image.Image:
-    """The engine's picture."""
+    """The engine's image."""
     event = outcome(request, images)
     assert isinstance(event, Rendered), event
     return Image.open(io.BytesIO(event.png)).convert("RGB")
 
 
 def test_what_the_mask_leaves_is_untouched() -> None:
-    """To the last bit beyond its soft edge; inside it the picture is another."""
+    """To the last bit beyond its soft edge; inside it the image is another."""
     start = StartImage(image="scene", mask="mask", strength=1.0, feather=4)
 
     result = np.asarray(rendered(a_request(start=start)))
@@ -216,7 +216,7 @@ def test_a_strength_that_leaves_no_step_is_refused() -> None:
 def test_surroundings_have_the_wanted_proportions(
     marked: tuple[int, int, int, int], padding: int, expected: tuple[int, int, int, int]
 ) -> None:
-    """And stay inside the picture."""
+    """And stay inside the image."""
     assert surroundings(marked, padding, (64, 64), (100, 100)) == expected
 
 

@@ -1,4 +1,4 @@
-"""A picture that was interrupted is the picture that it would have been."""
+"""An image that was interrupted is the image that it would have been."""
 
 import io
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_what_was_parked_is_small_and_does_not_change(engine: Engine) -> None:
 
 @pytest.mark.parametrize("packed", [b"", b"nothing", b"\x10" + b"\0" * 7 + b'{"a": 1}' + b" " * 8])
 def test_a_damaged_one_begins_anew(engine: Engine, packed: bytes) -> None:
-    """The picture is not lost with it."""
+    """The image is not lost with it."""
     request = a_request(steps=2)
 
     assert pixels(run(engine, request, packed)[1]) == pixels(run(engine, request)[1])

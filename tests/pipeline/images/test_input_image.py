@@ -1,4 +1,4 @@
-"""Hostile and odd pictures: upright and plain, or one sentence."""
+"""Hostile and odd images: upright and plain, or one sentence."""
 
 import io
 import struct
@@ -64,7 +64,7 @@ def test_deep_grey_keeps_its_levels(dtype: Any) -> None:
 
 
 def test_transparency_is_kept_apart() -> None:
-    """It may be a mask; a wholly opaque picture has none."""
+    """It may be a mask; a wholly opaque image has none."""
     image = two_colours("RGBA")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
 
@@ -130,7 +130,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
 
 
 def test_too_many_bytes_are_not_looked_at() -> None:
-    """Not even where they are no picture at all."""
+    """Not even where they are no image at all."""
     whole = saved(two_colours())
 
     with pytest.raises(InvalidRequest, match=r"The mask is too large: 2\.0 of 1 MB; send a smaller one") as refusal:
@@ -211,7 +211,7 @@ def test_deep_colours_come_close() -> None:
 
 
 def test_inks_become_light() -> None:
-    """A JPEG of four inks, as printers send it, has the colours of the same picture in RGB."""
+    """A JPEG of four inks, as printers send it, has the colours of the same image in RGB."""
     large = two_colours().resize((64, 32), Image.Resampling.NEAREST)
 
     image = read_image(saved(large.convert("CMYK"), "JPEG", quality=95))

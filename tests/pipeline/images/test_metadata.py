@@ -1,4 +1,4 @@
-"""A picture's story survives its file, and a hostile file costs one sentence."""
+"""An image's story survives its file, and a hostile file costs one sentence."""
 
 import io
 import json

@@ -42,7 +42,7 @@ class Looking(nn.Module):
 
 @pytest.mark.parametrize("size", [(100, 70), (64, 64), (65, 129), (7, 9)])
 def test_tiles_leave_no_seam(size: tuple[int, int]) -> None:
-    """The picture is the one that is made at once, also where tiles do not divide it."""
+    """The image is the one that is made at once, also where tiles do not divide it."""
     pixels, upscaler = torch.rand(1, 3, *size), Looking()
 
     with torch.inference_mode():

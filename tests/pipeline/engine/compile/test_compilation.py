@@ -85,7 +85,7 @@ class Bench:
         return [rendering.latents for rendering in running]
 
     def compiled(self, bucket: int) -> CompiledForward:
-        """The forward for a bucket of pictures of 64 pixels with LoRAs."""
+        """The forward for a bucket of images of 64 pixels with LoRAs."""
         denoiser, shape = self.model.denoiser, self.model.shape(request())
         memory = denoiser.open(bucket, 1)
         denoiser.seat(memory, self.model.begin(request(), ()), (0, 1))
@@ -186,7 +186,7 @@ def pixels(png: bytes) -> bytes:
 
 @pytest.mark.usefixtures("always_faster")
 def test_who_began_eager_ends_eager_and_new_groups_run_compiled(engine: Engine, gate: Gate) -> None:
-    """The device goes on while the compiler works; a picture tells how it was made and is repeated that way."""
+    """The device goes on while the compiler works; an image tells how it was made and is repeated that way."""
     before = render(engine, a=request(steps=4))["a"]
     engine.admit("b", request(steps=4))
     engine.step()

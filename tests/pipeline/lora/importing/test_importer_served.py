@@ -62,7 +62,7 @@ def changed(model: Path, written: Written, folder: Path) -> Path:
 
 
 def latents(model: Path, library: Path, *rows: tuple[LoraUse, ...]) -> list[torch.Tensor]:
-    """Of one picture for each of `rows`, all in one batch."""
+    """Of one image for each of `rows`, all in one batch."""
     engine = Engine(replace(SPEC, models=(str(model),), loras=library, max_rows=16, preview_every=0))
     request = a_request(model=model.name, steps=2, bucket=16, lora_pages=8)
     return final_latents(engine, [replace(request, loras=loras) for loras in rows])

@@ -1,4 +1,4 @@
-"""Four communities' LoRAs come, go and fail in any order: every picture is one from a process that saw none of it.
+"""Four communities' LoRAs come, go and fail in any order: every image is one from a process that saw none of it.
 
 `LIMNER_LORA_OPERATIONS=10000` makes it that many operations.
 """
@@ -171,7 +171,7 @@ def spec(model: Path, loras: Path) -> DeviceSpec:
 
 @contextmanager
 def fresh_processes(model: Path, loras: Path) -> Iterator[Callable[[bytes], bytes]]:
-    """Makes a picture's pixels again, each in a process of its own whose engine has never made another."""
+    """Makes an image's pixels again, each in a process of its own whose engine has never made another."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     parent = context.Process(target=_fork_for_each, args=(theirs, model, loras), daemon=True)
