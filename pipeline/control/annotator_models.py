@@ -16,7 +16,7 @@ _FILES: Final = ["config.json", "model.safetensors"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubModel:
-    """A repository at one commit."""
+    """A repository on the Hugging Face Hub at one commit."""
 
     repository: str
     revision: str
@@ -46,7 +46,17 @@ PULLED_AS: Final[Mapping[str, ControlKind]] = {f"control-{kind}": kind for kind 
 
 
 def pull_annotator(kind: ControlKind) -> tuple[Path, ...]:
-    """Download what is missing of the models that draw `kind`; returns their folders. Raises UserError."""
+    """Download what is missing of the models that draw a kind of map.
+
+    Args:
+        kind: one of MODELS.
+
+    Returns:
+        The folder of each model, in the order of MODELS.
+
+    Raises:
+        UserError: the Hub cannot be reached or does not give a file.
+    """
     folders = []
     for model in MODELS[kind]:
         with hub_errors_in_words(model.repository):
@@ -55,7 +65,17 @@ def pull_annotator(kind: ControlKind) -> tuple[Path, ...]:
 
 
 def annotator_folders(kind: ControlKind) -> tuple[Path, ...]:
-    """The folders of the models that draw `kind`; raises InvalidRequest where one is not on this machine."""
+    """The folders of the models that draw a kind of map; nothing is downloaded.
+
+    Args:
+        kind: one of MODELS.
+
+    Returns:
+        The folder of each model, in the order of MODELS.
+
+    Raises:
+        InvalidRequest: a model is not on this machine; the sentence says how an admin gets it.
+    """
     try:
         return tuple(
             Path(hub.snapshot_download(model.repository, revision=model.revision, local_files_only=True))

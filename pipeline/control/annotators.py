@@ -13,7 +13,7 @@ from pipeline.requests.control import ControlKind
 
 Annotator = Callable[[Pixels, float], Pixels]
 
-# The filters' widths are told for images of this side, as in AUTOMATIC1111's extension.
+# The filters' widths are meant for images of this side, as in AUTOMATIC1111's extension.
 _REFERENCE_SIDE: Final = 512
 _BLOCKS: Final = 8
 # A step of ten grey levels: below it is noise.
@@ -21,9 +21,19 @@ _FAINTEST: Final = 40.0
 
 
 def control_map(kind: ControlKind, image: Image.Image, detail: float = 0.0) -> Image.Image:
-    """The map (RGB, of the image's size) of what `kind` keeps of an RGB `image`, with more or less `detail`.
+    """The control map of an image, of the same size.
 
-    Raises UserError for a kind that needs a model to see it, if that is absent, damaged or sees nothing.
+    Args:
+        kind: what the map keeps of the image.
+        image: in RGB.
+        detail: how much more is kept, as a power of two: 1.0 halves the threshold or the width of the kind's
+            filter, -1.0 doubles it. LUMINANCE, QR and the kinds that a model draws ignore it.
+
+    Returns:
+        The map in RGB.
+
+    Raises:
+        UserError: the kind needs a model that is absent or damaged, or that finds nothing in the image.
     """
     pixels = np.asarray(image)
     annotator = ANNOTATORS.get(kind)

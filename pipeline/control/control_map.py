@@ -16,9 +16,20 @@ _log = logging.getLogger(__name__)
 
 
 def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
-    """The map (RGB) of `use` in `size`, from the bytes of its image, or of a map that is ready.
+    """The map that a request's control is read from: drawn from its image, or the image itself if that is a map
+    already.
 
-    Raises UserError if they are no image, or one of which no map can be made.
+    Args:
+        use: the kind, and whether the image is a map already (`ready`), dark on light (`inverted`), and how it is
+            fitted into the size (`resize`).
+        data: an image file as a person uploaded it.
+        size: (width, height) in pixels.
+
+    Returns:
+        The map in RGB, of that size.
+
+    Raises:
+        UserError: the bytes are no image, or no map can be made of it.
     """
     image = read_image(data, "control").rgb
     if use.ready:
@@ -27,7 +38,14 @@ def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
 
 
 def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
-    """Draw what is ordered; whatever goes wrong is the answer."""
+    """Draw the map that a message orders.
+
+    Args:
+        order: the image, the control and the size.
+
+    Returns:
+        The map as a PNG, or why there is none; no exception leaves this function.
+    """
     start = time.perf_counter()
     file = io.BytesIO()
     try:

@@ -17,18 +17,36 @@ _SIDE: Final = 518
 
 
 class DepthMap:
-    """The model in `folder`; raises what load_vision_model raises."""
+    """Depth Anything as an annotator.
+
+    Args:
+        folder: config.json and model.safetensors; load_vision_model says what it raises.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._model = load_vision_model(DepthAnythingForDepthEstimation, folder)
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width) of an RGB image (height, width, 3), from 0, the farthest, to 255, the nearest."""
+        """The depth map of an image.
+
+        Args:
+            pixels: (height, width, 3) in RGB.
+
+        Returns:
+            (height, width), from 0, the farthest, to 255, the nearest.
+        """
         return (self.nearness(pixels) * 255).round().astype(np.uint8)
 
     @torch.inference_mode()
     def nearness(self, pixels: Pixels) -> NDArray[np.float32]:
-        """The same from 0 to 1, not yet rounded."""
+        """The depth map before it is rounded to bytes.
+
+        Args:
+            pixels: (height, width, 3) in RGB.
+
+        Returns:
+            (height, width), from 0, the farthest, to 1, the nearest.
+        """
         nearness = self._model(pixel_values=self._prepared(pixels)).predicted_depth[:, None].float()
         if self._model.config.depth_estimation_type == "metric":
             nearness = -nearness

@@ -1,6 +1,6 @@
-"""Maps that models draw; each is loaded when it is first asked for and kept, on the processor.
+"""Maps that models draw; each model is loaded on the CPU when it is first needed, and kept.
 
-There it takes no memory from the images, and a map that takes a second or two is soon enough.
+On the CPU it takes no memory from the images, and a map that takes a second or two is soon enough.
 """
 
 import logging
@@ -31,13 +31,35 @@ _ANNOTATORS: Final[Mapping[ControlKind, Callable[..., LearnedAnnotator]]] = {
 
 
 def learned_map(kind: ControlKind, pixels: Pixels) -> Pixels:
-    """The map of an RGB image, in its size; raises UserError if its model is absent or damaged, or sees nothing."""
+    """The control map of an image by the model of its kind, of the same size.
+
+    Args:
+        kind: one of annotator_models.MODELS.
+        pixels: (height, width, 3) in RGB.
+
+    Returns:
+        (height, width) or (height, width, 3), as the kind is grey or coloured.
+
+    Raises:
+        UserError: the model is absent or damaged, or finds nothing in the image.
+    """
     annotator: LearnedAnnotator = _annotator(kind)
     return annotator(pixels)
 
 
 def mask_of(words: str, pixels: Pixels) -> Pixels:
-    """Where in an RGB image what `words` name is: (height, width), 255 there; raises UserError as SegmentMap.mask."""
+    """A mask of the things in an image that words name.
+
+    Args:
+        words: names of ADE20K's classes with commas between, such as "sky, person".
+        pixels: (height, width, 3) in RGB.
+
+    Returns:
+        (height, width), 255 where the image shows one of them, else 0.
+
+    Raises:
+        InvalidRequest: the model is absent, a word names no class, or the image shows none of them.
+    """
     try:
         annotator_folders(ControlKind.SEGMENT)
     except InvalidRequest as error:
@@ -52,7 +74,7 @@ def _annotator(kind: ControlKind) -> Any:
     try:
         return _loaded(kind, folders)
     except Exception as error:
-        # Whatever a reader of a stranger's files raises: there is no model that we can use.
+        # Reading untrusted files may raise anything: there is no model that we can use.
         _log.exception("the model of %s maps in %s cannot be read", kind, folders)
         raise UserError(
             f"The model of {kind} maps is damaged here; an admin can delete it from the Hugging Face cache and run: "

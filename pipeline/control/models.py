@@ -1,4 +1,6 @@
-"""The ControlNets of one model: found by what they keep, loaded beside the steps, the least recently used put away."""
+"""The ControlNets and T2I-Adapters of one model: found by the kind that they read, loaded while images go on, and the
+least recently used released.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +27,18 @@ _SHARED: Final = ("cross_attention_dim", "addition_embed_type", "in_channels")
 
 
 class ControlLibrary:
-    """What requests for `checkpoint` may name as controls: folders of `root`, or of the model's own `controls`.
+    """What requests for a model may name as controls.
 
-    `root` has a folder for each base (`sdxl`, `sd15`) and in it one for each ControlNet as diffusers saves it, called
-    after the kind that it reads, or after several (`edge+scribble`); a ControlNet-Union tells its kinds by itself.
-    A T2I-Adapter lies there in the same way.
-    `budget` bounds the bytes of those kept in memory; one at work outlives its place here.
+    A folder of controls holds one folder for each net as diffusers saves it, called after the kind that it reads, or
+    after several (`edge+scribble`); a ControlNet-Union's configuration says its kinds. T2I-Adapters lie there in the
+    same way.
+
+    Args:
+        checkpoint: the model.
+        root: the installation's controls: a folder for each base (`sdxl`, `sd15`), and in it a folder of controls.
+        own: the model's own folder of controls; where both have a net that fits, the one in `root` is taken.
+        budget: bytes of the nets kept in memory. A request holds its nets by itself, so one that is released here
+            works on.
     """
 
     def __init__(self, checkpoint: Checkpoint, root: Path | None, own: Path | None, budget: int) -> None:
@@ -41,9 +49,18 @@ class ControlLibrary:
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="controls")
 
     def acquire(self, request: ImageRequest, images: Mapping[str, bytes], timeout: float) -> tuple[Control, ...] | None:
-        """The controls of `request`; None while one is on its way after `timeout` seconds.
+        """The controls of a request, with their maps drawn and their nets on the model's device.
 
-        Raises UserError naming the control that cannot be had.
+        Args:
+            request: names the controls.
+            images: the bytes of the images that its controls name, by key.
+            timeout: seconds to wait for each net.
+
+        Returns:
+            The controls in the request's order; None where a net is still loading: call again later.
+
+        Raises:
+            UserError: names the control that does not exist, is damaged, or was made for another base.
         """
         folders = [self._find(use.kind) for use in request.controls]
         for folder in folders:

@@ -1,4 +1,4 @@
-"""Normal maps, from the slope of a depth map: red looks left, green up, blue at whoever looks, as ScanNet's."""
+"""Normal maps, from the slope of a depth map: red points left, green up, blue at the viewer, as ScanNet's."""
 
 from pathlib import Path
 from typing import Final
@@ -16,18 +16,36 @@ _SMOOTH: Final = 0.004
 
 
 class NormalMap:
-    """The depth model in `folder`; raises what DepthMap raises."""
+    """A depth model as an annotator of normals.
+
+    Args:
+        folder: the depth model; DepthMap says what it raises.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._depth = DepthMap(folder)
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB image."""
+        """The normal map of an image.
+
+        Args:
+            pixels: (height, width, 3) in RGB.
+
+        Returns:
+            (height, width, 3), as `normals_of`.
+        """
         return normals_of(self._depth.nearness(pixels))
 
 
 def normals_of(nearness: NDArray[np.float32]) -> Pixels:
-    """The normals (height, width, 3), -1 to 1 as 0 to 255, of a depth map (height, width), 0 far to 1 near."""
+    """The surface normals of a depth map.
+
+    Args:
+        nearness: (height, width), from 0, the farthest, to 1, the nearest.
+
+    Returns:
+        (height, width, 3): the unit vector's x, y and z, each from -1 to 1 stored as 0 to 255.
+    """
     side = min(nearness.shape)
     smooth = cv2.GaussianBlur(nearness, (0, 0), max(0.5, _SMOOTH * side))
     # A Sobel filter's weights sum up to eight pixels' difference.

@@ -28,14 +28,26 @@ _WIDTH: Final = 4
 
 
 def from_coco(points: Sequence[Point]) -> tuple[Point, ...]:
-    """OpenPose's eighteen points from COCO's seventeen; the neck is between the shoulders."""
+    """OpenPose's points of a body from COCO's.
+
+    Args:
+        points: COCO's seventeen keypoints, in its order.
+
+    Returns:
+        OpenPose's eighteen, in its order; the neck, which COCO does not have, is midway between the shoulders.
+    """
     left, right = (points[number] for number in _SHOULDERS)
     neck = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2) if left and right else None
     return tuple(neck if place == _NECK else points[number] for place, number in enumerate(_FROM_COCO))
 
 
 def draw_body(canvas: Pixels, points: Sequence[Point]) -> None:
-    """Draw OpenPose's eighteen points, and the limbs of which both ends are seen, onto an RGB image."""
+    """Draw a body onto an image, with the limbs of which both ends are seen.
+
+    Args:
+        canvas: (height, width, 3) in RGB; changed in place.
+        points: OpenPose's eighteen, in its order.
+    """
     width = max(1, round(_WIDTH * min(canvas.shape[:2]) / _REFERENCE_SIDE))
     for (one, other), colour in zip(_LIMBS, COLOURS, strict=False):
         start, end = points[one], points[other]

@@ -1,4 +1,4 @@
-"""How people stand: found by YOLOS (arXiv 2106.00666), read by ViTPose (arXiv 2204.12484), drawn as OpenPose does."""
+"""Poses of people: found by YOLOS (arXiv 2106.00666), read by ViTPose (arXiv 2204.12484), drawn as OpenPose does."""
 
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,12 @@ _MOST_PEOPLE: Final = 20
 
 
 class PoseMap:
-    """The detector in `persons` and the pose model in `pose`; raises what load_vision_model raises."""
+    """A detector and a pose model as an annotator.
+
+    Args:
+        persons: the folder of the detector; load_vision_model says what it raises.
+        pose: the folder of the pose model.
+    """
 
     def __init__(self, persons: Path, pose: Path) -> None:
         self._persons = load_vision_model(YolosForObjectDetection, persons)
@@ -38,7 +43,17 @@ class PoseMap:
 
     @torch.inference_mode()
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB image; raises InvalidRequest if nobody's pose is seen in it."""
+        """The pose map of an image, of at most twenty people.
+
+        Args:
+            pixels: (height, width, 3) in RGB.
+
+        Returns:
+            (height, width, 3), bodies on black.
+
+        Raises:
+            InvalidRequest: nobody's pose is seen in the image.
+        """
         bodies = [self._body(pixels, crop_of(box)) for box in self._boxes(pixels)]
         if not any(point for body in bodies for point in body):
             raise InvalidRequest("control", "No person is seen in the picture; choose another, or another control.")
@@ -67,7 +82,14 @@ class PoseMap:
 
 
 def crop_of(box: Box) -> NDArray[np.float64]:
-    """The affine map (2, 3) from the image to what the pose model reads: the box in the middle, not stretched."""
+    """The affine map that puts a box in the middle of the pose model's input, a quarter larger and not stretched.
+
+    Args:
+        box: in pixels of the image.
+
+    Returns:
+        (2, 3), from pixels of the image to pixels of the input.
+    """
     left, top, right, bottom = box
     scale = _WIDTH / (max(right - left, (bottom - top) * _WIDTH / _HEIGHT, 1.0) * _MARGIN)
     across, down = _WIDTH / 2 - scale * (left + right) / 2, _HEIGHT / 2 - scale * (top + bottom) / 2
@@ -75,7 +97,15 @@ def crop_of(box: Box) -> NDArray[np.float64]:
 
 
 def read_points(heat: NDArray[np.float32], crop: NDArray[np.float64]) -> list[Point]:
-    """Where in the image each of the maps (points, height, width) is hottest; None where it is not sure."""
+    """The keypoints of a body from the pose model's heat maps.
+
+    Args:
+        heat: (points, height, width), 0 to 1.
+        crop: (2, 3), from `crop_of`.
+
+    Returns:
+        Where in the image each map has its peak, to a quarter of a cell; None where the peak is below 0.3.
+    """
     return [_peak(each, crop) for each in heat]
 
 

@@ -22,9 +22,10 @@ _SOFTER: Final = 0.825
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One control of one request: `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter.
+    """One control of one request.
 
-    `hint` is its map (1, 3, height, width), 0 to 1; `features` are what an adapter has seen in it, for each block.
+    `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter; `hint` is its map, (1, 3, height, width), 0 to
+    1; `features` is a T2I-Adapter's output for that map, a tensor for each block of the UNet, empty for the others.
     """
 
     use: ControlUse
@@ -35,23 +36,27 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlledRow:
-    """A row of the batch and what works on it now by one call: one control, or several that a union net fuses."""
+    """A row of the batch and what works on it in one call: one control, or several that a union net combines."""
 
     row: int
     controls: tuple[Control, ...]
 
     @property
     def maps(self) -> tuple[tuple[ControlKind, float], ...]:
-        """The kinds that the call reads and how it weighs them itself: rows with the same share a call."""
+        """The kinds that the call reads, each with the weight that the net itself gives it.
+
+        Rows with equal maps share a call.
+        """
         uses = [control.use for control in self.controls]
         return tuple((use.kind, use.scale if len(uses) > 1 else 1.0) for use in uses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residuals:
-    """What is added to the UNet's skip connections `down` and to its middle, for every row of the batch.
+    """What is added to the UNet's call, for every row of the batch; None where no control adds to that place.
 
-    `inner` is what adapters add to its blocks on the way down; where none of a sort works there is None.
+    `down` goes to the skip connections and `mid` to the middle block, both from ControlNets; `inner` goes to the
+    outputs of the down blocks, from T2I-Adapters.
     """
 
     down: tuple[Tensor, ...] | None
@@ -60,18 +65,35 @@ class Residuals:
 
 
 def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
-    """The control map as a net reads it, from the bytes of an image or of a map, in the request's `size`.
+    """The control map as a net reads it.
 
-    Raises UserError if they are no image, or one of which no map can be made.
+    Args:
+        use: the control.
+        data: an image file as a person uploaded it.
+        size: (width, height) of the request in pixels.
+
+    Returns:
+        (1, 3, height, width), 0 to 1, float32 on the CPU.
+
+    Raises:
+        UserError: the bytes are no image, or no map can be made of it.
     """
     return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
 def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int]) -> Iterator[ControlledRow]:
-    """Which of a request's `rows` are controlled at call `position` (number, of how many), and by what.
+    """Which rows of a request are controlled in one call of the denoiser, and by what.
 
-    Where the control comes first it works on the conditional row alone, and so does a net that keeps no places
-    (`global_pool_conditions`), as in diffusers.
+    A control in mode CONTROL works on the conditional row alone, as diffusers' guess mode does; so does a net with
+    `global_pool_conditions`, whose effect has no place in the image.
+
+    Args:
+        controls: those of the request.
+        rows: the request's rows in the batch, the conditional one last.
+        position: (number of the call from 0, number of calls), for the windows `start` and `end`.
+
+    Yields:
+        Each row with the controls of one call of a net; a row controlled by several nets comes several times.
     """
     number, count = position
     working = [control for control in controls if _works(control.use, number / count, (number + 1) / count)]
@@ -97,7 +119,17 @@ def _calls(controls: Sequence[Control]) -> list[tuple[Control, ...]]:
 def residuals_of(
     controlled: Sequence[ControlledRow], latents: Tensor, timesteps: Tensor, conditioning: Conditioning
 ) -> Residuals | None:
-    """The sum of all nets' answers for all rows, zero where no control works; None where none works at all."""
+    """The sum of what all controls add, for all rows of the batch.
+
+    Args:
+        controlled: the rows, in any order.
+        latents: (rows, channels, height, width), as the UNet's call gets them.
+        timesteps: (rows,).
+        conditioning: of all rows.
+
+    Returns:
+        The sums, zero for rows without a control; None where no row has one.
+    """
     inner = _inner([each for each in controlled if each.controls[0].features], len(latents))
     called = [each for each in controlled if not each.controls[0].features]
     if total := _answers(called, latents, timesteps, conditioning):

@@ -1,4 +1,4 @@
-"""What is where, by UperNet (Xiao et al., 2018, arXiv 1807.10221) in the colours of ADE20K's 150 classes."""
+"""Semantic segmentation by UperNet (Xiao et al., 2018, arXiv 1807.10221), in the colours of ADE20K's 150 classes."""
 
 import difflib
 from pathlib import Path
@@ -17,12 +17,19 @@ from pipeline.errors import InvalidRequest
 # The shorter side that the model was trained with, and by how much its deepest layer is smaller.
 _SIDE: Final = 512
 _PATCH: Final = 32
-# How many of its classes an image is said to show, the largest.
-_TOLD: Final = 8
+# How many of the classes that an image shows an error lists, the largest first.
+_LISTED: Final = 8
 
 
 class SegmentMap:
-    """The model in `folder`; raises what load_vision_model raises, and ValueError if its classes are not ADE20K's."""
+    """UperNet as an annotator.
+
+    Args:
+        folder: config.json and model.safetensors; load_vision_model says what it raises.
+
+    Raises:
+        ValueError: the model's classes are not ADE20K's.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._model = load_vision_model(UperNetForSemanticSegmentation, folder)
@@ -30,21 +37,36 @@ class SegmentMap:
             raise ValueError(f"{folder} knows {self._model.config.num_labels} classes, not ADE20K's {len(COLOURS)}")
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """The map (height, width, 3) of an RGB image: each class in its colour."""
+        """The segmentation map of an image.
+
+        Args:
+            pixels: (height, width, 3) in RGB.
+
+        Returns:
+            (height, width, 3), each class in its colour.
+        """
         return np.asarray(COLOURS[self._classes(pixels)])
 
     def mask(self, pixels: Pixels, words: str) -> Pixels:
-        """Where what `words` name is in an RGB image, such as "sky, person": (height, width), 255 there, else 0.
+        """A mask of the things in an image that words name.
 
-        Raises InvalidRequest for a word that is no class's name, and where the image shows none of it, with what it
-        shows.
+        Args:
+            pixels: (height, width, 3) in RGB.
+            words: names of classes with commas between, such as "sky, person".
+
+        Returns:
+            (height, width), 255 where the image shows one of them, else 0.
+
+        Raises:
+            InvalidRequest: a word names no class, or the image shows none of them; the sentence lists what it
+                shows.
         """
         wanted = {self._number(word) for word in words.casefold().split(",")}
         classes = self._classes(pixels)
         found = np.isin(classes, list(wanted))
         if not found.any():
             numbers, counts = np.unique(classes, return_counts=True)
-            there = ", ".join(self._names[number] for number in numbers[np.argsort(-counts, kind="stable")][:_TOLD])
+            there = ", ".join(self._names[number] for number in numbers[np.argsort(-counts, kind="stable")][:_LISTED])
             raise InvalidRequest("mask-of", f"There is no {words} in this picture; it shows: {there}.")
         return found.astype(np.uint8) * 255
 

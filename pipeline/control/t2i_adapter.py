@@ -1,4 +1,5 @@
-"""T2I-Adapters: small nets that look at a map once and add what they see to the UNet's way down.
+"""T2I-Adapters: small nets that read a map once, before the first step, and add to the outputs of the UNet's down
+blocks.
 
 Mou et al., 2023 (arXiv 2302.08453).
 """
@@ -14,21 +15,45 @@ from pipeline.models.metadata import ModelFamily
 
 
 def is_adapter(config: Mapping[str, Any]) -> bool:
-    """Whether this is the configuration of a T2I-Adapter, and of no ControlNet."""
+    """Whether a configuration is that of a T2I-Adapter, and not of a ControlNet.
+
+    Args:
+        config: a net's config.json.
+
+    Returns:
+        True for an adapter.
+    """
     return "adapter_type" in config
 
 
 def adapter_fits(config: Mapping[str, Any], family: ModelFamily, channels: tuple[int, ...]) -> bool:
-    """Whether an adapter of this configuration was made for a UNet of `family` whose blocks have so many `channels`."""
+    """Whether an adapter was made for a UNet.
+
+    Args:
+        config: the adapter's config.json.
+        family: the UNet's.
+        channels: of the UNet's blocks, as its `block_out_channels`.
+
+    Returns:
+        True where both agree.
+    """
     same = all(own == other for own, other in zip(config["channels"], channels, strict=False))
     return same and (config["adapter_type"] == "full_adapter_xl") == (family is ModelFamily.SDXL)
 
 
 @torch.inference_mode()
 def features_of(adapter: Any, hint: Tensor) -> tuple[Tensor, ...]:
-    """What `adapter` sees in a map (1, 3, height, width), a tensor (1, channels, ...) for each block of the UNet.
+    """The output of an adapter for a map.
 
-    Raises InvalidRequest where it cannot read a map of that size.
+    Args:
+        adapter: a diffusers T2IAdapter.
+        hint: (1, 3, height, width), 0 to 1.
+
+    Returns:
+        A tensor (1, channels, height, width) for each down block of the UNet, of that block's size.
+
+    Raises:
+        InvalidRequest: width or height is not a multiple of what the adapter shrinks by.
     """
     factor = adapter.downscale_factor
     if any(side % factor for side in hint.shape[2:]):

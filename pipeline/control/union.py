@@ -23,21 +23,42 @@ TYPES: Final[Mapping[ControlKind, int]] = {
 
 
 def is_union(config: Mapping[str, Any]) -> bool:
-    """Whether a net of this configuration reads several types."""
+    """Whether a net reads maps of several types.
+
+    Args:
+        config: a net's config.json.
+
+    Returns:
+        True for a ControlNet-Union.
+    """
     return "num_control_type" in config
 
 
 def union_kinds(config: Mapping[str, Any]) -> list[ControlKind]:
-    """The kinds that a union net of this configuration reads."""
+    """The kinds of maps that a union net reads.
+
+    Args:
+        config: its config.json.
+
+    Returns:
+        In the order of TYPES.
+    """
     return [kind for kind, place in TYPES.items() if place < config["num_control_type"]]
 
 
 def union_arguments(
     config: Mapping[str, Any], kinds: Sequence[ControlKind], scales: Sequence[float], hints: Sequence[Tensor]
 ) -> dict[str, Any]:
-    """What ControlNetUnionModel's call takes for maps of these kinds: `hints` (rows, 3, height, width) for each.
+    """The keyword arguments of ControlNetUnionModel's call for maps of some kinds.
 
-    One map is weighed by who calls, several by the net itself, each before they are fused.
+    Args:
+        config: the net's config.json.
+        kinds: one for each map.
+        scales: how the net weighs each map before it combines them; a single map is weighed by the caller instead.
+        hints: (rows, 3, height, width) for each map.
+
+    Returns:
+        What to pass besides latents, timesteps and conditioning.
     """
     places = [TYPES[kind] for kind in kinds]
     types = torch.zeros(len(hints[0]), config["num_control_type"], dtype=hints[0].dtype, device=hints[0].device)

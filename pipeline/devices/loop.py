@@ -27,7 +27,7 @@ def run_device(spec: DeviceSpec, commands: Commands, say: Callable[[Event], None
     # Threads that spin while they wait take a shared machine's cores from each other: six times slower, measured.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        # Not at the top: torch and the models' libraries take seconds, and whoever starts a device is not to wait.
+        # Not at the top: torch and the models' libraries take seconds, which a caller that starts a device must not wait.
         from pipeline.engine.engine import Engine  # noqa: PLC0415
 
         _serve(Engine(spec), commands, say)

@@ -82,7 +82,7 @@ class ImageMetadata:
 
     def to_json(self) -> str:
         """The JSON that an image carries."""
-        return _STORY.dump_json(_Story(format=FORMAT, image=self), ensure_ascii=True).decode()
+        return _METADATA.dump_json(_Envelope(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
 def embed(png: bytes, info: ImageMetadata) -> bytes:
@@ -96,21 +96,21 @@ def read(png: bytes) -> ImageMetadata:
     if text is None:
         raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")
     try:
-        story = _STORY.validate_json(text, strict=True)
+        envelope = _METADATA.validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError("This picture's story is damaged; send the original file.") from error
-    if story.format != FORMAT:
+    if envelope.format != FORMAT:
         raise UserError("This picture was made by another version of Limner; its story cannot be read.")
-    return story.image
+    return envelope.image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Story:
+class _Envelope:
     format: int
     image: ImageMetadata
 
 
-_STORY: Final = TypeAdapter(_Story)
+_METADATA: Final = TypeAdapter(_Envelope)
 
 
 def _variation_settings(made: ImageRequest) -> dict[str, object]:

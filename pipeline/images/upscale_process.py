@@ -41,18 +41,18 @@ async def enlarge_apart(order: Enlargement) -> None:
         raise UserError(sentence or "This picture could not be enlarged here; try a smaller factor, or lanczos.")
 
 
-def _answer(told: dict[str, Any]) -> dict[str, Any]:
-    size = (told["width"], told["height"])
+def _answer(order: dict[str, Any]) -> dict[str, Any]:
+    size = (order["width"], order["height"])
     try:
-        image = read_image(Path(told["source"]).read_bytes()).rgb
-        if told["net"] is None:
+        image = read_image(Path(order["source"]).read_bytes()).rgb
+        if order["net"] is None:
             larger = image.resize(size, Image.Resampling.LANCZOS)
         else:
-            # Torch is the parent's to avoid, and who has no net can do without.
+            # Only a net needs torch, which takes seconds to import.
             from pipeline.images.upscale import enlarged  # noqa: PLC0415
 
-            larger = enlarged(image, size, Path(told["net"]), told["device"])
-        larger.save(told["target"], "PNG")
+            larger = enlarged(image, size, Path(order["net"]), order["device"])
+        larger.save(order["target"], "PNG")
     except UserError as error:
         return {"refused": str(error)}
     return {}

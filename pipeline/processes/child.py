@@ -25,10 +25,10 @@ async def running(module: str, *arguments: str) -> AsyncIterator[Process]:
             await child.wait()
 
 
-async def ask(child: Process, told: dict[str, Any], seconds: float) -> bytes:
-    """What the child answers to `told`, which it gets as JSON; nothing if it dies. Raises UserError after `seconds`."""
+async def ask(child: Process, question: dict[str, Any], seconds: float) -> bytes:
+    """What the child answers to `question`, which it gets as JSON; nothing if it dies. Raises UserError after `seconds`."""
     try:
-        answer, _ = await asyncio.wait_for(child.communicate(json.dumps(told, default=str).encode()), seconds)
+        answer, _ = await asyncio.wait_for(child.communicate(json.dumps(question, default=str).encode()), seconds)
     except TimeoutError:
         raise UserError(f"This took longer than {seconds:.0f} seconds; it was given up.") from None
     return answer

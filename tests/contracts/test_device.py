@@ -114,8 +114,8 @@ async def test_a_cancelled_image_is_dropped(listener: Listener) -> None:
     assert len(events) < 100
 
 
-async def test_a_parked_image_is_set_aside_and_goes_on_from_there(listener: Listener) -> None:
-    """It leaves its seat at once; submitted again with what was said of it, its next step is the one after."""
+async def test_a_suspended_image_goes_on_from_its_snapshot(listener: Listener) -> None:
+    """It leaves its slot at once; submitted again with its snapshot, its next step is the one after."""
     render = image("p", steps=150)
     await listener.device.submit(render)
     await listener.until(Stepped)

@@ -26,7 +26,7 @@ def test_a_surface_is_in_the_colour_of_where_it_looks(slope: tuple[float, float]
     assert np.abs(tilts[0] - tilts[1]).max() <= 1
 
 
-def test_what_is_flat_looks_at_whoever_looks() -> None:
+def test_a_flat_surface_looks_at_the_viewer() -> None:
     """Blue, at full length."""
     assert set(map(tuple, normals_of(np.full((8, 9), 0.3, dtype=np.float32)).reshape(-1, 3).tolist())) == {
         (128, 128, 255)

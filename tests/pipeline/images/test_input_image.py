@@ -98,7 +98,7 @@ def test_a_turned_photograph_stands_upright_and_says_nothing_more() -> None:
     assert not read.rgb.getexif()
 
 
-def test_a_drawing_on_paper_is_told_from_a_map() -> None:
+def test_a_drawing_on_paper_is_not_taken_for_a_map() -> None:
     """By what most of it is."""
     paper = Image.new("RGB", (64, 64), "white")
     ImageDraw.Draw(paper).line((0, 0, 63, 63), "black", 5)

@@ -1,4 +1,4 @@
-"""An image's story survives its file, and a hostile file costs one sentence."""
+"""An image's metadata survives its file, and a hostile file costs one sentence."""
 
 import io
 import json
@@ -59,13 +59,13 @@ infos = st.builds(
 
 
 @given(infos)
-def test_a_story_comes_back_as_it_was_written(info: ImageMetadata) -> None:
+def test_metadata_is_read_as_it_was_written(info: ImageMetadata) -> None:
     """Whatever the words, and with the pixels untouched."""
-    told = embed(png(), info)
+    file = embed(png(), info)
 
-    assert read(told) == info
-    assert read(told).request().bucket == info.bucket
-    assert Image.open(io.BytesIO(told)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
+    assert read(file) == info
+    assert read(file).request().bucket == info.bucket
+    assert Image.open(io.BytesIO(file)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
 
 
 def an_info(**changes: Any) -> ImageMetadata:
@@ -106,13 +106,13 @@ def test_the_parameters_are_those_of_automatic1111() -> None:
 
 def test_words_beyond_latin_1_are_readable_elsewhere() -> None:
     """As international text."""
-    told = embed(png(), an_info(prompt="狐 ♥", loras=()))
+    file = embed(png(), an_info(prompt="狐 ♥", loras=()))
 
-    assert Image.open(io.BytesIO(told)).info["parameters"].startswith("狐 ♥\n")
+    assert Image.open(io.BytesIO(file)).info["parameters"].startswith("狐 ♥\n")
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_story_or_a_sentence(noise: bytes) -> None:
+def test_any_bytes_are_metadata_or_a_sentence(noise: bytes) -> None:
     """Never another error."""
     for hostile in (noise, png()[:33] + noise, png()[: len(noise) + 30]):
         with pytest.raises(UserError):
@@ -120,7 +120,7 @@ def test_any_bytes_are_a_story_or_a_sentence(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "story",
+    "text",
     [
         "",
         "{",
@@ -132,27 +132,27 @@ def test_any_bytes_are_a_story_or_a_sentence(noise: bytes) -> None:
         '{"format": 1e999}',
     ],
 )
-def test_a_damaged_story_is_one_sentence(story: str) -> None:
+def test_damaged_metadata_is_one_sentence(text: str) -> None:
     """Bad JSON, missing fields, wrong types, deep nesting."""
     with pytest.raises(UserError, match="send the original file"):
-        read(with_texts(png(), {"limner": story}))
+        read(with_texts(png(), {"limner": text}))
 
 
-def test_a_story_obeys_the_limits_of_a_request() -> None:
+def test_metadata_obeys_the_limits_of_a_request() -> None:
     """A file cannot ask for what a member cannot."""
-    told = embed(png(), an_info())
-    length = struct.unpack(">I", told[33:37])[0]
+    file = embed(png(), an_info())
+    length = struct.unpack(">I", file[33:37])[0]
     second = 33 + 12 + length
-    size = struct.unpack(">I", told[second : second + 4])[0]
-    body = told[second + 8 : second + 8 + size]
-    story = json.loads(body.split(b"\0", 1)[1])
-    story["image"]["made_from"]["steps"] = 100_000
+    size = struct.unpack(">I", file[second : second + 4])[0]
+    body = file[second + 8 : second + 8 + size]
+    metadata = json.loads(body.split(b"\0", 1)[1])
+    metadata["image"]["made_from"]["steps"] = 100_000
 
     with pytest.raises(InvalidRequest, match="steps is 100000; use 1 to 150"):
-        read(with_texts(png(), {"limner": json.dumps(story)}))
+        read(with_texts(png(), {"limner": json.dumps(metadata)}))
 
 
-def test_an_image_without_a_story_says_so() -> None:
+def test_an_image_without_metadata_says_so() -> None:
     """Chats remove text chunks."""
     with pytest.raises(UserError, match="carries no story"):
         read(png())
@@ -160,11 +160,11 @@ def test_an_image_without_a_story_says_so() -> None:
 
 def test_a_flipped_bit_is_noticed() -> None:
     """By the chunk's own checksum."""
-    told = bytearray(embed(png(), an_info()))
-    told[60] ^= 1
+    file = bytearray(embed(png(), an_info()))
+    file[60] ^= 1
 
     with pytest.raises(UserError, match="damaged"):
-        read(bytes(told))
+        read(bytes(file))
 
 
 def test_compressed_text_is_left_alone() -> None:
@@ -183,7 +183,7 @@ def test_compressed_text_is_left_alone() -> None:
         ((Variation(seed=8, strength=0.15), Variation(seed=9, strength=0.45)), "Variations: 8:0.15 9:0.45, "),
     ],
 )
-def test_variations_are_told(variations: tuple[Variation, ...], words: str) -> None:
+def test_variations_are_named(variations: tuple[Variation, ...], words: str) -> None:
     """One in AUTOMATIC1111's own words; several, which it has no words for, in ours."""
     info = read(fakes.png(fakes.request(variations=variations)))
 
