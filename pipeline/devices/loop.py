@@ -23,11 +23,18 @@ Commands = queue.SimpleQueue[Command]
 
 
 def run_device(spec: DeviceSpec, commands: Commands, say: Callable[[Event], None]) -> None:
-    """Load an engine and serve until Shutdown; what cannot be loaded, or breaks the engine itself, is one Lost."""
+    """Load an engine and serve it until Shutdown.
+
+    Args:
+        spec: what to load, and where it runs.
+        commands: read until Shutdown; a worker puts them in.
+        say: called with every event, on this thread. What cannot be loaded, or breaks the engine itself, is one
+            Lost.
+    """
     # Threads that spin while they wait take a shared machine's cores from each other: six times slower, measured.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        # Not at the top: torch and the models' libraries take seconds, which a caller that starts a device must not wait.
+        # Not at the top: torch and the models' libraries take seconds, and starting a device must not take as long.
         from pipeline.engine.engine import Engine  # noqa: PLC0415
 
         _serve(Engine(spec), commands, say)
@@ -39,7 +46,9 @@ def run_device(spec: DeviceSpec, commands: Commands, say: Callable[[Event], None
 
 
 def main() -> None:
-    """A device's process: its spec and commands on standard input, its events on standard output."""
+    """The program of a device's process: its spec and commands arrive on standard input, its events leave on standard
+    output.
+    """
     # Ctrl-C reaches every process of a terminal; the worker alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

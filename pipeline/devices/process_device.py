@@ -13,7 +13,7 @@ from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
 
 _PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
-# A fresh interpreter and not a fork, which CUDA does not survive; it finds the package wherever this one was found.
+# A fresh interpreter, because CUDA does not survive a fork; it imports this package from where it lies.
 _PROGRAM: Final = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from pipeline.devices.loop import main; main()"
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -22,6 +22,9 @@ class ChildDevice:
     """One engine in a child process; its death at any moment is one `Lost` event, never an exception here.
 
     The process ends with this one, however this one ends, because its standard input does.
+
+    Args:
+        spec: what the engine loads, and where it runs.
     """
 
     def __init__(self, spec: DeviceSpec) -> None:
@@ -43,30 +46,50 @@ class ChildDevice:
         await self._send(self._spec)
 
     async def submit(self, order: Order) -> None:
-        """Take an image or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        """Take in an image or a map; one event ends it: Rendered, Refused, Faulted, Dropped, Suspended or Lost.
+
+        Args:
+            order: what to make, and the ticket that its events carry.
+        """
         if self._process is None:
             self._events.put_nowait(Lost(why="the device is not running"))
         await self._send(order)
 
     async def expect(self, request: ImageRequest) -> None:
-        """Load ahead what `request`, which waits in the queue, will need."""
+        """Load in advance what a request will need.
+
+        Args:
+            request: waits in the queue.
+        """
         await self._send(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
-        """Drop an image at its next step."""
+        """Drop an image at its next step.
+
+        Args:
+            ticket: of its order; an unknown one is ignored.
+        """
         await self._send(Cancel(ticket=ticket))
 
     async def suspend(self, ticket: str) -> None:
-        """Set an unfinished image aside at its next step."""
+        """Take an unfinished image off the device at its next step; `Suspended` carries its snapshot.
+
+        Args:
+            ticket: of its order; an unknown one is ignored.
+        """
         await self._send(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
-        """All events from here on; ends after `close`."""
+        """What happens on the device.
+
+        Yields:
+            Each event from here on; ends after `close`.
+        """
         while (event := await self._events.get()) is not None:
             yield event
 
     async def restart(self) -> None:
-        """Start anew after `Lost`."""
+        """Start again after `Lost`."""
         await self._stop()
         await self.start()
 

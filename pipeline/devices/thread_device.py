@@ -12,7 +12,11 @@ from pipeline.requests.image_request import ImageRequest
 
 
 class LocalDevice:
-    """The same interface as `ChildDevice`, without the process: it starts sooner, and dies with this one."""
+    """The same interface as `ChildDevice`, without the process: it starts sooner, and dies with this one.
+
+    Args:
+        spec: what the engine loads, and where it runs.
+    """
 
     def __init__(self, spec: DeviceSpec) -> None:
         self._spec = spec
@@ -40,30 +44,50 @@ class LocalDevice:
         self._thread.start()
 
     async def submit(self, order: Order) -> None:
-        """Take an image or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        """Take in an image or a map; one event ends it: Rendered, Refused, Faulted, Dropped, Suspended or Lost.
+
+        Args:
+            order: what to make, and the ticket that its events carry.
+        """
         if self._thread is None or not self._thread.is_alive():
             self._events.put_nowait(Lost(why="the device is not running"))
         self._commands.put(order)
 
     async def expect(self, request: ImageRequest) -> None:
-        """Load ahead what `request`, which waits in the queue, will need."""
+        """Load in advance what a request will need.
+
+        Args:
+            request: waits in the queue.
+        """
         self._commands.put(Expect(request=request))
 
     async def cancel(self, ticket: str) -> None:
-        """Drop an image at its next step."""
+        """Drop an image at its next step.
+
+        Args:
+            ticket: of its order; an unknown one is ignored.
+        """
         self._commands.put(Cancel(ticket=ticket))
 
     async def suspend(self, ticket: str) -> None:
-        """Set an unfinished image aside at its next step."""
+        """Take an unfinished image off the device at its next step; `Suspended` carries its snapshot.
+
+        Args:
+            ticket: of its order; an unknown one is ignored.
+        """
         self._commands.put(Suspend(ticket=ticket))
 
     async def events(self) -> AsyncIterator[Event]:
-        """All events from here on; ends after `close`."""
+        """What happens on the device.
+
+        Yields:
+            Each event from here on; ends after `close`.
+        """
         while (event := await self._events.get()) is not None:
             yield event
 
     async def restart(self) -> None:
-        """Start anew after `Lost`."""
+        """Start again after `Lost`."""
         await self._stop()
         await self.start()
 

@@ -12,7 +12,16 @@ _TALL: Final = 16
 
 
 def labelled_grid(images: Sequence[Image.Image], columns: Sequence[str], rows: Sequence[str]) -> Image.Image:
-    """`images` of one size, row by row: as many as there are columns times rows."""
+    """One sheet of many images, with the name of each column above it and of each row beside it.
+
+    Args:
+        images: in RGB and of one size, row by row.
+        columns: a name for each; may be empty text.
+        rows: as columns; there are as many images as rows times columns.
+
+    Returns:
+        The sheet in RGB, on white.
+    """
     width, height = images[0].size
     font = ImageFont.load_default(_TALL)
     left = max(round(font.getlength(row)) for row in rows) + 2 * _MARGIN

@@ -1,4 +1,4 @@
-"""Images that people hand over: judged by content, bounded before they are decoded, turned upright, stripped."""
+"""Untrusted images: judged by content, bounded before they are decoded, turned upright, stripped to their pixels."""
 
 import io
 import warnings
@@ -15,6 +15,8 @@ MAX_BYTES: Final = 200 * 2**20
 MAX_PIXELS: Final = 32_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
+_TOO_LARGE: Final = f"The {{field}} has more than {MAX_PIXELS / 1e6:.0f} million pixels; send a smaller one."
+
 _MIDDLE_GREY: Final = 127.5
 _DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
 _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
@@ -22,7 +24,7 @@ _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputImage:
-    """An upright RGB image without metadata; `alpha` (L) is its own transparency, None where it has none."""
+    """An upright RGB image without metadata; `alpha` (L) is its transparency, None where it is opaque."""
 
     rgb: Image.Image
     alpha: Image.Image | None
@@ -34,9 +36,18 @@ class InputImage:
 
 
 def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) -> InputImage:
-    """The image in `data`; raises InvalidRequest, naming `field`, for what is none, is animated or too large.
+    """Decode an image file, whatever its name or type says.
 
-    Nothing is decoded of more than `max_bytes` bytes or MAX_PIXELS pixels.
+    Args:
+        data: a file in one of FORMATS.
+        field: the option that names it, for the sentence of an error.
+        max_bytes: nothing is decoded of a longer file, nor of one with more than MAX_PIXELS pixels.
+
+    Returns:
+        The pixels, upright as the file's EXIF orientation says.
+
+    Raises:
+        InvalidRequest: the file is no image, is animated or too large.
     """
     if len(data) > max_bytes:
         size = f"{len(data) / 2**20:.1f} of {max_bytes / 2**20:.0f} MB"
@@ -51,14 +62,23 @@ def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) ->
     except InvalidRequest:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(field) from error
+        raise InvalidRequest(field, _TOO_LARGE.format(field=field)) from error
     except Exception as error:
         # Whatever a decoder of hostile bytes raises: the bytes are no image that we can read.
         raise InvalidRequest(field, f"The {field} cannot be read; send a PNG, JPEG or WebP picture.") from error
 
 
 def resized(image: Image.Image, size: tuple[int, int], mode: ResizeMode = ResizeMode.CROP) -> Image.Image:
-    """`image` (RGB or L) in `size`; a border is black."""
+    """An image in another size.
+
+    Args:
+        image: in RGB or grey (L).
+        size: (width, height) in pixels.
+        mode: CROP cuts what is over, FIT adds a black border, FILL stretches.
+
+    Returns:
+        In the same mode of colours.
+    """
     match mode:
         case ResizeMode.CROP:
             return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
@@ -69,21 +89,22 @@ def resized(image: Image.Image, size: tuple[int, int], mode: ResizeMode = Resize
 
 
 def is_mostly_light(image: Image.Image) -> bool:
-    """Whether it is lighter than the middle grey on the mean, as a drawing on paper is."""
+    """Whether an image is a drawing on paper rather than light lines on black.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        True where its mean grey level is above 127.5 of 255.
+    """
     return bool(ImageStat.Stat(image.convert("L")).mean[0] > _MIDDLE_GREY)
 
 
 def _check(image: Image.Image, field: str) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise _too_large(field)
+        raise InvalidRequest(field, _TOO_LARGE.format(field=field))
     if getattr(image, "n_frames", 1) > 1:
         raise InvalidRequest(field, f"The {field} is animated or has several pages; send a single picture.")
-
-
-def _too_large(field: str) -> InvalidRequest:
-    return InvalidRequest(
-        field, f"The {field} has more than {MAX_PIXELS / 1e6:.0f} million pixels; send a smaller one."
-    )
 
 
 def _upright(image: Image.Image) -> InputImage:

@@ -1,4 +1,4 @@
-"""An image's story inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
+"""An image's metadata inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
 
 import json
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ class ImageMetadata:
     """All that decided an image.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
-    `bucket` is the number of rows of the padded batch and `lora_pages` that of its LoRA pages a row; `compiled` says
-    whether its denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it ran;
-    `versions` are those of the libraries that decide.
+    `bucket` is the number of rows of the padded batch, `lora_pages` the number of LoRA pages of each row; `compiled`
+    says whether the denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it
+    ran; `versions` are (name, version) of the libraries that decide.
     """
 
     made_from: ImageRequest
@@ -52,12 +52,20 @@ class ImageMetadata:
     def request(self) -> ImageRequest:
         """The request that gives this image again, bit for bit on the same device.
 
-        The keys of its LoRAs are what the file says: whoever serves others looks them up by name instead.
+        The keys of its LoRAs are what the file says, which is untrusted: a server of many guilds looks them up by name
+        instead.
+
+        Returns:
+            With the batch's size, pages and compilation as they were.
         """
         return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages, compiled=self.compiled)
 
     def parameters(self) -> str:
-        """The text that AUTOMATIC1111 writes and Civitai reads: prompt, negative prompt, settings."""
+        """The text that AUTOMATIC1111 writes and Civitai reads.
+
+        Returns:
+            The prompt, the negative prompt and a line of settings.
+        """
         made = self.made_from
         loras = "".join(f" <lora:{lora.name}:{lora.scale:g}>" for lora in made.loras)
         settings = {
@@ -81,17 +89,42 @@ class ImageMetadata:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """The JSON that an image carries."""
+        """The JSON that an image carries.
+
+        Returns:
+            In ASCII, which every PNG reader keeps as it is.
+        """
         return _METADATA.dump_json(_Envelope(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
 def embed(png: bytes, info: ImageMetadata) -> bytes:
-    """The same image with `info` in its text chunks; the pixels are not touched."""
+    """Put metadata into a PNG's text chunks; the pixels are not touched.
+
+    Args:
+        png: a PNG file.
+        info: what decided the image.
+
+    Returns:
+        The file with two more chunks.
+
+    Raises:
+        UserError: the file is no PNG.
+    """
     return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
 
 
 def read(png: bytes) -> ImageMetadata:
-    """The story in a PNG that Limner wrote; raises UserError if there is none or it cannot be trusted."""
+    """The metadata of a PNG that Limner wrote.
+
+    Args:
+        png: an untrusted file.
+
+    Returns:
+        What decided the image; its request has passed the same checks as a member's.
+
+    Raises:
+        UserError: there is none, it is damaged, or another version wrote it.
+    """
     text = read_texts(png).get(_KEYWORD)
     if text is None:
         raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")

@@ -13,14 +13,35 @@ _HEADER_END: Final = len(SIGNATURE) + 8 + 13 + 4
 
 
 def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
-    """The same image with each text as a chunk behind its header; keywords are ASCII."""
+    """Put text chunks behind a PNG's header: tEXt where Latin-1 holds the text, else iTXt.
+
+    Args:
+        png: a PNG file.
+        texts: by keyword, which is ASCII.
+
+    Returns:
+        The file with the chunks.
+
+    Raises:
+        UserError: the file is no PNG.
+    """
     _check_signature(png)
     chunks = b"".join(_text_chunk(keyword, text) for keyword, text in texts.items())
     return png[:_HEADER_END] + chunks + png[_HEADER_END:]
 
 
 def read_texts(png: bytes) -> dict[str, str]:
-    """The uncompressed texts of an image by keyword, the first of each; raises UserError on a damaged file."""
+    """The uncompressed texts of a PNG; compressed ones are left alone, so that nothing can expand.
+
+    Args:
+        png: an untrusted file.
+
+    Returns:
+        By keyword, the first of each; none longer than MAX_TEXT_BYTES.
+
+    Raises:
+        UserError: the file is no PNG, is cut short, or a checksum is wrong.
+    """
     texts: dict[str, str] = {}
     for kind, body in _chunks(png):
         if kind not in {b"tEXt", b"iTXt"} or len(body) > MAX_TEXT_BYTES:

@@ -1,4 +1,4 @@
-"""An image made larger by a net of ESRGAN's kind, tile by tile."""
+"""An image enlarged tile by tile, by a net of ESRGAN's kind (Wang et al., 2018, arXiv 1809.00219)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +26,32 @@ class Upscaler(Protocol):
     scale: int
 
     def __call__(self, pixels: Tensor, /) -> Tensor:
-        """(1, 3, height, width) to (1, 3, scale x height, scale x width), all 0 to 1."""
+        """Enlarge an image.
+
+        Args:
+            pixels: (1, 3, height, width), 0 to 1.
+
+        Returns:
+            (1, 3, scale x height, scale x width), 0 to 1.
+        """
 
 
 def enlarged(image: Image.Image, size: tuple[int, int], net: Path, device: str) -> Image.Image:
-    """`image` (RGB) in the larger `size`, as the net whose weights are `net` imagines it on `device`.
+    """Enlarge an image with a net; it runs as often as it takes to reach the size, and Lanczos' filter takes back the
+    rest.
 
-    The net works as often as it takes to reach the size; Lanczos' filter takes back what is over. Raises UserError
-    where the device is not there, or the weights are those of no upscaler.
+    Args:
+        image: in RGB.
+        size: (width, height), in the image's proportions and larger.
+        net: the net's weights, a safetensors file of any architecture that spandrel knows.
+        device: as DeviceSpec's: `cpu`, `cuda:0`.
+
+    Returns:
+        In RGB, of that size.
+
+    Raises:
+        UserError: the device is not there or has too little memory, spandrel is not installed, or the file is no
+            upscaler.
     """
     hardware = Hardware.choose(device)
     upscaler = _load(net, hardware)
@@ -65,7 +83,11 @@ def _load(net: Path, hardware: Hardware) -> Upscaler:
 
 
 class _OnDevice:
-    """A net that takes and gives pixels of the host's memory, in float32."""
+    """A net that takes and gives pixels of the host's memory, in float32.
+
+    Args:
+        model: spandrel's descriptor of the net.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model.eval()
@@ -88,7 +110,16 @@ def _in_largest_tiles(upscaler: Upscaler, pixels: Tensor, hardware: Hardware) ->
 
 
 def in_tiles(upscaler: Upscaler, pixels: Tensor, tile: int) -> Tensor:
-    """What `upscaler` makes of `pixels` (1, 3, height, width), seen `tile` by `tile` with a margin around each."""
+    """Enlarge an image one tile at a time.
+
+    Args:
+        upscaler: the net.
+        pixels: (1, 3, height, width), 0 to 1.
+        tile: the side of a tile in pixels; the net also sees a margin of 32 around each, so that no seams show.
+
+    Returns:
+        (1, 3, scale x height, scale x width), 0 to 1.
+    """
     height, width = pixels.shape[2:]
     scale = upscaler.scale
     whole = torch.empty(1, 3, height * scale, width * scale)

@@ -1,4 +1,4 @@
-"""An image enlarged in a process of its own, since torch is the parent's to avoid.
+"""An image enlarged in a process of its own, so that torch is not imported in the parent.
 
 `python -m pipeline.images.upscale_process` reads one order from its input and writes one answer, both JSON.
 """
@@ -20,9 +20,9 @@ _SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enlargement:
-    """The image `source`, to be written to `target` as a PNG of `width` by `height` pixels.
+    """An order to write the image `source` to `target`, as a PNG of `width` by `height` pixels.
 
-    `net` are the weights of the upscaler, none for Lanczos' filter; `device` is the one to run it on.
+    `net` is the file of the upscaler's weights, None for Lanczos' filter; `device` is where the net runs.
     """
 
     source: Path
@@ -34,7 +34,14 @@ class Enlargement:
 
 
 async def enlarge_apart(order: Enlargement) -> None:
-    """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done."""
+    """Enlarge an image in a child process, within fifteen minutes.
+
+    Args:
+        order: what to do; its file `target` is there afterwards.
+
+    Raises:
+        UserError: one sentence why it cannot be done.
+    """
     async with running(__name__) as child:
         answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
     if (sentence := answer.get("refused")) is not None:

@@ -11,16 +11,30 @@ LANCZOS: Final = "lanczos"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upscalers:
-    """Each `.safetensors` of `folder`, called as its file is, and LANCZOS, which is always there."""
+    """Each `.safetensors` file of `folder`, called after its file, and LANCZOS, which is always there."""
 
     folder: Path | None = None
 
     def names(self) -> tuple[str, ...]:
-        """What members choose from; the first is the usual one."""
+        """What members choose from.
+
+        Returns:
+            In alphabetical order, LANCZOS last; the first is the default.
+        """
         return (*self._nets(), LANCZOS)
 
     def net(self, name: str) -> Path | None:
-        """The weights of the upscaler `name`, none for LANCZOS; raises InvalidRequest with the names that exist."""
+        """The weights of an upscaler.
+
+        Args:
+            name: one of `names`.
+
+        Returns:
+            The file; None for LANCZOS.
+
+        Raises:
+            InvalidRequest: there is no such upscaler; the sentence lists those that exist.
+        """
         if name != LANCZOS and name not in (nets := self._nets()):
             there = ", ".join((*nets, LANCZOS))
             raise InvalidRequest("upscaler", f"There is no upscaler '{name:.40}' here; there is: {there}.")

@@ -13,7 +13,15 @@ from pipeline.errors import UserError
 
 @asynccontextmanager
 async def running(module: str, *arguments: str) -> AsyncIterator[Process]:
-    """A child process that runs `module` and makes itself ready; whatever happens, it is gone when the block ends."""
+    """A child process of this interpreter, killed when the block ends if it has not ended by itself.
+
+    Args:
+        module: what `python -m` runs.
+        *arguments: of its command line.
+
+    Yields:
+        The process, with its standard input and output as pipes.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -26,7 +34,19 @@ async def running(module: str, *arguments: str) -> AsyncIterator[Process]:
 
 
 async def ask(child: Process, question: dict[str, Any], seconds: float) -> bytes:
-    """What the child answers to `question`, which it gets as JSON; nothing if it dies. Raises UserError after `seconds`."""
+    """Ask a child process its one question.
+
+    Args:
+        child: from `running`.
+        question: sent as JSON; what JSON does not know, such as a path, as its text.
+        seconds: to wait for the answer.
+
+    Returns:
+        All that the child writes; empty if it dies first.
+
+    Raises:
+        UserError: the child took longer.
+    """
     try:
         answer, _ = await asyncio.wait_for(child.communicate(json.dumps(question, default=str).encode()), seconds)
     except TimeoutError:

@@ -8,13 +8,27 @@ _LENGTH_BYTES: Final = 8
 
 
 def pack(message: object) -> bytes:
-    """The bytes of one message."""
+    """A message as the bytes of a frame: its length in eight bytes, little-endian, then its pickle.
+
+    Args:
+        message: anything that can be pickled.
+
+    Returns:
+        The frame.
+    """
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
 
 
 def read(stream: BinaryIO) -> object | None:
-    """The next message; None at the end of the stream, which may come at any byte."""
+    """The next message of a pipe; waits for it.
+
+    Args:
+        stream: a binary stream whose writer is a process of ours, since unpickling runs code.
+
+    Returns:
+        The message; None at the end of the stream, which may come in the middle of a frame.
+    """
     head = stream.read(_LENGTH_BYTES)
     if len(head) < _LENGTH_BYTES:
         return None
@@ -24,7 +38,14 @@ def read(stream: BinaryIO) -> object | None:
 
 
 async def receive(reader: asyncio.StreamReader) -> object | None:
-    """The next message, as `read`."""
+    """The next message of a pipe, as `read`, for asyncio.
+
+    Args:
+        reader: the pipe, whose writer is a process of ours.
+
+    Returns:
+        The message; None at the end of the stream.
+    """
     try:
         length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES), "little")
         return _unpack(await reader.readexactly(length))
