@@ -56,7 +56,7 @@ class ForwardBench:
         )
         shape = self.model.shape(request)
         self.memory = denoiser.open(rows, pages)
-        denoiser.seat(self.memory, self.model.begin(request, ()), (0, 1))
+        denoiser.assign(self.memory, self.model.begin(request, ()), (0, 1))
         generator = torch.Generator().manual_seed(0)
         latents = torch.randn(rows, 4, shape.height, shape.width, generator=generator)
         with torch.inference_mode():

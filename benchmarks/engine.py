@@ -173,11 +173,11 @@ def plain_trace(bench: EngineBench) -> list[Row]:
 def compiled_engine(bench: EngineBench, requests: list[ImageRequest]) -> Engine:
     """An engine that has run `requests` until what they need is compiled and judged."""
     engine = bench.engine(compile=True)
-    compilation = engine._shelf.loaded[bench.model.name].compilation  # noqa: SLF001  what is waited for
+    compilation = engine._cache.loaded[bench.model.name].compilation  # noqa: SLF001  what is waited for
     assert compilation is not None
     while not compilation._tried:  # noqa: SLF001
         run_engine(engine, requests)
-    while compilation._coming:  # noqa: SLF001
+    while compilation._incoming:  # noqa: SLF001
         time.sleep(1)
         engine.step()
     return engine
@@ -186,7 +186,7 @@ def compiled_engine(bench: EngineBench, requests: list[ImageRequest]) -> Engine:
 def activation(bench: EngineBench) -> list[Row]:
     """From host memory to ready for the first forward, against diffusers' loader and its hotswap."""
     engine = bench.engine(device_lora_bytes=1)
-    model = engine._shelf.loaded[bench.model.name]  # noqa: SLF001  the part under measure
+    model = engine._cache.loaded[bench.model.name]  # noqa: SLF001  the part under measure
     requests = bench.requests(size=64, steps=1, with_loras=True, count=LORAS)
     memory = model.denoiser.open(2, pages=1)
     times = []
@@ -199,7 +199,7 @@ def activation(bench: EngineBench) -> list[Row]:
             assert adapters is not None
         rendering = model.begin(request, adapters)
         with cpu_seconds() as assigning:
-            model.denoiser.seat(memory, rendering, (0, 1))
+            model.denoiser.assign(memory, rendering, (0, 1))
         model.loras.release(adapters)
         times.append(watch.seconds + assigning.seconds)
     ours = median(times)

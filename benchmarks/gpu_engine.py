@@ -48,7 +48,7 @@ class GpuBench:
     @property
     def model(self) -> LoadedModel:
         """The model that it serves."""
-        (model,) = self.engine._shelf.loaded.values()  # noqa: SLF001  the part under measure
+        (model,) = self.engine._cache.loaded.values()  # noqa: SLF001  the part under measure
         return model
 
     def look(self, *, preview_every: int = 0, snapshot_every: int = 0) -> None:
@@ -163,12 +163,12 @@ class GpuBench:
         pages = RANKS[number % len(RANKS)] // 16
         memory = model.denoiser.open(2, pages=pages)
         # The first place of a row's tensors is made, not changed; a device that has run has it.
-        model.denoiser.seat(memory, model.begin(replace(request, loras=()), ()), (0, 1))
+        model.denoiser.assign(memory, model.begin(replace(request, loras=()), ()), (0, 1))
         synchronize(self.device)
         began = time.perf_counter()
         adapters = model.loras.acquire(request, 60)
         assert adapters is not None
-        model.denoiser.seat(memory, model.begin(request, adapters), (0, 1))
+        model.denoiser.assign(memory, model.begin(request, adapters), (0, 1))
         synchronize(self.device)
         took = time.perf_counter() - began
         model.loras.release(adapters)
@@ -186,7 +186,7 @@ class GpuBench:
         model = self.model
         model.compilation = Compilation(model.denoiser.forward, self.device, cache=cache, often=1)
         self.render(requests)
-        while model.compilation._coming:  # noqa: SLF001  what is waited for
+        while model.compilation._incoming:  # noqa: SLF001  what is waited for
             time.sleep(0.2)
             self.engine.step()
         return bool(model.compilation._faster)  # noqa: SLF001  as above

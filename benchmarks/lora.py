@@ -142,7 +142,7 @@ def rotation(library: Library) -> list[Row]:
     # In memory every rank of 4 is a page of 16.
     budget = ROTATED // 20 * one * 4
     engine = library.engine(host_lora_bytes=budget, device_lora_bytes=budget)
-    model = next(iter(engine._shelf.loaded.values()))  # noqa: SLF001  what is under measure
+    model = next(iter(engine._cache.loaded.values()))  # noqa: SLF001  what is under measure
     held, cached = [], 0
     for _ in range(ROUNDS):
         for number in range(ROTATED):

@@ -63,7 +63,7 @@ def _serve(engine: Engine, budget: int) -> list[tuple[int, float, float]]:
     held = []
     done = asked = 0
     engine.step()
-    model = next(iter(engine._shelf.loaded.values()))  # noqa: SLF001  what is under measure
+    model = next(iter(engine._cache.loaded.values()))  # noqa: SLF001  what is under measure
     while done < REQUESTS:
         while asked < min(REQUESTS, done + AT_ONCE):
             engine.admit(str(asked), _request(asked))

@@ -68,7 +68,7 @@ class ControlLibrary:
         nets = [self._take(folder, timeout) for folder in folders]
         if any(net is None for net in nets):
             return None
-        self._put_away(folders)
+        self._release(folders)
         size = (request.width, request.height)
         return tuple(
             _control(use, net, hint_of(use, images[use.image], size))
@@ -93,7 +93,7 @@ class ControlLibrary:
             del self._nets[folder]
             raise
 
-    def _put_away(self, kept: Sequence[Path]) -> None:
+    def _release(self, kept: Sequence[Path]) -> None:
         """Let go of the least recently used that are loaded, but `kept`, until the rest is within the budget."""
         sizes = {
             folder: _bytes(net.result()) for folder, net in self._nets.items() if net.done() and net.exception() is None

@@ -1,4 +1,4 @@
-"""Who runs next: requests that may share one denoiser call sit in one group, and groups take turns. No torch."""
+"""Which requests run next: those that may share one denoiser call form a group, and groups take turns. No torch."""
 
 from collections import deque
 from collections.abc import Callable, Container, Mapping
@@ -14,10 +14,11 @@ BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRequest:
-    """A request that waits for a seat: its `rows` are 2 with guidance, else 1; its LoRAs take `pages` pages.
+    """A request that waits for a slot.
 
-    `bucket` is set where it insists on a group of that many rows, and then of just as many pages; `compiled` where it
-    insists on a compiled forward, which it gets if there is one, or on none.
+    `rows` is 2 with guidance, else 1; `pages` is what its LoRAs take. `bucket` is set where it requires a group of that
+    many rows, and then of exactly as many pages; `compiled` where it requires a compiled forward, which it gets if
+    there is one, or an eager one.
     """
 
     ticket: str
@@ -29,8 +30,8 @@ class WaitingRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """Where a request runs: its group and its rows there."""
+class Slot:
+    """Where a request runs: its group, and its rows there."""
 
     key: BatchKey
     rows: tuple[int, ...]
@@ -38,7 +39,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One denoiser call: everyone who sits in a group."""
+    """One denoiser call: every request of a group."""
 
     key: BatchKey
     tickets: tuple[str, ...]
@@ -47,26 +48,28 @@ class Batch:
 @dataclass(slots=True)
 class _Group:
     bucket: int
-    seats: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    slots: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def taken(self) -> int:
-        return sum(map(len, self.seats.values()))
+        return sum(map(len, self.slots.values()))
 
     @property
     def free(self) -> int:
         return self.bucket - self.taken
 
-    def seat(self, ticket: str, rows: int) -> None:
-        taken = {row for seat in self.seats.values() for row in seat}
-        self.seats[ticket] = tuple(row for row in range(self.bucket) if row not in taken)[:rows]
+    def assign(self, ticket: str, rows: int) -> None:
+        taken = {row for slot in self.slots.values() for row in slot}
+        self.slots[ticket] = tuple(row for row in range(self.bucket) if row not in taken)[:rows]
 
 
 class BatchScheduler:
-    """Seats for requests, first come first served within a shape, in turn between groups.
+    """Slots for requests: first come, first served within a shape, and in turn between groups.
 
-    `rows_worth` tells how many rows of a shape a call should have at most, for speed; memory may allow fewer.
-    `compiles` tells whether a new group of these sizes can run compiled.
+    Args:
+        max_rows: the most rows of a group.
+        rows_worth: for a shape, the rows beyond which a call gains no speed; memory may allow fewer.
+        compiles: whether a new group of these sizes can run compiled.
     """
 
     def __init__(
@@ -81,45 +84,71 @@ class BatchScheduler:
         self._waiting: deque[WaitingRequest] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
-        self._coming: Mapping[Shape, int] = {}
+        self._incoming: Mapping[Shape, int] = {}
 
     def __contains__(self, ticket: str) -> bool:
-        return any(candidate.ticket == ticket for candidate in self._waiting) or self.seat_of(ticket) is not None
+        return any(candidate.ticket == ticket for candidate in self._waiting) or self.slot_of(ticket) is not None
 
     @property
     def keys(self) -> frozenset[BatchKey]:
-        """The groups in which somebody sits."""
+        """The groups that hold a request."""
         return frozenset(self._groups)
 
     def tickets(self, key: BatchKey) -> tuple[str, ...]:
-        """Everyone who sits in a group."""
-        return tuple(self._groups[key].seats)
+        """The requests of a group.
+
+        Args:
+            key: one of `keys`.
+
+        Returns:
+            Their tickets, in the order in which they joined.
+        """
+        return tuple(self._groups[key].slots)
 
     def enter(self, candidate: WaitingRequest) -> None:
-        """Take a request in; it gets its seat from `seat`."""
+        """Take a request in; `assign` gives it its slot.
+
+        Args:
+            candidate: waits behind all that came before.
+        """
         self._waiting.append(candidate)
 
     def leave(self, ticket: str) -> None:
-        """Free what the request held, its seat or its place in the line."""
+        """Free what a request holds: its slot, or its place in the line.
+
+        Args:
+            ticket: of the request; an unknown one is ignored.
+        """
         self._waiting = deque(candidate for candidate in self._waiting if candidate.ticket != ticket)
         for key, group in list(self._groups.items()):
-            if group.seats.pop(ticket, None) and not group.seats:
+            if group.slots.pop(ticket, None) and not group.slots:
                 del self._groups[key]
 
-    def seat_of(self, ticket: str) -> Seat | None:
-        """The request's seat; None while it waits."""
+    def slot_of(self, ticket: str) -> Slot | None:
+        """The slot of a request.
+
+        Args:
+            ticket: of the request.
+
+        Returns:
+            None while it waits.
+        """
         for key, group in self._groups.items():
-            if ticket in group.seats:
-                return Seat(key=key, rows=group.seats[ticket])
+            if ticket in group.slots:
+                return Slot(key=key, rows=group.slots[ticket])
         return None
 
-    def seat(self, coming: Mapping[Shape, int] = MappingProxyType({})) -> dict[str, Seat]:
-        """Give free seats to those who wait; returns those that have just been given, by ticket.
+    def assign(self, incoming: Mapping[Shape, int] = MappingProxyType({})) -> dict[str, Slot]:
+        """Give free slots to waiting requests.
 
-        `coming` counts the rows of each shape that will soon wait too, so that room is kept for them.
+        Args:
+            incoming: the rows of each shape that will soon wait too, so that new groups leave room for them.
+
+        Returns:
+            The slots that were given now, by ticket.
         """
-        self._coming = coming
-        given: dict[str, Seat] = {}
+        self._incoming = incoming
+        given: dict[str, Slot] = {}
         full: set[Shape] = set()
         for candidate in list(self._waiting):
             if candidate.shape in full:
@@ -128,35 +157,44 @@ class BatchScheduler:
                 full.add(candidate.shape)
                 continue
             group = self._groups.setdefault(key, _Group(key.bucket))
-            group.seat(candidate.ticket, candidate.rows)
+            group.assign(candidate.ticket, candidate.rows)
             self._waiting.remove(candidate)
-            given[candidate.ticket] = Seat(key=key, rows=group.seats[candidate.ticket])
+            given[candidate.ticket] = Slot(key=key, rows=group.slots[candidate.ticket])
         return given
 
     def next(self) -> Batch | None:
-        """The group whose turn it is, which then goes to the end of the line; None if nobody has a seat."""
+        """The group whose turn it is, which then goes to the end of the line.
+
+        Returns:
+            None if no request has a slot.
+        """
         if not self._groups:
             return None
         key = next(iter(self._groups))
         group = self._groups.pop(key)
         self._groups[key] = group
-        return Batch(key=key, tickets=tuple(group.seats))
+        return Batch(key=key, tickets=tuple(group.slots))
 
     def halve(self, key: BatchKey) -> bool:
-        """Remember that a call of `key` does not fit, and seat its requests in one of half the rows.
+        """React to a call that did not fit in memory: its group is dissolved, and its shape gets at most half the rows
+        from now on.
 
-        Those who find no seat there wait at the head of the line. False if no single request would fit.
+        Args:
+            key: the group; its requests wait for new slots at the head of the line.
+
+        Returns:
+            False, with nothing changed, where half the rows would not hold a single request.
         """
-        seats = self._groups[key].seats
+        slots = self._groups[key].slots
         limit = key.bucket // 2
-        if limit < min(map(len, seats.values())):
+        if limit < min(map(len, slots.values())):
             return False
         del self._groups[key]
         self._limits[key.shape] = min(limit, self._limit(key.shape))
         kind = None if key.compiled else False
         back = [
             WaitingRequest(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
-            for ticket, rows in seats.items()
+            for ticket, rows in slots.items()
         ]
         self._waiting.extendleft(reversed(back))
         return True
@@ -184,7 +222,7 @@ class BatchScheduler:
 
     def _expected(self, shape: Shape) -> int:
         """The rows that wait for a group of `shape` or soon will."""
-        return sum(other.rows for other in self._free_to_choose(shape)) + self._coming.get(shape, 0)
+        return sum(other.rows for other in self._free_to_choose(shape)) + self._incoming.get(shape, 0)
 
     def _asked_for(self, candidate: WaitingRequest, bucket: int) -> BatchKey | None:
         """The group of the size that a request insists on, so far as it fits in memory."""
@@ -195,7 +233,7 @@ class BatchScheduler:
         return key if group is None or group.free >= candidate.rows else None
 
     def _new_key(self, candidate: WaitingRequest, hosts: Container[BatchKey]) -> BatchKey | None:
-        """A new group just large enough for all who wait for this shape, unless there is one of that size."""
+        """A new group just large enough for all that wait for this shape; None if there is one of that size."""
         limit = max(self._limit(candidate.shape), candidate.rows)
         wanted = min(self._expected(candidate.shape), limit)
         pages = _size(max(other.pages for other in self._free_to_choose(candidate.shape)))

@@ -1,4 +1,4 @@
-"""What a batch keeps for each of its rows from the step at which a request joins to the step at which it leaves."""
+"""What a batch keeps for each of its rows while a request has them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +14,18 @@ from pipeline.text.conditioning import Conditioning
 
 
 class RowMemory:
-    """Conditioning, prepared keys and values and LoRAs of `bucket` rows.
+    """Conditioning, prepared keys and values, and LoRAs of the rows of one batch.
 
-    Everything has a fixed shape and stays where it is, so that a row's result depends on nothing but its own content;
-    rows in which nobody sits hold zeros or leftovers, and nobody looks at them.
+    Every tensor has a fixed shape and stays at its address, so that a row's result depends on its own content alone;
+    free rows hold zeros or leftovers, which nothing reads.
+
+    Args:
+        adapters: the pool that holds the LoRAs' weights.
+        attention: the UNet's cross-attention layers.
+        bucket: the rows.
+        pages: of LoRAs that a row may have.
+        compiled: the forward that runs the batch, None for the eager one.
+        captured: runs its calls as a CUDA graph; None runs them plainly.
     """
 
     def __init__(
@@ -50,7 +58,7 @@ class RowMemory:
 
     @property
     def prepared(self) -> list[KeysAndValues]:
-        """The prompts' keys and values, computed when somebody has come; they stay where they are."""
+        """The prompts' keys and values by layer, computed again after a request has joined; their addresses stay."""
         if self._stale:
             self._prepare()
         return self._prepared
@@ -69,9 +77,14 @@ class RowMemory:
     def feed(
         self, latents: Mapping[tuple[int, ...], Tensor], timesteps: Mapping[tuple[int, ...], float]
     ) -> tuple[Tensor, Tensor]:
-        """The next call's latents (bucket, ...) and timesteps (bucket,), written to where the last call's were.
+        """Write the next call's latents and timesteps to where the last call's were.
 
-        Both come by the rows of a request; its latents (1, ...) go into each of them.
+        Args:
+            latents: (1, channels, height, width) of each request by its rows; every one of the rows gets them.
+            timesteps: of each request, by its rows.
+
+        Returns:
+            Latents (bucket, channels, height, width) and timesteps (bucket,).
         """
         states = self.conditioning.states
         if self._latents is None or self._timesteps is None:
@@ -88,7 +101,14 @@ class RowMemory:
         return self._latents, self._timesteps
 
     def run(self, call: Callable[[], Tensor]) -> Tensor:
-        """What `call` makes of what lies here, as a CUDA graph where the device has them."""
+        """Run a call on this memory, as a CUDA graph where the device has them.
+
+        Args:
+            call: reads only tensors that stay at their addresses.
+
+        Returns:
+            What it returns; the next run may overwrite it.
+        """
         if self._captured is None:
             return call()
         if self._stale:
@@ -97,7 +117,16 @@ class RowMemory:
         return self._captured(self._stack.signature, call)
 
     def inputs(self, latents: Tensor, timesteps: Tensor, rows: list[Halves]) -> ForwardInputs:
-        """All that a forward of the whole batch reads."""
+        """All that a forward of the whole batch reads.
+
+        Args:
+            latents: (bucket, channels, height, width).
+            timesteps: (bucket,).
+            rows: the LoRAs' halves, from `halves`.
+
+        Returns:
+            Latents and timesteps with the conditioning.
+        """
         conditioning = self.conditioning
         tensors = {"latents": latents, "timesteps": timesteps}
         if conditioning.pooled is not None and conditioning.time_ids is not None:
@@ -105,11 +134,24 @@ class RowMemory:
         return ForwardInputs(tensors=tensors, prepared=self.prepared, rows=rows)
 
     def halves(self, changed: Iterable[int]) -> list[Halves]:
-        """The LoRAs' halves of the banks `changed`; none in a group without LoRAs."""
+        """The halves of the LoRAs of some banks of layers.
+
+        Args:
+            changed: numbers of the banks.
+
+        Returns:
+            (down, up) of each bank; empty in a batch without LoRAs.
+        """
         return self._stack.reserve(changed) if self.pages else []
 
     def put(self, rows: Sequence[int], conditioning: Conditioning, parts: Sequence[ScaledAdapter]) -> None:
-        """Seat a request in `rows`, one for each row of its `conditioning`, with its LoRAs."""
+        """Give a request its rows, with its LoRAs.
+
+        Args:
+            rows: one for each row of `conditioning`.
+            conditioning: of its prompts.
+            parts: its LoRAs, with their scales.
+        """
         if self._conditioning is None:
             self._conditioning = conditioning.empty(self.bucket)
         self._conditioning.write(rows, conditioning)
@@ -118,7 +160,11 @@ class RowMemory:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Run the UNet's forward inside this block."""
+        """Run the UNet's forward inside this block, with the LoRAs and prompts of this batch.
+
+        Yields:
+            Nothing.
+        """
         prepared = self.prepared
         with self._stack.applied(), prepared_for(self._attention, prepared):
             yield

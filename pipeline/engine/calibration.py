@@ -1,4 +1,4 @@
-"""Measures at the start what a step costs this device, by rows and size, and remembers it for the next start."""
+"""Measures at the start what a step costs this device, by rows and size, and keeps it for the next start."""
 
 import hashlib
 import json
@@ -30,9 +30,15 @@ _CALLS: Final = 2
 
 
 def calibrate(model: LoadedModel, hardware: Hardware, spec: DeviceSpec) -> tuple[StepCost, ...]:
-    """The step costs of `model`, from an earlier start on the same device or measured now.
+    """The step costs of a model, from an earlier start on the same device or measured now.
 
-    Takes about `spec.calibration_seconds` at most; what does not fit in memory or in that time is left out.
+    Args:
+        model: to run.
+        hardware: the device.
+        spec: `calibration_seconds` is about the time that it takes at most, `cache` the folder for its results.
+
+    Returns:
+        Seconds of a step for each size and number of rows; sizes that do not fit in memory or in the time are left out.
     """
     remembered = None if spec.cache is None else spec.cache / f"steps-{_fingerprint(model.facts, hardware, spec)}.json"
     if remembered is not None and (costs := _read(remembered)):
@@ -71,7 +77,7 @@ def _step_seconds(model: LoadedModel, hardware: Hardware, request: ImageRequest,
     memory = model.denoiser.open(rows, pages=0)
     renderings = [model.begin(replace(request, seed=seed), ()) for seed in range(rows)]
     for row, rendering in enumerate(renderings):
-        model.denoiser.seat(memory, rendering, (row,))
+        model.denoiser.assign(memory, rendering, (row,))
     spans = []
     for _ in range(1 + _CALLS):
         with Span(hardware.device) as span:
@@ -89,7 +95,7 @@ def _request(facts: ModelFacts, side: float) -> ImageRequest:
 
 def _fingerprint(facts: ModelFacts, hardware: Hardware, spec: DeviceSpec) -> str:
     """What the measured times depend on."""
-    story = (
+    factors = (
         facts.hash,
         hardware.name,
         hardware.dtype_name,
@@ -98,7 +104,7 @@ def _fingerprint(facts: ModelFacts, hardware: Hardware, spec: DeviceSpec) -> str
         spec.threads,
         torch.__version__,
     )
-    return hashlib.sha256(json.dumps(story).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(factors).encode()).hexdigest()[:16]
 
 
 def _read(path: Path) -> tuple[StepCost, ...]:

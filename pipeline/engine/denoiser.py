@@ -34,9 +34,9 @@ _LARGEST_UNTILED: Final = 192 * 192
 class DenoisingState:
     """One request between noise and image.
 
-    `latents` is (1, channels, height, width) in float32; `denoised` is the denoiser's last guess of their end; `parts`
-    are the UNet's LoRAs; `rows` are its rows in the batch where it sits. `canvas` is what it is painted over, `kept`
-    the part of that which stays, `controls` what else it follows.
+    `latents` is (1, channels, height, width) in float32; `denoised`, of the same shape, is the denoiser's last guess of
+    the final latents; `parts` are the UNet's LoRAs; `rows` are its rows in the batch. `canvas` is what it is drawn
+    over, `kept` the part of that which stays, `controls` what else it follows.
     """
 
     request: ImageRequest
@@ -53,7 +53,13 @@ class DenoisingState:
 
 
 class Denoiser:
-    """The denoise and decode stages of one checkpoint."""
+    """The denoise and decode stages of one checkpoint.
+
+    Args:
+        checkpoint: on its device.
+        adapters: the pool that holds the LoRAs' weights.
+        graphs: run calls as CUDA graphs where the device has them.
+    """
 
     def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool, *, graphs: bool = False) -> None:
         self._checkpoint = checkpoint
@@ -73,9 +79,19 @@ class Denoiser:
         canvas: Canvas | None = None,
         controls: tuple[Control, ...] = (),
     ) -> DenoisingState:
-        """The request at its first step: noise from its own seed, drawn on the CPU whatever the device.
+        """A request at its first step: noise from its own seed, drawn on the CPU on every device, so that a seed means
+        the same everywhere.
 
-        With a `canvas` it begins where the start image's strength says, as diffusers' pipelines do.
+        Args:
+            request: one image.
+            conditioning: of its prompts.
+            adapters: its LoRAs, in the request's order.
+            canvas: what it is drawn over; then it begins where the start image's strength says, as diffusers'
+                pipelines do.
+            controls: in the request's order.
+
+        Returns:
+            The state before the first step; it has no rows yet.
         """
         sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps, request.steps_made)
         generator = torch.Generator().manual_seed(request.seed)
@@ -116,21 +132,41 @@ class Denoiser:
         return KeptLatents(clean=clean, noise=noise, mask=mask.to(noise.device))
 
     def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
-        """Room for a batch of `bucket` rows whose LoRAs have up to `pages` pages a row, run by `compiled` if given."""
+        """The memory of a new batch.
+
+        Args:
+            bucket: its rows.
+            pages: of LoRAs that a row may have.
+            compiled: the forward that runs it, for these sizes; None runs it eagerly.
+
+        Returns:
+            With all rows free.
+        """
         captured = None if self._graphs is None else CapturedCall(self._graphs)
         return RowMemory(
             self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled, captured=captured
         )
 
     @torch.inference_mode()
-    def seat(self, memory: RowMemory, rendering: DenoisingState, rows: tuple[int, ...]) -> None:
-        """Give a request its place in a batch."""
+    def assign(self, memory: RowMemory, rendering: DenoisingState, rows: tuple[int, ...]) -> None:
+        """Give a request its rows in a batch.
+
+        Args:
+            memory: of the batch.
+            rendering: the request.
+            rows: free ones, as many as its conditioning has.
+        """
         rendering.rows = rows
         memory.put(rows, rendering.conditioning, rendering.parts)
 
     @torch.inference_mode()
     def advance(self, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
-        """One denoiser call for all `renderings`, which have one latent size and sit in `memory`; then a step each."""
+        """One denoiser call for several requests, and one step of each one's own sampler.
+
+        Args:
+            memory: of the batch in which they have their rows.
+            renderings: requests of one latent size; they are changed in place.
+        """
         inputs = [rendering.sampler.model_input(rendering.latents) for rendering in renderings]
         predictions = self._predict(memory, renderings, inputs)
         rows = torch.split(predictions.float(), [len(rendering.rows) for rendering in renderings])
@@ -143,9 +179,18 @@ class Denoiser:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """The image of one request's final latents: bytes (height, width, 3) on the CPU.
+        """The image of final latents; in overlapping tiles where it is large, or where memory was too short for one
+        piece.
 
-        A large one is decoded in overlapping tiles, and so is one that memory was too short for in one piece.
+        Args:
+            latents: (1, channels, height, width).
+
+        Returns:
+            (height, width, 3), uint8 on the CPU.
+
+        Raises:
+            RuntimeError: the device failed, or its memory is too short even for tiles.
+            MemoryError: the host's memory is.
         """
         if latents.shape[-1] * latents.shape[-2] > _LARGEST_UNTILED:
             return self._decode_in_tiles(latents)
@@ -205,7 +250,16 @@ class Denoiser:
 
     @torch.inference_mode()
     def sizes(self, memory: RowMemory, height: int, width: int) -> ForwardInputs:
-        """Tensors like those that a compiled forward of this batch would read; some have no numbers."""
+        """What a compiled forward of a batch would read.
+
+        Args:
+            memory: of the batch.
+            height: in latents.
+            width: in latents.
+
+        Returns:
+            Tensors of the right sizes; some are on the meta device and hold no numbers.
+        """
         unet, dtype = self._checkpoint.unet, self._checkpoint.hardware.dtype
         latents = torch.empty(memory.bucket, unet.config.in_channels, height, width, dtype=dtype, device="meta")
         timesteps = torch.empty(memory.bucket, device="meta")
@@ -230,9 +284,15 @@ def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, fro
 
 
 def guided(rows: Tensor, request: ImageRequest) -> Tensor:
-    """One prediction (1, ...) from a request's rows: Ho and Salimans, 2022 (arXiv 2207.12598).
+    """The prediction of a request under classifier-free guidance (Ho and Salimans, 2022, arXiv 2207.12598), its spread
+    brought back towards that of the conditional row (Lin et al., 2023, arXiv 2305.08891, eq. 15).
 
-    Its spread is brought back to that of the conditional row as Lin et al., 2023 (arXiv 2305.08891, eq. 15) do.
+    Args:
+        rows: (1, ...), or (2, ...) with the unconditional row first.
+        request: says how strong the guidance is, and how much of the spread is brought back.
+
+    Returns:
+        (1, ...).
     """
     if rows.shape[0] == 1:
         return rows

@@ -34,8 +34,13 @@ class Engine:
     """Renders many requests at once on one device.
 
     Requests join at the next step and leave when their own steps are done, whatever the others' timesteps, schedulers,
-    guidance or seeds. Raises UserError from the constructor if the device or its first model cannot be had; later
-    errors are answered by events.
+    guidance or seeds. What goes wrong with a request is an event.
+
+    Args:
+        spec: the device, its models and its limits.
+
+    Raises:
+        UserError: the device or its first model cannot be had.
     """
 
     def __init__(self, spec: DeviceSpec) -> None:
@@ -43,9 +48,9 @@ class Engine:
             torch.set_num_threads(spec.threads)
         self._spec = spec
         self._hardware = Hardware.choose(spec.device)
-        self._shelf = ModelCache(spec, self._hardware)
+        self._cache = ModelCache(spec, self._hardware)
         self._jobs: dict[str, EngineJob] = {}
-        self._batching = BatchScheduler(spec.max_rows, self._rows_worth, self._compiles)
+        self._scheduler = BatchScheduler(spec.max_rows, self._rows_worth, self._compiles)
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
@@ -64,12 +69,16 @@ class Engine:
         snapshot: bytes | None = None,
         images: Mapping[str, bytes] = NO_IMAGES,
     ) -> None:
-        """Take a request in, from where it was `snapshot` if so; `step` answers with events under `ticket`.
+        """Take a request in; `step` answers it with events.
 
-        `images` are the bytes of those that it is made from, by their keys.
+        Args:
+            ticket: what its events carry.
+            request: one image.
+            snapshot: where an earlier device suspended it; a damaged one is ignored, and the image starts again.
+            images: the bytes of the images that it is made from, by key.
         """
         try:
-            self._shelf.facts(request.model).check(request)
+            self._cache.facts(request.model).check(request)
         except UserError as error:
             self._events.append(Refused(ticket=ticket, sentence=str(error)))
             return
@@ -79,52 +88,73 @@ class Engine:
         self.expect(request)
 
     def expect(self, request: ImageRequest) -> None:
-        """Load the LoRAs of a request that waits elsewhere, if its model is here already."""
-        if model := self._shelf.loaded.get(request.model):
+        """Load the LoRAs of a request that waits elsewhere, if its model is here already.
+
+        Args:
+            request: may never be admitted.
+        """
+        if model := self._cache.loaded.get(request.model):
             model.loras.want(request.loras)
 
     def cancel(self, ticket: str) -> None:
-        """Forget a request; answered by Dropped unless it has ended already."""
+        """Forget a request; answered by Dropped.
+
+        Args:
+            ticket: of the request; one that has ended or is unknown is ignored.
+        """
         if ticket in self._jobs:
             self._end(Dropped(ticket=ticket))
 
     def suspend(self, ticket: str) -> None:
-        """Let go of an unfinished image; answered by Suspended, or by Rendered if it waits for nothing but that."""
+        """Release an unfinished image; answered by Suspended with its snapshot. An image that only waits to be decoded
+        is finished instead.
+
+        Args:
+            ticket: of the request; one that has ended or is unknown is ignored.
+        """
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
             with self._answering_for([job]):
-                snapshot = Snapshot.of(job.rendering, job.seated).to_bytes() if job.rendering else None
+                snapshot = Snapshot.of(job.rendering, job.group).to_bytes() if job.rendering else None
                 self._end(Suspended(ticket=ticket, snapshot=snapshot))
 
     def step(self) -> list[Event]:
-        """Advance every image of the group whose turn it is by one denoiser call; returns what there is to say."""
-        for model in self._shelf.loaded.values():
-            model.judge()
-        self._line_up()
+        """Advance every image of the group whose turn it is by one denoiser call, and decode at most one finished
+        image.
+
+        Returns:
+            What has happened since the last step.
+
+        Raises:
+            DeviceExhausted: not even the smallest image fits in the device's memory.
+        """
+        for model in self._cache.loaded.values():
+            model.benchmark()
+        self._admit_waiting()
         self._encode()
-        if batch := self._batching.next():
+        if batch := self._scheduler.next():
             self._denoise(batch)
         self._decode()
         events, self._events = self._events, []
         return events
 
-    def _line_up(self) -> None:
-        """Let those in line whose model and LoRAs are on the device; wait only if there is nothing else to do."""
-        timeout = 0.0 if self._batching.keys or self._finished else _PATIENCE_SECONDS
+    def _admit_waiting(self) -> None:
+        """Pass on the requests whose model and LoRAs are on the device; wait only if there is nothing else to do."""
+        timeout = 0.0 if self._scheduler.keys or self._finished else _PATIENCE_SECONDS
         for ticket in list(self._arriving):
             job = self._jobs[ticket]
             with self._answering_for([job]):
-                if job.loaded is None and not self._shelf.want(job.request.model, self._busy_models()):
-                    # Who comes after may not overtake, or a busy model would never be put away for this one.
+                if job.loaded is None and not self._cache.want(job.request.model, self._busy_models()):
+                    # Later requests may not overtake, or a busy model would never be released for this one.
                     return
-                job.loaded = job.loaded or self._shelf.take(job.request.model, timeout)
+                job.loaded = job.loaded or self._cache.take(job.request.model, timeout)
                 if job.loaded is None or not job.acquire(timeout):
                     continue
-                self._batching.enter(job.candidate())
+                self._scheduler.enter(job.candidate())
                 self._arriving.remove(ticket)
 
-    def _coming(self) -> dict[Shape, int]:
-        """The rows of those in line whose LoRAs are on their way."""
+    def _incoming(self) -> dict[Shape, int]:
+        """The rows of arriving requests whose LoRAs are still loading."""
         rows: dict[Shape, int] = {}
         for job in (self._jobs[ticket] for ticket in self._arriving):
             if job.loaded is not None:
@@ -136,17 +166,17 @@ class Engine:
         return {job.request.model for job in self._jobs.values() if job.loaded is not None}
 
     def _encode(self) -> None:
-        """Condition those who have just got a seat, unless they are back from an earlier one."""
-        for ticket, seat in self._batching.seat(self._coming()).items():
+        """Encode the requests that have just got their first slot."""
+        for ticket, slot in self._scheduler.assign(self._incoming()).items():
             job = self._jobs[ticket]
-            if self._batching.seat_of(ticket) != seat:
-                continue  # its group was halved for want of memory; it gets another seat
+            if self._scheduler.slot_of(ticket) != slot:
+                continue  # its group was halved because memory was short; it gets another slot
             with self._answering_for([job]), self._charging([job]):
-                if not _fits(lambda job=job, seat=seat: job.assign(seat)):  # type: ignore[misc]  # bound at once
-                    self._make_room(seat.key)
+                if not _fits(lambda job=job, slot=slot: job.assign(slot)):  # type: ignore[misc]  # bound at once
+                    self._make_room(slot.key)
 
     def _denoise(self, batch: Batch) -> None:
-        """One call for the whole batch, then a word to each; who is done leaves its seat at once."""
+        """One call for the whole batch, then an event for each request; a finished one leaves its slot at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
         with self._answering_for(jobs), self._charging(jobs) as span:
             if not _fits(lambda: _advance(jobs, batch.key)):
@@ -155,31 +185,33 @@ class Engine:
             for job in jobs:
                 self._events.append(self._stepped(job))
                 if job.started.sampler.finished:
-                    self._batching.leave(job.ticket)
+                    self._scheduler.leave(job.ticket)
                     self._finished.append(job.ticket)
             self._keep_pace(span)
 
     def _keep_pace(self, span: Span) -> None:
-        """Let the device be one call behind the host, so that neither waits for the other, and no more."""
+        """Let the device be one call behind the host and no more: neither waits for the other, and memory stays
+        bounded.
+        """
         if self._behind is not None:
             self._behind.wait()
         self._behind = span
 
     def _decode(self) -> None:
-        """At most one image, so that those who still denoise wait for no more than that."""
+        """Decode at most one image, so that those in the middle of their steps wait for no more than that."""
         if not self._finished:
             return
         job = self._jobs[self._finished.popleft()]
         with self._answering_for([job]):
             with self._charging([job]):
-                png = job.model.finish(job.started, job.seated)
+                png = job.model.finish(job.started, job.group)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
 
     def _ready(self) -> Ready:
-        """Load the first model; raises UserError if that cannot be done."""
-        self._shelf.want(self._shelf.first, busy=())
-        model = self._shelf.take(self._shelf.first, timeout=None)
-        assert model is not None, "who waits without end gets it"
+        """Load the first model."""
+        self._cache.want(self._cache.first, busy=())
+        model = self._cache.take(self._cache.first, timeout=None)
+        assert model is not None, "without a timeout the model arrives"
         facts, hardware = model.facts, self._hardware
         costs = self._costs[facts.name] = calibrate(model, hardware, self._spec)
         about = f"{facts.name} ({facts.parameters / 1e6:,.0f} M) on {hardware.name} in {hardware.dtype_name}"
@@ -187,33 +219,30 @@ class Engine:
 
     def _rows_worth(self, shape: Shape) -> int:
         """The rows of a call beyond which another row costs as much as it brings."""
-        pixels = shape.height * shape.width * self._shelf.loaded[shape.checkpoint].scale_factor ** 2
+        pixels = shape.height * shape.width * self._cache.loaded[shape.checkpoint].scale_factor ** 2
         return best_rows(self._costs.get(shape.checkpoint, ()), pixels) or self._spec.max_rows
 
     def _compiles(self, key: BatchKey) -> bool:
-        return self._shelf.loaded[key.shape.checkpoint].compiles(key)
+        return self._cache.loaded[key.shape.checkpoint].compiles(key)
 
     def _stepped(self, job: EngineJob) -> Stepped:
         sampler, spec = job.started.sampler, self._spec
         preview = _is_due(sampler, spec.preview_every)
-        suspend = _is_due(sampler, spec.snapshot_every)
+        snapshot = _is_due(sampler, spec.snapshot_every)
         return Stepped(
             ticket=job.ticket,
             step=sampler.progress,
             steps=job.request.steps_made,
             preview=job.model.preview(job.started) if preview else None,
-            snapshot=Snapshot.of(job.started, job.seated).to_bytes() if suspend else None,
+            snapshot=Snapshot.of(job.started, job.group).to_bytes() if snapshot else None,
         )
 
     def _make_room(self, key: BatchKey) -> None:
-        """After a call that did not fit in memory: half as many rows from now on; the rest wait for a seat.
-
-        Who does not fit alone is refused; raises DeviceExhausted where even the smallest image would not fit.
-        """
-        jobs = [self._jobs[ticket] for ticket in self._batching.tickets(key)]
-        halved = self._batching.halve(key)
+        """Halve a group that did not fit in memory, or refuse what is left; DeviceExhausted where no size would fit."""
+        jobs = [self._jobs[ticket] for ticket in self._scheduler.tickets(key)]
+        halved = self._scheduler.halve(key)
         model = jobs[0].model
-        model.forget(self._batching.keys)
+        model.forget(self._scheduler.keys)
         self._hardware.release_unused()
         if halved:
             _log.warning("out of memory at %d rows of %s; halved", key.bucket, key.shape)
@@ -234,15 +263,15 @@ class Engine:
         raise DeviceExhausted(f"out of memory at {request.width}×{request.height} and every smaller size")
 
     def _end(self, event: Dropped | Rendered | Refused | Faulted | Suspended) -> None:
-        """Say the last word on a ticket and keep nothing of it."""
+        """Say the last event of a ticket and keep nothing of it."""
         job = self._jobs.pop(event.ticket)
         for line in (self._arriving, self._finished):
             if event.ticket in line:
                 line.remove(event.ticket)
-        self._batching.leave(event.ticket)
+        self._scheduler.leave(event.ticket)
         if job.loaded is not None:
             job.loaded.loras.release(job.adapters)
-            job.loaded.forget(self._batching.keys)
+            job.loaded.forget(self._scheduler.keys)
         self._events.append(event)
 
     @contextmanager
@@ -278,7 +307,7 @@ def _snapshot(ticket: str, packed: bytes | None) -> Snapshot | None:
     try:
         return None if packed is None else Snapshot.from_bytes(packed)
     except ValueError:
-        _log.warning("%s begins anew: what was parked of it is damaged", ticket)
+        _log.warning("%s starts again from its first step: its snapshot is damaged", ticket)
         return None
 
 

@@ -1,10 +1,10 @@
-"""A ticket on its way through the engine: what it waits for, where it sits, what it has cost."""
+"""A ticket on its way through the engine: what it waits for, where its slot is, what it has cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.control.residuals import Control
-from pipeline.engine.batch_scheduler import Seat, WaitingRequest
+from pipeline.engine.batch_scheduler import Slot, WaitingRequest
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Snapshot
@@ -16,11 +16,11 @@ from pipeline.requests.image_request import ImageRequest
 
 @dataclass(slots=True, kw_only=True)
 class EngineJob:
-    """A ticket on its way: `model` is its own once that is loaded, `rendering` exists from the encode stage on.
+    """A ticket on its way through the engine.
 
-    `images` are the bytes of those that the request is made from, by their keys.
-
-    `spans` are the stretches of the device's time that it had a share in, each with that share.
+    `loaded` is its model once that is in memory, `rendering` exists from the encode stage on, `key` from its first slot
+    on. `images` are the bytes of the images that it is made from, by key. `spans` are the stretches of the device's
+    time that it took part in, each with its share.
     """
 
     ticket: str
@@ -45,7 +45,17 @@ class EngineJob:
         return sum(span.seconds * share for span, share in self.spans)
 
     def acquire(self, timeout: float) -> bool:
-        """Take what the request needs beside its model; False while that is on its way. Raises UserError."""
+        """Take what the request needs besides its model: its controls, and its LoRAs, which stay pinned.
+
+        Args:
+            timeout: seconds to wait for each.
+
+        Returns:
+            False while something is still loading.
+
+        Raises:
+            UserError: something cannot be had.
+        """
         controls = self.model.controls.acquire(self.request, self.images, timeout)
         # LoRAs come last: they are pinned from here on.
         adapters = None if controls is None else self.model.loras.acquire(self.request, timeout)
@@ -55,7 +65,11 @@ class EngineJob:
         return True
 
     def candidate(self) -> WaitingRequest:
-        """What the job needs of a seat, once its LoRAs are known."""
+        """What the job needs of a slot; its LoRAs must be acquired.
+
+        Returns:
+            To be entered into the BatchScheduler.
+        """
         parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
         before = self.snapshot.pages if self.snapshot else self.request.lora_pages
         return WaitingRequest(
@@ -76,34 +90,42 @@ class EngineJob:
         return self.request.compiled if self.request.bucket else None
 
     def start(self) -> DenoisingState:
-        """The encode stage, and back to where the image was parked."""
+        """The encode stage, and the jump to where a snapshot was taken, if there is one.
+
+        Returns:
+            The request at its next step.
+        """
         rendering = self.model.begin(self.request, self.adapters, self.controls, self.images)
         if self.snapshot is not None:
             self.snapshot.resume(rendering)
             self.snapshot = None
         return rendering
 
-    def assign(self, seat: Seat) -> None:
-        """Take a seat, through the encode stage unless it is back from an earlier one."""
+    def assign(self, slot: Slot) -> None:
+        """Take a slot; the encode stage comes first unless an earlier slot had it.
+
+        Args:
+            slot: free rows of a group.
+        """
         if self.rendering is None:
             self.rendering = self.start()
-        self.key = seat.key
-        self.model.denoiser.seat(self.model.memory(seat.key), self.rendering, seat.rows)
+        self.key = slot.key
+        self.model.denoiser.assign(self.model.memory(slot.key), self.rendering, slot.rows)
 
     @property
     def model(self) -> LoadedModel:
         """The model of a job that is past the wait for it."""
-        assert self.loaded is not None, "only jobs whose model is loaded have a line or a seat"
+        assert self.loaded is not None, "only jobs whose model is loaded wait for a slot or have one"
         return self.loaded
 
     @property
-    def seated(self) -> BatchKey:
-        """The group of a job that has a seat, or had it to the end."""
-        assert self.key is not None, "only seated jobs are decoded"
+    def group(self) -> BatchKey:
+        """The group of a job that has a slot, or had one to its last step."""
+        assert self.key is not None, "only jobs with a slot are decoded"
         return self.key
 
     @property
     def started(self) -> DenoisingState:
         """The rendering of a job that has passed the encode stage."""
-        assert self.rendering is not None, "only encoded jobs have a seat"
+        assert self.rendering is not None, "only encoded jobs have a slot"
         return self.rendering

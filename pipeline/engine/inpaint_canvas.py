@@ -1,4 +1,4 @@
-"""What an image is painted over: a start image and its mask in the request's size, and the way back into the whole."""
+"""The canvas of an image: a start image and its mask in the request's size, and the way back into the whole image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """`start` (RGB) and `mask` (L, from 128 on to be redrawn, None for everything) have the request's size.
+    """A start image, ready to be drawn over.
 
-    `whole` is the image that the result is put back into, `box` where (left, top, right, bottom); `edge` (L) says how
-    much of each of its pixels comes from the result.
+    `start` (RGB) and `mask` (L, 128 and above is redrawn, None for everything) have the request's size. `whole` is the
+    image that the result is put back into, at `box` (left, top, right, bottom); `edge` (L) says how much of each of its
+    pixels comes from the result.
     """
 
     start: Image.Image
@@ -40,7 +41,19 @@ class Canvas:
 
     @classmethod
     def of(cls, request: ImageRequest, images: Mapping[str, bytes]) -> "Canvas | None":
-        """The canvas of a request with a start image, its images by their keys; raises InvalidRequest."""
+        """The canvas of a request.
+
+        Args:
+            request: with or without a start image.
+            images: the bytes of its images, by key.
+
+        Returns:
+            None where the request has no start image.
+
+        Raises:
+            InvalidRequest: an image cannot be read, or the mask is black everywhere or cannot be made from its
+                words.
+        """
         begin, size = request.start, (request.width, request.height)
         if begin is None:
             return None
@@ -70,19 +83,37 @@ class Canvas:
         return cls(start=start, mask=own, whole=whole, box=box, edge=edge)
 
     def pixels(self) -> Tensor:
-        """The start as the autoencoder reads it: (1, 3, height, width), -1 to 1, float32."""
+        """The start image as the autoencoder reads it.
+
+        Returns:
+            (1, 3, height, width), -1 to 1, float32 on the CPU.
+        """
         levels = torch.from_numpy(np.asarray(self.start, dtype=np.float32).copy())
         return levels.permute(2, 0, 1)[None] / 127.5 - 1
 
     def latent_mask(self, scale_factor: int) -> Tensor | None:
-        """The mask with a cell for each latent: (1, 1, height, width), 1 where the image is redrawn."""
+        """The mask with a cell for each latent.
+
+        Args:
+            scale_factor: pixels of a side for each latent of a side.
+
+        Returns:
+            (1, 1, height, width) in latents, 1 where the image is redrawn, else 0; None where all of it is.
+        """
         if self.mask is None:
             return None
         levels = torch.from_numpy(np.asarray(self.mask, dtype=np.float32).copy())[None, None] / 255
         return functional.interpolate((levels >= 0.5).float(), scale_factor=1 / scale_factor)
 
     def put_back(self, painted: Image.Image) -> Image.Image:
-        """The whole image with what was painted in its place; untouched where the mask and its edge are black."""
+        """Put the result back into the whole image.
+
+        Args:
+            painted: in the request's size, RGB.
+
+        Returns:
+            The whole image; to the bit as it was where both the mask and its soft edge are black.
+        """
         if self.edge is None:
             return painted
         left, top, right, bottom = self.box
@@ -95,12 +126,22 @@ def _mask(begin: StartImage, image: Image.Image, images: Mapping[str, bytes]) ->
     """The mask (L) in the size of `image`."""
     if begin.mask_of is not None:
         return Image.fromarray(mask_of(begin.mask_of, np.asarray(image)))
-    assert begin.mask is not None, "who is masked has a mask or words for one"
+    assert begin.mask is not None, "a masked start image has a mask or words for one"
     return read_image(images[begin.mask], "mask").rgb.convert("L").resize(image.size, _NEAREST)
 
 
 def surroundings(marked: Box, padding: int, size: tuple[int, int], whole: tuple[int, int]) -> Box:
-    """The smallest box of the proportions of `size` that holds `marked` and `padding` around it, inside `whole`."""
+    """The part of an image that is enlarged to the request's size, so that a small mask is drawn in full detail.
+
+    Args:
+        marked: the box that holds the mask's white pixels.
+        padding: pixels to add around it.
+        size: (width, height) of the request, whose proportions the part gets where the image is large enough.
+        whole: (width, height) of the image.
+
+    Returns:
+        The smallest such box that lies inside the image.
+    """
     left, top, right, bottom = marked
     left, top = max(0, left - padding), max(0, top - padding)
     right, bottom = min(whole[0], right + padding), min(whole[1], bottom + padding)

@@ -16,7 +16,7 @@ from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
 from pipeline.engine.previews import Previews
-from pipeline.images import metadata as picture_info
+from pipeline.images import metadata
 from pipeline.images.metadata import ImageMetadata
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.layers import adapt
@@ -36,7 +36,16 @@ _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
 
 class LoadedModel:
-    """Everything that turns requests for one model into images; raises UserError if the model cannot be loaded."""
+    """All that turns requests for one model into images.
+
+    Args:
+        source: where the model lies; it must be on this machine.
+        hardware: the device.
+        spec: what else the device is told: weights, LoRAs, controls, limits of memory.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
 
     def __init__(self, source: ModelSource, hardware: Hardware, spec: DeviceSpec) -> None:
         self._checkpoint = checkpoint = load_checkpoint(source, hardware)
@@ -73,9 +82,17 @@ class LoadedModel:
         return self._checkpoint.scale_factor
 
     def shape(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> Shape:
-        """Which requests `request` may share a call with, once its LoRAs are `adapters`.
+        """The shape of a request: requests of equal shapes may share a call.
 
-        Raises InvalidRequest where its texts are too long.
+        Args:
+            request: one image.
+            adapters: its LoRAs, whose words may lengthen its texts.
+
+        Returns:
+            Its size in latents and the length of its texts.
+
+        Raises:
+            InvalidRequest: a text is too long.
         """
         factor = self.scale_factor
         return Shape(
@@ -92,61 +109,123 @@ class LoadedModel:
         controls: tuple[Control, ...] = (),
         images: Mapping[str, bytes] = NO_IMAGES,
     ) -> DenoisingState:
-        """The encode stage: the request, which is made from `images`, at its first step; raises InvalidRequest."""
+        """The encode stage.
+
+        Args:
+            request: one image.
+            adapters: its LoRAs, in its order.
+            controls: in its order.
+            images: the bytes of the images that it is made from, by key.
+
+        Returns:
+            The request before its first step.
+
+        Raises:
+            InvalidRequest: an image cannot be read, or the mask is empty.
+        """
         conditioning = self._encoder.encode(request, adapters)
         return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, images), controls)
 
     def memory(self, key: BatchKey) -> RowMemory:
-        """What the rows of the group `key` keep, made when the first request sits down."""
+        """What the rows of a group keep, made when it is first needed.
+
+        Args:
+            key: of the group.
+
+        Returns:
+            The same object until `forget`.
+        """
         if key not in self._memories:
             compiled = self.compilation.forward(key) if self.compilation and key.compiled else None
             self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled)
         return self._memories[key]
 
     def compiles(self, key: BatchKey) -> bool:
-        """Whether a new group of these sizes runs compiled."""
+        """Whether a new group of some sizes runs compiled.
+
+        Args:
+            key: the sizes.
+
+        Returns:
+            True where a compiled forward is there and was measured to be faster.
+        """
         return self.compilation is not None and key in self.compilation
 
     def covers(self, adapters: Sequence[Adapter]) -> bool:
-        """Whether images with these LoRAs may run compiled."""
+        """Whether images with some LoRAs may run compiled.
+
+        Args:
+            adapters: the LoRAs.
+
+        Returns:
+            False also where nothing is compiled on this device.
+        """
         return self.compilation is not None and self.compilation.covers(adapters)
 
-    def judge(self) -> None:
-        """Measure a compiled forward that has arrived, if one has."""
+    def benchmark(self) -> None:
+        """Measure a compiled forward that has arrived since, if one has."""
         if self.compilation is not None:
-            self.compilation.judge()
+            self.compilation.benchmark()
 
     def advance(self, key: BatchKey, renderings: Sequence[DenoisingState]) -> None:
-        """One denoiser call for all `renderings`, which sit in the group `key`."""
+        """One denoiser call for several requests of a group.
+
+        Args:
+            key: of the group.
+            renderings: requests that have their rows there.
+        """
         memory = self.memory(key)
         self.denoiser.advance(memory, renderings)
         if self.compilation is not None and not key.compiled:
             self.compilation.observe(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
 
     def try_step(self, request: ImageRequest) -> None:
-        """One step of `request` by itself, for nothing but to see whether the device bears it."""
+        """Run one step of a request by itself, only to see whether it fits in the device's memory.
+
+        Args:
+            request: without LoRAs.
+        """
         rendering = self.begin(request, ())
         rows = rendering.conditioning.rows
         memory = self.denoiser.open(rows, pages=0)
-        self.denoiser.seat(memory, rendering, tuple(range(rows)))
+        self.denoiser.assign(memory, rendering, tuple(range(rows)))
         self.denoiser.advance(memory, [rendering])
 
     def forget(self, open_keys: Container[BatchKey]) -> None:
-        """Free the memory of groups that are not among `open_keys`."""
+        """Free the memory of groups that have ended.
+
+        Args:
+            open_keys: the groups that have not.
+        """
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
     def preview(self, rendering: DenoisingState) -> bytes:
-        """A small JPEG of what the image would be if it were finished now."""
+        """A small image of what the denoiser expects the end to be.
+
+        Args:
+            rendering: a request after at least one step.
+
+        Returns:
+            A JPEG.
+        """
         assert rendering.denoised is not None, "a preview is asked for after a step"
         return self._previews.jpeg(rendering.denoised)
 
     def finish(self, rendering: DenoisingState, key: BatchKey) -> bytes:
-        """The decode stage: the image as PNG with its story inside."""
+        """The decode stage.
+
+        Args:
+            rendering: a request after its last step.
+            key: the group that it ran in, which its metadata records.
+
+        Returns:
+            A PNG with its metadata inside.
+        """
         file = io.BytesIO()
         painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
         image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
         image.save(file, "PNG")
-        return picture_info.embed(file.getvalue(), self._info(rendering.request, key))
+        return metadata.embed(file.getvalue(), self._info(rendering.request, key))
 
     def close(self) -> None:
         """Load nothing more."""

@@ -1,4 +1,4 @@
-"""The models of one device: loaded beside the engine's steps, put away least recently used first."""
+"""The models of one device: loaded while the engine steps, the least recently used released first."""
 
 import gc
 import logging
@@ -17,7 +17,15 @@ _log = logging.getLogger(__name__)
 
 
 class ModelCache:
-    """What a device serves, by the names in requests; loading happens on a thread, so that no step waits for it."""
+    """What a device serves, by the names in requests; models load on a thread, so that no step waits for one.
+
+    Args:
+        spec: the models, the first of which is the default, and the bytes that they may take.
+        hardware: the device.
+
+    Raises:
+        UserError: a model is not on this machine.
+    """
 
     def __init__(self, spec: DeviceSpec, hardware: Hardware) -> None:
         self._spec = spec
@@ -40,13 +48,31 @@ class ModelCache:
         return {name: model.result() for name, model in self._models.items() if _is_loaded(model)}
 
     def facts(self, name: str) -> ModelFacts:
-        """What is known of a model before it is loaded; raises UserError if it is not served here."""
+        """What is known of a model before it is loaded.
+
+        Args:
+            name: as in requests.
+
+        Returns:
+            Its family, size and limits.
+
+        Raises:
+            UserError: it is not served here.
+        """
         if name not in self._served:
             raise UserError(f"Model '{name}' is not served here; choose one of: {', '.join(self._served)}.")
         return self._served[name][1]
 
     def want(self, name: str, busy: Container[str]) -> bool:
-        """Begin to load a model unless it is here or on its way; False while those in `busy` leave it no room."""
+        """Begin to load a model, unless it is here or loading; idle models are released where it needs their room.
+
+        Args:
+            name: of a served model.
+            busy: names of models with requests in flight, which stay.
+
+        Returns:
+            False while the busy ones leave it no room.
+        """
         if name not in self._models:
             if not self._has_room(self._bytes(name), busy):
                 return False
@@ -56,9 +82,17 @@ class ModelCache:
         return True
 
     def take(self, name: str, timeout: float | None) -> LoadedModel | None:
-        """A wanted model; None if it is still on its way after `timeout` seconds.
+        """A model after `want`.
 
-        Raises UserError if it cannot be loaded; the next `want` tries again.
+        Args:
+            name: of the model.
+            timeout: seconds to wait; None waits to the end.
+
+        Returns:
+            None if it is still loading.
+
+        Raises:
+            UserError: it cannot be loaded; the next `want` tries again.
         """
         try:
             return self._models[name].result(timeout)
@@ -77,20 +111,20 @@ class ModelCache:
             idle = [name for name, model in self._models.items() if name not in busy and model.done()]
             if not idle:
                 return False
-            self._put_away(idle[0])
+            self._release(idle[0])
         return True
 
     def _allowed(self, held: int) -> bool:
         return self._spec.model_bytes is None or held <= self._spec.model_bytes
 
-    def _put_away(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         model = self._models.pop(name)
         if _is_loaded(model):
             model.result().close()
         del model
         gc.collect()
         self._hardware.release_unused()
-        _log.info("put model %s away to make room", name)
+        _log.info("released model %s to make room", name)
 
     def _bytes(self, name: str) -> int:
         return self._served[name][1].parameters * self._hardware.dtype.itemsize

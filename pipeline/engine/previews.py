@@ -16,10 +16,13 @@ _JPEG_QUALITY = 80
 
 
 class Previews:
-    """Latents (1, channels, h, w) to a JPEG of h by w pixels, scaled up where that is very small.
+    """A linear map from latents to colours, fitted to the model's own VAE.
 
-    The projection has one weight for each latent channel and colour and a bias; it is the least-squares answer to
-    what the VAE's encoder makes of random smooth colour fields, each averaged over the pixels of one latent.
+    It is the least-squares solution for what the VAE's encoder makes of random smooth colour fields, each averaged over
+    the pixels of one latent.
+
+    Args:
+        projection: (channels + 1, 3), the bias last.
     """
 
     def __init__(self, projection: Tensor) -> None:
@@ -28,7 +31,14 @@ class Previews:
     @classmethod
     @torch.inference_mode()
     def fit(cls, checkpoint: Checkpoint) -> "Previews":
-        """Fit to the checkpoint's VAE: a fraction of a second, and the same answer each time."""
+        """Fit to a VAE: a fraction of a second, and the same result each time.
+
+        Args:
+            checkpoint: whose VAE it is.
+
+        Returns:
+            The previews of its latents.
+        """
         vae, hardware = checkpoint.vae, checkpoint.hardware
         generator = torch.Generator().manual_seed(0)
         coarse = torch.rand(_SAMPLES, 3, 6, 6, generator=generator) * 2 - 1
@@ -42,7 +52,14 @@ class Previews:
 
     @torch.inference_mode()
     def jpeg(self, latents: Tensor) -> bytes:
-        """The preview of one request's denoised latents."""
+        """The preview of denoised latents.
+
+        Args:
+            latents: (1, channels, height, width).
+
+        Returns:
+            A JPEG of height by width pixels, enlarged by a whole factor where it is under 128.
+        """
         weights, bias = self._projection[:-1], self._projection[-1]
         colours = latents[0].float().movedim(0, -1) @ weights + bias
         pixels = ((colours / 2 + 0.5).clamp(0, 1) * 255).byte().cpu().numpy()

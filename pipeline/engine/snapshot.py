@@ -1,4 +1,4 @@
-"""An image between two steps as bytes: its latents, its sampler's history, its place, its source of noise."""
+"""An image between two steps as bytes: its latents, its sampler's history and position, and the state of its noise."""
 
 import json
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from pipeline.requests.batch_key import BatchKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """An unfinished image, to go on with on this device or another, in a group like the one that it had.
+    """An unfinished image, to go on with on this device or another, in a group of the same sizes.
 
-    `tensors` are `latents`, `generator` and what the sampler remembers; `places` are the sampler's plain numbers.
+    `tensors` are `latents`, `generator` and the sampler's history; `places` are the sampler's plain numbers.
     """
 
     bucket: int
@@ -27,34 +27,63 @@ class Snapshot:
 
     @classmethod
     def of(cls, rendering: DenoisingState, key: BatchKey) -> "Snapshot":
-        """The image as it is now; later steps do not change what was parked."""
+        """The image as it is now; later steps do not change the snapshot.
+
+        Args:
+            rendering: between two steps.
+            key: of its group.
+
+        Returns:
+            With its tensors copied to the CPU.
+        """
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in (own | tensors).items()}
         return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=tensors, places=places)
 
     def to_bytes(self) -> bytes:
-        """A safetensors file: about 131 KB for an image of 1024 pixels a side, and as much again for history."""
-        story = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
-        packed: bytes = save(self.tensors, metadata={"parked": json.dumps(story)})
+        """As a safetensors file.
+
+        Returns:
+            About 262 KB for an SDXL image of 1024 pixels a side, and as much again for each tensor that the sampler keeps.
+        """
+        fields = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
+        packed: bytes = save(self.tensors, metadata={"parked": json.dumps(fields)})
         return packed
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> "Snapshot":
-        """What `to_bytes` made; raises ValueError if it is damaged."""
+        """Read what `to_bytes` wrote.
+
+        Args:
+            packed: the file.
+
+        Returns:
+            The snapshot.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         try:
             length = min(int.from_bytes(packed[:8], "little"), MAX_HEADER_BYTES)
-            story = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["parked"])
-            fields = {name: story[name] for name in ("bucket", "pages", "compiled", "places")}
-            return cls(tensors=dict(load(packed)), **fields)
+            fields = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["parked"])
+            own = {name: fields[name] for name in ("bucket", "pages", "compiled", "places")}
+            return cls(tensors=dict(load(packed)), **own)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise ValueError("a parked picture is damaged") from error
+            raise ValueError("a snapshot is damaged") from error
 
     def resume(self, rendering: DenoisingState) -> None:
-        """Take a fresh rendering of the same request to where this one was; raises ValueError if it is another's."""
+        """Take a new rendering of the same request to where the snapshot was taken.
+
+        Args:
+            rendering: before its first step; it is changed in place.
+
+        Raises:
+            ValueError: it is of another size.
+        """
         latents = self.tensors["latents"]
         if latents.shape != rendering.latents.shape:
-            raise ValueError("a parked picture is of another size")
+            raise ValueError("a snapshot is of another size")
         device = rendering.latents.device
         rendering.generator.set_state(self.tensors["generator"])
         rendering.latents = latents.to(device)

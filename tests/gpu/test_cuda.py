@@ -156,7 +156,7 @@ def _with_loras(model: LoadedModel) -> list[Tensor]:
         assert adapters is not None
         rendering = model.begin(request, adapters)
         rows = free.pop()
-        model.denoiser.seat(memory, rendering, rows)
+        model.denoiser.assign(memory, rendering, rows)
         running.append((rendering, rows))
         for _ in range(3 if key != "thorough" else 6):
             model.denoiser.advance(memory, [own for own, _ in running])
@@ -189,7 +189,7 @@ def test_what_waits_in_host_memory_draws_the_same(monkeypatch: pytest.MonkeyPatc
 
     engine = Engine(CUDA)
 
-    (model,) = engine._shelf.loaded.values()
+    (model,) = engine._cache.loaded.values()
     assert all(parameter.device.type == "meta" for parameter in model._checkpoint.unet.parameters())
     assert decibels(run(engine, [request])[0], expected) > 40
 
@@ -208,8 +208,8 @@ def test_a_call_that_does_not_fit_is_halved() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
     assert len(images) == 8
-    assert set(engine._batching._limits.values()) <= {2, 4, 8}
-    assert engine._batching._limits
+    assert set(engine._scheduler._limits.values()) <= {2, 4, 8}
+    assert engine._scheduler._limits
 
 
 def _peak(engine: Engine, requests: list[ImageRequest]) -> int:

@@ -13,12 +13,14 @@ _log = logging.getLogger(__name__)
 
 
 class CapturedCall:
-    """Runs a call as it is the first time, and as a CUDA graph from the second time on.
+    """A call that runs plainly the first time, and as a CUDA graph from the second time on.
 
-    The call must read everything from tensors that stay where they are, and run the same kernels while `signature` is
-    the same; a new signature begins again. The result lies where the last one did. Graphs that share a `pool` share
-    memory for what they need between two kernels; they run on one stream, one after the other. Where memory is too
-    short for a graph the call stays as it is.
+    The call must read all its inputs from tensors that stay at their addresses. Where memory is too short for a graph,
+    it keeps running plainly.
+
+    Args:
+        pool: memory for what the kernels need in between; calls that share one run on one stream, one after the
+            other.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -29,7 +31,15 @@ class CapturedCall:
         self._fits = True
 
     def __call__(self, signature: Hashable, call: Callable[[], Tensor]) -> Tensor:
-        """What `call` returns."""
+        """Run the call.
+
+        Args:
+            signature: changes when the call's kernels do; a new one begins again with a plain run.
+            call: the same function each time.
+
+        Returns:
+            What it returns; the next run may overwrite it.
+        """
         if signature != self._signature:
             self._signature, self._graph, self._result = signature, None, None
             return call()

@@ -1,4 +1,4 @@
-"""Which groups run compiled: graphs are compiled beside the steps and used where they are measured to be faster."""
+"""Which groups run compiled: graphs are compiled while the engine steps, and used where measured to be faster."""
 
 import logging
 import os
@@ -37,8 +37,8 @@ _WORTH: Final = 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Coming:
-    """A graph on its way for inputs of these sizes (on the meta device)."""
+class _Incoming:
+    """A graph that is being compiled for inputs of these sizes (on the meta device)."""
 
     sizes: ForwardInputs
     graph: Future[tuple[Graph, tuple[str, ...]]]
@@ -47,8 +47,15 @@ class _Coming:
 class Compilation:
     """The compiled forwards of one model, by the sizes of groups.
 
-    Graphs come one at a time from a child process; what inductor makes is kept in the folder `cache` between starts.
-    Without a compiler, or after its first failure, everything stays eager.
+    Graphs come one at a time from a child process. Without a compiler, or after its first failure, everything stays
+    eager.
+
+    Args:
+        forward: the eager forward.
+        device: where it runs.
+        cache: the folder that inductor keeps its files in between starts; None keeps nothing.
+        compiler: makes the graph.
+        often: calls of a group's sizes after which they are compiled.
     """
 
     def __init__(
@@ -67,7 +74,7 @@ class Compilation:
         self._given_up = False
         self._calls: Counter[BatchKey] = Counter()
         self._tried: set[BatchKey] = set()
-        self._coming: dict[BatchKey, _Coming] = {}
+        self._incoming: dict[BatchKey, _Incoming] = {}
         self._faster: dict[BatchKey, CompiledForward] = {}
         # One for each device: what one of them clears away must not be another's.
         self._cache = None if cache is None else cache / "inductor" / str(device).replace(":", "-")
@@ -79,11 +86,25 @@ class Compilation:
         return _sizes(key) in self._faster
 
     def forward(self, key: BatchKey) -> CompiledForward:
-        """The compiled forward for the sizes of `key`, which must be here."""
+        """The compiled forward for a group.
+
+        Args:
+            key: sizes that are in this object.
+
+        Returns:
+            To be called with inputs of exactly those sizes.
+        """
         return self._faster[_sizes(key)]
 
     def covers(self, adapters: Sequence[Adapter]) -> bool:
-        """Whether compiled forwards have room for all that these LoRAs change."""
+        """Whether compiled forwards have room for all that some LoRAs change.
+
+        Args:
+            adapters: the LoRAs.
+
+        Returns:
+            False where one changes layers that hardly any LoRA does, or vectors such as biases.
+        """
         changed = self._forward.changed
         return not any("unet" in adapter.vectors for adapter in adapters) and all(
             used <= changed.get(number, frozenset())
@@ -93,28 +114,33 @@ class Compilation:
         )
 
     def observe(self, key: BatchKey, sizes: Callable[[], ForwardInputs]) -> None:
-        """Count an eager call of the group `key`; begin to compile its `sizes` once they are seen often."""
+        """Count an eager call of a group; begin to compile its sizes once they are frequent.
+
+        Args:
+            key: the group.
+            sizes: gives the forward's inputs, if they are needed.
+        """
         self._calls[key] += 1
-        if self._calls[key] < self._often or self._given_up or self._coming or key in self._tried:
+        if self._calls[key] < self._often or self._given_up or self._incoming or key in self._tried:
             return
         self._tried.add(key)
-        blueprint = CompileSpec.of(self._forward, sizes(), self._device)
+        spec = CompileSpec.of(self._forward, sizes(), self._device)
         graph = Future[tuple[Graph, tuple[str, ...]]]()
-        self._coming[key] = _Coming(sizes=blueprint.sizes, graph=graph)
+        self._incoming[key] = _Incoming(sizes=spec.sizes, graph=graph)
         # A daemon: a device that is told to end does not wait for a compiler.
-        threading.Thread(target=_compile, args=(self._compiler, blueprint, graph), name="compile", daemon=True).start()
+        threading.Thread(target=_compile, args=(self._compiler, spec, graph), name="compile", daemon=True).start()
 
-    def judge(self) -> None:
-        """Measure a graph that has arrived against the eager forward, a few calls each."""
-        key = next((key for key, coming in self._coming.items() if coming.graph.done()), None)
+    def benchmark(self) -> None:
+        """Measure a graph that has arrived against the eager forward, a few calls each, and use it if it is faster."""
+        key = next((key for key, incoming in self._incoming.items() if incoming.graph.done()), None)
         if key is None:
             return
-        coming = self._coming.pop(key)
+        incoming = self._incoming.pop(key)
         try:
-            graph, names = coming.graph.result()
+            graph, names = incoming.graph.result()
             weights = tuple(attrgetter(name)(self._forward) for name in names)
             compiled = CompiledForward(graph=graph, weights=weights)
-            if self._is_faster(key, compiled, coming.sizes):
+            if self._is_faster(key, compiled, incoming.sizes):
                 self._faster[key] = compiled
         except Exception as error:
             if is_out_of_memory(error):
@@ -153,9 +179,9 @@ class Compilation:
         return torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device).zero_()
 
 
-def _compile(compiler: Compiler, blueprint: CompileSpec, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
+def _compile(compiler: Compiler, spec: CompileSpec, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
     try:
-        graph.set_result(compiler(blueprint))
+        graph.set_result(compiler(spec))
     except BaseException as error:
         graph.set_exception(error)
 

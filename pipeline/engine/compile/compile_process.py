@@ -1,4 +1,4 @@
-"""Compiles the UNet's forward in a child process: torch traces with patches that a thread beside it would run into."""
+"""Compiles the UNet's forward in a child process: torch traces with patches that other threads would run into."""
 
 import os
 import pickle
@@ -32,13 +32,13 @@ _PROGRAM: Final = (
     f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); "
     "from pipeline.engine.compile.compile_process import main; main()"
 )
-# Behind whatever serves on the same processors.
+# Anything that serves on the same processors comes first.
 _NICENESS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileSpec:
-    """All that a compiled forward depends on; its tensors are on the meta device and have no numbers.
+    """All that a compiled forward depends on; its tensors are on the meta device and hold no numbers.
 
     `config` is the UNet's; `weights` are its parameters and buffers by name; `sizes` are a forward's inputs; `threads`
     is how many the code may use.
@@ -52,7 +52,16 @@ class CompileSpec:
 
     @classmethod
     def of(cls, forward: Forward, sizes: ForwardInputs, device: torch.device) -> "CompileSpec":
-        """The blueprint of `forward` for inputs of these sizes, with as many threads as it has here."""
+        """The spec of a forward, with as many threads as this process has.
+
+        Args:
+            forward: the eager forward.
+            sizes: its inputs.
+            device: where the code is to run.
+
+        Returns:
+            To be pickled to the compiler's process.
+        """
         unet: Any = forward.unet
         weights = dict(unet.named_parameters()) | dict(unet.named_buffers())
         return cls(
@@ -66,34 +75,51 @@ class CompileSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedGraph:
-    """The forward as a graph; it takes `weights` (names) first, then the inputs; `places` are like all of them."""
+    """The forward as a graph that takes the tensors named in `weights` first, then the inputs.
+
+    `example_inputs` are tensors like all of them, without numbers.
+    """
 
     module: fx.GraphModule
     weights: tuple[str, ...]
-    places: list[Tensor]
+    example_inputs: list[Tensor]
 
 
-def draw(blueprint: CompileSpec) -> ExportedGraph:
-    """Trace the forward without breaks; no other thread may use modules meanwhile."""
+def trace(spec: CompileSpec) -> ExportedGraph:
+    """Trace the forward without graph breaks; no other thread may use modules meanwhile.
+
+    Args:
+        spec: of the forward.
+
+    Returns:
+        The whole forward as one graph.
+    """
     mode = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
 
     def fake(tensor: Tensor) -> Tensor:
-        return _fake(tensor, mode, blueprint.device)
+        return _fake(tensor, mode, spec.device)
 
-    forward = _rebuilt({name: fake(weight) for name, weight in blueprint.weights.items()}, blueprint.config)
+    forward = _rebuilt({name: fake(weight) for name, weight in spec.weights.items()}, spec.config)
     with torch.no_grad():
-        program = export(forward, blueprint.sizes.each(fake).arguments, strict=False)
-    specs = program.graph_signature.input_specs
-    weights = [str(spec.target) for spec in specs if spec.kind is not InputKind.USER_INPUT]
-    assert all(spec.kind is InputKind.USER_INPUT for spec in specs[len(weights) :]), "weights come first"
-    places = [node.meta["val"] for node in program.graph_module.graph.nodes if node.op == "placeholder"]
-    return ExportedGraph(module=program.graph_module, weights=tuple(weights), places=places)
+        program = export(forward, spec.sizes.each(fake).arguments, strict=False)
+    inputs = program.graph_signature.input_specs
+    weights = [str(each.target) for each in inputs if each.kind is not InputKind.USER_INPUT]
+    assert all(each.kind is InputKind.USER_INPUT for each in inputs[len(weights) :]), "weights come first"
+    example_inputs = [node.meta["val"] for node in program.graph_module.graph.nodes if node.op == "placeholder"]
+    return ExportedGraph(module=program.graph_module, weights=tuple(weights), example_inputs=example_inputs)
 
 
-def compile_in_child(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
-    """Inductor's code for the forward, and the names of the weights that it takes; may take minutes.
+def compile_in_child(spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
+    """Compile the forward with inductor; may take minutes.
 
-    Raises RuntimeError with the child's reason.
+    Args:
+        spec: of the forward.
+
+    Returns:
+        The code, and the names of the weights that it takes first.
+
+    Raises:
+        RuntimeError: the child failed; the text is its reason.
     """
     with tempfile.TemporaryDirectory(prefix="limner-") as name:
         folder = Path(name)
@@ -103,7 +129,7 @@ def compile_in_child(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
         assert child.stdin is not None
         # Its end of this pipe tells it whether we are still there.
         with child.stdin as stdin:
-            pickle.dump(blueprint, stdin)
+            pickle.dump(spec, stdin)
             stdin.flush()
             code = child.wait()
         if code:
@@ -114,25 +140,27 @@ def compile_in_child(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
 
 
 def main() -> None:
-    """Compile the blueprint on the standard input into a folder; end at once when the parent does."""
+    """The compiler's program: read a spec from standard input, write the code into a folder; end at once when the
+    parent does.
+    """
     folder = Path(sys.argv[1])
     os.nice(_NICENESS)
-    blueprint: CompileSpec = pickle.load(sys.stdin.buffer)  # noqa: S301  from our parent
+    spec: CompileSpec = pickle.load(sys.stdin.buffer)  # noqa: S301  from our parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(blueprint.threads)
+    torch.set_num_threads(spec.threads)
     try:
-        _compile(blueprint, folder)
+        _compile(spec, folder)
     except Exception as error:
         (folder / "why").write_text(f"{type(error).__name__}: {error}")
         raise
 
 
-def _compile(blueprint: CompileSpec, folder: Path) -> None:
-    drawing = draw(blueprint)
+def _compile(spec: CompileSpec, folder: Path) -> None:
+    exported = trace(spec)
     with torch.no_grad():
-        artifact = standalone_compile(drawing.module, list[Any](drawing.places))
+        artifact = standalone_compile(exported.module, list[Any](exported.example_inputs))
     artifact.save(path=str(folder / "graph"))
-    (folder / "weights").write_text("\n".join(drawing.weights))
+    (folder / "weights").write_text("\n".join(exported.weights))
 
 
 def _end_with_parent() -> None:

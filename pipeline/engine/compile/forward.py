@@ -20,10 +20,11 @@ _CHANGED: Final = ".attentions."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardInputs:
-    """All that the UNet's forward reads but its weights.
+    """All that the UNet's forward reads except its weights.
 
-    `tensors` are `latents`, `timesteps` and what the model has of `pooled` and `time_ids`; `prepared` are the prompt's
-    keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`, or nothing.
+    `tensors` are `latents`, `timesteps` and, where the model has them, `pooled` and `time_ids`; `prepared` are the
+    prompt's keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`, empty
+    without LoRAs.
     """
 
     tensors: dict[str, Tensor]
@@ -36,20 +37,36 @@ class ForwardInputs:
         return self.tensors, self.prepared, self.rows
 
     def flat(self) -> list[Tensor]:
-        """As a graph takes them."""
+        """As a graph takes them.
+
+        Returns:
+            All tensors in one list.
+        """
         return pytree.tree_leaves(self.arguments)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "ForwardInputs":
-        """The same with other tensors."""
+        """The same structure of other tensors.
+
+        Args:
+            change: gives the new tensor for each.
+
+        Returns:
+            With every tensor changed.
+        """
         tensors, prepared, rows = pytree.tree_map(change, self.arguments)
         return ForwardInputs(tensors=tensors, prepared=prepared, rows=rows)
 
 
 class Forward(nn.Module):
-    """The UNet as a function of nothing but tensors.
+    """The UNet as a function of tensors alone.
 
-    With `rows` every layer of `changed` (places by bank) has a change, if only of zeros: which row has a LoRA is a
-    matter of numbers there and not of code.
+    With LoRAs, every layer of `changed` (places by bank) has an update, if only of zeros: whether a row has a LoRA is
+    then a matter of numbers and not of code.
+
+    Args:
+        unet: the denoiser.
+        banks: its layers that LoRAs change.
+        attention: its cross-attention layers.
     """
 
     def __init__(self, unet: nn.Module, banks: Sequence[Bank], attention: Sequence[PromptAttention]) -> None:
@@ -61,7 +78,16 @@ class Forward(nn.Module):
         self.changed: Mapping[int, frozenset[int]] = {number: own for number, own in places.items() if own}
 
     def halves(self, rows: int, rank: int, dtype: torch.dtype) -> list[Halves]:
-        """The sizes of all changes of so many rows: tensors on the meta device."""
+        """The sizes of all updates of a batch.
+
+        Args:
+            rows: of the batch.
+            rank: of all LoRAs of a row together.
+            dtype: of the weights.
+
+        Returns:
+            (down, up) of each changed bank, on the meta device.
+        """
         made = []
         for bank in (self._banks[number] for number in self.changed):
             lead, shape = (len(bank.names), rows), bank.shape
@@ -70,7 +96,16 @@ class Forward(nn.Module):
         return made
 
     def forward(self, tensors: dict[str, Tensor], prepared: list[KeysAndValues], rows: list[Halves]) -> Tensor:
-        """What the UNet says of every row."""
+        """One call of the UNet.
+
+        Args:
+            tensors: as in ForwardInputs.
+            prepared: as in ForwardInputs.
+            rows: as in ForwardInputs.
+
+        Returns:
+            The prediction, (rows, channels, height, width).
+        """
         banks = [self._banks[number] for number in self.changed] if rows else []
         for bank, (down, up), places in zip(banks, rows, self.changed.values(), strict=False):
             bank.rows = RowWeights(down=down, up=up, used=set(places))
@@ -97,7 +132,14 @@ class CompiledForward:
     weights: tuple[Tensor, ...]
 
     def __call__(self, inputs: ForwardInputs) -> Tensor:
-        """What the UNet says of every row of inputs of the very sizes that it was compiled for."""
+        """One call of the UNet.
+
+        Args:
+            inputs: of exactly the sizes that it was compiled for.
+
+        Returns:
+            The prediction, (rows, channels, height, width).
+        """
         return self.graph(*self.weights, *inputs.flat())[0]
 
 

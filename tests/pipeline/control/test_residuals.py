@@ -82,7 +82,7 @@ def run_together(model: LoadedModel, requests: Sequence[ImageRequest]) -> list[T
     everyone = [begun(model, request) for request in requests]
     free = iter(range(BUCKET))
     for rendering in everyone:
-        model.denoiser.seat(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
+        model.denoiser.assign(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
     while running := [rendering for rendering in everyone if not rendering.sampler.finished]:
         model.denoiser.advance(memory, running)
     return [rendering.latents for rendering in everyone]
@@ -263,18 +263,18 @@ def test_a_control_for_another_base_is_refused(controls: Path, tmp_path: Path) -
     assert isinstance(last_word(engine, a_request(steps=1, controls=(control("edge"),))), Rendered)
 
 
-def test_controls_beyond_the_budget_are_put_away(controls: Path) -> None:
+def test_controls_beyond_the_budget_are_released(controls: Path) -> None:
     """The least recently used first; images go on."""
     engine = Engine(replace(SPEC, controls=controls, control_bytes=1))
 
     for kind in ("edge", "depth", "edge"):
         assert isinstance(last_word(engine, a_request(steps=1, controls=(control(kind),))), Rendered)
-        held = engine._shelf.loaded["pocket"].controls._nets
+        held = engine._cache.loaded["pocket"].controls._nets
         assert [folder.name for folder in held] == [kind]
 
 
 def test_controls_of_one_request_may_be_more_than_the_budget(controls: Path) -> None:
-    """The last of them does not put the first away."""
+    """The last of them does not push the first out."""
     both = (control("edge"), control("depth"))
 
     drawn = last_word(Engine(replace(SPEC, controls=controls, control_bytes=1)), a_request(steps=1, controls=both))
@@ -332,7 +332,7 @@ def test_one_net_may_read_several_kinds(controls: Path, tmp_path: Path) -> None:
     for kind in ("edge", "depth"):
         assert isinstance(last_word(engine, a_request(steps=1, controls=(control(kind),))), Rendered)
 
-    assert len(engine._shelf.loaded["pocket"].controls._nets) == 1
+    assert len(engine._cache.loaded["pocket"].controls._nets) == 1
 
 
 def test_a_map_of_another_size_is_fitted(controlled_model: Callable[[str], LoadedModel]) -> None:

@@ -45,12 +45,12 @@ def mixed_requests() -> list[ImageRequest]:
 def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
     """All requests in one batch, each joining one step after the one before it."""
     memory = loaded_model.denoiser.open(bucket, pages=0)
-    coming = [loaded_model.begin(request, ()) for request in requests]
-    everyone, running, free = list(coming), list[DenoisingState](), iter(range(bucket))
-    while coming or running:
-        if coming:
-            newcomer = coming.pop(0)
-            loaded_model.denoiser.seat(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
+    incoming = [loaded_model.begin(request, ()) for request in requests]
+    everyone, running, free = list(incoming), list[DenoisingState](), iter(range(bucket))
+    while incoming or running:
+        if incoming:
+            newcomer = incoming.pop(0)
+            loaded_model.denoiser.assign(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
             running.append(newcomer)
         loaded_model.denoiser.advance(memory, running)
         running = [rendering for rendering in running if not rendering.sampler.finished]

@@ -79,7 +79,7 @@ def test_a_latecomer_joins_at_the_next_step_and_a_short_one_leaves_first(engine:
 
 
 def test_a_cancelled_request_is_dropped_at_the_next_step(engine: Engine) -> None:
-    """In the line, in its seat, before its decoding; a second cancel says nothing."""
+    """While it waits, in its slot, before its decoding; a second cancel says nothing."""
     engine.admit("a", a_request(steps=2))
     engine.cancel("a")
     assert engine.step() == [Dropped(ticket="a")]
@@ -204,7 +204,7 @@ def test_a_device_on_which_nothing_fits_any_more_is_given_up(engine: Engine, mon
         list(run(engine))
 
 
-def test_a_seat_that_memory_has_no_room_for_is_one_in_a_smaller_group(
+def test_a_slot_that_memory_has_no_room_for_is_one_in_a_smaller_group(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a group keeps for its rows can be the part that does not fit."""
@@ -242,7 +242,7 @@ def test_an_image_too_large_to_decode_in_one_piece_is_decoded_in_tiles(
 
     assert tiled.size == whole.size
     assert ImageStat.Stat(ImageChops.difference(tiled, whole)).mean[0] < 3
-    assert not engine._shelf.loaded["pocket"]._checkpoint.vae.use_tiling
+    assert not engine._cache.loaded["pocket"]._checkpoint.vae.use_tiling
 
 
 def test_rows_without_guidance_cost_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

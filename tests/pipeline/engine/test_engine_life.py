@@ -80,7 +80,7 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self._let_calls_fail()
         # What an example's shortage of memory taught is not to bind the next one.
-        self.engine._batching._limits.clear()
+        self.engine._scheduler._limits.clear()
 
     def _let_calls_fail(self) -> None:
         advance = Denoiser.advance
@@ -169,8 +169,8 @@ class Life(RuleBasedStateMachine):
 
     def _check_nothing_stays(self) -> None:
         assert not self.open
-        assert not self.engine._batching.keys
-        assert not self.engine._shelf.loaded["sd15"]._memories
+        assert not self.engine._scheduler.keys
+        assert not self.engine._cache.loaded["sd15"]._memories
         assert not any(adapter.pins for adapter in self._pool()._adapters.values())
         for where, pages in self._pool()._pools.items():
             used = sum(len(adapter.pages.get(where, ())) for adapter in self._pool()._adapters.values())
@@ -184,7 +184,7 @@ class Life(RuleBasedStateMachine):
         assert Image.open(io.BytesIO(again)).tobytes() == Image.open(io.BytesIO(image)).tobytes(), request
 
     def _pool(self) -> Any:
-        return self.engine._shelf.loaded["sd15"]._adapters
+        return self.engine._cache.loaded["sd15"]._adapters
 
 
 def run(engine: Engine) -> Iterator[Event]:
@@ -235,6 +235,6 @@ def warm_engine(spec: DeviceSpec) -> Engine:
         warm = a_request(model="sd15", prompt=prompt, steps=1, loras=uses, controls=(edge,))
         engine.admit(prompt, warm, images=IMAGES)
         assert any(isinstance(event, Rendered) for event in run(engine))
-    pool: Any = engine._shelf.loaded["sd15"]._adapters
+    pool: Any = engine._cache.loaded["sd15"]._adapters
     pool._budget = 2 * max(adapter.size for adapter in pool._adapters.values())
     return engine

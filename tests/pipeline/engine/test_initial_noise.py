@@ -24,7 +24,7 @@ def test_without_variations_it_is_the_seeds_own_bit_for_bit() -> None:
 
 
 def test_strength_goes_from_the_seed_to_the_other_seed() -> None:
-    """Nought stays, one arrives, and between them the way is monotonous."""
+    """Zero keeps the start, one gives the end, and the way between them is monotonous."""
     start, end = _noise(seed=7), _noise(seed=8)
     points = [_noise(seed=7, variations=(Variation(seed=8, strength=s),)) for s in (0.0, 0.15, 0.45, 1.0)]
 

@@ -80,7 +80,7 @@ def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bu
     everyone = [loaded_model.begin(request, (), images=IMAGES) for request in requests]
     free = iter(range(bucket))
     for rendering in everyone:
-        loaded_model.denoiser.seat(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
+        loaded_model.denoiser.assign(memory, rendering, tuple(islice(free, rendering.conditioning.rows)))
     running: list[DenoisingState] = everyone
     while running := [rendering for rendering in running if not rendering.sampler.finished]:
         loaded_model.denoiser.advance(memory, running)

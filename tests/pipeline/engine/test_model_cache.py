@@ -45,21 +45,21 @@ def test_models_stay_while_there_is_room(folders: tuple[str, ...]) -> None:
     for name in NAMES:
         render(engine, name)
 
-    assert set(engine._shelf.loaded) == set(NAMES)
+    assert set(engine._cache.loaded) == set(NAMES)
 
 
 def test_the_least_recently_used_goes_and_leaves_no_memory_behind(folders: tuple[str, ...]) -> None:
     """With a budget for one model beside pocket."""
     probe = an_engine(folders, None)
-    sizes = {name: 4 * probe._shelf.facts(name).parameters for name in NAMES}
+    sizes = {name: 4 * probe._cache.facts(name).parameters for name in NAMES}
     engine = an_engine(folders, sizes["pocket"] + max(sizes["nano"], sizes["sd15"]))
     render(engine, "nano")
-    nano = weakref.ref(engine._shelf.loaded["nano"])
+    nano = weakref.ref(engine._cache.loaded["nano"])
     render(engine, "pocket")
 
     render(engine, "sd15")
 
-    assert set(engine._shelf.loaded) == {"pocket", "sd15"}
+    assert set(engine._cache.loaded) == {"pocket", "sd15"}
     assert nano() is None
 
 
@@ -78,7 +78,7 @@ def test_a_model_at_work_is_not_put_away_and_who_needs_its_room_is_not_overtaken
         number for number, event in enumerate(events) if isinstance(event, Stepped) and event.ticket == "other"
     )
     assert any(isinstance(event, Rendered) and event.ticket == "busy" for event in events[:first_of_other])
-    assert set(engine._shelf.loaded) == {"pocket"}
+    assert set(engine._cache.loaded) == {"pocket"}
 
 
 def test_a_model_that_cannot_be_loaded_refuses_its_requests_alone(folders: tuple[str, ...], tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def pixels(png: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("scheduler", Scheduler)
-def test_a_parked_image_goes_on_to_the_same_end(engine: Engine, scheduler: Scheduler) -> None:
+def test_a_suspended_image_goes_on_to_the_same_end(engine: Engine, scheduler: Scheduler) -> None:
     """With every scheduler's history and source of noise, from any step, in the bucket that it had."""
     request = a_request(scheduler=scheduler, steps=STEPS, guidance_scale=1)
     steps, undisturbed = run(engine, replace(request, bucket=2))
@@ -97,7 +97,7 @@ def test_an_image_set_aside_before_its_first_step_says_nothing(engine: Engine) -
     assert {event.ticket for event in events if isinstance(event, Rendered)} == {"a", "b"}
 
 
-def test_what_was_parked_is_small_and_does_not_change(engine: Engine) -> None:
+def test_a_snapshot_is_small_and_does_not_change(engine: Engine) -> None:
     """A copy, of a few latents' size."""
     steps, _ = run(engine, a_request(scheduler=Scheduler.DPMPP_2M, steps=STEPS))
     packed = next(step.snapshot for step in steps if step.snapshot)
@@ -107,7 +107,7 @@ def test_what_was_parked_is_small_and_does_not_change(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("packed", [b"", b"nothing", b"\x10" + b"\0" * 7 + b'{"a": 1}' + b" " * 8])
-def test_a_damaged_one_begins_anew(engine: Engine, packed: bytes) -> None:
+def test_a_damaged_one_starts_again(engine: Engine, packed: bytes) -> None:
     """The image is not lost with it."""
     request = a_request(steps=2)
 

@@ -58,7 +58,7 @@ def test_what_does_not_fit_waits_and_the_image_is_the_same(
 
     engine = Engine(SPEC)
 
-    checkpoint = engine._shelf.loaded["pocket"]._checkpoint
+    checkpoint = engine._cache.loaded["pocket"]._checkpoint
     assert [_waiting(checkpoint.unet), _waiting(checkpoint.vae)] == offloaded
     assert _image(engine) == expected
 

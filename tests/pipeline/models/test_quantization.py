@@ -11,7 +11,7 @@ from diffusers import StableDiffusionXLPipeline
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from pipeline.engine.compile.compile_process import CompileSpec, draw
+from pipeline.engine.compile.compile_process import CompileSpec, trace
 from pipeline.engine.compile.forward import CompiledForward
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
@@ -57,7 +57,7 @@ def final_latents(model: LoadedModel, request: ImageRequest) -> Tensor:
     assert adapters is not None
     memory = model.denoiser.open(2, pages=1)
     rendering = model.begin(request, adapters)
-    model.denoiser.seat(memory, rendering, (0, 1))
+    model.denoiser.assign(memory, rendering, (0, 1))
     for _ in range(request.steps):
         model.denoiser.advance(memory, [rendering])
     return rendering.latents
@@ -130,14 +130,14 @@ def test_a_compiled_forward_takes_them(models: Callable[[Weights], LoadedModel],
     model = LoadedModel(source, Hardware.choose("cpu"), replace(SPEC, weights=FP8))
     denoiser, request = model.denoiser, a_request(model="speck")
     memory, shape = denoiser.open(2, pages=0), model.shape(request)
-    denoiser.seat(memory, model.begin(request, ()), (0, 1))
+    denoiser.assign(memory, model.begin(request, ()), (0, 1))
     sizes = denoiser.sizes(memory, shape.height, shape.width)
-    drawing = draw(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
-    weights = tuple(denoiser.forward.get_parameter(name) for name in drawing.weights)
+    exported = trace(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
+    weights = tuple(denoiser.forward.get_parameter(name) for name in exported.weights)
     inputs = memory.inputs(torch.randn(2, 4, shape.height, shape.width), torch.full((2,), 500.0), [])
 
     with torch.inference_mode():
-        compiled = CompiledForward(graph=drawing.module, weights=weights)(inputs)
+        compiled = CompiledForward(graph=exported.module, weights=weights)(inputs)
 
         assert relative_error(compiled, denoiser.forward(*inputs.arguments)) < 1e-5
 

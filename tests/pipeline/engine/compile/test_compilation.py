@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.engine.compile import compilation
 from pipeline.engine.compile.compilation import Compilation, Compiler
-from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, draw
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, trace
 from pipeline.engine.compile.forward import CompiledForward, Graph
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.engine import Engine
@@ -54,10 +54,10 @@ def with_lora(key: str, **changes: object) -> ImageRequest:
     return request(loras=(LoraUse(key=key, name=key),), **changes)
 
 
-def as_drawn(blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
+def as_drawn(spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
     """Stands in for a compiler: the graph itself, run operation by operation."""
-    drawing = draw(blueprint)
-    return drawing.module, drawing.weights
+    exported = trace(spec)
+    return exported.module, exported.weights
 
 
 class Bench:
@@ -77,7 +77,7 @@ class Bench:
             adapters = self.model.loras.acquire(one, 60)
             assert adapters is not None
             rendering = self.model.begin(one, adapters)
-            self.model.denoiser.seat(memory, rendering, tuple(range(row, row + rendering.conditioning.rows)))
+            self.model.denoiser.assign(memory, rendering, tuple(range(row, row + rendering.conditioning.rows)))
             row += rendering.conditioning.rows
             running.append(rendering)
         for _ in range(requests[0].steps):
@@ -88,7 +88,7 @@ class Bench:
         """The forward for a bucket of images of 64 pixels with LoRAs."""
         denoiser, shape = self.model.denoiser, self.model.shape(request())
         memory = denoiser.open(bucket, 1)
-        denoiser.seat(memory, self.model.begin(request(), ()), (0, 1))
+        denoiser.assign(memory, self.model.begin(request(), ()), (0, 1))
         sizes = denoiser.sizes(memory, shape.height, shape.width)
         graph, names = self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
         return CompiledForward(graph=graph, weights=tuple(denoiser.forward.get_parameter(name) for name in names))
@@ -102,7 +102,7 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
 @pytest.mark.parametrize("compiler", [as_drawn, compile_in_child])
 def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler: Compiler) -> None:
-    """One graph for rows with any LoRA and with none, each to the bit the same whoever is beside it."""
+    """One graph for rows with any LoRA and with none, each the same to the bit whatever the other rows hold."""
     bench = Bench(speck, loras, compiler)
     requests = [request(seed=1), with_lora("usual", seed=2)]
     compiled = bench.compiled(bucket=4)
@@ -114,7 +114,7 @@ def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler:
     for ours, other, theirs in zip(together, backwards, eager, strict=True):
         assert relative_error(ours, theirs) < 1e-5
         assert torch.equal(ours, other)
-    # Nothing is compiled anew behind the engine's back.
+    # Nothing is compiled a second time without the engine.
     with pytest.raises((AssertionError, RuntimeError)):
         bench.render(requests, 8, compiled)
 
@@ -126,10 +126,10 @@ class Gate:
         self.calls = 0
         self._open = threading.Event()
 
-    def __call__(self, blueprint: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
+    def __call__(self, spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
         self.calls += 1
         assert self._open.wait(60)
-        return as_drawn(blueprint)
+        return as_drawn(spec)
 
     def let_through(self, engine: Engine) -> None:
         """The graph arrives, to be judged at the engine's next step."""
@@ -137,12 +137,12 @@ class Gate:
         compilation = made_by(engine)
         # Drawing in this process bears no steps beside it, so nothing else is compiled from now on.
         compilation._often = 1_000_000
-        for coming in compilation._coming.values():
-            coming.graph.exception(60)
+        for incoming in compilation._incoming.values():
+            incoming.graph.exception(60)
 
 
 def made_by(engine: Engine) -> Compilation:
-    (model,) = engine._shelf.loaded.values()
+    (model,) = engine._cache.loaded.values()
     assert model.compilation is not None
     return model.compilation
 
@@ -156,7 +156,7 @@ def gate() -> Gate:
 def engine(speck: Path, loras: Path, gate: Gate, tmp_path: Path) -> Engine:
     """It compiles what it has seen twice, through the gate."""
     made = Engine(replace(SPEC, models=(str(speck),), loras=loras, compile=True, snapshot_every=1, preview_every=0))
-    (model,) = made._shelf.loaded.values()
+    (model,) = made._cache.loaded.values()
     model.compilation = Compilation(model.denoiser.forward, torch.device("cpu"), cache=tmp_path, compiler=gate, often=2)
     made.step()
     return made
@@ -205,7 +205,7 @@ def test_who_began_eager_ends_eager_and_new_groups_run_compiled(engine: Engine, 
 
 
 @pytest.mark.usefixtures("always_faster")
-def test_a_parked_image_goes_on_compiled_where_the_device_can(engine: Engine, gate: Gate, speck: Path) -> None:
+def test_a_suspended_image_goes_on_compiled_where_the_device_can(engine: Engine, gate: Gate, speck: Path) -> None:
     """Elsewhere it goes on without."""
     render(engine, a=request(steps=2))
     gate.let_through(engine)

@@ -33,7 +33,7 @@ def an_order(folder: Path, name: str, *, outputs: int, inputs: int) -> ExportOrd
     )
 
 
-async def test_the_file_holds_what_was_taught(tmp_path: Path) -> None:
+async def test_the_file_holds_the_textual_inversion(tmp_path: Path) -> None:
     """In the names of the layout that was asked for."""
     layer = next(one for one in skeleton(POCKET, ModelFamily.SDXL).values() if one.name.endswith("attn1.to_q"))
     assert layer.kind is LayerKind.LINEAR

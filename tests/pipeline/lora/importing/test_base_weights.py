@@ -32,7 +32,7 @@ def test_a_checkpoint_gives_what_its_folder_gives(
             assert torch.equal(base.weights.read(layer), checkpoint.weights.read(layer)), layer.name
 
 
-def test_a_missing_weight_is_told(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_missing_weight_is_reported(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
     """In a folder and in a file."""
     layer = BaseLayer(name="unet.nowhere", kind=LayerKind.LINEAR, shape=(2, 2), bias=False)
     save_file({"a": torch.ones(1)}, tmp_path / "model.safetensors")

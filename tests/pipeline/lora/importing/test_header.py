@@ -1,4 +1,4 @@
-"""Strangers' safetensors headers: hostile ones are refused in one sentence, whole ones are read."""
+"""Untrusted safetensors headers: hostile ones are refused in one sentence, whole ones are read."""
 
 import json
 import tracemalloc

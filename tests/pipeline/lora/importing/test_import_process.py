@@ -99,7 +99,7 @@ async def test_a_child_that_runs_before_there_is_an_order_does_it(order: Order) 
 async def test_a_child_that_got_ready_for_a_model_that_is_gone_says_so_when_it_is_asked(
     order: Order, tmp_path: Path
 ) -> None:
-    """One sentence for that model; for another it does the order. Whoever is ready has a child for each order."""
+    """One sentence for that model; for another it does the order. A pool that is ready has a child for each order."""
     gone = tmp_path / "gone"
     importers = Importers(lambda: importing(gone, gone, order.family))
     async with importers.ready() as imported:

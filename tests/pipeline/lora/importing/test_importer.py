@@ -207,7 +207,7 @@ class TestReport:
         assert list(file.layers) == ["unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"]
         assert file.family is ModelFamily.SDXL
 
-    def test_a_textual_inversion_is_told_and_written(self, base: ImportBase, tmp_path: Path) -> None:
+    def test_a_textual_inversion_is_reported_and_written(self, base: ImportBase, tmp_path: Path) -> None:
         """It changes no weight; one without a name of its own is called as the upload is."""
         report = imported({"clip_l": torch.ones(3, 32), "clip_g": torch.ones(3, 32)}, base, tmp_path)
 
@@ -219,7 +219,7 @@ class TestReport:
         assert (file.words, file.layers) == (("lora",), {})
         assert torch.equal(load_file(file.path)[file.word_tensors(0)["text_encoder_2"]], torch.ones(3, 32))
 
-    def test_bundled_textual_inversions_are_told_beside_the_layers(self, base: ImportBase, tmp_path: Path) -> None:
+    def test_bundled_textual_inversions_are_reported_beside_the_layers(self, base: ImportBase, tmp_path: Path) -> None:
         """With their triggers, which are the words to use where the metadata name none."""
         vectors = {f"bundle_emb.my.<(cat)>.clip_{which}": torch.ones(2, 32) for which in "lg"}
 
@@ -230,7 +230,7 @@ class TestReport:
         assert report.trigger_words == ("my. cat", "wax")
         assert LoraFile.open(tmp_path / "canonical.safetensors").words == ("my. cat",)
 
-    def test_strangers_words_lose_what_a_chat_would_obey(self) -> None:
+    def test_untrusted_words_lose_what_a_chat_would_obey(self) -> None:
         """Mentions, LoRA tags, control and zero-width characters."""
         assert trigger_words({"modelspec.trigger_phrase": "@everyone, <lora:x:9>,\u200b a  b\n, "}) == (
             "everyone",

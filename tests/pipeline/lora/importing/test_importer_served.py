@@ -1,4 +1,4 @@
-"""From a stranger's file to the engine's latents: the same as with the base's weights changed by hand."""
+"""From an untrusted file to the engine's latents: the same as with the base's weights changed by hand."""
 
 import shutil
 from collections.abc import Callable

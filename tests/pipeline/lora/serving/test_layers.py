@@ -132,7 +132,7 @@ def final_latents(engine: Engine, wanted: list[ImageRequest]) -> list[torch.Tens
         jobs.update(engine._jobs)
         for event in engine.step():
             assert not isinstance(event, Refused | Faulted), event
-    assert {job.seated.bucket for job in jobs.values()} == {16}
+    assert {job.group.bucket for job in jobs.values()} == {16}
     return [jobs[str(number)].started.latents for number in range(len(wanted))]
 
 

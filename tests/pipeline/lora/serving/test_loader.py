@@ -206,7 +206,7 @@ def pixels(png: bytes) -> bytes:
 
 def held_but_for_loras(engine: Engine) -> int:
     """Bytes of all tensors, without what the bounded rooms for LoRAs and texts hold, whose bounds this checks."""
-    model = engine._shelf.loaded["speck"]
+    model = engine._cache.loaded["speck"]
     pool, cache, texts = model._adapters, model.loras._cache, model._encoder._remembered
     assert not any(adapter.pins for adapter in pool._adapters.values())
     assert cache.size <= cache._budget

@@ -92,7 +92,7 @@ async def test_a_hub_file_is_of_the_resolved_commit_with_its_config(site: Site, 
 
 
 @pytest.mark.parametrize(("code", "word"), [("GatedRepo", "gated"), ("RevisionNotFound", "revision")])
-async def test_the_hubs_own_reasons_are_told_apart(site: Site, tmp_path: Path, code: str, word: str) -> None:
+async def test_the_hubs_own_reasons_are_distinguished(site: Site, tmp_path: Path, code: str, word: str) -> None:
     site.status, site.headers = 403 if code == "GatedRepo" else 404, {"X-Error-Code": code}
     with pytest.raises(UserError, match=word):
         await fetch(site, tmp_path, "owner/name")
