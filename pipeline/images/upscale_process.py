@@ -1,20 +1,14 @@
-"""An image enlarged in a process of its own, so that torch is not imported in the parent.
-
-`python -m pipeline.images.upscale_process` reads one order from its input and writes one answer, both JSON.
-"""
+"""An image enlarged in a process of its own, so that torch is not imported in the parent."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from PIL import Image
+from typing import Final
 
 from pipeline.errors import UserError
-from pipeline.images.input_image import read_image
 from pipeline.processes.child import ask, running
 
+_PROGRAM: Final = "pipeline.images.upscale_program"
 _SECONDS: Final = 900.0
 
 
@@ -42,28 +36,7 @@ async def enlarge_apart(order: Enlargement) -> None:
     Raises:
         UserError: one sentence why it cannot be done.
     """
-    async with running(__name__) as child:
+    async with running(_PROGRAM) as child:
         answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
     if (sentence := answer.get("refused")) is not None:
         raise UserError(sentence or "This picture could not be enlarged here; try a smaller factor, or lanczos.")
-
-
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
-    size = (order["width"], order["height"])
-    try:
-        image = read_image(Path(order["source"]).read_bytes()).rgb
-        if order["net"] is None:
-            larger = image.resize(size, Image.Resampling.LANCZOS)
-        else:
-            # Only a net needs torch, which takes seconds to import.
-            from pipeline.images.upscale import enlarged  # noqa: PLC0415
-
-            larger = enlarged(image, size, Path(order["net"]), order["device"])
-        larger.save(order["target"], "PNG")
-    except UserError as error:
-        return {"refused": str(error)}
-    return {}
-
-
-if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)

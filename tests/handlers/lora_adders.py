@@ -13,7 +13,7 @@ from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_job import Import, LoraAdding
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge import Fused, MergeInput
+from pipeline.lora.exporting.merge_process import Fused, MergeInput
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile

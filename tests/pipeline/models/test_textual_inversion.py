@@ -13,7 +13,8 @@ from torch import Tensor
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.lora.exporting.merge import MergeInput, merge
+from pipeline.lora.exporting.merge import merge
+from pipeline.lora.exporting.merge_process import MergeInput
 from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.lora.serving.pages import load_pages

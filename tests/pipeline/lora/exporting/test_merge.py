@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge import MergeInput, fuse_apart, merge
+from pipeline.lora.exporting.merge import merge
+from pipeline.lora.exporting.merge_process import MergeInput, fuse_apart
 from pipeline.lora.format.file import FORMAT, VERSION, WITH_VECTORS, LoraFile
 
 LINEAR = "unet.mid_block.attentions.0.proj_in"

@@ -23,7 +23,8 @@ from PIL import Image
 from pipeline.engine.engine import Engine
 from pipeline.errors import UserError
 from pipeline.images.metadata import read
-from pipeline.lora.exporting.merge import MergeInput, merge
+from pipeline.lora.exporting.merge import merge
+from pipeline.lora.exporting.merge_process import MergeInput
 from pipeline.requests.device_messages import Dropped, Event, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
