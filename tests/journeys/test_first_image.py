@@ -1,15 +1,12 @@
 """What a newcomer does first, by the README's own words."""
 
-import asyncio
-import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.journeys.terminal import environment, run
+from tests.journeys.terminal import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
@@ -134,41 +131,3 @@ async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) ->
     assert "✓ model" in out
     assert "✓ device" in out
     assert "– slack" in out
-
-
-SERVE_UNTIL_READY = """
-import asyncio, json, os, signal, sys, urllib.request
-from bot.assembly.health import running_health
-import bot.serve
-from bot.assembly.settings import Settings
-
-async def main():
-    serving = asyncio.create_task(bot.serve.serve(Settings.load()))
-    port = int(sys.argv[1])
-    while True:
-        try:
-            answer = await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/readyz")
-            break
-        except OSError:
-            await asyncio.sleep(0.1)
-    heavy = [name for name in ("torch", "diffusers", "transformers", "peft") if name in sys.modules]
-    print(json.dumps({"status": answer.status, "heavy": heavy}))
-    os.kill(os.getpid(), signal.SIGTERM)
-    await serving
-
-asyncio.run(main())
-"""
-
-
-async def test_the_chat_process_serves_a_ready_pool_without_torch(tmp_path: Path, unused_tcp_port: int) -> None:
-    """Its heartbeat is never late for an import or a step: torch lives in the device's process alone."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVE_UNTIL_READY, str(unused_tcp_port),
-        env=environment(tmp_path, LIMNER_PORT=str(unused_tcp_port)), cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(120):
-        out, errors = await process.communicate()
-
-    assert process.returncode == 0, errors.decode()
-    assert json.loads(out) == {"status": 200, "heavy": []}
