@@ -22,6 +22,7 @@ from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Placement, is_out_of_memory
 from pipeline.requests.image_request import ImageRequest
+from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.samplers.sampler import Sampler
 from pipeline.text.conditioning import Conditioning
 
@@ -63,6 +64,7 @@ class Denoiser:
 
     def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool, *, graphs: bool = False) -> None:
         self._checkpoint = checkpoint
+        self._schedule = NoiseSchedule(checkpoint.scheduler_config)
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
@@ -93,7 +95,7 @@ class Denoiser:
         Returns:
             The state before the first step; it has no rows yet.
         """
-        sampler = Sampler(request.scheduler, self._checkpoint.scheduler_config, request.steps, request.steps_made)
+        sampler = self._schedule.sampler(request.scheduler, request.steps, request.steps_made)
         generator = torch.Generator().manual_seed(request.seed)
         clean = None if canvas is None else self._encode(canvas.pixels(), generator)
         noise = self._noise(request, generator)

@@ -1,1 +1,1 @@
-"""The samplers: from noise to an image, step by step, by diffusers' schedulers; it knows no model and no batch."""
+"""Noise in both directions: mixed in for training, taken out step by step for sampling; it knows no model and no batch."""

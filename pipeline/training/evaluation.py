@@ -74,7 +74,7 @@ def features(student: TrainedModel, latents: Tensor, prompt: str) -> Tensor:
     rows = len(latents)
     noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents.device)
     steps = torch.full((rows,), int(_FEATURE_STEP * student.schedule.timesteps), device=latents.device)
-    noisy = student.schedule.noisy(latents, noise.expand_as(latents), steps)
+    noisy = student.schedule.add_noise(latents, noise.expand_as(latents), steps)
     blocks = [block for block in (student.unet.mid_block, student.unet.up_blocks[0]) if block is not None]
     with _watched(blocks) as seen:
         student.answer(noisy, steps, student.words(prompt).rows(rows), _square(latents, student))
@@ -130,7 +130,7 @@ def _errors(student: TrainedModel, latents: Tensor, words: PromptEmbeddings) -> 
         noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latents.device)
         steps = torch.full((rows,), int(share * student.schedule.timesteps), device=latents.device)
         noise = noise.expand_as(latents)
-        noisy = student.schedule.noisy(latents, noise, steps)
+        noisy = student.schedule.add_noise(latents, noise, steps)
         answer = student.answer(noisy, steps, words.rows(rows), _square(latents, student))
         total += (answer - student.schedule.target(latents, noise, steps)).square().flatten(1).mean(dim=1)
     return total

@@ -14,10 +14,10 @@ from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.metadata import ModelFamily
 from pipeline.models.source import ModelSource
+from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.text.prompt_encoder import embed_plain
 from pipeline.training.config import Method, Preservation, TrainingConfig
 from pipeline.training.full_weights import FullWeights
-from pipeline.training.losses import NoiseSchedule
 from pipeline.training.low_rank import LowRankWeights
 
 

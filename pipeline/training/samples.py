@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.samplers.sampler import Sampler
 from pipeline.training.config import TrainingConfig
 from pipeline.training.examples import TrainingExample
 from pipeline.training.model import PromptEmbeddings, TrainedModel
@@ -56,7 +55,7 @@ def class_lessons(student: TrainedModel, plan: TrainingConfig, cache: Path) -> l
 
 def _draw(student: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
     facts, device = student.checkpoint.facts, student.hardware.device
-    sampler = Sampler(facts.scheduler, student.checkpoint.scheduler_config, facts.steps)
+    sampler = student.schedule.sampler(facts.scheduler, facts.steps)
     latents = _noise(student, seeds, size) * sampler.noise_scale
     words = PromptEmbeddings.stacked([student.unconditional().rows(len(prompts)), *map(student.words, prompts)])
     sizes = torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=device).repeat(2 * len(prompts), 1)

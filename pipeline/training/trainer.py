@@ -98,7 +98,7 @@ def loss(
 ) -> Tensor:
     """The loss of one batch, drawn from `generator`: instances and, beside them, what preserves the class."""
     errors, steps = _errors(student, plan, instances, generator)
-    weights = student.schedule.weights(steps, plan.snr_gamma, floor=plan.velocity_floor)
+    weights = student.schedule.snr_weights(steps, plan.snr_gamma, floor=plan.velocity_floor)
     if classes:
         errors = torch.cat([errors, _errors(student, plan, classes, generator)[0]])
     if plan.preservation is Preservation.OUTPUT:
@@ -116,7 +116,7 @@ def _errors(
     clean = torch.cat([lesson.latents(generator) for lesson in lessons])
     noise, steps = _noise(clean, plan, generator), _timesteps(student, len(lessons), generator)
     words = PromptEmbeddings.stacked([student.words(lesson.prompt) for lesson in lessons])
-    answers = student.answer(student.schedule.noisy(clean, noise, steps), steps, words, sizes_of(lessons, clean))
+    answers = student.answer(student.schedule.add_noise(clean, noise, steps), steps, words, sizes_of(lessons, clean))
     return row_errors(answers, student.schedule.target(clean, noise, steps), masks_of(lessons)), steps
 
 
@@ -129,7 +129,7 @@ def _output_errors(
     """How far the trained model's answers to the class prompt are from the untrained one's, on the same pictures."""
     clean = torch.cat([lesson.latents(generator) for lesson in lessons])
     noise, steps = _noise(clean, plan, generator), _timesteps(student, len(lessons), generator)
-    noisy, sizes = student.schedule.noisy(clean, noise, steps), sizes_of(lessons, clean)
+    noisy, sizes = student.schedule.add_noise(clean, noise, steps), sizes_of(lessons, clean)
     plain = student.words(plan.class_prompt).rows(len(lessons))
     with torch.no_grad(), student.weights.at(0.0):
         before = student.answer(noisy, steps, plain, sizes)

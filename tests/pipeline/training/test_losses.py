@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.errors import UserError
+from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.examples import group, image_lessons, pick
-from pipeline.training.losses import NoiseSchedule, preserving_loss, row_errors
+from pipeline.training.losses import preserving_loss, row_errors
 from pipeline.training.model import TrainedModel, open_student
 from pipeline.training.request import TrainingRequest
 from pipeline.training.samples import class_lessons
@@ -63,27 +64,19 @@ def test_equals_the_scripts(prediction: str, gamma: float | None, prior_weight: 
     targets = scheduler.get_velocity(clean, noise, steps) if prediction == "v_prediction" else noise
     theirs = scripts_loss(scheduler, answers, targets, steps, gamma, prior_weight)
     errors = row_errors(answers, schedule.target(clean, noise, steps))
-    ours = preserving_loss(errors, schedule.weights(steps[:ROWS], gamma), prior_weight or 0.0)
+    ours = preserving_loss(errors, schedule.snr_weights(steps[:ROWS], gamma), prior_weight or 0.0)
 
     assert ours == pytest.approx(float(theirs), rel=1e-5)
-    assert torch.equal(schedule.noisy(clean, noise, steps), scheduler.add_noise(clean, noise, steps))
+    assert torch.equal(schedule.add_noise(clean, noise, steps), scheduler.add_noise(clean, noise, steps))
 
 
 def test_the_classs_timesteps_weigh_nothing() -> None:
     """Min-SNR with prior preservation once took the weights of the class's rows for the instances'."""
     schedule = NoiseSchedule(CONFIG | {"prediction_type": "epsilon"})
     errors = torch.tensor([1.0, 1.0, 2.0, 2.0])
-    weights = schedule.weights(torch.tensor([10, 900]), 5.0)
+    weights = schedule.snr_weights(torch.tensor([10, 900]), 5.0)
     assert float(preserving_loss(errors, weights, 1.0)) == pytest.approx(float(weights.mean()) + 2.0)
     assert weights[0] < 0.1 < weights[1] == 1.0  # little noise counts less, much noise in full
-
-
-def test_velocities_without_a_floor_weigh_as_the_paper_says() -> None:
-    schedule = NoiseSchedule(CONFIG | {"prediction_type": "v_prediction"})
-    steps = torch.tensor([10, 300, 999])
-    snr = compute_snr(DDPMScheduler(**CONFIG), steps)
-    expected = torch.minimum(snr, torch.full_like(snr, 5.0)) / (snr + 1)  # the paper's appendix on velocities
-    torch.testing.assert_close(schedule.weights(steps, 5.0, floor=False), expected)
 
 
 def test_a_masked_part_teaches_nothing() -> None:
