@@ -1,4 +1,4 @@
-"""The manifest for Slack, held to Slack's rules; the names that an admin may give to commands."""
+"""The manifest for Slack, held to Slack's rules."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from jsonschema import Draft202012Validator, ValidationError
 from bot.slack.command_names import CommandNames
 from bot.slack.manifest import manifest
 from handlers.registry import COMMANDS
-from pipeline.errors import UserError
 from tests.brushes import LIST, LOAD
 from tests.wire.slack.manifest_schema import MANIFEST
 
@@ -57,32 +56,8 @@ def test_housekeeping_is_below_the_umbrella_alone() -> None:
     assert not {"/queue", "/help", "/settings"} & commands
 
 
-def test_an_admin_chooses_other_names() -> None:
-    """A prefix for all, a name for one; our own words follow."""
-    names = CommandNames.parse("img-", "limner=studio", COMMANDS)
-
-    assert names.slash("imagine") == "/img-imagine"
-    spelled = names.spell("Try /imagine again; /queue lists yours, see a/queue and https://x.org/queue.", COMMANDS)
-    assert spelled == "Try /img-imagine again; /studio queue lists yours, see a/queue and https://x.org/queue."
-
-
-@pytest.mark.parametrize(
-    ("prefix", "pairs", "words"),
-    [
-        ("", "imagin=draw", "it can rename"),
-        ("", "imagine=Draw!", "no name for a Slack command"),
-        ("", "imagine=limner", "one name"),
-        ("x" * 40, "", "no name for a Slack command"),
-    ],
-)
-def test_a_name_that_cannot_be_is_refused_in_a_sentence(prefix: str, pairs: str, words: str) -> None:
-    """At the start, not when the first member types."""
-    with pytest.raises(UserError, match=words):
-        CommandNames.parse(prefix, pairs, COMMANDS)
-
-
 def test_a_family_is_one_command_with_its_actions_as_a_hint() -> None:
-    """Its actions are spelled as they are typed there, the longest name first."""
+    """Slack lists the family once, below its own name or the umbrella."""
     commands = (*COMMANDS, LOAD, LIST)
     names = CommandNames.parse("img-", "", commands)
     entries = {entry["command"]: entry for entry in manifest(commands, names)["features"]["slash_commands"]}
@@ -91,6 +66,3 @@ def test_a_family_is_one_command_with_its_actions_as_a_hint() -> None:
     assert entries["/img-brush"]["description"] == "load, list"
     assert " | brush" in entries["/limner"]["usage_hint"]
     assert "/img-brush load" not in entries
-    assert names.spell("/brush load soft, then /brush list or /brush", commands) == (
-        "/img-brush load soft, then /img-brush list or /img-brush"
-    )
