@@ -1,18 +1,11 @@
 """A workspace is a guild, and the removal of an organisation reaches all of its workspaces."""
 
 from bot.slack.guilds import SlackGuilds
-from bot.slack.interaction import SlackInteraction
 from bot.slack.tenant import Tenant
 from handlers.context.context import AppContext
 from storage.guilds.guilds import GuildSettings
 from storage.platform import Platform
-
-
-def _interaction(team_id: str, org_id: str | None = None) -> SlackInteraction:
-    return SlackInteraction(
-        tenant=Tenant(team_id=team_id, org_id=org_id), team_name=f"team {team_id}", user_id="U1", user_name="ada",
-        channel_id="C1",
-    )  # fmt: skip
+from tests.bot.slack.conftest import interaction
 
 
 async def _there(context: AppContext) -> list[str]:
@@ -21,10 +14,10 @@ async def _there(context: AppContext) -> list[str]:
 
 async def test_a_workspace_is_one_guild_with_its_newest_settings(context: AppContext, guilds: SlackGuilds) -> None:
     """Settings that change between two interactions count for the second."""
-    guild = await guilds.guild(_interaction("T1"))
+    guild = await guilds.guild(interaction("T1"))
     await context.guilds.save_settings(guild.id, GuildSettings(max_steps=9), "ada")
 
-    again = await guilds.guild(_interaction("T1"))
+    again = await guilds.guild(interaction("T1"))
 
     assert (again.id, again.settings.max_steps) == (guild.id, 9)
     assert await _there(context) == ["T1"]
@@ -34,8 +27,8 @@ async def test_an_organisations_removal_takes_the_workspaces_that_it_served(
     context: AppContext, guilds: SlackGuilds
 ) -> None:
     """Slack names none of them; a workspace that installed us by itself stays."""
-    for interaction in (_interaction("T1", "E1"), _interaction("T2", "E1"), _interaction("T3")):
-        await guilds.guild(interaction)
+    for each in (interaction("T1", "E1"), interaction("T2", "E1"), interaction("T3")):
+        await guilds.guild(each)
 
     await guilds.remove(Tenant(team_id="T1", org_id="E1"))
 
@@ -44,9 +37,9 @@ async def test_an_organisations_removal_takes_the_workspaces_that_it_served(
 
 async def test_a_workspace_that_returns_is_there_again(context: AppContext, guilds: SlackGuilds) -> None:
     """Its data is kept if it comes back in time."""
-    first = await guilds.guild(_interaction("T1"))
+    first = await guilds.guild(interaction("T1"))
     await guilds.remove(Tenant(team_id="T1"))
     assert await _there(context) == []
 
-    assert (await guilds.guild(_interaction("T1"))).id == first.id
+    assert (await guilds.guild(interaction("T1"))).id == first.id
     assert await _there(context) == ["T1"]

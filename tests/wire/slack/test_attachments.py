@@ -61,15 +61,6 @@ async def test_the_token_goes_to_no_other_host(
         await attachments.image(file, workspace.token)
 
 
-async def test_slacks_own_host_is_the_only_one_by_default() -> None:
-    """Not http, no other port, no user in front."""
-    async with aiohttp.ClientSession() as session:
-        attachments = Attachments(session=session)
-        for url in ("http://files.slack.com/a", "https://files.slack.com:444/a", "https://files.slack.com@evil.org/a"):
-            with pytest.raises(UserError, match="does not lie with Slack"):
-                await attachments.image({"url_private": url}, "xoxb")
-
-
 async def test_an_external_file_is_refused(slack: FakeSlack, workspace: Workspace, attachments: Attachments) -> None:
     """Slack only links to it: the member who added it chose the address."""
     with pytest.raises(UserError, match="only links"):
