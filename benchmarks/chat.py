@@ -31,7 +31,8 @@ from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.registry import COMMANDS
-from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.families.family import ModelFamily
+from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate

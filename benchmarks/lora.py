@@ -22,12 +22,12 @@ from safetensors.torch import save
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
 from benchmarks.measuring import HEADER, Row
 from pipeline.engine.engine import Engine
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge import merge
 from pipeline.lora.exporting.merge_process import MergeInput
 from pipeline.lora.importing.import_process import ChildLimits, Order, import_apart, importing
 from pipeline.lora.sources.keys import SourceKeys
 from pipeline.lora.sources.sources import LoraSources
-from pipeline.models.metadata import ModelFamily
 from pipeline.requests.device_messages import Faulted, Refused
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse

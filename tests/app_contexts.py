@@ -12,7 +12,8 @@ from handlers.commands.call import Call, Member
 from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
-from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.families.family import ModelFamily
+from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database

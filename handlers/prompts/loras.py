@@ -10,13 +10,12 @@ from handlers.commands.call import Call
 from handlers.context.context import AppContext
 from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from storage.library.loras import Lora
 
 _NUMBER: Final = r"(-?(?:\d{1,3}(?:\.\d{1,6})?|\.\d{1,6}))"
 _MENTION: Final = re.compile(rf"([^\s:,]{{1,64}})(?::{_NUMBER})?(?::{_NUMBER})?", re.ASCII)
-_WORDS: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
 
 
 def read_mentions(text: str) -> tuple[LoraMention, ...]:
@@ -50,8 +49,8 @@ async def with_loras(request: ImageRequest, option: str, call: Call, context: Ap
         if lora.base_family is not family:
             raise InvalidRequest(
                 "lora",
-                f"LoRA '{lora.name}' was made for {_WORDS[lora.base_family]} and {request.model} is "
-                f"{_WORDS[family]}; choose another LoRA or another model.",
+                f"LoRA '{lora.name}' was made for {FAMILIES[lora.base_family].name} and {request.model} is "
+                f"{FAMILIES[family].name}; choose another LoRA or another model.",
             )
     words = {lora.name: lora.trigger_words or lora.name for lora in found}
     prompt = with_words(prompt, words)

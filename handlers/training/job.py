@@ -16,7 +16,8 @@ from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks
 from handlers.training.request import ConceptKind, TrainOrder, read_training
 from pipeline.errors import UserError
-from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
 from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
@@ -190,7 +191,7 @@ def plan_of(order: TrainOrder, model: TrainableModel, word: str, seed: int) -> T
         return replace(
             plan, steps=300, learning_rate=1e-3, batch=4, look_every=10, keep_every=50, templates=backgrounds
         )
-    return replace(plan, gradient_checkpointing=facts.family is ModelFamily.SDXL)
+    return replace(plan, gradient_checkpointing=FAMILIES[facts.family].gradient_checkpointing)
 
 
 def _model(order: TrainOrder, models: Sequence[TrainableModel]) -> TrainableModel:

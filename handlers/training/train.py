@@ -16,7 +16,8 @@ from handlers.messages.message import Message, Mood, ShownImage
 from handlers.training.checkpoints import pick_buttons, read_picks
 from handlers.training.request import ConceptKind, TrainFile, TrainOrder, read_training, write_training
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.models.metadata import ModelFacts, ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.models.metadata import ModelFacts
 from storage.library.loras import check_name, new_key
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
 
@@ -66,11 +67,7 @@ def training_seconds(facts: ModelFacts) -> float:
     """About how long a training takes before one was measured."""
     if facts.width <= _SMALL:
         return 180.0
-    match facts.family:
-        case ModelFamily.SDXL:
-            return 1500.0
-        case ModelFamily.SD15:
-            return 600.0
+    return FAMILIES[facts.family].training_seconds
 
 
 async def queue_check(order: TrainOrder, call: Call, context: AppContext) -> Message:

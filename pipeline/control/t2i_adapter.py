@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 
 
 def is_adapter(config: Mapping[str, Any]) -> bool:
@@ -38,7 +39,7 @@ def adapter_fits(config: Mapping[str, Any], family: ModelFamily, channels: tuple
         True where both agree.
     """
     same = all(own == other for own, other in zip(config["channels"], channels, strict=False))
-    return same and (config["adapter_type"] == "full_adapter_xl") == (family is ModelFamily.SDXL)
+    return same and config["adapter_type"] in FAMILIES[family].t2i_adapters
 
 
 @torch.inference_mode()

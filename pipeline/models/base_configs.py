@@ -6,13 +6,9 @@ from typing import Final
 import huggingface_hub as hub
 
 from pipeline.errors import UserError
-from pipeline.models.metadata import MODEL_INDEX, ModelFamily
-
-REPOSITORIES: Final = {
-    ModelFamily.SDXL: "stabilityai/stable-diffusion-xl-base-1.0",
-    ModelFamily.SD15: "stable-diffusion-v1-5/stable-diffusion-v1-5",
-}
-"""The models that each family's checkpoints were trained from, on the Hugging Face Hub."""
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.models.metadata import MODEL_INDEX
 
 _FILES: Final = [MODEL_INDEX, "unet/*.json", "vae/*.json", "text_encoder*/*.json", "tokenizer*/*", "scheduler/*"]
 
@@ -26,7 +22,9 @@ def base_configs(checkpoint: Path, family: ModelFamily) -> Path:
     if (own / MODEL_INDEX).exists():
         return own
     try:
-        return Path(hub.snapshot_download(REPOSITORIES[family], allow_patterns=_FILES, local_files_only=True))
+        return Path(
+            hub.snapshot_download(FAMILIES[family].base_repository, allow_patterns=_FILES, local_files_only=True)
+        )
     except hub.errors.LocalEntryNotFoundError:
         raise UserError(
             f"The configs and tokenizers for {checkpoint.name} are not on this machine yet; "
@@ -36,4 +34,4 @@ def base_configs(checkpoint: Path, family: ModelFamily) -> Path:
 
 def pull_base_configs(family: ModelFamily) -> Path:
     """Download the family's configs and tokenizers, a few megabytes without weights; errors are the Hub's own."""
-    return Path(hub.snapshot_download(REPOSITORIES[family], allow_patterns=_FILES))
+    return Path(hub.snapshot_download(FAMILIES[family].base_repository, allow_patterns=_FILES))

@@ -11,16 +11,17 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from pipeline.errors import UserError
+from pipeline.families.registry import FAMILIES
 from pipeline.models.base_configs import base_configs
 from pipeline.models.hardware import Hardware, Placement
-from pipeline.models.metadata import MODEL_INDEX, ModelFacts, ModelFamily, component_files, read_json
+from pipeline.models.metadata import MODEL_INDEX, ModelFacts, component_files, read_json
 from pipeline.models.single_file import SingleFile
 from pipeline.models.source import ModelSource
-from pipeline.models.text_encoder import TextEncoder
+from pipeline.models.text_encoder import CLIP_CLASSES, TextEncoder
 
 # How the VAEs of 2022 name their attention layers, and what diffusers calls them now.
 _OLD_ATTENTION: Final = {
@@ -80,16 +81,13 @@ def _load(
 ) -> Checkpoint:
     unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware.dtype)
     vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware.vae_dtype)
-    encoders = [_text_encoder(CLIPTextModel, parts, "", hardware)]
-    if facts.family is ModelFamily.SDXL:
-        encoders.append(_text_encoder(CLIPTextModelWithProjection, parts, "_2", hardware))
     return Checkpoint(
         facts=facts,
         hardware=hardware,
         home=home,
         unet=unet,
         vae=vae,
-        text_encoders=tuple(encoders),
+        text_encoders=tuple(_text_encoder(part, parts, hardware) for part in FAMILIES[facts.family].text_encoders),
         scheduler_config=scheduler_config,
         zero_empty_negative=bool(read_json(parts.folder / MODEL_INDEX).get("force_zeros_for_empty_prompt", False)),
     )
@@ -109,8 +107,8 @@ def _diffusers_module(kind: Any, parts: _Parts, part: str, dtype: torch.dtype) -
     return _filled(module, weights, place)
 
 
-def _text_encoder(kind: Any, parts: _Parts, suffix: str, hardware: Hardware) -> TextEncoder:
-    part = f"text_encoder{suffix}"
+def _text_encoder(part: str, parts: _Parts, hardware: Hardware) -> TextEncoder:
+    kind = CLIP_CLASSES[part]
     place = parts.folder / part
     config = CLIPTextConfig(**read_json(place / "config.json"))
     module = _build(lambda: kind(config), place)
@@ -120,7 +118,9 @@ def _text_encoder(kind: Any, parts: _Parts, suffix: str, hardware: Hardware) -> 
     _restore_positions(module, config.max_position_embeddings, hardware.device)
     model = _filled(module, weights, place)
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(parts.folder / f"tokenizer{suffix}", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(
+            parts.folder / part.replace("text_encoder", "tokenizer"), local_files_only=True
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"The tokenizer beside {place} cannot be read; pull it again.") from error
     return TextEncoder(network=part, tokenizer=tokenizer, model=model, device=hardware.device)

@@ -2,20 +2,14 @@
 
 import json
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.models.safetensors_header import WeightsFile, fingerprint
 from pipeline.requests.image_request import ImageRequest, Scheduler
-
-
-class ModelFamily(StrEnum):
-    """The architectures that the engine serves."""
-
-    SDXL = "sdxl"
-    SD15 = "sd15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +46,10 @@ class ModelFacts:
 
 # Twice the native side: beyond it these models repeat their subject.
 _MAX_NATIVE_AREAS: Final = 4
-_FAMILIES: Final = {
-    "StableDiffusionXLPipeline": ModelFamily.SDXL,
-    "StableDiffusionPipeline": ModelFamily.SD15,
-}
-_NATIVE_SIDE: Final = {ModelFamily.SDXL: 1024, ModelFamily.SD15: 512}
-_GUIDANCE: Final = {ModelFamily.SDXL: 6.0, ModelFamily.SD15: 7.5}
+_BY_PIPELINE: Final = {description.pipeline: family for family, description in FAMILIES.items()}
+_BY_WIDTH: Final = {description.cross_attention_width: family for family, description in FAMILIES.items()}
 _STEPS: Final = 30
 MODEL_INDEX: Final = "model_index.json"
-_CROSS_ATTENTION: Final = {2048: ModelFamily.SDXL, 768: ModelFamily.SD15}
 
 
 def read_facts(name: str, path: Path) -> ModelFacts:
@@ -92,13 +81,14 @@ def read_json(path: Path) -> dict[str, object]:
 
 def _folder_facts(name: str, path: Path) -> ModelFacts:
     family = _folder_family(name, path)
-    files = [file for part in _parts(family) for file in component_files(path / part)]
+    parts = ("unet", "vae", *FAMILIES[family].text_encoders)
+    files = [file for part in parts for file in component_files(path / part)]
     return _with_own_defaults(_facts(name, family, files, side=_native_side(path, family)), path / "limner.json")
 
 
 def _folder_family(name: str, path: Path) -> ModelFamily:
     pipeline = str(read_json(path / MODEL_INDEX).get("_class_name"))
-    if (family := _FAMILIES.get(pipeline)) is None:
+    if (family := _BY_PIPELINE.get(pipeline)) is None:
         raise UserError(f"Model '{name}' is made for {pipeline}; Limner serves SDXL and SD 1.5.")
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     if unet.get("in_channels") != vae.get("latent_channels", 4):
@@ -111,12 +101,7 @@ def _native_side(path: Path, family: ModelFamily) -> int:
     latent, blocks = unet.get("sample_size"), vae.get("block_out_channels")
     if isinstance(latent, int) and isinstance(blocks, list):
         return int(latent * 2 ** (len(blocks) - 1))
-    return _NATIVE_SIDE[family]
-
-
-def _parts(family: ModelFamily) -> tuple[str, ...]:
-    parts = ("unet", "vae", "text_encoder")
-    return (*parts, "text_encoder_2") if family is ModelFamily.SDXL else parts
+    return FAMILIES[family].native_side
 
 
 def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
@@ -127,12 +112,12 @@ def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
         return _facts(name, told, [path], side=_native_side(own, told))
     first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     widths = {tensors[key].shape[-1] for key in tensors if key.endswith("attn2.to_k.weight")}
-    family = _CROSS_ATTENTION.get(max(widths, default=0))
+    family = _BY_WIDTH.get(max(widths, default=0))
     if first is None or family is None:
         raise UserError(f"{path.name} is no whole SDXL or SD 1.5 checkpoint; Limner serves those two families.")
     if first.shape[1] != 4:
         raise UserError(f"{path.name} draws inside pictures only; choose its text-to-image version.")
-    return _facts(name, family, [path], side=_NATIVE_SIDE[family])
+    return _facts(name, family, [path], side=FAMILIES[family].native_side)
 
 
 def _facts(name: str, family: ModelFamily, files: list[Path], *, side: int) -> ModelFacts:
@@ -142,7 +127,7 @@ def _facts(name: str, family: ModelFamily, files: list[Path], *, side: int) -> M
         width=side,
         height=side,
         steps=_STEPS,
-        guidance_scale=_GUIDANCE[family],
+        guidance_scale=FAMILIES[family].guidance_scale,
         scheduler=Scheduler.EULER,
         max_pixels=_MAX_NATIVE_AREAS * side * side,
         hash=fingerprint(files),

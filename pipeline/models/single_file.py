@@ -16,15 +16,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.models.metadata import ModelFamily, read_json
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.models.metadata import read_json
 
 _UNET: Final = "model.diffusion_model."
 _VAE: Final = "first_stage_model."
-_CLIP: Final = {
-    ModelFamily.SD15: "cond_stage_model.transformer.",
-    ModelFamily.SDXL: "conditioner.embedders.0.transformer.",
-}
-_OPEN_CLIP: Final = "conditioner.embedders.1.model."
 
 Tensors = dict[str, Tensor]
 
@@ -43,7 +40,7 @@ class SingleFile:
 
         Raises UserError if the file is damaged or lacks the part.
         """
-        prefix, convert = self._converters()[part]
+        prefix, convert = self._prefixes()[part], self._converters()[part]
         found = self._read(prefix, dtype)
         try:
             converted: Tensors = convert(found) if found else {}
@@ -65,14 +62,18 @@ class SingleFile:
         zero_snr = {"rescale_betas_zero_snr": True} if "ztsnr" in names else {}
         return {**config, **changes, **zero_snr}
 
-    def _converters(self) -> dict[str, tuple[str, Callable[[Tensors], Tensors]]]:
-        """Where each part's tensors are in the file, and what gives them their diffusers names."""
-        clip = _CLIP[self.family]
+    def _prefixes(self) -> dict[str, str]:
+        """How the names of each part's tensors begin in the file."""
+        return {"unet": _UNET, "vae": _VAE, **FAMILIES[self.family].text_encoders}
+
+    def _converters(self) -> dict[str, Callable[[Tensors], Tensors]]:
+        """What gives each part's tensors their diffusers names."""
+        own = self._prefixes()
         return {
-            "unet": (_UNET, lambda found: convert_ldm_unet_checkpoint(found, self._config("unet"))),
-            "vae": (_VAE, lambda found: convert_ldm_vae_checkpoint(found, self._config("vae"))),
-            "text_encoder": (clip, lambda found: convert_ldm_clip_checkpoint(found, remove_prefix=clip)),
-            "text_encoder_2": (_OPEN_CLIP, lambda found: convert_open_clip_checkpoint(None, found, prefix=_OPEN_CLIP)),
+            "unet": lambda found: convert_ldm_unet_checkpoint(found, self._config("unet")),
+            "vae": lambda found: convert_ldm_vae_checkpoint(found, self._config("vae")),
+            "text_encoder": lambda found: convert_ldm_clip_checkpoint(found, remove_prefix=own["text_encoder"]),
+            "text_encoder_2": lambda found: convert_open_clip_checkpoint(None, found, prefix=own["text_encoder_2"]),
         }
 
     def _config(self, part: str) -> dict[str, Any]:

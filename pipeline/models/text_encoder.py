@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
 from pipeline.models.textual_inversion import InvertedText, TextualInversion, WordTable
+
+CLIP_CLASSES: Final = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+"""What transformers makes of each text encoder's config, by diffusers' names of the parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Noise in both directions: mixed in for training, taken out step by step for sampling; it knows no model and no batch."""
+"""Noise in both directions: mixed in to train, taken out step by step to sample; it knows no model and no batch."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InvalidRequest
+from pipeline.families.family import Family, ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
@@ -43,7 +44,7 @@ class PromptEncoder:
         *,
         zero_empty_negative: bool,
     ) -> None:
-        self._family = family
+        self._family = FAMILIES[family]
         self._encoders = encoders
         self._adapters = adapters
         self._zero_empty_negative = zero_empty_negative
@@ -71,7 +72,7 @@ class PromptEncoder:
         if request.guided:
             texts.insert(0, self._embed_negative(request.negative_prompt, parts, like=texts[0]))
         states = torch.cat([states for states, _ in texts])
-        if self._family is ModelFamily.SD15:
+        if not self._family.pooled_and_sizes:
             return Conditioning(states=states, pooled=None, time_ids=None)
         size = (request.height, request.width)
         time_ids = torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype, device=states.device)
@@ -121,7 +122,7 @@ class PromptEncoder:
         fit = all(encoder.has_room_for(own) for encoder, own in zip(self._encoders, words, strict=True))
         if fit and all(map(is_plain, fragments)):
             return states, pooled
-        penultimate = self._family is ModelFamily.SDXL
+        penultimate = self._family.penultimate_states
         pairs = zip(self._encoders, fragments, strict=True)
         return self._levelled([WeightedText(*pair, penultimate=penultimate).states() for pair in pairs]), pooled
 
@@ -150,17 +151,16 @@ class PromptEncoder:
 
 def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
     """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
-    return _embed_each(family, encoders, [text] * len(encoders))
+    return _embed_each(FAMILIES[family], encoders, [text] * len(encoders))
 
 
-def _embed_each(family: ModelFamily, encoders: Sequence[TextEncoder], texts: Sequence[str]) -> Embedding:
+def _embed_each(family: Family, encoders: Sequence[TextEncoder], texts: Sequence[str]) -> Embedding:
     """As `embed_plain`, of a text for each encoder."""
-    if family is ModelFamily.SD15:
+    if not family.penultimate_states:
         output = encoders[0].run(encoders[0].tokens(texts[0]))
         return output.last_hidden_state, output.pooler_output
     pairs = zip(encoders, texts, strict=True)
     outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder, text in pairs]
-    # SDXL was trained on the layer before the last of both encoders.
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 
 

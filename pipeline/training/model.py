@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.importing.change import Change
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware, Placement
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.source import ModelSource
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.text.prompt_encoder import embed_plain
@@ -74,11 +74,6 @@ class TrainedModel:
         if plan.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
 
-    @property
-    def is_sdxl(self) -> bool:
-        """Whether the denoiser also reads pooled words and sizes."""
-        return self.checkpoint.facts.family is ModelFamily.SDXL
-
     def computing(self) -> AbstractContextManager[Any]:
         """In the device's own precision, whatever that of the trained weights."""
         if self.hardware.dtype is torch.float32:
@@ -108,7 +103,8 @@ class TrainedModel:
 
     def answer(self, noisy: Tensor, steps: Tensor, words: PromptEmbeddings, sizes: Tensor) -> Tensor:
         """What the denoiser says of noisy latents; `sizes` (rows, 6) as SDXL's time ids."""
-        added = {"text_embeds": words.pooled, "time_ids": sizes} if self.is_sdxl else None
+        reads_them = FAMILIES[self.checkpoint.facts.family].pooled_and_sizes
+        added = {"text_embeds": words.pooled, "time_ids": sizes} if reads_them else None
         with self.computing():
             said: Tensor = self.unet(noisy, steps, words.states, added_cond_kwargs=added).sample
         return said.float()

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import skeleton
-from pipeline.models.metadata import ModelFamily
 from pipeline.training.config import Preservation, TrainingConfig
 from pipeline.training.report import TrainingReport
 from pipeline.training.request import TrainingImage, TrainingRequest

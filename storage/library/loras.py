@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from pipeline.requests.image_request import MAX_LORA_SCALE
 from storage.database import Database
 from storage.tables import loras

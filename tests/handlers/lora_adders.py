@@ -13,12 +13,12 @@ from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_job import Import, LoraAdding
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge_process import Fused, MergeInput
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
 from pipeline.lora.sources.keys import SourceKeys
-from pipeline.models.metadata import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import Lora, NewLora, new_key
 from storage.queue.jobs import Job, JobKind

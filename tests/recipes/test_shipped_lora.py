@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.engine.engine import Engine
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.importing.opening import open_base
-from pipeline.models.metadata import ModelFamily
 from pipeline.requests.device_messages import Rendered
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse

@@ -12,21 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.families.family import Family
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, Layers
 from pipeline.lora.importing.layer_names import OriginalNames
-from pipeline.models.metadata import ModelFamily
 
 _UNET: Final = "unet"
-_KOHYA_TEXTS: Final = {
-    ModelFamily.SD15: {"text_encoder": "lora_te"},
-    ModelFamily.SDXL: {"text_encoder": "lora_te1", "text_encoder_2": "lora_te2"},
-}
-_BASES: Final = {
-    ModelFamily.SD15: ("sd_v1", "stable-diffusion-v1/lora"),
-    ModelFamily.SDXL: ("sdxl_base_v1-0", "stable-diffusion-xl-v1-base/lora"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +48,7 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
             up = up[:, :, None, None]
         match layout:
             case LoraLayout.KOHYA:
-                own = _kohya_name(name, lora.family, layers)
+                own = _kohya_name(name, FAMILIES[lora.family], layers)
                 alpha = down.new_tensor(down.shape[0])
                 tensors |= {f"{own}.lora_down.weight": down, f"{own}.lora_up.weight": up, f"{own}.alpha": alpha}
             case LoraLayout.DIFFUSERS:
@@ -66,12 +59,11 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
     partial.replace(target)
 
 
-def _kohya_name(name: str, family: ModelFamily, layers: Layers) -> str:
+def _kohya_name(name: str, family: Family, layers: Layers) -> str:
     network, _, path = name.partition(".")
     if network != _UNET:
-        return f"{_KOHYA_TEXTS[family][network]}_{CLIP_WRAPPER}{path}".replace(".", "_")
-    # kohya names SDXL's UNet as Stability's code does, and that of SD 1.5 as diffusers does.
-    own = OriginalNames.of(layers).of_path(path) if family is ModelFamily.SDXL else path
+        return f"{family.kohya_prefixes[network]}_{CLIP_WRAPPER}{path}".replace(".", "_")
+    own = OriginalNames.of(layers).of_path(path) if family.kohya_original_unet else path
     return f"lora_unet_{own}".replace(".", "_")
 
 
@@ -81,17 +73,17 @@ def _diffusers_name(name: str) -> str:
 
 
 def _metadata(lora: LoraFile, about: Exported) -> dict[str, str]:
-    version, architecture = _BASES[lora.family]
+    family = FAMILIES[lora.family]
     return {
         "format": "pt",
-        "ss_base_model_version": version,
+        "ss_base_model_version": family.kohya_base,
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(lora.rank),
         "ss_network_alpha": str(lora.rank),
         "ss_output_name": about.title,
         "ss_resolution": f"({about.resolution}, {about.resolution})",
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": architecture,
+        "modelspec.architecture": family.modelspec_architecture,
         "modelspec.implementation": "https://github.com/huggingface/diffusers",
         "modelspec.title": about.title,
         "modelspec.trigger_phrase": about.trigger,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.format.layout import LoraLayout
-from pipeline.models.metadata import ModelFamily
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.lora.exporting.export_program"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import skeleton
-from pipeline.models.metadata import ModelFamily
 
 
 def _answer(order: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import UserError
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
 FORMAT: Final = "limner-lora"
@@ -29,10 +30,6 @@ _TENSOR: Final = re.compile(
     r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)\.(?P<side>down|up|gain|bias)", re.ASCII
 )
 _WORD: Final = re.compile(r"(?P<network>text_encoder|text_encoder_2)\.word\.(?P<number>\d{1,4})", re.ASCII)
-_ENCODERS: Final = {
-    ModelFamily.SDXL: ("text_encoder", "text_encoder_2"),
-    ModelFamily.SD15: ("text_encoder",),
-}
 _DTYPES: Final = frozenset({"F32", "F16", "BF16"})
 
 
@@ -97,7 +94,7 @@ class LoraFile:
 
 def encoders_of(family: ModelFamily) -> tuple[str, ...]:
     """The text encoders of the family's models; a word is taught to some or all of them."""
-    return _ENCODERS[family]
+    return tuple(FAMILIES[family].text_encoders)
 
 
 def word_name(network: str, place: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +11,12 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
 from pipeline.errors import UserError
-from pipeline.models.metadata import ModelFamily, read_json
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.models.metadata import read_json
+from pipeline.models.text_encoder import CLIP_CLASSES
 
 CLIP_WRAPPER: Final = "text_model."
 """Some of transformers' classes wrap CLIP's text model and some are it; canonical names leave the wrapper out."""
@@ -76,12 +79,14 @@ def skeleton(configs: Path, family: ModelFamily) -> dict[str, BaseLayer]:
     Raises UserError if a config is missing or describes no model that Limner knows.
     """
     networks = {"unet": _empty(configs / "unet", UNet2DConditionModel.from_config)}
-    networks["text_encoder"] = _empty(configs / "text_encoder", lambda c: CLIPTextModel(CLIPTextConfig(**c)))
-    if family is ModelFamily.SDXL:
-        networks["text_encoder_2"] = _empty(
-            configs / "text_encoder_2", lambda c: CLIPTextModelWithProjection(CLIPTextConfig(**c))
-        )
+    for part in FAMILIES[family].text_encoders:
+        networks[part] = _empty(configs / part, partial(_text_encoder, part))
     return layers_of(networks)
+
+
+def _text_encoder(part: str, config: dict[str, Any]) -> nn.Module:
+    model: nn.Module = CLIP_CLASSES[part](CLIPTextConfig(**config))
+    return model
 
 
 def _empty(folder: Path, make: Callable[[Any], nn.Module]) -> nn.Module:

@@ -10,16 +10,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, Layers
 from pipeline.lora.importing.layer_names import OriginalNames
-from pipeline.models.metadata import ModelFamily, component_files
+from pipeline.models.metadata import component_files
 from pipeline.models.safetensors_header import WeightsFile
 
-_CLIP: Final = {
-    ModelFamily.SD15: "cond_stage_model.transformer.text_model.",
-    ModelFamily.SDXL: "conditioner.embedders.0.transformer.text_model.",
-}
-_OPEN_CLIP: Final = "conditioner.embedders.1.model."
 _OPEN_CLIP_SIDES: Final = {"q_proj": 0, "k_proj": 1, "v_proj": 2}
 _OPEN_CLIP_NAMES: Final = {
     "self_attn.out_proj": "attn.out_proj",
@@ -66,7 +63,7 @@ class CheckpointWeights:
 
     def __init__(self, path: Path, family: ModelFamily, layers: Layers) -> None:
         self._path = path
-        self._family = family
+        self._prefixes = FAMILIES[family].text_encoders
         self._original = OriginalNames.of(layers)
 
     def read(self, layer: BaseLayer) -> Tensor:
@@ -75,18 +72,19 @@ class CheckpointWeights:
         if network == "unet":
             name = f"model.diffusion_model.{self._original.of_path(path)}.weight"
         elif network == "text_encoder":
-            name = f"{_CLIP[self._family]}{path}.weight"
+            name = f"{self._prefixes[network]}{CLIP_WRAPPER}{path}.weight"
         else:
             return self._open_clip(path).reshape(layer.shape)
         return _read(self._path, name).reshape(layer.shape)
 
     def _open_clip(self, path: str) -> Tensor:
+        prefix = self._prefixes["text_encoder_2"]
         if path == "text_projection":
-            return _read(self._path, f"{_OPEN_CLIP}text_projection").T
+            return _read(self._path, f"{prefix}text_projection").T
         if path == "final_layer_norm":
-            return _read(self._path, f"{_OPEN_CLIP}ln_final.weight")
+            return _read(self._path, f"{prefix}ln_final.weight")
         number, _, inside = path.removeprefix("encoder.layers.").partition(".")
-        block = f"{_OPEN_CLIP}transformer.resblocks.{number}"
+        block = f"{prefix}transformer.resblocks.{number}"
         if (side := _OPEN_CLIP_SIDES.get(inside.removeprefix("self_attn."))) is not None:
             return _read(self._path, f"{block}.attn.in_proj_weight").chunk(3)[side]
         return _read(self._path, f"{block}.{_OPEN_CLIP_NAMES[inside]}.weight")

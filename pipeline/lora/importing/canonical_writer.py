@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pipeline.families.family import ModelFamily
 from pipeline.lora.format.file import FORMAT, VECTORS, VERSION, WITH_VECTORS, WITH_WORDS, word_name
 from pipeline.lora.importing.change import Factors
 from pipeline.lora.importing.lowering import balanced, rounding
-from pipeline.models.metadata import ModelFamily
 
 STORED: Final = torch.float16
 """Ten bits of fraction, two more than bfloat16's; `balanced` halves never leave its range."""

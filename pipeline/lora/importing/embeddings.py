@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.file import QUERIES, encoders_of
 from pipeline.lora.importing.base_layers import Layers
-from pipeline.lora.importing.families import NAMES
 from pipeline.lora.importing.file_layers import BUNDLED
 from pipeline.lora.importing.report import Embedding, clean
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
 MAX_VECTORS: Final = 512
@@ -71,5 +71,5 @@ def _other_base(widths: list[int], family: ModelFamily, wanted: Mapping[str, int
     theirs, ours = (" and ".join(str(width) for width in some) for some in (widths, wanted.values()))
     return UserError(
         f"This textual inversion was made for another base: it has vectors of {theirs:.60}, "
-        f"{NAMES[family]} takes {ours}."
+        f"{FAMILIES[family].name} takes {ours}."
     )

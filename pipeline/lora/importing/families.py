@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
+from pipeline.families.sd import SD15
+from pipeline.families.sdxl import SDXL
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.parts import TensorRole
-from pipeline.models.metadata import ModelFamily
-
-NAMES: Final = {ModelFamily.SDXL: "SDXL", ModelFamily.SD15: "SD 1.5"}
-"""How people write the families."""
 
 _REFINER: Final = "the SDXL refiner"
-_BY_CONTEXT: Final = {768: NAMES[ModelFamily.SD15], 1024: "SD 2", 2048: NAMES[ModelFamily.SDXL], 1280: _REFINER}
+_SD2: Final = "SD 2"
+_OTHER_WIDTHS: Final = {1024: _SD2, 1280: _REFINER}
+_BY_CONTEXT: Final = {own.cross_attention_width: own.name for own in FAMILIES.values()} | _OTHER_WIDTHS
 _CONTEXT_LAYER: Final = re.compile(r".*attn2[._]to_[kv]")
 
 
@@ -65,8 +67,8 @@ class MadeFor:
 
     def refuse_other_than(self, family: ModelFamily) -> None:
         """Raise UserError if the file says clearly that it is made for another base than `family`."""
-        if self.base is not None and self.base != NAMES[family]:
-            raise UserError(f"This LoRA is made for {self.base}; this server runs {NAMES[family]}.")
+        if self.base is not None and self.base != FAMILIES[family].name:
+            raise UserError(f"This LoRA is made for {self.base}; this server runs {FAMILIES[family].name}.")
 
 
 def refuse_other_kinds(layers: FileLayers) -> None:
@@ -88,7 +90,7 @@ def made_for(layers: FileLayers) -> MadeFor:
         if _CONTEXT_LAYER.fullmatch(name) and (base := _BY_CONTEXT.get(_inputs(layers, name))) is not None:
             return MadeFor(base=base)
     if any(_SECOND_TEXT.match(name) or _DEEP.match(name) for name in layers.layers):
-        return MadeFor(base=NAMES[ModelFamily.SDXL])
+        return MadeFor(base=SDXL.name)
     return MadeFor(base=_from_metadata(layers.file.metadata))
 
 
@@ -109,7 +111,7 @@ def _from_metadata(metadata: dict[str, str]) -> str | None:
     for pattern, words in _TOLD:
         if pattern.search(told):
             return words
-    return "SD 2" if metadata.get("ss_v2") == "True" else None
+    return _SD2 if metadata.get("ss_v2") == "True" else None
 
 
 _TOLD: Final = _patterns(
@@ -119,7 +121,7 @@ _TOLD: Final = _patterns(
     (r"hunyuan", "HunyuanVideo"),
     (r"qwen", "Qwen-Image"),
     (r"refiner", _REFINER),
-    (r"sdxl|stable-diffusion-xl", NAMES[ModelFamily.SDXL]),
-    (r"stable-diffusion-v2|sd_?2|sd_v2", "SD 2"),
-    (r"stable-diffusion-v1|sd_?1|sd_v1", NAMES[ModelFamily.SD15]),
+    (r"sdxl|stable-diffusion-xl", SDXL.name),
+    (r"stable-diffusion-v2|sd_?2|sd_v2", _SD2),
+    (r"stable-diffusion-v1|sd_?1|sd_v1", SD15.name),
 )

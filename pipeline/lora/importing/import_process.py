@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.report import Embedding, ImportReport
-from pipeline.models.metadata import ModelFamily
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.lora.importing.import_program"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.header import FileLimits
-from pipeline.models.metadata import ModelFamily
 
 _GREEDY: Final = "This file needs more memory than an import may use here."
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, Layers
 from pipeline.lora.importing.base_weights import BaseWeights, opened
 from pipeline.lora.importing.canonical_writer import CanonicalWriter
@@ -27,7 +28,6 @@ from pipeline.lora.importing.matching import Matched, match
 from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.peft_config import PeftConfig, read_configs
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.safetensors_header import WeightsFile
 
 # Weights of these models have a root mean square of some 0.03. A change under this one cannot be ten times its layer's

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.importing.base_layers import BaseLayer
-from pipeline.lora.importing.families import NAMES, made_for
+from pipeline.lora.importing.families import made_for
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.report import clean
-from pipeline.models.metadata import ModelFamily
 
 _ORIGINAL: Final = re.compile(
     r"(lora_unet_|lycoris_(unet_)?|(model\.)?diffusion_model\.)"
@@ -56,11 +57,12 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched
             twice += 1
         else:
             names[layer] = name
+    ours = FAMILIES[family].name
     if not names:
-        raise UserError(f"This file changes nothing that {NAMES[family]} has; it is made for another base model.")
+        raise UserError(f"This file changes nothing that {ours} has; it is made for another base model.")
     if strangers:
         raise UserError(
-            f"{len(strangers)} of this file's {len(layers.layers)} layers are not in {NAMES[family]}, "
+            f"{len(strangers)} of this file's {len(layers.layers)} layers are not in {ours}, "
             f"such as {clean(strangers[0], _SHOWN)}."
         )
     if layers.strangers:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.base_weights import BaseWeights, CheckpointWeights, FolderWeights
 from pipeline.lora.importing.importer import ImportBase
-from pipeline.models.metadata import ModelFamily
 
 
 def open_base(model: Path, configs: Path, family: ModelFamily) -> ImportBase:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 
 NEEDS_WORD: Final = 0.02
 """A LoRA that loses more than this part of its change is served only if its member says so."""

@@ -8,7 +8,7 @@ from bot.terminal.completer import CommandCompleter
 from handlers.commands.call import Member
 from handlers.commands.groups import heads
 from handlers.context.context import AppContext
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key
 from tests.app_contexts import CallCommand

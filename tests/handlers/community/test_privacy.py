@@ -3,7 +3,7 @@
 import json
 
 from handlers.context.context import AppContext
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key
 from storage.platform import Platform

@@ -9,7 +9,7 @@ from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.images.grid import ScaleGrid
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from pipeline.requests.image_request import LoraUse
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key

@@ -6,7 +6,7 @@ from handlers.commands.permissions import NotAllowed
 from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import Lora, NewLora, new_key
 from storage.platform import Platform

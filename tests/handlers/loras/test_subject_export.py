@@ -11,9 +11,9 @@ from handlers.context.lora_exporter import LoraExporter
 from handlers.context.served_model import ServedModel
 from handlers.loras.subject_export import COMMAND
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export_process import ExportOrder
 from pipeline.lora.format.layout import LoraLayout
-from pipeline.models.metadata import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import Lora, NewLora, new_key
 from tests.app_contexts import FACTS, CallCommand

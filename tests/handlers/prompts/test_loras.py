@@ -13,7 +13,7 @@ from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import LoraMention
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora

@@ -31,7 +31,7 @@ from handlers.training.request import read_training
 from handlers.worker.maintenance import sweep_trainings
 from handlers.worker.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from pipeline.models.source import EMBEDDED, ModelSource
 from pipeline.training.messages import TrainingPace
 from pipeline.training.report import Scores, TrainingCandidate, TrainingProgress, TrainingReport

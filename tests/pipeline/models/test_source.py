@@ -11,9 +11,9 @@ import huggingface_hub
 import pytest
 
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.families.family import ModelFamily
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.source import ModelSource, SourceKind, stored_models
 from pipeline.requests.image_request import Scheduler
 from tests.pipeline.conftest import a_request

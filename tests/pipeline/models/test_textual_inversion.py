@@ -13,12 +13,12 @@ from torch import Tensor
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge import merge
 from pipeline.lora.exporting.merge_process import MergeInput
 from pipeline.lora.importing.importer import Upload, import_lora
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.lora.serving.pages import load_pages
-from pipeline.models.metadata import ModelFamily
 from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import InvertedText, TextualInversion, WordTable
 from pipeline.requests.image_request import ImageRequest, LoraUse

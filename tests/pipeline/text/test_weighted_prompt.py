@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
+from pipeline.families.family import ModelFamily
 from pipeline.requests.device_messages import Refused, Rendered
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.text import prompt_encoder
@@ -80,7 +81,7 @@ def test_a_plain_prompt_that_fits_goes_past_compel(
 
     escaped = encoder.encode(a_request(prompt=r"teal fox \(red\) :("), ())
 
-    plain, _ = prompt_encoder.embed_plain(encoder._family, encoder._encoders, "teal fox (red) :(")
+    plain, _ = prompt_encoder.embed_plain(ModelFamily.SDXL, encoder._encoders, "teal fox (red) :(")
     assert torch.equal(escaped.states[1:], plain)
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.library.lora_files import sweep_lora_files

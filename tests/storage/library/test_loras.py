@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidRequest
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.library.loras import LoraStore, NewLora, new_key

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.library.loras import NewLora, new_key
 from storage.platform import Platform
 from tests.eventually import eventually

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export_process import ExportOrder, export_apart
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import LayerKind, skeleton
 from pipeline.lora.importing.canonical_writer import CanonicalWriter
 from pipeline.lora.importing.change import Factors
-from pipeline.models.metadata import ModelFamily
 from tests.pipeline.tiny_models import POCKET
 
 

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.base_weights import FolderWeights
 from pipeline.lora.importing.file_layers import FileLayers
@@ -15,7 +16,6 @@ from pipeline.lora.importing.header import FileLimits, read_header
 from pipeline.lora.importing.importer import ImportBase, Upload, changes, import_lora
 from pipeline.lora.importing.matching import match
 from pipeline.lora.importing.report import ImportReport
-from pipeline.models.metadata import ModelFamily
 from tests.pipeline.lora.importing.formats import Format, Written, write
 
 FAMILIES = {"nano": ModelFamily.SDXL, "sd15": ModelFamily.SD15}

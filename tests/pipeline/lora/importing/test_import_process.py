@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.importing.import_process import ChildLimits, Order, import_apart, importing
 from pipeline.lora.importing.importers import Importers
-from pipeline.models.metadata import ModelFamily
 
 LAYER = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 LIMITS = ChildLimits()

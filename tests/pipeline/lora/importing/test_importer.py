@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
 from pipeline.lora.importing.change import Change, Factors
@@ -18,7 +19,6 @@ from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.lowering import balanced, lower
 from pipeline.lora.importing.report import ImportReport, clean, trigger_words
-from pipeline.models.metadata import ModelFamily
 from tests.pipeline.lora.importing.measuring import base_of
 
 Tensors = dict[str, Tensor]

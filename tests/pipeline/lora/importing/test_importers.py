@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.import_process import importing
 from pipeline.lora.importing.importers import Importers
-from pipeline.models.metadata import ModelFamily
 
 pytestmark = pytest.mark.slow
 
