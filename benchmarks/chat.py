@@ -27,7 +27,7 @@ from PIL import Image
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.registry import COMMANDS

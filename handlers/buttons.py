@@ -8,11 +8,11 @@ from typing import Final, assert_never
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Caller
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form, edit_form, saved_call
 from handlers.commands.permissions import NotAllowed, check_permission, may_manage
 from handlers.community.cancel import cancel_job
-from handlers.context.context import AppContext
 from handlers.images.control_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Call, Member
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.families.family import ModelFamily

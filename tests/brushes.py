@@ -5,8 +5,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 
 

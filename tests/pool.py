@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bot.assembly.runtime import Runtime, build_delivery
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.worker.worker import Worker
 from tests.fakes import FakeDevice

@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.assembly.devices import device_names
 from bot.assembly.settings import Settings
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel

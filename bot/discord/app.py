@@ -17,7 +17,7 @@ from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from pipeline.errors import UserError
 
 _log = logging.getLogger(__name__)

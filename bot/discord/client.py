@@ -18,7 +18,7 @@ from bot.discord.modal import DiscordModalState
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from storage.queue.key_values import KeyValues
 
 _log = logging.getLogger(__name__)

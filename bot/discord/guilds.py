@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import discord
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 

@@ -23,12 +23,12 @@ from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, answers_privately
 from handlers.commands.forms import Form, advanced_form, submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
-from handlers.context.context import AppContext
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
 from storage.guilds.guilds import GuildSettings

@@ -6,8 +6,8 @@ from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
 from bot.slack.tenant import Tenant
 from handlers.commands.call import Caller
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import with_rights
-from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 

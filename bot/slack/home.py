@@ -17,8 +17,8 @@ from bot.slack.rendering import Block, section
 from bot.slack.workspaces import Workspaces
 from handlers.commands.call import Caller
 from handlers.commands.command import Audience
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
-from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobState

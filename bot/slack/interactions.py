@@ -34,10 +34,10 @@ from handlers.buttons import AlreadyHeard, ClickResponse, Remove, SendDirect, ma
 from handlers.commands.arguments import Value
 from handlers.commands.command import Command
 from handlers.commands.completion import complete
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.parsing import parse_text
-from handlers.context.context import AppContext
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError

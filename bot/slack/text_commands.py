@@ -6,10 +6,10 @@ from typing import Final
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.groups import split_call
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text
-from handlers.context.context import AppContext
 from pipeline.errors import InvalidRequest
 
 _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))

@@ -11,10 +11,10 @@ from prompt_toolkit.document import Document
 from handlers.commands.call import Member
 from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
+from handlers.commands.context import AppContext
 from handlers.commands.groups import heads, split_call
 from handlers.commands.option import Completion as Source
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild
 
 _MENTIONS: Final = (("@", Source.SUBJECTS, ""), ("<lora:", Source.LORAS, ">"))

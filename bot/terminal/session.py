@@ -13,11 +13,11 @@ from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Call, Caller, Member
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
-from handlers.context.context import AppContext
 from handlers.images.imagine import submit
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError

@@ -1,1 +1,1 @@
-"""What a command is and how a call of it is read, checked and answered; it knows none of the commands."""
+"""What a command is, what its handler is given, how a call is read, checked and answered; it knows none of them."""

@@ -9,7 +9,7 @@ from handlers.commands.option import Option, OptionKind
 
 if TYPE_CHECKING:
     from handlers.commands.call import Call
-    from handlers.context.context import AppContext
+    from handlers.commands.context import AppContext
     from handlers.messages.message import Message
 
 

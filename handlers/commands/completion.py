@@ -7,9 +7,9 @@ from typing import assert_never
 
 from handlers.commands.call import Member
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion
-from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import OPEN_STATES

@@ -7,8 +7,8 @@ from handlers.commands.arguments import Arguments, Value
 from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Call, Caller, Member
 from handlers.commands.command import Audience, Command
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_role
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
 from storage.guilds.guilds import GuildSettings

@@ -8,10 +8,10 @@ from handlers.commands.arguments import Value, value_text
 from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, check_audience
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile, SavedCall

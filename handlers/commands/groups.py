@@ -10,7 +10,7 @@ from pipeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from handlers.commands.call import Call
-    from handlers.context.context import AppContext
+    from handlers.commands.context import AppContext
 
 _MOST_WORDS: Final = 2
 

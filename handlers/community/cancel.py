@@ -4,9 +4,9 @@ from typing import Final, assert_never
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed, may_manage
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.job_queue import CancelResult

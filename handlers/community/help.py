@@ -4,9 +4,9 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Audience, Command
+from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion, Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 
 

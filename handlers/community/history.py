@@ -4,8 +4,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import Job, JobKind, JobState

@@ -6,8 +6,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.messages.message import Attachment, Button, Message, Verb
 from pipeline.errors import InvalidRequest
 from storage.queue.jobs import OPEN_STATES

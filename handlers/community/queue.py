@@ -4,8 +4,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.jobs.kinds import job_title
 from handlers.messages.job_status import progress_words, seconds_words
 from handlers.messages.message import Button, Message, Verb

@@ -7,8 +7,8 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Audience, Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.messages.message import Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE

@@ -1,1 +1,1 @@
-"""What every handler is given: the stores, the models and the limits of this installation; it knows no command."""
+"""What a handler's context is made of besides the stores: models, limits, hours; it knows no command."""

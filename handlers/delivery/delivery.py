@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.images.control_preview import map_drawn
 from handlers.images.scale_grid import loras_mixed
 from handlers.images.upscale import enlarged

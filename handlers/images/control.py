@@ -7,9 +7,9 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.images.control_preview import as_ready_map, show_map
 from handlers.images.earlier_request import controlled_request
 from handlers.images.edit import BASE_OPTION, SHARED_OPTIONS

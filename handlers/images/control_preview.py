@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Call
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.images.imagine import check_allowed, submit
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import ended, waited_long, waiting

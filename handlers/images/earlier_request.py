@@ -1,7 +1,7 @@
 """An earlier picture's request, for whom may see the picture: so that its control is used again."""
 
 from handlers.commands.call import Call
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_images
 from pipeline.errors import InvalidRequest

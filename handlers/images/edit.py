@@ -6,9 +6,9 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.images.earlier_request import controlled_request
 from handlers.images.extra_controls import ALSO, more_controls
 from handlers.images.imagine import COMMAND as IMAGINE

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Caller
+from handlers.commands.context import AppContext
 from handlers.commands.forms import KIND, Field, Form, edit_form
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.images.control import command_name
 from handlers.images.edit import COMMAND as EDIT
 from pipeline.requests.control import ControlKind

@@ -7,9 +7,9 @@ from typing import Final
 from handlers.commands.arguments import Arguments, Value, value_text
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import waiting
 from handlers.messages.message import Button, Message, Verb

@@ -1,8 +1,8 @@
 """How a picture was made, as a command that can be pasted back: from its job, or from the file itself."""
 
 from handlers.commands.arguments import value_text
+from handlers.commands.context import AppContext
 from handlers.commands.parsing import write_text
-from handlers.context.context import AppContext
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request

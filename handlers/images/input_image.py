@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from handlers.commands.call import Call
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.images.outpaint import Direction, widened
 from pipeline.images.input_image import read_image
 

@@ -1,8 +1,8 @@
 """The button "Use the same control": the form of the command that made a picture, with its map already in hand."""
 
 from handlers.commands.call import Call, Caller
+from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, edit_form
-from handlers.context.context import AppContext
 from handlers.images.control import command_name
 from handlers.images.earlier_request import controlled_request
 from handlers.images.edit import COMMAND as EDIT

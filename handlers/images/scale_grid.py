@@ -6,10 +6,10 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.images.grid import ScaleGrid
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import one_request, submit

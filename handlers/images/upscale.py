@@ -5,9 +5,9 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.images.edit import SHARED_OPTIONS
 from handlers.images.hires_fix import FACTOR, second_pass
 from handlers.images.imagine import one_request, submit

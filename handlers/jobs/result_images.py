@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.images.grid import is_shown
 from handlers.jobs.kinds import job_title
 from handlers.messages.message import ShownImage

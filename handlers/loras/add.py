@@ -5,9 +5,9 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.loras.import_request import LoraOrder, read_order, write_order
 from handlers.loras.library import card

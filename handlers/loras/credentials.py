@@ -4,8 +4,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Audience, Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from storage.guilds.source_credentials import KeySource

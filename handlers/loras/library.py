@@ -4,9 +4,9 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.loras import named_lora
 from pipeline.errors import UserError

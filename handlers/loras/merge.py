@@ -4,9 +4,9 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.loras.add import queue_order
 from handlers.loras.import_request import LoraOrder
 from handlers.messages.message import Message

@@ -4,8 +4,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.loras.library import own_lora
 from handlers.messages.message import Attachment, Message
 from handlers.prompts.subjects import NAME, check_subject

@@ -5,8 +5,8 @@ from typing import Final
 
 from handlers.commands.call import Call
 from handlers.commands.command import Command, Handler
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.context.context import AppContext
 from handlers.loras.library import SEARCH, WHOSE, list_loras, lora_info, own_lora, saved_button, share_lora
 from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora

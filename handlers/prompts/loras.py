@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.commands.call import Call
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
 from pipeline.errors import InvalidRequest
 from pipeline.families.registry import FAMILIES

@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from handlers.commands.call import Call
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import AppContext
 from handlers.messages.message import Button, Message, Verb
 from handlers.training.request import read_training
 from pipeline.errors import InvalidRequest, UserError

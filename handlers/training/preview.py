@@ -5,10 +5,10 @@ from typing import Final
 
 from handlers.commands.call import Call, Caller
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, edit_form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import AppContext
 from handlers.messages.job_status import ended, seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.training.request import ConceptKind, TrainOrder, read_training

@@ -6,8 +6,8 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora
 from handlers.prompts.subjects import NAME, check_subject

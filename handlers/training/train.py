@@ -7,9 +7,9 @@ from typing import Final
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call
 from handlers.commands.command import Command
+from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
-from handlers.context.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Message, Mood, ShownImage

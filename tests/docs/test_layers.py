@@ -24,7 +24,7 @@ def imports() -> ImportGraph:
     ("importer", "imported"),
     [
         ("handlers.community.help", "pipeline.samplers.sampler"),
-        ("handlers.context.context", "pipeline.engine.engine"),
+        ("handlers.commands.context", "pipeline.engine.engine"),
         ("storage.blobs", "torch"),
         ("bot.doctor", "pipeline.devices.loop"),
         ("pipeline.requests.image_request", "pipeline.models.hardware"),

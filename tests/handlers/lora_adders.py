@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
 from handlers.jobs.preparation import ProgressReporter

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id, manner, press, read_button_id
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from handlers.worker.maintenance import forget_offers

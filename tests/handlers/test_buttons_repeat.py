@@ -5,7 +5,7 @@ import pytest
 from handlers.buttons import Press, press
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Caller, Member
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.images.imagine import submit
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Verb

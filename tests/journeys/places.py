@@ -18,8 +18,8 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.arguments import Arguments, Value
+from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
-from handlers.context.context import AppContext
 from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database

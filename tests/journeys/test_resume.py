@@ -14,7 +14,7 @@ from PIL import Image
 
 from bot.assembly.runtime import SNAPSHOT_EVERY
 from bot.assembly.settings import Settings
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice

@@ -10,7 +10,7 @@ from PIL import Image
 
 from handlers.buttons import press
 from handlers.commands.attachments import AttachedFile
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import read_request
 from pipeline.engine.engine import Engine
 from pipeline.lora.format.file import LoraFile

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.assembly.health import health_app, running_health, standard_checks
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.worker.worker import Worker
 from storage.database import Database
 from tests.app_contexts import CallCommand

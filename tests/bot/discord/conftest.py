@@ -19,7 +19,7 @@ from bot.discord import attachments
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import ShownImage

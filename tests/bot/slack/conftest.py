@@ -18,7 +18,7 @@ from bot.slack.members import Members
 from bot.slack.rate_limit import RateLimit
 from bot.slack.tenant import Tenant
 from bot.slack.workspaces import BotIdentity
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 
 
 def answered(data: Any, status: int = 200) -> AsyncSlackResponse:

@@ -1,7 +1,7 @@
 """A payload that Slack sends again is handled once, in this process and across processes."""
 
 from bot.slack.deduplication import PayloadDeduplication
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from tests.fakes import FakeClock
 
 

@@ -2,7 +2,7 @@
 
 from bot.slack.guilds import SlackGuilds
 from bot.slack.tenant import Tenant
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from storage.guilds.guilds import GuildSettings
 from storage.platform import Platform
 from tests.bot.slack.conftest import interaction

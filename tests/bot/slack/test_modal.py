@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.slack.modal import SlackModalState, entries, errors, fields_of, handed_over, modal, option_of
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 
 STATE = SlackModalState(command="imagine", call_id=7, channel_id="C1", thread_id=None)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.slack.text_commands import TextCommand, below_umbrella, by_mention, plain_words, readable_values
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from pipeline.errors import InvalidRequest
 from tests.brushes import LOAD, with_brushes
 

@@ -5,7 +5,7 @@ import pytest
 from bot.slack.guilds import SlackGuilds
 from bot.slack.tenant import Tenant
 from bot.slack.uninstall import Uninstall
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from storage.platform import Platform
 from tests.bot.slack.conftest import FakeWorkspaces, acknowledge
 

@@ -6,8 +6,8 @@ import pytest
 
 from bot.terminal.completer import CommandCompleter
 from handlers.commands.call import Member
+from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
-from handlers.context.context import AppContext
 from pipeline.families.family import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key

@@ -11,7 +11,7 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.call import Member
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from storage.guilds.guilds import Guild
 from storage.queue.images import NewImage

@@ -8,9 +8,9 @@ import pytest
 from handlers.commands.arguments import Value
 from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
 from storage.guilds.guilds import Guild, GuildSettings

@@ -4,11 +4,11 @@ import pytest
 
 from handlers.commands.arguments import Value
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.groups import heads
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest

@@ -6,9 +6,9 @@ import pytest
 
 from handlers.commands.arguments import Arguments
 from handlers.commands.call import Call, Member
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission, check_role, may_manage, with_rights
 from handlers.community.queue import COMMAND
-from handlers.context.context import AppContext
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress

@@ -2,7 +2,7 @@
 
 import json
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from pipeline.families.family import ModelFamily
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key

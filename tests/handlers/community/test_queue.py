@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from handlers.buttons import Press, press
 from handlers.commands.call import Caller, Member
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.messages.message import Message
 from storage.guilds.guilds import Guild
 from storage.platform import Platform

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.result_images import file_stem
 from handlers.messages.chat_platform import TryLater, Undeliverable

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageOps
 from handlers.buttons import AlreadyHeard, Press, Pressed, Remove, press
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message, Verb

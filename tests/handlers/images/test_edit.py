@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from handlers.commands.attachments import AttachedFile
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
-from handlers.context.context import AppContext
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
 from pipeline.errors import InvalidRequest, UserError

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.images.grid import ScaleGrid
 from pipeline.errors import InvalidRequest

@@ -10,8 +10,8 @@ from PIL import Image
 
 from handlers.commands.call import Member
 from handlers.commands.completion import complete
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
-from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarge, Enlarging
 from handlers.worker.worker import Worker

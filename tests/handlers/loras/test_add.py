@@ -9,9 +9,9 @@ import pytest
 from handlers.commands.arguments import Arguments
 from handlers.commands.attachments import AttachedFile, OfferedFile
 from handlers.commands.call import Call, Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.loras.add import COMMAND as LORA_ADD
 from handlers.loras.import_job import check_loss

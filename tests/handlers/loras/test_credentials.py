@@ -3,9 +3,9 @@
 import pytest
 
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.loras.credentials import COMMAND
 from pipeline.errors import InvalidRequest
 from pipeline.lora.sources.keys import SourceKeys

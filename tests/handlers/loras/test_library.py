@@ -2,8 +2,8 @@
 
 import pytest
 
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily

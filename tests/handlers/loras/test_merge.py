@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from pipeline.errors import InvalidRequest
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobState

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.served_model import ServedModel
 from handlers.loras.subject_export import COMMAND

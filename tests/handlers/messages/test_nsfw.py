@@ -6,7 +6,7 @@ import pytest
 
 from handlers.buttons import Press, SendDirect, press
 from handlers.commands.call import Caller, Member
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError

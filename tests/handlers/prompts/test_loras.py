@@ -6,8 +6,8 @@ import pytest
 
 from handlers.commands.call import Member
 from handlers.commands.completion import complete
+from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
-from handlers.context.context import AppContext
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions

@@ -16,9 +16,9 @@ from handlers.buttons import AlreadyHeard, Press, press
 from handlers.commands.arguments import Value
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.context.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.training_hours import TrainingHours
 from handlers.delivery.delivery import Delivery

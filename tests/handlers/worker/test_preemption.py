@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from storage.guilds.guilds import Guild

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused

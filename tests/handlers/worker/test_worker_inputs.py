@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.worker.worker import Worker
 from pipeline.requests.start_image import StartImage

@@ -9,7 +9,7 @@ import pytest
 
 from bot.assembly.settings import Settings
 from bot.discord.app import running_discord
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from tests.brushes import with_brushes
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord

@@ -14,7 +14,7 @@ from bot.assembly.settings import Settings
 from bot.slack.app import SlackApp, open_slack
 from bot.slack.transport import transport
 from handlers.commands.command import Command
-from handlers.context.context import AppContext
+from handlers.commands.context import AppContext
 from handlers.registry import COMMANDS
 from storage.blobs import FileBlobStore
 from storage.database import Database
