@@ -30,7 +30,7 @@ from bot.discord.routes import Routes
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
-from handlers.registry import COMMANDS
+from handlers.registry import COMMANDS, JOBS
 from pipeline.families.family import ModelFamily
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
@@ -222,7 +222,7 @@ async def _app_context(folder: Path) -> tuple[AppContext, Database, FileBlobStor
     await migrate(url)
     database, blobs = await Database.open(url), FileBlobStore(folder / "blobs")
     context = AppContext.over(
-        database, blobs=blobs, seal=Encryption.from_file(folder), models=(_FACTS,), commands=COMMANDS
+        database, blobs=blobs, seal=Encryption.from_file(folder), models=(_FACTS,), commands=COMMANDS, jobs=JOBS
     )
     return replace(context, new_seed=lambda: 7), database, blobs
 

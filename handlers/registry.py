@@ -1,4 +1,4 @@
-"""All the commands, in the order in which help lists them."""
+"""All the commands, in the order in which help lists them, and all kinds of job."""
 
 from typing import Final
 
@@ -10,11 +10,17 @@ from handlers.community.privacy import COMMAND as PRIVACY
 from handlers.community.queue import COMMAND as QUEUE
 from handlers.community.settings import COMMAND as SETTINGS
 from handlers.images.control import COMMANDS as CONTROL_COMMANDS
+from handlers.images.control_preview import JOB as MAP_JOB
 from handlers.images.edit import COMMAND as EDIT
 from handlers.images.imagine import COMMAND as IMAGINE
+from handlers.images.imagine import JOB as IMAGINE_JOB
 from handlers.images.scale_grid import COMMAND as LORA_MIX
+from handlers.images.scale_grid import JOB as MIX_JOB
 from handlers.images.upscale import COMMAND as UPSCALE
+from handlers.images.upscale import JOB as ENLARGE_JOB
+from handlers.jobs.job_spec import JobSpecs
 from handlers.loras.add import COMMAND as LORA_ADD
+from handlers.loras.add import JOB as ADD_JOB
 from handlers.loras.credentials import COMMAND as LORA_KEY
 from handlers.loras.library import COMMANDS as LORA_COMMANDS
 from handlers.loras.merge import COMMAND as LORA_FUSE
@@ -22,8 +28,10 @@ from handlers.loras.subject_export import COMMAND as SUBJECT_EXPORT
 from handlers.loras.subjects import COMMANDS as SUBJECT_COMMANDS
 from handlers.training.preview import ADD as TRAIN_ADD
 from handlers.training.preview import COMMAND as TRAIN_AGAIN
+from handlers.training.preview import JOB as CHECK_JOB
 from handlers.training.retrain import COMMAND as SUBJECT_RETRAIN
 from handlers.training.train import COMMANDS as TRAIN_COMMANDS
+from handlers.training.train import JOB as TRAIN_JOB
 
 COMMANDS: Final[tuple[Command, ...]] = (
     IMAGINE,
@@ -48,3 +56,5 @@ COMMANDS: Final[tuple[Command, ...]] = (
     PRIVACY,
     SETTINGS,
 )
+
+JOBS: Final = JobSpecs((IMAGINE_JOB, MAP_JOB, MIX_JOB, ENLARGE_JOB, ADD_JOB, CHECK_JOB, TRAIN_JOB))

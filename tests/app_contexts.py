@@ -11,7 +11,7 @@ from handlers.commands.arguments import Arguments, Value
 from handlers.commands.call import Call, Member
 from handlers.commands.context import AppContext
 from handlers.messages.message import Message
-from handlers.registry import COMMANDS
+from handlers.registry import COMMANDS, JOBS
 from pipeline.families.family import ModelFamily
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
@@ -54,6 +54,7 @@ def context(sqlite: Database, tmp_path: Path, clock: FakeClock) -> AppContext:
         seal=Encryption.from_file(tmp_path),
         models=(FACTS,),
         commands=COMMANDS,
+        jobs=JOBS,
         clock=clock,
     )
     return replace(context, new_seed=lambda: 42)

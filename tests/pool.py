@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from bot.assembly.runtime import Runtime, build_delivery
 from handlers.commands.context import AppContext
 from handlers.messages.chat_platform import ChatPlatform
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from tests.fakes import FakeDevice
 
@@ -16,7 +17,13 @@ async def rendering(context: AppContext, device: FakeDevice) -> AsyncIterator[No
     """Render until the block ends."""
     stop = asyncio.Event()
     worker = Worker(
-        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,), drain_seconds=0
+        name="worker",
+        queue=context.queue,
+        blobs=context.blobs,
+        costs=context.costs,
+        jobs=JOBS,
+        devices=(device,),
+        drain_seconds=0,
     )
     running = asyncio.create_task(worker.run(stop))
     try:

@@ -26,7 +26,7 @@ from handlers.images.upscale_job import Enlarging
 from handlers.jobs.preparation import Preparation
 from handlers.loras.import_job import LoraAdding
 from handlers.messages.chat_platform import ChatPlatform
-from handlers.registry import COMMANDS
+from handlers.registry import COMMANDS, JOBS
 from handlers.training.job import ImageCheck, TrainableModel, Training
 from handlers.worker import maintenance
 from handlers.worker.device import Device
@@ -77,6 +77,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             seal=open_encryption(settings),
             models=models,
             commands=COMMANDS,
+            jobs=JOBS,
             max_upload_bytes=settings.max_upload_mb * 2**20,
             lora_quota_bytes=_bytes(settings.lora_quota_gb),
         )
@@ -150,6 +151,7 @@ def build_worker(runtime: Runtime, devices: tuple[Device, ...], importers: Impor
         queue=runtime.context.queue,
         blobs=runtime.context.blobs,
         costs=runtime.context.costs,
+        jobs=JOBS,
         devices=devices,
         kinds=kinds,
         images_at_once=runtime.settings.images_at_once,

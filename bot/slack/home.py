@@ -19,7 +19,6 @@ from handlers.commands.call import Caller
 from handlers.commands.command import Audience
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
-from handlers.jobs.kinds import job_title
 from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobState
 
@@ -96,7 +95,7 @@ class HomeTab:
         except SlackApiError as error:
             _log.info("no link to the pictures of job %d: %s", job.id, code_of(error))
             return None
-        return {"type": "link", "url": answer["permalink"], "text": job_title(job)[:_TITLE]}
+        return {"type": "link", "url": answer["permalink"], "text": self.context.jobs.title(job)[:_TITLE]}
 
 
 def _rank(name: str) -> int:

@@ -10,7 +10,6 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion
-from handlers.jobs.kinds import job_title
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import OPEN_STATES
 
@@ -34,7 +33,7 @@ async def complete(
             found = [Suggestion(value=command.name, help=command.help) for command in _commands(context)]
         case Completion.OPEN_JOBS:
             jobs = await context.queue.member_jobs(guild.id, member.id, states=OPEN_STATES)
-            found = [Suggestion(value=str(job.id), help=job_title(job)) for job in jobs]
+            found = [Suggestion(value=str(job.id), help=context.jobs.title(job)) for job in jobs]
         case Completion.MODELS:
             found = [Suggestion(value=facts.name, help=f"{facts.width}×{facts.height}") for facts in context.models]
         case Completion.UPSCALERS:

@@ -4,12 +4,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
+from handlers.messages.message import Message, ShownImage
 from pipeline.errors import InvalidRequest
 from pipeline.images.upscalers import Upscalers
 from pipeline.models.metadata import ModelFacts
@@ -24,7 +25,9 @@ from storage.guilds.source_credentials import SourceKeyStore
 from storage.library.loras import LoraStore
 from storage.library.training_uploads import TrainingUploads
 from storage.queue.deduplication import Deduplication
+from storage.queue.images import StoredImage
 from storage.queue.job_queue import JobQueue
+from storage.queue.jobs import Job
 from storage.queue.key_values import KeyValues
 from storage.queue.outbox import Outbox
 from storage.queue.pending_calls import SavedCalls
@@ -36,9 +39,22 @@ def random_seed() -> int:
     return random.SystemRandom().randint(0, MAX_SEED)
 
 
+class JobTable(Protocol):
+    """What is asked of the table of job kinds: `handlers.jobs.job_spec.JobSpecs`, which stands above."""
+
+    def title(self, job: Job) -> str:
+        """What the job is about, in a line."""
+
+    def is_shown(self, image: StoredImage, job: Job) -> bool:
+        """Whether members see the image."""
+
+    async def final_message(self, job: Job, images: tuple[ShownImage, ...], context: "AppContext") -> Message:
+        """The message at the end of the job, with the images that may be shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppContext:
-    """The stores, the models (the first is the default), the commands and the limits of this installation."""
+    """The stores, the models (the first is the default), the commands, the kinds of job and the limits."""
 
     queue: JobQueue
     outbox: Outbox
@@ -55,6 +71,7 @@ class AppContext:
     handed: TrainingUploads
     models: tuple[ModelFacts, ...]
     commands: tuple[Command, ...]
+    jobs: JobTable
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     training_hours: TrainingHours = field(default_factory=TrainingHours)
@@ -71,11 +88,12 @@ class AppContext:
         seal: Encryption,
         models: tuple[ModelFacts, ...],
         commands: tuple[Command, ...],
+        jobs: JobTable,
         max_upload_bytes: int = 200 * 2**20,
         lora_quota_bytes: int = 10 * 2**30,
         clock: Callable[[], float] = time.time,
     ) -> Self:
-        """The studio whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
+        """The context whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
         return cls(
             queue=JobQueue(database, clock),
             outbox=Outbox(database, clock),
@@ -92,6 +110,7 @@ class AppContext:
             handed=TrainingUploads(database, clock),
             models=models,
             commands=commands,
+            jobs=jobs,
             max_upload_bytes=max_upload_bytes,
             lora_quota_bytes=lora_quota_bytes,
         )

@@ -6,7 +6,6 @@ from handlers.commands.call import Call
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
-from handlers.jobs.kinds import job_title
 from handlers.messages.job_status import progress_words, seconds_words
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import OPEN_STATES, Job, JobState
@@ -25,10 +24,13 @@ async def queue(call: Call, context: AppContext) -> Message:
     found = await context.outbox.open_in_guild(call.guild.platform, call.guild.id, after or 0, _PAGE + 1)
     page = found[:_PAGE]
     others = [reply for reply in page if reply.job.member_id != call.member.id]
-    lines = [f"{job.id}: {_shortened(job_title(job))}{await _standing(call, context, job)}" for job in mine]
+    lines = [f"{job.id}: {_shortened(context.jobs.title(job))}{await _standing(call, context, job)}" for job in mine]
     if others:
         lines.append("Of others:")
-    lines += [f"{reply.job.id}: {_told(reply, call)}{await _standing(call, context, reply.job)}" for reply in others]
+    lines += [
+        f"{reply.job.id}: {_others_job(reply, call, context)}{await _standing(call, context, reply.job)}"
+        for reply in others
+    ]
     return Message(
         headline=_headline(after, bool(mine)),
         lines=tuple(lines),
@@ -43,13 +45,13 @@ def _headline(after: int | None, has_own: bool) -> str:
     return "Your pictures on the way:" if has_own else "Nothing of yours is waiting."
 
 
-def _told(reply: Reply, call: Call) -> str:
+def _others_job(reply: Reply, call: Call, context: AppContext) -> str:
     """Another member's job: its words only where the caller could have read them, in the open and in this channel."""
     asked = reply.address
     here = (asked.channel_id, asked.thread_id) == (call.reply.channel_id, call.reply.thread_id)
     if asked.private or not here:
         return "private" if asked.private else "asked elsewhere"
-    return f"{reply.job.member_name}: {_shortened(job_title(reply.job))}"
+    return f"{reply.job.member_name}: {_shortened(context.jobs.title(reply.job))}"
 
 
 def _shortened(prompt: str) -> str:

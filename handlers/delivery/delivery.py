@@ -5,21 +5,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import assert_never
 
 from handlers.commands.context import AppContext
-from handlers.images.control_preview import map_drawn
-from handlers.images.scale_grid import loras_mixed
-from handlers.images.upscale import enlarged
-from handlers.jobs.kinds import job_title
-from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_images
-from handlers.loras.add import lora_added
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
-from handlers.messages.job_status import finished, in_progress
-from handlers.messages.message import Message, ShownImage
-from handlers.training.preview import images_checked
-from handlers.training.train import trained
+from handlers.messages.job_status import in_progress
+from handlers.messages.message import Message
 from storage.queue.jobs import Job, JobKind, JobState
 from storage.queue.outbox import Reply
 
@@ -81,7 +72,7 @@ class Delivery:
         place = None
         if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
             place = await self.context.queue.place(reply.job.guild_id, reply.job.id)
-        message = in_progress(reply.job, job_title(reply.job), place, self._why_it_rests(reply.job))
+        message = in_progress(reply.job, self.context.jobs.title(reply.job), place, self._why_it_rests(reply.job))
         if message == shown:
             return
         self._shown[reply.job.id] = (self.clock(), message)
@@ -112,27 +103,8 @@ class Delivery:
 
     async def _final_message(self, reply: Reply) -> Message:
         shown = await shown_images(reply.job, reply.address, self.context)
-        message = await self._ended(reply.job, shown.images)
+        message = await self.context.jobs.final_message(reply.job, shown.images, self.context)
         return replace(message, lines=(*message.lines, shown.withheld)) if shown.withheld else message
-
-    async def _ended(self, job: Job, images: tuple[ShownImage, ...]) -> Message:
-        match job.kind:
-            case JobKind.IMAGINE:
-                return finished(job, read_request(job.payload), images)
-            case JobKind.DRAW_MAP:
-                return map_drawn(job, images)
-            case JobKind.MIX_LORAS:
-                return loras_mixed(job, images)
-            case JobKind.ENLARGE:
-                return enlarged(job, images)
-            case JobKind.ADD_LORA:
-                return await lora_added(job, images, self.context)
-            case JobKind.CHECK_IMAGES:
-                return await images_checked(job, images, self.context)
-            case JobKind.TRAIN:
-                return await trained(job, images, self.context)
-            case _:
-                assert_never(job.kind)
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -8,6 +8,7 @@ from handlers.commands.call import Call
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
 from handlers.images.imagine import check_allowed, submit
+from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
@@ -144,3 +145,11 @@ def _buttons(job: Job, use: ControlUse) -> tuple[Button, ...]:
 
 def _button(job: Job, verb: Verb) -> Button:
     return Button(verb=verb, target=job.id, label=_LABELS[verb])
+
+
+JOB: Final = JobSpec(
+    kind=JobKind.DRAW_MAP,
+    title=prompt_of,
+    final_message=without_context(map_drawn),
+    images=lambda request: request.images()[:1],  # one map, however many images it is for
+)

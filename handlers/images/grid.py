@@ -12,9 +12,8 @@ from handlers.jobs.payloads import read_request
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
 from storage.blobs import BlobStore
-from storage.queue.images import NewImage, StoredImage
+from storage.queue.images import NewImage
 from storage.queue.job_queue import Claim, JobQueue
-from storage.queue.jobs import Job, JobKind
 
 _ALONE: Final = (0.0, 0.5, 1.0, 1.5)
 _TOGETHER: Final = (0.5, 1.0, 1.5)
@@ -82,11 +81,6 @@ def _opened(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data)).convert("RGB")
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     return image
-
-
-def is_shown(image: StoredImage, job: Job) -> bool:
-    """Whether members see the picture: of a mix the sheet alone, which comes after its parts."""
-    return job.kind is not JobKind.MIX_LORAS or image.index == len(ScaleGrid.of(read_request(job.payload)).images)
 
 
 async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:

@@ -10,9 +10,10 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.permissions import check_permission
+from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request, write_request
-from handlers.messages.job_status import waiting
-from handlers.messages.message import Button, Message, Verb
+from handlers.messages.job_status import finished, waiting
+from handlers.messages.message import Button, Message, ShownImage, Verb
 from handlers.prompts.aspect_ratio import ASPECTS, size_for
 from handlers.prompts.loras import with_loras
 from handlers.prompts.syntax import check_weights, expand, mentions_text
@@ -29,7 +30,7 @@ from pipeline.requests.image_request import (
     Scheduler,
     Variation,
 )
-from storage.queue.jobs import JobKind, NewJob
+from storage.queue.jobs import Job, JobKind, NewJob
 
 _SHOWN_PROMPTS: Final = 8
 
@@ -98,6 +99,11 @@ async def submit(
     )
     place = await context.queue.place(call.guild.id, job.id)
     return waiting(job, request.prompt, place, restarted=False)
+
+
+def imagined(job: Job, images: tuple[ShownImage, ...]) -> Message:
+    """The end of the job: the images, or why there are none."""
+    return finished(job, read_request(job.payload), images)
 
 
 def _cost_key(request: ImageRequest) -> str:
@@ -256,3 +262,5 @@ COMMAND: Final = Command(
         "{red|blue} fox stands for two prompts",
     ),
 )
+
+JOB: Final = JobSpec(kind=JobKind.IMAGINE, title=prompt_of, final_message=without_context(imagined))

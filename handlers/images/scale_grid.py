@@ -10,9 +10,10 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Option, OptionKind
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import check_permission
-from handlers.images.grid import ScaleGrid
+from handlers.images.grid import ScaleGrid, record_sheet
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.imagine import one_request, submit
+from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request
 from handlers.messages.job_status import ended, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
@@ -79,4 +80,12 @@ COMMAND: Final = Command(
         Option(name="model", help="Which model draws them", completion=Completion.MODELS),
         Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
     ),
+)
+
+JOB: Final = JobSpec(
+    kind=JobKind.MIX_LORAS,
+    title=prompt_of,
+    final_message=without_context(loras_mixed),
+    images=lambda request: ScaleGrid.of(request).images,
+    record_sheet=record_sheet,
 )

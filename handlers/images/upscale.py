@@ -13,6 +13,7 @@ from handlers.images.hires_fix import FACTOR, second_pass
 from handlers.images.imagine import one_request, submit
 from handlers.images.input_image import AttachedImage, attached_image
 from handlers.images.upscale_job import EnlargeOrder, read_enlargement, write_enlargement
+from handlers.jobs.job_spec import JobSpec, without_context
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import InvalidRequest
@@ -104,4 +105,10 @@ COMMAND: Final = Command(
         *(option for option in SHARED_OPTIONS if option.name != "count"),
     ),
     notes=("With a prompt the model draws it again in its new size; without one an upscaler makes it larger as it is",),
+)
+
+JOB: Final = JobSpec(
+    kind=JobKind.ENLARGE,
+    title=lambda payload: read_enlargement(payload).title,
+    final_message=without_context(enlarged),
 )

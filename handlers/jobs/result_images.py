@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 
 from handlers.commands.context import AppContext
-from handlers.images.grid import is_shown
-from handlers.jobs.kinds import job_title
 from handlers.messages.message import ShownImage
 from handlers.messages.nsfw import NsfwDisplay, nsfw_display, withheld_sentence
 from storage.guilds.guilds import GuildSettings
@@ -24,9 +22,9 @@ class Shown:
 
 async def shown_images(job: Job, address: ReplyAddress, context: AppContext) -> Shown:
     """The pictures of `job` that are recorded, with their bytes, as its guild wants them shown at `address`."""
-    title = job_title(job)
+    title = context.jobs.title(job)
     recorded = await context.queue.images(job.guild_id, job.id)
-    images = [image for image in recorded if is_shown(image, job)]
+    images = [image for image in recorded if context.jobs.is_shown(image, job)]
     nsfw = sum(image.nsfw for image in images)
     if not nsfw:
         return Shown(images=tuple([await _shown(image, title, context) for image in images]))

@@ -9,6 +9,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
+from handlers.jobs.job_spec import JobSpec
 from handlers.loras.import_request import LoraOrder, read_order, write_order
 from handlers.loras.library import card
 from handlers.messages.job_status import ended, waiting
@@ -111,3 +112,5 @@ COMMAND: Final = Command(
         Option(name="accept-loss", help="Add it though part of it cannot be served", kind=OptionKind.SWITCH),
     ),
 )
+
+JOB: Final = JobSpec(kind=JobKind.ADD_LORA, title=lambda payload: read_order(payload).title, final_message=lora_added)

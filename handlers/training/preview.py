@@ -9,6 +9,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, edit_form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import NotAllowed, check_permission
+from handlers.jobs.job_spec import JobSpec
 from handlers.messages.job_status import ended, seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.training.request import ConceptKind, TrainOrder, read_training
@@ -161,4 +162,8 @@ COMMAND: Final = Command(
         Option(name="class", help="What it is, such as dog", required=True),
         Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH),
     ),
+)
+
+JOB: Final = JobSpec(
+    kind=JobKind.CHECK_IMAGES, title=lambda payload: read_training(payload).title, final_message=images_checked
 )

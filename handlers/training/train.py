@@ -11,6 +11,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
+from handlers.jobs.job_spec import JobSpec
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Message, Mood, ShownImage
 from handlers.training.checkpoints import pick_buttons, read_picks
@@ -191,3 +192,5 @@ COMMANDS: Final = (
         notes=NOTES,
     ),
 )
+
+JOB: Final = JobSpec(kind=JobKind.TRAIN, title=lambda payload: read_training(payload).title, final_message=trained)

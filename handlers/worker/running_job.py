@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
-from handlers.images.grid import ScaleGrid
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import DrawMap, Order, Render, Rendered, Stepped
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat, Claim
-from storage.queue.jobs import Job, JobKind
+from storage.queue.jobs import JobKind
 from storage.queue.snapshots import StoredSnapshot
 
 
@@ -122,21 +120,6 @@ class OpenJob:
         """The device seconds predicted for the steps that are not made yet."""
         beat = self.beat()
         return self.claim.job.estimated_seconds * (1 - beat.step / beat.steps)
-
-
-def images_of(job: Job, request: ImageRequest) -> tuple[ImageRequest, ...]:
-    """One request for each picture that the job makes; a map is one, however many pictures it is for."""
-    match job.kind:
-        case JobKind.IMAGINE | JobKind.ADD_LORA:
-            return request.images()
-        case JobKind.DRAW_MAP:
-            return request.images()[:1]
-        case JobKind.MIX_LORAS:
-            return ScaleGrid.of(request).images
-        case JobKind.ENLARGE | JobKind.CHECK_IMAGES | JobKind.TRAIN:
-            raise ValueError(f"a job to {job.kind} renders nothing")
-        case _:
-            assert_never(job.kind)
 
 
 def index_of(ticket: str) -> int:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, assert_never
 
-from handlers.images.grid import record_sheet
+from handlers.jobs.job_spec import JobSpecs
 from handlers.jobs.payloads import read_request
 from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
 from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
-from handlers.worker.running_job import OpenJob, images_of, index_of
+from handlers.worker.running_job import OpenJob, index_of
 from pipeline.requests.device_messages import (
     Dropped,
     Event,
@@ -59,6 +59,7 @@ class Worker:
     queue: JobQueue
     blobs: BlobStore
     costs: StepCosts
+    jobs: JobSpecs
     devices: tuple[Device, ...]
     kinds: Mapping[JobKind, Preparation] = field(default_factory=dict)
     images_at_once: int = 4
@@ -157,7 +158,7 @@ class Worker:
 
     async def _render(self, device: Device, claim: Claim, request: ImageRequest) -> None:
         job = claim.job
-        images = images_of(job, request)
+        images = self.jobs[job.kind].images(request)
         recorded = {image.index for image in await self.queue.images(job.guild_id, job.id)}
         missing = set(range(len(images))) - recorded
         snapshot = {image.index: image.data for image in await self.queue.snapshot(claim)}
@@ -237,9 +238,9 @@ class Worker:
         self._room[device.name].set()
 
     async def _finish(self, device: Device, job: OpenJob) -> None:
-        """All pictures are recorded; a mix of LoRAs still wants its sheet."""
+        """All images are recorded; some kinds of job still want their sheet."""
         outcome: Outcome = Done(device_seconds=job.device_seconds)
-        if job.claim.job.kind is JobKind.MIX_LORAS:
+        if (record_sheet := self.jobs[job.claim.job.kind].record_sheet) is not None:
             try:
                 await record_sheet(job.claim, self.queue, self.blobs)
             except StorageError:

@@ -11,6 +11,7 @@ from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
 from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_job import Import, LoraAdding
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
@@ -111,7 +112,7 @@ async def working(
         importers=importers or FakeImporters(), fuse=fuser or FakeFuser(),
     )  # fmt: skip
     worker = Worker(
-        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,),
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS, devices=(device,),
         kinds={JobKind.ADD_LORA: adding}, drain_seconds=0.0,
     )  # fmt: skip
     task = asyncio.create_task(worker.run(stop))

@@ -20,7 +20,7 @@ from bot.terminal.session import TerminalSession
 from handlers.commands.arguments import Arguments, Value
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
-from handlers.registry import COMMANDS
+from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
 from storage.guilds.encryption import Encryption
@@ -189,7 +189,7 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     try:
         blobs = FileBlobStore(data / "blobs")
         context = AppContext.over(
-            database, blobs=blobs, seal=Encryption.from_file(data), models=(FACTS,), commands=COMMANDS
+            database, blobs=blobs, seal=Encryption.from_file(data), models=(FACTS,), commands=COMMANDS, jobs=JOBS
         )
         settings = Settings(_env_file=None, data=data)
         runtime = Runtime(context=context, database=database, settings=settings)
@@ -210,7 +210,13 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     try:
         clock, blobs = FakeClock(), FileBlobStore(data / "blobs")
         context = AppContext.over(
-            database, blobs=blobs, seal=Encryption.from_file(data), models=(FACTS,), commands=COMMANDS, clock=clock
+            database,
+            blobs=blobs,
+            seal=Encryption.from_file(data),
+            models=(FACTS,),
+            commands=COMMANDS,
+            jobs=JOBS,
+            clock=clock,
         )
         async with simulation(context, clock) as world, rendering(context, FakeDevice()):
             yield OnDiscord(world=world)

@@ -16,6 +16,7 @@ from bot.assembly.runtime import SNAPSHOT_EVERY
 from bot.assembly.settings import Settings
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
 from pipeline.engine.engine import Engine
@@ -93,7 +94,9 @@ async def test_a_device_killed_in_an_image_costs_the_steps_since_its_snapshot(
     """Fewer than PARK_EVERY of those that it had told; the next attempt makes the rest, to the same last bit."""
     job = await context.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
     device, stop = FragileDevice(), asyncio.Event()
-    worker = Worker(name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(device,))
+    worker = Worker(
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS, devices=(device,)
+    )
     working = asyncio.create_task(worker.run(stop))
 
     await _until(context.queue, job, JobState.DONE)

@@ -7,6 +7,7 @@ import pytest
 
 from bot.assembly.health import health_app, running_health, standard_checks
 from handlers.commands.context import AppContext
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from storage.database import Database
 from tests.app_contexts import CallCommand
@@ -16,7 +17,12 @@ from tests.fakes import FakeDevice
 @pytest.fixture
 def worker(context: AppContext) -> Worker:
     return Worker(
-        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(FakeDevice("cuda:0"),)
+        name="worker",
+        queue=context.queue,
+        blobs=context.blobs,
+        costs=context.costs,
+        jobs=JOBS,
+        devices=(FakeDevice("cuda:0"),),
     )
 
 

@@ -14,6 +14,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarge, Enlarging
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.png_text import read_texts
@@ -43,8 +44,8 @@ async def worked(context: AppContext, guild: Guild, enlarge: Enlarge = resized) 
     stop = asyncio.Event()
     kinds = {JobKind.ENLARGE: Enlarging(blobs=context.blobs, upscalers=context.upscalers, enlarge=enlarge)}
     worker = Worker(
-        name="w", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(FakeDevice(),), kinds=kinds,
-        drain_seconds=0,
+        name="w", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS,
+        devices=(FakeDevice(),), kinds=kinds, drain_seconds=0,
     )  # fmt: skip
     task = asyncio.create_task(worker.run(stop))
 

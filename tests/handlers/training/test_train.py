@@ -25,6 +25,7 @@ from handlers.delivery.delivery import Delivery
 from handlers.jobs.preparation import Preparation
 from handlers.messages.job_status import in_progress
 from handlers.messages.message import Message, Verb
+from handlers.registry import JOBS
 from handlers.training import preview as train_sheet
 from handlers.training.job import ImageCheck, TrainableModel, Trainer, Training
 from handlers.training.request import read_training
@@ -126,8 +127,8 @@ async def working(
         ),
     }  # fmt: skip
     worker = Worker(
-        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, devices=(FakeDevice(),),
-        kinds=kinds, drain_seconds=0.0,
+        name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS,
+        devices=(FakeDevice(),), kinds=kinds, drain_seconds=0.0,
     )  # fmt: skip
     task = asyncio.create_task(worker.run(stop))
     try:

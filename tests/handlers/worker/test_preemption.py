@@ -10,6 +10,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
@@ -42,6 +43,7 @@ class Rivals:
             queue=self.context.queue,
             blobs=self.context.blobs,
             costs=self.context.costs,
+            jobs=JOBS,
             devices=(self.device,),
             images_at_once=2,
             drain_seconds=0.0,

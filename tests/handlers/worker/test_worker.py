@@ -9,6 +9,7 @@ from pathlib import Path
 
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused
 from storage.blobs import FileBlobStore
@@ -66,6 +67,7 @@ async def _working(
         queue=context.queue,
         blobs=context.blobs,
         costs=context.costs,
+        jobs=JOBS,
         devices=(device,),
         images_at_once=images_at_once,
         drain_seconds=0.0,
@@ -236,6 +238,7 @@ async def test_a_soft_stop_lets_an_image_finish_that_is_nearly_there(context: Ap
         queue=context.queue,
         blobs=context.blobs,
         costs=context.costs,
+        jobs=JOBS,
         devices=(device,),
         drain_seconds=_PATIENCE,
     )

@@ -6,6 +6,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.requests.start_image import StartImage
 from storage.guilds.guilds import Guild
@@ -31,6 +32,7 @@ async def test_a_device_is_handed_the_images_that_a_request_is_made_from(
         queue=context.queue,
         blobs=context.blobs,
         costs=context.costs,
+        jobs=JOBS,
         devices=(device,),
         drain_seconds=0.0,
     )

@@ -10,6 +10,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
+from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted
 from storage.guilds.guilds import Guild
@@ -43,6 +44,7 @@ class Shift:
             queue=self.context.queue,
             blobs=self.context.blobs,
             costs=self.context.costs,
+            jobs=JOBS,
             devices=(self.device,),
             images_at_once=images_at_once,
             drain_seconds=0.0,

@@ -15,7 +15,7 @@ from bot.slack.app import SlackApp, open_slack
 from bot.slack.transport import transport
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.registry import COMMANDS
+from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
 from storage.guilds.encryption import Encryption
@@ -84,6 +84,7 @@ async def on_stage(
         seal=Encryption.from_file(settings.data),
         models=(FACTS,),
         commands=commands,
+        jobs=JOBS,
         max_upload_bytes=limit,
     )
     try:
