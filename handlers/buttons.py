@@ -1,4 +1,4 @@
-"""What a click on a button does: who clicks is checked anew each time, and two clicks at once do one thing."""
+"""What a click on a button does: permission is checked again on each click, and two clicks at once do one thing."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ from storage.queue.jobs import OPEN_STATES, Job, JobKind
 
 SUBTLE: Final = 0.15
 STRONG: Final = 0.45
-"""How far the two kinds of variation go from a picture's own noise."""
+"""How far the two kinds of variation go from an image's own noise."""
 
 MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN_MAP})
 """What can be done with a map that was drawn, by the one who asked for it alone."""
@@ -115,7 +115,7 @@ def manner(verb: Verb) -> ClickResponse:
 
 async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     """What the click does; raises UserError."""
-    key = f"{caller.guild.id}:{caller.member.id}:{_deed(pressed)}"
+    key = f"{caller.guild.id}:{caller.member.id}:{_action_key(pressed)}"
     if not await context.clicks.is_first(key):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
@@ -127,7 +127,7 @@ async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     return await _ACTIONS[pressed.verb](job, pressed.index, call, context)
 
 
-def _deed(pressed: Press) -> str:
+def _action_key(pressed: Press) -> str:
     """What two clicks share that are to do one thing."""
     # The message of a map or a sheet becomes that of what comes of it, so all that can be done with it is one thing.
     if pressed.verb in MAP_VERBS:
@@ -267,4 +267,4 @@ _ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, AppContext], Awaitable[Pres
     Verb.CLASS_WORD: class_form,
     Verb.PICK: use_pick,
 }
-"""What each verb does to picture `index` of a job; Verb.CALL has no job."""
+"""What each verb does to image `index` of a job; Verb.CALL has no job."""

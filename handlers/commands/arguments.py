@@ -84,7 +84,7 @@ def _converted(option: Option, value: Value) -> Value:
 
 
 def _file(option: Option, value: Value) -> OfferedFile | AttachedFile:
-    # Text never stands for a file: whoever could name a blob would have what another guild handed over.
+    # Text never stands for a file: anyone who could name a blob would have what another guild handed over.
     if isinstance(value, OfferedFile | AttachedFile):
         return value
     raise InvalidRequest(option.name, f"{option.name} is a file; attach it instead of writing '{value!s:.60}'.")

@@ -47,13 +47,13 @@ async def _explain(call: Call, context: AppContext) -> Message:
 async def _export(call: Call, context: AppContext) -> Message:
     added = await context.loras.owned(call.guild.id, call.member.id)
     kept = await context.members.export(call.guild.id, call.member.id)
-    story = {
+    export = {
         "guild": call.guild.name,
         "member": {"id": call.member.id, "name": call.member.name},
         "jobs": [{**asdict(job), "payload": json.loads(job.payload)} for job in kept],
         "loras": [asdict(lora) for lora in added],
     }
-    data = json.dumps(story, indent=2, ensure_ascii=False).encode()
+    data = json.dumps(export, indent=2, ensure_ascii=False).encode()
     return Message(
         headline="Everything that is kept of you here",
         lines=(f"{len(kept)} jobs and {len(added)} LoRAs, as JSON.",),

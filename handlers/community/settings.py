@@ -16,7 +16,7 @@ from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
 _LOG: Final = "log"
 _LOG_LINES: Final = 15
-_MATURE_WORDS: Final = {
+_NSFW_WORDS: Final = {
     NsfwPolicy.RESTRICTED: "only in age-restricted channels",
     NsfwPolicy.SPOILER: "hidden until clicked, outside age-restricted channels",
     NsfwPolicy.REFUSE: "never shown",
@@ -80,7 +80,7 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
-        f"Pictures for adults: {_MATURE_WORDS[shown.nsfw]}",
+        f"Pictures for adults: {_NSFW_WORDS[shown.nsfw]}",
         f"Training on people: {'allowed' if shown.people else 'off'}",
     ]
     lines += [] if shown.allowed_channels else ["Channels where pictures are made: all"]

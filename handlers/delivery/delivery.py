@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.25
 _FIRST_RETRY_SECONDS = 2.0
 _SECONDS_BETWEEN_PLACES = 10.0
-"""A place in the queue costs a look at every lane, and changes slowly."""
+"""A place in the queue costs a look at every member's share, and changes slowly."""
 _AT_ONCE = 8
 """So many messages are worked on at a time: enough to hide the network, few enough to leave the loop to others."""
 
@@ -111,10 +111,10 @@ async def _all(work: Iterable[Awaitable[None]]) -> None:
     """Do all of `work`, several at once; one that fails stops no other, and its error is raised at the end."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def in_turn(one: Awaitable[None]) -> None:
+    async def in_turn(job: Awaitable[None]) -> None:
         async with turns:
-            await one
+            await job
 
-    for result in await asyncio.gather(*(in_turn(one) for one in work), return_exceptions=True):
+    for result in await asyncio.gather(*(in_turn(job) for job in work), return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -1,4 +1,4 @@
-"""/control: a new picture that keeps one property of another: its edges, its depth, how somebody stands."""
+"""/control: a new image that keeps one property of another: its edges, its depth, how somebody stands."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind
 
 
 async def control(call: Call, context: AppContext, *, kind: ControlKind) -> Message:
-    """Queue a picture that keeps `kind` of the one that the member handed over, or first the map that shows what."""
+    """Queue an image that keeps `kind` of the one that the member handed over, or first the map that shows what."""
     check_permission(call, command_name(kind))
     given = call.arguments
     if (base := given.integer("base")) is not None:
@@ -41,7 +41,7 @@ async def control(call: Call, context: AppContext, *, kind: ControlKind) -> Mess
 
 
 async def _with_map_of(base: int, kind: ControlKind, call: Call, context: AppContext) -> Message:
-    """Queue a picture with the map of an earlier one, in its size."""
+    """Queue an image with the map of an earlier one, in its size."""
     if call.arguments.file("image") is not None:
         raise InvalidRequest("base", f"The map of picture {base} is used again; leave base out, or the image.")
     earlier = await controlled_request(call, context, base)

@@ -1,4 +1,4 @@
-"""The map of a control, shown before a picture is made with it, and what its buttons do."""
+"""The map of a control, shown before an image is made with it, and what its buttons do."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ _SECONDS_PER_MEGAPIXEL: Final = 0.5
 
 
 async def show_map(call: Call, context: AppContext, request: ImageRequest) -> Message:
-    """Queue the map of `request`'s first control; a button under it makes the pictures."""
+    """Queue the map of `request`'s first control; a button under it makes the images."""
     check_allowed(request, call)
     context.model(request.model).check(request)
     job = await context.queue.enqueue(
@@ -66,7 +66,7 @@ def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
 
 
 async def make_with_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
-    """Make the pictures with the map as it was drawn."""
+    """Make the images with the map as it was drawn."""
     request = _owned(job, call)
     drawn = await context.queue.images(call.guild.id, job.id)
     if not drawn:
@@ -86,14 +86,14 @@ async def strengthen_map(job: Job, _index: int, call: Call, context: AppContext)
 
 
 async def make_with_own_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
-    """Make the pictures with the picture itself as the map."""
+    """Make the images with the image itself as the map."""
     request = _owned(job, call)
     use = await as_ready_map(_use(request), context)
     return await submit(call, context, _with_first(request, use))
 
 
 async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
-    """`use` with its picture for its map; a drawing in black on white is turned where a net reads white on black."""
+    """`use` with its image for its map; a drawing in black on white is turned where a net reads white on black."""
     if not use.kind.is_lines:
         return replace(use, ready=True)
     image = await asyncio.to_thread(read_image, await context.blobs.get(use.image), "map")
@@ -116,7 +116,7 @@ async def _redrawn(job: Job, step: float, call: Call, context: AppContext) -> Me
 
 
 def _use(request: ImageRequest) -> ControlUse:
-    """The control whose map is shown; more of the same picture may be kept unseen."""
+    """The control whose map is shown; more of the same image may be kept unseen."""
     return request.controls[0]
 
 

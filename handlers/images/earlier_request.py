@@ -1,4 +1,4 @@
-"""An earlier picture's request, for whom may see the picture: so that its control is used again."""
+"""An earlier image's request, for whom may see the image: so that its control is used again."""
 
 from handlers.commands.call import Call
 from handlers.commands.context import AppContext
@@ -10,7 +10,7 @@ from storage.queue.jobs import Job, JobKind
 
 
 async def controlled_request(call: Call, context: AppContext, job_id: int) -> ImageRequest:
-    """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its picture."""
+    """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its image."""
     job = await context.queue.get(call.guild.id, job_id)
     if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, call, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")

@@ -1,4 +1,4 @@
-"""/edit: a picture drawn over another one, wholly or where a mask allows it, with or without a control."""
+"""/edit: an image drawn over another one, wholly or where a mask allows it, with or without a control."""
 
 from dataclasses import replace
 from typing import Final
@@ -25,7 +25,7 @@ from pipeline.requests.start_image import MAX_FEATHER, MAX_PADDING, StartImage
 _SHARED: Final = ("negative", "count", "seed", "steps", "lora", "guidance", "model", "private")
 
 SHARED_OPTIONS: Final = tuple(option for option in IMAGINE.options if option.name in _SHARED)
-"""What a command that begins with a picture takes over from /imagine."""
+"""What a command that begins with an image takes over from /imagine."""
 
 BASE_OPTION: Final = Option(
     name="base", help="Use the control of this picture again", kind=OptionKind.INTEGER, low=1, flag_only=True
@@ -33,7 +33,7 @@ BASE_OPTION: Final = Option(
 
 
 async def edit(call: Call, context: AppContext) -> Message:
-    """Queue the picture that is to come of the one that the member handed over, or of an earlier one's."""
+    """Queue the image that is to come of the one that the member handed over, or of an earlier one's."""
     check_permission(call, COMMAND.name)
     base = call.arguments.integer("base")
     earlier = None if base is None else await controlled_request(call, context, base)
@@ -52,7 +52,7 @@ async def edit(call: Call, context: AppContext) -> Message:
 
 
 async def _again_over(earlier: ImageRequest, call: Call, context: AppContext) -> Message:
-    """Queue a picture over the one that an earlier picture was drawn over, with the same mask and the same control."""
+    """Queue an image over the one that an earlier image was drawn over, with the same mask and the same control."""
     given, before = call.arguments, earlier.start
     if before is None:
         raise InvalidRequest(
@@ -73,7 +73,7 @@ async def _again_over(earlier: ImageRequest, call: Call, context: AppContext) ->
 
 
 def _same(controls: tuple[ControlUse, ...], given: Arguments) -> tuple[ControlUse, ...]:
-    """The controls of an earlier picture, as strong as they were if the member says nothing of it."""
+    """The controls of an earlier image, as strong as they were if the member says nothing of it."""
     if given.text("control") is not None or given.text("also") is not None:
         sentence = "The controls of an earlier picture are used again; leave out control and also, or base."
         raise InvalidRequest("control", sentence)
@@ -89,7 +89,7 @@ def _start(given: Arguments, image: AttachedImage, mask: str | None) -> StartIma
     usual = StartImage(image=image.key)
     return StartImage(
         image=image.key,
-        # What a mask marks is to be another thing; a whole picture is to be recognised.
+        # What a mask marks is to be another thing; a whole image is to be recognised.
         strength=strength if strength is not None else usual.strength if mask is None and words is None else 1.0,
         mask=mask,
         mask_of=words,

@@ -1,4 +1,4 @@
-"""The option `also`: other kinds that are kept of the same picture."""
+"""The option `also`: other kinds that are kept of the same image."""
 
 import re
 from typing import Final
@@ -14,7 +14,7 @@ _KIND: Final = re.compile(r"([a-z]{2,12})(?::(\d{1,2}(?:\.\d{1,3})?|\.\d{1,3}))?
 
 
 def more_controls(call: Call, image: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
-    """What `also` names, each kept of the picture of that key as much as is said behind its colon.
+    """What `also` names, each kept of the image of that key as much as is said behind its colon.
 
     Raises InvalidRequest for what is no kind, or kept already, as `first` is.
     """

@@ -1,4 +1,4 @@
-"""The pictures of one mix of LoRAs: the scales around those that were asked for, and all of them on one sheet."""
+"""The images of one mix of LoRAs: the scales around those that were asked for, and all of them on one sheet."""
 
 import asyncio
 import io
@@ -18,7 +18,7 @@ from storage.queue.job_queue import Claim, JobQueue
 _ALONE: Final = (0.0, 0.5, 1.0, 1.5)
 _TOGETHER: Final = (0.5, 1.0, 1.5)
 _SIDE: Final = 512
-"""The longest side of a picture on the sheet, in pixels: nine of them are one that every chat takes."""
+"""The longest side of an image on the sheet, in pixels: nine of them are one that every chat takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class ScaleGrid:
 
     @property
     def images(self) -> tuple[ImageRequest, ...]:
-        """One request a picture, row by row, alike in all but the scales."""
+        """A request for each image, row by row, alike in all but the scales."""
         rows: list[tuple[LoraUse, ...]] = [(row,) for row in self.rows] or [()]
         others = self.request.loras[1 + len(rows[0]) :]
         return tuple(
@@ -53,7 +53,7 @@ class ScaleGrid:
         )
 
     def sheet(self, images: Sequence[bytes]) -> bytes:
-        """The pictures, in their order, under the names and scales of the LoRAs; a PNG."""
+        """The images, in their order, under the names and scales of the LoRAs; a PNG."""
         shown = [_opened(data) for data in images]
         rows = [_label(row) for row in self.rows] or [""]
         file = io.BytesIO()
@@ -84,7 +84,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
-    """Draw and record the sheet of a mix, unless an earlier attempt did or its pictures were deleted meanwhile."""
+    """Draw and record the sheet of a mix, unless an earlier attempt did or its images were deleted meanwhile."""
     job, grid = claim.job, ScaleGrid.of(read_request(claim.job.payload))
     made = await queue.images(job.guild_id, job.id)
     if len(made) != len(grid.images):

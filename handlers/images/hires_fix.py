@@ -1,4 +1,4 @@
-"""A picture twice as large: a second pass of the model over the enlarged one, which draws what was too small before."""
+"""An image twice as large: a second pass of the model over the enlarged one, which draws what was too small before."""
 
 from dataclasses import replace
 from typing import Final
@@ -25,7 +25,7 @@ def upscaled(request: ImageRequest, image: StoredImage, facts: ModelFacts) -> Im
 def second_pass(
     request: ImageRequest, image: str, size: tuple[int, int], facts: ModelFacts, strength: float | None = None
 ) -> ImageRequest:
-    """`request` drawn over the picture of that key in `size`, as strongly as the model bears it if nothing is said."""
+    """`request` drawn over the image of that key in `size`, as strongly as the model bears it if nothing is said."""
     usual = max(facts.upscale_strength, _ONE_STEP / request.steps)
     start = StartImage(image=image, strength=usual if strength is None else strength)
     return replace(request, width=size[0] // 8 * 8, height=size[1] // 8 * 8, start=start)

@@ -1,4 +1,4 @@
-"""Forms for a picture that stands in a message: to begin with it, or to keep something of it."""
+"""Forms for an image that stands in a message: to begin with it, or to keep something of it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from pipeline.requests.control import ControlKind
 from storage.queue.pending_calls import ChosenFile
 
 CHOSEN: Final = "image"
-"""The option that the picture is chosen for."""
+"""The option that the image is chosen for."""
 
 ImageForm = Callable[[ChosenFile, Caller, AppContext], Awaitable[Form]]
 
@@ -28,13 +28,13 @@ _KIND: Final = Option(
 
 
 async def start_form(image: ChosenFile, caller: Caller, context: AppContext) -> Form:
-    """The form of /edit, which asks for no picture any more."""
+    """The form of /edit, which asks for no image any more."""
     form = await edit_form(context.command(EDIT.name), {}, caller, context, file=image)
     return replace(form, title="Start with this picture")
 
 
 async def control_form(image: ChosenFile, caller: Caller, context: AppContext) -> Form:
-    """One form for every kind of /control, whose options are the same; it asks for the kind, and for no picture."""
+    """One form for every kind of /control, whose options are the same; it asks for the kind, and for no image."""
     usual = ControlKind.EDGE
     form = await edit_form(context.command(command_name(usual)), {}, caller, context, file=image)
     return replace(form, title="Keep of this picture", fields=(Field(option=_KIND, value=usual.value), *form.fields))

@@ -36,7 +36,7 @@ _SHOWN_PROMPTS: Final = 8
 
 
 async def imagine(call: Call, context: AppContext) -> Message:
-    """Queue the picture that the member describes and say when it will come."""
+    """Queue the image that the member describes and say when it will come."""
     check_permission(call, COMMAND.name)
     facts = context.model(call.arguments.text("model") or call.guild.settings.default_model)
     asked = await _based(_request(call.arguments, facts, context.new_seed()), call, context)
@@ -52,7 +52,7 @@ async def imagine(call: Call, context: AppContext) -> Message:
 
 
 async def one_request(call: Call, context: AppContext) -> ImageRequest:
-    """What the caller's options ask for, for commands that begin with a picture; raises InvalidRequest."""
+    """What the caller's options ask for, for commands that begin with an image; raises InvalidRequest."""
     facts = context.model(call.arguments.text("model") or call.guild.settings.default_model)
     asked = _request(call.arguments, facts, context.new_seed())
     prompts = expand(asked.prompt)
@@ -79,7 +79,7 @@ async def submit(
 ) -> Message:
     """Queue `request` for the caller; from here on nothing of it can be lost.
 
-    A job of another `kind` makes `times` as many pictures of it.
+    A job of another `kind` makes `times` as many images of it.
     """
     check_allowed(request, call)
     context.model(request.model).check(request)
@@ -153,7 +153,7 @@ def request_values(request: ImageRequest) -> dict[str, Value]:
 
 
 def editable_values(request: ImageRequest, facts: ModelFacts) -> dict[str, Value]:
-    """As `request_values`, with the size as an aspect where it is one, so that changing it changes the picture."""
+    """As `request_values`, with the size as an aspect where it is one, so that changing it changes the image."""
     values = request_values(request)
     for aspect in ASPECTS:
         if size_for(aspect, facts.width) == (request.width, request.height):

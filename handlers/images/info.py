@@ -1,4 +1,4 @@
-"""How a picture was made, as a command that can be pasted back: from its job, or from the file itself."""
+"""How an image was made, as a command that can be pasted back: from its job, or from the file itself."""
 
 from handlers.commands.arguments import value_text
 from handlers.commands.context import AppContext
@@ -24,10 +24,15 @@ def job_info(job: Job, context: AppContext) -> Message:
 
 
 def image_info(png: bytes) -> Message:
-    """What the file of a picture says of itself; raises UserError if it says nothing that can be trusted."""
-    story = read(png)
-    lines = (f"Model {story.model_name} · hash {story.model_hash}", f"Drawn on {story.device} in {story.dtype}")
-    return Message(headline="How this picture was made", lines=lines, code=command_text(story.request()), private=True)
+    """What the file of an image says of itself; raises UserError if it says nothing that can be trusted."""
+    metadata = read(png)
+    lines = (
+        f"Model {metadata.model_name} · hash {metadata.model_hash}",
+        f"Drawn on {metadata.device} in {metadata.dtype}",
+    )
+    return Message(
+        headline="How this picture was made", lines=lines, code=command_text(metadata.request()), private=True
+    )
 
 
 def command_text(request: ImageRequest) -> str:

@@ -1,4 +1,4 @@
-"""A picture that a member hands over with a command: checked, stripped of what its file tells, and kept."""
+"""An image that a member hands over with a command: checked, stripped of what its file tells, and kept."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ class AttachedImage:
 
 
 async def attached_image(call: Call, option: str, context: AppContext) -> AttachedImage | None:
-    """The picture given for `option`, or None; raises InvalidRequest for a file that is none, or too large."""
+    """The image given for `option`, or None; raises InvalidRequest for a file that is none, or too large."""
     file = call.arguments.file(option)
     if file is None:
         return None
@@ -34,7 +34,7 @@ async def attached_image(call: Call, option: str, context: AppContext) -> Attach
 async def with_more_around(
     image: AttachedImage, direction: Direction, amount: int, context: AppContext
 ) -> AttachedImage:
-    """The picture on a canvas `amount` percent larger towards `direction`, what is new being its mask."""
+    """The image on a canvas `amount` percent larger towards `direction`, what is new being its mask."""
     inner = await asyncio.to_thread(read_image, await context.blobs.get(image.key))
     return await _handed(*await asyncio.to_thread(widened, inner.rgb, direction, amount), context)
 

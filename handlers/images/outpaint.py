@@ -1,4 +1,4 @@
-"""A picture with more around it: its canvas grows to one side or all, and what is new is to be drawn."""
+"""An image with more around it: its canvas grows to one side or all, and what is new is to be drawn."""
 
 from enum import StrEnum
 from typing import Final
@@ -9,11 +9,11 @@ MAX_AMOUNT: Final = 100
 """In percent of the side that grows."""
 
 _OVERLAP: Final = 1 / 16
-"""So much of the old picture's edge, in parts of its side, is drawn again, so that no seam shows."""
+"""So much of the old image's edge, in parts of its side, is drawn again, so that no seam shows."""
 
 
 class Direction(StrEnum):
-    """Where a picture grows; the value is what a member types."""
+    """Where an image grows; the value is what a member types."""
 
     LEFT = "left"
     RIGHT = "right"
@@ -25,7 +25,7 @@ class Direction(StrEnum):
 def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
     """`image` (RGB) on a canvas `amount` percent larger towards `direction`, and its mask (L), white where new.
 
-    What is new shows the picture stretched, so that strengths below 1 have its colours to begin with.
+    What is new shows the image stretched, so that strengths below 1 have its colours to begin with.
     """
     left, upper, right, lower = _margins(image.size, direction, amount)
     size = (image.width + left + right, image.height + upper + lower)

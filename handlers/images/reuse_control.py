@@ -1,4 +1,4 @@
-"""The button "Use the same control": the form of the command that made a picture, with its map already in hand."""
+"""The button "Use the same control": the form of the command that made an image, with its map already in hand."""
 
 from handlers.commands.call import Call, Caller
 from handlers.commands.context import AppContext
@@ -11,7 +11,7 @@ from storage.queue.jobs import Job
 
 
 async def same_control_form(job: Job, _index: int, call: Call, context: AppContext) -> Form:
-    """The form of /control or /edit, filled as the picture was asked for, but for the seed; it asks for no file."""
+    """The form of /control or /edit, filled as the image was asked for, but for the seed; it asks for no file."""
     request = await controlled_request(call, context, job.id)
     use = request.controls[0]
     if request.start is None:

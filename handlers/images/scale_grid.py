@@ -1,4 +1,4 @@
-"""/lora mix: one picture of LoRAs at several scales beside each other, to choose from."""
+"""/lora mix: one image of LoRAs at several scales beside each other, to choose from."""
 
 from dataclasses import replace
 from typing import Final
@@ -25,7 +25,7 @@ from storage.queue.jobs import Job, JobKind, JobState
 
 
 async def mix_loras(call: Call, context: AppContext) -> Message:
-    """Queue the same picture at the scales around those that the member names."""
+    """Queue the same image at the scales around those that the member names."""
     check_permission(call, COMMAND.name)
     mentions = read_mentions(call.arguments.text("lora") or "")
     if not mentions:
@@ -39,7 +39,7 @@ async def mix_loras(call: Call, context: AppContext) -> Message:
 
 
 def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the sheet and how to have one of its pictures, or why there is none."""
+    """The end of the job: the sheet and how to have one of its images, or why there is none."""
     request = read_request(job.payload)
     values = {"prompt": request.prompt, "lora": mentions_text(request.loras), "seed": str(request.seed)}
     match job.state:

@@ -1,4 +1,4 @@
-"""/upscale: a picture that was handed over made larger, by an upscaler alone or by a second pass of the model."""
+"""/upscale: an image that was handed over made larger, by an upscaler alone or by a second pass of the model."""
 
 import asyncio
 from typing import Final
@@ -25,7 +25,7 @@ _SECONDS_PER_MEGAPIXEL: Final = 2.0
 
 
 async def upscale(call: Call, context: AppContext) -> Message:
-    """Queue the larger picture; it is drawn anew where the member says what it shows, or how much may change."""
+    """Queue the larger image; it is drawn again where the member says what it shows, or how much may change."""
     check_permission(call, COMMAND.name)
     given = call.arguments
     image = await attached_image(call, "image", context)
@@ -72,7 +72,7 @@ async def _enlarged(image: AttachedImage, factor: int, call: Call, context: AppC
 
 
 def enlarged(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the larger picture, or why there is none."""
+    """The end of the job: the larger image, or why there is none."""
     order = read_enlargement(job.payload)
     match job.state:
         case JobState.DONE:

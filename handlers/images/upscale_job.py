@@ -1,4 +1,4 @@
-"""What a worker does for /upscale where nothing is drawn anew."""
+"""What a worker does for /upscale where nothing is drawn again."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from storage.queue.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnlargeOrder:
-    """The picture whose blob is `image`, to be `factor` times as large: `width` by `height` pixels, by `upscaler`."""
+    """The image whose blob is `image`, to be `factor` times as large: `width` by `height` pixels, by `upscaler`."""
 
     image: str
     factor: int
@@ -48,11 +48,11 @@ def read_enlargement(payload: str) -> EnlargeOrder:
 
 
 _KEYWORD: Final = "postprocessing"
-"""Where AUTOMATIC1111 writes what was done to a picture that it did not draw."""
+"""Where AUTOMATIC1111 writes what was done to an image that it did not draw."""
 
 
 class Enlarge(Protocol):
-    """Who enlarges a picture: `pipeline.images.upscale_process.enlarge_apart`."""
+    """Who enlarges an image: `pipeline.images.upscale_process.enlarge_apart`."""
 
     def __call__(self, order: Enlargement, /) -> Awaitable[None]:
         """Do the order; raises UserError where it cannot be done."""
@@ -67,8 +67,8 @@ class Enlarging:
     enlarge: Enlarge
     device: str = "auto"
 
-    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
-        """The picture, and what it cost; raises UserError where it cannot be enlarged."""
+    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
+        """The image, and what it cost; raises UserError where it cannot be enlarged."""
         order = read_enlargement(job.payload)
         began = time.monotonic()
         with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Jobs that need something made ready before their picture can go to a device."""
+"""Jobs that need something made ready before their image can go to a device."""
 
 import asyncio
 import io
@@ -32,7 +32,7 @@ PreparationResult = ImageRequest | ResultImage
 
 
 async def record_result_image(made: ResultImage, claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
-    """Make it the job's picture, and the job done."""
+    """Make it the job's image, and the job done."""
     with Image.open(io.BytesIO(made.png)) as image:
         width, height = image.size
     blob = await blobs.put(made.png)
@@ -56,13 +56,13 @@ class ProgressReporter(Protocol):
         """Whether the member wants what there is by now."""
 
     def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
-        """`done` of `total`, None while that is unknown; `preview` is a small encoded picture of what there is."""
+        """`done` of `total`, None while that is unknown; `preview` is a small encoded image of what there is."""
 
 
 class Preparation(Protocol):
-    """What one kind of job needs; begun anew by a later attempt, which finds what an earlier one has recorded."""
+    """What one kind of job needs; a later attempt begins it again and finds what an earlier one recorded."""
 
-    async def __call__(self, job: Job, told: ProgressReporter) -> PreparationResult:
+    async def __call__(self, job: Job, progress: ProgressReporter) -> PreparationResult:
         """Make ready; returns what is to be rendered, or what is made already. Raises UserError where it cannot be."""
 
 
@@ -91,7 +91,7 @@ class _Running:
 
 @dataclass(slots=True, kw_only=True)
 class Preparations:
-    """What a worker makes ready beside its devices, a few at a time; a job that waits here takes no device's seat.
+    """What a worker makes ready beside its devices, a few at a time; a job that waits here takes no slot of a device.
 
     Trainings, which take minutes, have a turn of their own: nothing else waits for one.
     """
@@ -104,7 +104,7 @@ class Preparations:
     _training: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     def begin(self, claim: Claim, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
-        """Make the claimed job ready, `then` hand its picture on, unless that is made already."""
+        """Make the claimed job ready, `then` hand its image on, unless that is made already."""
         running = _Running(claim=claim)
         self._running[claim.job.id] = running
         running.task = asyncio.create_task(self._prepare(running, then))
@@ -112,7 +112,7 @@ class Preparations:
     def beats(self) -> list[Beat]:
         """A sign of life for each job, with the percentage that is done."""
         return [
-            Beat(claim=one.claim, step=one.percent, steps=100, preview=one.preview) for one in self._running.values()
+            Beat(claim=job.claim, step=job.percent, steps=100, preview=job.preview) for job in self._running.values()
         ]
 
     async def hear(self, standings: Mapping[int, ClaimStatus]) -> None:

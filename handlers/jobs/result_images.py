@@ -1,4 +1,4 @@
-"""A job's recorded pictures as a message shows them."""
+"""A job's recorded images as a message shows them."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from storage.queue.reply_address import ReplyAddress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The pictures that may be seen, and the sentence that says why others are `withheld`, empty if none are."""
+    """The images that may be seen, and the sentence that says why others are `withheld`, empty if none are."""
 
     images: tuple[ShownImage, ...]
     withheld: str = ""
 
 
 async def shown_images(job: Job, address: ReplyAddress, context: AppContext) -> Shown:
-    """The pictures of `job` that are recorded, with their bytes, as its guild wants them shown at `address`."""
+    """The images of `job` that are recorded, with their bytes, as its guild wants them shown at `address`."""
     title = context.jobs.title(job)
     recorded = await context.queue.images(job.guild_id, job.id)
     images = [image for image in recorded if context.jobs.is_shown(image, job)]

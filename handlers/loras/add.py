@@ -55,7 +55,7 @@ async def queue_order(order: LoraOrder, call: Call, context: AppContext) -> Mess
 
 
 async def lora_added(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
-    """The end of the job: the LoRA's card with a picture made with it, or why there is none."""
+    """The end of the job: the LoRA's card with an image made with it, or why there is none."""
     order = read_order(job.payload)
     lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:

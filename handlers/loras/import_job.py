@@ -42,7 +42,7 @@ class Import(Protocol):
         """Do the order; raises UserError where it cannot be done."""
 
 
-class Importers(Protocol):
+class ImporterPool(Protocol):
     """Where files are imported: `pipeline.lora.importing.importers.Importers`."""
 
     def ready(self) -> AbstractAsyncContextManager[Import]:
@@ -59,13 +59,13 @@ class LoraAdding:
     source: LoraSource
     folder: Path
     bases: Sequence[ServedModel]
-    importers: Importers
+    importers: ImporterPool
     fuse: Fuse
 
-    async def __call__(self, job: Job, told: ProgressReporter) -> ImageRequest:
-        """Add what the job orders, unless an earlier attempt did; returns a picture that shows it."""
+    async def __call__(self, job: Job, progress: ProgressReporter) -> ImageRequest:
+        """Add what the job orders, unless an earlier attempt did; returns an image that shows it."""
         order = read_order(job.payload)
-        lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, told)
+        lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, progress)
         facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
         return ImageRequest(
             prompt=lora.trigger_words or lora.name,
@@ -79,7 +79,7 @@ class LoraAdding:
             loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
         )
 
-    async def _add(self, job: Job, order: LoraOrder, told: ProgressReporter) -> Lora:
+    async def _add(self, job: Job, order: LoraOrder, progress: ProgressReporter) -> Lora:
         incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
         await self.room.check(job.guild_id)
         if order.name is not None:
@@ -91,7 +91,7 @@ class LoraAdding:
             else:
                 # Where none waits, its start takes longer than most imports, so it begins with the download.
                 async with self.importers.ready() as importer:
-                    fetched = await self._fetched(job, order, incoming, told)
+                    fetched = await self._fetched(job, order, incoming, progress)
                     new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)
             return await self.room.loras.add(new)
@@ -101,9 +101,9 @@ class LoraAdding:
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
 
-    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, told: ProgressReporter) -> FetchedFile:
+    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, progress: ProgressReporter) -> FetchedFile:
         if order.link is not None:
-            return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=told)
+            return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=progress)
         path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
         await asyncio.to_thread(path.write_bytes, data)
         return FetchedFile(
@@ -169,7 +169,7 @@ def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportRe
         key=order.key,
         size=size,
         trigger_words=", ".join(_words(fetched, report)),
-        story="\n".join(_story(fetched, report)),
+        story="\n".join(_facts(fetched, report)),
         private=order.private,
     )
 
@@ -182,18 +182,18 @@ def _name(fetched: FetchedFile) -> str:
 
 def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
     """Trigger words, those of textual inversions first: without them a prompt has no use for their vectors."""
-    taught = [embedding.trigger for embedding in report.embeddings]
-    return dict.fromkeys((*taught, *(fetched.trigger_words or report.trigger_words)))
+    triggers = [embedding.trigger for embedding in report.embeddings]
+    return dict.fromkeys((*triggers, *(fetched.trigger_words or report.trigger_words)))
 
 
-def _story(fetched: FetchedFile, report: ImportReport) -> list[str]:
+def _facts(fetched: FetchedFile, report: ImportReport) -> list[str]:
     low, high = report.ranks
     rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
     lost = f" · lost: {_lost(report)}" if _lost(report) else ""
-    taught = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
+    vectors = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
     return [
         f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{lost}",
-        *([f"Words with vectors of their own: {taught}"] if taught else []),
+        *([f"Words with vectors of their own: {vectors}"] if vectors else []),
         f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
         f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",
         *([f"From {fetched.page}"] if fetched.page else []),

@@ -53,13 +53,13 @@ async def lora_info(call: Call, context: AppContext) -> Message:
 async def rename_lora(call: Call, context: AppContext) -> Message:
     """Give a LoRA another name."""
     lora, new_name = await own_lora(call, context), (call.arguments.text("to") or "").strip().lower()
-    return _told(await context.loras.rename(lora, new_name), f"'{lora.name}' is called '{new_name}' now.")
+    return _answer(await context.loras.rename(lora, new_name), f"'{lora.name}' is called '{new_name}' now.")
 
 
 async def scale_lora(call: Call, context: AppContext) -> Message:
     """Set how strongly a LoRA is used where nobody says."""
     lora, scale = await own_lora(call, context), call.arguments.number("scale") or 0.0
-    return _told(
+    return _answer(
         await context.loras.set_scale(lora, scale), f"'{lora.name}' is used at {scale:g} unless one says else."
     )
 
@@ -68,7 +68,7 @@ async def share_lora(call: Call, context: AppContext) -> Message:
     """Give a LoRA to the whole guild, or keep it for its owner."""
     lora, private = await own_lora(call, context), call.arguments.text("whose") == _PRIVATE
     whose = "its owner's alone" if private else "for everyone here"
-    return _told(await context.loras.set_private(lora, private), f"'{lora.name}' is {whose} now.")
+    return _answer(await context.loras.set_private(lora, private), f"'{lora.name}' is {whose} now.")
 
 
 async def remove_lora(call: Call, context: AppContext) -> Message:
@@ -77,7 +77,7 @@ async def remove_lora(call: Call, context: AppContext) -> Message:
     if not call.arguments.switch("confirm"):
         button = await saved_button(call, context, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
         return Message(headline=f"Remove the LoRA '{lora.name}' for good?", buttons=((button,),), private=True)
-    return _told(await context.loras.remove(lora), f"'{lora.name}' is removed.")
+    return _answer(await context.loras.remove(lora), f"'{lora.name}' is removed.")
 
 
 def card(lora: Lora, *, private: bool = False) -> Message:
@@ -100,7 +100,7 @@ async def own_lora(call: Call, context: AppContext) -> Lora:
     return lora
 
 
-def _told(done: bool, words: str) -> Message:
+def _answer(done: bool, words: str) -> Message:
     if not done:
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
     return Message(headline=words, private=True)

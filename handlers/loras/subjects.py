@@ -21,7 +21,7 @@ async def of_subject(call: Call, context: AppContext, *, action: Handler) -> Mes
 
 
 async def delete_subject(call: Call, context: AppContext) -> Message:
-    """Delete a subject, once confirmed, with the sheets of its pictures and samples."""
+    """Delete a subject, once confirmed, with the sheets of its images and samples."""
     lora = check_subject(await own_lora(call, context))
     if not call.arguments.switch("confirm"):
         button = await saved_button(call, context, "subject delete", {"name": lora.name, "confirm": "on"}, "Delete it")

@@ -8,7 +8,7 @@ from storage.queue.reply_address import ReplyAddress
 
 
 class Undeliverable(Exception):
-    """No way is left to reach the member; the text says why, and the pictures stay for /history."""
+    """No way is left to reach the member; the text says why, and the images stay for /history."""
 
 
 class TryLater(Exception):

@@ -8,7 +8,7 @@ from storage.queue.estimates import QueuePosition
 from storage.queue.jobs import Job, JobKind, JobState
 
 LONG_SECONDS: Final = 60.0
-"""Who waited longer than this is told by a mention that the pictures are there."""
+"""A member who waited longer than this is mentioned when the images are there."""
 
 _PREVIEW_NAME = "preview.jpg"
 _INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
@@ -50,7 +50,7 @@ def rendering(job: Job, title: str, rests: str = "") -> Message:
 
 
 def progress_words(job: Job) -> str:
-    """How far a running job is: a picture in steps, everything else in percent."""
+    """How far a running job is: an image in steps, everything else in percent."""
     if job.kind is JobKind.IMAGINE:
         return f"{job.step} of {job.steps} steps"
     return f"{100 * job.step // job.steps} %"
@@ -93,7 +93,7 @@ def _done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Me
         lines=(_INVERTED,) if any(use.inverted for use in request.controls) else (),
         images=images,
         footer=" · ".join(facts),
-        # A button a picture is found by its place: where one is not shown there are none.
+        # Such a button finds its image by its place: where one is not shown there are none.
         buttons=(
             *(_variations(job, len(images)) if len(images) == request.count else ()),
             (*_repeats(job), *_keeping(job)),
@@ -122,7 +122,7 @@ def waited_long(job: Job) -> bool:
 
 
 def _variations(job: Job, count: int) -> tuple[tuple[Button, ...], ...]:
-    """A row each of upscalings, strong and subtle variations, a button a picture."""
+    """A row each of upscalings, strong and subtle variations, with a button for each image."""
     if count == 1:
         words = ((Verb.UPSCALE, "Upscale"), (Verb.VARY_SUBTLE, "Vary a little"), (Verb.VARY_STRONG, "Vary a lot"))
         return (tuple(Button(verb=verb, target=job.id, label=label) for verb, label in words),)

@@ -42,7 +42,7 @@ class Verb(StrEnum):
 class Button:
     """A button that survives restarts: what it does and to what; who clicks is checked again on each click.
 
-    `target` is the id of a job, or of a saved call for Verb.CALL; `index` is the picture within the job.
+    `target` is the id of a job, or of a saved call for Verb.CALL; `index` is the image within the job.
     `handlers.buttons` writes and reads the id that a platform keeps.
     """
 
@@ -67,7 +67,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownImage:
-    """A picture in a message: its encoded bytes, a file name without folders, a text for those who cannot see it.
+    """An image in a message: its encoded bytes, a file name without folders, a text for those who cannot see it.
 
     `spoiler` hides it until it is clicked.
     """
@@ -97,7 +97,7 @@ class Pointers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that is no picture: its bytes and a name without folders."""
+    """A file that is no image: its bytes and a name without folders."""
 
     data: bytes
     file_name: str
@@ -105,9 +105,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message: a headline, sentences below it, a bar, pictures, buttons and a small closing line.
+    """A message: a headline, sentences below it, a bar, images, buttons and a small closing line.
 
-    All text is plain: it may hold a stranger's words, and each platform escapes it in its own way. `code` is text to
+    All text is plain: it may hold untrusted words, and each platform escapes it in its own way. `code` is text to
     be copied, shown as it is. `private` is for the caller alone; `mentions` tells the one who asked that it is there.
     """
 

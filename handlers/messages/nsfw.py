@@ -1,4 +1,4 @@
-"""How a picture that is not for everybody is shown: plainly, hidden until it is clicked, or as a sentence."""
+"""How an image that is not for everybody is shown: plainly, hidden until it is clicked, or as a sentence."""
 
 from enum import Enum
 from typing import Final, assert_never
@@ -12,7 +12,7 @@ _HAS_RESTRICTED_CHANNELS: Final = frozenset({Platform.DISCORD})
 
 
 class NsfwDisplay(Enum):
-    """What becomes of a mature picture."""
+    """What becomes of an NSFW image."""
 
     PLAIN = "plain"
     HIDDEN = "hidden"
@@ -20,7 +20,7 @@ class NsfwDisplay(Enum):
 
 
 def nsfw_display(nsfw: NsfwPolicy, address: ReplyAddress) -> NsfwDisplay:
-    """How the guild's choice shows a mature picture at `address`; a platform that cannot hide one withholds it."""
+    """How the guild's choice shows an NSFW image at `address`; a platform that cannot hide one withholds it."""
     match nsfw:
         case NsfwPolicy.REFUSE:
             return NsfwDisplay.WITHHELD
@@ -35,7 +35,7 @@ def nsfw_display(nsfw: NsfwPolicy, address: ReplyAddress) -> NsfwDisplay:
 
 
 def withheld_sentence(count: int, nsfw: NsfwPolicy, platform: Platform) -> str:
-    """Why `count` pictures are not in a message, and what to do."""
+    """Why `count` images are not in a message, and what to do."""
     images = "1 picture is" if count == 1 else f"{count} pictures are"
     if nsfw is not NsfwPolicy.REFUSE and platform in _HAS_RESTRICTED_CHANNELS:
         return f"{images} for adults and not shown here; ask again in an age-restricted channel."

@@ -24,7 +24,7 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
 
 
 def size_like(width: int, height: int, native_size: int) -> tuple[int, int]:
-    """As `size_for`, for a picture of `width` by `height`; past 4:1 it is cut to that."""
+    """As `size_for`, for an image of `width` by `height`; past 4:1 it is cut to that."""
     return _sized(min(MAX_RATIO, max(1 / MAX_RATIO, width / height)), native_size)
 
 

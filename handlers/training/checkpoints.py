@@ -50,9 +50,9 @@ def pick_buttons(job: Job, picks: tuple[Pick, ...]) -> tuple[tuple[Button, ...],
 
 
 async def use_pick(job: Job, index: int, call: Call, context: AppContext) -> Message:
-    """Let the trained LoRA be the weights of that button, from the next picture on."""
+    """Let the trained LoRA be the weights of that button, from the next image on."""
     order = read_training(job.payload)
-    check_permission(call, f"train {order.taught}")
+    check_permission(call, f"train {order.concept}")
     lora = await context.loras.with_key(call.guild.id, order.key)
     if lora is None:
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")

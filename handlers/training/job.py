@@ -1,4 +1,4 @@
-"""What a worker does for /train: look at the pictures, and later learn from them in a process of its own."""
+"""What a worker does for /train: look at the images, and later learn from them in a process of its own."""
 
 import asyncio
 import shutil
@@ -43,7 +43,7 @@ class Trainer(Protocol):
     """Who does a training: `pipeline.training.process.train_apart`."""
 
     def __call__(
-        self, order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
+        self, order: TrainingRequest, progress: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace], /
     ) -> Awaitable[TrainingReport]:
         """Do the order, telling how far it is; raises UserError where it cannot be done."""
 
@@ -58,12 +58,12 @@ class TrainableModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCheck:
-    """The preparation of JobKind.CHECK_PICTURES: a sheet of the pictures as they would be used, noting which are."""
+    """The preparation of JobKind.CHECK_IMAGES: a sheet of the images as they would be used, noting which are."""
 
     blobs: BlobStore
     models: Sequence[TrainableModel]
 
-    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:  # noqa: ARG002  it is done at once
+    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:  # noqa: ARG002  it is done at once
         """The sheet; raises UserError where too few can be used."""
         order = read_training(job.payload)
         images = await _images(order, _model(order, self.models).facts, self.blobs)
@@ -76,7 +76,7 @@ class ImageCheck:
 class Training:
     """The preparation of JobKind.TRAIN; `loras` holds canonical files, `work` a folder for each training under way.
 
-    While `busy` says that devices have pictures to make, the training takes `share` of the time; outside its `hours` it
+    While `busy` says that devices have images to make, the training takes `share` of the time; outside its `hours` it
     does not begin, and waits where it is.
     """
 
@@ -92,25 +92,25 @@ class Training:
     share: float = 0.5
     hours: TrainingHours = field(default_factory=TrainingHours)
 
-    async def __call__(self, job: Job, told: ProgressReporter) -> ResultImage:
+    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
         order = read_training(job.payload)
         folder = self.work / order.key
         seconds = 0.0
         if await self.room.loras.with_key(job.guild_id, order.key) is None:
             await self.room.check(job.guild_id)
-            if not order.anew:
+            if not order.retrain:
                 await self.room.check_name(job.guild_id, job.member_id, order.name, private=order.private)
             while not self.hours.are_now:  # noqa: ASYNC110  only the clock can end it
                 await asyncio.sleep(_LOOK_SECONDS)
-            seconds = await self._learn(job, order, folder, told)
+            seconds = await self._learn(job, order, folder, progress)
         png = await asyncio.to_thread((folder / _SHEET).read_bytes)
         note = await asyncio.to_thread((folder / _PICKS).read_text)
         made = ResultImage(png=png, device_seconds=seconds, note=note)
         await self.handed.forget(job.guild_id, {file.blob for file in order.files})
         return made
 
-    async def _learn(self, job: Job, order: TrainOrder, folder: Path, told: ProgressReporter) -> float:
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, progress: ProgressReporter) -> float:
         model = _model(order, self.models)
         images = await _images(order, model.facts, self.blobs)
         check_enough(images)
@@ -127,9 +127,9 @@ class Training:
         )
 
         def pace() -> TrainingPace:
-            return TrainingPace(busy=self.busy(), paused=not self.hours.are_now, enough=told.enough)
+            return TrainingPace(busy=self.busy(), paused=not self.hours.are_now, enough=progress.enough)
 
-        report = await self.train(training, lambda at: told(at.step, at.steps, at.sheet), pace)
+        report = await self.train(training, lambda at: progress(at.step, at.steps, at.sheet), pace)
         await self._keep(job, order, report, plan, folder)
         return report.seconds
 
@@ -162,11 +162,11 @@ class Training:
             trigger_words=plan.instance_prompt,
             story=picks[report.chosen].story,
             private=order.private,
-            subject=order.taught is ConceptKind.SUBJECT,
+            subject=order.concept is ConceptKind.SUBJECT,
         )
-        old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.anew else None
+        old = await self.room.loras.get(job.guild_id, job.member_id, order.name) if order.retrain else None
         if old is None or old.owner_id != job.member_id or not await self.room.loras.retrain(old, new):
-            # Whoever has taken the name since keeps it, and nothing that was learnt is lost.
+            # A member who has taken the name since keeps it, and nothing that was learnt is lost.
             name = await self.room.free_name(job.guild_id, job.member_id, order.name, private=order.private)
             await self.room.loras.add(replace(new, name=name))
         await asyncio.to_thread(_clear, folder)
@@ -175,7 +175,7 @@ class Training:
 def plan_of(order: TrainOrder, model: TrainableModel, word: str, seed: int) -> TrainingConfig:
     """The plan for what a member ordered, by what suits the size of the model."""
     facts = model.facts
-    subject = order.taught is ConceptKind.SUBJECT
+    subject = order.concept is ConceptKind.SUBJECT
     plan = TrainingConfig(
         model=str(model.source),
         instance_prompt=f"{word} {order.class_word}" if subject else f"{word} style",
@@ -224,7 +224,7 @@ def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:
         Pick(
             key=order.key if place == report.chosen else f"{order.key}-{candidate.step}",
             step=candidate.step,
-            story="\n".join(_story(order, report, candidate)),
+            story="\n".join(_scores(order, report, candidate)),
         )
         for place, candidate in enumerate(report.candidates)
     )
@@ -252,8 +252,8 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _story(order: TrainOrder, report: TrainingReport, chosen: TrainingCandidate) -> list[str]:
-    scores, what = chosen.scores, "it" if order.taught is ConceptKind.SUBJECT else "the style"
+def _scores(order: TrainOrder, report: TrainingReport, chosen: TrainingCandidate) -> list[str]:
+    scores, what = chosen.scores, "it" if order.concept is ConceptKind.SUBJECT else "the style"
     kept = f" · other pictures of a {order.class_word} unchanged {scores.kept:.0%}" if order.class_word else ""
     lost = f" · {chosen.residual:.1%} of the change lost" if chosen.residual else ""
     return [

@@ -1,4 +1,4 @@
-"""The sheet of pictures that /train shows: start, leave a picture out, add more, another class word."""
+"""The sheet of images that /train shows: start, leave an image out, add more, another class word."""
 
 from dataclasses import replace
 from typing import Final
@@ -65,7 +65,7 @@ async def start_training(job: Job, _index: int, call: Call, context: AppContext)
 
 
 async def leave_out(job: Job, index: int, call: Call, context: AppContext) -> Message:
-    """Look at the pictures again without number `index`; its twin may be used then."""
+    """Look at the images again without number `index`; its twin may be used then."""
     order = await _kept(job, call, context)
     used = await _used(job, context)
     if index not in used:
@@ -83,13 +83,13 @@ async def class_form(job: Job, _index: int, call: Call, context: AppContext) -> 
 
 
 async def train_again(call: Call, context: AppContext) -> Message:
-    """Look at pictures that were handed over earlier, as what the new class word says."""
+    """Look at images that were handed over earlier, as what the new class word says."""
     number = call.arguments.integer("base") or 0
     job = await context.queue.get(call.guild.id, number)
     if job is None or job.kind not in (JobKind.CHECK_IMAGES, JobKind.TRAIN):
         raise InvalidRequest("base", f"There is no sheet {number} here; send the pictures again with /train subject.")
     order = await _kept(job, call, context)
-    if order.taught is not ConceptKind.SUBJECT:
+    if order.concept is not ConceptKind.SUBJECT:
         raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
     order = _again(order, call, class_word=read_class_word(call))
     await check_training_room(order, call, context)
@@ -97,7 +97,7 @@ async def train_again(call: Call, context: AppContext) -> Message:
 
 
 async def train_add(call: Call, context: AppContext) -> Message:
-    """Look at the pictures of the caller's latest sheet again, with more behind them."""
+    """Look at the images of the caller's latest sheet again, with more behind them."""
     files = training_files(call.arguments)
     jobs = await context.queue.member_jobs(call.guild.id, call.member.id)
     sheet = next((job for job in jobs if job.kind is JobKind.CHECK_IMAGES), None)
@@ -112,23 +112,23 @@ async def train_add(call: Call, context: AppContext) -> Message:
 
 
 async def _kept(job: Job, call: Call, context: AppContext) -> TrainOrder:
-    """The order; raises UserError unless it is the caller's, they may still train, and its pictures are here."""
+    """The order; raises UserError unless it is the caller's, they may still train, and its images are here."""
     order = read_training(job.payload)
     if job.member_id != call.member.id:
         raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
-    check_permission(call, f"train {order.taught}")
+    check_permission(call, f"train {order.concept}")
     if not await context.handed.are_kept(call.guild.id, job.id):
         raise UserError("These pictures are no longer kept; send them again with /train.")
     return order
 
 
 def _again(order: TrainOrder, call: Call, **changes: object) -> TrainOrder:
-    # Two sheets of the same pictures may both be started, and must not write into one file.
+    # Two sheets of the same images may both be started, and must not write into one file.
     return replace(order, key=new_key(call.guild.id), **changes)  # type: ignore[arg-type] # names are the fields' own
 
 
 async def _used(job: Job, context: AppContext) -> list[int]:
-    """The numbers of the pictures that would be learnt, as the look noted them."""
+    """The numbers of the images that would be learnt, as the look noted them."""
     recorded = await context.queue.images(job.guild_id, job.id)
     return [int(number) for image in recorded for number in image.parameters.split()]
 
@@ -137,7 +137,7 @@ def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button
     start = Button(verb=Verb.TRAIN, target=job.id, label="Start")
     word = Button(verb=Verb.CLASS_WORD, target=job.id, label="Change the class word")
     cancel = Button(verb=Verb.DELETE, target=job.id, label="Cancel")
-    first = (start, word, cancel) if order.taught is ConceptKind.SUBJECT else (start, cancel)
+    first = (start, word, cancel) if order.concept is ConceptKind.SUBJECT else (start, cancel)
     if len(used) <= _FEWEST:
         return (first,)
     less = tuple(Button(verb=Verb.LEAVE_OUT, target=job.id, index=n, label=f"Leave out {n}") for n in used)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 
 class ConceptKind(StrEnum):
-    """What the pictures have in common."""
+    """What the images have in common."""
 
     SUBJECT = "subject"
     STYLE = "style"
@@ -26,24 +26,24 @@ class TrainFile:
 class TrainOrder:
     """A LoRA to be learnt from `files` for `model`; `key` names its canonical file to come.
 
-    `class_word` says what a subject is, "dog"; a style has none. `left_out` are the numbers, from 1, of pictures that
-    the member does not want learnt. What is learnt `anew` takes the place of the member's subject of that name.
+    `class_word` says what a subject is, "dog"; a style has none. `left_out` are the numbers, from 1, of images that
+    the member does not want learnt. A `retrain` takes the place of the member's subject of that name.
     """
 
     key: str
     name: str
-    taught: ConceptKind
+    concept: ConceptKind
     class_word: str
     model: str
     files: tuple[TrainFile, ...]
     private: bool = False
     left_out: tuple[int, ...] = ()
-    anew: bool = False
+    retrain: bool = False
 
     @property
     def title(self) -> str:
         """What is learnt, in words."""
-        return f"{self.name}, a {self.class_word}" if self.taught is ConceptKind.SUBJECT else f"{self.name}, a style"
+        return f"{self.name}, a {self.class_word}" if self.concept is ConceptKind.SUBJECT else f"{self.name}, a style"
 
 
 _ORDER: Final = TypeAdapter(TrainOrder)

@@ -1,4 +1,4 @@
-"""/subject retrain: a subject learnt anew from other pictures, in the place of what it was."""
+"""/subject retrain: a subject learnt again from other images, in the place of what it was."""
 
 from dataclasses import replace
 from typing import Final
@@ -27,7 +27,7 @@ from handlers.training.train import (
 
 
 async def retrain_subject(call: Call, context: AppContext) -> Message:
-    """Queue a look at the pictures that its owner gives; the subject stays what it is until the training has ended."""
+    """Queue a look at the images that its owner gives; the subject stays what it is until the training has ended."""
     check_permission(call, SUBJECT.name)
     lora = check_subject(await named_lora(call, context))
     if lora.owner_id != call.member.id:
@@ -35,7 +35,7 @@ async def retrain_subject(call: Call, context: AppContext) -> Message:
     known = lora.trigger_words.partition(" ")[2]
     given = {"class": known, **dict(call.arguments.values), "name": lora.name}
     order = training_order(replace(call, arguments=Arguments.check(SUBJECT, given)), context, ConceptKind.SUBJECT)
-    order = replace(order, anew=True, private=lora.private)
+    order = replace(order, retrain=True, private=lora.private)
     await check_training_room(order, call, context)
     return await queue_check(order, call, context)
 

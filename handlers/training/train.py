@@ -1,4 +1,4 @@
-"""/train: from pictures to a sheet that shows what will be learnt, and from its button to a training."""
+"""/train: from images to a sheet that shows what will be learnt, and from its button to a training."""
 
 import re
 from functools import partial
@@ -32,10 +32,10 @@ _SMALL: Final = 256
 _CHECK_SECONDS: Final = 2.0
 
 
-async def train(call: Call, context: AppContext, *, taught: ConceptKind) -> Message:
-    """Queue a look at the pictures; nothing is learnt before the member has seen what would be."""
-    check_permission(call, f"train {taught}")
-    order = training_order(call, context, taught)
+async def train(call: Call, context: AppContext, *, concept: ConceptKind) -> Message:
+    """Queue a look at the images; nothing is learnt before the member has seen what would be."""
+    check_permission(call, f"train {concept}")
+    order = training_order(call, context, concept)
     await check_training_room(order, call, context)
     return await queue_check(order, call, context)
 
@@ -46,7 +46,7 @@ async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext)
     lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:
         case JobState.DONE if lora is not None:
-            use = f"/imagine a picture of @{lora.name} on a beach" if order.taught is ConceptKind.SUBJECT else ""
+            use = f"/imagine a picture of @{lora.name} on a beach" if order.concept is ConceptKind.SUBJECT else ""
             return Message(
                 headline=f"{lora.name} is ready",
                 mood=Mood.DONE,
@@ -72,7 +72,7 @@ def training_seconds(facts: ModelFacts) -> float:
 
 
 async def queue_check(order: TrainOrder, call: Call, context: AppContext) -> Message:
-    """Queue a look at the order's pictures."""
+    """Queue a look at the order's images."""
     return await _queued(order, JobKind.CHECK_IMAGES, _CHECK_SECONDS, call, context)
 
 
@@ -104,21 +104,21 @@ async def check_training_room(order: TrainOrder, call: Call, context: AppContext
     """Raise UserError if the library is full or the name of something new taken."""
     room = LoraQuota(loras=context.loras, quota=context.lora_quota_bytes)
     await room.check(call.guild.id)
-    if not order.anew:
+    if not order.retrain:
         await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
 
 
-def training_order(call: Call, context: AppContext, taught: ConceptKind) -> TrainOrder:
+def training_order(call: Call, context: AppContext, concept: ConceptKind) -> TrainOrder:
     """What the call asks to be learnt; raises UserError."""
     given = call.arguments
     name = (given.text("name") or "").strip().lower()
     check_name(name)
     files = training_files(given)
-    class_word = read_class_word(call) if taught is ConceptKind.SUBJECT else ""
+    class_word = read_class_word(call) if concept is ConceptKind.SUBJECT else ""
     return TrainOrder(
         key=new_key(call.guild.id),
         name=name,
-        taught=taught,
+        concept=concept,
         class_word=class_word,
         model=context.model(given.text("model") or call.guild.settings.default_model).name,
         files=files,
@@ -127,7 +127,7 @@ def training_order(call: Call, context: AppContext, taught: ConceptKind) -> Trai
 
 
 def training_files(given: Arguments) -> tuple[TrainFile, ...]:
-    """The pictures that were handed over; raises InvalidRequest without the member's word that they may be."""
+    """The images that were handed over; raises InvalidRequest without the member's word that they may be."""
     if not given.switch("mine"):
         raise InvalidRequest(
             "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
@@ -168,7 +168,7 @@ SUBJECT: Final = Command(
     name="train subject",
     help="Teach a thing from a few pictures of it",
     example="/train subject rex --class dog --images rex.zip --mine",
-    handler=partial(train, taught=ConceptKind.SUBJECT),
+    handler=partial(train, concept=ConceptKind.SUBJECT),
     options=(
         _NAME,
         CLASS,
@@ -187,7 +187,7 @@ COMMANDS: Final = (
         name="train style",
         help="Teach a style from a few pictures in it",
         example="/train style crayon --images crayon.zip --mine",
-        handler=partial(train, taught=ConceptKind.STYLE),
+        handler=partial(train, concept=ConceptKind.STYLE),
         options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
         notes=NOTES,
     ),

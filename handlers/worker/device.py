@@ -8,7 +8,7 @@ from pipeline.requests.image_request import ImageRequest
 
 
 class Device(Protocol):
-    """Renders pictures, each under its ticket; answers arrive as events in any order."""
+    """Renders images, each under its ticket; answers arrive as events in any order."""
 
     @property
     def name(self) -> str:
@@ -18,13 +18,13 @@ class Device(Protocol):
         """Begin to load; `Ready` follows as an event."""
 
     async def submit(self, order: Order) -> None:
-        """Take a picture or a map in; exactly one of Rendered, Refused, Faulted, Dropped, SetAside or Lost ends it."""
+        """Take an image or a map in; exactly one of Rendered, Refused, Faulted, Dropped, Suspended or Lost ends it."""
 
     async def cancel(self, ticket: str) -> None:
-        """Drop a picture at its next step."""
+        """Drop an image at its next step."""
 
     async def suspend(self, ticket: str) -> None:
-        """Set an unfinished picture aside at its next step."""
+        """Set an unfinished image aside at its next step."""
 
     async def expect(self, request: ImageRequest) -> None:
         """Load ahead what `request`, which waits in the queue, will need."""
@@ -33,7 +33,7 @@ class Device(Protocol):
         """All events from here on; ends after `close`. After `Lost` the device may be started again."""
 
     async def restart(self) -> None:
-        """Start anew after `Lost`."""
+        """Start again after `Lost`."""
 
     async def close(self) -> None:
         """End the device; open tickets are dropped without an event."""

@@ -33,7 +33,7 @@ async def rescue_jobs(queue: JobQueue, stale_seconds: float) -> None:
 
 
 async def apply_retention(database: Database, keep_days: int) -> None:
-    """Delete finished jobs and their pictures once they are older than `keep_days`."""
+    """Delete finished jobs and their images once they are older than `keep_days`."""
     count = await delete_old_jobs(database, keep_days * _DAY)
     _log.info("retention deleted %d jobs", count)
 
@@ -51,7 +51,7 @@ async def sweep_loras(database: Database, folder: Path) -> None:
 
 
 async def sweep_trainings(database: Database, handed: TrainingUploads, folder: Path) -> None:
-    """Delete what trainings left that ended, and the pictures that were handed over for none."""
+    """Delete what trainings left that ended, and the images that were handed over for none."""
     files = await handed.forget_old(_HANDED_SECONDS)
     count = await sweep_training_folders(database, folder)
     _log.info("deleted the folders of %d trainings, forgot %d files", count, files)

@@ -1,4 +1,4 @@
-"""Who gives up a seat when a device is full: a long job for a short one of a guild that has none."""
+"""Which job gives up its slot when a device is full: a long job for a short one of a guild that has none."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,7 +15,7 @@ def choose_preempted(held: Collection[OpenJob], upcoming: Sequence[Job]) -> Open
     if not upcoming or any(job.leaving for job in held):
         return None
     first = upcoming[0]
-    # What is prepared beside the devices needs no seat yet.
+    # What is prepared beside the devices needs no slot yet.
     if first.kind is not JobKind.IMAGINE or first.guild_id in {job.claim.job.guild_id for job in held}:
         return None
     longest = max((job for job in held if not job.is_map), key=OpenJob.seconds_left, default=None)

@@ -14,18 +14,18 @@ class Prefetch:
 
     queue: JobQueue
     depth: int
-    _told: dict[str, set[int]] = field(default_factory=dict)
+    _announced: dict[str, set[int]] = field(default_factory=dict)
 
     async def tell(self, device: Device) -> tuple[Job, ...]:
         """Let the device expect what it has not been told of; returns the jobs that are next, in fair order."""
-        told = self._told.get(device.name, set())
+        known = self._announced.get(device.name, set())
         upcoming = await self.queue.upcoming(self.depth)
-        self._told[device.name] = {job.id for job in upcoming}
+        self._announced[device.name] = {job.id for job in upcoming}
         for job in upcoming:
-            if job.id not in told and job.kind in (JobKind.IMAGINE, JobKind.MIX_LORAS):
+            if job.id not in known and job.kind in (JobKind.IMAGINE, JobKind.MIX_LORAS):
                 await device.expect(read_request(job.payload))
         return upcoming
 
     def forget(self, device: Device) -> None:
         """The device has lost what it had loaded."""
-        self._told.pop(device.name, None)
+        self._announced.pop(device.name, None)

@@ -1,4 +1,4 @@
-"""A claimed job while its pictures are on a device: what is still missing, and how far it is."""
+"""A claimed job while its images are on a device: what is still missing, and how far it is."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from storage.queue.snapshots import StoredSnapshot
 
 @dataclass(slots=True, kw_only=True)
 class OpenJob:
-    """The worker's memory of one claim; `missing` holds the indexes of pictures not yet recorded.
+    """The worker's memory of one claim; `missing` holds the indexes of images not yet recorded.
 
     `snapshot` is what earlier attempts left of them, by index; `leaving` says that the device was asked to set it aside
-    for another job; `handed` are the bytes of the pictures that the requests are made from, by their keys.
+    for another job; `handed` are the bytes of the images that the requests are made from, by their keys.
     """
 
     claim: Claim
@@ -35,11 +35,11 @@ class OpenJob:
 
     @property
     def is_map(self) -> bool:
-        """Whether it is a map, which is drawn between two steps and takes no seat."""
+        """Whether it is a map, which is drawn between two steps and takes no slot."""
         return self.claim.job.kind is JobKind.DRAW_MAP
 
     def orders(self) -> tuple[Order, ...]:
-        """What to ask of the device: the pictures that an earlier attempt did not finish, from where it left them."""
+        """What to ask of the device: the images that an earlier attempt did not finish, from where it left them."""
         return tuple(self._order(index) for index in sorted(self.missing))
 
     def _order(self, index: int) -> Order:
@@ -51,7 +51,7 @@ class OpenJob:
         return DrawMap(ticket=ticket, use=use, width=image.width, height=image.height, image=data)
 
     def row_of(self, rendered: Rendered, blob: str) -> NewImage:
-        """The row of a finished picture whose bytes lie in `blob`; a map has no parameters."""
+        """The row of a finished image whose bytes lie in `blob`; a map has no parameters."""
         index = index_of(rendered.ticket)
         request = self.images[index]
         # Here a classifier says what `nsfw` is; without one nothing is flagged.
@@ -65,11 +65,11 @@ class OpenJob:
         )
 
     def ticket(self, index: int) -> str:
-        """The device's name for picture `index`; it carries the claim, so an old attempt's answer is told apart."""
+        """The device's name for image `index`; it carries the claim, so an old attempt's answer is told apart."""
         return f"{self.claim.job.id}.{self.claim.token}.{index}"
 
     def tickets(self) -> tuple[str, ...]:
-        """The tickets of every picture that is still missing."""
+        """The tickets of every image that is still missing."""
         return tuple(self.ticket(index) for index in sorted(self.missing))
 
     def note(self, index: int, stepped: Stepped) -> None:
@@ -81,24 +81,24 @@ class OpenJob:
             self._unsaved[index] = stepped.snapshot
 
     def finish(self, index: int, device_seconds: float) -> None:
-        """Take in that a picture is recorded."""
+        """Take in that an image is recorded."""
         self.missing.discard(index)
         self._unsaved.pop(index, None)
         self.device_seconds += device_seconds
 
     def suspend(self, index: int, snapshot: bytes | None) -> None:
-        """Take in that a picture left the device unfinished."""
+        """Take in that an image left the device unfinished."""
         self._aside.add(index)
         if snapshot is not None:
             self._unsaved[index] = snapshot
 
     @property
     def is_suspended(self) -> bool:
-        """Whether nothing of the job is on the device though pictures are missing."""
+        """Whether nothing of the job is on the device though images are missing."""
         return bool(self.missing) and self.missing <= self._aside
 
     def unsaved(self) -> tuple[StoredSnapshot, ...]:
-        """The newest of each unfinished picture that the queue does not have yet."""
+        """The newest of each unfinished image that the queue does not have yet."""
         return tuple(StoredSnapshot(index=index, data=data) for index, data in sorted(self._unsaved.items()))
 
     def mark_saved(self, snapshot: Iterable[StoredSnapshot]) -> None:
@@ -108,7 +108,7 @@ class OpenJob:
                 del self._unsaved[image.index]
 
     def beat(self) -> Beat:
-        """The progress over all pictures and what was parked since the last beat, for the job's row."""
+        """The progress over all images and the snapshots since the last beat, for the job's row."""
         finished = sum(image.steps_made for index, image in enumerate(self.images) if index not in self.missing)
         running = sum(self._steps.get(index, 0) for index in self.missing)
         total = sum(image.steps_made for image in self.images)
@@ -123,5 +123,5 @@ class OpenJob:
 
 
 def index_of(ticket: str) -> int:
-    """The picture's index within its job."""
+    """The image's index within its job."""
     return int(ticket.rpartition(".")[2])

@@ -49,7 +49,7 @@ _STOPPED: Final = "The device stopped while it made this picture; try again, wit
 class Worker:
     """One worker: `name` is unique among running workers, `images_at_once` bounds what one device holds.
 
-    `drain_seconds` is how long a soft stop lets running pictures finish before it sets them aside, `suspend_seconds`
+    `drain_seconds` is how long a soft stop lets running images finish before it sets them aside, `suspend_seconds`
     how long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
     have loaded, `troubles` why others could not; `kinds` are the jobs that need more, and what prepares them.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
@@ -71,20 +71,20 @@ class Worker:
     _failed_loads: dict[str, int] = field(default_factory=dict)
     _open: dict[str, dict[int, OpenJob]] = field(default_factory=dict)
     _room: dict[str, asyncio.Event] = field(default_factory=dict)
-    _look_ahead: Prefetch = field(init=False)
+    _prefetch: Prefetch = field(init=False)
     _preparations: Preparations = field(init=False)
 
     def __post_init__(self) -> None:
-        self._look_ahead = Prefetch(queue=self.queue, depth=self.images_at_once)
+        self._prefetch = Prefetch(queue=self.queue, depth=self.images_at_once)
         self._preparations = Preparations(queue=self.queue, blobs=self.blobs, kinds=self.kinds)
 
     @property
     def is_busy(self) -> bool:
-        """Whether any device has pictures to make."""
+        """Whether any device has images to make."""
         return any(self._open.values())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let running pictures finish or give them back, uncounted."""
+        """Work until `stop` is set, then let running images finish or give them back, uncounted."""
         for device in self.devices:
             self._open[device.name] = {}
             self._room[device.name] = asyncio.Event()
@@ -109,21 +109,21 @@ class Worker:
                     await self._begin(device, claim)
                     continue
                 if device.name in self.ready and not self._has_room(device):
-                    await self._exchange(device, await self._look_ahead.tell(device))
+                    await self._preempt(device, await self._prefetch.tell(device))
             except Exception:
                 _log.exception("claiming failed; the next round tries again")
             await self._wait_for_room(device, stop)
 
     async def _claim(self, device: Device) -> Claim | None:
-        """The next job, if there is room for it; else a map, one at a time, so that pictures go on between two."""
+        """The next job, if there is room for it; else a map, one at a time, so that images go on between two."""
         if self._has_room(device):
             return await self.queue.claim(self.name)
         if device.name in self.ready and not any(job.is_map for job in self._open[device.name].values()):
             return await self.queue.claim(self.name, QUICK)
         return None
 
-    async def _exchange(self, device: Device, upcoming: tuple[Job, ...]) -> None:
-        """Let the first of `upcoming` have the seat of a job that can wait, if there is one."""
+    async def _preempt(self, device: Device, upcoming: tuple[Job, ...]) -> None:
+        """Let the first of `upcoming` have the slot of a job that can wait, if there is one."""
         job = choose_preempted(self._open[device.name].values(), upcoming)
         # Claimed while the other still counts as served, which is why the fair order puts this one first.
         if job is None or (claim := await self.queue.claim(self.name)) is None:
@@ -137,7 +137,7 @@ class Worker:
             await device.suspend(ticket)
 
     async def _wait_for_room(self, device: Device, stop: asyncio.Event) -> None:
-        """Until a picture ends, a stop is asked for, or it is time to look at the queue again."""
+        """Until an image ends, a stop is asked for, or it is time to look at the queue again."""
         room = self._room[device.name]
         room.clear()
         waits = [asyncio.ensure_future(event.wait()) for event in (room, stop)]
@@ -271,7 +271,7 @@ class Worker:
         if device.name not in self.ready:
             await self._pause_before_another_load(device, why)
         self.ready.discard(device.name)
-        self._look_ahead.forget(device)
+        self._prefetch.forget(device)
         await device.restart()
         self._room[device.name].set()
 
@@ -327,7 +327,7 @@ class Worker:
         return [(device, job) for device in self.devices for job in self._open[device.name].values()]
 
     async def _drain(self) -> None:
-        """Let running pictures finish, then set the rest aside; their jobs go back, the attempt not counted."""
+        """Let running images finish, then set the rest aside; their jobs go back, the attempt not counted."""
         await self._preparations.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.drain_seconds):
@@ -352,7 +352,7 @@ class Worker:
             if snapshot := job.unsaved():
                 await self.queue.suspend(job.claim, snapshot)
         except Exception:
-            _log.exception("what was parked is lost", extra=job.claim.job.log_context())
+            _log.exception("its snapshots are lost", extra=job.claim.job.log_context())
 
     async def _wait_until_empty(self) -> None:
         for device in self.devices:

@@ -68,10 +68,10 @@ def test_an_id_that_is_not_ours_is_none(text: str) -> None:
 async def test_a_click_of_another_guild_finds_nothing(context: AppContext, call: CallCommand) -> None:
     """An id from one server means nothing in another."""
     job_id = await _done(context, call)
-    stranger = await context.guilds.ensure(Platform.TERMINAL, "guild-2", "Elsewhere")
+    elsewhere = await context.guilds.ensure(Platform.TERMINAL, "guild-2", "Elsewhere")
 
     with pytest.raises(UserError, match="no longer kept here"):
-        await press(_press(Verb.INFO, job_id), _caller(stranger), context)
+        await press(_press(Verb.INFO, job_id), _caller(elsewhere), context)
 
 
 async def test_who_clicks_is_held_to_the_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:
@@ -143,7 +143,7 @@ async def test_an_image_that_is_not_there_cannot_be_varied(
 async def test_an_upscaled_image_is_drawn_again_over_itself(
     sqlite: Database, context: AppContext, guild: Guild, call: CallCommand
 ) -> None:
-    """At twice its size, with its own prompt and seed; the picture it begins with is kept as long as the new job."""
+    """At twice its size, with its own prompt and seed; the image it begins with is kept as long as the new job."""
     job_id = await _done(context, call, count=2, seed=9, steps=49)
     context = replace(context, models=(replace(context.models[0], upscale_strength=0.01),))
 
@@ -219,7 +219,7 @@ async def test_a_form_is_its_askers_own(context: AppContext, guild: Guild, call:
 
 
 async def test_an_offer_is_made_good_in_public(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """The question was private, the pictures need not be: each job is answered by a message of its own."""
+    """The question was private, the images need not be: each job is answered by a message of its own."""
     asked = await call("imagine", prompt="{red|blue} fox")
     offer = asked.buttons[0][0]
 

@@ -22,14 +22,14 @@ REPLY = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="
 
 
 async def _newest(queue: JobQueue, guild: Guild) -> tuple[int, tuple[ImageRequest, ...]]:
-    """The newest job, and the pictures that a device would be asked for."""
+    """The newest job, and the images that a device would be asked for."""
     (job,) = await queue.guild_jobs(guild.id, limit=1)
     return job.id, read_request(job.payload).images()
 
 
 @pytest.fixture
 async def repeated(context: AppContext, guild: Guild) -> int:
-    """A job that repeats a picture from its file, as `--like` does."""
+    """A job that repeats an image from its file, as `--like` does."""
     info = ImageMetadata(
         made_from=request(count=1), model_name="pocket", model_hash="0" * 10, bucket=8, lora_pages=16, device="cpu",
         dtype="float32", versions=(),

@@ -26,17 +26,17 @@ from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobKind, JobState
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock
-from tests.handlers.training.test_train import caller, ended, png, start, told, working
+from tests.handlers.training.test_train import caller, delivered, ended, png, start, working
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a process that loads a model, learns and judges
 
 
 async def four_steps(
-    order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
+    order: TrainingRequest, progress: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
 ) -> TrainingReport:
     """As ordered, but for the time that it would take."""
     plan = replace(order.plan, steps=4, keep_every=2, look_every=2, batch=1, class_images=1, templates=("{}",))
-    return await train_apart(replace(order, plan=plan, device="cpu"), told, pace)
+    return await train_apart(replace(order, plan=plan, device="cpu"), progress, pace)
 
 
 async def test_what_was_learnt_can_be_used(
@@ -51,7 +51,7 @@ async def test_what_was_learnt_can_be_used(
     async with working(context, sqlite, tmp_path, four_steps):
         await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
         job = await ended(context, guild, JobKind.TRAIN)
-        ready = await told(context, clock)
+        ready = await delivered(context, clock)
 
     assert job.state is JobState.DONE, job.error
     assert len(ready.images) == 1

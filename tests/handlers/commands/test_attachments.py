@@ -75,7 +75,7 @@ async def test_a_file_over_the_limit_is_left_nowhere(context: AppContext, guild:
 
 
 async def test_nothing_is_fetched_for_who_may_not_ask_or_asked_wrongly(context: AppContext, guild: Guild) -> None:
-    """A stranger cannot make us download."""
+    """One who may not call the command cannot make us download."""
     source = Source(1)
 
     with pytest.raises(NotAllowed):
@@ -86,7 +86,9 @@ async def test_nothing_is_fetched_for_who_may_not_ask_or_asked_wrongly(context: 
     assert source.fetched == 0
 
 
-async def test_a_platform_that_does_not_give_it_out_is_told_beside_the_field(context: AppContext, guild: Guild) -> None:
+async def test_a_platform_that_does_not_give_it_out_is_named_beside_the_field(
+    context: AppContext, guild: Guild
+) -> None:
     """In the platform's own sentence; the half that came is gone."""
     with pytest.raises(InvalidRequest, match="The platform does not answer") as refusal:
         await _load(context, guild, Source(3, broken=True).offered())
@@ -96,7 +98,7 @@ async def test_a_platform_that_does_not_give_it_out_is_told_beside_the_field(con
 
 
 async def test_text_never_stands_for_a_file(context: AppContext, guild: Guild) -> None:
-    """Whoever could name a blob would have what another handed over."""
+    """Anyone who could name a blob would have what another handed over."""
     key = await context.blobs.put(b"another's")
 
     with pytest.raises(InvalidRequest, match="attach it instead of writing"):

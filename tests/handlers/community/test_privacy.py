@@ -27,8 +27,8 @@ async def test_an_export_tells_of_every_lora_that_the_member_added(
     await add(context, guild, "theirs", owner="bob")
 
     (file,) = (await call("privacy", what="export")).files
-    told = json.loads(file.data)["loras"]
-    assert [(lora["name"], lora["private"]) for lora in told] == [("mine", True), ("ours", False)]
+    exported = json.loads(file.data)["loras"]
+    assert [(lora["name"], lora["private"]) for lora in exported] == [("mine", True), ("ours", False)]
 
 
 async def test_deleting_takes_the_members_private_loras_alone(

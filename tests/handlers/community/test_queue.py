@@ -16,7 +16,7 @@ HERE = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="b
 
 
 async def test_queue_tells_the_place_of_ones_own_jobs_and_of_others(call: CallCommand) -> None:
-    """What was asked in the same channel is named with its words, its owner and its turn; equal lanes go by name."""
+    """What was asked in the same channel is named with its words, its owner and its turn; equal shares go by name."""
     await call("imagine", prompt="owl", member="bob")
     await call("imagine", prompt="fox")
 

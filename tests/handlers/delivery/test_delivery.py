@@ -28,7 +28,7 @@ def delivery(context: AppContext, chat: FakeChat, clock: FakeClock) -> Delivery:
 
 
 async def _finish(context: AppContext, guild: Guild) -> None:
-    """Claim the next job and finish it with one picture."""
+    """Claim the next job and finish it with one image."""
     claim = await context.queue.claim("worker")
     assert claim is not None
     blob = await context.blobs.put(png(request()))
@@ -40,7 +40,7 @@ async def _finish(context: AppContext, guild: Guild) -> None:
 async def test_a_finished_job_is_posted_once(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat
 ) -> None:
-    """Its picture, its parameters in the closing line, and never a second time."""
+    """Its image, its parameters in the closing line, and never a second time."""
     await call("imagine", prompt="Red fox!", seed=7)
     await _finish(context, guild)
 
@@ -53,7 +53,7 @@ async def test_a_finished_job_is_posted_once(
     assert message.footer == "pocket · 128×128 · seed 7 · 3.1 s"
 
 
-async def test_a_failure_is_told_in_its_own_sentence(
+async def test_a_failure_is_reported_in_its_own_sentence(
     context: AppContext, call: CallCommand, delivery: Delivery, chat: FakeChat
 ) -> None:
     """The member reads what to change."""
@@ -88,7 +88,7 @@ async def test_a_platform_that_is_busy_is_tried_again_when_it_asked(
 async def test_an_unexpected_error_loses_nothing(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
-    """A bug in an adapter delays the picture, and is logged."""
+    """A bug in an adapter delays the image, and is logged."""
     await call("imagine", prompt="fox")
     await _finish(context, guild)
     chat.troubles = [RuntimeError("a bug")]
@@ -122,7 +122,7 @@ async def test_each_further_failure_waits_twice_as_long(
 async def test_what_can_reach_nobody_is_kept(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
-    """It is settled, so that it is not tried for ever; its pictures stay."""
+    """It is settled, so that it is not tried for ever; its images stay."""
     job_id = (await call("imagine", prompt="fox")).job_id
     await _finish(context, guild)
     chat.troubles = [Undeliverable("the channel is gone")]
@@ -158,7 +158,7 @@ async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_plat
     assert len(chat.progress) == 3
 
 
-async def test_a_place_in_the_line_is_told_every_ten_seconds_at_most(
+async def test_a_place_in_the_line_is_said_every_ten_seconds_at_most(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
     """Behind many others a member would else see each of them go by."""
@@ -204,5 +204,5 @@ async def test_one_message_that_fails_stops_no_other_and_is_not_swallowed(
     [("../../etc/passwd", "etc-passwd"), ("日本", "picture"), ("A " * 60, "a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a")],
 )
 def test_file_names_hold_nothing_but_letters_digits_and_dashes(prompt: str, stem: str) -> None:
-    """A prompt is a stranger's text."""
+    """A prompt is untrusted text."""
     assert file_stem(prompt) == stem

@@ -104,7 +104,7 @@ def labels(message: Message) -> list[str]:
 
 
 async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
-    """As the annotator draws it in the picture's size, drawn by the device; nothing is rendered."""
+    """As the annotator draws it in the image's size, drawn by the device; nothing is rendered."""
     job, message = await shown(ada, count=3)
 
     assert (job.kind, job.state) == (JobKind.DRAW_MAP, JobState.DONE)
@@ -119,7 +119,7 @@ async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
 
 
 async def test_what_looks_right_is_made_with_that_very_map(ada: Person) -> None:
-    """All pictures that were asked for, and as they were asked for."""
+    """All images that were asked for, and as they were asked for."""
     job, message = await shown(ada, count=2, weight=0.7, seed=5)
 
     await ada.press(Verb.USE_MAP, job)
@@ -245,7 +245,7 @@ async def test_a_map_that_is_not_wanted_goes(ada: Person) -> None:
 
 
 async def test_an_image_has_no_buttons_of_a_map(ada: Person) -> None:
-    """Nor a map those of a picture, whoever writes such an id."""
+    """Nor a map those of an image, even where somebody writes such an id."""
     job, _ = await shown(ada)
     await ada.press(Verb.USE_MAP, job)
     made, _ = await ada.ended()
@@ -265,13 +265,13 @@ async def test_what_was_forbidden_since_is_refused(ada: Person) -> None:
 
 
 async def test_the_caps_hold_before_a_map_is_drawn(ada: Person) -> None:
-    """Nobody adjusts a map for a picture that cannot be made."""
+    """Nobody adjusts a map for an image that cannot be made."""
     with pytest.raises(InvalidRequest, match="this server allows up to 50"):
         await shown(ada, steps=60)
 
 
-async def test_a_map_passes_what_waits_for_a_seat(ada: Person) -> None:
-    """A device that is full of long pictures draws it between two steps; the others go on waiting."""
+async def test_a_map_passes_what_waits_for_a_slot(ada: Person) -> None:
+    """A device that is full of long images draws it between two steps; the others go on waiting."""
     ada.device.eager = False
     for number in range(6):
         await ada.call("imagine", prompt=f"fox {number}", member=f"member{number}")
@@ -311,7 +311,7 @@ async def no_other_job(ada: Person) -> AsyncIterator[None]:
 
 
 async def made_with_control(ada: Person, **values: object) -> Job:
-    """A picture whose map looked right."""
+    """An image whose map looked right."""
     job, _ = await shown(ada, weight=0.7, seed=5, **values)
     await ada.press(Verb.USE_MAP, job)
     return (await ada.ended())[0]
@@ -357,7 +357,7 @@ async def test_what_is_kept_besides_goes_through_every_button(ada: Person) -> No
 
 
 async def test_an_edit_with_a_control_is_begun_again(ada: Person) -> None:
-    """With the picture, the strength and the control that it had."""
+    """With the image, the strength and the control that it had."""
     await ada.call("edit", prompt="tower", image=await ada.attach(scene()), control="edge", strength=0.4)
     first, _ = await ada.ended()
 
@@ -374,7 +374,7 @@ async def test_an_edit_with_a_control_is_begun_again(ada: Person) -> None:
 
 
 async def test_a_kept_map_outlives_the_collection_of_blobs(ada: Person, sqlite: Database) -> None:
-    """For as long as the button can be pressed: until its picture is deleted, even where the map's own job is gone."""
+    """For as long as the button can be pressed: until its image is deleted, even where the map's own job is gone."""
     job, _ = await shown(ada)
     await ada.press(Verb.USE_MAP, job)
     made, _ = await ada.ended()
@@ -406,7 +406,7 @@ Refused = Callable[[Person, Job], Awaitable[object]]
     ],
 )
 async def test_a_control_is_for_whom_may_see_its_image(ada: Person, attempt: Refused) -> None:
-    """Whoever is where it was posted; nobody elsewhere, whatever number they type."""
+    """Anyone who is where it was posted; nobody elsewhere, whatever number they type."""
     made = await made_with_control(ada)
     async with no_other_job(ada):
         with pytest.raises(InvalidRequest, match="that you may use"):
@@ -429,7 +429,7 @@ async def test_a_private_images_control_is_its_owners(ada: Person) -> None:
 
 
 async def _privately(ada: Person, made: Job) -> Job:
-    """The same picture asked for again, for its owner's eyes only."""
+    """The same image asked for again, for its owner's eyes only."""
     ada.clock.advance(5)
     await press(Press(verb=Verb.AGAIN, target=made.id, index=0), ada.caller(private=True), ada.context)
     return (await ada.ended())[0]
@@ -449,7 +449,7 @@ async def _privately(ada: Person, made: Job) -> Job:
 async def test_what_cannot_be_used_again_is_refused(
     ada: Person, name: str, values: dict[str, object], sentence: str
 ) -> None:
-    """In one sentence; job 1 is the map, job 2 the picture."""
+    """In one sentence; job 1 is the map, job 2 the image."""
     await made_with_control(ada)
 
     async with no_other_job(ada):

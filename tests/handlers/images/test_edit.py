@@ -1,4 +1,4 @@
-"""/edit and /control: a picture that was handed over becomes part of a request."""
+"""/edit and /control: an image that was handed over becomes part of a request."""
 
 import io
 
@@ -53,7 +53,7 @@ async def test_an_edit_begins_with_the_image(context: AppContext, guild: Guild, 
 
 
 async def test_a_mask_lets_all_of_its_part_change(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """Attached, or as the transparent part of the picture."""
+    """Attached, or as the transparent part of the image."""
     holed = photo()
     holed.putalpha(Image.new("L", holed.size, 255))
     holed.paste((0, 0, 0, 0), (0, 0, 100, 200))
@@ -104,7 +104,7 @@ async def test_more_is_drawn_around_an_image(
 
 
 async def test_an_edit_may_keep_a_control_as_well(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """Of the picture itself or of another one; all of them are kept with the job."""
+    """Of the image itself or of another one; all of them are kept with the job."""
     image, other = await attached(context, photo()), await attached(context, photo((64, 64)))
 
     same = await queued(context, guild, await call("edit", prompt="fox", image=image, control="edge"))
@@ -118,12 +118,12 @@ async def test_an_edit_may_keep_a_control_as_well(context: AppContext, guild: Gu
     assert len(set(another.image_keys)) == 2
 
 
-async def test_a_control_says_all_that_it_was_told(context: AppContext, guild: Guild, call: CallCommand) -> None:
+async def test_a_control_keeps_all_that_the_member_says(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """And what it was not told has the usual values."""
     image = await attached(context, photo((100, 300)))
 
     plain = await queued(context, guild, await call("control edge", prompt="fox", image=image))
-    told = await queued(
+    chosen = await queued(
         context,
         guild,
         await call(
@@ -132,7 +132,7 @@ async def test_a_control_says_all_that_it_was_told(context: AppContext, guild: G
         ),
     )  # fmt: skip
 
-    (usual,), (own,) = plain.controls, told.controls
+    (usual,), (own,) = plain.controls, chosen.controls
     assert (usual.kind, usual.scale, usual.ready, usual.mode) == (ControlKind.EDGE, 1.0, False, ControlMode.BALANCED)
     assert (own.kind, own.scale, own.detail, own.ready) == (ControlKind.LINEART, 0.7, -1, True)
     assert (own.start, own.end, own.mode, own.resize) == (0.1, 0.6, ControlMode.CONTROL, ResizeMode.FIT)
@@ -169,7 +169,7 @@ async def test_a_file_that_is_no_image_is_refused_by_its_option(context: AppCont
 
 
 async def test_words_stand_for_a_mask(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """All of what they name may change; a picture that has a mask needs none."""
+    """All of what they name may change; an image that has a mask needs none."""
     image, mask = await attached(context, photo()), await attached(context, Image.new("L", (40, 20), 255))
 
     message = await call("edit", prompt="storm", image=image, mask_of="sky, tree", padding=8)
@@ -186,7 +186,7 @@ async def test_words_stand_for_a_mask(context: AppContext, guild: Guild, call: C
 
 
 async def test_several_kinds_are_kept_of_one_image(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """Each as much as is said, the first by its own options; in a new picture and over the old one."""
+    """Each as much as is said, the first by its own options; in a new image and over the old one."""
     image = await attached(context, photo())
     also = "depth:0.5, pose"
 

@@ -1,4 +1,4 @@
-"""/lora mix: many pictures that differ in their LoRAs' scales alone, shown as one."""
+"""/lora mix: many images that differ in their LoRAs' scales alone, shown as one."""
 
 import io
 
@@ -90,7 +90,7 @@ async def _recorded(context: AppContext, guild: Guild, count: int) -> bool:
 
 
 def test_every_cell_is_labelled_and_in_its_place() -> None:
-    """Columns from left to right, rows from top to bottom, nothing of a picture covered."""
+    """Columns from left to right, rows from top to bottom, nothing of an image covered."""
     grid = ScaleGrid.of(request(loras=(LoraUse(key="k", name="a", scale=1), LoraUse(key="l", name="b", scale=2))))
     images = [request(seed=40 * number) for number in range(len(grid.images))]
 

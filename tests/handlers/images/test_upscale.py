@@ -1,4 +1,4 @@
-"""/upscale: enlarged as it is, or drawn anew in its new size."""
+"""/upscale: enlarged as it is, or drawn again in its new size."""
 
 import asyncio
 import io
@@ -63,7 +63,7 @@ async def worked(context: AppContext, guild: Guild, enlarge: Enlarge = resized) 
 async def test_an_image_comes_back_larger(
     call: CallCommand, context: AppContext, guild: Guild, clock: FakeClock
 ) -> None:
-    """By Lanczos where no net is there, three times as large, and says so in the picture and under it."""
+    """By Lanczos where no net is there, three times as large, and says so in the image and under it."""
     message = await call("upscale", image=await attached(context, photo((50, 31))), factor=3)
     assert message.headline == "A picture 3 times as large, 150×93"
 
@@ -81,7 +81,7 @@ async def test_an_image_comes_back_larger(
     assert [button.label for row in delivered.buttons for button in row] == ["Delete"]
 
 
-async def test_a_net_is_handed_on_and_its_refusal_told(
+async def test_a_net_is_handed_on_and_its_refusal_reported(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """The file of the net that the member chose, and the sentence of who cannot use it."""
@@ -119,7 +119,7 @@ async def test_a_net_that_went_away_is_one_sentence(
 @pytest.mark.parametrize(
     ("values", "strength"), [({"prompt": "fox", "redraw": 0.6}, 0.6), ({"prompt": "fox", "steps": 2}, 0.5)]
 )
-async def test_with_words_it_is_drawn_anew_in_its_new_size(
+async def test_with_words_it_is_drawn_again_in_its_new_size(
     call: CallCommand, context: AppContext, guild: Guild, values: dict[str, object], strength: float
 ) -> None:
     """As strongly as is said, else as the model bears it; no less than a step."""

@@ -40,7 +40,7 @@ from tests.handlers.lora_adders import (
 )
 
 
-async def told(context: AppContext, clock: FakeClock) -> Message:
+async def delivered(context: AppContext, clock: FakeClock) -> Message:
     chat = FakeChat()
     await Delivery(context=context, chat=chat, poster="p", clock=clock).deliver_due()
     return chat.delivered[-1][1]
@@ -54,7 +54,7 @@ async def upload(context: AppContext) -> AttachedFile:
 async def test_a_file_becomes_a_card_with_an_image(
     call: CallCommand, context: AppContext, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """Its name from the file's, its picture asked with its trigger words, its file under its own key alone."""
+    """Its name from the file's, its image asked with its trigger words, its file under its own key alone."""
     importers = FakeImporters()
     await call("lora add", file=await upload(context))
     async with working(context, tmp_path, importers=importers) as device:
@@ -69,7 +69,7 @@ async def test_a_file_becomes_a_card_with_an_image(
     assert [path.name for path in tmp_path.glob("*.safetensors")] == [f"{lora.key}.safetensors"]
     assert not list((tmp_path / "incoming").iterdir())
     assert importers.read == [b"a member's file"]
-    card = await told(context, clock)
+    card = await delivered(context, clock)
     assert "1 of 1 layers matched" in "\n".join(card.lines)
     assert "CC0" in "\n".join(card.lines)
     assert "lost" not in lora.story
@@ -79,10 +79,12 @@ async def test_a_file_becomes_a_card_with_an_image(
 async def test_a_textual_inversion_is_called_as_the_upload_is(
     call: CallCommand, context: AppContext, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """Its word is the first of the trigger words, so that its picture is one of it."""
-    taught = Embedding(trigger="crayon-v2", tensors={}, vectors=2)
+    """Its word is the first of the trigger words, so that its image is one of it."""
+    embedding = Embedding(trigger="crayon-v2", tensors={}, vectors=2)
     importers = FakeImporters(
-        replace(REPORT, algorithms=("textual inversion",), ranks=(0, 0), embeddings=(taught,), trigger_words=("wax",))
+        replace(
+            REPORT, algorithms=("textual inversion",), ranks=(0, 0), embeddings=(embedding,), trigger_words=("wax",)
+        )
     )
     await call("lora add", file=await upload(context))
     async with working(context, tmp_path, importers=importers) as device:
@@ -92,7 +94,7 @@ async def test_a_textual_inversion_is_called_as_the_upload_is(
     assert [order.word for order in importers.orders] == ["crayon-v2"]
     (render,) = device.submitted
     assert render.request.prompt == "crayon-v2, wax"
-    lines = "\n".join((await told(context, clock)).lines)
+    lines = "\n".join((await delivered(context, clock)).lines)
     assert "textual inversion\nWords with vectors of their own: crayon-v2 (2)" in lines
 
 
@@ -106,7 +108,7 @@ async def test_a_refusal_is_one_sentence_and_leaves_nothing(
         job = await ended(context, guild)
 
     assert (job.state, job.attempt) == (JobState.FAILED, 1)
-    assert "This file is a pickle." in (await told(context, clock)).lines
+    assert "This file is a pickle." in (await delivered(context, clock)).lines
     assert await context.loras.search(guild.id, "ada") == ()
     assert not list(tmp_path.glob("*.safetensors"))
     assert not list((tmp_path / "incoming").iterdir())
@@ -177,11 +179,11 @@ async def test_what_would_be_lost_is_added_at_the_members_word_alone(
 
     assert job.state is (JobState.DONE if accepted else JobState.FAILED), job.error
     assert [path.read_bytes() for path in tmp_path.glob("*.safetensors")] == [CANONICAL] * accepted
-    stories = [lora.story for lora in await context.loras.search(guild.id, "ada")]
-    assert ["lost: 3.40% of its weights" in story for story in stories] == [True] * accepted
+    cards = [lora.story for lora in await context.loras.search(guild.id, "ada")]
+    assert ["lost: 3.40% of its weights" in card for card in cards] == [True] * accepted
 
 
-async def test_a_taken_name_is_told_before_anything_is_fetched(
+async def test_a_taken_name_is_refused_before_anything_is_fetched(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """At once; and where it was taken meanwhile, before the source is asked. A private one takes nobody's name."""
@@ -252,7 +254,7 @@ async def test_a_link_is_fetched_with_its_own_guilds_keys(
 async def test_cancel_works_while_it_is_fetched(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
-    """With nothing left behind, nor a seat taken on the device meanwhile."""
+    """With nothing left behind, nor a slot taken on the device meanwhile."""
     source = FakeSource(stuck=True)
     message = await call("lora add", link="https://example.org/x")
     assert message.job_id is not None
@@ -265,7 +267,7 @@ async def test_cancel_works_while_it_is_fetched(
     assert not list((tmp_path / "incoming").iterdir())
 
 
-async def test_a_stop_gives_it_back_and_the_next_worker_begins_anew(
+async def test_a_stop_gives_it_back_and_the_next_worker_begins_again(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """The attempt uncounted, with a whole file in place of the part."""

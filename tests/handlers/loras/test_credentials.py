@@ -15,7 +15,7 @@ from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 
 
-async def test_a_key_is_told_to_be_there_and_never_shown(call: CallCommand, context: AppContext, guild: Guild) -> None:
+async def test_a_key_is_said_to_be_there_and_never_shown(call: CallCommand, context: AppContext, guild: Guild) -> None:
     """Neither when it is set, nor later, nor in the log; the answers are for the admin alone."""
     said = [
         await call("lora key", source="civitai", set=" hush-hush "),

@@ -51,7 +51,7 @@ async def test_a_member_that_was_removed_meanwhile_makes_no_set(
 async def test_what_cannot_be_a_set_is_refused_at_once(
     call: CallCommand, context: AppContext, guild: Guild, lora: str, name: str
 ) -> None:
-    """One alone, a taken name, a stranger: nothing is queued."""
+    """One alone, a taken name, one that is not here: nothing is queued."""
     for known in ("crayon", "film"):
         await context.loras.add(new_lora(guild, known))
     with pytest.raises(InvalidRequest):

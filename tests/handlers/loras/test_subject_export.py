@@ -48,7 +48,7 @@ def context(context: AppContext, tmp_path: Path, export: FakeExport) -> AppConte
     return replace(context, exporting=LoraExporter(folder=tmp_path, bases=lambda: bases, export=export))
 
 
-async def taught(context: AppContext, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
+async def trained(context: AppContext, guild: Guild, folder: Path, name: str = "rex", *, subject: bool = True) -> Lora:
     """A subject with a file of its own."""
     new = NewLora(
         guild_id=guild.id, name=name, owner_id="ada", base_family=ModelFamily.SDXL, key=new_key(guild.id), size=1,
@@ -63,7 +63,7 @@ async def test_its_owner_gets_the_file_alone(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path, export: FakeExport, layout: LoraLayout
 ) -> None:
     """In the layout that was asked for, by a model of its own family."""
-    lora = await taught(context, guild, tmp_path)
+    lora = await trained(context, guild, tmp_path)
 
     answer = await call("subject export", name="rex", layout=layout.value)
 
@@ -80,12 +80,12 @@ async def test_its_owner_gets_the_file_alone(
         await call("subject export", member="bob", name="rex")
 
 
-async def test_what_cannot_be_handed_out_is_told(
+async def test_what_cannot_be_handed_out_is_refused(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path, export: FakeExport
 ) -> None:
     """A LoRA that is no subject, a file past the limit, a model or a file that is gone, what the exporter refuses."""
-    lora = await taught(context, guild, tmp_path)
-    await taught(context, guild, tmp_path, "crayon", subject=False)
+    lora = await trained(context, guild, tmp_path)
+    await trained(context, guild, tmp_path, "crayon", subject=False)
     with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
         await call("subject export", name="crayon")
     assert await context.exporting(lora, LoraLayout.KOHYA, len(EXPORTED)) == EXPORTED

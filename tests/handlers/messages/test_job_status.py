@@ -24,6 +24,6 @@ from handlers.messages.job_status import seconds_words
         (5 * 3600.0, "about 5 h"),
     ],
 )
-def test_a_duration_is_told_as_a_person_would(seconds: float, words: str) -> None:
+def test_a_duration_is_said_as_a_person_would(seconds: float, words: str) -> None:
     """In seconds up to a minute and a half, in minutes up to an hour and a half; from ten seconds on in fives."""
     assert seconds_words(seconds) == words

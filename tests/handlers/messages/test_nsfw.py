@@ -1,4 +1,4 @@
-"""Pictures that are not for everybody: each guild's choice holds wherever one is shown."""
+"""Images that are not for everybody: each guild's choice holds wherever one is shown."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from tests.new_jobs import new_job
 
 
 async def _made(context: AppContext, guild: Guild, address: ReplyAddress, payload: str) -> int:
-    """A finished job of two pictures, the second of them flagged."""
+    """A finished job of two images, the second of them flagged."""
     job = await context.queue.enqueue(new_job(guild.id, "ada", payload=payload, reply=address))
     claim = await context.queue.claim("worker")
     assert claim is not None
@@ -35,7 +35,7 @@ async def _made(context: AppContext, guild: Guild, address: ReplyAddress, payloa
 
 @pytest.fixture
 async def payload(context: AppContext, guild: Guild, call: CallCommand) -> str:
-    """What a job of two pictures asks for."""
+    """What a job of two images asks for."""
     await call("imagine", prompt="fox", count=2)
     [job] = await context.queue.guild_jobs(guild.id)
     await context.queue.cancel(guild.id, job.id)

@@ -65,7 +65,7 @@ async def test_a_request_can_be_asked_for_again(call: CallCommand, context: AppC
     assert await queued(context, guild) == [request, request]
 
 
-async def test_trigger_words_are_put_in_unless_told_not_to(
+async def test_trigger_words_are_put_in_unless_the_member_says_no(
     call: CallCommand, context: AppContext, guild: Guild
 ) -> None:
     """Nor where one of them is there already, also as what is not wanted."""

@@ -1,4 +1,4 @@
-"""/train from the call to a LoRA: a real queue, real pictures, a training that is told of rather than done."""
+"""/train from the call to a LoRA: a real queue, real images, a training that is reported rather than done."""
 
 import asyncio
 import io
@@ -75,18 +75,18 @@ class FakeTrain:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(
-        self, order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
+        self, order: TrainingRequest, progress: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
     ) -> TrainingReport:
         self.orders.append(order)
         self.paces.append(pace())
-        told(TrainingProgress(step=30, steps=100, sheet=png(99)))
+        progress(TrainingProgress(step=30, steps=100, sheet=png(99)))
         self.begun.set()
         if self.waits:
 
-            async def told_enough() -> bool:
+            async def asked_to_stop() -> bool:
                 return pace().enough
 
-            await eventually(told_enough)
+            await eventually(asked_to_stop)
         if self.ends is not None:
             ends, self.ends = self.ends, None
             raise ends
@@ -146,7 +146,7 @@ async def ended(context: AppContext, guild: Guild, kind: JobKind) -> Job:
     return await eventually(look)
 
 
-async def told(context: AppContext, clock: FakeClock) -> Message:
+async def delivered(context: AppContext, clock: FakeClock) -> Message:
     """What the newest job came to; several that are due are posted in any order."""
     chat = FakeChat()
     await Delivery(context=context, chat=chat, poster="p", clock=clock).deliver_due()
@@ -175,7 +175,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
     train = FakeTrain()
     async with working(context, sqlite, tmp_path, train):
         checked = await ended(context, guild, JobKind.CHECK_IMAGES)
-        sheet = await told(context, clock)
+        sheet = await delivered(context, clock)
         assert [button.label for row in sheet.buttons for button in row] == ["Start", "Change the class word", "Cancel"]
         assert len(sheet.images) == 1
         assert train.orders == []  # nothing is learnt before the member has said so
@@ -183,7 +183,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
         await press(start(checked), caller(guild), context)
         assert isinstance(await press(start(checked), caller(guild), context), AlreadyHeard)
         job = await ended(context, guild, JobKind.TRAIN)
-        ready = await told(context, clock)
+        ready = await delivered(context, clock)
 
     assert job.state is JobState.DONE, job.error
     (order,) = train.orders
@@ -205,7 +205,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
     with pytest.raises(InvalidRequest, match="did you mean 'rex'"):
         await call("imagine", prompt="@rax on a beach")
 
-    # The pictures that were handed over go with the next sweep; the sheets stay.
+    # The images that were handed over go with the next sweep; the sheets stay.
     kept = {key async for key in context.blobs.keys(stored_before=float("inf"))}
     await collect_blobs(sqlite, context.blobs, 0.0, lambda: float("inf"))
     left = {key async for key in context.blobs.keys(stored_before=float("inf"))}
@@ -245,7 +245,7 @@ async def test_an_attempt_that_broke_goes_on_with_the_same_word(
         ({"name": "Rex the dog!"}, "cannot be a LoRA's name"),
     ],
 )
-async def test_what_cannot_be_is_told_at_once(
+async def test_what_cannot_be_is_refused_at_once(
     call: CallCommand, files: Files, changes: dict[str, Value], sentence: str
 ) -> None:
     given = await files(png(1), png(2), png(3))
@@ -280,23 +280,23 @@ async def test_an_image_is_left_out_until_three_are_left(
     call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Files,
 ) -> None:  # fmt: skip
-    """What is left is looked at anew, so that the twin of the one that goes is used; two clicks at once are one."""
+    """What is left is looked at again, so that the twin of the one that goes is used; two clicks at once are one."""
     given = await files(png(1), png(2), png(3), png(4), png(1))
     await call("train style", name="crayon", mine=True, **given)
     train = FakeTrain()
     async with working(context, sqlite, tmp_path, train):
         first = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert labels(await told(context, clock)) == [f"Leave out {number}" for number in (1, 2, 3, 4)]
+        assert labels(await delivered(context, clock)) == [f"Leave out {number}" for number in (1, 2, 3, 4)]
         with pytest.raises(NotAllowed, match="Ada's pictures"):
             await press(Press(verb=Verb.LEAVE_OUT, target=first.id, index=1), caller(guild, "bob"), context)
         await press(Press(verb=Verb.LEAVE_OUT, target=first.id, index=1), caller(guild), context)
         assert isinstance(await press(start(first), caller(guild), context), AlreadyHeard)
         second = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert labels(await told(context, clock)) == [f"Leave out {number}" for number in (2, 3, 4, 5)]
+        assert labels(await delivered(context, clock)) == [f"Leave out {number}" for number in (2, 3, 4, 5)]
 
         await press(Press(verb=Verb.LEAVE_OUT, target=second.id, index=4), caller(guild), context)
         third = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert labels(await told(context, clock)) == []
+        assert labels(await delivered(context, clock)) == []
         with pytest.raises(UserError, match="Training needs 3 pictures or more"):
             await press(Press(verb=Verb.LEAVE_OUT, target=third.id, index=2), caller(guild), context)
         clock.advance(60)
@@ -310,7 +310,7 @@ async def test_images_may_come_in_several_calls(
     call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Files, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Too few at first is no end; a picture that was left out stays out; what is learnt is all the rest."""
+    """Too few at first is no end; an image that was left out stays out; what is learnt is all the rest."""
     with pytest.raises(UserError, match="no sheet here"):
         await call("train add", mine=True, **await files(png(9)))
     await call("train style", name="crayon", mine=True, **await files(png(1), png(2)))
@@ -332,7 +332,7 @@ async def test_images_may_come_in_several_calls(
         await ended(context, guild, JobKind.CHECK_IMAGES)
         await call("train add", mine=True, **await files(png(5)))
         last = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert labels(await told(context, clock)) == [f"Leave out {number}" for number in (1, 3, 4, 5)]
+        assert labels(await delivered(context, clock)) == [f"Leave out {number}" for number in (1, 3, 4, 5)]
         await press(start(last), caller(guild), context)
         await ended(context, guild, JobKind.TRAIN)
     assert len(train.orders[0].images) == 4
@@ -347,7 +347,7 @@ async def test_another_class_word_is_asked_in_a_form(
     await call("train subject", name="rex", **{"class": "dog"}, mine=True, **given)
     async with working(context, sqlite, tmp_path, FakeTrain()):
         first = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert (await told(context, clock)).headline == "rex, a dog"
+        assert (await delivered(context, clock)).headline == "rex, a dog"
         form = await press(Press(verb=Verb.CLASS_WORD, target=first.id, index=0), caller(guild), context)
         assert isinstance(form, Form)
         entries = {field.option.name: field.value for field in form.fields}
@@ -356,7 +356,7 @@ async def test_another_class_word_is_asked_in_a_form(
             await submit_form(form.call_id, entries | {"class": "a dog of mine, large"}, caller(guild), context)
         await submit_form(form.call_id, entries | {"class": "puppy"}, caller(guild), context)
         second = await ended(context, guild, JobKind.CHECK_IMAGES)
-        assert (await told(context, clock)).headline == "rex, a puppy"
+        assert (await delivered(context, clock)).headline == "rex, a puppy"
     with pytest.raises(InvalidRequest, match="no sheet 999"):
         await call("train again", base=999, **{"class": "puppy"})
     with pytest.raises(NotAllowed, match="Ada's pictures"):
@@ -371,7 +371,7 @@ async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
     train = FakeTrain()
 
     async def meanwhile(
-        order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
+        order: TrainingRequest, progress: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace]
     ) -> TrainingReport:
         await context.loras.add(
             NewLora(
@@ -379,14 +379,14 @@ async def test_a_name_that_is_taken_while_it_is_learnt_costs_no_training(
                 size=1,
             )
         )  # fmt: skip
-        return await train(order, told, pace)
+        return await train(order, progress, pace)
 
     await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     async with working(context, sqlite, tmp_path, meanwhile):
         await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
         job = await ended(context, guild, JobKind.TRAIN)
     assert job.state is JobState.DONE, job.error
-    assert (await told(context, clock)).headline == "crayon-2 is ready"
+    assert (await delivered(context, clock)).headline == "crayon-2 is ready"
     owners = {name: await context.loras.get(guild.id, "ada", name) for name in ("crayon", "crayon-2")}
     assert {name: lora and lora.owner_id for name, lora in owners.items()} == {"crayon": "bob", "crayon-2": "ada"}
 
@@ -400,7 +400,7 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
     async with working(context, sqlite, tmp_path, FakeTrain()):
         await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
         job = await ended(context, guild, JobKind.TRAIN)
-        report = await told(context, clock)
+        report = await delivered(context, clock)
     assert [button.label for button in report.buttons[0]] == ["Use step 50", "Use step 100"]
 
     async def weights(index: int) -> str:
@@ -423,7 +423,7 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
         await press(Press(verb=Verb.PICK, target=job.id, index=0), caller(guild), context)
 
 
-async def test_a_subject_learnt_anew_takes_its_own_place(
+async def test_a_subject_learnt_again_takes_its_own_place(
     call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
     """As what it was, unless one says else; nobody else's, and nothing that is no subject."""
@@ -456,7 +456,7 @@ async def test_a_subject_learnt_anew_takes_its_own_place(
 async def test_a_deleted_subject_leaves_no_sheet(
     call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, tmp_path: Path, files: Files
 ) -> None:
-    """Neither of its samples nor of any look at its pictures; other subjects keep theirs."""
+    """Neither of its samples nor of any look at its images; other subjects keep theirs."""
     for name, seed in (("rex", 1), ("tom", 11)):
         given = await files(*(png(seed + at) for at in range(4)))
         await call("train subject", name=name, **{"class": "dog"}, mine=True, **given)
@@ -504,7 +504,7 @@ async def test_trainings_run_in_their_hours_alone(
     train = FakeTrain()
     async with working(context, sqlite, tmp_path, train, hours):
         checked = await ended(context, guild, JobKind.CHECK_IMAGES)
-        lines = (await told(replace(context, training_hours=hours), clock)).lines
+        lines = (await delivered(replace(context, training_hours=hours), clock)).lines
         assert "Trainings run here between 22:00 and 6:00 only." in lines
         await press(start(checked), caller(guild), context)
         await looked.wait()
@@ -543,7 +543,7 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
     call: CallCommand, context: AppContext, guild: Guild, sqlite: Database, clock: FakeClock, tmp_path: Path,
     files: Files,
 ) -> None:  # fmt: skip
-    """The pictures, and what a training that failed had written; what goes on is left alone."""
+    """The images, and what a training that failed had written; what goes on is left alone."""
     await call("train style", name="crayon", mine=True, **await files(png(1), png(2), png(3)))
     trainings = tmp_path / "trainings"
     train = FakeTrain(ends=UserError("The disk is full."), waits=True)
@@ -601,7 +601,7 @@ async def test_a_training_that_is_stopped_keeps_the_best_so_far(
         number = int(await eventually(label))
         await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), context)
         job = await ended(context, guild, JobKind.TRAIN)
-        ready = await told(context, clock)
+        ready = await delivered(context, clock)
     assert (job.state, job.device_seconds) == (JobState.DONE, 65.0)
     assert ready.headline == "crayon is ready"
     assert await context.loras.get(guild.id, "ada", "crayon") is not None

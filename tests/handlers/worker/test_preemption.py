@@ -24,7 +24,7 @@ LONG, SHORT = 60.0, 5.0
 
 @dataclass(slots=True, kw_only=True)
 class Rivals:
-    """Two guilds before one device with two seats."""
+    """Two guilds before one device with two slots."""
 
     context: AppContext
     heavy: Guild
@@ -85,7 +85,7 @@ async def rivals(context: AppContext, guild: Guild) -> Rivals:
     return Rivals(context=context, heavy=guild, light=light)
 
 
-async def test_a_short_job_of_another_guild_takes_the_seat_of_a_long_one(rivals: Rivals) -> None:
+async def test_a_short_job_of_another_guild_takes_the_slot_of_a_long_one(rivals: Rivals) -> None:
     """At once; the long one goes on from the very step that it had reached, and no attempt of its is used."""
     long = await rivals.enqueue(rivals.heavy, LONG, prompt="long", count=2)
     rivals.device.to_suspend = {0: b"step 5", 1: b"step 6"}
@@ -144,7 +144,7 @@ async def test_a_guild_does_not_interrupt_itself(rivals: Rivals) -> None:
     assert len(rivals.device.submitted) == 2
 
 
-async def test_what_needs_no_seat_interrupts_nobody(rivals: Rivals) -> None:
+async def test_what_needs_no_slot_interrupts_nobody(rivals: Rivals) -> None:
     """A file that waits to be added is made ready beside the devices."""
     await rivals.enqueue(rivals.heavy, LONG, prompt="long", count=2)
     async with rivals.working():

@@ -82,7 +82,7 @@ async def _working(
 
 
 async def test_a_job_is_rendered_recorded_and_done(context: AppContext, guild: Guild) -> None:
-    """Two pictures, seeds counting up, their bytes in the blob store, the device time summed."""
+    """Two images, seeds counting up, their bytes in the blob store, the device time summed."""
     job_id = await _enqueue(context, guild, count=2, seed=7)
 
     async with _working(context, FakeDevice()):
@@ -109,7 +109,7 @@ async def test_progress_and_preview_reach_the_jobs_row(context: AppContext, guil
 
 
 async def test_a_cancel_of_a_running_job_reaches_the_device(context: AppContext, guild: Guild) -> None:
-    """Every picture of it is dropped, and the job ends cancelled."""
+    """Every image of it is dropped, and the job ends cancelled."""
     job_id = await _enqueue(context, guild, count=2)
     device = FakeDevice(eager=False)
 
@@ -122,7 +122,7 @@ async def test_a_cancel_of_a_running_job_reaches_the_device(context: AppContext,
 
 
 async def test_a_lost_device_is_started_again_and_loses_no_job(context: AppContext, guild: Guild) -> None:
-    """What was recorded before stays; only the missing picture is rendered again."""
+    """What was recorded before stays; only the missing image is rendered again."""
     job_id = await _enqueue(context, guild, count=2)
     device = FakeDevice(eager=False)
 
@@ -170,14 +170,14 @@ async def test_a_device_that_cannot_load_costs_no_job_an_attempt(context: AppCon
     assert (job.attempt, device.starts) == (1, 5)
 
 
-async def test_a_trouble_is_told_while_it_lasts(context: AppContext) -> None:
+async def test_a_trouble_is_named_while_it_lasts(context: AppContext) -> None:
     """Health and the command line show the device's own sentence."""
     async with _working(context, FakeDevice(bad_loads=99), restart_seconds=60.0) as worker:
 
-        async def told() -> dict[str, str]:
+        async def troubles() -> dict[str, str]:
             return worker.troubles
 
-        assert await eventually(told) == {"fake": "The weights are damaged; pull the model again."}
+        assert await eventually(troubles) == {"fake": "The weights are damaged; pull the model again."}
 
 
 async def test_a_refusal_is_final_and_its_sentence_is_kept(context: AppContext, guild: Guild) -> None:
@@ -273,7 +273,7 @@ async def test_a_device_holds_no_more_than_its_share(context: AppContext, guild:
 async def test_a_full_disk_costs_a_retry_not_the_job(
     context: AppContext, guild: Guild, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """The picture is rendered again once there is room."""
+    """The image is rendered again once there is room."""
     job_id = await _enqueue(context, guild)
     disk = FullDisk(tmp_path / "blobs")
 

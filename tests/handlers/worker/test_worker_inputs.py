@@ -1,4 +1,4 @@
-"""The worker hands a device the pictures that a request is made from."""
+"""The worker hands a device the images that a request is made from."""
 
 import asyncio
 

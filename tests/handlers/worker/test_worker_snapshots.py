@@ -106,8 +106,8 @@ async def test_an_image_goes_on_where_a_killed_device_left_it(shift: Shift) -> N
     await shift.kept(job)
 
 
-async def test_what_was_parked_goes_with_the_beats(shift: Shift) -> None:
-    """The newest of each picture replaces the one before."""
+async def test_snapshots_go_with_the_beats(shift: Shift) -> None:
+    """The newest of each image replaces the one before."""
     job = await shift.enqueue(steps=9)
     async with shift.working():
         await shift.submitted(1)
@@ -134,7 +134,7 @@ async def test_an_image_goes_on_where_a_killed_worker_left_it(shift: Shift, cloc
     assert [render.snapshot for render in shift.device.submitted] == [b"step 4"]
 
 
-async def test_a_finished_image_is_parked_no_longer(shift: Shift) -> None:
+async def test_a_finished_image_has_no_snapshot(shift: Shift) -> None:
     """Only the missing one comes again, from where it was."""
     job = await shift.enqueue(count=2, steps=9)
     async with shift.working():
@@ -152,8 +152,8 @@ async def test_a_finished_image_is_parked_no_longer(shift: Shift) -> None:
     assert shift.device.submitted[2].snapshot == b"1"
 
 
-async def test_a_resumed_image_that_faults_begins_anew(shift: Shift, clock: FakeClock) -> None:
-    """A first fault loses nothing; a second may come of what was parked."""
+async def test_a_resumed_image_that_faults_begins_again(shift: Shift, clock: FakeClock) -> None:
+    """A first fault loses nothing; a second may come of the snapshot."""
     job = await shift.enqueue(steps=9)
     async with shift.working():
         await shift.submitted(1)
@@ -192,7 +192,7 @@ async def test_a_soft_stop_sets_images_aside_for_the_next_process(shift: Shift) 
     assert [render.snapshot for render in shift.device.submitted] == [b"step 5", b"step 3"]
 
 
-async def test_a_soft_stop_keeps_what_was_parked_of_an_image_that_had_not_begun_again(shift: Shift) -> None:
+async def test_a_soft_stop_keeps_the_snapshot_of_an_image_that_had_not_begun_again(shift: Shift) -> None:
     """A device that says nothing new of it takes nothing away."""
     job = await shift.enqueue(steps=9)
     shift.device.to_suspend = {0: b"step 5"}
@@ -218,23 +218,23 @@ async def test_a_soft_stop_does_not_wait_for_a_device_that_hangs(shift: Shift) -
     await shift.kept(job, StoredSnapshot(index=0, data=b"step 2"))
 
 
-async def test_a_busy_device_is_told_once_what_is_next(shift: Shift) -> None:
-    """The first job of each guild, in fair order; anew when it was started again."""
+async def test_a_busy_device_hears_once_what_is_next(shift: Shift) -> None:
+    """The first job of each guild, in fair order; once more when it was started again."""
     await shift.enqueue(prompt="running")
     async with shift.working(images_at_once=1):
         await shift.submitted(1)
         await shift.enqueue(prompt="next")
         await shift.enqueue(prompt="later")
 
-        async def told(count: int) -> bool:
+        async def expected(count: int) -> bool:
             return len(shift.device.expected) >= count
 
-        await eventually(lambda: told(1))
+        await eventually(lambda: expected(1))
         shift.device.finish(shift.device.submitted[0])
         await shift.submitted(2)
-        await eventually(lambda: told(2))
+        await eventually(lambda: expected(2))
         shift.device.die()
-        await eventually(lambda: told(3))
+        await eventually(lambda: expected(3))
 
     assert [render.request.prompt for render in shift.device.submitted[:3]] == ["running", "next", "next"]
     assert [expected.prompt for expected in shift.device.expected] == ["next", "later", "later"]
