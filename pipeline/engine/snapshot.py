@@ -45,7 +45,8 @@ class Snapshot:
         """As a safetensors file.
 
         Returns:
-            About 262 KB for an SDXL image of 1024 pixels a side, and as much again for each tensor that the sampler keeps.
+            About 262 KB for an SDXL image of 1024 pixels a side, and as much again for each tensor that the sampler
+            keeps.
         """
         fields = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
         packed: bytes = save(self.tensors, metadata={"parked": json.dumps(fields)})

@@ -4,10 +4,10 @@ import asyncio
 import json
 import signal
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import pytest
 
 from tests.eventually import eventually
@@ -67,11 +67,10 @@ async def test_serving_a_ready_pool_takes_no_torch(tmp_path: Path, unused_tcp_po
 
     async def ready() -> bool:
         try:
-            with await asyncio.to_thread(
-                urllib.request.urlopen, f"http://127.0.0.1:{unused_tcp_port}/readyz"
-            ) as answer:
-                return bool(answer.status == 200)
-        except OSError:
+            url = f"http://127.0.0.1:{unused_tcp_port}/readyz"
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
             return False
 
     try:

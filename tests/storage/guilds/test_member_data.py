@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.models.metadata import ModelFamily
+from pipeline.families.family import ModelFamily
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.guilds.member_data import MemberData
