@@ -91,7 +91,7 @@ def pixels(png: bytes) -> bytes:
 async def test_a_device_killed_in_an_image_costs_the_steps_since_its_snapshot(
     context: AppContext, guild: Guild, undisturbed: bytes
 ) -> None:
-    """Fewer than PARK_EVERY of those that it had told; the next attempt makes the rest, to the same last bit."""
+    """Fewer than SNAPSHOT_EVERY of those that it had made; the next attempt makes the rest, to the same last bit."""
     job = await context.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
     device, stop = FragileDevice(), asyncio.Event()
     worker = Worker(

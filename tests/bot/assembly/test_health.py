@@ -1,4 +1,4 @@
-"""The port for those who watch over the process, on a real socket."""
+"""The port for monitoring, on a real socket."""
 
 from pathlib import Path
 

@@ -52,7 +52,7 @@ async def test_buttons_work_after_a_restart(world: World) -> None:
 
 
 async def test_two_clicks_at_once_do_one_thing(world: World) -> None:
-    """The second is heard and answered with silence; after a moment the button works again."""
+    """The second is received and ignored; after a moment the button works again."""
     message = await finished(world)
 
     await world.ada.click(message, label="Again")

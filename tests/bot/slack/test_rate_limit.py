@@ -1,4 +1,4 @@
-"""A workspace's rate_limit: Slack's limits are kept, and results never wait for progress."""
+"""A workspace's rate limit: Slack's limits are kept, and results never wait for progress."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.fakes import FakeClock
 
 
 async def test_a_tier_is_used_up_to_its_limit_and_not_beyond() -> None:
-    """Fifty edits in a minute; the next is told when to come again."""
+    """Fifty edits in a minute; the next learns when to come again."""
     clock = FakeClock()
     rate_limit = RateLimit(clock=clock)
     for _ in range(50):

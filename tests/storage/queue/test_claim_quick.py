@@ -33,7 +33,7 @@ async def test_a_map_is_claimed_past_images_that_came_before(queue: JobQueue, en
 async def test_maps_are_shared_between_guilds_as_images_are(
     database: Database, queue: JobQueue, guild: Guild, other_guild: Guild
 ) -> None:
-    """Who asks for many waits for who asks for one; what a map took counts for its guild."""
+    """A guild that asks for many waits for one that asks for one; what a map took counts for its guild."""
     for _ in range(3):
         await queue.enqueue(new_job(guild.id, kind=JobKind.DRAW_MAP))
     await queue.enqueue(new_job(other_guild.id, "zoe", kind=JobKind.DRAW_MAP))

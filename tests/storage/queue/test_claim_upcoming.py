@@ -15,7 +15,7 @@ async def test_nothing_is_upcoming_in_an_empty_queue(queue: JobQueue, guild: Gui
 async def test_each_guild_is_there_with_its_next_job_in_the_order_of_claims(
     queue: JobQueue, guild: Guild, other_guild: Guild, enqueue: Enqueue
 ) -> None:
-    """The guild and the member that used least come first; a look changes nothing of it."""
+    """The guild and the member that used least come first; reading the order does not change it."""
     await enqueue("ann")
     held = await queue.claim("worker-1")
     assert held is not None

@@ -33,7 +33,7 @@ async def _seen(server: Server, words: str) -> Message:
 async def test_an_evening_on_two_servers(
     discord: FakeDiscord, pixels: Server, foxes: Server, ada: Person, bob: Person, tmp_path: Path
 ) -> None:
-    """Two servers at once, hiccups of Discord's, buttons, an image's own story, a soft stop: all arrives, once."""
+    """Two servers at once, failures of Discord's, buttons, an image's metadata, a soft stop: all arrives, once."""
     async with serving(tmp_path, **discord.environment) as served:
         await served.ready()
         discord.faults += [

@@ -1,4 +1,4 @@
-"""What a member looks for in a workspace: a finished image, a private word, an open form."""
+"""What a member looks for in a workspace: a finished image, a private answer, an open form."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ def finished(workspace: Workspace, channel: str = "CGEN") -> PostedMessage | Non
 
 
 def private_answer(user: str = "UADA") -> Callable[[Workspace], PostedMessage | None]:
-    """What a member was last private_answer privately in a channel."""
+    """The newest message in a channel that only this member sees."""
     return lambda workspace: next(reversed(workspace.private(user)), None)
 
 

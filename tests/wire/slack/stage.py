@@ -1,4 +1,4 @@
-"""Limner in this process, connected to the fake Slack: real adapter, stores, worker and delivery, a paper device."""
+"""Limner in this process, connected to the fake Slack: real adapter, stores, worker and delivery, a fake device."""
 
 import shutil
 from collections.abc import AsyncIterator

@@ -138,7 +138,7 @@ async def test_use_this_image_opens_the_form_as_it_was_made(ada: Someone) -> Non
 
 @pytest.mark.parametrize("shortcut", ["use-picture", "start-with-picture"])
 async def test_an_image_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack, stage: Stage, shortcut: str) -> None:
-    """The form of /edit, without a question for the image: that is the one of the message."""
+    """The form of /edit does not ask for the image, which is the one in the message."""
     plain = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(plain, "PNG")
     stored(slack, ada.workspace, plain.getvalue())
@@ -159,7 +159,7 @@ async def test_an_image_of_ones_own_is_drawn_over(ada: Someone, slack: FakeSlack
 async def test_an_image_is_followed_in_the_kind_that_the_form_names(
     ada: Someone, slack: FakeSlack, stage: Stage
 ) -> None:
-    """One form stands for all of /control; the image is the one of the message."""
+    """One form serves all of /control; the image is the one in the message."""
     plain = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(plain, "PNG")
     stored(slack, ada.workspace, plain.getvalue())

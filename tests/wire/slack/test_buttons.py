@@ -21,7 +21,7 @@ async def test_again_makes_another_image(ada: Someone) -> None:
 
 
 async def test_two_clicks_at_once_do_one_thing(ada: Someone, stage: Stage) -> None:
-    """A nervous finger, or Slack sending twice."""
+    """A double click, or Slack sending twice."""
     await ada.command("/imagine", "red fox --seed 7")
     message = await ada.sees(finished)
 

@@ -1,4 +1,4 @@
-"""Files that members hand over in a form: asked of Slack by their ids, and fetched from its file host alone."""
+"""Files that members attach to a form: looked up by their ids, and fetched from Slack's file host alone."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -114,7 +114,7 @@ async def test_nobody_is_asked_for_a_file_of_a_call_that_is_refused(ada: Someone
 
 
 async def test_a_workspace_that_lacks_the_scope_learns_what_to_add(ada: Someone) -> None:
-    """An installation of before may not let us read files."""
+    """An older installation may lack the scope to read files."""
     ada.workspace.scopes -= {"files:read"}
 
     acked = await _hand_over(ada)

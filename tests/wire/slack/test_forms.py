@@ -85,7 +85,7 @@ async def test_edit_opens_the_form_as_the_image_was_made(ada: Someone) -> None:
 
 
 async def test_a_form_of_somebody_else_is_refused(ada: Someone, bob: Someone) -> None:
-    """What one was offered another cannot send in."""
+    """A form that one member was offered cannot be sent by another."""
     await ada.command("/imagine", "red fox --seed 7")
     await ada.click(await ada.sees(finished), "Edit")
     view = await ada.sees(opened)
