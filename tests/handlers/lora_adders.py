@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from handlers.commands.attachments import AttachedFile
 from handlers.commands.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
+from handlers.delivery.delivery import Delivery
 from handlers.jobs.preparation import ProgressReporter
 from handlers.loras.import_job import Import, LoraAdding
+from handlers.messages.message import Message
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
@@ -25,7 +28,7 @@ from storage.library.loras import Lora, NewLora, new_key
 from storage.queue.jobs import Job, JobKind
 from tests.app_contexts import FACTS
 from tests.eventually import eventually
-from tests.fakes import FakeDevice
+from tests.fakes import FakeChat, FakeClock, FakeDevice
 
 REPORT = ImportReport(
     layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), residual=0.0,
@@ -135,3 +138,14 @@ async def find(context: AppContext, guild: Guild, name: str) -> Lora:
     lora = await context.loras.get(guild.id, "ada", name)
     assert lora is not None
     return lora
+
+
+async def delivered(context: AppContext, clock: FakeClock) -> Message:
+    chat = FakeChat()
+    await Delivery(context=context, chat=chat, poster="p", clock=clock).deliver_due()
+    return chat.delivered[-1][1]
+
+
+async def upload(context: AppContext) -> AttachedFile:
+    data = b"a member's file"
+    return AttachedFile(blob=await context.blobs.put(data), name="Crayon V2.safetensors", size=len(data))

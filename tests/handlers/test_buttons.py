@@ -7,23 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id, manner, press, read_button_id
-from handlers.commands.call import Caller, Member
+from handlers.commands.arguments import Arguments
+from handlers.commands.call import Call, Caller, Member
 from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
+from handlers.images.imagine import submit
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
-from handlers.worker.maintenance import forget_offers
 from pipeline.errors import UserError
+from pipeline.images.metadata import ImageMetadata
+from pipeline.requests.image_request import ImageRequest
 from storage.database import Database
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.library.blob_gc import collect_blobs
 from storage.platform import Platform
 from storage.queue.images import NewImage
+from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done, JobState
 from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
-from tests.fakes import FakeClock, png
+from tests.fakes import FakeClock, png, request
 
 
 def _caller(guild: Guild, member: str = "ada", *, manages_messages: bool = False) -> Caller:
@@ -232,15 +236,41 @@ async def test_an_offer_is_made_good_in_public(context: AppContext, guild: Guild
     assert len(await context.queue.guild_jobs(guild.id, states=(JobState.QUEUED,))) == 2
 
 
-async def test_offers_that_nobody_came_back_to_are_forgotten(
-    context: AppContext, guild: Guild, call: CallCommand, clock: FakeClock
+ADA = Member(id="ada", name="Ada")
+
+
+REPLY = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
+
+
+async def _newest(queue: JobQueue, guild: Guild) -> tuple[int, tuple[ImageRequest, ...]]:
+    """The newest job, and the images that a device would be asked for."""
+    (job,) = await queue.guild_jobs(guild.id, limit=1)
+    return job.id, read_request(job.payload).images()
+
+
+@pytest.fixture
+async def repeated(context: AppContext, guild: Guild) -> int:
+    """A job that repeats an image from its file, as `--like` does."""
+    info = ImageMetadata(
+        made_from=request(count=1), model_name="pocket", model_hash="0" * 10, bucket=8, lora_pages=16, device="cpu",
+        dtype="float32", versions=(),
+    )  # fmt: skip
+    call = Call(guild=guild, member=ADA, arguments=Arguments(), reply=REPLY)
+    await submit(call, context, info.request())
+    job_id, (image,) = await _newest(context.queue, guild)
+    assert (image.bucket, image.lora_pages) == (8, 16)
+    return job_id
+
+
+@pytest.mark.parametrize("verb", [Verb.AGAIN, Verb.VARY_SUBTLE])
+async def test_what_is_made_of_a_repeated_image_has_its_bucket_and_its_pages(
+    verb: Verb, context: AppContext, guild: Guild, repeated: int
 ) -> None:
-    """A week on, a form or an offer is answered with a sentence, and nothing of it is kept."""
-    offer = (await call("imagine", prompt="{red|blue} fox")).buttons[0][0]
-    clock.advance(8 * 86_400)
+    """One without the other would ask for a batch of another size."""
+    caller = Caller(guild=guild, member=ADA, reply=REPLY)
 
-    await forget_offers(context.clicks, context.calls)
+    await press(Press(verb=verb, target=repeated, index=0), caller, context)
 
-    assert await context.calls.get(guild.id, offer.target) is None
-    with pytest.raises(UserError, match="too old"):
-        await press(_press(offer.verb, offer.target), _caller(guild), context)
+    job_id, (image,) = await _newest(context.queue, guild)
+    assert job_id != repeated
+    assert (image.bucket, image.lora_pages) == (8, 16)

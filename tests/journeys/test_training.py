@@ -26,7 +26,7 @@ from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobKind, JobState
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock
-from tests.handlers.training.test_train import caller, delivered, ended, png, start, working
+from tests.handlers.training.trainings import caller, delivered, ended, png, start, working
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a process that loads a model, learns and judges
 

@@ -8,7 +8,6 @@ from handlers.commands.command import Command
 from handlers.commands.groups import split_call
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text
-from handlers.community.cancel import COMMAND as CANCEL
 from handlers.community.queue import COMMAND as QUEUE
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.registry import COMMANDS
@@ -75,35 +74,3 @@ def test_words_for_a_command_without_text_are_refused() -> None:
     """Silently dropping words would hide a mistake."""
     with pytest.raises(InvalidRequest, match="/queue takes no text"):
         parse_text(QUEUE, "everything")
-
-
-def test_bare_words_fill_the_free_option_whatever_its_kind() -> None:
-    """`/cancel 12` is the number of a job."""
-    assert Arguments.check(CANCEL, parse_text(CANCEL, "12")).integer("job") == 12
-
-
-@pytest.mark.parametrize(
-    ("raw", "field", "words"),
-    [
-        ({"prompt": ""}, "prompt", "/imagine needs a prompt"),
-        ({"prompt": "fox", "steps": "many"}, "steps", "'many' is not a whole number; use 1 to 150"),
-        ({"prompt": "fox", "steps": "2.5"}, "steps", "'2.5' is not a whole number"),
-        ({"prompt": "fox", "steps": "151"}, "steps", "steps is 151; use 1 to 150"),
-        ({"prompt": "fox", "guidance": "nan"}, "guidance", "'nan' is not a number; use 0 to 30"),
-        ({"prompt": "fox", "count": 9}, "count", "count is 9; use 1 to 4"),
-        ({"prompt": "fox", "scheduler": "magic"}, "scheduler", "'magic' is unknown; choose one of: euler"),
-        ({"prompt": "fox", "colour": "red"}, "colour", "has no option 'colour'"),
-    ],
-)
-def test_a_wrong_value_is_refused_with_its_limit(raw: dict[str, str | int], field: str, words: str) -> None:
-    """Each sentence names the option and what it takes."""
-    with pytest.raises(InvalidRequest) as refusal:
-        Arguments.check(IMAGINE, raw)
-
-    assert words in str(refusal.value)
-    assert refusal.value.field == field
-
-
-def test_choices_are_taken_in_any_case() -> None:
-    """Members write Euler; the request says euler."""
-    assert Arguments.check(IMAGINE, {"prompt": "fox", "scheduler": "Euler-A"}).text("scheduler") == "euler-a"

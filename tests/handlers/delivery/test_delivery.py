@@ -4,7 +4,6 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.jobs.result_images import file_stem
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message, Mood
 from storage.guilds.guilds import Guild
@@ -197,12 +196,3 @@ async def test_one_message_that_fails_stops_no_other_and_is_not_swallowed(
         await Delivery(context=context, chat=chat, poster="this process", clock=clock).show_progress()
 
     assert len(chat.progress) == 2
-
-
-@pytest.mark.parametrize(
-    ("prompt", "stem"),
-    [("../../etc/passwd", "etc-passwd"), ("日本", "picture"), ("A " * 60, "a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a-a")],
-)
-def test_file_names_hold_nothing_but_letters_digits_and_dashes(prompt: str, stem: str) -> None:
-    """A prompt is untrusted text."""
-    assert file_stem(prompt) == stem

@@ -2,105 +2,25 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
-from handlers.buttons import AlreadyHeard, Press, Pressed, Remove, press
-from handlers.commands.attachments import AttachedFile
-from handlers.commands.call import Caller, Member
-from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, submit_form
+from handlers.buttons import AlreadyHeard, Press, Remove, press
 from handlers.commands.permissions import NotAllowed
-from handlers.delivery.delivery import Delivery
 from handlers.jobs.payloads import read_request
-from handlers.messages.message import Message, Verb
+from handlers.messages.message import Verb
 from pipeline.control.annotators import control_map
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.input_image import resized
 from pipeline.requests.control import ControlKind
-from storage.database import Database
-from storage.guilds.guilds import Guild, GuildSettings
-from storage.library.blob_gc import collect_blobs
-from storage.platform import Platform
-from storage.queue.jobs import Job, JobKind, JobState
-from storage.queue.reply_address import ReplyAddress
-from tests.app_contexts import CallCommand
+from storage.guilds.guilds import GuildSettings
+from storage.queue.jobs import JobKind, JobState
 from tests.eventually import eventually
-from tests.fakes import FakeChat, FakeClock, FakeDevice
-from tests.pool import rendering
+from tests.handlers.images.control_person import Person, labels, scene, shown
 
 pytestmark = pytest.mark.slow  # every test draws real maps
-
-
-def scene() -> Image.Image:
-    """A few edges, strong and faint ones."""
-    image = Image.new("RGB", (300, 200), (90, 90, 90))
-    drawing = ImageDraw.Draw(image)
-    for number, level in enumerate((95, 105, 125, 180, 255)):
-        drawing.rectangle((20 + 50 * number, 40, 50 + 50 * number, 160), fill=(level,) * 3)
-    return image
-
-
-def encoded(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-@dataclass(slots=True, kw_only=True)
-class Person:
-    """A member who attaches, presses and fills forms; jobs are worked on between two of their deeds."""
-
-    context: AppContext
-    guild: Guild
-    clock: FakeClock
-    device: FakeDevice
-    call: CallCommand
-    chat: FakeChat
-
-    async def attach(self, image: Image.Image) -> AttachedFile:
-        data = encoded(image)
-        return AttachedFile(blob=await self.context.blobs.put(data), name="scene.png", size=len(data))
-
-    async def ended(self) -> tuple[Job, Message]:
-        """The newest job at its end and the message that told of it."""
-
-        async def look() -> Job | None:
-            (job, *_) = await self.context.queue.guild_jobs(self.guild.id)
-            return job if job.finished_at is not None else None
-
-        job = await eventually(look)
-        await Delivery(context=self.context, chat=self.chat, poster="p", clock=self.clock).deliver_due()
-        return job, self.chat.delivered[-1][1]
-
-    def caller(self, who: str = "ada", channel: str = "general", *, private: bool = False) -> Caller:
-        address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=who, private=private)
-        return Caller(guild=self.guild, member=Member(id=who, name=who.title()), reply=address)
-
-    async def press(self, verb: Verb, job: Job, who: str = "ada", channel: str = "general") -> Pressed:
-        self.clock.advance(5)
-        return await press(Press(verb=verb, target=job.id, index=0), self.caller(who, channel), self.context)
-
-
-@pytest.fixture
-async def ada(context: AppContext, guild: Guild, clock: FakeClock, call: CallCommand) -> AsyncIterator[Person]:
-    device = FakeDevice()
-    async with rendering(context, device):
-        yield Person(context=context, guild=guild, clock=clock, device=device, call=call, chat=FakeChat())
-
-
-async def shown(ada: Person, kind: str = "edge", /, **values: object) -> tuple[Job, Message]:
-    """The map of a /control, as it was posted."""
-    await ada.call(f"control {kind}", prompt="tower", image=await ada.attach(scene()), **values)
-    return await ada.ended()
-
-
-def labels(message: Message) -> list[str]:
-    return [button.label for row in message.buttons for button in row]
 
 
 async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
@@ -301,157 +221,3 @@ async def test_a_device_that_dies_over_a_map_costs_nothing(ada: Person) -> None:
 
 async def _true(fact: bool) -> bool:
     return fact
-
-
-@asynccontextmanager
-async def no_other_job(ada: Person) -> AsyncIterator[None]:
-    before = len(await ada.context.queue.guild_jobs(ada.guild.id))
-    yield
-    assert len(await ada.context.queue.guild_jobs(ada.guild.id)) == before
-
-
-async def made_with_control(ada: Person, **values: object) -> Job:
-    """An image whose map looked right."""
-    job, _ = await shown(ada, weight=0.7, seed=5, **values)
-    await ada.press(Verb.USE_MAP, job)
-    return (await ada.ended())[0]
-
-
-async def submitted(ada: Person, form: object, who: str = "ada", **entries: str) -> None:
-    assert isinstance(form, Form)
-    values = {field.option.name: field.value for field in form.fields}
-    await submit_form(form.call_id, values | entries, ada.caller(who), ada.context)
-
-
-async def test_the_same_control_is_used_again_without_attaching(ada: Person) -> None:
-    """The form has the prompt and no question for a file; the map is the same to the last byte."""
-    first = await made_with_control(ada)
-
-    form = await ada.press(Verb.SAME_CONTROL, first)
-    assert isinstance(form, Form)
-    asked = {field.option.name: field.value for field in form.fields}
-    assert (form.title, asked["prompt"], asked["weight"], asked["seed"]) == ("/control edge", "tower", "0.7", "")
-    assert not {"image"} & set(asked)
-    await submitted(ada, form, prompt="lighthouse")
-    await ada.ended()
-
-    before, after = (render.request for render in ada.device.submitted)
-    assert (after.prompt, after.controls, after.seed) == ("lighthouse", before.controls, 42)
-    assert (after.width, after.height) == (before.width, before.height)
-    assert len(ada.device.maps) == 1
-
-
-async def test_what_is_kept_besides_goes_through_every_button(ada: Person) -> None:
-    """One map is shown; softer, accepted, used again: the other kind stays as it was."""
-    job, _ = await shown(ada, also="depth:0.5")
-    await ada.press(Verb.SOFTER, job)
-    softer, _ = await ada.ended()
-    await ada.press(Verb.USE_MAP, softer)
-    made, _ = await ada.ended()
-    await submitted(ada, await ada.press(Verb.SAME_CONTROL, made), prompt="lighthouse")
-    await ada.ended()
-
-    first, second = (render.request.controls for render in ada.device.submitted)
-    assert [(use.kind.value, use.scale, use.ready) for use in first] == [("edge", 1.0, True), ("depth", 0.5, False)]
-    assert second == first
-
-
-async def test_an_edit_with_a_control_is_begun_again(ada: Person) -> None:
-    """With the image, the strength and the control that it had."""
-    await ada.call("edit", prompt="tower", image=await ada.attach(scene()), control="edge", strength=0.4)
-    first, _ = await ada.ended()
-
-    form = await ada.press(Verb.SAME_CONTROL, first)
-    await submitted(ada, form, prompt="lighthouse", **{"control-scale": "0.5"})
-    await ada.ended()
-
-    before, after = (render.request for render in ada.device.submitted)
-    assert isinstance(form, Form)
-    assert form.title == "/edit"
-    assert (after.prompt, after.start) == ("lighthouse", before.start)
-    assert [replace(use, scale=1.0) for use in after.controls] == list(before.controls)
-    assert after.controls[0].scale == 0.5
-
-
-async def test_a_kept_map_outlives_the_collection_of_blobs(ada: Person, sqlite: Database) -> None:
-    """For as long as the button can be pressed: until its image is deleted, even where the map's own job is gone."""
-    job, _ = await shown(ada)
-    await ada.press(Verb.USE_MAP, job)
-    made, _ = await ada.ended()
-    form = await ada.press(Verb.SAME_CONTROL, made)
-    await ada.context.members.delete_job(ada.guild.id, job.id)
-
-    await collect_blobs(sqlite, ada.context.blobs, grace_seconds=-60)
-    await submitted(ada, form)
-    _, again = await ada.ended()
-    assert again.images
-
-    await ada.context.members.delete_job(ada.guild.id, made.id)
-    async with no_other_job(ada):
-        with pytest.raises(UserError, match="no longer kept"):
-            await ada.press(Verb.SAME_CONTROL, made)
-        with pytest.raises(InvalidRequest, match="no picture"):
-            await ada.call("control edge", prompt="owl", base=made.id)
-
-
-Refused = Callable[[Person, Job], Awaitable[object]]
-
-
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        lambda ada, made: ada.press(Verb.SAME_CONTROL, made, "eve", "elsewhere"),
-        lambda ada, made: ada.call("control edge", prompt="owl", base=made.id, member="eve", channel="elsewhere"),
-        lambda ada, made: ada.call("edit", prompt="owl", base=made.id, member="eve", channel="elsewhere"),
-    ],
-)
-async def test_a_control_is_for_whom_may_see_its_image(ada: Person, attempt: Refused) -> None:
-    """Anyone who is where it was posted; nobody elsewhere, whatever number they type."""
-    made = await made_with_control(ada)
-    async with no_other_job(ada):
-        with pytest.raises(InvalidRequest, match="that you may use"):
-            await attempt(ada, made)
-
-    form = await ada.press(Verb.SAME_CONTROL, made, "eve")
-    await submitted(ada, form, "eve")
-    job, _ = await ada.ended()
-    assert job.member_id == "eve"
-
-
-async def test_a_private_images_control_is_its_owners(ada: Person) -> None:
-    """In the same channel too."""
-    made = await made_with_control(ada)
-    job = await _privately(ada, made)
-
-    with pytest.raises(InvalidRequest, match="that you may use"):
-        await ada.press(Verb.SAME_CONTROL, job, "eve")
-    assert isinstance(await ada.press(Verb.SAME_CONTROL, job), Form)
-
-
-async def _privately(ada: Person, made: Job) -> Job:
-    """The same image asked for again, for its owner's eyes only."""
-    ada.clock.advance(5)
-    await press(Press(verb=Verb.AGAIN, target=made.id, index=0), ada.caller(private=True), ada.context)
-    return (await ada.ended())[0]
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "sentence"),
-    [
-        ("control edge", {}, "needs a image"),
-        ("control depth", {"base": 2}, "keeps edge; write /control edge"),
-        ("control edge", {"base": 1}, "no picture 1 here"),
-        ("control edge", {"base": 99}, "no picture 99 here"),
-        ("control edge", {"base": 2, "also": "depth"}, "for more, attach the picture"),
-        ("edit", {"base": 2}, "attach one to begin with"),
-    ],
-)
-async def test_what_cannot_be_used_again_is_refused(
-    ada: Person, name: str, values: dict[str, object], sentence: str
-) -> None:
-    """In one sentence; job 1 is the map, job 2 the image."""
-    await made_with_control(ada)
-
-    async with no_other_job(ada):
-        with pytest.raises(InvalidRequest, match=sentence):
-            await ada.call(name, prompt="owl", **values)

@@ -5,14 +5,12 @@ from dataclasses import replace
 import pytest
 
 from handlers.commands.context import AppContext
-from handlers.commands.groups import heads
 from handlers.images.imagine import request_values
 from handlers.jobs.payloads import read_request
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.step_cost import StepCost
 from storage.guilds.guilds import Guild, GuildSettings
-from storage.queue.jobs import JobState
 from tests.app_contexts import CallCommand
 
 
@@ -106,35 +104,6 @@ async def test_a_guild_may_keep_images_to_some_channels(context: AppContext, gui
         await call("imagine", prompt="fox", channel="general")
     assert (await call("imagine", prompt="fox", channel="studio")).job_id
     assert (await call("imagine", prompt="fox", channel="general", admin=True)).job_id
-
-
-async def test_cancel_stops_what_is_ones_own(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """Another member's job is out of reach, an admin may stop any."""
-    job_id = (await call("imagine", prompt="fox")).job_id
-    assert job_id is not None
-
-    with pytest.raises(UserError, match="belongs to Ada"):
-        await call("cancel", member="bob", job=job_id)
-    await call("cancel", member="mod", admin=True, job=job_id)
-
-    job = await context.queue.get(guild.id, job_id)
-    assert job is not None
-    assert job.state is JobState.CANCELLED
-    with pytest.raises(UserError, match="already finished"):
-        await call("cancel", job=job_id)
-    with pytest.raises(UserError, match="Nothing of yours"):
-        await call("cancel")
-
-
-async def test_help_names_every_command_and_explains_each(context: AppContext, call: CallCommand) -> None:
-    """`/help imagine` shows every option with its range."""
-    overview = (await call("help", admin=True)).lines
-    assert all(any(line.startswith(f"/{command.name}:") for line in overview) for command in heads(context.commands))
-
-    lines = (await call("help", command="/imagine")).lines
-    assert "--steps: Denoising steps (1 to 150)" in lines
-    with pytest.raises(UserError, match="no command /paint"):
-        await call("help", command="paint")
 
 
 async def test_weights_stay_in_the_prompt_and_a_wrong_one_is_a_sentence(

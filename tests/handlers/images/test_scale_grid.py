@@ -7,16 +7,14 @@ from PIL import Image
 
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.images.grid import ScaleGrid
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
-from pipeline.requests.image_request import LoraUse
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora, new_key
 from storage.queue.jobs import Job, JobState
 from tests.app_contexts import CallCommand
 from tests.eventually import eventually
-from tests.fakes import FakeChat, FakeClock, FakeDevice, png, request
+from tests.fakes import FakeChat, FakeClock, FakeDevice
 from tests.pool import rendering
 
 
@@ -87,28 +85,6 @@ async def _asked(device: FakeDevice, count: int) -> bool:
 async def _recorded(context: AppContext, guild: Guild, count: int) -> bool:
     (job,) = await context.queue.guild_jobs(guild.id)
     return len(await context.queue.images(guild.id, job.id)) >= count
-
-
-def test_every_cell_is_labelled_and_in_its_place() -> None:
-    """Columns from left to right, rows from top to bottom, nothing of an image covered."""
-    grid = ScaleGrid.of(request(loras=(LoraUse(key="k", name="a", scale=1), LoraUse(key="l", name="b", scale=2))))
-    images = [request(seed=40 * number) for number in range(len(grid.images))]
-
-    sheet = Image.open(io.BytesIO(grid.sheet([png(image) for image in images])))
-
-    # The second stops at the largest scale that there is, and no scale is shown twice.
-    assert [use.scale for use in grid.rows] == [1.0, 2.0]
-    colours = {(image.seed % 256, image.seed // 256, 0) for image in images}
-    places = {
-        colour: [
-            (x, y) for y in range(sheet.height) for x in range(sheet.width) if sheet.getpixel((x, y)) == colour
-        ]
-        for colour in colours
-    }  # fmt: skip
-    assert all(len(place) == 64 for place in places.values())
-    first = [min(places[image.seed % 256, image.seed // 256, 0]) for image in images]
-    assert [x for x, _ in first[:3]] == [x for x, _ in first[3:]] == sorted(x for x, _ in first[:3])
-    assert first[0][1] < first[3][1]
 
 
 @pytest.mark.parametrize("lora", [" ", ",", "nobody:0.5", "crayon:9"])

@@ -95,21 +95,3 @@ async def test_removal_is_confirmed_first(call: CallCommand, context: AppContext
 
     assert labels(await call("lora remove", name="crayon")) == ["Remove it"]
     assert await context.loras.with_key(guild.id, lora.key) == lora
-
-
-async def test_subjects_are_a_library_within_the_library(call: CallCommand, context: AppContext, guild: Guild) -> None:
-    """Listed, shown and shared by /subject; any other LoRA is told from them."""
-    await add(context, guild, "crayon")
-    rex = await add(context, guild, "rex", subject=True)
-
-    assert [line.partition(":")[0] for line in (await call("subject list")).lines] == ["rex"]
-    assert len((await call("lora list")).lines) == 2
-    assert "No subject here is called 'crayon'" in (await call("subject list", search="crayon")).headline
-    assert "@rex" in (await call("subject info", name="rex")).lines[0]
-    await call("subject share", name="rex", whose="private")
-    kept = await context.loras.with_key(guild.id, rex.key)
-    assert kept is not None
-    assert kept.private
-    for command, values in (("info", {}), ("share", {"whose": "private"}), ("delete", {"confirm": True})):
-        with pytest.raises(InvalidRequest, match="'crayon' is no subject"):
-            await call(f"subject {command}", name="crayon", **values)

@@ -9,7 +9,6 @@ from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
-from pipeline.errors import UserError
 from storage.guilds.guilds import Guild, GuildSettings, NsfwPolicy
 from storage.platform import Platform
 from storage.queue.images import NewImage
@@ -87,19 +86,3 @@ async def test_saving_is_no_way_around_it(context: AppContext, guild: Guild, pay
     assert len((await saved(here)).images) == 2
     elsewhere = await saved(replace(here, age_restricted=False))
     assert (len(elsewhere.images), len(elsewhere.lines)) == (1, 1)
-
-
-async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """The choice is shown in words, stored, and logged."""
-    before = await call("settings", admin=True)
-    saved = await call("settings", admin=True, mature="spoiler")
-    log = await call("settings", admin=True, show="log")
-
-    assert "Pictures for adults: only in age-restricted channels" in before.lines
-    assert "Pictures for adults: hidden until clicked, outside age-restricted channels" in saved.lines
-    stored = await context.guilds.get(guild.id)
-    assert stored is not None
-    assert stored.settings.nsfw is NsfwPolicy.SPOILER
-    assert "nsfw: restricted → spoiler" in log.lines[0]
-    with pytest.raises(UserError, match="mature"):
-        await call("settings", admin=True, mature="always")

@@ -128,16 +128,6 @@ async def suggestions(context: AppContext, guild: Guild, typed: str) -> list[str
     return [suggestion.value for suggestion in found]
 
 
-async def test_completion_searches_past_25(context: AppContext, guild: Guild) -> None:
-    """For the last name of several, with the library's scale; what stands in front stays."""
-    for number in range(30):
-        await add(context, guild, f"style-{number}", scale=0.8)
-
-    assert len(await suggestions(context, guild, "")) == 25
-    assert await suggestions(context, guild, "style-29") == ["style-29:0.8"]
-    assert await suggestions(context, guild, "film:0.5 style-28:0.") == ["film:0.5 style-28:0.8"]
-
-
 def test_mentions_are_read_as_people_write_them() -> None:
     """Spaces or commas, a scale or none, a second one for the text encoders."""
     assert read_mentions(" a, b:.5  c:1:-0.5 ") == (

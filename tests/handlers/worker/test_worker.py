@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import write_request
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused
+from pipeline.requests.start_image import StartImage
 from storage.blobs import FileBlobStore
 from storage.errors import disk_error
 from storage.guilds.guilds import Guild
@@ -20,6 +23,7 @@ from storage.queue.jobs import Job, JobKind, JobState, NewJob
 from storage.queue.reply_address import ReplyAddress
 from tests.eventually import eventually
 from tests.fakes import FakeClock, FakeDevice, request
+from tests.new_jobs import new_job
 
 _PATIENCE = 20.0
 
@@ -293,3 +297,37 @@ class FullDisk(FileBlobStore):
         if not self.has_room:
             raise disk_error(OSError(errno.ENOSPC, "No space left on device"), "the blob folder")
         return await super().put(data)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_device_is_handed_the_images_that_a_request_is_made_from(
+    context: AppContext, guild: Guild, kept: bool
+) -> None:
+    """By their keys; where one cannot be read the job is tried again later instead of being lost."""
+    start, mask = await context.blobs.put(b"a picture"), await context.blobs.put(b"a mask")
+    payload = write_request(request(start=StartImage(image=start, mask=mask)))
+    job = await context.queue.enqueue(new_job(guild.id, payload=payload, blobs=(start, mask)))
+    if not kept:
+        await context.blobs.delete(mask)
+    device, stop = FakeDevice(), asyncio.Event()
+    worker = Worker(
+        name="worker",
+        queue=context.queue,
+        blobs=context.blobs,
+        costs=context.costs,
+        jobs=JOBS,
+        devices=(device,),
+        drain_seconds=0.0,
+    )
+    running = asyncio.create_task(worker.run(stop))
+
+    async def settled() -> bool:
+        found = await context.queue.get(guild.id, job.id)
+        return found is not None and (found.state is JobState.DONE or found.error is not None)
+
+    await eventually(settled)
+    stop.set()
+    await running
+
+    handed = [dict(render.images) for render in device.submitted]
+    assert handed == ([{start: b"a picture", mask: b"a mask"}] if kept else [])

@@ -1,88 +1,12 @@
 """The worker keeps what devices park, hands it back to the next attempt, and sets aside what a stop interrupts."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import pytest
-
-from handlers.commands.context import AppContext
-from handlers.jobs.payloads import write_request
-from handlers.registry import JOBS
-from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted
-from storage.guilds.guilds import Guild
-from storage.queue.job_queue import Beat, Claim
-from storage.queue.jobs import Job, JobState
+from storage.queue.job_queue import Beat
+from storage.queue.jobs import JobState
 from storage.queue.snapshots import StoredSnapshot
 from tests.eventually import eventually
-from tests.fakes import FakeClock, FakeDevice, request
-from tests.new_jobs import new_job
-
-STALE_SECONDS = 30.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Shift:
-    """A guild's queue, and workers that come and go."""
-
-    context: AppContext
-    guild: Guild
-    device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
-
-    async def enqueue(self, **changes: Any) -> Job:
-        return await self.context.queue.enqueue(new_job(self.guild.id, payload=write_request(request(**changes))))
-
-    @asynccontextmanager
-    async def working(self, *, images_at_once: int = 4, suspend_seconds: float = 5.0) -> AsyncIterator[None]:
-        """Until the block ends, then a soft stop."""
-        stop = asyncio.Event()
-        worker = Worker(
-            name="worker",
-            queue=self.context.queue,
-            blobs=self.context.blobs,
-            costs=self.context.costs,
-            jobs=JOBS,
-            devices=(self.device,),
-            images_at_once=images_at_once,
-            drain_seconds=0.0,
-            suspend_seconds=suspend_seconds,
-        )
-        task = asyncio.create_task(worker.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await task
-
-    async def submitted(self, count: int) -> None:
-        async def look() -> bool:
-            return len(self.device.submitted) >= count
-
-        await eventually(look)
-
-    async def until(self, job: Job, state: JobState) -> Job:
-        async def look() -> Job | None:
-            found = await self.context.queue.get(self.guild.id, job.id)
-            return found if found and found.state is state else None
-
-        return await eventually(look)
-
-    async def kept(self, job: Job, *snapshot: StoredSnapshot) -> None:
-        """Wait until the queue keeps exactly these."""
-        claim = Claim(job=job, worker="", token=0)
-
-        async def look() -> bool:
-            return await self.context.queue.snapshot(claim) == snapshot
-
-        await eventually(look)
-
-
-@pytest.fixture
-def shift(context: AppContext, guild: Guild) -> Shift:
-    return Shift(context=context, guild=guild)
+from tests.fakes import FakeClock, FakeDevice
+from tests.handlers.worker.shifts import STALE_SECONDS, Shift
 
 
 async def test_an_image_goes_on_where_a_killed_device_left_it(shift: Shift) -> None:
@@ -216,25 +140,3 @@ async def test_a_soft_stop_does_not_wait_for_a_device_that_hangs(shift: Shift) -
 
     assert (await shift.until(job, JobState.QUEUED)).attempt == 0
     await shift.kept(job, StoredSnapshot(index=0, data=b"step 2"))
-
-
-async def test_a_busy_device_hears_once_what_is_next(shift: Shift) -> None:
-    """The first job of each guild, in fair order; once more when it was started again."""
-    await shift.enqueue(prompt="running")
-    async with shift.working(images_at_once=1):
-        await shift.submitted(1)
-        await shift.enqueue(prompt="next")
-        await shift.enqueue(prompt="later")
-
-        async def expected(count: int) -> bool:
-            return len(shift.device.expected) >= count
-
-        await eventually(lambda: expected(1))
-        shift.device.finish(shift.device.submitted[0])
-        await shift.submitted(2)
-        await eventually(lambda: expected(2))
-        shift.device.die()
-        await eventually(lambda: expected(3))
-
-    assert [render.request.prompt for render in shift.device.submitted[:3]] == ["running", "next", "next"]
-    assert [expected.prompt for expected in shift.device.expected] == ["next", "later", "later"]
