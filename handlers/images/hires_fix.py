@@ -26,6 +26,6 @@ def second_pass(
     request: ImageRequest, image: str, size: tuple[int, int], facts: ModelFacts, strength: float | None = None
 ) -> ImageRequest:
     """`request` drawn over the image of that key in `size`, as strongly as the model bears it if nothing is said."""
-    usual = max(facts.upscale_strength, _ONE_STEP / request.steps)
+    usual = max(facts.upscale_strength, min(1.0, _ONE_STEP / request.steps))
     start = StartImage(image=image, strength=usual if strength is None else strength)
     return replace(request, width=size[0] // 8 * 8, height=size[1] // 8 * 8, start=start)
