@@ -210,18 +210,6 @@ async def test_an_edited_form_asks_for_the_same_with_what_was_changed(
     assert (request.prompt, request.seed, request.width > request.height) == ("grey owl", 9, True)
 
 
-async def test_a_form_is_its_askers_own(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """Another member's form, or one that is long gone, is refused."""
-    job_id = await _done(context, call)
-    form = await press(_press(Verb.EDIT, job_id), _caller(guild), context)
-    assert isinstance(form, Form)
-
-    with pytest.raises(NotAllowed, match="offered to somebody else"):
-        await submit_form(form.call_id, {"prompt": "owl"}, _caller(guild, "bob"), context)
-    with pytest.raises(UserError, match="too old"):
-        await submit_form(form.call_id + 1, {"prompt": "owl"}, _caller(guild), context)
-
-
 async def test_an_offer_is_made_good_in_public(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """The question was private, the images need not be: each job is answered by a message of its own."""
     asked = await call("imagine", prompt="{red|blue} fox")

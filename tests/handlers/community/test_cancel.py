@@ -1,4 +1,4 @@
-"""/cancel."""
+"""/cancel: one job, or all of one member."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""/help."""
+"""/help: the overview, and each command with its options."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""/settings."""
+"""/settings: what the admins of a guild decide."""
 
 import pytest
 
@@ -22,3 +22,34 @@ async def test_an_admin_chooses_by_settings(context: AppContext, guild: Guild, c
     assert "nsfw: restricted → spoiler" in log.lines[0]
     with pytest.raises(UserError, match="mature"):
         await call("settings", admin=True, mature="always")
+
+
+async def test_a_role_is_given_to_one_command_and_taken_from_it(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """By its name, however it is typed; when the last has gone, the command is everyone's again."""
+    with pytest.raises(UserError, match="Say for which command"):
+        await call("settings", admin=True, allow_role="artists")
+    with pytest.raises(UserError, match="did you mean /imagine"):
+        await call("settings", admin=True, command="imagin", allow_role="artists")
+
+    await call("settings", admin=True, command="/Imagine", allow_role="artists")
+    given = await context.guilds.get(guild.id)
+    await call("settings", admin=True, command="imagine", forget_role="artists")
+    taken = await context.guilds.get(guild.id)
+
+    assert given is not None
+    assert taken is not None
+    assert given.settings.command_roles == (("imagine", ("artists",)),)
+    assert taken.settings.command_roles == ()
+
+
+async def test_what_is_not_named_stays(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """And a channel that is named twice stands there once."""
+    await call("settings", admin=True, max_steps=30, allow_channel="art")
+    await call("settings", admin=True, max_size=512, allow_channel="art")
+
+    stored = await context.guilds.get(guild.id)
+    assert stored is not None
+    settings = stored.settings
+    assert (settings.max_steps, settings.max_pixels, settings.allowed_channels) == (30, 512 * 512, ("art",))

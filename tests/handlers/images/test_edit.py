@@ -1,4 +1,4 @@
-"""/edit and /control: an image that was handed over becomes part of a request."""
+"""/edit: an image that was handed over is drawn over."""
 
 import pytest
 from PIL import Image

@@ -1,4 +1,4 @@
-"""/subject retrain."""
+"""/subject retrain: a subject learnt again in its own place."""
 
 from pathlib import Path
 

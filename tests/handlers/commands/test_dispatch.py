@@ -1,0 +1,76 @@
+"""The way from raw values to a handler."""
+
+from dataclasses import replace
+
+import pytest
+
+from handlers.commands.call import Call, Caller, Member
+from handlers.commands.command import Audience, Command
+from handlers.commands.context import AppContext
+from handlers.commands.dispatch import answer, answers_privately
+from handlers.commands.option import Option, OptionKind
+from handlers.commands.permissions import NotAllowed
+from handlers.messages.message import Message
+from pipeline.errors import InvalidRequest, UserError
+from storage.guilds.guilds import Guild, GuildSettings
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
+
+PRIVATE = Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH)
+
+
+async def say_where(call: Call, _context: AppContext) -> Message:
+    return Message(headline="private" if call.reply.private else "open")
+
+
+COMMAND = Command(name="paint", help="h", example="/paint", handler=say_where, options=(PRIVATE,))
+
+
+def caller(guild: Guild, *, admin: bool = False, private: bool = False) -> Caller:
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada", private=private)
+    return Caller(guild=guild, member=Member(id="ada", name="Ada", is_admin=admin), reply=reply)
+
+
+async def test_admins_commands_are_for_admins(context: AppContext, guild: Guild) -> None:
+    command = replace(COMMAND, audience=Audience.ADMINS)
+
+    with pytest.raises(NotAllowed, match="/paint is for the admins of this server"):
+        await answer(command, {}, caller(guild), context)
+    assert (await answer(command, {}, caller(guild, admin=True), context)).headline == "open"
+
+
+async def test_the_check_refuses_before_the_handler_is_called(context: AppContext, guild: Guild) -> None:
+    """And after the values were found to be right."""
+
+    async def refuse(_call: Call, _context: AppContext) -> None:
+        raise UserError("The library is full.")
+
+    command = replace(COMMAND, check=refuse)
+    with pytest.raises(UserError, match="The library is full"):
+        await answer(command, {}, caller(guild), context)
+    with pytest.raises(InvalidRequest, match="no option 'colour'"):
+        await answer(command, {"colour": "red"}, caller(guild), context)
+
+
+@pytest.mark.parametrize("usual", [True, False])
+@pytest.mark.parametrize("chosen", [None, True, False])
+def test_a_member_may_choose_who_sees_the_answer(usual: bool, chosen: bool | None) -> None:
+    """Else it is as the guild wants it."""
+    settings = GuildSettings(private_by_default=usual)
+
+    assert answers_privately(COMMAND, chosen, settings) == (usual if chosen is None else chosen)
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_without_the_option_the_command_decides(private: bool) -> None:
+    """A guild that wants pictures private does not hide its queue's, and no member shows what is private."""
+    command = replace(COMMAND, options=(), private=private)
+
+    assert answers_privately(command, None, GuildSettings(private_by_default=True)) == private
+
+
+async def test_where_a_call_came_privately_its_answer_stays_so(context: AppContext, guild: Guild) -> None:
+    said = await answer(COMMAND, {"private": False}, caller(guild, private=True), context)
+
+    assert said.headline == "private"
+    assert (await answer(COMMAND, {"private": True}, caller(guild), context)).headline == "private"
