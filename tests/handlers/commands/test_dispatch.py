@@ -63,7 +63,7 @@ def test_a_member_may_choose_who_sees_the_answer(usual: bool, chosen: bool | Non
 
 @pytest.mark.parametrize("private", [True, False])
 def test_without_the_option_the_command_decides(private: bool) -> None:
-    """A guild that wants pictures private does not hide its queue's, and no member shows what is private."""
+    """A guild that is private by default hides nothing else, and no member shows what is private."""
     command = replace(COMMAND, options=(), private=private)
 
     assert answers_privately(command, None, GuildSettings(private_by_default=True)) == private
