@@ -16,8 +16,8 @@ from benchmarks.gpu_model import LORAS, RANKS, Assets
 from pipeline.requests.device_spec import Weights
 from pipeline.requests.image_request import ImageRequest
 from pipeline.training.config import Preservation, TrainingConfig
-from pipeline.training.examples import group, image_lessons
-from pipeline.training.model import open_student
+from pipeline.training.examples import group, image_examples
+from pipeline.training.model import open_model
 from pipeline.training.request import TrainingImage
 from pipeline.training.run import Run
 from pipeline.training.trainer import TrainingData, _step
@@ -272,9 +272,9 @@ def _train(assets: Assets) -> list[float]:
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Image.effect_noise((size.side, size.side), 60).convert("RGB").save(folder / "picture.png")
-        model = open_student(plan, "cpu" if device.type == "cpu" else "cuda:0")
-        examples = image_lessons(model, [TrainingImage(path=folder / "picture.png")], plan)
+        Image.effect_noise((size.side, size.side), 60).convert("RGB").save(folder / "image.png")
+        model = open_model(plan, "cpu" if device.type == "cpu" else "cuda:0")
+        examples = image_examples(model, [TrainingImage(path=folder / "image.png")], plan)
         data = TrainingData(instances=group(examples), classes=[])
         run = Run.open(model, plan, folder)
 

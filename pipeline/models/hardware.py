@@ -57,7 +57,7 @@ class Hardware:
 
     @property
     def name(self) -> str:
-        """What the last bits of a picture depend on: the GPU's type, or the CPU's instruction set."""
+        """What the last bits of an image depend on: the GPU's type, or the CPU's instruction set."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         return f"CPU {torch.backends.cpu.get_cpu_capability()}"

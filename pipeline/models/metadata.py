@@ -17,8 +17,8 @@ class ModelFacts:
     """What a person or a program needs to know of a model before it is loaded.
 
     `width` and `height` are the native size in pixels; `steps`, `guidance_scale` and `scheduler` are what a request
-    that names none should use; `upscale_strength` is how much of an enlarged picture a second pass draws anew without
-    losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
+    that names none should use; `upscale_strength` is how much a second pass changes of an enlarged image, 0 to 1,
+    without losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
     `parameters` is the number of weights of all parts.
     """
 
@@ -35,7 +35,7 @@ class ModelFacts:
     upscale_strength: float = 0.35
 
     def check(self, request: ImageRequest) -> None:
-        """Raise InvalidRequest if `request` asks for a larger picture than this model can draw."""
+        """Raise InvalidRequest if `request` asks for a larger image than this model can draw."""
         if request.width * request.height > self.max_pixels:
             raise InvalidRequest(
                 "size",
@@ -108,8 +108,8 @@ def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
     tensors = WeightsFile.open(path).tensors
     own = path.with_suffix("")
     if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
-        told = _folder_family(name, own)
-        return _facts(name, told, [path], side=_native_side(own, told))
+        own_family = _folder_family(name, own)
+        return _facts(name, own_family, [path], side=_native_side(own, own_family))
     first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     widths = {tensors[key].shape[-1] for key in tensors if key.endswith("attn2.to_k.weight")}
     family = _BY_WIDTH.get(max(widths, default=0))

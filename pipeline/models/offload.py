@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 def place(checkpoint: Checkpoint) -> None:
     """Bring a model that was loaded into host memory to its device, as much of it as fits, the UNet first.
 
-    The rest gets hooks (accelerate's) that bring each layer's weights for its own forward only: the same pictures,
+    The rest gets hooks (accelerate's) that bring each layer's weights for its own forward only: the same images,
     slower.
     """
     hardware = checkpoint.hardware

@@ -27,6 +27,6 @@ def _config(hardware: Hardware) -> Any:
 
     device = hardware.device
     if device.type == "cuda" and torch.cuda.get_device_capability(device) >= _MULTIPLIES_FLOAT8:
-        # A scale for a whole tensor would let a picture depend on its neighbours in the batch.
+        # A scale for a whole tensor would let an image depend on its neighbours in the batch.
         return Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
     return Float8WeightOnlyConfig()

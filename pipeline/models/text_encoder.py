@@ -32,7 +32,7 @@ class TextEncoder:
         ).input_ids
         return ids.to(self.device)
 
-    def taught(self, text: str, words: Sequence[TextualInversion]) -> InvertedText:
+    def inverted(self, text: str, words: Sequence[TextualInversion]) -> InvertedText:
         """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
         return InvertedText(text, [word for word in words if self.network in word.vectors])
 
@@ -49,8 +49,8 @@ class TextEncoder:
     def knowing(self, text: InvertedText) -> Iterator[None]:
         """Run `text` inside this block."""
         table = self.model.get_input_embeddings()
-        table.taught = text.vectors(self.network, self.device)
+        table.inversions = text.vectors(self.network, self.device)
         try:
             yield
         finally:
-            table.taught = None
+            table.inversions = None

@@ -35,12 +35,12 @@ class TextualInversion:
 
 
 class WordTable(nn.Embedding):
-    """CLIP's table of token vectors, where ids from -1 down are the rows of `taught`.
+    """CLIP's table of token vectors, where ids from -1 down are the rows of `inversions`.
 
     Ids below zero leave alone what CLIP reads off the others: older configs find a text's end by its largest id.
     """
 
-    taught: Tensor | None = None
+    inversions: Tensor | None = None
     first_sign: int
 
     @classmethod
@@ -57,10 +57,10 @@ class WordTable(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
         """The vectors of the ids."""
-        if self.taught is None:
+        if self.inversions is None:
             return super().forward(input)
         known = super().forward(input.clamp(min=0))
-        return torch.where((input < 0)[..., None], self.taught[(-1 - input).clamp(min=0)], known)
+        return torch.where((input < 0)[..., None], self.inversions[(-1 - input).clamp(min=0)], known)
 
 
 def make_teachable(tokenizer: Any, model: Any) -> None:
@@ -71,7 +71,7 @@ def make_teachable(tokenizer: Any, model: Any) -> None:
 
 
 class InvertedText:
-    """A text in which taught words are signs, one sign a vector; of two words that are the same the first counts.
+    """A text in which learnt words are signs, one sign a vector; of two words that are the same the first counts.
 
     Raises InvalidRequest where its words take more tokens than any prompt may have.
     """

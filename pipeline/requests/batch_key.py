@@ -20,8 +20,8 @@ class Shape:
 class BatchKey:
     """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row, `compiled` or not.
 
-    All are part of the key because a picture's last bits depend on the sizes of the tensors in a call and on the code
-    that computes it, and on nothing else of its neighbours: so they are fixed for a picture's whole life.
+    All are part of the key because an image's last bits depend on the sizes of the tensors in a call and on the code
+    that computes it, and on nothing else of its neighbours: so they are fixed for an image's whole life.
     """
 
     shape: Shape

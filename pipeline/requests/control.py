@@ -1,4 +1,4 @@
-"""The kinds of control: which property of a picture is kept."""
+"""The kinds of control: which property of an image is kept."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,7 +82,7 @@ class ControlMode(StrEnum):
 class ControlUse:
     """One ControlNet at work: Zhang et al., 2023 (arXiv 2302.05543).
 
-    `image` is the key of the bytes of the picture of which `kind` is kept, with more or less `detail` (-2 to 2), or,
+    `image` is the key of the bytes of the image of which `kind` is kept, with more or less `detail` (-2 to 2), or,
     with `ready`, of a control map made elsewhere, `inverted` where that is black on white; `resize` fits it to the
     request's size. `scale` is the conditioning scale; it works from `start` to `end`, parts of the steps that are made.
     Raises InvalidRequest, naming the field and its limit.

@@ -10,9 +10,9 @@ from pipeline.requests.step_cost import StepCost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Render:
-    """Render the one picture of `request` (its count is 1) and answer under `ticket`.
+    """Render the one image of `request` (its count is 1) and answer under `ticket`.
 
-    `snapshot` is what an earlier device said in Stepped: the picture goes on from there and comes out the same.
+    `snapshot` is what an earlier device said in Stepped: the image goes on from there and comes out the same.
     `images` are the bytes of those that the request is made from, by their keys.
     """
 
@@ -49,14 +49,14 @@ class Expect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Drop the picture of `ticket` at the next step; answered by `Dropped` unless it was already done."""
+    """Drop the image of `ticket` at the next step; answered by `Dropped` unless it was already done."""
 
     ticket: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspend:
-    """Take the picture of `ticket` off its seat; answered by `Suspended`, or by its end if only that was left."""
+    """Take the image of `ticket` off its slot; answered by `Suspended`, or by its end if only that was left."""
 
     ticket: str
 
@@ -97,7 +97,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The finished picture as PNG, a map plain, any other with its parameters; and the device seconds it cost."""
+    """The finished image as PNG, a map plain, any other with its parameters; and the device seconds it cost."""
 
     ticket: str
     png: bytes
@@ -122,14 +122,14 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """The picture of `ticket` was cancelled and nothing of it remains on the device."""
+    """The image of `ticket` was cancelled and nothing of it remains on the device."""
 
     ticket: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
-    """The picture of `ticket` left the device unfinished.
+    """The image of `ticket` left the device unfinished.
 
     `snapshot` is all that a device needs to go on from here, as in Stepped; None if it had not begun here, so that what
     it came with still holds.

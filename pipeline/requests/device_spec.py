@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.errors import UserError
 from pipeline.requests.image_request import MAX_BUCKET
 
-# One guided picture.
+# One guided image.
 MIN_ROWS: Final = 2
 
 
@@ -26,7 +26,7 @@ class DeviceSpec:
     `models` are texts that `ModelSource.parse` takes; the first is loaded at the start, the others when a request names
     them by their `ModelFacts.name`. `device` is `auto`, `cpu` or `cuda:<index>`. `loras` is the folder in which a
     LoRA's file is found as `<key>.safetensors`, `controls` that of the ControlNets, as `<base>/<kind>/`. `max_rows`
-    bounds the rows of one denoiser call (a guided picture takes two); `preview_every` is in steps, 0 for none;
+    bounds the rows of one denoiser call (a guided image takes two); `preview_every` is in steps, 0 for none;
     `threads` is the number of CPU threads, None for torch's own choice; `snapshot_every` is in steps, 0 for never (see
     Stepped.snapshot); `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device,
     `control_bytes` the ControlNets, for each model; `model_bytes` bounds the weights of several models kept beside each

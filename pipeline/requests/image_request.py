@@ -1,4 +1,4 @@
-"""What a member asks for: the prompt and every parameter that decides the picture."""
+"""What a member asks for: the prompt and every parameter that decides the image."""
 
 import math
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ class LoraUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A step from a picture's initial noise towards that of another seed: `strength` 0 stays, 1 arrives."""
+    """A step from an image's initial noise towards that of another seed: `strength` 0 stays, 1 arrives."""
 
     seed: int
     strength: float
@@ -83,13 +83,13 @@ class Variation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """A picture (or `count` of them, with seeds counting up) and all that decides it.
+    """An image (or `count` of them, with seeds counting up) and all that decides it.
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
     `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
-    `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats a picture
+    `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats an image
     bit for bit (None leaves it to the device), with so many `lora_pages` and, where the device can, `compiled` or not;
-    `variations` bend the initial noise, one after the other; `start` is a picture to begin with, `controls` what
+    `variations` bend the initial noise, one after the other; `start` is an image to begin with, `controls` what
     to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
@@ -159,18 +159,18 @@ class ImageRequest:
 
     @property
     def image_keys(self) -> tuple[str, ...]:
-        """The keys of all the pictures that the request is made from."""
+        """The keys of all the images that the request is made from."""
         own = () if self.start is None else self.start.image_keys
         return (*own, *(control.image for control in self.controls))
 
     @property
     def row_steps(self) -> int:
-        """The denoiser's work for all pictures, in rows of its calls; Heun calls it twice a step, but for the last."""
+        """The denoiser's work for all images, in rows of its calls; Heun calls it twice a step, but for the last."""
         calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
         return calls * self.count * (2 if self.guided else 1)
 
     def images(self) -> tuple["ImageRequest", ...]:
-        """One request a picture: the same parameters, count 1, the seeds counting up.
+        """One request an image: the same parameters, count 1, the seeds counting up.
 
         Without variations it is `seed` that counts; with them it is the last variation's, and `seed` stays.
         """

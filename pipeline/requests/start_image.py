@@ -1,4 +1,4 @@
-"""A picture that a request begins with: image to image, inpainting."""
+"""An image that a request begins with: image to image, inpainting."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,12 +12,12 @@ _MAX_WORDS: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartImage:
-    """A picture to begin with instead of noise, as SDEdit does: Meng et al., 2021 (arXiv 2108.01073).
+    """An image to begin with instead of noise, as SDEdit does: Meng et al., 2021 (arXiv 2108.01073).
 
     `image` is the key of its bytes; `strength` says how far it is taken towards noise, 0 (not at all) to 1 (wholly).
-    `mask` is the key of a picture that is white where the start may change; elsewhere it stays, with an edge as soft as
+    `mask` is the key of an image that is white where the start may change; elsewhere it stays, with an edge as soft as
     `feather`, in pixels. With `padding`, in pixels, the mask's surroundings of that width alone are drawn, at the
-    request's full size, and put back into the whole picture, which keeps its own size. In place of a mask `mask_of`
+    request's full size, and put back into the whole image, which keeps its own size. In place of a mask `mask_of`
     says in words what may change, such as "sky, person".
     Raises InvalidRequest, naming the field and its limit.
     """
@@ -40,10 +40,10 @@ class StartImage:
 
     @property
     def is_masked(self) -> bool:
-        """Whether only a part of the picture may change."""
+        """Whether only a part of the image may change."""
         return self.mask is not None or self.mask_of is not None
 
     @property
     def image_keys(self) -> tuple[str, ...]:
-        """The keys of the pictures that it is made of."""
+        """The keys of the images that it is made of."""
         return (self.image,) if self.mask is None else (self.image, self.mask)

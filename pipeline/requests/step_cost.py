@@ -20,7 +20,7 @@ class StepCost:
 
     @property
     def pixels(self) -> int:
-        """The area of one picture."""
+        """The area of one image."""
         return self.width * self.height
 
     @property

@@ -48,7 +48,7 @@ _HISTORY: Final = (
 
 
 class Sampler:
-    """One request's walk from noise to picture; latents are float tensors (1, channels, height, width).
+    """One request's walk from noise to image; latents are float tensors (1, channels, height, width).
 
     `kind` is one of Karras et al., 2022 (Euler, Heun; arXiv 2206.00364), Lu et al., 2022 (DPM++ 2M; arXiv 2211.01095),
     Song et al., 2020 (DDIM; arXiv 2010.02502), Luo et al., 2023 (LCM; arXiv 2310.04378), Zhao et al., 2023 (UniPC;
@@ -148,7 +148,7 @@ class Sampler:
             setattr(self._scheduler, own, value)
 
     def denoised(self, prediction: Tensor, model_input: Tensor) -> Tensor:
-        """What the picture would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews."""
+        """What the image would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews."""
         alpha = float(self._scheduler.alphas_cumprod[round(float(self.timestep))])
         signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
         match self._scheduler.config.prediction_type:

@@ -20,7 +20,7 @@ from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
 from pipeline.text.weighted_prompt import WeightedText
 
 MAX_WINDOWS: Final = 8
-"""About 600 tokens; every window costs the UNet's keys and values anew."""
+"""About 600 tokens; every window costs the UNet its keys and values once more."""
 
 _REMEMBERED_TEXTS: Final = 128
 
@@ -30,7 +30,7 @@ Embedding = tuple[Tensor, Tensor]
 class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
 
-    Each text is encoded by itself, so that a picture's conditioning never depends on who else is being encoded; what
+    Each text is encoded by itself, so that an image's conditioning never depends on who else is being encoded; what
     was encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's
     two texts take different numbers of windows, the empty text fills the shorter one up. `zero_empty_negative` is the
     model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
@@ -58,7 +58,7 @@ class PromptEncoder:
         words = _words(_parts(request, adapters)) if adapters else ()
         texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
         return max(
-            self._windows(encoder, encoder.taught(text, words).text, field)
+            self._windows(encoder, encoder.inverted(text, words).text, field)
             for field, text in texts.items()
             for encoder in (self._encoders if words else self._encoders[:1])
         )
@@ -98,7 +98,7 @@ class PromptEncoder:
         """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
         key = (text, tuple((part.adapter.key, part.scale) for part in parts))
         if key not in self._remembered:
-            texts = [encoder.taught(text, _words(parts)) for encoder in self._encoders]
+            texts = [encoder.inverted(text, _words(parts)) for encoder in self._encoders]
             with ExitStack() as running:
                 for encoder, own in zip(self._encoders, texts, strict=True):
                     running.enter_context(self._stack(encoder, parts).applied())

@@ -20,7 +20,7 @@ class WeightedText:
     def __init__(self, encoder: TextEncoder, fragments: Sequence[Fragment], *, penultimate: bool) -> None:
         self._fragments = [fragment for fragment in fragments if fragment.text.strip()]
         self._device = encoder.device
-        # Made anew for each text: it keeps what the empty text means, which is another thing under another LoRA.
+        # Made again for each text: it keeps what the empty text means, which is another thing under another LoRA.
         self._provider = _provider(encoder, penultimate=penultimate)
 
     def windows(self) -> int:

@@ -1,1 +1,1 @@
-"""DreamBooth: a subject or a style from a few pictures, as a LoRA or a full fine-tune; it knows no other request."""
+"""DreamBooth: a subject or a style from a few images, as a LoRA or a full fine-tune; it knows no other request."""

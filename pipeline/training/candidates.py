@@ -21,11 +21,11 @@ SCALES: Final = (0.6, 0.8, 1.0)
 _SHEET: Final = "sheet.png"
 
 
-def conclude(run: Run, examiner: Evaluator) -> TrainingReport:
+def conclude(run: Run, evaluator: Evaluator) -> TrainingReport:
     """The report on what was kept; raises UserError if there is nothing sound."""
     if run.step not in run.kept:
-        run.keep()
-    judged = [_candidate(run, examiner, step) for step in run.kept]
+        run.save_checkpoint()
+    judged = [_candidate(run, evaluator, step) for step in run.kept]
     candidates = tuple(one for one in judged if one is not None)
     if not candidates:
         raise UserError("This training found nothing that can be used; try again with more or clearer pictures.")
@@ -36,25 +36,25 @@ def conclude(run: Run, examiner: Evaluator) -> TrainingReport:
         candidates=candidates,
         chosen=candidates.index(chosen),
         steps=run.step,
-        settled=run.settling.settled,
+        settled=run.early_stopping.settled,
         seconds=run.seconds,
         sheet=_SHEET,
     )
 
 
-def _candidate(run: Run, examiner: Evaluator, step: int) -> TrainingCandidate | None:
+def _candidate(run: Run, evaluator: Evaluator, step: int) -> TrainingCandidate | None:
     file = f"{step}.safetensors"
     with run.candidate(step):
-        if (scores := examiner.judge()) is None:
+        if (scores := evaluator.evaluate()) is None:
             return None
         return TrainingCandidate(file=file, step=step, scores=scores, residual=_write(run, file))
 
 
 def _write(run: Run, file: str) -> float:
     """Write the weights in force as a canonical LoRA; returns the share of their change that it cannot hold."""
-    writer = CanonicalWriter(run.student.checkpoint.facts.family)
+    writer = CanonicalWriter(run.model.checkpoint.facts.family)
     whole = lost = 0.0
-    for name, change in run.student.weights.changes():
+    for name, change in run.model.weights.changes():
         lowered = _lowered(name, change)
         left = _energy(change.bias)
         if lowered is None:
@@ -85,14 +85,14 @@ def _energy(tensor: Tensor | None) -> float:
 
 def _draw_sheet(run: Run, step: int) -> None:
     """Samples of the chosen weights: a row for each template, a column for each LoRA scale."""
-    facts, plan = run.student.checkpoint.facts, run.plan
+    facts, plan = run.model.checkpoint.facts, run.plan
     prompts = [template.format(plan.instance_prompt) for template in plan.templates]
     columns: list[list[Tensor]] = []
     with run.candidate(step):
         for scale in SCALES:
-            with run.student.weights.at(scale):
-                latents = draw(run.student, prompts, range(len(prompts)), (facts.height, facts.width))
-            columns.append(list(run.student.decode(latents)))
+            with run.model.weights.at(scale):
+                latents = draw(run.model, prompts, range(len(prompts)), (facts.height, facts.width))
+            columns.append(list(run.model.decode(latents)))
     rows = [image(sample) for row in zip(*columns, strict=True) for sample in row]
     names = [template.format("…") if template != "{}" else "itself" for template in plan.templates]
     labelled_grid(rows, [f"scale {scale:g}" for scale in SCALES], names).save(run.folder / _SHEET)

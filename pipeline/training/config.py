@@ -14,7 +14,7 @@ class Method(StrEnum):
 
 
 class Preservation(StrEnum):
-    """What keeps the class as it was: pictures of it, made by the untrained model, or that model's own answers."""
+    """What keeps the class as it was: images of it, made by the untrained model, or that model's own answers."""
 
     NONE = "none"
     CLASS_IMAGES = "class images"
@@ -34,7 +34,7 @@ class TrainingConfig:
     """One training, after Ruiz et al., 2023 (DreamBooth; arXiv 2208.12242).
 
     `instance_prompt` holds the rare token ("sks dog"), `class_prompt` does not ("dog"). `area` is the width times
-    height in pixels at which pictures are learnt. `steps` is the most that are made; one step sees `batch` pictures,
+    height in pixels at which images are learnt. `steps` is the most that are made; one step sees `batch` images,
     `accumulation` times. `snr_gamma` is that of Hang et al., 2023 (arXiv 2303.09556), None for plain errors; a
     `velocity_floor` adds one to the weights of a model of velocities, as diffusers' scripts do and the paper does
     not. `rank` and `alpha` are a LoRA's, `convolutions` lets it change those as well, `dora` learns a gain for each

@@ -1,4 +1,4 @@
-"""Pictures about a training: its samples, and the plot of its loss."""
+"""Images about a training: its samples, and the plot of its loss."""
 
 import io
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _plot(pen: ImageDraw.ImageDraw, losses: Sequence[float]) -> None:
 
 
 def image(image: Tensor) -> Image.Image:
-    """A picture (3, height, width) from 0 to 1 as PIL holds it."""
+    """An image (3, height, width) from 0 to 1 as PIL holds it."""
     # Weights that are past help are shown in black, not hidden.
     levels = (np.nan_to_num(image.cpu().numpy()) * 255).round().astype(np.uint8)
     return Image.fromarray(levels.transpose(1, 2, 0))

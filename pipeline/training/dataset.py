@@ -1,4 +1,4 @@
-"""Pictures that a member hands over to be learnt: unpacked, examined, cut as they will be used, shown as a sheet."""
+"""Images that a member hands over to be learnt: unpacked, examined, cut as they will be used, shown as a sheet."""
 
 import io
 import zipfile
@@ -37,7 +37,7 @@ class HandedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """One picture as it will be used, RGB or RGBA, or the `reason` why it will not; None for no picture."""
+    """One image as it will be used, RGB or RGBA, or the `reason` why it will not; None for no image."""
 
     name: str
     image: Image.Image | None
@@ -76,7 +76,7 @@ def examined(
 ) -> list[Examined]:
     """Each file as it will be used: upright, cut in its middle to the size that `size_like` gives for its own.
 
-    Rejected is what is no picture, is smaller than `smallest` pixels a side, is blurred, is nearly one before it, or
+    Rejected is what is no image, is smaller than `smallest` pixels a side, is blurred, is nearly one before it, or
     has its number, from 1, in `left_out`.
     """
     seen: list[tuple[int, str]] = []
@@ -105,7 +105,7 @@ def check_enough(images: Sequence[Examined]) -> None:
 
 
 def contact_sheet(images: Sequence[Examined]) -> bytes:
-    """A PNG of all pictures in their order, numbered, those that will not be used greyed and with their reasons."""
+    """A PNG of all images in their order, numbered, those that will not be used greyed and with their reasons."""
     shown = [_thumbnail(one) for one in images]
     names = [f"{number}{'' if one.is_used else ': ' + one.reason}" for number, one in enumerate(images, start=1)]
     columns = min(_COLUMNS, len(shown))
@@ -143,7 +143,7 @@ def _entries(archive: zipfile.ZipFile, left: int) -> list[HandedFile]:
     found = []
     for entry in entries:
         with archive.open(entry) as opened:
-            # What the ZIP says of its sizes is a stranger's word.
+            # What the ZIP says of its sizes is not to be trusted.
             data = opened.read(left + 1)
         left -= len(data)
         if left < 0:
@@ -153,7 +153,7 @@ def _entries(archive: zipfile.ZipFile, left: int) -> list[HandedFile]:
 
 
 def _is_hidden(path: str) -> bool:
-    """What file managers put in beside the pictures."""
+    """What file managers put in beside the images."""
     return path.startswith("__MACOSX/") or path.rpartition("/")[2].startswith(".")
 
 
@@ -176,7 +176,7 @@ def _examined(file: HandedFile, size_like: Callable[[int, int], tuple[int, int]]
 
 
 def _sharpness(image: Image.Image) -> float:
-    """The variance of the Laplacian at one size, so that large pictures count as small ones do."""
+    """The variance of the Laplacian at one size, so that large images count as small ones do."""
     grey = ImageOps.contain(image.convert("L"), (_SHARP_SIDE, _SHARP_SIDE))
     return float(cv2.Laplacian(np.asarray(grey), cv2.CV_64F).var())
 

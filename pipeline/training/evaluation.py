@@ -1,7 +1,7 @@
 """How good trained weights are, judged by the untrained model itself, so that no other one must be there.
 
-Its features of a picture (Tang et al., 2023; arXiv 2306.03881) tell how alike two pictures are; how well it denoises
-one with a prompt tells whether the picture shows what the prompt says (Li et al., 2023; arXiv 2303.16203).
+Its features of an image (Tang et al., 2023; arXiv 2306.03881) tell how alike two images are; how well it denoises
+one with a prompt tells whether the image shows what the prompt says (Li et al., 2023; arXiv 2303.16203).
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,36 +30,36 @@ _FEW: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """What weights are measured against: features of the training pictures, and pictures of the class before."""
+    """What weights are measured against: features of the training images, and images of the class before."""
 
-    student: TrainedModel
+    model: TrainedModel
     plan: TrainingConfig
     real: Tensor
     plain: Tensor
     plain_latents: Tensor
 
     @classmethod
-    def of(cls, student: TrainedModel, plan: TrainingConfig, lessons: Sequence[TrainingExample]) -> "Evaluator":
-        """Reads the training pictures and draws the class as it is before any training."""
-        facts = student.checkpoint.facts
-        with student.weights.at(0.0):
-            before = draw(student, [plan.class_prompt] * _FEW, range(_FEW), (facts.height, facts.width))
-            real = torch.cat([features(student, lesson.mean, plan.class_prompt) for lesson in lessons])
-            plain = features(student, before, plan.class_prompt)
-        return cls(student=student, plan=plan, real=real, plain=plain, plain_latents=before)
+    def of(cls, model: TrainedModel, plan: TrainingConfig, examples: Sequence[TrainingExample]) -> "Evaluator":
+        """Reads the training images and draws the class as it is before any training."""
+        facts = model.checkpoint.facts
+        with model.weights.at(0.0):
+            before = draw(model, [plan.class_prompt] * _FEW, range(_FEW), (facts.height, facts.width))
+            real = torch.cat([features(model, example.mean, plan.class_prompt) for example in examples])
+            plain = features(model, before, plan.class_prompt)
+        return cls(model=model, plan=plan, real=real, plain=plain, plain_latents=before)
 
-    def judge(self) -> Scores | None:
-        """The scores of the weights that are in force; None where what they draw is no picture."""
-        facts, plan, student = self.student.checkpoint.facts, self.plan, self.student
+    def evaluate(self) -> Scores | None:
+        """The scores of the weights that are in force; None where what they draw is no image."""
+        facts, plan, model = self.model.checkpoint.facts, self.plan, self.model
         size = (facts.height, facts.width)
         prompts = [template.format(plan.instance_prompt) for template in plan.templates] * 2
-        samples = draw(student, prompts, range(len(prompts)), size)
-        after = draw(student, [plan.class_prompt] * _FEW, range(_FEW), size)
+        samples = draw(model, prompts, range(len(prompts)), size)
+        after = draw(model, [plan.class_prompt] * _FEW, range(_FEW), size)
         if not (samples.isfinite().all() and after.isfinite().all()):
             return None
-        with student.weights.at(0.0):
-            seen = features(student, samples, plan.class_prompt)
-            shown = _shown(student, samples, plan)
+        with model.weights.at(0.0):
+            seen = features(model, samples, plan.class_prompt)
+            shown = _shown(model, samples, plan)
         centre = self.plain.mean(dim=0)
         return Scores(
             subject=_share(_likeness(seen - centre, self.real - centre), _likeness_within(self.real - centre)),
@@ -69,15 +69,15 @@ class Evaluator:
 
 
 @torch.no_grad()
-def features(student: TrainedModel, latents: Tensor, prompt: str) -> Tensor:
-    """What the denoiser's middle and first rising block see in pictures: (rows, features), each block of length 1."""
+def features(model: TrainedModel, latents: Tensor, prompt: str) -> Tensor:
+    """What the denoiser's middle and first rising block see in images: (rows, features), each block of length 1."""
     rows = len(latents)
     noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents.device)
-    steps = torch.full((rows,), int(_FEATURE_STEP * student.schedule.timesteps), device=latents.device)
-    noisy = student.schedule.add_noise(latents, noise.expand_as(latents), steps)
-    blocks = [block for block in (student.unet.mid_block, student.unet.up_blocks[0]) if block is not None]
+    steps = torch.full((rows,), int(_FEATURE_STEP * model.schedule.timesteps), device=latents.device)
+    noisy = model.schedule.add_noise(latents, noise.expand_as(latents), steps)
+    blocks = [block for block in (model.unet.mid_block, model.unet.up_blocks[0]) if block is not None]
     with _watched(blocks) as seen:
-        student.answer(noisy, steps, student.words(prompt).rows(rows), _square(latents, student))
+        model.answer(noisy, steps, model.words(prompt).rows(rows), _square(latents, model))
     return torch.cat([functional.normalize(_pooled(one.float()), dim=1) for one in seen], dim=1)
 
 
@@ -103,41 +103,41 @@ def _watched(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 @torch.no_grad()
-def _shown(student: TrainedModel, samples: Tensor, plan: TrainingConfig) -> float:
+def _shown(model: TrainedModel, samples: Tensor, plan: TrainingConfig) -> float:
     """The share of samples that their own prompt, said of the class, explains best.
 
-    Some prompts explain every picture better than others do, and some pictures are harder: both means are taken off.
+    Some prompts explain every image better than others do, and some images are harder: both means are taken off.
     """
-    words = [student.words(template.format(plan.class_prompt)) for template in plan.templates]
-    errors = torch.stack([_errors(student, samples, one) for one in words])
+    words = [model.words(template.format(plan.class_prompt)) for template in plan.templates]
+    errors = torch.stack([_errors(model, samples, one) for one in words])
     errors = errors - errors.mean(dim=1, keepdim=True)
     own = torch.arange(len(samples), device=samples.device) % len(words)
     return float((errors.argmin(dim=0) == own).float().mean())
 
 
 def _kept(before: Tensor, after: Tensor) -> float:
-    """1 where each picture is still what it was, 0 where it is as far from that as another picture of the class is."""
+    """1 where each image is still what it was, 0 where it is as far from that as another image of the class is."""
     moved = (after - before).flatten(1).norm(dim=1).mean()
     apart = (before - before.roll(1, dims=0)).flatten(1).norm(dim=1).mean()
     return float((1 - moved / apart).clamp(0, 1))
 
 
-def _errors(student: TrainedModel, latents: Tensor, words: PromptEmbeddings) -> Tensor:
-    """How badly each picture is denoised with these words, over a few fixed noises."""
+def _errors(model: TrainedModel, latents: Tensor, words: PromptEmbeddings) -> Tensor:
+    """How badly each image is denoised with these words, over a few fixed noises."""
     rows = len(latents)
     total = torch.zeros(rows, device=latents.device)
     for seed, share in enumerate(_JUDGED_STEPS):
         noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latents.device)
-        steps = torch.full((rows,), int(share * student.schedule.timesteps), device=latents.device)
+        steps = torch.full((rows,), int(share * model.schedule.timesteps), device=latents.device)
         noise = noise.expand_as(latents)
-        noisy = student.schedule.add_noise(latents, noise, steps)
-        answer = student.answer(noisy, steps, words.rows(rows), _square(latents, student))
-        total += (answer - student.schedule.target(latents, noise, steps)).square().flatten(1).mean(dim=1)
+        noisy = model.schedule.add_noise(latents, noise, steps)
+        answer = model.answer(noisy, steps, words.rows(rows), _square(latents, model))
+        total += (answer - model.schedule.target(latents, noise, steps)).square().flatten(1).mean(dim=1)
     return total
 
 
-def _square(latents: Tensor, student: TrainedModel) -> Tensor:
-    factor = student.checkpoint.scale_factor
+def _square(latents: Tensor, model: TrainedModel) -> Tensor:
+    factor = model.checkpoint.scale_factor
     size = (latents.shape[-2] * factor, latents.shape[-1] * factor)
     return torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=latents.device).repeat(len(latents), 1)
 

@@ -1,4 +1,4 @@
-"""What is learnt from: pictures as latents, by shape, each with its prompt; and who comes up at which step."""
+"""What is learnt from: images as latents, by shape, each with its prompt; and who comes up at which step."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from pipeline.training.request import TrainingImage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingExample:
-    """One picture: `mean` and `deviation` of its latents (1, 4, height, width), the prompt that it goes by.
+    """One image: `mean` and `deviation` of its latents (1, 4, height, width), the prompt that it goes by.
 
-    Where `mask` (1, 1, height, width) is 0 nothing is learnt; `size` is the picture's, height and width in pixels.
+    Where `mask` (1, 1, height, width) is 0 nothing is learnt; `size` is the image's, height and width in pixels.
     """
 
     mean: Tensor
@@ -29,34 +29,32 @@ class TrainingExample:
     mask: Tensor | None = None
 
     def latents(self, generator: torch.Generator) -> Tensor:
-        """The picture as the autoencoder sees it this time."""
+        """The image as the autoencoder sees it this time."""
         drawn = torch.randn(self.mean.shape, generator=generator).to(self.mean.device)
         return self.mean + self.deviation * drawn
 
 
-def image_lessons(
-    student: TrainedModel, images: Iterable[TrainingImage], plan: TrainingConfig
-) -> list[TrainingExample]:
-    """A lesson for each picture, and one for its mirror image where the plan flips."""
-    lessons = []
+def image_examples(model: TrainedModel, images: Iterable[TrainingImage], plan: TrainingConfig) -> list[TrainingExample]:
+    """An example for each image, and one for its mirror image where the plan flips."""
+    examples = []
     for image in images:
         seen = read_image(image.path.read_bytes())
         prompt = image.caption.replace("{}", plan.instance_prompt)
         turns = (False, True) if plan.flips else (False,)
-        lessons += [_lesson(student, seen.rgb, seen.alpha, prompt, flipped=flipped) for flipped in turns]
-    return lessons
+        examples += [_example(model, seen.rgb, seen.alpha, prompt, flipped=flipped) for flipped in turns]
+    return examples
 
 
-def group(lessons: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
-    """The lessons whose latents share a shape, and so a batch."""
+def group(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
+    """The examples whose latents share a shape, and so a batch."""
     groups: dict[torch.Size, list[TrainingExample]] = {}
-    for lesson in lessons:
-        groups.setdefault(lesson.mean.shape, []).append(lesson)
+    for example in examples:
+        groups.setdefault(example.mean.shape, []).append(example)
     return list(groups.values())
 
 
 def pick(groups: Sequence[Sequence[TrainingExample]], count: int, generator: torch.Generator) -> list[TrainingExample]:
-    """So many lessons of one shape: shapes by how many they are, then each lesson about as often as the others."""
+    """So many examples of one shape: shapes by how many they are, then each example about as often as the others."""
     sizes = torch.tensor([float(len(one)) for one in groups])
     chosen = groups[int(torch.multinomial(sizes, 1, generator=generator))]
     rounds = -(-count // len(chosen))
@@ -64,26 +62,26 @@ def pick(groups: Sequence[Sequence[TrainingExample]], count: int, generator: tor
     return [chosen[place] for place in order[:count]]
 
 
-def masks_of(lessons: Sequence[TrainingExample]) -> Tensor | None:
+def masks_of(examples: Sequence[TrainingExample]) -> Tensor | None:
     """The masks of a batch (rows, 1, height, width); None where nothing is masked."""
-    if all(lesson.mask is None for lesson in lessons):
+    if all(example.mask is None for example in examples):
         return None
-    return torch.cat([torch.ones_like(one.mean[:, :1]) if one.mask is None else one.mask for one in lessons])
+    return torch.cat([torch.ones_like(one.mean[:, :1]) if one.mask is None else one.mask for one in examples])
 
 
-def sizes_of(lessons: Sequence[TrainingExample], like: Tensor) -> Tensor:
-    """SDXL's time ids (rows, 6): a picture's own size, no crop, the size that is asked for."""
-    return torch.tensor([[*one.size, 0, 0, *one.size] for one in lessons], dtype=like.dtype, device=like.device)
+def sizes_of(examples: Sequence[TrainingExample], like: Tensor) -> Tensor:
+    """SDXL's time ids (rows, 6): an image's own size, no crop, the size that is asked for."""
+    return torch.tensor([[*one.size, 0, 0, *one.size] for one in examples], dtype=like.dtype, device=like.device)
 
 
-def _lesson(
-    student: TrainedModel, rgb: Image.Image, alpha: Image.Image | None, prompt: str, *, flipped: bool
+def _example(
+    model: TrainedModel, rgb: Image.Image, alpha: Image.Image | None, prompt: str, *, flipped: bool
 ) -> TrainingExample:
     pixels = _tensor(rgb) * 2 - 1
     mask = None if alpha is None else _tensor(alpha)
     if flipped:
         pixels, mask = pixels.flip(-1), None if mask is None else mask.flip(-1)
-    mean, deviation = student.encode(pixels)
+    mean, deviation = model.encode(pixels)
     small = None if mask is None else functional.interpolate(mask, mean.shape[-2:], mode="area").to(mean.device)
     return TrainingExample(mean=mean, deviation=deviation, prompt=prompt, size=(rgb.height, rgb.width), mask=small)
 

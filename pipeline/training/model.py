@@ -1,4 +1,4 @@
-"""The model that learns: its networks, what they say of pictures and words, and the weights that change."""
+"""The model that learns: its networks, what they say of images and words, and the weights that change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -111,14 +111,14 @@ class TrainedModel:
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of a picture's latents, (1, 4, height, width) each, scaled; `pixels` is from -1 to 1."""
+        """Mean and deviation of an image's latents, (1, 4, height, width) each, scaled; `pixels` is from -1 to 1."""
         seen = self.vae.encode(pixels.to(self.hardware.device, self.vae.dtype)).latent_dist
         factor = self.vae.config.scaling_factor
         return seen.mean.float() * factor, seen.std.float() * factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures (rows, 3, height, width) from 0 to 1."""
+        """Images (rows, 3, height, width) from 0 to 1."""
         painted: Tensor = self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype)).sample
         return (painted.float() / 2 + 0.5).clamp(0, 1)
 
@@ -131,6 +131,6 @@ def _learnt(networks: Mapping[str, nn.Module], plan: TrainingConfig) -> Trainabl
             return FullWeights(networks)
 
 
-def open_student(plan: TrainingConfig, device: str) -> TrainedModel:
-    """The student on the device called `device`."""
+def open_model(plan: TrainingConfig, device: str) -> TrainedModel:
+    """The model on the device called `device`."""
     return TrainedModel(plan, Hardware.choose(device))

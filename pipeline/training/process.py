@@ -25,7 +25,9 @@ class TrainingBroke(Exception):
 
 
 async def train_apart(
-    order: TrainingRequest, told: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace] = TrainingPace
+    order: TrainingRequest,
+    on_progress: Callable[[TrainingProgress], None],
+    pace: Callable[[], TrainingPace] = TrainingPace,
 ) -> TrainingReport:
     """Do `order` in a child process, which hears of every change of `pace`.
 
@@ -35,7 +37,7 @@ async def train_apart(
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=PIPE, stdout=PIPE)
     pacing = asyncio.create_task(_keep_pace(child, order, pace))
     try:
-        return await _report(child, told)
+        return await _report(child, on_progress)
     finally:
         pacing.cancel()
         await asyncio.gather(pacing, return_exceptions=True)
@@ -44,12 +46,12 @@ async def train_apart(
             await child.wait()
 
 
-async def _report(child: Process, told: Callable[[TrainingProgress], None]) -> TrainingReport:
+async def _report(child: Process, on_progress: Callable[[TrainingProgress], None]) -> TrainingReport:
     assert child.stdout is not None, "the process was started with a pipe"
     while (message := await frames.receive(child.stdout)) is not None:
         match message:
             case TrainingProgress():
-                told(message)
+                on_progress(message)
             case TrainingReport():
                 return message
             case TrainingRefused():

@@ -78,7 +78,7 @@ def _work(order: TrainingRequest, heard: _Heard, say: Callable[[TrainingMessage]
 
 
 def _sentence(error: Exception) -> str | None:
-    """What a member is told of `error`; None for one that another attempt may not meet."""
+    """What a member hears of `error`; None for one that another attempt may not meet."""
     from torch import OutOfMemoryError  # noqa: PLC0415 - as above
 
     match error:

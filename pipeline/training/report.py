@@ -17,10 +17,10 @@ class TrainingProgress:
 class Scores:
     """How good a set of weights is, judged by the untrained model itself.
 
-    `subject` is how alike its samples are to the training pictures, as a share of how alike these are to each other: 0
+    `subject` is how alike its samples are to the training images, as a share of how alike these are to each other: 0
     and up, a little over 1 where the samples are more alike than those. `prompt`, 0 to 1, is how often a sample shows
-    what its prompt said. `kept` is 1 where pictures of the plain class stay what they were, 0 where they are as far
-    from that as other pictures of the class are.
+    what its prompt said. `kept` is 1 where images of the plain class stay what they were, 0 where they are as far
+    from that as other images of the class are.
     """
 
     subject: float

@@ -8,7 +8,7 @@ from pipeline.training.config import TrainingConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingImage:
-    """A picture to learn: `path` is a PNG as it will be used, upright and cropped, its transparency a mask of the loss.
+    """An image to learn: `path` is a PNG as it will be used, upright and cropped, its transparency a mask of the loss.
 
     `caption` is its prompt, with {} for the instance prompt, such as "{} on a beach".
     """
@@ -19,10 +19,10 @@ class TrainingImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRequest:
-    """A training: what, from which pictures, where its `folder` is, and on which `device` (`auto`, `cpu`, `cuda:0`).
+    """A training: what, from which images, where its `folder` is, and on which `device` (`auto`, `cpu`, `cuda:0`).
 
     The folder holds checkpoints; the same order in the same folder goes on from there. `cache` holds class images,
-    shared by all trainings of the same class and model. While the device has pictures to make, the training takes
+    shared by all trainings of the same class and model. While the device has images to make, the training takes
     `share` of the time, 0 to 1; alone it takes all.
     """
 

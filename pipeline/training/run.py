@@ -28,7 +28,7 @@ class Run:
     `kept` are the steps whose weights lie in `folder`, spread over the run, the newest among them.
     """
 
-    student: TrainedModel
+    model: TrainedModel
     plan: TrainingConfig
     folder: Path
     optimizer: torch.optim.Optimizer
@@ -37,18 +37,18 @@ class Run:
     rates: list[float]
     step: int = 0
     seconds: float = 0.0
-    settling: EarlyStopping = field(default_factory=EarlyStopping)
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     kept: tuple[int, ...] = ()
 
     @classmethod
-    def open(cls, student: TrainedModel, plan: TrainingConfig, folder: Path) -> "Run":
+    def open(cls, model: TrainedModel, plan: TrainingConfig, folder: Path) -> "Run":
         """From the folder's checkpoint if it has one, else from the start."""
-        groups = [student.weights.parameters(network) for network in student.networks]
+        groups = [model.weights.parameters(network) for network in model.networks]
         parameters = [parameter for group in groups for parameter in group]
         average = [one.detach().clone() for one in parameters] if plan.average else None
         optimizer = _optimizer(plan, groups)
         run = cls(
-            student=student,
+            model=model,
             plan=plan,
             folder=folder,
             optimizer=optimizer,
@@ -60,7 +60,7 @@ class Run:
             run._restore(_load(folder / _CHECKPOINT))
         return run
 
-    def learn(self) -> bool:
+    def optimizer_step(self) -> bool:
         """Take the optimizer's step; False, and nothing moved, if the gradients are not numbers."""
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.largest_gradient)
         sane = bool(norm.isfinite())
@@ -72,7 +72,7 @@ class Run:
         self.step += 1
         return sane
 
-    def keep(self) -> None:
+    def save_checkpoint(self) -> None:
         """Put the weights by as a candidate, and everything in the checkpoint."""
         _save(self._weights(), self._path(self.step))
         self.kept = _spread((*self.kept, self.step))
@@ -135,7 +135,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
-            "losses": self.settling.losses,
+            "losses": self.early_stopping.losses,
             "kept": list(self.kept),
         }
 
@@ -144,7 +144,7 @@ class Run:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.settling = EarlyStopping(losses=state["losses"])
+        self.early_stopping = EarlyStopping(losses=state["losses"])
         self.kept = tuple(state["kept"])
 
 

@@ -1,4 +1,4 @@
-"""Pictures that a model draws while it is trained: samples, and the class as it was before."""
+"""Images that a model draws while it is trained: samples, and the class as it was before."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,29 +18,29 @@ _AT_ONCE: Final = 8
 
 
 @torch.no_grad()
-def draw(student: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
-    """Latents (rows, 4, height, width) of a picture a prompt, `size` in pixels, height first; as a member gets them."""
+def draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    """Latents (rows, 4, height, width) of an image a prompt, `size` in pixels, height first; as a member gets them."""
     drawn = [
-        _draw(student, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
+        _draw(model, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
         for at in range(0, len(prompts), _AT_ONCE)
     ]
     return torch.cat(drawn)
 
 
-def class_lessons(student: TrainedModel, plan: TrainingConfig, cache: Path) -> list[TrainingExample]:
-    """Pictures of the plain class by the untrained model, drawn once for each model and class.
+def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> list[TrainingExample]:
+    """Images of the plain class by the untrained model, drawn once for each model and class.
 
     Raises UserError where its weights are no numbers.
     """
-    facts = student.checkpoint.facts
+    facts = model.checkpoint.facts
     size = (facts.height, facts.width)
-    asked = f"{facts.hash} {plan.class_prompt} {plan.class_images} {student.hardware.dtype_name}"
+    asked = f"{facts.hash} {plan.class_prompt} {plan.class_images} {model.hardware.dtype_name}"
     path = cache / f"{hashlib.sha256(asked.encode()).hexdigest()}.safetensors"
     if path.exists():
-        latents = load_file(path)["latents"].to(student.hardware.device)
+        latents = load_file(path)["latents"].to(model.hardware.device)
     else:
-        with student.weights.at(0.0):
-            latents = draw(student, [plan.class_prompt] * plan.class_images, range(plan.class_images), size)
+        with model.weights.at(0.0):
+            latents = draw(model, [plan.class_prompt] * plan.class_images, range(plan.class_images), size)
         if not latents.isfinite().all():
             raise UserError(f"'{facts.name}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
         cache.mkdir(parents=True, exist_ok=True)
@@ -53,23 +53,23 @@ def class_lessons(student: TrainedModel, plan: TrainingConfig, cache: Path) -> l
     ]
 
 
-def _draw(student: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
-    facts, device = student.checkpoint.facts, student.hardware.device
-    sampler = student.schedule.sampler(facts.scheduler, facts.steps)
-    latents = _noise(student, seeds, size) * sampler.noise_scale
-    words = PromptEmbeddings.stacked([student.unconditional().rows(len(prompts)), *map(student.words, prompts)])
+def _draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    facts, device = model.checkpoint.facts, model.hardware.device
+    sampler = model.schedule.sampler(facts.scheduler, facts.steps)
+    latents = _noise(model, seeds, size) * sampler.noise_scale
+    words = PromptEmbeddings.stacked([model.unconditional().rows(len(prompts)), *map(model.words, prompts)])
     sizes = torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=device).repeat(2 * len(prompts), 1)
     generator = torch.Generator().manual_seed(seeds[0])
     while not sampler.finished:
         seen = sampler.model_input(latents)
         steps = sampler.timestep.to(device).expand(2 * len(prompts))
-        plain, worded = student.answer(torch.cat([seen, seen]), steps, words, sizes).chunk(2)
+        plain, worded = model.answer(torch.cat([seen, seen]), steps, words, sizes).chunk(2)
         latents = sampler.step(plain + facts.guidance_scale * (worded - plain), latents, generator)
     return latents
 
 
-def _noise(student: TrainedModel, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
-    factor = student.checkpoint.scale_factor
-    shape = (1, student.unet.config.in_channels, size[0] // factor, size[1] // factor)
+def _noise(model: TrainedModel, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
+    factor = model.checkpoint.scale_factor
+    shape = (1, model.unet.config.in_channels, size[0] // factor, size[1] // factor)
     rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.cat(rows).to(student.hardware.device)
+    return torch.cat(rows).to(model.hardware.device)

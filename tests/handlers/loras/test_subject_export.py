@@ -11,6 +11,7 @@ from handlers.context.lora_exporter import LoraExporter
 from handlers.context.served_model import ServedModel
 from handlers.loras.subject_export import COMMAND
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.families.family import ModelFamily
 from pipeline.lora.format.layout import LoraLayout
 from storage.guilds.guilds import Guild
 from tests.app_contexts import FACTS, CallCommand

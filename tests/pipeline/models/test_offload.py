@@ -1,4 +1,4 @@
-"""A device too small for its model: the same pictures, from weights that wait in host memory."""
+"""A device too small for its model: the same images, from weights that wait in host memory."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Base weights in float8: nearly the same picture, the same LoRA, far less memory."""
+"""Base weights in float8: nearly the same image, the same LoRA, far less memory."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Textual inversions from a stranger's file to conditioning: what diffusers makes of the same vectors."""
+"""Textual inversions from an untrusted file to conditioning: what diffusers makes of the same vectors."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -103,7 +103,7 @@ def bench(
 
 
 @torch.no_grad()
-def test_conditioning_is_that_of_diffusers_whatever_file_taught_it(bench: Bench) -> None:
+def test_conditioning_is_that_of_diffusers_whatever_file_it_is_from(bench: Bench) -> None:
     """One vector and three, beside other words and within the negative prompt, to a millionth; pooled too."""
     for count in (1, 3):
         clip_l, clip_g = vectors(count, 1), vectors(count, 2)
@@ -125,7 +125,7 @@ def test_conditioning_is_that_of_diffusers_whatever_file_taught_it(bench: Bench)
                     assert float((ours.pooled - torch.cat([theirs[3], theirs[2]])).abs().max()) < 1e-6
 
 
-def test_a_word_is_taught_to_its_own_requests_alone(bench: Bench) -> None:
+def test_a_word_is_known_to_its_own_requests_alone(bench: Bench) -> None:
     """The same prompt without the LoRA, with it at scale 0, or with another's of the same word is what it was."""
     prompt = "a cat-toy fox"
     before = bench.encode(prompt).states
@@ -147,7 +147,7 @@ def test_a_word_is_taught_to_its_own_requests_alone(bench: Bench) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("own", ["text_encoder", "text_encoder_2"])
-def test_one_of_two_encoders_may_be_taught_alone(
+def test_one_of_two_encoders_may_know_a_word_alone(
     own: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """As in diffusers: the other one reads the word as it is written, and may need fewer windows for that."""
@@ -227,7 +227,7 @@ def _spelled(text: str) -> str:
     return text.lower().replace("<", "").replace(">", "").replace("cat-toy", "<cat-toy>")
 
 
-class TestTaughtText:
+class TestInvertedText:
     """Where a word is one."""
 
     WORDS = tuple(

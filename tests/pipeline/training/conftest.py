@@ -1,4 +1,4 @@
-"""A tiny model that draws in two steps, and pictures to teach it."""
+"""A tiny model that draws in two steps, and images to teach it."""
 
 import json
 import shutil

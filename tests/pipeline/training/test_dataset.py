@@ -1,4 +1,4 @@
-"""What becomes of the pictures that a member hands over: used, rejected with a reason, or refused in a sentence."""
+"""What becomes of the images that a member hands over: used, rejected with a reason, or refused in a sentence."""
 
 import io
 import zipfile

@@ -12,11 +12,11 @@ from torch.nn import functional
 from pipeline.errors import UserError
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.training.config import Preservation, TrainingConfig
-from pipeline.training.examples import group, image_lessons, pick
+from pipeline.training.examples import group, image_examples, pick
 from pipeline.training.losses import preserving_loss, row_errors
-from pipeline.training.model import TrainedModel, open_student
+from pipeline.training.model import TrainedModel, open_model
 from pipeline.training.request import TrainingRequest
-from pipeline.training.samples import class_lessons
+from pipeline.training.samples import class_examples
 from pipeline.training.trainer import loss
 
 ROWS = 3
@@ -31,7 +31,7 @@ def scripts_loss(
     gamma: float | None,
     prior_weight: float | None,
 ) -> Tensor:
-    """What train_dreambooth.py does with a batch whose second half are class pictures, weighted by the first half.
+    """What train_dreambooth.py does with a batch whose second half are class images, weighted by the first half.
 
     The script itself takes the timesteps of both halves for the first, which is the known fault.
     """
@@ -90,35 +90,35 @@ def test_a_masked_part_teaches_nothing() -> None:
     torch.testing.assert_close(row_errors(answers, targets, masks), row_errors(answers[:, :, :4], targets[:, :, :4]))
 
 
-def student_of(order: TrainingRequest) -> TrainedModel:
-    return open_student(order.plan, "cpu")
+def model_of(order: TrainingRequest) -> TrainedModel:
+    return open_model(order.plan, "cpu")
 
 
-def loss_of(student: TrainedModel, order: TrainingRequest, plan: TrainingConfig) -> Tensor:
-    instances = pick(group(image_lessons(student, order.images, plan)), plan.batch, torch.Generator().manual_seed(0))
+def loss_of(model: TrainedModel, order: TrainingRequest, plan: TrainingConfig) -> Tensor:
+    instances = pick(group(image_examples(model, order.images, plan)), plan.batch, torch.Generator().manual_seed(0))
     wants = plan.preservation is Preservation.CLASS_IMAGES
-    classes = class_lessons(student, plan, order.cache)[: plan.batch] if wants else []
-    return loss(student, plan, instances, classes, torch.Generator().manual_seed(3)).detach()
+    classes = class_examples(model, plan, order.cache)[: plan.batch] if wants else []
+    return loss(model, plan, instances, classes, torch.Generator().manual_seed(3)).detach()
 
 
 def test_what_has_not_moved_preserves_its_output(an_order: Callable[..., TrainingRequest]) -> None:
     """Output preservation adds nothing before the first step, since the LoRA changes nothing yet."""
     order = an_order(preservation=Preservation.OUTPUT)
     plain = an_order(preservation=Preservation.NONE)
-    student = student_of(order)
-    assert float(loss_of(student, order, order.plan)) == pytest.approx(float(loss_of(student, order, plain.plan)))
-    for parameter in student.weights.parameters("unet"):
+    model = model_of(order)
+    assert float(loss_of(model, order, order.plan)) == pytest.approx(float(loss_of(model, order, plain.plan)))
+    for parameter in model.weights.parameters("unet"):
         torch.nn.init.normal_(parameter, std=0.3)
-    assert float(loss_of(student, order, order.plan)) > float(loss_of(student, order, plain.plan)) * 1.01
+    assert float(loss_of(model, order, order.plan)) > float(loss_of(model, order, plain.plan)) * 1.01
 
 
 def test_class_images_are_drawn_once(an_order: Callable[..., TrainingRequest]) -> None:
     order = an_order()
-    student = student_of(order)
-    first = class_lessons(student, order.plan, order.cache)
+    model = model_of(order)
+    first = class_examples(model, order.plan, order.cache)
     (file,) = order.cache.iterdir()
     before = file.stat().st_mtime_ns
-    again = class_lessons(student, order.plan, order.cache)
+    again = class_examples(model, order.plan, order.cache)
     assert all(torch.equal(one.mean, other.mean) for one, other in zip(first, again, strict=True))
     assert file.stat().st_mtime_ns == before
 
@@ -126,11 +126,11 @@ def test_class_images_are_drawn_once(an_order: Callable[..., TrainingRequest]) -
 def test_class_images_that_are_no_images_are_not_kept(an_order: Callable[..., TrainingRequest]) -> None:
     """Or a model that was damaged once would spoil every training of that class from then on."""
     order = an_order()
-    student = student_of(order)
+    model = model_of(order)
     with torch.no_grad():
-        student.unet.conv_out.bias.fill_(torch.nan)
+        model.unet.conv_out.bias.fill_(torch.nan)
 
     with pytest.raises(UserError, match="draws no picture of"):
-        class_lessons(student, order.plan, order.cache)
+        class_examples(model, order.plan, order.cache)
 
     assert not list(order.cache.glob("*"))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.training.config import Method, TrainingConfig
 from pipeline.training.full_weights import FullWeights
 from pipeline.training.low_rank import LowRankLayer, LowRankWeights
-from pipeline.training.model import TrainedModel, open_student
+from pipeline.training.model import TrainedModel, open_model
 from pipeline.training.request import TrainingRequest
 
 
@@ -75,38 +75,38 @@ def test_the_kept_change_does_what_the_layer_did(number: int, dora: bool) -> Non
 def test_begins_as_the_base_and_goes_back_to_it(
     an_order: Callable[..., TrainingRequest], changes: dict[str, object]
 ) -> None:
-    student = open_student(an_order(**changes).plan, "cpu")
-    untrained = answer(student)
-    with student.weights.at(0.0):
-        torch.testing.assert_close(answer(student), untrained, rtol=1e-5, atol=1e-6)
-    for network in student.networks:
-        for parameter in student.weights.parameters(network):
+    model = open_model(an_order(**changes).plan, "cpu")
+    untrained = answer(model)
+    with model.weights.at(0.0):
+        torch.testing.assert_close(answer(model), untrained, rtol=1e-5, atol=1e-6)
+    for network in model.networks:
+        for parameter in model.weights.parameters(network):
             nn.init.normal_(parameter, std=0.1)
-    moved = answer(student)
+    moved = answer(model)
     assert not torch.allclose(moved, untrained, rtol=0.01)
-    with student.weights.at(0.0):
-        torch.testing.assert_close(answer(student), untrained, rtol=1e-5, atol=1e-6)
-    assert torch.equal(answer(student), moved)
+    with model.weights.at(0.0):
+        torch.testing.assert_close(answer(model), untrained, rtol=1e-5, atol=1e-6)
+    assert torch.equal(answer(model), moved)
 
 
 def test_only_the_lora_learns(an_order: Callable[..., TrainingRequest]) -> None:
-    student = open_student(an_order().plan, "cpu")
-    answer(student, grad=True).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
-    moved = [parameter for parameter in student.unet.parameters() if parameter.grad is not None]
-    assert {id(one) for one in moved} == {id(one) for one in student.weights.parameters("unet")}
-    assert isinstance(student.weights, LowRankWeights)
+    model = open_model(an_order().plan, "cpu")
+    answer(model, grad=True).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
+    moved = [parameter for parameter in model.unet.parameters() if parameter.grad is not None]
+    assert {id(one) for one in moved} == {id(one) for one in model.weights.parameters("unet")}
+    assert isinstance(model.weights, LowRankWeights)
 
 
 def test_all_weights_learn_in_full_fine_tuning(an_order: Callable[..., TrainingRequest]) -> None:
-    student = open_student(an_order(method=Method.FULL).plan, "cpu")
-    assert isinstance(student.weights, FullWeights)
-    assert sum(one.numel() for one in student.weights.parameters("unet")) == sum(
-        one.numel() for one in student.unet.parameters()
+    model = open_model(an_order(method=Method.FULL).plan, "cpu")
+    assert isinstance(model.weights, FullWeights)
+    assert sum(one.numel() for one in model.weights.parameters("unet")) == sum(
+        one.numel() for one in model.unet.parameters()
     )
 
 
-def answer(student: TrainedModel, *, grad: bool = False) -> Tensor:
+def answer(model: TrainedModel, *, grad: bool = False) -> Tensor:
     noisy = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.set_grad_enabled(grad):
-        words = student.words("a dog").rows(2)
-        return student.answer(noisy, torch.tensor([5, 500]), words, torch.full((2, 6), 64.0))
+        words = model.words("a dog").rows(2)
+        return model.answer(noisy, torch.tensor([5, 500]), words, torch.full((2, 6), 64.0))

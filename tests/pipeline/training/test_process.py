@@ -47,14 +47,14 @@ async def test_a_killed_process_costs_nothing_but_time(an_order: An) -> None:
     assert children() == before
 
 
-async def test_what_cannot_be_done_is_told_in_its_sentence(an_order: An) -> None:
+async def test_what_cannot_be_done_is_reported_in_its_sentence(an_order: An) -> None:
     order = an_order()
     gone = replace(order, plan=replace(order.plan, model=str(order.folder / "no-such-model")))
     with pytest.raises(UserError, match="no-such-model"):
         await train_apart(gone, lambda _: None)
 
 
-async def test_a_full_disk_is_told(an_order: An) -> None:
+async def test_a_full_disk_is_reported(an_order: An) -> None:
     order = replace(an_order(), folder=an_order().cache.parent / "full")
     order.folder.mkdir()
     (order.folder / "weights-2.partial").symlink_to("/dev/full")
@@ -79,7 +79,7 @@ async def test_paused_it_takes_no_step(an_order: An) -> None:
     said = 0
     said_at_looks: list[int] = []
 
-    def told(_progress: TrainingProgress) -> None:
+    def ignore(_progress: TrainingProgress) -> None:
         nonlocal said
         said += 1
 
@@ -88,7 +88,7 @@ async def test_paused_it_takes_no_step(an_order: An) -> None:
             said_at_looks.append(said)
         return TrainingPace(paused=len(said_at_looks) < 5)
 
-    report = await train_apart(an_order(steps=3, settles=False), told, pace)
+    report = await train_apart(an_order(steps=3, settles=False), ignore, pace)
     assert report.steps == 3
     assert said_at_looks[:5] == [1] * 5
 
@@ -97,10 +97,10 @@ async def test_enough_ends_it_with_a_report(an_order: An) -> None:
     order = an_order(steps=10_000, keep_every=5_000, look_every=5_000, settles=False)
     latest = 0
 
-    def told(progress: TrainingProgress) -> None:
+    def hear(progress: TrainingProgress) -> None:
         nonlocal latest
         latest = progress.step
 
-    report: TrainingReport = await train_apart(order, told, lambda: TrainingPace(busy=latest < 3, enough=latest >= 3))
+    report: TrainingReport = await train_apart(order, hear, lambda: TrainingPace(busy=latest < 3, enough=latest >= 3))
     assert 3 <= report.steps < 10_000
     assert report.candidates[-1].step == report.steps

@@ -26,7 +26,7 @@ def test_each_is_one_token_that_the_model_never_learnt() -> None:
     assert min(words.index(word) for word in known) > 200
 
 
-def test_a_damaged_table_is_told(tmp_path: Path) -> None:
+def test_a_damaged_table_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(POCKET.local_path(), folder)
     (folder / "text_encoder" / "model.safetensors").write_bytes(b"nothing")

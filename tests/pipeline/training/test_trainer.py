@@ -15,8 +15,8 @@ from pipeline.errors import UserError
 from pipeline.lora.format.file import LoraFile
 from pipeline.training.config import Method, OptimizerKind, Preservation
 from pipeline.training.early_stopping import EarlyStopping
-from pipeline.training.examples import image_lessons
-from pipeline.training.model import open_student
+from pipeline.training.examples import image_examples
+from pipeline.training.model import open_model
 from pipeline.training.report import TrainingProgress, TrainingReport
 from pipeline.training.request import TrainingImage, TrainingRequest
 from pipeline.training.trainer import train
@@ -154,14 +154,14 @@ def test_transparency_masks_and_flips_mirror(an_order: An, tmp_path: Path) -> No
     pixels[:, :32] = (200, 30, 30, 255)
     path = tmp_path / "half.png"
     Image.fromarray(pixels).save(path)
-    lesson, mirrored = image_lessons(
-        open_student(plan, "cpu"), (TrainingImage(path=path, caption="{} on a beach"),), plan
+    example, mirrored = image_examples(
+        open_model(plan, "cpu"), (TrainingImage(path=path, caption="{} on a beach"),), plan
     )
-    assert lesson.prompt == "j dog on a beach"
-    assert lesson.mask is not None
+    assert example.prompt == "j dog on a beach"
+    assert example.mask is not None
     assert mirrored.mask is not None
-    width = lesson.mask.shape[-1]
-    assert bool((lesson.mask[..., : width // 2] == 1).all())
-    assert not lesson.mask[..., width // 2 :].any()
-    assert torch.equal(mirrored.mask, lesson.mask.flip(-1))
-    assert not torch.equal(mirrored.mean, lesson.mean)
+    width = example.mask.shape[-1]
+    assert bool((example.mask[..., : width // 2] == 1).all())
+    assert not example.mask[..., width // 2 :].any()
+    assert torch.equal(mirrored.mask, example.mask.flip(-1))
+    assert not torch.equal(mirrored.mean, example.mean)
