@@ -11,21 +11,38 @@ KeysAndValues = tuple[Tensor, Tensor]
 
 
 class SelfAttention:
-    """The forward of one of diffusers' self-attention layers: (rows, positions, channels) to the same shape.
+    """The forward of one of diffusers' self-attention layers.
 
     It stands in for `Attention.forward`, which looks up its processor's signature at every call: a tenth of a small
     UNet's step.
+
+    Args:
+        layer: diffusers' `Attention`, whose weights stay where they are.
     """
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
 
     def __call__(self, hidden_states: Tensor, **_: object) -> Tensor:
-        """What diffusers' own forward returns."""
+        """As `Attention.forward`.
+
+        Args:
+            hidden_states: (rows, positions, channels).
+
+        Returns:
+            The layer's output, of the same shape.
+        """
         return self._attend(hidden_states, self.keys_and_values(hidden_states))
 
     def keys_and_values(self, states: Tensor) -> KeysAndValues:
-        """The keys and values of `states` (rows, tokens, width): (rows, heads, tokens, width of a head) each."""
+        """What the layer's queries are compared with.
+
+        Args:
+            states: (rows, tokens, width).
+
+        Returns:
+            Keys and values, (rows, heads, tokens, width of a head) each.
+        """
         return self._heads(self._layer.to_k(states)), self._heads(self._layer.to_v(states))
 
     def _attend(self, hidden_states: Tensor, source: KeysAndValues) -> Tensor:
@@ -48,13 +65,27 @@ class PromptAttention(SelfAttention):
     prepared: KeysAndValues | None = None
 
     def __call__(self, hidden_states: Tensor, **_: object) -> Tensor:
-        """What diffusers' own forward returns for the prompts that were prepared."""
+        """As `Attention.forward`, for the prompts that were prepared.
+
+        Args:
+            hidden_states: (rows, positions, channels), the rows in the order of `prepared`.
+
+        Returns:
+            The layer's output, of the same shape.
+        """
         assert self.prepared is not None, "a forward runs inside `prepared_for`"
         return self._attend(hidden_states, self.prepared)
 
 
 def install(unet: nn.Module) -> tuple[PromptAttention, ...]:
-    """Give the attention layers of `unet` these forwards; returns those of the prompt in a fixed order."""
+    """Give a UNet's attention layers these forwards.
+
+    Args:
+        unet: diffusers' UNet2DConditionModel; it is changed in place.
+
+    Returns:
+        The forwards of its cross-attention layers, in the order of the UNet's modules.
+    """
     prompt = []
     for name, layer in unet.named_modules():
         if name.endswith(".attn1"):
@@ -67,7 +98,12 @@ def install(unet: nn.Module) -> tuple[PromptAttention, ...]:
 
 @contextmanager
 def prepared_for(layers: Sequence[PromptAttention], prepared: Sequence[KeysAndValues]) -> Iterator[None]:
-    """Run the UNet's forward inside this block."""
+    """Run the UNet's forward inside this block.
+
+    Args:
+        layers: what `install` returned.
+        prepared: keys and values of the batch's prompts, for each of the layers.
+    """
     for layer, own in zip(layers, prepared, strict=True):
         layer.prepared = own
     try:

@@ -14,9 +14,17 @@ _FILES: Final = [MODEL_INDEX, "unet/*.json", "vae/*.json", "text_encoder*/*.json
 
 
 def base_configs(checkpoint: Path, family: ModelFamily) -> Path:
-    """The diffusers folder with the configs for `checkpoint`: the one of its own name beside it, else the family's.
+    """The diffusers folder that describes a one-file checkpoint.
 
-    Raises UserError if neither is on this machine.
+    Args:
+        checkpoint: the file; the folder of its own name beside it is taken, where there is one.
+        family: whose base model's configs are taken otherwise, from the Hugging Face cache.
+
+    Returns:
+        The folder: configs and tokenizers, with or without weights.
+
+    Raises:
+        UserError: neither is on this machine.
     """
     own = checkpoint.with_suffix("")
     if (own / MODEL_INDEX).exists():
@@ -33,5 +41,12 @@ def base_configs(checkpoint: Path, family: ModelFamily) -> Path:
 
 
 def pull_base_configs(family: ModelFamily) -> Path:
-    """Download the family's configs and tokenizers, a few megabytes without weights; errors are the Hub's own."""
+    """Download a family's configs and tokenizers, a few megabytes without weights; errors are the Hub's own.
+
+    Args:
+        family: of which the base model is taken.
+
+    Returns:
+        The diffusers folder in the Hugging Face cache.
+    """
     return Path(hub.snapshot_download(FAMILIES[family].base_repository, allow_patterns=_FILES))

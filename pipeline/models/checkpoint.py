@@ -56,7 +56,18 @@ class Checkpoint:
 
 
 def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
-    """Load `source` for `hardware`; raises UserError on what is missing, damaged, foreign or too large."""
+    """Load a model.
+
+    Args:
+        source: a model that is on this machine.
+        hardware: where it is to run, and in what precision.
+
+    Returns:
+        Its parts, on the device if they fit there, else in host memory.
+
+    Raises:
+        UserError: the model is missing, damaged, of a family that is not served, or too large.
+    """
     facts, path = source.facts(), source.local_path()
     home = hardware.home(facts)
     device = hardware.device if home is Placement.DEVICE else torch.device("cpu")
@@ -94,7 +105,20 @@ def _load(
 
 
 def load_module(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A diffusers module of one folder; raises UserError on what is missing, damaged or foreign."""
+    """Load one diffusers module.
+
+    Args:
+        kind: its class, such as AutoencoderKL.
+        folder: holds its `config.json` and safetensors.
+        device: where the weights go.
+        dtype: what they are cast to.
+
+    Returns:
+        The module, frozen, in evaluation mode and in the layout channels_last.
+
+    Raises:
+        UserError: something is missing or damaged, or is of another architecture.
+    """
     parts = _Parts(folder=folder, weights=lambda part, dtype: read_weights(folder / part, device, dtype))
     return _diffusers_module(kind, parts, ".", dtype)
 
@@ -156,7 +180,19 @@ def _restore_positions(module: nn.Module, count: int, device: torch.device) -> N
 
 
 def read_weights(folder: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """All tensors of a component's folder by name, on `device`, the floating ones in `dtype`; raises UserError."""
+    """All tensors of a component's folder.
+
+    Args:
+        folder: holds the safetensors, in one file or in shards.
+        device: where the tensors go.
+        dtype: what the floating ones are cast to; the others stay as they are.
+
+    Returns:
+        The tensors by the file's own names.
+
+    Raises:
+        UserError: there are none, or a file is damaged.
+    """
     weights = {}
     for path in component_files(folder):
         try:

@@ -7,7 +7,11 @@ import torch
 
 
 class Span:
-    """A stretch of a device's time, as a context manager; reading `seconds` waits for its end."""
+    """A stretch of a device's time, as a context manager; reading `seconds` waits for its end.
+
+    Args:
+        device: the one that works; on a GPU its current stream is timed by events.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -40,7 +40,17 @@ class Hardware:
 
     @classmethod
     def choose(cls, name: str) -> "Hardware":
-        """The device called `name` (`auto`, `cpu`, `cuda:0`); raises UserError if it is not there."""
+        """The device of a name, with the precision that it computes best in.
+
+        Args:
+            name: `cpu`, `cuda:<index>`, or `auto` for the first GPU where there is one.
+
+        Returns:
+            The device.
+
+        Raises:
+            UserError: it is not on this machine.
+        """
         if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
             return cls(
                 device=torch.device("cpu"),
@@ -68,7 +78,11 @@ class Hardware:
         return str(self.dtype).removeprefix("torch.")
 
     def free_bytes(self) -> int:
-        """Memory that a new allocation could have."""
+        """Memory that a new allocation could have.
+
+        Returns:
+            Bytes of the GPU's memory, or of the host's for a CPU.
+        """
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
         return _available_memory()
@@ -79,13 +93,27 @@ class Hardware:
             torch.cuda.empty_cache()
 
     def fits(self, weights: int) -> bool:
-        """Whether a module of `weights` bytes finds room on the device, and to work in."""
+        """Whether a module finds room on the device, and to work in.
+
+        Args:
+            weights: the module's size in bytes.
+
+        Returns:
+            Whether a quarter more than that is free.
+        """
         return weights * _ROOM_FOR_WORK <= self.free_bytes()
 
     def home(self, facts: ModelFacts) -> Placement:
-        """Where to load the model: its device, or host memory if that is too short (see `pipeline.models.offload`).
+        """Where to load a model to.
 
-        Raises UserError if neither has room.
+        Args:
+            facts: tell how many weights it has.
+
+        Returns:
+            Its device, or host memory if that is too short (`pipeline.models.offload` brings it from there).
+
+        Raises:
+            UserError: neither has room.
         """
         needed = facts.parameters * self.dtype.itemsize
         if self.fits(needed):
@@ -108,7 +136,14 @@ def _available_memory() -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether `error` says that an allocation failed, on a GPU or on the CPU, where torch has no class for it."""
+    """Whether an error says that an allocation failed.
+
+    Args:
+        error: what was raised; on a CPU torch has no class for it, so its text tells.
+
+    Returns:
+        Whether less work at once may succeed.
+    """
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
 
 

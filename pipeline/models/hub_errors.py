@@ -11,7 +11,14 @@ from pipeline.errors import UserError
 
 @contextmanager
 def hub_errors_in_words(model: str) -> Iterator[None]:
-    """Raises UserError, naming the `model` that was to be fetched and what to do, for the Hub's own errors."""
+    """Turn the Hugging Face Hub's errors inside this block into sentences.
+
+    Args:
+        model: what was to be fetched, as the person named it.
+
+    Raises:
+        UserError: names the model and says what to do.
+    """
     try:
         yield
     except hub.errors.GatedRepoError:

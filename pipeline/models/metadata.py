@@ -35,7 +35,14 @@ class ModelFacts:
     upscale_strength: float = 0.35
 
     def check(self, request: ImageRequest) -> None:
-        """Raise InvalidRequest if `request` asks for a larger image than this model can draw."""
+        """Check that a request's size is one that the model can draw.
+
+        Args:
+            request: what is asked for.
+
+        Raises:
+            InvalidRequest: width times height is above `max_pixels`.
+        """
         if request.width * request.height > self.max_pixels:
             raise InvalidRequest(
                 "size",
@@ -53,12 +60,33 @@ MODEL_INDEX: Final = "model_index.json"
 
 
 def read_facts(name: str, path: Path) -> ModelFacts:
-    """The facts of the model at `path`, a diffusers folder or one checkpoint; raises UserError in one sentence."""
+    """What a model is, from its configs and headers; no weight is read.
+
+    Args:
+        name: what people call it.
+        path: a diffusers folder, or one checkpoint file.
+
+    Returns:
+        The facts; a folder's own `limner.json` overrides the family's defaults.
+
+    Raises:
+        UserError: the model is damaged, incomplete, or of a family that is not served.
+    """
     return _folder_facts(name, path) if path.is_dir() else _checkpoint_facts(name, path)
 
 
 def component_files(folder: Path) -> list[Path]:
-    """The safetensors files of one component's folder: all its shards, in half precision where that is all there is."""
+    """The safetensors files of one component.
+
+    Args:
+        folder: the component's own, such as `unet`.
+
+    Returns:
+        All shards, by name; those in half precision only where there are no others.
+
+    Raises:
+        UserError: there are none.
+    """
     files = sorted(folder.glob("*.safetensors"))
     full = [file for file in files if ".fp16" not in file.name]
     if not files:
@@ -67,7 +95,17 @@ def component_files(folder: Path) -> list[Path]:
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """The JSON object in the file `path`; raises UserError if there is none."""
+    """A JSON object from a model's folder.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object.
+
+    Raises:
+        UserError: there is no such file, or it holds no JSON object.
+    """
     try:
         value = json.loads(path.read_text())
     except OSError as error:

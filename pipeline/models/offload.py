@@ -15,6 +15,9 @@ def place(checkpoint: Checkpoint) -> None:
 
     The rest gets hooks (accelerate's) that bring each layer's weights for its own forward only: the same images,
     slower.
+
+    Args:
+        checkpoint: loaded into host memory; its modules are changed in place.
     """
     hardware = checkpoint.hardware
     for module in (checkpoint.unet, checkpoint.vae, *(encoder.model for encoder in checkpoint.text_encoders)):

@@ -13,7 +13,15 @@ _MULTIPLIES_FLOAT8: Final = (8, 9)
 
 
 def quantize(unet: nn.Module, hardware: Hardware) -> None:
-    """Round the weights of every Linear of `unet` to float8 with a scale for each output; raises UserError."""
+    """Round the weights of every Linear to float8 (E4M3), with a scale for each output.
+
+    Args:
+        unet: is changed in place; convolutions and norms stay as they are.
+        hardware: products are made in float8 too where the device multiplies it.
+
+    Raises:
+        UserError: torchao is not installed.
+    """
     try:
         from torchao.quantization import quantize_  # noqa: PLC0415  an optional package
     except ImportError:

@@ -40,7 +40,17 @@ class WeightsFile:
 
     @classmethod
     def open(cls, path: Path) -> "WeightsFile":
-        """Read and check the header of `path`; raises UserError if the file is not whole or not safetensors."""
+        """Read and check a file's header (https://github.com/huggingface/safetensors).
+
+        Args:
+            path: a safetensors file.
+
+        Returns:
+            The header; no tensor is read.
+
+        Raises:
+            UserError: the file is not whole, or not of this format.
+        """
         try:
             size = path.stat().st_size
             with path.open("rb") as file:
@@ -67,9 +77,16 @@ class WeightsFile:
 
 
 def fingerprint(paths: list[Path]) -> str:
-    """Ten hexadecimal digits that tell models apart: SHA-256 over headers, sizes and evenly spaced samples of the data.
+    """A short hash that tells models apart.
 
-    A whole file is not read, so that a model of many gigabytes is known at once.
+    SHA-256 over headers, sizes and evenly spaced samples of the data: a whole file is not read, so that a model of many
+    gigabytes is known at once.
+
+    Args:
+        paths: the model's files; their order counts.
+
+    Returns:
+        Ten hexadecimal digits.
     """
     digest = hashlib.sha256()
     for path in paths:

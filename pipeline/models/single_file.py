@@ -36,9 +36,17 @@ class SingleFile:
     device: torch.device
 
     def weights(self, part: str, dtype: torch.dtype) -> Tensors:
-        """The tensors of `part` (`unet`, `vae`, `text_encoder`, `text_encoder_2`) by diffusers' names, in `dtype`.
+        """The tensors of one part.
 
-        Raises UserError if the file is damaged or lacks the part.
+        Args:
+            part: `unet`, `vae`, or a text encoder of the family.
+            dtype: what the floating ones are cast to.
+
+        Returns:
+            The tensors by diffusers' names.
+
+        Raises:
+            UserError: the file is damaged or lacks the part.
         """
         prefix, convert = self._prefixes()[part], self._converters()[part]
         found = self._read(prefix, dtype)
@@ -54,6 +62,9 @@ class SingleFile:
         """The family's scheduler, changed where the file says that it was trained otherwise.
 
         Files that predict the velocity carry an empty tensor `v_pred`, those with zero terminal SNR `ztsnr`.
+
+        Returns:
+            A config as diffusers' schedulers take it.
         """
         config = read_json(self.configs / "scheduler" / "scheduler_config.json")
         with self._open() as file:

@@ -39,7 +39,17 @@ class ModelSource:
 
     @classmethod
     def parse(cls, text: str) -> "ModelSource":
-        """What `text` (the value of LIMNER_MODEL, or a request's model) means; raises UserError if nothing."""
+        """What a model's name means; nothing is looked up.
+
+        Args:
+            text: the value of LIMNER_MODEL, or a request's model.
+
+        Returns:
+            The source.
+
+        Raises:
+            UserError: the text is no name, or that of a pickle, which can run code.
+        """
         text = text.strip()
         path = Path(text).expanduser()
         if text == EMBEDDED:
@@ -57,7 +67,11 @@ class ModelSource:
         )
 
     def __str__(self) -> str:
-        """The text that `parse` turns into this source again."""
+        """The text that `parse` turns into this source again.
+
+        Returns:
+            The location, with the revision where there is one.
+        """
         return f"{self.location}@{self.revision}" if self.revision else self.location
 
     @property
@@ -74,7 +88,14 @@ class ModelSource:
                 assert_never(never)
 
     def local_path(self) -> Path:
-        """The folder or file on this machine; raises UserError if it is not here."""
+        """Where the model is on this machine.
+
+        Returns:
+            A diffusers folder, or one file.
+
+        Raises:
+            UserError: it is not here.
+        """
         match self.kind:
             case SourceKind.EMBEDDED:
                 return self._existing(_EMBEDDED_FOLDER, "reinstall Limner, whose package carries it")
@@ -86,13 +107,24 @@ class ModelSource:
                 assert_never(never)
 
     def facts(self) -> ModelFacts:
-        """Family, native size and defaults, read without torch; raises UserError on what cannot be served."""
+        """Family, native size and defaults, read without torch.
+
+        Returns:
+            The facts.
+
+        Raises:
+            UserError: the model is not here, or cannot be served.
+        """
         return read_facts(self.name, self.local_path())
 
     def pull(self) -> Path:
-        """Download what is missing of the model's safetensors, configs and tokenizers; returns where the model is.
+        """Download what is missing of the model's safetensors, configs and tokenizers.
 
-        Raises UserError.
+        Returns:
+            Where the model is.
+
+        Raises:
+            UserError: it cannot be downloaded, or holds no safetensors.
         """
         with hub_errors_in_words(str(self)):
             if self.kind is SourceKind.CHECKPOINT:
@@ -126,7 +158,11 @@ class StoredModel:
 
 
 def stored_models() -> list[StoredModel]:
-    """The embedded model and every diffusers model in the Hugging Face cache, each by its pinned commit."""
+    """The models on this machine.
+
+    Returns:
+        The embedded one and every diffusers model in the Hugging Face cache, each by its pinned commit.
+    """
     embedded = ModelSource(kind=SourceKind.EMBEDDED, location=EMBEDDED)
     size = sum(file.stat().st_size for file in _EMBEDDED_FOLDER.rglob("*") if file.is_file())
     models = [StoredModel(source=embedded, path=_EMBEDDED_FOLDER, size=size)] if size else []

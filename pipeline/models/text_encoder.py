@@ -25,7 +25,14 @@ class TextEncoder:
     device: torch.device
 
     def tokens(self, text: str) -> Tensor:
-        """Token ids (1, 77), cut at the end where the text is longer."""
+        """The token ids of a text.
+
+        Args:
+            text: is cut at its end where it is longer than the window.
+
+        Returns:
+            (1, 77) with CLIP's window, padded, on the encoder's device.
+        """
         tokenizer = self.tokenizer
         ids: Tensor = tokenizer(
             text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
@@ -33,21 +40,49 @@ class TextEncoder:
         return ids.to(self.device)
 
     def inverted(self, text: str, words: Sequence[TextualInversion]) -> InvertedText:
-        """`text` as this encoder reads it; what it was not taught stays the words that it is written with."""
+        """A text as this encoder reads it.
+
+        Args:
+            text: of a prompt.
+            words: textual inversions; one without vectors for this encoder stays the words that it is written with.
+
+        Returns:
+            The text, with the others' vectors.
+        """
         return InvertedText(text, [word for word in words if self.network in word.vectors])
 
     def has_room_for(self, text: str) -> bool:
-        """Whether `tokens` would cut nothing off."""
+        """Whether a text fits into one window.
+
+        Args:
+            text: of a prompt, without weights.
+
+        Returns:
+            Whether `tokens` would cut nothing off.
+        """
         return len(self.tokenizer(text, verbose=False).input_ids) <= int(self.tokenizer.model_max_length)
 
     def run(self, ids: Tensor, *inputs: Any, **options: Any) -> Any:
-        """The model's output for the tokenizer's ids (rows, 77)."""
+        """The model's output.
+
+        Args:
+            ids: token ids (rows, 77) from the tokenizer.
+            *inputs: as the model's own forward takes them.
+            **options: as above.
+
+        Returns:
+            What transformers' CLIP text models return.
+        """
         table = self.model.get_input_embeddings()
         return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
 
     @contextmanager
     def knowing(self, text: InvertedText) -> Iterator[None]:
-        """Run `text` inside this block."""
+        """Run a text inside this block.
+
+        Args:
+            text: what `inverted` returned; its vectors are in force.
+        """
         table = self.model.get_input_embeddings()
         table.inversions = text.vectors(self.network, self.device)
         try:

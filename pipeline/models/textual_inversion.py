@@ -45,18 +45,40 @@ class WordTable(nn.Embedding):
 
     @classmethod
     def from_base(cls, base: nn.Embedding, first_sign: int) -> "WordTable":
-        """The same table with the same weights, which stay where they are; `first_sign` is the id of the first sign."""
+        """The same table with the same weights, which stay where they are.
+
+        Args:
+            base: CLIP's own.
+            first_sign: the token id of the first sign.
+
+        Returns:
+            The table, in evaluation mode.
+        """
         with torch.device("meta"):
             made = cls(base.num_embeddings, base.embedding_dim)
         made.weight, made.first_sign = base.weight, first_sign
         return made.eval()
 
     def below_zero(self, ids: Tensor) -> Tensor:
-        """The tokenizer's ids as the table takes them."""
+        """The tokenizer's ids as the table takes them.
+
+        Args:
+            ids: (rows, tokens).
+
+        Returns:
+            The same, with -1 for the first sign, -2 for the second, and so on.
+        """
         return torch.where(ids < self.first_sign, ids, self.first_sign - 1 - ids)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The vectors of the ids."""
+        """The vectors of tokens.
+
+        Args:
+            input: ids (rows, tokens) from `below_zero`.
+
+        Returns:
+            (rows, tokens, width).
+        """
         if self.inversions is None:
             return super().forward(input)
         known = super().forward(input.clamp(min=0))
@@ -64,16 +86,26 @@ class WordTable(nn.Embedding):
 
 
 def make_teachable(tokenizer: Any, model: Any) -> None:
-    """Let a CLIP tokenizer know the signs and its model their vectors; texts without signs stay what they are."""
+    """Let a CLIP tokenizer know the signs and its model their vectors; texts without signs stay what they are.
+
+    Args:
+        tokenizer: is changed in place.
+        model: its table of token vectors becomes a WordTable.
+    """
     tokenizer.add_tokens([AddedToken(sign, normalized=False) for sign in _SIGNS])
     first = int(tokenizer.convert_tokens_to_ids(_SIGNS[0]))
     model.set_input_embeddings(WordTable.from_base(model.get_input_embeddings(), first))
 
 
 class InvertedText:
-    """A text in which learnt words are signs, one sign a vector; of two words that are the same the first counts.
+    """A text in which learnt words are signs, one sign a vector.
 
-    Raises InvalidRequest where its words take more tokens than any prompt may have.
+    Args:
+        text: of a prompt; signs that it holds already become spaces.
+        words: what it may name, in any case, as words of their own; of two that are the same the first counts.
+
+    Raises:
+        InvalidRequest: its words take more tokens than any prompt may have.
     """
 
     def __init__(self, text: str, words: Sequence[TextualInversion]) -> None:
@@ -87,7 +119,15 @@ class InvertedText:
             self.text = re.sub(pattern, self._spelled, self.text, flags=re.IGNORECASE)
 
     def vectors(self, network: str, device: torch.device) -> Tensor | None:
-        """What the signs mean to the text encoder `network`: (signs, width), or None without signs."""
+        """What the signs mean to a text encoder.
+
+        Args:
+            network: the encoder's name, `text_encoder` or `text_encoder_2`.
+            device: where the vectors are wanted.
+
+        Returns:
+            (signs, width), or None without signs.
+        """
         if not self._signs:
             return None
         return torch.cat([self._known[text].vectors[network] for text in self._signs]).to(device)

@@ -38,7 +38,17 @@ class Scheduler(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> "Scheduler":
-        """The scheduler called `text`, in any case; raises InvalidRequest with the names that exist."""
+        """The scheduler of a name.
+
+        Args:
+            text: one of the values, in any case, with spaces around it or none.
+
+        Returns:
+            The scheduler.
+
+        Raises:
+            InvalidRequest: there is none of that name; the sentence lists those that exist.
+        """
         try:
             return cls(text.strip().lower())
         except ValueError:
@@ -170,9 +180,12 @@ class ImageRequest:
         return calls * self.count * (2 if self.guided else 1)
 
     def images(self) -> tuple["ImageRequest", ...]:
-        """One request an image: the same parameters, count 1, the seeds counting up.
+        """One request an image.
 
-        Without variations it is `seed` that counts; with them it is the last variation's, and `seed` stays.
+        Without variations it is `seed` that counts up; with them it is the last variation's, and `seed` stays.
+
+        Returns:
+            `count` requests with the same parameters and count 1; after MAX_SEED a seed goes on from 0.
         """
         return tuple(self._image(index) for index in range(self.count))
 
@@ -185,7 +198,15 @@ class ImageRequest:
 
 
 def smaller_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Sizes of about the same proportions, ever smaller, in steps that every model draws well."""
+    """Sizes of about the same proportions, in steps that every model draws well.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+
+    Returns:
+        Widths and heights, ever smaller, multiples of MIN_SIZE; the size itself is not among them.
+    """
     sizes = ((_step_down(width, eighths), _step_down(height, eighths)) for eighths in range(7, 0, -1))
     return (size for size in dict.fromkeys(sizes) if size != (width, height))
 

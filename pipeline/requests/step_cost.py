@@ -30,9 +30,14 @@ class StepCost:
 
 
 def best_rows(costs: Sequence[StepCost], pixels: int) -> int | None:
-    """How many rows of `pixels` a call should have at most: the fewest that come near the best cost a row.
+    """How many rows a call should have at most: the fewest that come near the best cost a row.
 
-    Read from the measured size that is nearest; None if nothing was measured.
+    Args:
+        costs: what was measured, of any sizes.
+        pixels: the area of an image; the measured size that is nearest to it counts.
+
+    Returns:
+        The number of rows; None if nothing was measured.
     """
     near = sorted(_nearest(costs, pixels), key=lambda cost: cost.rows)
     best: StepCost | None = None
@@ -43,7 +48,15 @@ def best_rows(costs: Sequence[StepCost], pixels: int) -> int | None:
 
 
 def predict_row_seconds(costs: Sequence[StepCost], pixels: int) -> float | None:
-    """Seconds for a row's step where a request is by itself, scaled by area from the nearest measured size."""
+    """What a step will cost a request that is by itself.
+
+    Args:
+        costs: what was measured, of any sizes.
+        pixels: the area of an image; the cost is scaled by it from the nearest measured size.
+
+    Returns:
+        Seconds for one row's step; None if nothing was measured.
+    """
     near = sorted(_nearest(costs, pixels), key=lambda cost: abs(cost.rows - 2))
     return near[0].row_seconds * pixels / near[0].pixels if near else None
 

@@ -63,6 +63,11 @@ class NoiseSchedule:
     def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """What the denoiser should answer to `add_noise` of the same arguments.
 
+        Args:
+            clean: latents (rows, channels, height, width), scaled to unit variance.
+            noise: standard normal, of the shape of `clean`.
+            timesteps: each row's, (rows,), whole numbers from 0 to `self.timesteps` - 1.
+
         Returns:
             The noise, or the velocity of Salimans and Ho, 2022 (arXiv 2202.00512), of the shape of `clean`.
         """

@@ -50,10 +50,16 @@ _HISTORY: Final = (
 class Sampler:
     """One request's walk from noise to image; latents are float tensors (1, channels, height, width).
 
-    `kind` is one of Karras et al., 2022 (Euler, Heun; arXiv 2206.00364), Lu et al., 2022 (DPM++ 2M; arXiv 2211.01095),
-    Song et al., 2020 (DDIM; arXiv 2010.02502), Luo et al., 2023 (LCM; arXiv 2310.04378), Zhao et al., 2023 (UniPC;
-    arXiv 2302.04867), each with the model's own `config`; of its `steps` the last `made` are walked, None for all.
-    Raises InvalidRequest if it cannot take so many `steps`.
+    Args:
+        kind: Karras et al., 2022 (Euler, Heun; arXiv 2206.00364), Lu et al., 2022 (DPM++ 2M; arXiv 2211.01095), Song et
+            al., 2020 (DDIM; arXiv 2010.02502), Luo et al., 2023 (LCM; arXiv 2310.04378), or Zhao et al., 2023 (UniPC;
+            arXiv 2302.04867).
+        config: the model's own scheduler config.
+        steps: into how many the whole way is divided, at least 1.
+        made: how many of them are walked, the last ones; None for all.
+
+    Raises:
+        InvalidRequest: this kind cannot take so many steps.
     """
 
     def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int, made: int | None = None) -> None:
@@ -99,24 +105,52 @@ class Sampler:
         return float(self._scheduler.init_noise_sigma)
 
     def noised(self, clean: Tensor, noise: Tensor) -> Tensor:
-        """Clean latents with as much of `noise` as belongs to where the walk is, which must not be its end."""
+        """Clean latents with as much noise as belongs to where the walk is, which must not be its end.
+
+        Args:
+            clean: latents of an image, scaled to unit variance.
+            noise: standard normal, of the same shape.
+
+        Returns:
+            Latents as this kind walks them, which is not always at unit variance.
+        """
         mixed: Tensor = self._scheduler.add_noise(clean, noise, self.timestep[None])
         return mixed
 
     def model_input(self, latents: Tensor) -> Tensor:
-        """The latents as the denoiser was trained to see them, of unit variance."""
+        """Latents as the denoiser was trained to see them.
+
+        Args:
+            latents: where the walk is.
+
+        Returns:
+            The same at unit variance.
+        """
         scaled: Tensor = self._scheduler.scale_model_input(latents, self.timestep)
         return scaled
 
     def step(self, prediction: Tensor, latents: Tensor, generator: torch.Generator) -> Tensor:
-        """The latents one call further on, given what the denoiser said of `model_input(latents)`."""
+        """Walk on by one call of the denoiser.
+
+        Args:
+            prediction: what the denoiser said of `model_input(latents)`.
+            latents: where the walk is.
+            generator: of the noise that ancestral kinds add.
+
+        Returns:
+            The latents where the walk is now.
+        """
         extra = {"generator": generator} if self._takes_generator else {}
         moved: Tensor = self._scheduler.step(prediction, self.timestep, latents, return_dict=False, **extra)[0]
         self._calls += 1
         return moved
 
     def history(self) -> tuple[dict[str, Tensor], dict[str, int | None]]:
-        """What the walk remembers: tensors by name, and its plain numbers, with the calls made so far as `calls`."""
+        """What the walk remembers from step to step.
+
+        Returns:
+            Tensors by name, and its plain numbers, with the calls made so far as `calls`.
+        """
         tensors: dict[str, Tensor] = {}
         places: dict[str, int | None] = {"calls": self._calls}
         for name in _HISTORY:
@@ -130,7 +164,13 @@ class Sampler:
         return tensors, places
 
     def restore(self, tensors: Mapping[str, Tensor], places: Mapping[str, int | None], device: torch.device) -> None:
-        """Go to where `history` was taken, in a walk of the same kind and steps; latents are on `device`."""
+        """Go to where `history` was taken, in a walk of the same kind, config and steps.
+
+        Args:
+            tensors: the history's.
+            places: the history's plain numbers.
+            device: where the latents are.
+        """
         for name, tensor in tensors.items():
             # What a scheduler keeps on the CPU are its own scalars; what has a shape is made of latents.
             self._remember(name, tensor.to(device) if tensor.ndim else tensor)
@@ -148,7 +188,15 @@ class Sampler:
             setattr(self._scheduler, own, value)
 
     def denoised(self, prediction: Tensor, model_input: Tensor) -> Tensor:
-        """What the image would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews."""
+        """What the image would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews.
+
+        Args:
+            prediction: what the denoiser said of `model_input`.
+            model_input: the latents as it saw them.
+
+        Returns:
+            Clean latents, of the same shape.
+        """
         alpha = float(self._scheduler.alphas_cumprod[round(float(self.timestep))])
         signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
         match self._scheduler.config.prediction_type:

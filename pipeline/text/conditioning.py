@@ -24,13 +24,25 @@ class Conditioning:
         return int(self.states.shape[0])
 
     def empty(self, rows: int) -> "Conditioning":
-        """Zeros for so many rows, in the same shapes."""
+        """Zeros of the same shapes, dtypes and device.
+
+        Args:
+            rows: how many.
+
+        Returns:
+            A conditioning of so many rows, to be written into.
+        """
         states, pooled, time_ids = (_zeros(part, rows) for part in (self.states, self.pooled, self.time_ids))
         assert states is not None
         return Conditioning(states=states, pooled=pooled, time_ids=time_ids)
 
     def write(self, rows: Sequence[int], other: "Conditioning") -> None:
-        """Copy the rows of `other` into `rows` of this one."""
+        """Copy another's rows into this one, in place.
+
+        Args:
+            rows: where they go, one index for each row of `other`.
+            other: of the same number of tokens.
+        """
         for mine, others in ((self.states, other.states), (self.pooled, other.pooled), (self.time_ids, other.time_ids)):
             if mine is not None and others is not None:
                 mine[list(rows)] = others

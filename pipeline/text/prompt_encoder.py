@@ -30,10 +30,15 @@ Embedding = tuple[Tensor, Tensor]
 class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
 
-    Each text is encoded by itself, so that an image's conditioning never depends on who else is being encoded; what
-    was encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's
-    two texts take different numbers of windows, the empty text fills the shorter one up. `zero_empty_negative` is the
-    model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
+    Each text is encoded by itself, so that an image's conditioning never depends on who else is being encoded; what was
+    encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's two
+    texts take different numbers of windows, the empty text fills the shorter one up.
+
+    Args:
+        family: of the model.
+        encoders: the model's text encoders, in the family's order.
+        adapters: has room for the LoRAs of the text encoders.
+        zero_empty_negative: the model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
     """
 
     def __init__(
@@ -51,9 +56,17 @@ class PromptEncoder:
         self._remembered: OrderedDict[tuple[str, object], Embedding] = OrderedDict()
 
     def windows(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> int:
-        """How many windows of 77 tokens each of the request's rows takes; raises InvalidRequest past MAX_WINDOWS.
+        """How many windows of 77 tokens each of a request's rows takes.
 
-        Before its LoRAs are here (`adapters`), what they teach counts as the words that it is written with.
+        Args:
+            request: its prompt counts, and with guidance its negative prompt.
+            adapters: its LoRAs; before they are here, what they teach counts as the words that it is written with.
+
+        Returns:
+            The windows of the longer text, from 1.
+
+        Raises:
+            InvalidRequest: a text takes more than MAX_WINDOWS, or has a weight that is none.
         """
         words = _words(_parts(request, adapters)) if adapters else ()
         texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
@@ -65,7 +78,15 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
-        """The conditioning of `request`, whose LoRAs are `adapters`: two rows with guidance, else one."""
+        """What the denoiser is conditioned on.
+
+        Args:
+            request: its texts, size and guidance count.
+            adapters: its LoRAs, in its order.
+
+        Returns:
+            Two rows with guidance, the negative prompt's first; else one.
+        """
         parts = _parts(request, adapters)
         windows = self.windows(request, adapters)
         texts = [self._embed_filled(request.prompt, parts, windows)]
@@ -150,7 +171,16 @@ class PromptEncoder:
 
 
 def embed_plain(family: ModelFamily, encoders: Sequence[TextEncoder], text: str) -> Embedding:
-    """States (1, 77, width) and the last encoder's pooled output (1, width) of a text without weights."""
+    """What a model reads of a text without weights.
+
+    Args:
+        family: of the model.
+        encoders: the model's text encoders, in the family's order.
+        text: is cut where it is longer than a window.
+
+    Returns:
+        States (1, 77, width of all encoders) and the last encoder's pooled output (1, width).
+    """
     return _embed_each(FAMILIES[family], encoders, [text] * len(encoders))
 
 

@@ -31,7 +31,18 @@ class Fragment:
 
 
 def read_weights(prompt: str, field: str = "prompt") -> tuple[Fragment, ...]:
-    """The prompt's stretches in order, without its marks; raises InvalidRequest under `field` on a wrong weight."""
+    """Read the weights in a prompt.
+
+    Args:
+        prompt: as it was typed.
+        field: what the text is called in the error.
+
+    Returns:
+        Its stretches in order, without its marks; neighbours have different weights.
+
+    Raises:
+        InvalidRequest: a weight is no number, or outside 0 to MAX_WEIGHT.
+    """
     parts = list(_PARTS.finditer(prompt))
     factors = _factors(parts, field)
     pieces = groupby(_pieces(parts, factors), key=lambda piece: piece[1])
@@ -42,12 +53,26 @@ def read_weights(prompt: str, field: str = "prompt") -> tuple[Fragment, ...]:
 
 
 def plain_text(fragments: tuple[Fragment, ...]) -> str:
-    """The words alone."""
+    """A text's words alone.
+
+    Args:
+        fragments: from `read_weights`.
+
+    Returns:
+        The text without marks.
+    """
     return "".join(fragment.text for fragment in fragments)
 
 
 def is_plain(fragments: tuple[Fragment, ...]) -> bool:
-    """Whether nothing is weighted."""
+    """Whether nothing is weighted.
+
+    Args:
+        fragments: from `read_weights`.
+
+    Returns:
+        Whether every weight is 1.
+    """
     return all(fragment.weight == 1 for fragment in fragments)
 
 

@@ -10,11 +10,15 @@ from pipeline.text.prompt_weights import Fragment
 
 
 class WeightedText:
-    """A text of weighted `fragments` for one of a model's encoders.
+    """A text with weights for one of a model's encoders.
 
     compel puts a long text into several windows, cut where a phrase ends, pulls the words of weights above 1 further
-    away from the empty text, and mixes those below 1 with the text that lacks them. `penultimate` says that the model
-    was trained on the encoder's layer before the last.
+    away from the empty text, and mixes those below 1 with the text that lacks them.
+
+    Args:
+        encoder: the text encoder.
+        fragments: the text; stretches of spaces alone are left out.
+        penultimate: whether the model was trained on the encoder's layer before the last.
     """
 
     def __init__(self, encoder: TextEncoder, fragments: Sequence[Fragment], *, penultimate: bool) -> None:
@@ -24,12 +28,20 @@ class WeightedText:
         self._provider = _provider(encoder, penultimate=penultimate)
 
     def windows(self) -> int:
-        """How many windows of the encoder the text takes."""
+        """How many windows of the encoder the text takes.
+
+        Returns:
+            The number, from 1.
+        """
         tokens, _, _ = self._provider.get_token_ids_and_expand_weights(*self._lists(), device=self._device)
         return len(tokens) // int(self._provider.max_token_count)
 
     def states(self) -> Tensor:
-        """The conditioning of the text: (1, windows times 77, width)."""
+        """The conditioning of the text.
+
+        Returns:
+            (1, windows times 77, width).
+        """
         texts, weights = self._lists()
         states: Tensor = self._provider.get_embeddings_for_weighted_prompt_fragments(
             [texts], [weights], device=self._device
@@ -41,7 +53,11 @@ class WeightedText:
 
 
 class _PlacedModel:
-    """A text encoder as compel calls it, on its device even while its weights wait in host memory."""
+    """A text encoder as compel calls it, on its device even while its weights wait in host memory.
+
+    Args:
+        encoder: the text encoder.
+    """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._run = encoder.run

@@ -22,7 +22,18 @@ _SHEET: Final = "sheet.png"
 
 
 def conclude(run: Run, evaluator: Evaluator) -> TrainingReport:
-    """The report on what was kept; raises UserError if there is nothing sound."""
+    """End a training: compare what was kept, write it as LoRAs, and show the best.
+
+    Args:
+        run: its last step is kept here where it was not.
+        evaluator: scores each candidate.
+
+    Returns:
+        The report; its files lie in the run's folder.
+
+    Raises:
+        UserError: there is nothing sound.
+    """
     if run.step not in run.kept:
         run.save_checkpoint()
     judged = [_candidate(run, evaluator, step) for step in run.kept]

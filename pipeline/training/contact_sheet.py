@@ -17,7 +17,15 @@ _TALL: Final = 16
 
 
 def progress_sheet(losses: Sequence[float], samples: Sequence[Tensor]) -> bytes:
-    """A small JPEG: the plot of the loss on fixed inputs above the newest samples."""
+    """The plot of the loss on fixed inputs above the newest samples.
+
+    Args:
+        losses: all so far; from two on there is a line.
+        samples: images (3, height, width) from 0 to 1; the first four are shown.
+
+    Returns:
+        A small JPEG.
+    """
     shown = [image(one).resize((_PLOT[0] // 4, _PLOT[0] // 4), Image.Resampling.LANCZOS) for one in samples[:4]]
     sheet = Image.new("RGB", (_PLOT[0], _PLOT[1] + (_PLOT[0] // 4 if shown else 0)), _PAPER)
     _plot(ImageDraw.Draw(sheet), losses)
@@ -43,7 +51,14 @@ def _plot(pen: ImageDraw.ImageDraw, losses: Sequence[float]) -> None:
 
 
 def image(image: Tensor) -> Image.Image:
-    """An image (3, height, width) from 0 to 1 as PIL holds it."""
+    """A tensor as PIL holds an image.
+
+    Args:
+        image: (3, height, width) from 0 to 1; what is not finite becomes black.
+
+    Returns:
+        The RGB image.
+    """
     # Weights that are past help are shown in black, not hidden.
     levels = (np.nan_to_num(image.cpu().numpy()) * 255).round().astype(np.uint8)
     return Image.fromarray(levels.transpose(1, 2, 0))

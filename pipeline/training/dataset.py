@@ -50,9 +50,17 @@ class Examined:
 
 
 def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
-    """The files, a ZIP's own in its place.
+    """The files that a member handed over, a ZIP's own in its place.
 
-    Raises InvalidRequest for one that is damaged or locked, and for more than MAX_UNPACKED bytes in all of them.
+    Args:
+        files: of any kind; only a ZIP is looked into.
+
+    Returns:
+        At most MAX_IMAGES files.
+
+    Raises:
+        InvalidRequest: a ZIP is damaged or locked, there are more than MAX_UNPACKED bytes in all of them, or too many
+            files.
     """
     found: list[HandedFile] = []
     left = MAX_UNPACKED
@@ -74,10 +82,18 @@ def examined(
     smallest: int,
     left_out: Collection[int] = (),
 ) -> list[Examined]:
-    """Each file as it will be used: upright, cut in its middle to the size that `size_like` gives for its own.
+    """Each file as it will be used, or the reason why it will not.
 
-    Rejected is what is no image, is smaller than `smallest` pixels a side, is blurred, is nearly one before it, or
-    has its number, from 1, in `left_out`.
+    Rejected is what is no image, is too small, is blurred, is nearly one before it, or was left out.
+
+    Args:
+        files: in the order in which they are numbered, from 1.
+        size_like: the size to cut to, for an upright image's own width and height, in pixels.
+        smallest: pixels that each side must have.
+        left_out: numbers of files that the member does not want.
+
+    Returns:
+        One result for each file: upright, and cut in its middle.
     """
     seen: list[tuple[int, str]] = []
     results = []
@@ -96,7 +112,14 @@ def examined(
 
 
 def check_enough(images: Sequence[Examined]) -> None:
-    """Raise UserError unless enough of them will be used."""
+    """Check that a training has enough to learn from.
+
+    Args:
+        images: all that were examined.
+
+    Raises:
+        UserError: fewer than MIN_IMAGES will be used; says why.
+    """
     used = sum(one.is_used for one in images)
     if used < MIN_IMAGES:
         reasons = "; ".join(dict.fromkeys(one.reason for one in images if not one.is_used))
@@ -105,7 +128,14 @@ def check_enough(images: Sequence[Examined]) -> None:
 
 
 def contact_sheet(images: Sequence[Examined]) -> bytes:
-    """A PNG of all images in their order, numbered, those that will not be used greyed and with their reasons."""
+    """All images in their order, numbered, those that will not be used greyed and with their reasons.
+
+    Args:
+        images: at least one.
+
+    Returns:
+        A PNG.
+    """
     shown = [_thumbnail(one) for one in images]
     names = [f"{number}{'' if one.is_used else ': ' + one.reason}" for number, one in enumerate(images, start=1)]
     columns = min(_COLUMNS, len(shown))

@@ -40,7 +40,16 @@ class Evaluator:
 
     @classmethod
     def of(cls, model: TrainedModel, plan: TrainingConfig, examples: Sequence[TrainingExample]) -> "Evaluator":
-        """Reads the training images and draws the class as it is before any training."""
+        """Read the training images, and draw the class as it is before any training.
+
+        Args:
+            model: whose weights are not trained yet, or can be switched off.
+            plan: has the prompts.
+            examples: what the training learns from.
+
+        Returns:
+            The evaluator of this training.
+        """
         facts = model.checkpoint.facts
         with model.weights.at(0.0):
             before = draw(model, [plan.class_prompt] * _FEW, range(_FEW), (facts.height, facts.width))
@@ -49,7 +58,11 @@ class Evaluator:
         return cls(model=model, plan=plan, real=real, plain=plain, plain_latents=before)
 
     def evaluate(self) -> Scores | None:
-        """The scores of the weights that are in force; None where what they draw is no image."""
+        """Score the weights that are in force.
+
+        Returns:
+            The scores; None where what the weights draw is no image.
+        """
         facts, plan, model = self.model.checkpoint.facts, self.plan, self.model
         size = (facts.height, facts.width)
         prompts = [template.format(plan.instance_prompt) for template in plan.templates] * 2
@@ -70,7 +83,16 @@ class Evaluator:
 
 @torch.no_grad()
 def features(model: TrainedModel, latents: Tensor, prompt: str) -> Tensor:
-    """What the denoiser's middle and first rising block see in images: (rows, features), each block of length 1."""
+    """What the denoiser's middle and first rising block see in images (Tang et al., 2023; arXiv 2306.03881).
+
+    Args:
+        model: is read with the weights that are in force.
+        latents: (rows, 4, height, width), scaled.
+        prompt: what the images show.
+
+    Returns:
+        (rows, features), each block's part of length 1.
+    """
     rows = len(latents)
     noise = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents.device)
     steps = torch.full((rows,), int(_FEATURE_STEP * model.schedule.timesteps), device=latents.device)

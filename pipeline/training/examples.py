@@ -29,13 +29,29 @@ class TrainingExample:
     mask: Tensor | None = None
 
     def latents(self, generator: torch.Generator) -> Tensor:
-        """The image as the autoencoder sees it this time."""
+        """The image as the autoencoder sees it this time.
+
+        Args:
+            generator: on the CPU, of the draw from the latents' distribution.
+
+        Returns:
+            (1, 4, height, width), scaled.
+        """
         drawn = torch.randn(self.mean.shape, generator=generator).to(self.mean.device)
         return self.mean + self.deviation * drawn
 
 
 def image_examples(model: TrainedModel, images: Iterable[TrainingImage], plan: TrainingConfig) -> list[TrainingExample]:
-    """An example for each image, and one for its mirror image where the plan flips."""
+    """What a training learns from its images.
+
+    Args:
+        model: its autoencoder makes the latents.
+        images: PNGs as they will be used.
+        plan: fills the captions, and may ask for mirror images.
+
+    Returns:
+        One example for each image, and one for its mirror image where the plan flips.
+    """
     examples = []
     for image in images:
         seen = read_image(image.path.read_bytes())
@@ -46,7 +62,14 @@ def image_examples(model: TrainedModel, images: Iterable[TrainingImage], plan: T
 
 
 def group(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
-    """The examples whose latents share a shape, and so a batch."""
+    """Sort examples into those that can share a batch.
+
+    Args:
+        examples: of any shapes.
+
+    Returns:
+        The examples by the shape of their latents.
+    """
     groups: dict[torch.Size, list[TrainingExample]] = {}
     for example in examples:
         groups.setdefault(example.mean.shape, []).append(example)
@@ -54,7 +77,16 @@ def group(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
 
 
 def pick(groups: Sequence[Sequence[TrainingExample]], count: int, generator: torch.Generator) -> list[TrainingExample]:
-    """So many examples of one shape: shapes by how many they are, then each example about as often as the others."""
+    """Draw a batch: shapes by how many examples have them, then each example about as often as the others.
+
+    Args:
+        groups: from `group`.
+        count: the size of the batch; examples repeat only where the group has fewer.
+        generator: on the CPU.
+
+    Returns:
+        `count` examples of one shape.
+    """
     sizes = torch.tensor([float(len(one)) for one in groups])
     chosen = groups[int(torch.multinomial(sizes, 1, generator=generator))]
     rounds = -(-count // len(chosen))
@@ -63,14 +95,29 @@ def pick(groups: Sequence[Sequence[TrainingExample]], count: int, generator: tor
 
 
 def masks_of(examples: Sequence[TrainingExample]) -> Tensor | None:
-    """The masks of a batch (rows, 1, height, width); None where nothing is masked."""
+    """The masks of a batch.
+
+    Args:
+        examples: of one shape.
+
+    Returns:
+        (rows, 1, height, width) from 0, not learnt, to 1; None where nothing is masked.
+    """
     if all(example.mask is None for example in examples):
         return None
     return torch.cat([torch.ones_like(one.mean[:, :1]) if one.mask is None else one.mask for one in examples])
 
 
 def sizes_of(examples: Sequence[TrainingExample], like: Tensor) -> Tensor:
-    """SDXL's time ids (rows, 6): an image's own size, no crop, the size that is asked for."""
+    """SDXL's time ids of a batch (Podell et al., 2023; arXiv 2307.01952, section 2.2).
+
+    Args:
+        examples: of one shape.
+        like: has the dtype and the device.
+
+    Returns:
+        (rows, 6): an image's own height and width, no crop, the height and width that are asked for.
+    """
     return torch.tensor([[*one.size, 0, 0, *one.size] for one in examples], dtype=like.dtype, device=like.device)
 
 

@@ -14,7 +14,11 @@ _LEARN: Final = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.GroupNorm)
 
 
 class FullWeights:
-    """All layers and norms of `networks`, in float32, trainable; a copy of what they were stays in host memory."""
+    """All layers and norms of networks, in float32, trainable; a copy of what they were stays in host memory.
+
+    Args:
+        networks: by name (`unet`, `text_encoder`); they are changed in place.
+    """
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         self._layers: dict[str, Any] = {}
@@ -30,13 +34,24 @@ class FullWeights:
         }
 
     def parameters(self, network: str) -> list[nn.Parameter]:
-        """What is trained of `network`, always in the same order."""
+        """What is trained of one network.
+
+        Args:
+            network: one of the names that it was made with.
+
+        Returns:
+            The parameters, always in the same order.
+        """
         own = [layer for name, layer in self._layers.items() if name.startswith(f"{network}.")]
         return [parameter for layer in own for parameter in layer.parameters()]
 
     @contextmanager
     def at(self, strength: float) -> Iterator[None]:
-        """The model with so much of the change inside this block: 0 is the untrained one."""
+        """Run the model with a part of the change inside this block.
+
+        Args:
+            strength: 0 is the untrained model, 1 the trained one.
+        """
         learnt = [[parameter.detach().clone() for parameter in layer.parameters()] for layer in self._layers.values()]
         self._put([torch.lerp(before.to(now.device), now, strength) for before, now in self._pairs(learnt)])
         try:
@@ -45,7 +60,11 @@ class FullWeights:
             self._put([parameter for own in learnt for parameter in own])
 
     def changes(self) -> Iterator[tuple[str, Change]]:
-        """What was learnt, by the layers' canonical names; a norm's change is one-dimensional."""
+        """What was learnt.
+
+        Yields:
+            Layers' canonical names, and the difference of their weights in float64; a norm's is one-dimensional.
+        """
         for name, layer in self._layers.items():
             weight, *bias = [
                 now.detach().cpu().double() - before.double()

@@ -18,9 +18,15 @@ _TEXT_LAYERS: Final = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 
 
 class LowRankLayer(nn.Module):
-    """A frozen Linear or Conv2d plus `up @ down`, times alpha / rank; `gain` is DoRA's length of each output's weights.
+    """A frozen Linear or Conv2d plus `up @ down`, times alpha / rank.
 
-    Hu et al., 2021 (arXiv 2106.09685); Liu et al., 2024 (DoRA; arXiv 2402.09353), whose norm is not differentiated.
+    Hu et al., 2021 (LoRA; arXiv 2106.09685); Liu et al., 2024 (DoRA; arXiv 2402.09353), whose norm is not
+    differentiated: `gain` is its length of each output's weights.
+
+    Args:
+        base: stays as it is, and is called for its output.
+        plan: has rank and alpha, and says whether DoRA's gains are learnt.
+        generator: on the CPU, of the first values of `down`; `up` begins at 0.
     """
 
     def __init__(self, base: nn.Linear | nn.Conv2d, plan: TrainingConfig, generator: torch.Generator) -> None:
@@ -38,7 +44,14 @@ class LowRankLayer(nn.Module):
         self.strength = 1.0
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output with `strength` times the change."""
+        """The base's output with `strength` times the change.
+
+        Args:
+            input: as the base takes it.
+
+        Returns:
+            As the base gives it.
+        """
         output: Tensor = self.base(input)
         if not self.strength:
             return output
@@ -51,7 +64,11 @@ class LowRankLayer(nn.Module):
         return output + (change if self.strength == 1.0 else change * self.strength)
 
     def change(self) -> Change:
-        """What the layer has learnt, in float64."""
+        """What the layer has learnt.
+
+        Returns:
+            In float64: factors, or with DoRA the whole difference.
+        """
         down = self.down.detach().double().view(-1, *self.base.weight.shape[1:])
         factors = Factors(up=self.up.detach().double() * self.scale, down=down)
         if self.gain is None:
@@ -73,7 +90,12 @@ class LowRankLayer(nn.Module):
 
 
 class LowRankWeights:
-    """The LoRA of a plan over `networks` (`unet`, and text encoders that are to learn), in force."""
+    """The LoRA of a plan, in force.
+
+    Args:
+        networks: `unet`, and the text encoders that are to learn; layers that learn are replaced in place.
+        plan: says which layers learn, and how.
+    """
 
     def __init__(self, networks: Mapping[str, nn.Module], plan: TrainingConfig) -> None:
         generator = torch.Generator().manual_seed(plan.seed)
@@ -85,13 +107,24 @@ class LowRankWeights:
                     self._layers[f"{network}.{name}"] = _replaced(module, name, plan, generator)
 
     def parameters(self, network: str) -> list[nn.Parameter]:
-        """What is trained of `network`, always in the same order."""
+        """What is trained of one network.
+
+        Args:
+            network: one of the names that it was made with.
+
+        Returns:
+            The parameters, always in the same order.
+        """
         own = [layer for name, layer in self._layers.items() if name.startswith(f"{network}.")]
         return [parameter for layer in own for parameter in layer.parameters() if parameter.requires_grad]
 
     @contextmanager
     def at(self, strength: float) -> Iterator[None]:
-        """The model with so much of the change inside this block: 0 is the untrained one."""
+        """Run the model with a part of the change inside this block.
+
+        Args:
+            strength: 0 is the untrained model, 1 the trained one.
+        """
         self._set(strength)
         try:
             yield
@@ -99,7 +132,11 @@ class LowRankWeights:
             self._set(1.0)
 
     def changes(self) -> Iterator[tuple[str, Change]]:
-        """What was learnt, by the layers' canonical names."""
+        """What was learnt.
+
+        Yields:
+            Layers' canonical names, and their changes in float64.
+        """
         for name, layer in self._layers.items():
             network, _, path = name.partition(".")
             yield f"{network}.{path.removeprefix(CLIP_WRAPPER)}", layer.change()

@@ -25,13 +25,31 @@ class TrainableWeights(Protocol):
     """What a training changes."""
 
     def parameters(self, network: str) -> list[nn.Parameter]:
-        """What is trained of `network`, always in the same order."""
+        """What is trained of one network.
+
+        Args:
+            network: one of `TrainedModel.networks`.
+
+        Returns:
+            The parameters, always in the same order.
+        """
 
     def at(self, strength: float) -> AbstractContextManager[None]:
-        """The model with so much of the change inside this block: 0 is the untrained one."""
+        """Run the model with a part of the change inside this block.
+
+        Args:
+            strength: 0 is the untrained model, 1 the trained one.
+
+        Returns:
+            The block.
+        """
 
     def changes(self) -> Iterator[tuple[str, Change]]:
-        """What was learnt, by the layers' canonical names."""
+        """What was learnt.
+
+        Returns:
+            Layers' canonical names, and their changes in float64.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +61,38 @@ class PromptEmbeddings:
 
     @classmethod
     def stacked(cls, parts: Sequence["PromptEmbeddings"]) -> "PromptEmbeddings":
-        """Several batches as one."""
+        """Several batches as one.
+
+        Args:
+            parts: of the same number of tokens.
+
+        Returns:
+            Their rows, in their order.
+        """
         return cls(states=torch.cat([one.states for one in parts]), pooled=torch.cat([one.pooled for one in parts]))
 
     def rows(self, count: int) -> "PromptEmbeddings":
-        """One text's words for `count` rows."""
+        """One text for a whole batch.
+
+        Args:
+            count: rows of the batch.
+
+        Returns:
+            The one row so many times, without a copy.
+        """
         return PromptEmbeddings(states=self.states.expand(count, -1, -1), pooled=self.pooled.expand(count, -1))
 
 
 class TrainedModel:
-    """One model with the weights of `plan` switched on; raises UserError where it cannot be loaded for training."""
+    """One model with the weights of a plan switched on.
+
+    Args:
+        plan: says what is trained.
+        hardware: where it is trained.
+
+    Raises:
+        UserError: it cannot be loaded for training, or has too little room there.
+    """
 
     def __init__(self, plan: TrainingConfig, hardware: Hardware) -> None:
         self.checkpoint = checkpoint = load_checkpoint(ModelSource.parse(plan.model), hardware)
@@ -75,18 +115,36 @@ class TrainedModel:
             self.unet.enable_gradient_checkpointing()
 
     def computing(self) -> AbstractContextManager[Any]:
-        """In the device's own precision, whatever that of the trained weights."""
+        """Compute in the device's own precision inside this block, whatever that of the trained weights.
+
+        Returns:
+            The block.
+        """
         if self.hardware.dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self.hardware.device.type, self.hardware.dtype)
 
     def read(self, text: str) -> PromptEmbeddings:
-        """What the text encoders say of `text`, one row, with gradients where they are trained."""
+        """What the text encoders say of a text.
+
+        Args:
+            text: without weights.
+
+        Returns:
+            One row, with gradients where the text encoders are trained.
+        """
         states, pooled = embed_plain(self.checkpoint.facts.family, self.checkpoint.text_encoders, text)
         return PromptEmbeddings(states=states, pooled=pooled)
 
     def words(self, text: str) -> PromptEmbeddings:
-        """As `read`, remembered while the text encoders stay as they are."""
+        """As `read`, remembered while the text encoders stay as they are.
+
+        Args:
+            text: without weights.
+
+        Returns:
+            One row.
+        """
         if self._forgets:
             return self.read(text)
         if text not in self._remembered:
@@ -95,14 +153,28 @@ class TrainedModel:
         return self._remembered[text]
 
     def unconditional(self) -> PromptEmbeddings:
-        """What stands for no prompt."""
+        """What stands for no prompt.
+
+        Returns:
+            One row: the empty text's, or zeros where the model wants them.
+        """
         words = self.words("")
         if self.checkpoint.zero_empty_negative:
             return PromptEmbeddings(states=torch.zeros_like(words.states), pooled=torch.zeros_like(words.pooled))
         return words
 
     def answer(self, noisy: Tensor, steps: Tensor, words: PromptEmbeddings, sizes: Tensor) -> Tensor:
-        """What the denoiser says of noisy latents; `sizes` (rows, 6) as SDXL's time ids."""
+        """What the denoiser says.
+
+        Args:
+            noisy: latents (rows, 4, height, width).
+            steps: each row's timestep, (rows,).
+            words: each row's text.
+            sizes: SDXL's time ids (rows, 6); other families do not read them.
+
+        Returns:
+            Of the shape of `noisy`, in float32.
+        """
         reads_them = FAMILIES[self.checkpoint.facts.family].pooled_and_sizes
         added = {"text_embeds": words.pooled, "time_ids": sizes} if reads_them else None
         with self.computing():
@@ -111,14 +183,28 @@ class TrainedModel:
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of an image's latents, (1, 4, height, width) each, scaled; `pixels` is from -1 to 1."""
+        """An image's latents.
+
+        Args:
+            pixels: (1, 3, height, width) from -1 to 1.
+
+        Returns:
+            Mean and standard deviation, (1, 4, height, width) in latents each, scaled to unit variance, in float32.
+        """
         seen = self.vae.encode(pixels.to(self.hardware.device, self.vae.dtype)).latent_dist
         factor = self.vae.config.scaling_factor
         return seen.mean.float() * factor, seen.std.float() * factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Images (rows, 3, height, width) from 0 to 1."""
+        """The images of latents.
+
+        Args:
+            latents: (rows, 4, height, width), scaled.
+
+        Returns:
+            (rows, 3, height, width) in pixels, from 0 to 1, in float32.
+        """
         painted: Tensor = self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype)).sample
         return (painted.float() / 2 + 0.5).clamp(0, 1)
 
@@ -132,5 +218,13 @@ def _learnt(networks: Mapping[str, nn.Module], plan: TrainingConfig) -> Trainabl
 
 
 def open_model(plan: TrainingConfig, device: str) -> TrainedModel:
-    """The model on the device called `device`."""
+    """Load a model to be trained.
+
+    Args:
+        plan: names it.
+        device: `auto`, `cpu` or `cuda:<index>`.
+
+    Returns:
+        The model, with the plan's weights switched on.
+    """
     return TrainedModel(plan, Hardware.choose(device))

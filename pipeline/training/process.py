@@ -29,10 +29,21 @@ async def train_apart(
     on_progress: Callable[[TrainingProgress], None],
     pace: Callable[[], TrainingPace] = TrainingPace,
 ) -> TrainingReport:
-    """Do `order` in a child process, which hears of every change of `pace`.
+    """Train in a child process.
 
-    Raises UserError with the one sentence that tells why it cannot be done, TrainingBroke if the process dies.
     Whatever happens, the child is gone when this returns; if it is cancelled, the child is killed.
+
+    Args:
+        order: the training.
+        on_progress: is called with each step's progress.
+        pace: is asked four times a second; the child hears of every change.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        UserError: the training cannot be done; one sentence says why.
+        TrainingBroke: the process died.
     """
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=PIPE, stdout=PIPE)
     pacing = asyncio.create_task(_keep_pace(child, order, pace))

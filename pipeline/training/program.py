@@ -45,7 +45,11 @@ class _Heard:
         self.pace = TrainingPace()
 
     def listen(self, stream: BinaryIO) -> None:
-        """Hear until the stream ends, which means that the worker is gone: its next one goes on from the checkpoint."""
+        """Hear paces until the stream ends: then the worker is gone, and its next one goes on from the checkpoint.
+
+        Args:
+            stream: the worker's end of the pipe.
+        """
         while (message := frames.read(stream)) is not None:
             assert isinstance(message, TrainingPace), "a worker sends paces"
             self.pace = message

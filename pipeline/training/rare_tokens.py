@@ -19,10 +19,19 @@ _MOST: Final = 500
 
 
 def rare_tokens(model: ModelSource) -> tuple[str, ...]:
-    """Up to 500 short words that are one token each in the model's own vocabulary, the least trained first.
+    """Short words that are one token each in a model's own vocabulary.
 
     How much a token was trained shows in the length of its row in the first text encoder's table: training makes it
-    grow (Land & Bartolo, 2024; arXiv 2405.05417). Raises UserError if the model is not here or its files are damaged.
+    grow (Land & Bartolo, 2024; arXiv 2405.05417).
+
+    Args:
+        model: is on this machine.
+
+    Returns:
+        Up to 500 words of at most five letters, the least trained first.
+
+    Raises:
+        UserError: the model is not here, or its files are damaged.
     """
     path = model.local_path()
     if path.is_dir():

@@ -42,7 +42,16 @@ class Run:
 
     @classmethod
     def open(cls, model: TrainedModel, plan: TrainingConfig, folder: Path) -> "Run":
-        """From the folder's checkpoint if it has one, else from the start."""
+        """Begin a training, or go on with it.
+
+        Args:
+            model: its trained weights become those of the checkpoint, where there is one.
+            plan: must be the one that the checkpoint was made with.
+            folder: holds the checkpoint and the kept weights.
+
+        Returns:
+            The run at the checkpoint's step, else at 0.
+        """
         groups = [model.weights.parameters(network) for network in model.networks]
         parameters = [parameter for group in groups for parameter in group]
         average = [one.detach().clone() for one in parameters] if plan.average else None
@@ -61,7 +70,11 @@ class Run:
         return run
 
     def optimizer_step(self) -> bool:
-        """Take the optimizer's step; False, and nothing moved, if the gradients are not numbers."""
+        """Take the optimizer's step with the gradients that are there, and clear them.
+
+        Returns:
+            False, and nothing moved, if the gradients are not numbers.
+        """
         norm = nn.utils.clip_grad_norm_(self.parameters, self.plan.largest_gradient)
         sane = bool(norm.isfinite())
         if sane:
@@ -83,7 +96,11 @@ class Run:
 
     @contextmanager
     def candidate(self, step: int) -> Iterator[None]:
-        """The weights of a kept step inside this block."""
+        """Put the weights of a kept step in force inside this block.
+
+        Args:
+            step: one of `kept`.
+        """
         with self._holding(_load(self._path(step))):
             yield
 

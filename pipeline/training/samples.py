@@ -19,7 +19,17 @@ _AT_ONCE: Final = 8
 
 @torch.no_grad()
 def draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
-    """Latents (rows, 4, height, width) of an image a prompt, `size` in pixels, height first; as a member gets them."""
+    """Images of prompts as a member gets them: the model's own sampler, steps and guidance.
+
+    Args:
+        model: draws with the weights that are in force.
+        prompts: one an image, without weights.
+        seeds: one an image, of its first noise.
+        size: height and width in pixels.
+
+    Returns:
+        (rows, 4, height, width) in latents, scaled.
+    """
     drawn = [
         _draw(model, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
         for at in range(0, len(prompts), _AT_ONCE)
@@ -30,7 +40,16 @@ def draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size
 def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> list[TrainingExample]:
     """Images of the plain class by the untrained model, drawn once for each model and class.
 
-    Raises UserError where its weights are no numbers.
+    Args:
+        model: its trained weights are switched off for this.
+        plan: has the class prompt and how many.
+        cache: a folder in which they are kept.
+
+    Returns:
+        One example an image.
+
+    Raises:
+        UserError: the model's weights are no numbers.
     """
     facts = model.checkpoint.facts
     size = (facts.height, facts.width)

@@ -39,7 +39,17 @@ class TrainingData:
 
 
 def train(order: TrainingRequest) -> Generator[TrainingProgress, bool | None, TrainingReport]:
-    """Do `order`; sending True ends it early with the best that there is. Raises UserError where it cannot be done."""
+    """Do a training, and yield its progress after each step; sending True ends it early with the best that there is.
+
+    Args:
+        order: what to learn, and where its checkpoints are.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        UserError: it cannot be done, or became unstable at once.
+    """
     plan = order.plan
     model = open_model(plan, order.device)
     examples = image_examples(model, order.images, plan)
@@ -94,7 +104,18 @@ def loss(
     classes: Sequence[TrainingExample],
     generator: torch.Generator,
 ) -> Tensor:
-    """The loss of one batch, drawn from `generator`: instances and, beside them, what preserves the class."""
+    """The loss of one batch: instances and, beside them, what preserves the class.
+
+    Args:
+        model: is trained.
+        plan: weighs the parts.
+        instances: of one shape.
+        classes: of one shape; empty where class images are not what preserves.
+        generator: on the CPU, of the noise and the timesteps.
+
+    Returns:
+        A scalar with gradients.
+    """
     errors, steps = _errors(model, plan, instances, generator)
     weights = model.schedule.snr_weights(steps, plan.snr_gamma, floor=plan.velocity_floor)
     if classes:
