@@ -81,7 +81,7 @@ async def link_to_image(library: Library) -> list[Row]:
         before = await _ready(importer.pid)
         with tempfile.TemporaryDirectory() as incoming:
             fetched = await sources.fetch(
-                "https://civitai.com/models/12", Path(incoming), keys=SourceKeys(), told=lambda *_: None
+                "https://civitai.com/models/12", Path(incoming), keys=SourceKeys(), progress=lambda *_: None
             )
             began, spent = time.monotonic(), _all_cpu_seconds()
             order = Order(source=fetched.path, target=target, model=POCKET, configs=POCKET, family=ModelFamily.SDXL)

@@ -34,7 +34,7 @@ from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
 from pipeline.images.upscale_process import enlarge_apart
 from pipeline.images.upscalers import Upscalers
-from pipeline.lora.exporting.merge_process import fuse_apart
+from pipeline.lora.exporting.merge_process import merge_apart
 from pipeline.lora.importing.import_process import importing
 from pipeline.lora.importing.importers import Importers
 from pipeline.lora.sources.sources import LoraSources
@@ -197,7 +197,7 @@ def _lora_adding(runtime: Runtime, importers: Importers) -> LoraAdding:
         folder=settings.loras,
         bases=_bases(settings),
         importers=importers,
-        fuse=fuse_apart,
+        fuse=merge_apart,
     )
 
 

@@ -31,7 +31,7 @@ _UNFIT: Final = re.compile(r"[^a-z0-9]+")
 class LoraSource(Protocol):
     """Where links lead."""
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: ProgressReporter) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: ProgressReporter) -> FetchedFile:
         """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
 
 
@@ -103,7 +103,9 @@ class LoraAdding:
 
     async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, progress: ProgressReporter) -> FetchedFile:
         if order.link is not None:
-            return await self.source.fetch(order.link, incoming, keys=await self.keys.get(job.guild_id), told=progress)
+            return await self.source.fetch(
+                order.link, incoming, keys=await self.keys.get(job.guild_id), progress=progress
+            )
         path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
         await asyncio.to_thread(path.write_bytes, data)
         return FetchedFile(

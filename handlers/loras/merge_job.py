@@ -8,16 +8,16 @@ from handlers.context.lora_quota import LoraQuota
 from handlers.loras.import_request import LoraOrder
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge_process import Fused, MergeInput
+from pipeline.lora.exporting.merge_process import Merged, MergeInput
 from pipeline.requests.image_request import LoraUse
 from storage.library.loras import Lora, NewLora
 from storage.queue.jobs import Job
 
 
 class Fuse(Protocol):
-    """Who makes one file of several: `pipeline.lora.exporting.merge_process.fuse_apart`."""
+    """Who makes one file of several: `pipeline.lora.exporting.merge_process.merge_apart`."""
 
-    def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Awaitable[Fused]:
+    def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Awaitable[Merged]:
         """Write what `members` do together to `target`; raises UserError where that cannot be."""
 
 

@@ -18,7 +18,7 @@ from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
-from pipeline.lora.exporting.merge_process import Fused, MergeInput
+from pipeline.lora.exporting.merge_process import Merged, MergeInput
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
@@ -53,11 +53,11 @@ class FakeSource:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     keys: SourceKeys | None = None
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: ProgressReporter) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: ProgressReporter) -> FetchedFile:
         self.keys = keys
         path = folder / "file.safetensors"
         path.write_bytes(b"a part" if self.stuck else b"the whole file")
-        told(40, 100)
+        progress(40, 100)
         self.begun.set()
         if self.stuck:
             await asyncio.Event().wait()
@@ -92,10 +92,10 @@ class FakeFuser:
 
     members: list[MergeInput] = field(default_factory=list)
 
-    async def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Fused:
+    async def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Merged:
         self.members += members
         target.write_bytes(CANONICAL)
-        return Fused(layers=3, ranks=(4, 8), size=len(CANONICAL))
+        return Merged(layers=3, ranks=(4, 8), size=len(CANONICAL))
 
 
 def base(folder: Path, name: str = "pocket") -> ServedModel:

@@ -24,7 +24,7 @@ _UNET: Final = "unet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What a file says of itself: its `title`, the `trigger` phrase that calls it, `resolution` in pixels a side."""
+    """What a file says of itself: `title`, the `trigger` that activates it, and `resolution` in pixels a side."""
 
     title: str
     trigger: str
@@ -32,10 +32,17 @@ class Exported:
 
 
 def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exported, target: Path) -> None:
-    """Write the canonical LoRA `source` for a base of these `layers` to `target`, whole or not at all.
+    """Write a canonical LoRA in another program's layout; the numbers stay the same to the bit.
 
-    Raises UserError if `source` is not a canonical LoRA, or one that changes norms or biases. The numbers stay what
-    they are, to the bit.
+    Args:
+        source: the canonical file.
+        layers: of the base that it was made for.
+        layout: of the new file.
+        about: its metadata.
+        target: the new file, which is there whole or not at all.
+
+    Raises:
+        UserError: `source` is not a canonical LoRA, or it changes norms or biases.
     """
     lora = LoraFile.open(source)
     if lora.vectors:

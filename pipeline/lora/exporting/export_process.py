@@ -1,4 +1,4 @@
-"""An export in a process of its own, since torch is the parent's to avoid."""
+"""An export in a process of its own, so that torch is not imported in the parent."""
 
 import json
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ _SECONDS: Final = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOrder:
-    """The canonical LoRA `source` to be written to `target`, with what the file says of itself.
+    """An order to write the canonical LoRA `source` to `target`, with the metadata `title`, `trigger` and `resolution`.
 
-    `configs` are folders that describe models of this `family`, one of which it was made for.
+    `configs` are folders that describe models of this `family`, one of which the LoRA was made for.
     """
 
     source: Path
@@ -33,7 +33,14 @@ class ExportOrder:
 
 
 async def export_apart(order: ExportOrder) -> None:
-    """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done."""
+    """Export a LoRA in a child process, within five minutes.
+
+    Args:
+        order: what to do; its file `target` is there afterwards.
+
+    Raises:
+        UserError: one sentence why it cannot be done.
+    """
     async with running(_PROGRAM) as child:
         answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
     if (sentence := answer.get("refused")) is not None:

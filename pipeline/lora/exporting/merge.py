@@ -1,6 +1,6 @@
-"""Several canonical LoRAs, each at its scale, as one.
+"""Several canonical LoRAs, each at its scale, merged into one.
 
-A sum of low-rank changes is one low-rank change: its halves are the members' side by side, so nothing is lost but the
+A sum of low-rank updates is one low-rank update whose halves are the members' side by side, so nothing is lost but the
 last bits.
 """
 
@@ -11,13 +11,24 @@ import torch
 from safetensors.torch import load
 
 from pipeline.errors import UserError
-from pipeline.lora.exporting.merge_process import Fused, MergeInput
+from pipeline.lora.exporting.merge_process import Merged, MergeInput
 from pipeline.lora.format.file import MAX_RANK, LoraFile, word_name
 from pipeline.lora.importing.canonical_writer import save_canonical
 
 
-def merge(members: Sequence[MergeInput], target: Path) -> Fused:
-    """As `fuse_apart`, in this process."""
+def merge(members: Sequence[MergeInput], target: Path) -> Merged:
+    """As `merge_apart`, in this process.
+
+    Args:
+        members: all of one family.
+        target: the merged file.
+
+    Returns:
+        What is in it.
+
+    Raises:
+        UserError: a file is damaged, the ranks add up to more than MAX_RANK, or nothing is changed at these scales.
+    """
     files = [LoraFile.open(member.path) for member in members]
     ranks = _ranks(members, files)
     words: dict[str, dict[str, torch.Tensor]] = {}
@@ -42,7 +53,7 @@ def merge(members: Sequence[MergeInput], target: Path) -> Fused:
         fused |= {word_name(network, place): own for network, own in vectors.items()}
     save_canonical(fused, files[0].family, target, list(words))
     low, high = min(ranks.values(), default=0), max(ranks.values(), default=0)
-    return Fused(layers=len(ranks), ranks=(low, high), size=target.stat().st_size)
+    return Merged(layers=len(ranks), ranks=(low, high), size=target.stat().st_size)
 
 
 def _ranks(members: Sequence[MergeInput], files: Sequence[LoraFile]) -> dict[str, int]:

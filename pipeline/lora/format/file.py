@@ -35,36 +35,49 @@ _DTYPES: Final = frozenset({"F32", "F16", "BF16"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraLayer:
-    """One layer's change of weight, `up @ down`: `down` is (rank, in) or (rank, in, kh, kw), `up` is (out, rank)."""
+    """A low-rank update of one layer's weight, `up @ down` (Hu et al., 2021, arXiv 2106.09685), by its shapes.
+
+    `down` is (rank, in) for a Linear or (rank, in, kernel height, kernel width) for a Conv2d, `up` is (out, rank).
+    """
 
     down: tuple[int, ...]
     up: tuple[int, int]
 
     @property
     def rank(self) -> int:
-        """The number of rows of `down`."""
+        """The rank of the update."""
         return self.down[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraFile:
-    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.` and the module's path in diffusers).
+    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.`, then the module's path in diffusers).
 
-    `words` are those that it teaches, each to the text encoders in `taught`; the vectors are `<text encoder>.word.<its
-    place in words>`. `vectors` are the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers'
-    biases (`<layer>.bias`), by name.
+    `words` are its textual inversions, `word_encoders` the text encoders for which each of them has vectors. `vectors`
+    are the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers' biases (`<layer>.bias`), by
+    name.
     """
 
     path: Path
     family: ModelFamily
     layers: dict[str, LoraLayer]
     words: tuple[str, ...]
-    taught: tuple[tuple[str, ...], ...]
+    word_encoders: tuple[tuple[str, ...], ...]
     vectors: dict[str, int]
 
     @classmethod
     def open(cls, path: Path) -> "LoraFile":
-        """Read and check the header of `path`; raises UserError if it is not a whole canonical LoRA."""
+        """Read and check a file's header; its tensors stay on disk.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            What it holds.
+
+        Raises:
+            UserError: it is not a whole canonical LoRA.
+        """
         file = WeightsFile.open(path)
         metadata = file.metadata
         if metadata.get("format") != FORMAT or metadata.get("version") not in {VERSION, WITH_WORDS, WITH_VECTORS}:
@@ -72,7 +85,7 @@ class LoraFile:
         try:
             family = ModelFamily(metadata.get("family", ""))
             words = _words(metadata.get("words", "[]"), metadata["version"])
-            taught = _taught(len(words), file.tensors, family)
+            word_encoders = _word_encoders(len(words), file.tensors, family)
             parts = _parts(file.tensors)
             vectors = _vectors(parts, metadata["version"])
             layers = {name: _layer(sides["down"], sides["up"]) for name, sides in parts.items() if sides}
@@ -80,7 +93,7 @@ class LoraFile:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
         if not layers and not words and not vectors:
             raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
-        return cls(path=path, family=family, layers=layers, words=words, taught=taught, vectors=vectors)
+        return cls(path=path, family=family, layers=layers, words=words, word_encoders=word_encoders, vectors=vectors)
 
     @property
     def rank(self) -> int:
@@ -88,22 +101,44 @@ class LoraFile:
         return max((layer.rank for layer in self.layers.values()), default=0)
 
     def word_tensors(self, place: int) -> dict[str, str]:
-        """What the vectors of the word at `place` are called, by the text encoders that it is taught to."""
-        return {network: word_name(network, place) for network in self.taught[place]}
+        """The names of the tensors of one textual inversion.
+
+        Args:
+            place: its place in `words`.
+
+        Returns:
+            A tensor (vectors, width) for each text encoder that has one.
+        """
+        return {network: word_name(network, place) for network in self.word_encoders[place]}
 
 
 def encoders_of(family: ModelFamily) -> tuple[str, ...]:
-    """The text encoders of the family's models; a word is taught to some or all of them."""
+    """The text encoders of a family's models; a textual inversion has vectors for some or all of them.
+
+    Args:
+        family: of the models.
+
+    Returns:
+        Their names, in the order in which the conditioning joins them.
+    """
     return tuple(FAMILIES[family].text_encoders)
 
 
 def word_name(network: str, place: int) -> str:
-    """What the vectors of a file's word at `place` are called."""
+    """The name of a textual inversion's tensor.
+
+    Args:
+        network: the text encoder.
+        place: the word's place in the file's `words`.
+
+    Returns:
+        As the canonical file has it.
+    """
     return f"{network}.word.{place}"
 
 
-def _words(told: str, version: str) -> tuple[str, ...]:
-    words = tuple(json.loads(told))
+def _words(text: str, version: str) -> tuple[str, ...]:
+    words = tuple(json.loads(text))
     if version != WITH_VECTORS and bool(words) is not (version == WITH_WORDS):
         raise ValueError("words in a file of another version")
     if not all(isinstance(word, str) and word for word in words):
@@ -111,15 +146,17 @@ def _words(told: str, version: str) -> tuple[str, ...]:
     return words
 
 
-def _taught(words: int, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[tuple[str, ...], ...]:
-    """The text encoders that each of so many words is taught to."""
-    taught = tuple(tuple(n for n in encoders_of(family) if word_name(n, place) in tensors) for place in range(words))
-    names = {word_name(network, place) for place, networks in enumerate(taught) for network in networks}
-    if not all(taught) or names != {name for name in tensors if _WORD.fullmatch(name)}:
+def _word_encoders(words: int, tensors: dict[str, TensorHeader], family: ModelFamily) -> tuple[tuple[str, ...], ...]:
+    """The text encoders for which each of so many words has vectors."""
+    word_encoders = tuple(
+        tuple(n for n in encoders_of(family) if word_name(n, place) in tensors) for place in range(words)
+    )
+    names = {word_name(network, place) for place, networks in enumerate(word_encoders) for network in networks}
+    if not all(word_encoders) or names != {name for name in tensors if _WORD.fullmatch(name)}:
         raise ValueError("words without vectors")
     if any(len(tensors[name].shape) != 2 or tensors[name].dtype not in _DTYPES for name in names):
         raise ValueError("vectors that are none")
-    return taught
+    return word_encoders
 
 
 def _parts(tensors: dict[str, TensorHeader]) -> dict[str, dict[str, tuple[int, ...]]]:

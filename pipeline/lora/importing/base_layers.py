@@ -34,7 +34,7 @@ class LayerKind(StrEnum):
 class BaseLayer:
     """One layer of the base: its canonical `name` (`unet.` and the path in diffusers) and its weight's shape.
 
-    A Linear's shape is (out, in), a Conv2d's (out, in, kernel height, kernel width), a norm's (channels,).
+    The shape of a Linear is (out, in), of a Conv2d (out, in, kernel height, kernel width), of a norm (channels,).
     """
 
     name: str
@@ -44,17 +44,17 @@ class BaseLayer:
 
     @property
     def outputs(self) -> int:
-        """Rows of the weight."""
+        """Output channels."""
         return self.shape[0]
 
     @property
     def inputs(self) -> int:
-        """Columns of the weight, for a Conv2d its input channels."""
+        """Input channels; a norm has none."""
         return self.shape[1]
 
     @property
     def kernel(self) -> tuple[int, ...]:
-        """The kernel's sides; () for a Linear."""
+        """(height, width); () for a Linear."""
         return self.shape[2:]
 
 
@@ -62,7 +62,14 @@ Layers = Mapping[str, BaseLayer]
 
 
 def layers_of(networks: Mapping[str, nn.Module]) -> dict[str, BaseLayer]:
-    """Every Linear, ungrouped Conv2d and norm of `networks` (`unet`, `text_encoder`, …) by canonical name."""
+    """The layers of networks that a LoRA may change.
+
+    Args:
+        networks: by name: `unet`, `text_encoder`, `text_encoder_2`.
+
+    Returns:
+        Every Linear, ungrouped Conv2d and norm, by canonical name.
+    """
     found = {}
     for network, module in networks.items():
         for path, layer in module.named_modules():
@@ -74,9 +81,17 @@ def layers_of(networks: Mapping[str, nn.Module]) -> dict[str, BaseLayer]:
 
 
 def skeleton(configs: Path, family: ModelFamily) -> dict[str, BaseLayer]:
-    """The layers of the model whose configs lie in the diffusers folder `configs`; no weight is read or made.
+    """The layers of a model, from its configs alone.
 
-    Raises UserError if a config is missing or describes no model that Limner knows.
+    Args:
+        configs: a diffusers folder; no weight in it is read.
+        family: of the model.
+
+    Returns:
+        Every Linear, ungrouped Conv2d and norm, by canonical name.
+
+    Raises:
+        UserError: a config is missing, or describes no model that Limner knows.
     """
     networks = {"unet": _empty(configs / "unet", UNet2DConditionModel.from_config)}
     for part in FAMILIES[family].text_encoders:

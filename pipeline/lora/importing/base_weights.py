@@ -1,4 +1,4 @@
-"""The base's own weights, read one tensor at a time: some algorithms change a layer by what it is."""
+"""The base's own weights, read one tensor at a time, for algorithms whose update depends on them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,19 +31,43 @@ class BaseWeights(Protocol):
     """Where the weights of a base model are."""
 
     def read(self, layer: BaseLayer) -> Tensor:
-        """The layer's weight in float64; raises UserError if the model lacks it."""
+        """The weight of a layer.
+
+        Args:
+            layer: of the base.
+
+        Returns:
+            In float64 and of the layer's shape.
+
+        Raises:
+            UserError: the model lacks it, or is damaged.
+        """
         ...
 
 
 class FolderWeights:
-    """The weights of a diffusers folder."""
+    """The weights of a diffusers folder.
+
+    Args:
+        folder: of the model.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._places: dict[str, dict[str, Path]] = {}
 
     def read(self, layer: BaseLayer) -> Tensor:
-        """The layer's weight in float64; raises UserError if the folder lacks it."""
+        """The weight of a layer.
+
+        Args:
+            layer: of the base.
+
+        Returns:
+            In float64 and of the layer's shape.
+
+        Raises:
+            UserError: the folder lacks it, or a file is damaged.
+        """
         network, _, path = layer.name.partition(".")
         places = self._files(network)
         for name in (f"{path}.weight", f"{CLIP_WRAPPER}{path}.weight"):
@@ -59,7 +83,13 @@ class FolderWeights:
 
 
 class CheckpointWeights:
-    """The weights of a one-file checkpoint, which has the original code's names."""
+    """The weights of a one-file checkpoint, in which they have the original code's names.
+
+    Args:
+        path: of the file.
+        family: of the model.
+        layers: of the model.
+    """
 
     def __init__(self, path: Path, family: ModelFamily, layers: Layers) -> None:
         self._path = path
@@ -67,7 +97,17 @@ class CheckpointWeights:
         self._original = OriginalNames.of(layers)
 
     def read(self, layer: BaseLayer) -> Tensor:
-        """The layer's weight in float64; raises UserError if the file lacks it."""
+        """The weight of a layer.
+
+        Args:
+            layer: of the base.
+
+        Returns:
+            In float64 and of the layer's shape.
+
+        Raises:
+            UserError: the file lacks it, or is damaged.
+        """
         network, _, path = layer.name.partition(".")
         if network == "unet":
             name = f"model.diffusion_model.{self._original.of_path(path)}.weight"
@@ -92,7 +132,17 @@ class CheckpointWeights:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The safetensors file at `path`, to be read from tensor by tensor; raises UserError if it is damaged."""
+    """Open a safetensors file to read it tensor by tensor.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        The `safe_open` handle.
+
+    Raises:
+        UserError: the file is damaged, or lacks a tensor that the block asks for.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             yield file

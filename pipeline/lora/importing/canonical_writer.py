@@ -1,4 +1,4 @@
-"""The canonical file of docs/lora-format.md, written layer by layer and put in its place whole."""
+"""The canonical file of docs/lora-format.md, collected layer by layer and written whole."""
 
 import json
 import os
@@ -20,7 +20,11 @@ STORED: Final = torch.float16
 
 
 class CanonicalWriter:
-    """Gathers the layers of one LoRA for the base's `family`."""
+    """Collects the layers of one LoRA.
+
+    Args:
+        family: of the base that it is made for.
+    """
 
     def __init__(self, family: ModelFamily) -> None:
         self._family = family
@@ -28,14 +32,27 @@ class CanonicalWriter:
         self._words: list[str] = []
 
     def add(self, layer: str, factors: Factors) -> float:
-        """Take the `factors` of `layer`; returns the norm of what rounding takes from their product."""
+        """Take one layer.
+
+        Args:
+            layer: its canonical name.
+            factors: of its update; stored in half precision.
+
+        Returns:
+            The Frobenius norm of what rounding changes in their product.
+        """
         halves = balanced(factors)
         up, down = halves.up.to(STORED).contiguous(), halves.down.to(STORED).contiguous()
         self._tensors |= {f"{layer}.up": up, f"{layer}.down": down}
         return rounding(factors, Factors(up=up.double(), down=down.double()))
 
     def add_vector(self, name: str, vector: Tensor) -> None:
-        """Take what is added to a norm's gain (`<norm>.gain`) or to a bias (`<layer>.bias`), unrounded."""
+        """Take what is added to a norm or to a bias; stored in float32.
+
+        Args:
+            name: `<norm>.gain`, `<norm>.bias` or `<layer>.bias`.
+            vector: (channels,).
+        """
         self._tensors[name] = vector.float().contiguous()
 
     @property
@@ -44,18 +61,34 @@ class CanonicalWriter:
         return not self._tensors
 
     def add_word(self, text: str, vectors: dict[str, Tensor]) -> None:
-        """Take what `text` means to each text encoder: (count, width), unrounded."""
+        """Take a textual inversion; stored in float32.
+
+        Args:
+            text: the word that activates it.
+            vectors: (count, width) for each text encoder.
+        """
         for network, own in vectors.items():
             self._tensors[word_name(network, len(self._words))] = own.float().contiguous()
         self._words.append(text)
 
     def save(self, path: Path) -> None:
-        """Write all layers and words to `path`, which is there whole or not at all."""
+        """Write all that was taken.
+
+        Args:
+            path: of the file, which is there whole or not at all.
+        """
         save_canonical(self._tensors, self._family, path, self._words)
 
 
 def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path, words: Sequence[str] = ()) -> None:
-    """Write the canonical file of these halves and words' vectors to `path`, which is there whole or not at all."""
+    """Write a canonical file.
+
+    Args:
+        tensors: halves, vectors and textual inversions by their canonical names.
+        family: of the base.
+        path: of the file, which is there whole or not at all.
+        words: of the textual inversions, in the order of their numbers.
+    """
     partial = path.with_name(f"{path.name}.partial")
     version = WITH_VECTORS if any(name.endswith(VECTORS) for name in tensors) else WITH_WORDS if words else VERSION
     metadata = {"format": FORMAT, "version": version, "family": family.value}

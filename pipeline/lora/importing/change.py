@@ -1,4 +1,4 @@
-"""What a LoRA does to one layer, in float64 and without loss: low-rank factors, dense weights, gains, a bias."""
+"""What a LoRA does to one layer, in float64 and exactly: low-rank factors, dense weights, gains, a bias."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """A low-rank change of weight, `up @ down`: `up` is (out, rank), `down` is (rank, in) or (rank, in, kh, kw)."""
+    """A low-rank update of a weight, `up @ down`: `up` is (out, rank), `down` is (rank, in) or (rank, in, kh, kw)."""
 
     up: Tensor
     down: Tensor
 
     @property
     def rank(self) -> int:
-        """Columns of `up`."""
+        """Columns of `up`: the most that the update's rank can be."""
         return int(self.up.shape[1])
 
     @property
@@ -26,17 +26,18 @@ class Factors:
 
     @property
     def norm(self) -> float:
-        """The product's Frobenius norm, found without multiplying it out."""
+        """The product's Frobenius norm, computed without multiplying it out."""
         flat = self.down.flatten(1)
         return float(((self.up.T @ self.up) * (flat @ flat.T)).sum().clamp(min=0).sqrt())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The new weight is `W + factors + dense + row_gain * W + W * column_gain`, the new bias `b + bias`.
+    """An update of a layer: the new weight is `W + factors + dense + row_gain * W + W * column_gain`, the new bias `b +
+    bias`.
 
-    `dense` has the weight's shape, `row_gain` and `bias` are (out,), `column_gain` is (in,); what is None is zero. A
-    norm's change is `dense` and `bias` alone.
+    `dense` has the weight's shape, `row_gain` and `bias` are (out,), `column_gain` is (in,); None is zero. For a norm
+    only `dense` and `bias` are set.
     """
 
     factors: Factors | None = None
@@ -47,12 +48,19 @@ class Change:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All numbers in it."""
+        """All tensors in it."""
         halves = (self.factors.up, self.factors.down) if self.factors is not None else ()
         return (*halves, *(t for t in (self.dense, self.row_gain, self.column_gain, self.bias) if t is not None))
 
     def weight(self, base: Tensor) -> Tensor:
-        """The change of the weight `base`, multiplied out."""
+        """The update of the weight, multiplied out.
+
+        Args:
+            base: the layer's weight.
+
+        Returns:
+            Of the same shape, to be added to it.
+        """
         total = torch.zeros_like(base)
         if self.factors is not None:
             total += self.factors.weight
@@ -66,10 +74,26 @@ class Change:
 
 
 def as_rows(vector: Tensor, like: Tensor) -> Tensor:
-    """`vector` (out,) shaped to multiply each row of a weight that has as many dimensions as `like`."""
+    """Shape a vector so that it multiplies the rows of a weight.
+
+    Args:
+        vector: (out,).
+        like: a tensor with as many dimensions as the weight.
+
+    Returns:
+        (out, 1, ...).
+    """
     return vector.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def as_columns(vector: Tensor, like: Tensor) -> Tensor:
-    """`vector` (in,) shaped to multiply each input channel of a weight that has as many dimensions as `like`."""
+    """Shape a vector so that it multiplies the input channels of a weight.
+
+    Args:
+        vector: (in,).
+        like: a tensor with as many dimensions as the weight.
+
+    Returns:
+        (1, in, 1, ...).
+    """
     return vector.reshape(1, -1, *[1] * (like.ndim - 2))

@@ -1,4 +1,4 @@
-"""From one layer's tensors to its change: which algorithm wrote them, and what they make of the base's weight."""
+"""From one layer's tensors to its update: which algorithm wrote them, and what they make of the base's weight."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recipe:
-    """The parts that an algorithm needs, those that it may have besides, and what it makes of them."""
+    """The parts that an algorithm needs, those that it may have too, and the function that reads them."""
 
     algorithm: Algorithm
     needs: frozenset[TensorRole]
@@ -41,10 +41,18 @@ class _Recipe:
 
 
 def change_of(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> tuple[Change, frozenset[Algorithm]]:
-    """What `tensors` (float64) do to `layer`, and the algorithms that they are of.
+    """The update that a file's tensors describe for one layer.
 
-    `read_base` gives the base's weight in float64; only the algorithms that need it call it. Raises UserError naming
-    the layer if parts are missing, unknown together, or of the wrong shape.
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+        read_base: gives the base's weight in float64; only algorithms that depend on it call it.
+
+    Returns:
+        The update, and the algorithms that it was made with.
+
+    Raises:
+        UserError: names the layer whose parts are missing, belong to no one algorithm, or have the wrong shape.
     """
     recipe = _recipe(tensors, layer)
     change = recipe.make(tensors, layer, read_base)

@@ -49,7 +49,15 @@ _SIGNATURES: Final = tuple(
 
 
 def refuse_other_content(start: bytes, size: int) -> None:
-    """Raise UserError if a file of `size` bytes that begins with `start` cannot be safetensors, saying what it is."""
+    """Check by its first bytes that a file may be safetensors.
+
+    Args:
+        start: its first PROBE_BYTES bytes, or all of a shorter file.
+        size: of the file in bytes.
+
+    Raises:
+        UserError: it cannot be; the sentence says what it is instead.
+    """
     if size == 0:
         raise UserError("This file is empty; download it again.")
     # A header of 640 bytes begins as a pickle does: the brace decides first.

@@ -1,4 +1,4 @@
-"""Textual inversions: words of a text encoder, alone in a file or bundled in a LoRA's."""
+"""Textual inversions (Gal et al., 2022, arXiv 2208.01618): a file of their own, or bundled in a LoRA's."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,7 +22,19 @@ _MARKS: Final = str.maketrans(dict.fromkeys("()[]\\:,", " "))
 
 
 def bundled(file: WeightsFile, family: ModelFamily, layers: Layers) -> tuple[Embedding, ...]:
-    """The embeddings bundled in a LoRA file; raises UserError for one that this base's text encoders cannot learn."""
+    """The textual inversions in a LoRA file.
+
+    Args:
+        file: the LoRA's.
+        family: of the base.
+        layers: of the base, whose text encoders' widths the vectors must have.
+
+    Returns:
+        One for each trigger.
+
+    Raises:
+        UserError: one does not fit this base's text encoders.
+    """
     found: dict[str, dict[str, TensorHeader]] = {}
     for name, tensor in file.tensors.items():
         if (match := BUNDLED.fullmatch(name)) is not None:
@@ -31,9 +43,19 @@ def bundled(file: WeightsFile, family: ModelFamily, layers: Layers) -> tuple[Emb
 
 
 def alone(file: WeightsFile, family: ModelFamily, layers: Layers, word: str) -> Embedding | None:
-    """The embedding that the whole file is, or None if it is no textual inversion; raises UserError as `bundled`.
+    """The textual inversion that a whole file is.
 
-    `word` calls for it where the file does not say.
+    Args:
+        file: any weights file.
+        family: of the base.
+        layers: of the base.
+        word: activates it, where the file itself names no trigger.
+
+    Returns:
+        None if the file is no textual inversion.
+
+    Raises:
+        UserError: it does not fit this base's text encoders.
     """
     names = list(file.tensors)
     flat = all(1 <= len(tensor.shape) <= 2 for tensor in file.tensors.values())

@@ -1,4 +1,4 @@
-"""What a file is made for, told from its tensors' names and shapes; what is no LoRA for this base is refused."""
+"""What a file is made for, by its tensors' names and shapes; what is no LoRA for this base is refused."""
 
 import re
 from dataclasses import dataclass
@@ -61,18 +61,32 @@ _DEEP: Final = re.compile(r".*(attentions|blocks_\d_1|blocks\.\d\.1)[._].*transf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeFor:
-    """The base that a file is made for, as people write it; None where nothing tells."""
+    """The base that a file is made for, as people write it; None where nothing says it."""
 
     base: str | None
 
     def refuse_other_than(self, family: ModelFamily) -> None:
-        """Raise UserError if the file says clearly that it is made for another base than `family`."""
+        """Check that the file may be for a base of this family.
+
+        Args:
+            family: of the base.
+
+        Raises:
+            UserError: the file is clearly made for another one.
+        """
         if self.base is not None and self.base != FAMILIES[family].name:
             raise UserError(f"This LoRA is made for {self.base}; this server runs {FAMILIES[family].name}.")
 
 
 def refuse_other_kinds(layers: FileLayers) -> None:
-    """Raise UserError if the file is a model, or a part of one, instead of a LoRA."""
+    """Check that a file is not a model, or a part of one.
+
+    Args:
+        layers: of the file.
+
+    Raises:
+        UserError: says what it is instead of a LoRA.
+    """
     for name in layers.file.tensors:
         for pattern, words in _OTHER_KINDS:
             if pattern.search(name):
@@ -82,7 +96,15 @@ def refuse_other_kinds(layers: FileLayers) -> None:
 
 
 def made_for(layers: FileLayers) -> MadeFor:
-    """What `layers` are made for: by names that only one base has, then by the width of the text, then by metadata."""
+    """The base of a file: by names of layers that only one base has, then by the width of its text, then by its
+    metadata.
+
+    Args:
+        layers: of the file.
+
+    Returns:
+        The base, if anything says it.
+    """
     for pattern, words in _OTHER_BASES:
         if any(pattern.search(name) for name in layers.layers):
             return MadeFor(base=words)
@@ -107,14 +129,14 @@ def _inputs(layers: FileLayers, name: str) -> int:
 
 
 def _from_metadata(metadata: dict[str, str]) -> str | None:
-    told = f"{metadata.get('ss_base_model_version', '')} {metadata.get('modelspec.architecture', '')}".lower()
-    for pattern, words in _TOLD:
-        if pattern.search(told):
+    stated = f"{metadata.get('ss_base_model_version', '')} {metadata.get('modelspec.architecture', '')}".lower()
+    for pattern, words in _STATED:
+        if pattern.search(stated):
             return words
     return _SD2 if metadata.get("ss_v2") == "True" else None
 
 
-_TOLD: Final = _patterns(
+_STATED: Final = _patterns(
     (r"flux", "FLUX.1"),
     (r"stable-diffusion-v?3|sd_?3", "SD 3"),
     (r"wan", "Wan"),

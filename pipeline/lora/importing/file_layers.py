@@ -15,34 +15,54 @@ BUNDLED: Final = re.compile(r"bundle_emb\.(?P<trigger>.+?)\.(?P<part>string_to_p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLayers:
-    """What a file holds: `layers` by its own names, with each part's tensor; `strangers` are no part of a layer."""
+    """What a file holds: `layers` by its own names, with the tensor of each part; `unknown` tensors are no part of a
+    layer.
+    """
 
     file: WeightsFile
     layers: Mapping[str, Mapping[TensorRole, str]]
-    strangers: tuple[str, ...]
+    unknown: tuple[str, ...]
 
     @classmethod
     def of(cls, file: WeightsFile) -> "FileLayers":
-        """Sort the tensors of `file`; raises UserError if two are the same part of the same layer."""
+        """Sort the tensors of a file by layer; textual inversions are left out.
+
+        Args:
+            file: any weights file.
+
+        Returns:
+            Its layers.
+
+        Raises:
+            UserError: two tensors are the same part of the same layer.
+        """
         layers: dict[str, dict[TensorRole, str]] = {}
-        strangers = []
+        unknown = []
         for name in file.tensors:
             if BUNDLED.fullmatch(name):
                 continue
             if (split := split_name(name)) is None:
-                strangers.append(name)
+                unknown.append(name)
                 continue
             layer, part = split
             if layers.setdefault(layer, {}).setdefault(part, name) != name:
                 raise UserError("This file holds several adapters that change the same layers; add them one by one.")
-        return cls(file=file, layers=layers, strangers=tuple(strangers))
+        return cls(file=file, layers=layers, unknown=tuple(unknown))
 
     def header(self, layer: str, part: TensorRole) -> TensorHeader | None:
-        """The shape and type of one part of the layer that the file calls `layer`."""
+        """The shape and type of one part of a layer.
+
+        Args:
+            layer: as the file names it.
+            part: of the layer.
+
+        Returns:
+            None if the layer has no such part.
+        """
         name = self.layers[layer].get(part)
         return None if name is None else self.file.tensors[name]
 
     @property
     def weights_only(self) -> bool:
-        """Whether no layer has anything but a `.weight`: then these are a model's own weights, not changes of them."""
+        """Whether no layer has anything but a `.weight`: then these are a model's own weights, not updates of them."""
         return all(parts.keys() == {TensorRole.GAIN} for parts in self.layers.values())

@@ -1,4 +1,4 @@
-"""A stranger's safetensors header, held to limits before any tensor is touched."""
+"""An untrusted safetensors header, held to limits before any tensor is touched."""
 
 import json
 import math
@@ -26,22 +26,38 @@ _DAMAGED: Final = "This file's header is damaged; download it again."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLimits:
-    """What an import may cost: `bytes` is the largest file."""
+    """What an import may cost: `bytes` is the size of the largest file."""
 
     bytes: int = 4 * 1024**3
 
     def check(self, size: int) -> None:
-        """Raise UserError if a file of `size` bytes is too large."""
+        """Check the size of a file.
+
+        Args:
+            size: in bytes.
+
+        Raises:
+            UserError: the file is too large.
+        """
         if size > self.bytes:
             raise UserError(f"This file has {size:,} bytes; LoRAs may have up to {self.bytes:,} here.")
 
 
 def read_header(path: Path, limits: FileLimits) -> WeightsFile:
-    """The header of the safetensors file at `path`, every limit checked; raises UserError in one sentence.
+    """Read the header of a safetensors file (https://github.com/huggingface/safetensors), with every limit checked.
 
-    Names, shapes, types and places are checked; the values are not read. The format is safetensors
-    (https://github.com/huggingface/safetensors); what its own reader lets pass (empty tensors, control characters in
-    names, a million tensors) does not pass here.
+    Names, shapes, types and offsets are checked; the values are not read. Some files that safetensors' own reader
+    accepts are refused here: empty tensors, control characters in names, a million tensors.
+
+    Args:
+        path: of an untrusted file.
+        limits: of its size.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        UserError: one sentence why it is refused.
     """
     size = path.stat().st_size
     limits.check(size)

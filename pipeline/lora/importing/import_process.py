@@ -20,7 +20,7 @@ _BROKEN: Final = "This file cannot be read as a LoRA; download it again, or add 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildLimits:
-    """What one import may cost: `memory` in bytes beyond what an idle process has, `seconds` by the clock."""
+    """What one import may cost: `memory` in bytes beyond what an idle process has, and `seconds` of real time."""
 
     memory: int = 4 * 1024**3
     seconds: float = 600.0
@@ -28,9 +28,11 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One file to import for `model`, a diffusers folder or a checkpoint; the folder `configs` describes it.
+    """An order to import the file `source` for `model`, a diffusers folder or a checkpoint described by the folder
+    `configs`.
 
-    `word` calls for a textual inversion that has no name of its own.
+    `word` activates a textual inversion that has no name of its own; `largest` is the size of a file in bytes;
+    `adapter_config` is the text of the PEFT configuration beside it.
     """
 
     source: Path
@@ -44,30 +46,48 @@ class Order:
 
 
 async def import_apart(order: Order, limits: ChildLimits, child: Process | None = None) -> ImportReport:
-    """Do `order` in a child process; raises UserError with the one sentence that tells why it cannot be done.
+    """Import a file in a child process.
 
-    `child` is one that `importing` started and nobody has asked yet, for who knew before that an order would come.
+    Args:
+        order: what to do; its file `target` is there afterwards.
+        limits: of the child's memory and time.
+        child: one that `importing` started, and that has had no order yet; None starts one.
+
+    Returns:
+        What is in the file.
+
+    Raises:
+        UserError: one sentence why it cannot be done.
     """
-    told = {"order": asdict(order), "memory": limits.memory}
+    question = {"order": asdict(order), "memory": limits.memory}
     own = importing(order.model, order.configs, order.family) if child is None else nullcontext(child)
     async with own as asked:
-        return _report(await ask(asked, told, limits.seconds))
+        return _report(await ask(asked, question, limits.seconds))
 
 
 def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
-    """A child process that makes itself ready for an import for this model, as `running`."""
+    """A child process that prepares itself for an import, as `running`.
+
+    Args:
+        model: that the import will be for.
+        configs: the folder that describes it.
+        family: of the model.
+
+    Returns:
+        A context whose block has the process.
+    """
     return running(_PROGRAM, str(model), str(configs), family)
 
 
 def _report(answer: bytes) -> ImportReport:
     try:
-        told = json.loads(answer)
+        reply = json.loads(answer)
     except ValueError:
         # The system ended it: memory, or a fault in a library that the file brought about.
         raise UserError(_BROKEN) from None
-    if (sentence := told.get("refused")) is not None:
+    if (sentence := reply.get("refused")) is not None:
         raise UserError(sentence)
-    report = told["report"]
+    report = reply["report"]
     return ImportReport(
         **report
         | {

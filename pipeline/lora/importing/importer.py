@@ -1,4 +1,4 @@
-"""A stranger's LoRA file in any format to one canonical file and a report, or one sentence why not."""
+"""An untrusted LoRA file of any format to one canonical file and a report, or one sentence why not."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,16 @@ class ImportBase:
 
     @classmethod
     def of(cls, family: ModelFamily, layers: Layers, weights: BaseWeights) -> "ImportBase":
-        """The base with these `layers`, and all names that files give them."""
+        """A base with all names that files give its layers.
+
+        Args:
+            family: of the model.
+            layers: of the model.
+            weights: of the model.
+
+        Returns:
+            The base.
+        """
         return cls(family=family, layers=layers, names=LayerNames.of(layers), weights=weights)
 
 
@@ -58,7 +67,7 @@ class ImportBase:
 class Upload:
     """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any.
 
-    `word` calls for a textual inversion that has no name of its own.
+    `word` activates a textual inversion that has no name of its own.
     """
 
     path: Path
@@ -69,7 +78,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One layer of the base, and what a file does to it."""
+    """One layer of the base, and the update that a file has for it."""
 
     layer: BaseLayer
     change: Change
@@ -77,10 +86,19 @@ class Found:
 
 
 def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
-    """Write the canonical form of `upload` to `target` and tell about it.
+    """Write the canonical form of a file; nothing is written of a file that is refused.
 
-    Raises UserError, one sentence of at most 200
-    characters, for a file that is no LoRA for this base, is damaged or hostile, or would be applied in part.
+    Args:
+        upload: an untrusted file.
+        base: that it is to be used with.
+        target: the canonical file.
+
+    Returns:
+        What is in it, and what was lost.
+
+    Raises:
+        UserError: one sentence of at most 200 characters: the file is no LoRA for this base, is damaged or hostile,
+            or could only be applied in part.
     """
     file = read_header(upload.path, upload.limits)
     writer = CanonicalWriter(base.family)
@@ -102,7 +120,20 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
 def changes(
     layers: FileLayers, matched: Matched, base: ImportBase, adapter_config: str | None = None
 ) -> Iterator[Found]:
-    """What the file does to each layer of the base, one at a time; raises UserError as `import_lora` does."""
+    """The updates of a file, one layer at a time.
+
+    Args:
+        layers: of the file.
+        matched: its layers' counterparts in the base.
+        base: the model.
+        adapter_config: the text of the adapter_config.json beside the file.
+
+    Yields:
+        The update of each layer of the base that the file changes.
+
+    Raises:
+        UserError: as `import_lora`.
+    """
     configs = read_configs(layers.file.metadata, adapter_config)
     with opened(layers.file.path) as file:
         for layer, name in matched.names.items():
@@ -184,7 +215,7 @@ def _notes(matched: Matched) -> tuple[str, ...]:
 
 
 class _Sums:
-    """What adds up over a file's layers."""
+    """Totals over a file's layers."""
 
     def __init__(self) -> None:
         self._layers = 0
@@ -193,12 +224,21 @@ class _Sums:
         self._energy = self._lost = self._rounded = self._worst = 0.0
 
     def add_change(self, found: Found) -> None:
-        """Count one layer of the file."""
+        """Count one layer of the file.
+
+        Args:
+            found: the layer.
+        """
         self._layers += 1
         self._algorithms |= found.algorithms
 
     def add_stored(self, lowered: Lowered, rounded: float) -> None:
-        """Count one layer that was written; `rounded` is the norm of what its numbers' type took from it."""
+        """Count one layer that was written.
+
+        Args:
+            lowered: as it was written.
+            rounded: the norm of what half precision changed in it.
+        """
         self._ranks.append(lowered.factors.rank)
         self._energy += lowered.norm**2
         self._lost += lowered.residual**2
@@ -215,7 +255,18 @@ class _Sums:
         embeddings: tuple[Embedding, ...],
         notes: tuple[str, ...],
     ) -> ImportReport:
-        """The report of the whole file."""
+        """The report of the whole file.
+
+        Args:
+            file: that was imported.
+            base: the model.
+            layout: the file's way of naming layers.
+            embeddings: its textual inversions.
+            notes: sentences for the member.
+
+        Returns:
+            What its card in the library shows.
+        """
         whole = self._energy or 1.0
         return ImportReport(
             layout=layout,

@@ -1,4 +1,4 @@
-"""Children for imports, one of them kept ready: to start one takes longer than most downloads."""
+"""Child processes for imports, one of them kept ready: starting one takes longer than most downloads."""
 
 import asyncio
 from asyncio.subprocess import Process
@@ -10,7 +10,11 @@ from pipeline.lora.importing.report import ImportReport
 
 
 class Importers:
-    """Child processes that `start` makes, each for one import; of one event loop."""
+    """Child processes, each for one import; for use in one event loop.
+
+    Args:
+        start: begins a child that prepares itself.
+    """
 
     def __init__(self, start: Callable[[], AbstractAsyncContextManager[Process]]) -> None:
         self._start = start
@@ -19,7 +23,7 @@ class Importers:
         self._starting = asyncio.Lock()
 
     async def keep_one(self) -> None:
-        """Start a child for an import to come, unless one waits already."""
+        """Start a child for the next import, unless one waits already."""
         async with self._starting:
             if self._spare is None or self._spare.returncode is not None:
                 life = AsyncExitStack()
@@ -27,9 +31,12 @@ class Importers:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Process]:
-        """A child that nobody has asked yet, the one that waits if it lives; gone when the block ends.
+        """A child that has had no order: the waiting one if it lives, else a new one; it is gone when the block ends.
 
-        Another begins to make itself ready in the place of one that waited: LoRAs come in rows.
+        Where the waiting one was taken, another starts in its place, because LoRAs are often added several at a time.
+
+        Yields:
+            The process.
         """
         async with self._spare_life.pop_all():
             spare, self._spare = self._spare, None
@@ -43,7 +50,11 @@ class Importers:
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[Callable[[Order], Awaitable[ImportReport]]]:
-        """What imports files until the block ends: the first in a child of `one`, each other in a child of its own."""
+        """Import files inside this block: the first in a child of `one`, each other in a child of its own.
+
+        Yields:
+            The function that imports a file.
+        """
         async with self.one() as child:
             waiting = [child]
 
@@ -53,6 +64,6 @@ class Importers:
             yield imported
 
     async def close(self) -> None:
-        """End the child that waits, if one does."""
+        """End the waiting child, if there is one."""
         self._spare = None
         await self._spare_life.aclose()

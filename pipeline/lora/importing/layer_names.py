@@ -39,14 +39,23 @@ _MIDDLE: Final = re.compile(r"mid_block\.(?P<kind>resnets|attentions)\.(?P<index
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNames:
-    """The base's layers by every name that a LoRA file may give them; `ambiguous` names fit several and fit none."""
+    """The base's layers by every name that a LoRA file may give them; `ambiguous` names could be several, and are not
+    there.
+    """
 
     layers: dict[str, BaseLayer]
     ambiguous: frozenset[str]
 
     @classmethod
     def of(cls, layers: Layers) -> "LayerNames":
-        """All spellings of all `layers` of one base."""
+        """The names of a base's layers.
+
+        Args:
+            layers: of the base.
+
+        Returns:
+            With all spellings of kohya, LyCORIS, diffusers, PEFT, ComfyUI and Stability.
+        """
         named: dict[str, BaseLayer] = {}
         ambiguous = set()
         original = OriginalNames.of(layers)
@@ -59,7 +68,14 @@ class LayerNames:
         )
 
     def find(self, name: str) -> BaseLayer | None:
-        """The layer that a file calls `name`."""
+        """The layer of a name.
+
+        Args:
+            name: as a file writes it.
+
+        Returns:
+            None if no layer, or more than one, has it.
+        """
         return self.layers.get(name)
 
 
@@ -99,21 +115,38 @@ def _text_spellings(path: str, network: str, prefixes: tuple[str, ...], *, alone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalNames:
-    """Stability's names for a UNet's layers, which number the blocks through; `depth` is residual blocks a stage."""
+    """Stability's names for a UNet's layers, which count the blocks from first to last.
+
+    `depth` is the number of residual blocks in a stage; `attentive` are the numbers of the up blocks with attention.
+    """
 
     depth: int
     attentive: frozenset[str]
 
     @classmethod
     def of(cls, layers: Layers) -> "OriginalNames":
-        """The names for a base with these `layers`."""
+        """The names for a base.
+
+        Args:
+            layers: of the base.
+
+        Returns:
+            What they depend on.
+        """
         paths = [name.removeprefix(_UNET) for name in layers if name.startswith(_UNET)]
         indices = [int(m["index"]) for p in paths if (m := _BLOCK.fullmatch(p)) and _is_first_residual(m)]
         attentive = frozenset(m["block"] for p in paths if (m := _BLOCK.fullmatch(p)) and _is_up_attention(m))
         return cls(depth=max(indices, default=0) + 1, attentive=attentive)
 
     def of_path(self, path: str) -> str:
-        """The original name of the layer that diffusers calls `path`."""
+        """The original name of a layer.
+
+        Args:
+            path: of the layer in diffusers.
+
+        Returns:
+            The same path where the original code has no other name.
+        """
         if path in _SINGLE:
             return _SINGLE[path]
         if (middle := _MIDDLE.fullmatch(path)) is not None:

@@ -1,4 +1,4 @@
-"""From an exact change to what a canonical file can hold: factors of limited rank, and what is lost on the way."""
+"""From an exact update to what a canonical file can hold: factors of limited rank, and the size of what is lost."""
 
 from dataclasses import dataclass
 from math import log2
@@ -18,7 +18,9 @@ NEGLIGIBLE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowered:
-    """One layer as it will be stored: its factors, and norms of the exact change and of what the factors miss of it."""
+    """One layer as it will be stored: its factors, and the Frobenius norms of the exact update and of what they miss of
+    it.
+    """
 
     factors: Factors
     norm: float
@@ -26,10 +28,18 @@ class Lowered:
 
 
 def lower(change: Change, layer: BaseLayer, read_base: ReadBase) -> Lowered | None:
-    """The change of the layer's weight as factors of rank 256 at most; None if the weight stays as it is.
+    """The update of a layer's weight as factors of rank 256 at most.
 
-    Factors that fit are taken as they are. All else is multiplied out and cut off where the rest is negligible, or at
-    the largest rank: the best such approximation (Eckart and Young, 1936).
+    Factors that fit are taken as they are. Everything else is multiplied out and cut off where the rest is negligible,
+    or at the largest rank: the best such approximation (Eckart and Young, 1936).
+
+    Args:
+        change: the exact update.
+        layer: of the base.
+        read_base: gives the base's weight in float64; called only where the update depends on it.
+
+    Returns:
+        None if the weight stays as it is.
     """
     factors = change.factors
     alone = change.dense is None and change.row_gain is None and change.column_gain is None
@@ -61,7 +71,13 @@ def _cut(weight: Tensor) -> Lowered:
 def balanced(factors: Factors) -> Factors:
     """The same product from halves of about the same size, so that neither leaves half precision's range.
 
-    The one is multiplied and the other divided by a power of two, which loses nothing.
+    One half is multiplied and the other divided by the same power of two, which loses nothing.
+
+    Args:
+        factors: of any sizes.
+
+    Returns:
+        Factors with the same product.
     """
     up, down = float(factors.up.abs().max()), float(factors.down.abs().max())
     if up == 0.0 or down == 0.0:
@@ -71,6 +87,14 @@ def balanced(factors: Factors) -> Factors:
 
 
 def rounding(exact: Factors, stored: Factors) -> float:
-    """The norm of the difference between two products of the same shape, without multiplying either out."""
+    """The difference between two products, without multiplying either out.
+
+    Args:
+        exact: factors in float64.
+        stored: the same after rounding, in float64.
+
+    Returns:
+        Its Frobenius norm.
+    """
     both = Factors(up=torch.cat([exact.up, -stored.up], dim=1), down=torch.cat([exact.down, stored.down]))
     return both.norm

@@ -34,7 +34,7 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """The file's own name for each layer of the base that it changes; `twice` names were passed over as doubles."""
+    """The file's own name for each layer of the base that it changes; `twice` counts names that repeated a layer."""
 
     names: Mapping[BaseLayer, str]
     layout: str
@@ -42,16 +42,27 @@ class Matched:
 
 
 def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched:
-    """Find the base's layer for each of the file's; raises UserError unless all are found and nothing is left over.
+    """Find the base's layer for each of a file's layers.
 
-    A file that holds all its layers by Stability's names and again by diffusers' is taken by the latter.
+    A file that holds all its layers by Stability's names and again by diffusers' is read by the latter.
+
+    Args:
+        layers: of the file.
+        known: the base's layers by their names.
+        family: of the base.
+
+    Returns:
+        All of the file's layers.
+
+    Raises:
+        UserError: a layer is not in the base, or a tensor is left over.
     """
     made_for(layers).refuse_other_than(family)
     names: dict[BaseLayer, str] = {}
-    strangers, twice = [], 0
+    unknown, twice = [], 0
     for name in layers.layers:
         if (layer := known.find(name)) is None:
-            strangers.append(name)
+            unknown.append(name)
         elif layer in names:
             names[layer] = _chosen(names[layer], name, layer)
             twice += 1
@@ -60,18 +71,25 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched
     ours = FAMILIES[family].name
     if not names:
         raise UserError(f"This file changes nothing that {ours} has; it is made for another base model.")
-    if strangers:
+    if unknown:
         raise UserError(
-            f"{len(strangers)} of this file's {len(layers.layers)} layers are not in {ours}, "
-            f"such as {clean(strangers[0], _SHOWN)}."
+            f"{len(unknown)} of this file's {len(layers.layers)} layers are not in {ours}, "
+            f"such as {clean(unknown[0], _SHOWN)}."
         )
-    if layers.strangers:
-        raise UserError(f"This file holds tensors of an unknown kind, such as {clean(layers.strangers[0], _SHOWN)}.")
+    if layers.unknown:
+        raise UserError(f"This file holds tensors of an unknown kind, such as {clean(layers.unknown[0], _SHOWN)}.")
     return Matched(names=names, layout=layout(layers), twice=twice)
 
 
 def layout(layers: FileLayers) -> str:
-    """Whose way of naming layers the file follows."""
+    """The program whose way of naming layers a file follows.
+
+    Args:
+        layers: of the file, at least one.
+
+    Returns:
+        Its name, for people.
+    """
     first = next(iter(layers.layers))
     own = next((words for prefix, words in _LAYOUTS if first.startswith(prefix)), "bare")
     if own == "kohya" and any(_ORIGINAL.match(name) for name in layers.layers):

@@ -1,4 +1,4 @@
-"""The tensors that make up one layer's change in a LoRA file, whatever they are called there."""
+"""The tensors that make up one layer's update in a LoRA file, whatever they are called there."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class TensorRole(StrEnum):
-    """What a tensor is to its layer; the values are the names that kohya and LyCORIS give them."""
+    """The role of a tensor in its layer's update; the values are the names that kohya and LyCORIS use."""
 
     DOWN = "lora_down.weight"
     UP = "lora_up.weight"
@@ -69,7 +69,14 @@ _TEXT_SIDES: Final = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "out": "out_p
 
 
 def split_name(name: str) -> tuple[str, TensorRole] | None:
-    """The layer, as the file spells it, and the part that the tensor called `name` is; None if it is no part."""
+    """The layer and the role of a tensor.
+
+    Args:
+        name: of the tensor in its file.
+
+    Returns:
+        The layer's name as the file writes it, and the role; None if the tensor is no part of a layer.
+    """
     if (old := _PROCESSOR.fullmatch(name)) is not None:
         side = _text_side(old) if "self_attn" in old["layer"] else _attention_side(old)
         return f"{old['layer']}.{side}", TensorRole.DOWN if old["half"] == "down" else TensorRole.UP

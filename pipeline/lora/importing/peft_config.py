@@ -1,4 +1,4 @@
-"""What PEFT keeps beside its tensors: alphas by pattern and rank stabilisation, from a file's metadata or a config."""
+"""What PEFT keeps outside its tensors: alphas by pattern and rank stabilisation, in a file's metadata or a config."""
 
 import json
 import re
@@ -12,59 +12,76 @@ from pipeline.lora.importing.base_layers import CLIP_WRAPPER
 _METADATA: Final = ("lora_adapter_metadata", "adapter_config")
 _NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
 _MAX_ALPHA: Final = 1e9
-# PEFT takes patterns as regular expressions; a stranger's are not run here, and these need no running.
+# PEFT takes patterns as regular expressions; untrusted ones are not run here, and these need no running.
 _PLAIN: Final = re.compile(r"\^?[\w.]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeftConfig:
-    """One network's adapter config; `alpha` None means that the rank is the alpha."""
+    """The adapter config of one network; with `alpha` None the rank is the alpha."""
 
     alpha: float | None = None
     patterns: Mapping[str, float] = field(default_factory=dict)
     rank_stabilised: bool = False
 
     def alpha_of(self, path: str, rank: int) -> float | None:
-        """The alpha, to be divided by `rank`, of the layer at `path` in its network; None where nothing tells it."""
+        """The alpha of a layer, to be divided by its rank.
+
+        Args:
+            path: of the layer in its network.
+            rank: of the layer.
+
+        Returns:
+            None where the config does not say.
+        """
         alpha = next((own for key, own in self.patterns.items() if _matches(key, path)), self.alpha)
         # Kalajdzievski, 2023 (rs-LoRA; arXiv 2312.03732) divides by the rank's root.
         return alpha * rank**0.5 if alpha is not None and self.rank_stabilised else alpha
 
 
 def read_configs(metadata: Mapping[str, str], beside: str | None) -> dict[str, PeftConfig]:
-    """The config of each network, from the file's metadata or from `beside`, the text of an adapter_config.json.
+    """The adapter config of each network.
 
-    Raises UserError if one is damaged, or of an algorithm whose tensors mean something else in PEFT than in LyCORIS.
+    Args:
+        metadata: of the file.
+        beside: the text of the adapter_config.json beside it; the metadata come first.
+
+    Returns:
+        By network; empty where there is no config.
+
+    Raises:
+        UserError: the config is damaged, or of an algorithm whose tensors mean something else in PEFT than in
+            LyCORIS.
     """
     texts = [metadata[key] for key in _METADATA if key in metadata] + ([beside] if beside is not None else [])
     if not texts:
         return {}
     try:
-        told = json.loads(texts[0])
+        entries = json.loads(texts[0])
     except (ValueError, RecursionError) as error:
         raise UserError("The adapter config that comes with this file is damaged; download it again.") from error
-    if not isinstance(told, dict):
+    if not isinstance(entries, dict):
         raise UserError("The adapter config that comes with this file is damaged; download it again.")
-    return {network: _config({**told, **_own(told, network)}) for network in _NETWORKS}
+    return {network: _config({**entries, **_own(entries, network)}) for network in _NETWORKS}
 
 
-def _own(told: Mapping[str, object], network: str) -> dict[str, object]:
+def _own(entries: Mapping[str, object], network: str) -> dict[str, object]:
     """The entries that diffusers prefixes with the network's name."""
-    return {key.removeprefix(f"{network}."): value for key, value in told.items() if key.startswith(f"{network}.")}
+    return {key.removeprefix(f"{network}."): value for key, value in entries.items() if key.startswith(f"{network}.")}
 
 
-def _config(told: Mapping[str, object]) -> PeftConfig:
-    kind = told.get("peft_type", "LORA")
+def _config(entries: Mapping[str, object]) -> PeftConfig:
+    kind = entries.get("peft_type", "LORA")
     if kind != "LORA":
         raise UserError(f"This is PEFT's {str(kind)[:20]}, whose files Limner cannot read; save it as LyCORIS does.")
-    patterns = told.get("alpha_pattern") or {}
+    patterns = entries.get("alpha_pattern") or {}
     if not isinstance(patterns, dict) or not all(_PLAIN.fullmatch(key) for key in patterns):
         raise UserError("This file's adapter config names layers by patterns that Limner does not run.")
-    alpha = told.get("lora_alpha")
+    alpha = entries.get("lora_alpha")
     return PeftConfig(
         alpha=None if alpha is None else _number(alpha),
         patterns={key: _number(value) for key, value in patterns.items()},
-        rank_stabilised=told.get("use_rslora") is True,
+        rank_stabilised=entries.get("use_rslora") is True,
     )
 
 

@@ -1,8 +1,8 @@
-"""The algorithms that build a change of weight from small matrices: LoRA, LoHa, LoKr and GLoRA.
+"""The algorithms that build an update of a weight from small matrices: LoRA, LoHa, LoKr and GLoRA.
 
-LoRA: Hu et al., 2021 (arXiv 2106.09685). LoHa: Hyeon-Woo et al., 2021 (FedPara; arXiv 2108.06098). LoKr, the tucker
+LoRA: Hu et al., 2021 (arXiv 2106.09685). LoHa: Hyeon-Woo et al., 2021 (FedPara; arXiv 2108.06098). LoKr, the Tucker
 forms and the tensors' names: LyCORIS (Yeh et al., 2023; arXiv 2309.14859). GLoRA: Chavan et al., 2023 (arXiv
-2306.07967). All are written as low-rank factors wherever their rank allows it, for that loses nothing.
+2306.07967). All are written as low-rank factors wherever their rank allows it, because that loses nothing.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,18 @@ ReadBase = Callable[[], Tensor]
 
 
 def lora(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
-    """LoRA and LoCon, with `lora_mid` tucker; raises UserError where the halves do not fit each other or the layer."""
+    """LoRA and LoCon, with the Tucker core `lora_mid` where there is one.
+
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+
+    Returns:
+        Factors.
+
+    Raises:
+        WrongShape: the halves do not fit each other, or the layer.
+    """
     up = _columns(tensors[TensorRole.UP], layer)
     down = _rows(tensors[TensorRole.DOWN], tensors.get(TensorRole.MID), layer)
     _fit(layer, up.shape[1] == down.shape[0])
@@ -29,7 +40,18 @@ def lora(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 
 
 def loha(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
-    """LoHa: the product, number by number, of two low-rank matrices; ranks r and s make at most rank r·s."""
+    """LoHa: the elementwise product of two low-rank matrices; ranks r and s make at most rank r·s.
+
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+
+    Returns:
+        Factors, or a dense weight where r·s is more than MAX_RANK.
+
+    Raises:
+        WrongShape: a matrix does not fit the layer.
+    """
     halves = (
         _hada(tensors, layer, TensorRole.HADA_1_UP, TensorRole.HADA_1_DOWN, TensorRole.HADA_1_CORE),
         _hada(tensors, layer, TensorRole.HADA_2_UP, TensorRole.HADA_2_DOWN, TensorRole.HADA_2_CORE),
@@ -46,7 +68,17 @@ def loha(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 def lokr(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
     """LoKr: the Kronecker product of two matrices, each whole or in halves; sizes are checked before multiplying.
 
-    Alpha counts only where one of the two is in halves: trainers write a placeholder where both are whole.
+    Alpha counts only where at least one of the two is in halves: trainers write a placeholder where both are whole.
+
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+
+    Returns:
+        Factors, or a dense weight where the rank is more than MAX_RANK.
+
+    Raises:
+        WrongShape: the product does not fit the layer.
     """
     first = _kron_side(tensors, layer, (TensorRole.KRON_1, TensorRole.KRON_1_UP, TensorRole.KRON_1_DOWN), kernel=False)
     second = _kron_side(tensors, layer, (TensorRole.KRON_2, TensorRole.KRON_2_UP, TensorRole.KRON_2_DOWN), kernel=True)
@@ -63,9 +95,20 @@ def lokr(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 
 
 def glora(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
-    """GLoRA: `W a1 a2 + b1 b2`; both terms are of low rank once the base's weight has been read.
+    """GLoRA: `W a1 a2 + b1 b2`; both terms are of low rank once the base's weight is known.
 
-    Files of early LyCORIS name each pair the other way around; the shapes tell.
+    Files of early LyCORIS name each pair the other way around; the shapes decide.
+
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+        read_base: gives the base's weight in float64.
+
+    Returns:
+        Factors, or a dense weight where the rank is more than MAX_RANK.
+
+    Raises:
+        WrongShape: a matrix does not fit the layer.
     """
     a_up, a_down = _glora_pair(tensors, TensorRole.GLORA_A_UP, TensorRole.GLORA_A_DOWN, layer.inputs)
     b_up, b_down = _glora_pair(tensors, TensorRole.GLORA_B_UP, TensorRole.GLORA_B_DOWN, layer.outputs)
@@ -169,7 +212,11 @@ def _fit(layer: BaseLayer, right: bool) -> None:
 
 
 class WrongShape(UserError):
-    """A layer's tensors do not fit each other, or the base's layer."""
+    """A layer's tensors do not fit each other, or the base's layer.
+
+    Args:
+        layer: of the base; kept as an attribute.
+    """
 
     def __init__(self, layer: BaseLayer) -> None:
         super().__init__(f"The tensors for {layer.name} do not fit that layer's shape {layer.shape} in this base.")

@@ -1,4 +1,4 @@
-"""What an import tells about a LoRA: all that its card in the library shows."""
+"""What an import says of a LoRA: all that its card in the library shows."""
 
 import json
 import unicodedata
@@ -23,7 +23,7 @@ _COMMANDS: Final = str.maketrans("", "", "@<>`")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Words that a text encoder learns: `trigger` calls for them, `tensors` names them by network (vectors, width)."""
+    """A textual inversion: `trigger` activates it; `tensors` names a tensor (vectors, width) for each text encoder."""
 
     trigger: str
     tensors: Mapping[str, str]
@@ -34,8 +34,8 @@ class Embedding:
 class ImportReport:
     """An imported file: what it was, what became of it, and what was lost.
 
-    `layers` of the file's layers were matched, all of them or the file would have been refused; `ranks` are the
-    smallest and largest rank stored. `residual` is the part of the whole change that the stored factors miss (by
+    `layers` of the file's layers were matched, which are all, or the file would have been refused; `ranks` are the
+    smallest and largest rank stored. `residual` is the part of the whole update that the stored factors miss (by
     Frobenius norm), `worst_residual` that of the layer that lost most, and `rounding` the part that half precision
     rounds away. `notes` are sentences for the member.
     """
@@ -62,27 +62,51 @@ class ImportReport:
 
     @property
     def needs_word(self) -> bool:
-        """Whether the member must say that they want it as it is."""
+        """Whether the member must confirm that they want it as it is."""
         return self.residual > NEEDS_WORD
 
 
 def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """The words that call for what a LoRA has learnt, as its trainer's metadata tell them, the likeliest first."""
-    told = [
+    """The words that activate a LoRA, by its trainer's metadata.
+
+    Args:
+        metadata: of the file.
+
+    Returns:
+        The likeliest first, at most eight, cleaned.
+    """
+    stated = [
         metadata[key] for key in ("modelspec.trigger_phrase", "trigger_words", "ss_trigger_words") if key in metadata
     ]
-    words = [word for text in told for word in text.split(",")] or _frequent_tags(metadata.get("ss_tag_frequency", ""))
+    words = [word for text in stated for word in text.split(",")] or _frequent_tags(
+        metadata.get("ss_tag_frequency", "")
+    )
     cleaned = [clean(word, _MAX_TRIGGER) for word in words]
     return tuple(dict.fromkeys(word for word in cleaned if word))[:_MAX_TRIGGERS]
 
 
 def licence(metadata: Mapping[str, str]) -> str | None:
-    """The licence that the file states."""
+    """The licence that a file states.
+
+    Args:
+        metadata: of the file.
+
+    Returns:
+        Cleaned; None if it states none.
+    """
     return clean(metadata.get("modelspec.license", metadata.get("license", "")), _MAX_LICENCE) or None
 
 
 def clean(text: str, length: int) -> str:
-    """A stranger's text without what a chat, a prompt or a terminal might obey."""
+    """Untrusted text without what a chat, a prompt or a terminal might obey.
+
+    Args:
+        text: of any length.
+        length: the most characters that are kept.
+
+    Returns:
+        On one line.
+    """
     visible = "".join(c for c in text.translate(_COMMANDS) if unicodedata.category(c)[0] != "C")
     return " ".join(visible.split())[:length].strip()
 

@@ -1,4 +1,4 @@
-"""The algorithms that turn or stretch the base's own weight: diag-OFT, BOFT, (IA)^3 and DoRA.
+"""The algorithms that rotate or scale the base's own weight: diag-OFT, BOFT, (IA)^3 and DoRA.
 
 diag-OFT: Qiu et al., 2023 (arXiv 2306.07280). BOFT: Liu et al., 2023 (arXiv 2311.06243). (IA)^3: Liu et al., 2022
 (arXiv 2205.05638). DoRA: Liu et al., 2024 (arXiv 2402.09353). Names, constraint and rescaling are those of LyCORIS.
@@ -14,7 +14,19 @@ from pipeline.lora.importing.products import ReadBase, WrongShape
 
 
 def oft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
-    """diag-OFT: blocks of output channels are rotated, then each may be rescaled; `oft_blocks` is (blocks, n, n)."""
+    """diag-OFT: blocks of output channels are rotated, then each channel may be rescaled.
+
+    Args:
+        tensors: the layer's parts, in float64; `oft_blocks` is (blocks, n, n).
+        layer: of the base.
+        read_base: gives the base's weight in float64.
+
+    Returns:
+        A dense weight.
+
+    Raises:
+        WrongShape: the blocks do not cover the layer's outputs.
+    """
     blocks = tensors[TensorRole.BLOCKS]
     if blocks.shape[0] * blocks.shape[1] != layer.outputs or blocks.shape[1] != blocks.shape[2]:
         raise WrongShape(layer)
@@ -25,7 +37,19 @@ def oft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
 
 
 def boft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change:
-    """BOFT: a butterfly of rotations; `oft_blocks` is (stages, blocks, n, n), stage i mixes across 2^i blocks."""
+    """BOFT: a butterfly of rotations, in which stage i mixes across 2^i blocks.
+
+    Args:
+        tensors: the layer's parts, in float64; `oft_blocks` is (stages, blocks, n, n).
+        layer: of the base.
+        read_base: gives the base's weight in float64.
+
+    Returns:
+        A dense weight.
+
+    Raises:
+        WrongShape: the blocks do not cover the layer's outputs, or cannot be mixed.
+    """
     blocks = tensors[TensorRole.BLOCKS]
     stages, count, side, _ = blocks.shape
     if count * side != layer.outputs or side != blocks.shape[3] or side % 2 or count % 2 ** (stages - 1):
@@ -41,7 +65,18 @@ def boft(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> Change
 
 
 def ia3(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
-    """(IA)^3: a gain for each input or each output channel."""
+    """(IA)^3: a gain for each input channel or for each output channel.
+
+    Args:
+        tensors: the layer's parts, in float64.
+        layer: of the base.
+
+    Returns:
+        A column gain or a row gain.
+
+    Raises:
+        WrongShape: the gain has another length.
+    """
     gain = tensors[TensorRole.GAIN].flatten()
     if bool(tensors[TensorRole.GAIN_ON_INPUT].flatten()[0]):
         _check_length(gain, layer.inputs, layer)
@@ -51,9 +86,19 @@ def ia3(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
 
 
 def dora(plain: Change, magnitude: Tensor, layer: BaseLayer, base: Tensor) -> Change:
-    """DoRA over the `plain` change: each row or column of the sum gets the norm that `magnitude` tells.
+    """DoRA over another algorithm's update: each row or column of the new weight gets a stored norm.
 
-    `magnitude` is (out, 1, …) or flat for rows, (1, in, …) for columns.
+    Args:
+        plain: the other update.
+        magnitude: the norms: (out, 1, ...) or flat for rows, (1, in, ...) for columns.
+        layer: of the base.
+        base: its weight, in float64.
+
+    Returns:
+        The update with its gains.
+
+    Raises:
+        WrongShape: there are fewer or more norms than rows.
     """
     changed = base + plain.weight(base)
     smallest = torch.finfo(changed.dtype).eps

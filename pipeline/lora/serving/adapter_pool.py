@@ -17,7 +17,15 @@ _FIRST_PAGES = 8
 
 
 class PagePool:
-    """The pages of one bank: (pages, layers, width, 16) and (pages, layers, 16, outputs); page 0 is zeros, for none."""
+    """The pages of one bank of layers, on the device.
+
+    `down` is (pages, layers, width, 16) and `up` is (pages, layers, 16, outputs); page 0 is zeros and stands for none.
+
+    Args:
+        bank: whose layers they change.
+        device: that holds them.
+        dtype: of the numbers.
+    """
 
     def __init__(self, bank: Bank, device: torch.device, dtype: torch.dtype) -> None:
         layers, shape = len(bank.names), bank.shape
@@ -31,7 +39,14 @@ class PagePool:
         return self.down[0].nbytes + self.up[0].nbytes
 
     def store(self, pages: BankPages) -> tuple[int, ...]:
-        """Copy `pages` to the device; returns their numbers."""
+        """Copy pages to the device; the pool grows where no page is free.
+
+        Args:
+            pages: one LoRA's, on the host.
+
+        Returns:
+            The numbers of the device's pages.
+        """
         while len(self._free) < pages.count:
             self._grow()
         numbers = tuple(self._free.pop() for _ in range(pages.count))
@@ -41,7 +56,11 @@ class PagePool:
         return numbers
 
     def drop(self, numbers: Sequence[int]) -> None:
-        """Give pages back, wiped: nothing of a guild's LoRA may be left for another's."""
+        """Free pages, and wipe them: nothing of one guild's LoRA may be left for another's.
+
+        Args:
+            numbers: from `store`.
+        """
         for number in numbers:
             self.down[number].zero_()
             self.up[number].zero_()
@@ -57,9 +76,11 @@ class PagePool:
 
 @dataclass(slots=True, kw_only=True)
 class Adapter:
-    """A LoRA on the device: its page numbers by bank, its vectors by network, its words.
+    """A LoRA on the device.
 
-    `pins` counts the requests that use it.
+    `pages` are its page numbers by network and bank, `used` the places of the layers that it changes there, `size` its
+    bytes; `vectors` by network are added to norms and biases, `words` are its textual inversions; `pins` counts the
+    requests that use it.
     """
 
     key: str
@@ -72,20 +93,28 @@ class Adapter:
 
     @property
     def networks(self) -> frozenset[str]:
-        """Those of which it changes layers."""
+        """The networks whose layers it changes."""
         return frozenset(name for name, _ in self.pages) | self.vectors.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledAdapter:
-    """One LoRA's part in a request: `scale` multiplies its change."""
+    """A LoRA in a request: `scale` multiplies its update."""
 
     adapter: Adapter
     scale: float
 
 
 def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:
-    """How many pages a row must hold for all of `parts` at once in any bank of `network`."""
+    """The pages that a row must have room for.
+
+    Args:
+        parts: the LoRAs of a request.
+        network: the one whose banks count.
+
+    Returns:
+        Of the bank in which they have most together.
+    """
     counts: dict[int, int] = {}
     for part in parts:
         for (name, number), pages in part.adapter.pages.items():
@@ -95,9 +124,13 @@ def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:
 
 
 class AdapterPool:
-    """The LoRAs on one device for one model, least recently used first out, pinned ones never.
+    """The LoRAs on one device for one model: the least recently used is evicted first, a pinned one never.
 
-    `budget` is in bytes. A LoRA that a request needs is on the device from `acquire` to `release`.
+    Args:
+        networks: the model's adapted networks, by name.
+        device: that holds the LoRAs.
+        dtype: of their numbers there.
+        budget: bytes of all of them; what a single request needs may be more.
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype, budget: int) -> None:
@@ -118,9 +151,15 @@ class AdapterPool:
         return tuple(self._adapters)
 
     def acquire(self, key: str, pages: LoraPages, beside: Sequence[Adapter] = ()) -> Adapter | None:
-        """Pin the LoRA `key`, copied here from the host if need be; None while pinned ones leave no room for it.
+        """Pin a LoRA, copied from the host if it is not on the device yet.
 
-        `beside` are those that the same request has pinned already.
+        Args:
+            key: of the LoRA.
+            pages: it, on the host.
+            beside: what the same request has pinned already.
+
+        Returns:
+            None while pinned LoRAs of others leave no room for it.
         """
         if (adapter := self._adapters.get(key)) is None:
             if not self._make_room(pages.size, {adapter.key for adapter in beside}):
@@ -136,17 +175,36 @@ class AdapterPool:
         return adapter
 
     def release(self, adapter: Adapter) -> None:
-        """Undo one `acquire`."""
+        """Undo one `acquire`.
+
+        Args:
+            adapter: that it gave.
+        """
         adapter.pins -= 1
 
     def pool(self, where: tuple[str, int]) -> PagePool:
-        """The pool of a bank, made when the first LoRA needs it."""
+        """The pool of a bank, made when the first LoRA needs it.
+
+        Args:
+            where: network and number of the bank.
+
+        Returns:
+            The same object each time.
+        """
         if where not in self._pools:
             self._pools[where] = PagePool(self.networks[where[0]].banks[where[1]], *self._place)
         return self._pools[where]
 
     def no_vectors(self, network: str, rows: int) -> Vectors:
-        """Room on the device for the vectors of so many rows, all zeros."""
+        """Room on the device for the vectors of a batch.
+
+        Args:
+            network: whose norms and biases they change.
+            rows: of the batch.
+
+        Returns:
+            (rows, width), all zeros.
+        """
         device, dtype = self._place
         width = self.networks[network].vectors.width
         return Vectors(values=torch.zeros(rows, width, dtype=dtype, device=device), used=frozenset())
@@ -168,9 +226,15 @@ class AdapterPool:
 
 
 class RowStack:
-    """What the layers of one network take from the pool for each row of a batch of `rows`, up to `pages` pages a row.
+    """What the layers of one network take from the pool for each row of a batch.
 
-    Rows are gathered once, when a request joins, and not at every layer of every step.
+    Rows are gathered once, when a request joins, and not in every layer of every step.
+
+    Args:
+        pool: of the model's LoRAs.
+        network: its name.
+        rows: of the batch.
+        pages: that a row has room for.
     """
 
     def __init__(self, pool: AdapterPool, network: str, *, rows: int, pages: int) -> None:
@@ -190,7 +254,12 @@ class RowStack:
         return layers, frozenset(self._vectors.used) if self._vectors is not None else None
 
     def put(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
-        """Let `rows` use `parts` from now on, and nothing else."""
+        """Give rows their LoRAs, in place of those that they had.
+
+        Args:
+            rows: of one request.
+            parts: its LoRAs; none clears the rows.
+        """
         touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
             self._put(number, rows, parts)
@@ -198,13 +267,24 @@ class RowStack:
         self._put_vectors(rows, [(vectors, scale) for vectors, scale in own if vectors is not None])
 
     def reserve(self, numbers: Iterable[int]) -> list[tuple[Tensor, Tensor]]:
-        """The down and up halves of these banks, where they stay, whether or not a LoRA changes them yet."""
+        """The halves of some banks, at addresses that stay, whether or not a LoRA changes the banks yet.
+
+        Args:
+            numbers: of the banks.
+
+        Returns:
+            (down, up) of each, as in RowWeights.
+        """
         weights = [self._weights.get(number) or self._empty(number) for number in numbers]
         return [(own.down, own.up) for own in weights]
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Run the network's forward inside this block."""
+        """Run the network's forward inside this block, with the rows' LoRAs.
+
+        Yields:
+            Nothing.
+        """
         network = self._pool.networks[self._network]
         for number, weights in self._weights.items():
             network.banks[number].rows = weights

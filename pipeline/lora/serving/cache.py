@@ -1,4 +1,4 @@
-"""LoRAs in host memory: loaded ahead on a thread of their own, kept while there is room."""
+"""LoRAs in host memory: loaded in advance on a thread of their own, kept while there is room."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -9,10 +9,13 @@ from pipeline.lora.serving.pages import LoraPages
 
 
 class LoraCache:
-    """The LoRAs of one model by key; `budget` is in bytes, and those of one request may be larger.
+    """The LoRAs of one model by key, in host memory.
 
-    To make room the least recently used goes first, and one that was wanted and not yet taken goes last. `load` reads
-    one from disk, on a thread beside the engine's, so that no step waits for a disk.
+    The least recently used is evicted first, and one that was wanted and not yet taken last.
+
+    Args:
+        load: reads a LoRA from disk; called on a thread beside the engine's, so that no step waits for a disk.
+        budget: bytes of all of them; those of a single request may be more.
     """
 
     def __init__(self, load: Callable[[str], LoraPages], budget: int) -> None:
@@ -31,24 +34,41 @@ class LoraCache:
             return sum(lora.result().size for lora in self._loras.values() if _loaded(lora))
 
     def want(self, key: str) -> None:
-        """Begin to load `key` unless it is here or on its way."""
+        """Begin to load a LoRA unless it is here or loading.
+
+        Args:
+            key: of the LoRA.
+        """
         self._wanted(key)
 
     def hold(self, keys: Iterable[str]) -> None:
-        """Put away none of `keys`, which are needed together, unless those held before are still on their way."""
+        """Keep some LoRAs, which one request needs together, from eviction; ignored while those held before are still
+        loading.
+
+        Args:
+            keys: of the LoRAs; none ends the hold.
+        """
         with self._lock:
             if all(key not in self._loras or self._loras[key].done() for key in self._held):
                 self._held = frozenset(keys)
 
     def take(self, key: str, timeout: float) -> LoraPages | None:
-        """The LoRA, or None if it is still on its way after `timeout` seconds; raises what loading it raised."""
+        """A LoRA, loaded if need be.
+
+        Args:
+            key: of the LoRA.
+            timeout: seconds to wait.
+
+        Returns:
+            None if it is still loading. What `load` raised is raised here, and the next call tries again.
+        """
         lora = self._wanted(key)
         try:
             return lora.result(timeout)
         except TimeoutError:
             return None
         except Exception:
-            # The file may be mended by the time someone asks again.
+            # The file may have been repaired by the next call.
             self._loras.pop(key, None)
             raise
         finally:
@@ -56,7 +76,7 @@ class LoraCache:
                 self._not_taken.discard(key)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; what is queued is not loaded."""
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     def _wanted(self, key: str) -> Future[LoraPages]:

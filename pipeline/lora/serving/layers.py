@@ -1,7 +1,7 @@
-"""Diffusers' Linear and Conv2d layers and norms with a change of its own for every row of a batch.
+"""Diffusers' Linear and Conv2d layers and norms with a LoRA of its own for every row of a batch.
 
-Hu et al., 2021 (LoRA; arXiv 2106.09685), batched over rows as Punica does for language models (Chen et al., 2023;
-arXiv 2310.18547).
+LoRA: Hu et al., 2021 (arXiv 2106.09685); batched over rows as Punica does for language models (Chen et al., 2023, arXiv
+2310.18547).
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from pipeline.lora.serving.vectors import VectorBank, VectorPlace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerShape:
-    """What two layers must share to lie in one tensor; `kernel` is (1, 1) for a Linear."""
+    """What layers must have in common to share a tensor; `kernel` is (1, 1) for a Linear."""
 
     inputs: int
     outputs: int
@@ -24,16 +24,16 @@ class LayerShape:
 
     @property
     def width(self) -> int:
-        """Numbers that one output of the down half looks at."""
+        """The inputs of one output of the down half: input channels times the kernel's area."""
         return self.inputs * self.kernel[0] * self.kernel[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowWeights:
-    """The low-rank changes of one shape's layers for each row of the batch that is running.
+    """The low-rank updates of one bank's layers for each row of the running batch.
 
-    `down` is (layers, rows, width, rank) and `up` (layers, rows, rank, outputs), with scales folded in; a layer that is
-    not in `used` changes for no row.
+    `down` is (layers, rows, width, rank) and `up` is (layers, rows, rank, outputs), with scales folded in; `used` are
+    the places of the layers that are changed for any row.
     """
 
     down: Tensor
@@ -43,14 +43,21 @@ class RowWeights:
 
 @dataclass(slots=True, kw_only=True)
 class Bank:
-    """All layers of one shape in one network, by name; `rows` is what they use in the forward that is running."""
+    """All layers of one shape in one network, by name; `rows` is what they use in the running forward."""
 
     shape: LayerShape
     names: list[str] = field(default_factory=list)
     rows: RowWeights | None = None
 
     def of(self, place: int) -> tuple[Tensor, Tensor] | None:
-        """The down and up halves of the layer at `place` for all rows; None where nothing changes it."""
+        """The halves of one layer's update for all rows.
+
+        Args:
+            place: of the layer in `names`.
+
+        Returns:
+            (rows, width, rank) and (rows, rank, outputs); None where nothing changes the layer.
+        """
         if self.rows is None or place not in self.rows.used:
             return None
         return self.rows.down[place], self.rows.up[place]
@@ -58,14 +65,14 @@ class Bank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptedNetwork:
-    """What the adapted layers of one network look into for their rows' changes."""
+    """Where the adapted layers of one network find their rows' updates."""
 
     banks: tuple[Bank, ...]
     vectors: VectorBank
 
 
 class AdaptedLinear(nn.Linear):
-    """A Linear over (rows, ..., inputs)."""
+    """A Linear over (rows, ..., inputs) with an update for each row."""
 
     bank: Bank
     place: int
@@ -73,7 +80,17 @@ class AdaptedLinear(nn.Linear):
 
     @classmethod
     def from_base(cls, base: nn.Linear, bank: Bank, place: int, bias_change: VectorPlace) -> Self:
-        """The same layer with the same weights, which stay where they are."""
+        """Adapt a layer; its weights are shared, not copied.
+
+        Args:
+            base: the layer.
+            bank: of its shape.
+            place: its place there.
+            bias_change: where its bias finds its update.
+
+        Returns:
+            A layer to stand in its place.
+        """
         with torch.device("meta"):
             made = cls(base.in_features, base.out_features, bias=base.bias is not None)
         made.weight, made.bias = base.weight, base.bias
@@ -81,7 +98,14 @@ class AdaptedLinear(nn.Linear):
         return made.eval()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus each row's own change."""
+        """The base's output plus each row's own update.
+
+        Args:
+            input: (rows, ..., inputs).
+
+        Returns:
+            (rows, ..., outputs).
+        """
         output = super().forward(input)
         if (halves := self.bank.of(self.place)) is not None:
             down, up = halves
@@ -94,7 +118,7 @@ class AdaptedLinear(nn.Linear):
 
 
 class AdaptedConv2d(nn.Conv2d):
-    """A Conv2d over (rows, inputs, height, width)."""
+    """A Conv2d over (rows, inputs, height, width) with an update for each row."""
 
     bank: Bank
     place: int
@@ -102,7 +126,17 @@ class AdaptedConv2d(nn.Conv2d):
 
     @classmethod
     def from_base(cls, base: nn.Conv2d, bank: Bank, place: int, bias_change: VectorPlace) -> Self:
-        """The same layer with the same weights, which stay where they are."""
+        """Adapt a layer; its weights are shared, not copied.
+
+        Args:
+            base: the layer, not grouped.
+            bank: of its shape.
+            place: its place there.
+            bias_change: where its bias finds its update.
+
+        Returns:
+            A layer to stand in its place.
+        """
         with torch.device("meta"):
             made = cls(
                 base.in_channels,
@@ -117,7 +151,14 @@ class AdaptedConv2d(nn.Conv2d):
         return made.eval()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus each row's own change: the down half is one convolution with a group for each row."""
+        """The base's output plus each row's own update; the down half is one convolution with a group for each row.
+
+        Args:
+            input: (rows, inputs, height, width).
+
+        Returns:
+            (rows, outputs, height, width).
+        """
         output = super().forward(input)
         # In place, so that what follows meets the same layout in memory whether a neighbour has a LoRA here or not.
         if (halves := self.bank.of(self.place)) is not None:
@@ -135,14 +176,23 @@ class AdaptedConv2d(nn.Conv2d):
 
 
 class AdaptedLayerNorm(nn.LayerNorm):
-    """A LayerNorm over (rows, ..., channels)."""
+    """A LayerNorm over (rows, ..., channels) with an update for each row."""
 
     gain_change: VectorPlace
     bias_change: VectorPlace
 
     @classmethod
     def from_base(cls, base: nn.LayerNorm, gain_change: VectorPlace, bias_change: VectorPlace) -> Self:
-        """The same norm with the same weights, which stay where they are."""
+        """Adapt a norm; its weights are shared, not copied.
+
+        Args:
+            base: the norm.
+            gain_change: where its weight finds its update.
+            bias_change: where its bias does.
+
+        Returns:
+            A norm to stand in its place.
+        """
         with torch.device("meta"):
             made = cls(base.normalized_shape, eps=base.eps, bias=base.bias is not None)
         made.weight, made.bias = base.weight, base.bias
@@ -150,7 +200,14 @@ class AdaptedLayerNorm(nn.LayerNorm):
         return made.eval()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus what each row's own gain and bias make of the normalized input."""
+        """The base's output plus what each row's own gain and bias make of the normalized input.
+
+        Args:
+            input: (rows, ..., channels).
+
+        Returns:
+            Of the same shape.
+        """
         output = super().forward(input)
         if (gain := self.gain_change.rows()) is not None:
             plain = functional.layer_norm(input, self.normalized_shape, eps=self.eps)
@@ -161,14 +218,23 @@ class AdaptedLayerNorm(nn.LayerNorm):
 
 
 class AdaptedGroupNorm(nn.GroupNorm):
-    """A GroupNorm over (rows, channels, ...)."""
+    """A GroupNorm over (rows, channels, ...) with an update for each row."""
 
     gain_change: VectorPlace
     bias_change: VectorPlace
 
     @classmethod
     def from_base(cls, base: nn.GroupNorm, gain_change: VectorPlace, bias_change: VectorPlace) -> Self:
-        """The same norm with the same weights, which stay where they are."""
+        """Adapt a norm; its weights are shared, not copied.
+
+        Args:
+            base: the norm.
+            gain_change: where its weight finds its update.
+            bias_change: where its bias does.
+
+        Returns:
+            A norm to stand in its place.
+        """
         with torch.device("meta"):
             made = cls(base.num_groups, base.num_channels, eps=base.eps)
         made.weight, made.bias = base.weight, base.bias
@@ -176,7 +242,14 @@ class AdaptedGroupNorm(nn.GroupNorm):
         return made.eval()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus what each row's own gain and bias make of the normalized input."""
+        """The base's output plus what each row's own gain and bias make of the normalized input.
+
+        Args:
+            input: (rows, channels, ...).
+
+        Returns:
+            Of the same shape.
+        """
         output = super().forward(input)
         if (gain := self.gain_change.rows()) is not None:
             plain = functional.group_norm(input, self.num_groups, eps=self.eps)
@@ -187,7 +260,14 @@ class AdaptedGroupNorm(nn.GroupNorm):
 
 
 def adapt(network: nn.Module) -> AdaptedNetwork:
-    """Put adapted layers in the place of every Linear, Conv2d and norm of `network`; returns what they look into."""
+    """Replace every Linear, ungrouped Conv2d and norm of a network by an adapted one, in place.
+
+    Args:
+        network: a diffusers UNet or a CLIP text model.
+
+    Returns:
+        Where the adapted layers find their rows' updates.
+    """
     banks: dict[LayerShape, Bank] = {}
     vectors = VectorBank()
     for name, layer in list(network.named_modules()):
@@ -217,7 +297,14 @@ def _norm_places(name: str, weight: Tensor, vectors: VectorBank) -> tuple[Vector
 
 
 def shape_of(layer: nn.Module) -> LayerShape | None:
-    """The shape of a layer that can be adapted, else None."""
+    """The shape of a layer that can be adapted.
+
+    Args:
+        layer: any module.
+
+    Returns:
+        None for a layer that cannot.
+    """
     match layer:
         case nn.Linear():
             return LayerShape(inputs=layer.in_features, outputs=layer.out_features, kernel=(1, 1))

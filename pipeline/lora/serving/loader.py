@@ -13,7 +13,13 @@ from pipeline.requests.image_request import ImageRequest, LoraUse
 
 
 class LoraLibrary:
-    """The LoRAs that requests for one model may name."""
+    """The LoRAs that requests for one model may name.
+
+    Args:
+        spec: the folder that holds them, and the host memory that they may take.
+        pool: of the model's LoRAs on the device.
+        hardware: the device.
+    """
 
     def __init__(self, spec: DeviceSpec, pool: AdapterPool, hardware: Hardware) -> None:
         self._folder = spec.loras
@@ -22,15 +28,26 @@ class LoraLibrary:
         self._cache = LoraCache(self._load, spec.host_lora_bytes)
 
     def want(self, loras: Sequence[LoraUse]) -> None:
-        """Begin to load `loras` into host memory."""
+        """Begin to load LoRAs into host memory.
+
+        Args:
+            loras: of a request that will come.
+        """
         for lora in loras:
             self._cache.want(lora.key)
 
     def acquire(self, request: ImageRequest, timeout: float) -> tuple[Adapter, ...] | None:
-        """Pin all LoRAs of `request` on the device.
+        """Pin all LoRAs of a request on the device.
 
-        None while one is on its way after `timeout` seconds, or others leave no room. Raises UserError naming the LoRA
-        that cannot be had.
+        Args:
+            request: names them.
+            timeout: seconds to wait for each.
+
+        Returns:
+            In the request's order; None while one is still loading, or others leave no room.
+
+        Raises:
+            UserError: names the LoRA that cannot be had.
         """
         self._cache.hold(lora.key for lora in request.loras)
         pages = [page for lora in request.loras if (page := self._take(lora, timeout))]
@@ -47,7 +64,11 @@ class LoraLibrary:
         return tuple(adapters)
 
     def release(self, adapters: Sequence[Adapter]) -> None:
-        """Unpin what `acquire` gave."""
+        """Unpin LoRAs.
+
+        Args:
+            adapters: what `acquire` gave.
+        """
         for adapter in adapters:
             self._pool.release(adapter)
 

@@ -27,7 +27,7 @@ _Known = Mapping[str, tuple[tuple[str, int], int, Bank]]
 class BankPages:
     """One LoRA's part in one bank, on the host.
 
-    `down` is (pages, layers, width, 16) and `up` is (pages, layers, 16, outputs); ranks past a layer's own are zeros.
+    `down` is (pages, layers, width, 16) and `up` is (pages, layers, 16, outputs), with zeros past a layer's own rank;
     `used` are the places of the layers that the LoRA changes.
     """
 
@@ -37,7 +37,7 @@ class BankPages:
 
     @property
     def count(self) -> int:
-        """How many pages."""
+        """The number of pages."""
         return int(self.down.shape[0])
 
     @property
@@ -48,9 +48,9 @@ class BankPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraPages:
-    """One LoRA in pages, by network and number of the bank in it; banks that it leaves alone are not there.
+    """One LoRA in pages, by network and number of the bank; banks that it leaves alone are not there.
 
-    `vectors` is what it adds to norms and biases, by network; `words` are those that it teaches the text encoders.
+    `vectors` is what it adds to norms and biases, by network; `words` are its textual inversions.
     """
 
     banks: Mapping[tuple[str, int], BankPages]
@@ -66,9 +66,19 @@ class LoraPages:
 
 
 def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool) -> LoraPages:
-    """Read the canonical LoRA at `path` for a model with these `networks`.
+    """Read a canonical LoRA for a model.
 
-    `pin` puts it where a GPU can fetch it by itself. Raises UserError if it is damaged or made for another model.
+    Args:
+        path: of the file.
+        networks: the model's adapted networks, by name.
+        dtype: of the numbers on the device.
+        pin: put the pages into pinned memory, from which a GPU copies by itself.
+
+    Returns:
+        The LoRA on the host.
+
+    Raises:
+        UserError: the file is damaged, or was made for another model.
     """
     file = LoraFile.open(path)
     known = _known(networks)
@@ -88,7 +98,7 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
             _write(pages, place, tensors.pop(f"{name}.down"), tensors.pop(f"{name}.up"))
         banks[where] = pages
     vectors = {network: _vectors(networks[network], own, tensors, dtype, pin) for network, own in names.items()}
-    return LoraPages(banks=banks, vectors=vectors, words=_taught(file, tensors, known, dtype))
+    return LoraPages(banks=banks, vectors=vectors, words=_textual_inversions(file, tensors, known, dtype))
 
 
 def _vectors(
@@ -101,7 +111,7 @@ def _vectors(
     return Vectors(values=values, used=frozenset(names))
 
 
-def _taught(
+def _textual_inversions(
     file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype
 ) -> tuple[TextualInversion, ...]:
     words = []
@@ -128,16 +138,16 @@ def _known(networks: Networks) -> _Known:
 def _places(file: LoraFile, known: _Known) -> dict[tuple[str, int], dict[int, str]]:
     """For each bank that `file` changes: the layer's name in the file by its place in the bank."""
     places: dict[tuple[str, int], dict[int, str]] = {}
-    strangers = 0
+    misfits = 0
     for name, layer in file.layers.items():
         where, place, bank = known.get(name, (None, 0, None))
         if where is None or bank is None or not _fits(layer, bank):
-            strangers += 1
+            misfits += 1
         else:
             places.setdefault(where, {})[place] = name
-    if strangers:
+    if misfits:
         raise UserError(
-            f"{file.path.name} was made for another model: {strangers} of its {len(file.layers)} layers do not fit."
+            f"{file.path.name} was made for another model: {misfits} of its {len(file.layers)} layers do not fit."
         )
     return places
 
@@ -150,9 +160,9 @@ def _vector_names(file: LoraFile, networks: Networks) -> dict[str, dict[str, str
             name = _file_name(network, own)
             if file.vectors.get(name) == place.stop - place.start:
                 names.setdefault(network, {})[own] = name
-    if strangers := len(file.vectors) - sum(map(len, names.values())):
+    if misfits := len(file.vectors) - sum(map(len, names.values())):
         raise UserError(
-            f"{file.path.name} was made for another model: {strangers} of the norms and biases that it changes do not "
+            f"{file.path.name} was made for another model: {misfits} of the norms and biases that it changes do not "
             "fit."
         )
     return names

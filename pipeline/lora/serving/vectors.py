@@ -1,6 +1,6 @@
 """What LoRAs add to the biases of layers and to the gains and biases of norms: vectors, side by side in one row.
 
-Unlike a layer's weight, these are so few numbers that a row of a batch holds all of a network's at once.
+Unlike a layer's weight they are so few numbers that a row of a batch holds all of a network's at once.
 """
 
 from collections.abc import Set as AbstractSet
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vectors:
-    """`values` is (width,) for one LoRA, (rows, width) for a batch with scales folded in; all but `used` are zeros."""
+    """The vectors of one LoRA (width,), or of a batch (rows, width) with scales folded in; all but `used` are zeros."""
 
     values: Tensor
     used: AbstractSet[str]
@@ -19,9 +19,9 @@ class Vectors:
 
 @dataclass(slots=True, kw_only=True)
 class VectorBank:
-    """Where each vector of a network lies, by `<layer>.bias` or `<norm>.gain`.
+    """Where each vector of a network lies in a row, by `<layer>.bias` or `<norm>.gain`.
 
-    `rows` is what the forward that is running uses.
+    `rows` is what the running forward uses.
     """
 
     places: dict[str, slice] = field(default_factory=dict)
@@ -29,7 +29,15 @@ class VectorBank:
     rows: Vectors | None = None
 
     def place(self, name: str, length: int) -> "VectorPlace":
-        """Make room for one more vector."""
+        """Make room for one more vector.
+
+        Args:
+            name: `<layer>.bias` or `<norm>.gain`.
+            length: of the vector.
+
+        Returns:
+            Its place.
+        """
         self.places[name] = slice(self.width, self.width + length)
         self.width += length
         return VectorPlace(bank=self, name=name)
@@ -43,6 +51,10 @@ class VectorPlace:
     name: str
 
     def rows(self) -> Tensor | None:
-        """Its values for all rows, (rows, length); None where nothing changes it."""
+        """The vector's values for all rows.
+
+        Returns:
+            (rows, length); None where nothing changes it.
+        """
         rows = self.bank.rows
         return None if rows is None or self.name not in rows.used else rows.values[:, self.bank.places[self.name]]

@@ -19,7 +19,7 @@ BASE: Final = "https://civitai.com"
 _TYPES: Final = frozenset({"lora", "locon", "dora"})
 # The bits of nsfwLevel, from harmless to worst; 32 means that Civitai itself has blocked it.
 _RATINGS: Final = ((32, "Blocked"), (16, "XXX"), (8, "X"), (4, "R"), (2, "PG-13"), (1, "PG"))
-_MATURE: Final = 4 | 8 | 16 | 32
+_NSFW: Final = 4 | 8 | 16 | 32
 _WORDS: Final = 32
 
 
@@ -85,13 +85,28 @@ _Kind = TypeVar("_Kind", bound=_Answer)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Civitai:
-    """Civitai at `base`, reached by `downloader`."""
+    """Civitai's REST interface at `base`, reached by `downloader`."""
 
     downloader: Downloader
     base: str = BASE
 
-    async def fetch(self, link: CivitaiLink, folder: Path, *, key: str | None, told: DownloadProgress) -> FetchedFile:
-        """Put the LoRA of `link` into `folder`; raises UserError with the reason why it may not be had."""
+    async def fetch(
+        self, link: CivitaiLink, folder: Path, *, key: str | None, progress: DownloadProgress
+    ) -> FetchedFile:
+        """Download the LoRA of a link.
+
+        Args:
+            link: a version, or a model, of which the first version that Civitai lists is taken.
+            folder: where the file goes.
+            key: the guild's, sent to Civitai alone; None without one.
+            progress: called with the bytes so far and their total, if known.
+
+        Returns:
+            The file, and what its page says.
+
+        Raises:
+            UserError: why it may not be had.
+        """
         if (number := link.version) is None:
             versions = (await self._ask(f"models/{link.model}", _Model, key)).model_versions
             if not versions:
@@ -105,7 +120,7 @@ class Civitai:
         path = folder / "civitai.safetensors"
         stated = file.hashes.SHA256
         own = key if file.download_url.startswith(f"{self.base}/") else None
-        size, found = await self.downloader.file(file.download_url, path, told=told, key=own, sha256=stated)
+        size, found = await self.downloader.file(file.download_url, path, progress=progress, key=own, sha256=stated)
         return FetchedFile(
             path=path,
             size=size,
@@ -117,7 +132,7 @@ class Civitai:
             trigger_words=tuple(word for raw in (version.trained_words or ())[:_WORDS] if (word := cleaned(raw))),
             licence=_licence(model),
             rating=next((name for bit, name in _RATINGS if version.nsfw_level & bit), None),
-            nsfw=model.nsfw or bool(version.nsfw_level & _MATURE),
+            nsfw=model.nsfw or bool(version.nsfw_level & _NSFW),
         )
 
     async def _ask(self, path: str, kind: type[_Kind], key: str | None) -> _Kind:

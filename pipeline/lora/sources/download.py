@@ -1,4 +1,4 @@
-"""Bytes from the open internet: allowed hosts alone, public addresses alone, within limits of size and time."""
+"""Bytes from the open internet: only allowed hosts, only public addresses, within limits of size and time."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,11 @@ _NO_KEY: Final = "{} asks for a login here; add a key of {} for this community, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of one download: its size in bytes, its time and that of a silence in seconds, its hops and attempts."""
+    """Bounds of one download.
+
+    `size` is in bytes; `seconds` is for all of it and `silence` for each wait in between; `redirects` and `attempts`
+    are counts.
+    """
 
     size: int = 2 << 30
     seconds: float = 1800
@@ -39,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadSource:
-    """One source: its name for people, the hosts it may use (`.hf.co` means every host below), a key for the first."""
+    """One source: its name for people, and the hosts that it may use; `.hf.co` stands for every host below."""
 
     name: str
     hosts: frozenset[str]
@@ -47,7 +51,14 @@ class DownloadSource:
     """Whether this machine's own addresses, and http to them, are allowed: for tests alone."""
 
     def check(self, url: URL) -> None:
-        """Raise UserError unless `url` is https, has no user or odd port and is at an allowed host."""
+        """Check that a link may be opened.
+
+        Args:
+            url: of the first request or of a redirect.
+
+        Raises:
+            UserError: it is not https, has a user or an unusual port, or its host is not allowed.
+        """
         host = (url.host or "").lower()
         allowed = any(host == name or (name.startswith(".") and host.endswith(name)) for name in self.hosts)
         if not allowed:
@@ -64,17 +75,21 @@ class _PrivateAddress(OSError):
 
 @dataclass(slots=True, kw_only=True)
 class _Part:
-    """What has arrived of a file."""
+    """What has arrived of a file so far."""
 
     path: Path
-    told: DownloadProgress
+    progress: DownloadProgress
     limit: int
     size: int = 0
     total: int | None = None
     etag: str | None = None
 
     def begin(self, answer: aiohttp.ClientResponse) -> None:
-        """Go on where the answer does, or begin anew; raises UserError if it is too large."""
+        """Go on where the answer does, or begin again if it starts at the first byte.
+
+        Args:
+            answer: to a request for the rest.
+        """
         span = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status != 206 or span is None or int(span[1]) != self.size:
             self.size = 0
@@ -87,13 +102,17 @@ class _Part:
         self._bound(self.total or 0)
 
     async def take(self, answer: aiohttp.ClientResponse) -> None:
-        """Append what arrives, until the end."""
+        """Append what arrives, until the end.
+
+        Args:
+            answer: as in `begin`.
+        """
         with self.path.open("ab") as file:
             async for piece in answer.content.iter_chunked(_CHUNK):
                 self._bound(self.size + len(piece))
                 await asyncio.to_thread(file.write, piece)
                 self.size += len(piece)
-                self.told(self.size, self.total)
+                self.progress(self.size, self.total)
 
     def _bound(self, size: int) -> None:
         if size > self.limit:
@@ -102,13 +121,25 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloader:
-    """Gets bytes from one place; no error or log of it holds a key or a link."""
+    """Downloads from one source; none of its errors or logs holds a key or a link."""
 
     place: DownloadSource
     limits: Limits = Limits()
 
     async def small(self, url: str, *, key: str | None = None, size: int = 4 << 20) -> bytes:
-        """The body at `url`, of at most `size` bytes; raises UserError."""
+        """A small body, in memory.
+
+        Args:
+            url: of the body.
+            key: sent as a bearer token to the link's own origin, and to no host that it redirects to.
+            size: the most bytes.
+
+        Returns:
+            The body.
+
+        Raises:
+            UserError: the source cannot be reached, refuses, is too slow, or sends more.
+        """
         async with self._in_time(), self._answer(url, key, {}) as answer:
             body = bytearray()
             async for piece in answer.content.iter_chunked(_CHUNK):
@@ -118,10 +149,25 @@ class Downloader:
             return bytes(body)
 
     async def file(
-        self, url: str, target: Path, *, told: DownloadProgress, key: str | None = None, sha256: str | None = None
+        self, url: str, target: Path, *, progress: DownloadProgress, key: str | None = None, sha256: str | None = None
     ) -> tuple[int, str]:
-        """Size and SHA-256 of what was put at `target`, whole and with the hash that was stated; raises UserError."""
-        part = _Part(path=target.with_name(f"{target.name}.part"), told=told, limit=self.limits.size)
+        """A file, resumed where a connection breaks off.
+
+        Args:
+            url: of the file.
+            target: where it goes; it is there whole or not at all.
+            progress: called with the bytes so far and their total, if known.
+            key: as in `small`.
+            sha256: the hash that the source states, in hexadecimal.
+
+        Returns:
+            Size in bytes, and SHA-256 in hexadecimal.
+
+        Raises:
+            UserError: the source cannot be reached, refuses, is too slow, sends too much or a file with another
+                hash.
+        """
+        part = _Part(path=target.with_name(f"{target.name}.part"), progress=progress, limit=self.limits.size)
         part.path.unlink(missing_ok=True)
         try:
             async with self._in_time():
@@ -210,7 +256,16 @@ class Downloader:
 
 
 def refuse_status(name: str, status: int, retry_after: str | None) -> None:
-    """Raise UserError, in the words of the source `name`, unless an HTTP `status` is one of success."""
+    """Check the status of an answer.
+
+    Args:
+        name: of the source, for people.
+        status: of HTTP.
+        retry_after: the header Retry-After, in seconds or as a date.
+
+    Raises:
+        UserError: the status is not one of success.
+    """
     match status:
         case 200 | 206:
             return

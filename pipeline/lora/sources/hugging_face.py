@@ -1,4 +1,4 @@
-"""LoRA files of the Hugging Face Hub: its library says what there is, our downloader brings the bytes."""
+"""LoRA files of the Hugging Face Hub: its library lists the files, our downloader brings the bytes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -30,9 +30,22 @@ class HuggingFace:
     base: str = BASE
 
     async def fetch(
-        self, link: HuggingFaceLink, folder: Path, *, key: str | None, told: DownloadProgress
+        self, link: HuggingFaceLink, folder: Path, *, key: str | None, progress: DownloadProgress
     ) -> FetchedFile:
-        """Put the LoRA of `link` into `folder`; raises UserError with the reason why it may not be had."""
+        """Download the LoRA of a link, at the commit that its revision names now.
+
+        Args:
+            link: a repository, or a file in it.
+            folder: where the file goes.
+            key: the guild's, sent to the Hub alone; None without one.
+            progress: called with the bytes so far and their total, if known.
+
+        Returns:
+            The file, and what its repository says.
+
+        Raises:
+            UserError: why it may not be had.
+        """
         info = await asyncio.to_thread(self._info, link, key)
         commit = info.sha or ""
         files = {file.rfilename: file for file in info.siblings or ()}
@@ -42,7 +55,7 @@ class HuggingFace:
         lfs = files[name].lfs
         path = folder / "hugging_face.safetensors"
         size, found = await self.downloader.file(
-            self._url(link, name, commit), path, told=told, key=key, sha256=lfs.sha256 if lfs else None
+            self._url(link, name, commit), path, progress=progress, key=key, sha256=lfs.sha256 if lfs else None
         )
         config = str(PurePosixPath(name).with_name("adapter_config.json"))
         body = b""

@@ -12,9 +12,10 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKeys:
-    """A guild's keys, None where it has none; they are sent to their own source alone and are in no text of it.
+    """A guild's keys, None where it has none; each is sent to its own source alone, and no text of this object shows
+    it.
 
-    Raises InvalidRequest for what cannot be a key, without repeating it.
+    InvalidRequest is raised for what cannot be a key, without repeating it.
     """
 
     civitai: str | None = field(default=None, repr=False)

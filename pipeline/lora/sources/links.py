@@ -1,4 +1,4 @@
-"""What a member's link to a LoRA means, without asking anybody."""
+"""What a member's link to a LoRA means, without asking any server."""
 
 import re
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class HuggingFaceLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLink:
-    """A plain https link to a .safetensors file; whether its host is allowed is for the download to judge."""
+    """A plain https link to a .safetensors file; the download decides whether its host is allowed."""
 
     url: str
 
@@ -47,7 +47,17 @@ Link = CivitaiLink | HuggingFaceLink | FileLink
 
 
 def read_link(text: str) -> Link:
-    """What `text` means; raises UserError, which never repeats it, if it is no link to a LoRA."""
+    """Parse a link: a page or an AIR of Civitai, a repository or a file of Hugging Face, or a plain link.
+
+    Args:
+        text: as a member wrote it.
+
+    Returns:
+        What it points at; nothing is opened.
+
+    Raises:
+        UserError: it is no link to a LoRA; the sentence never repeats it.
+    """
     text = text.strip().removeprefix("<").removesuffix(">")
     if len(text) > _MAX_LENGTH or not text.isprintable():
         raise UserError(_UNKNOWN)

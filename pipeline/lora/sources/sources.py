@@ -19,9 +19,13 @@ _LONGEST = 200
 class LoraSources:
     """The sources of one installation.
 
-    `file_hosts` are the hosts that plain links may use (`.example.org`: every host below). `loopback`, for tests,
-    lets this machine's own addresses be reached, over http as well; `civitai_base` and `hugging_face_base` are where
-    the two are, and `more_hosts` allows further hosts to them.
+    Args:
+        limits: of each download.
+        file_hosts: the hosts that plain links may use; `.example.org` stands for every host below.
+        more_hosts: further hosts for Civitai and Hugging Face, such as mirrors of their files.
+        civitai_base: where Civitai is.
+        hugging_face_base: where Hugging Face is.
+        loopback: for tests: allow this machine's own addresses, and http to them.
     """
 
     def __init__(
@@ -47,31 +51,40 @@ class LoraSources:
         )
         self._files = downloader("This link", file_hosts)
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, told: DownloadProgress) -> FetchedFile:
-        """Put the LoRA file of `link` into `folder`, which is the caller's own and empty.
+    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: DownloadProgress) -> FetchedFile:
+        """Download the LoRA file of a link.
 
-        `told(done, total)` hears the bytes so far, `total` None while unknown. Raises UserError: one sentence of
-        at most 200 characters without a key or a signed link.
+        Args:
+            link: as a member wrote it.
+            folder: the caller's own, and empty.
+            keys: the guild's.
+            progress: called with the bytes so far and their total, None while that is unknown.
+
+        Returns:
+            The file, and what its source says.
+
+        Raises:
+            UserError: one sentence of at most 200 characters, without a key or a signed link.
         """
         try:
-            return await self._fetch(link, folder, keys, told)
+            return await self._fetch(link, folder, keys, progress)
         except UserError as error:
             raise UserError(str(error)[:_LONGEST]) from None
 
-    async def _fetch(self, link: str, folder: Path, keys: SourceKeys, told: DownloadProgress) -> FetchedFile:
+    async def _fetch(self, link: str, folder: Path, keys: SourceKeys, progress: DownloadProgress) -> FetchedFile:
         match read_link(link):
             case CivitaiLink() as there:
-                return await self._civitai.fetch(there, folder, key=keys.civitai, told=told)
+                return await self._civitai.fetch(there, folder, key=keys.civitai, progress=progress)
             case HuggingFaceLink() as there:
-                return await self._hugging_face.fetch(there, folder, key=keys.hugging_face, told=told)
+                return await self._hugging_face.fetch(there, folder, key=keys.hugging_face, progress=progress)
             case FileLink(url=url):
-                return await self._file(url, folder, told)
+                return await self._file(url, folder, progress)
             case there:
                 assert_never(there)
 
-    async def _file(self, url: str, folder: Path, told: DownloadProgress) -> FetchedFile:
+    async def _file(self, url: str, folder: Path, progress: DownloadProgress) -> FetchedFile:
         path = folder / "file.safetensors"
-        size, sha256 = await self._files.file(url, path, told=told)
+        size, sha256 = await self._files.file(url, path, progress=progress)
         page = url.partition("?")[0].partition("#")[0]
         name = cleaned(page.rpartition("/")[2]) or path.name
         return FetchedFile(path=path, size=size, sha256=sha256, file_name=name, title=name, page=page)

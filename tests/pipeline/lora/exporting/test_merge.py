@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.lora.exporting.merge import merge
-from pipeline.lora.exporting.merge_process import MergeInput, fuse_apart
+from pipeline.lora.exporting.merge_process import MergeInput, merge_apart
 from pipeline.lora.format.file import FORMAT, VERSION, WITH_VECTORS, LoraFile
 
 LINEAR = "unet.mid_block.attentions.0.proj_in"
@@ -52,7 +52,7 @@ async def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -
 
     before = one.read_bytes(), two.read_bytes()
 
-    made = await fuse_apart(members, tmp_path / "set.safetensors")
+    made = await merge_apart(members, tmp_path / "set.safetensors")
 
     assert (one.read_bytes(), two.read_bytes()) == before
     assert (made.layers, made.ranks) == (3, (2, 5))
@@ -95,5 +95,5 @@ async def test_what_is_no_set_is_one_sentence(tmp_path: Path) -> None:
     member = MergeInput(path=lora(tmp_path / "a.safetensors", 1, LINEAR), scale=0, text_encoder_scale=0)
 
     with pytest.raises(UserError, match="changes nothing"):
-        await fuse_apart([member, member], tmp_path / "set.safetensors")
+        await merge_apart([member, member], tmp_path / "set.safetensors")
     assert not (tmp_path / "set.safetensors").exists()

@@ -238,9 +238,9 @@ def make_files(folder: Path, model: Path) -> None:
     for number, (rank, wanted) in enumerate(FILES):
         random_lora(pipeline, str(number), rank=rank, wanted=wanted, seed=number).save(folder / "files")
     random_lora(pipeline, "stranger", rank=2, wanted=FILES[0][1], seed=9).save(folder / "library", family="sdxl")
-    stranger = (folder / "library" / "stranger.safetensors").read_bytes()
-    (folder / "library" / "stranger.safetensors").write_bytes(stranger.replace(b"attn1.to_q", b"attn9.to_q"))
-    (folder / "library" / "cut.safetensors").write_bytes(stranger[:-40])
+    original = (folder / "library" / "stranger.safetensors").read_bytes()
+    (folder / "library" / "stranger.safetensors").write_bytes(original.replace(b"attn1.to_q", b"attn9.to_q"))
+    (folder / "library" / "cut.safetensors").write_bytes(original[:-40])
     (folder / "library" / "pickle.safetensors").write_bytes(b"\x80\x02}q\x00.")
 
 

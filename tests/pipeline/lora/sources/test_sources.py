@@ -31,7 +31,7 @@ async def fetch(site: Site, folder: Path, link: str = "https://civitai.com/model
     sources = LoraSources(
         civitai_base=site.base, hugging_face_base=site.base, **{"more_hosts": HOSTS, "loopback": True, **how}
     )
-    return await sources.fetch(link, folder, keys=KEYS, told=lambda done, total: None)
+    return await sources.fetch(link, folder, keys=KEYS, progress=lambda done, total: None)
 
 
 def downloader(*, loopback: bool = True, **limits: Any) -> Downloader:
@@ -39,7 +39,7 @@ def downloader(*, loopback: bool = True, **limits: Any) -> Downloader:
 
 
 async def get(site: Site, folder: Path, path: str, **how: Any) -> tuple[int, str]:
-    return await downloader(**how).file(f"{site.base}{path}", folder / "x", told=lambda done, total: None)
+    return await downloader(**how).file(f"{site.base}{path}", folder / "x", progress=lambda done, total: None)
 
 
 async def test_a_civitai_file_comes_with_its_page_and_the_key_stays_on_its_host(site: Site, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_redirect_to_a_private_address_is_refused(site: Site, tmp_path: 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_an_allowed_name_at_a_private_address_is_never_opened(site: Site, tmp_path: Path, host: str) -> None:
     with pytest.raises(UserError, match="private address"):
-        await downloader(loopback=False).file(f"https://{host}/x", tmp_path / "x", told=lambda done, total: None)
+        await downloader(loopback=False).file(f"https://{host}/x", tmp_path / "x", progress=lambda done, total: None)
 
 
 @pytest.mark.parametrize(
