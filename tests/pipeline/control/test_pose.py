@@ -1,16 +1,13 @@
-"""Poses: from heat maps to points in the image, from points to OpenPose's drawing, and by tiny models."""
+"""Poses: from heat maps to points in the image, and whole maps by tiny models."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.control.openpose import COLOURS, Point, draw_body, from_coco
 from pipeline.control.pose import PoseMap, crop_of, read_points
 from pipeline.errors import InvalidRequest
 from tests.pipeline.tiny_annotators import tiny_persons, tiny_pose
-
-NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, RIGHT_WRIST = 0, 5, 6, 10
 
 
 def scene() -> np.ndarray:
@@ -45,38 +42,6 @@ def test_a_box_is_in_the_middle_with_a_quarter_around_and_not_stretched() -> Non
         assert np.allclose(sum(corners) / 2, (96, 128))
         extent = (corners[1] - corners[0]) / (192, 256)
         assert extent.max() == pytest.approx(0.8)
-
-
-def body(**seen: Point) -> list[Point]:
-    names = {"nose": NOSE, "left": LEFT_SHOULDER, "right": RIGHT_SHOULDER, "wrist": RIGHT_WRIST}
-    points: list[Point] = [None] * 17
-    for name, point in seen.items():
-        points[names[name]] = point
-    return points
-
-
-def test_the_neck_is_between_the_shoulders() -> None:
-    """And is not seen where one of them is not."""
-    whole = from_coco(body(left=(60, 20), right=(20, 30), wrist=(5, 90)))
-
-    assert whole[1] == (40, 25)
-    assert (whole[2], whole[5], whole[4]) == ((20, 30), (60, 20), (5, 90))
-    assert from_coco(body(left=(60, 20)))[1] is None
-
-
-def test_points_and_limbs_have_openposes_colours() -> None:
-    """Points in full, limbs dimmed; nothing is drawn to a point that is not seen."""
-    canvas = np.zeros((128, 128, 3), dtype=np.uint8)
-
-    draw_body(canvas, from_coco(body(nose=(64, 10), left=(104, 60), right=(24, 60), wrist=(10, 120))))
-
-    assert [tuple(canvas[y, x]) for x, y in ((64, 10), (64, 60), (24, 60), (104, 60), (10, 120))] == [
-        (255, 0, 0), (255, 85, 0), (255, 170, 0), (85, 255, 0), (170, 255, 0),
-    ]  # fmt: skip
-    assert tuple(canvas[60, 44]) == (153, 0, 0)
-    assert tuple(canvas[35, 64]) == (0, 0, 153)
-    assert not canvas[90, 12:22].any()
-    assert COLOURS[17] == (255, 0, 85)
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["with a detector's boxes", "the whole picture as the box"])

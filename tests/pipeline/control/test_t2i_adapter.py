@@ -20,7 +20,8 @@ from pipeline.requests.device_messages import Refused
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.control.test_residuals import FAMILY, MAPS, control, last_word, run_together
+from tests.pipeline.control.ready_maps import FAMILY, MAPS, control, last_word
+from tests.pipeline.control.test_residuals import run_together
 from tests.pipeline.tiny_models import save_control
 
 PREFIX = {"pocket": "StableDiffusionXL", "sd15": "StableDiffusion"}

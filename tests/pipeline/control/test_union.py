@@ -21,7 +21,8 @@ from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.control.test_residuals import MAPS, OVER, UNDER, control, run_together
+from tests.pipeline.control.ready_maps import MAPS, control
+from tests.pipeline.control.test_residuals import OVER, UNDER, run_together
 from tests.pipeline.engine.test_inpaint_canvas import half_mask, scene
 from tests.pipeline.tiny_models import save_control, save_control_union
 

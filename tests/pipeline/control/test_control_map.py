@@ -1,0 +1,53 @@
+"""The map of a control: drawn from its image, or the image itself."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageOps
+
+from pipeline.control.annotators import control_map
+from pipeline.control.control_map import map_of
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.requests.control import ControlKind
+from tests.pipeline.conftest import a_request
+from tests.pipeline.control.ready_maps import HANDED, control
+from tests.pipeline.engine.test_inpaint_canvas import png, scene
+
+
+def test_a_map_is_made_of_an_image_in_the_requests_size(controlled_model: Callable[[str], LoadedModel]) -> None:
+    """The very one that its annotator draws."""
+    model = controlled_model("pocket")
+    request = a_request(controls=(control(image="scene", ready=False, detail=1.0),))
+
+    (own,) = model.controls.acquire(request, HANDED, timeout=60) or ()
+
+    expected = np.asarray(control_map(ControlKind.EDGE, scene(), 1.0)).transpose(2, 0, 1)[None]
+    assert expected.any()
+    assert torch.equal((own.hint * 255).round().byte(), torch.from_numpy(expected.copy()))
+
+
+def test_a_map_that_was_kept_is_the_one_that_was_drawn(controlled_model: Callable[[str], LoadedModel]) -> None:
+    """An image of a stored map is the image of what it was drawn from; black on white counts as white on black."""
+    model = controlled_model("pocket")
+    of_scene = control(image="scene", ready=False, detail=1.0)
+    kept = map_of(of_scene, HANDED["scene"], (64, 64))
+    handed = HANDED | {"kept": png(kept), "on paper": png(ImageOps.invert(kept))}
+    uses = (of_scene, control(image="kept"), control(image="on paper", inverted=True))
+
+    hints = [one.hint for one in model.controls.acquire(a_request(controls=uses), handed, timeout=60) or ()]
+
+    assert torch.equal(hints[0], hints[1])
+    assert torch.equal(hints[0], hints[2])
+
+
+def test_a_map_of_another_size_is_fitted(controlled_model: Callable[[str], LoadedModel]) -> None:
+    """To the image's own."""
+    large = Image.new("RGB", (90, 50))
+    ImageDraw.Draw(large).rectangle((0, 0, 45, 50), fill="white")
+    model = controlled_model("pocket")
+
+    (own,) = model.controls.acquire(a_request(controls=(control(),)), {"edge": png(large)}, timeout=60) or ()
+
+    assert own.hint.shape == (1, 3, 64, 64)
+    assert (float(own.hint.amin()), float(own.hint.amax())) == (0, 1)
