@@ -1,6 +1,5 @@
 """Upscalers: tiles without seams, files of spandrel's, and who cannot have one is told what to do."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.errors import InvalidRequest, UserError
+from pipeline.errors import UserError
 from pipeline.images.upscale import in_tiles
-from pipeline.images.upscale_process import Enlargement, enlarge_apart
-from pipeline.images.upscalers import LANCZOS, Upscalers
+from pipeline.images.upscale_process import enlarge_apart
 from tests.pipeline.engine.test_inpaint_canvas import scene
+from tests.pipeline.images.test_upscale_process import order
 
 try:
     import spandrel
@@ -52,25 +51,11 @@ def test_tiles_leave_no_seam(size: tuple[int, int]) -> None:
     assert torch.allclose(whole, tiled, atol=1e-5)
 
 
-def order(folder: Path, net: Path | None, factor: int = 4) -> Enlargement:
-    scene().save(folder / "source", "PNG")
-    return Enlargement(
-        source=folder / "source", target=folder / "target", width=factor * 64, height=factor * 64, net=net, device="cpu"
-    )
-
-
 def save_esrgan(file: Path, scale: int) -> "nn.Module":
     torch.manual_seed(1)
     net: nn.Module = ESRGAN(num_filters=8, num_blocks=1, scale=scale)
     save_file({name: weight.contiguous() for name, weight in net.state_dict().items()}, file)
     return net
-
-
-async def test_lanczos_needs_no_file(tmp_path: Path) -> None:
-    """And is Pillow's, to the last bit."""
-    await enlarge_apart(order(tmp_path, None))
-
-    assert Image.open(tmp_path / "target").tobytes() == scene().resize((256, 256), Image.Resampling.LANCZOS).tobytes()
 
 
 @with_spandrel
@@ -104,25 +89,3 @@ async def test_what_is_no_upscaler_is_refused(tmp_path: Path, content: bytes | N
 
     with pytest.raises(UserError, match=f"'sharp' {sentence}"):
         await enlarge_apart(order(tmp_path, net))
-
-
-@pytest.mark.skipif(find_spec("spandrel") is not None, reason="the extra upscalers is installed")
-async def test_without_the_extra_a_net_is_refused(tmp_path: Path) -> None:
-    """With what to install, and what to do until then."""
-    with pytest.raises(UserError, match=r"an admin has to: pip install 'limner\[upscalers\]'.*choose .* lanczos"):
-        await enlarge_apart(order(tmp_path, tmp_path / "net.safetensors"))
-
-
-def test_upscalers_are_called_as_their_files(tmp_path: Path) -> None:
-    """Nets first; nothing outside the folder can be named."""
-    for name in ("b.safetensors", "a.safetensors", "c.pth"):
-        (tmp_path / name).touch()
-    upscalers = Upscalers(folder=tmp_path)
-
-    assert upscalers.names() == ("a", "b", LANCZOS)
-    assert upscalers.net("b") == tmp_path / "b.safetensors"
-    assert upscalers.net(LANCZOS) is None
-    assert Upscalers().names() == (LANCZOS,)
-    for wrong in ("c", "../a", "a.safetensors"):
-        with pytest.raises(InvalidRequest, match="there is: a, b, lanczos"):
-            upscalers.net(wrong)
