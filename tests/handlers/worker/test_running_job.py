@@ -30,17 +30,6 @@ async def test_an_image_goes_on_where_a_killed_device_left_it(shift: Shift) -> N
     await shift.kept(job)
 
 
-async def test_snapshots_go_with_the_beats(shift: Shift) -> None:
-    """The newest of each image replaces the one before."""
-    job = await shift.enqueue(steps=9)
-    async with shift.working():
-        await shift.submitted(1)
-        for step in (2, 4):
-            snapshot = StoredSnapshot(index=0, data=f"step {step}".encode())
-            shift.device.step(shift.device.submitted[0], step, snapshot=snapshot.data)
-            await shift.kept(job, snapshot)
-
-
 async def test_an_image_goes_on_where_a_killed_worker_left_it(shift: Shift, clock: FakeClock) -> None:
     """When the job has been rescued, another worker begins with what the last beat brought."""
     job = await shift.enqueue(steps=9)

@@ -112,19 +112,6 @@ async def test_progress_and_preview_reach_the_jobs_row(context: AppContext, guil
     assert (job.steps, job.preview) == (4, b"small jpeg")
 
 
-async def test_a_cancel_of_a_running_job_reaches_the_device(context: AppContext, guild: Guild) -> None:
-    """Every image of it is dropped, and the job ends cancelled."""
-    job_id = await _enqueue(context, guild, count=2)
-    device = FakeDevice(eager=False)
-
-    async with _working(context, device):
-        await _submitted(device, 2)
-        await context.queue.cancel(guild.id, job_id)
-        await _until(context, guild, job_id, lambda job: job.state is JobState.CANCELLED)
-
-    assert {render.ticket for render in device.submitted} <= set(device.cancelled)
-
-
 async def test_a_lost_device_is_started_again_and_loses_no_job(context: AppContext, guild: Guild) -> None:
     """What was recorded before stays; only the missing image is rendered again."""
     job_id = await _enqueue(context, guild, count=2)
