@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed ## from a fresh clone to a first picture
+demo: $(VENV)/installed ## from a fresh clone to a first image
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/limner imagine "red fox, glossy style, teal background" --steps 6
 
 format: $(VENV)/installed-dev ## put the code into its form
