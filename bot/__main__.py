@@ -49,7 +49,7 @@ def imagine(
     height: Annotated[int | None, typer.Option(help=_help("height"))] = None,
     like: Annotated[Path | None, typer.Option(help="A picture to repeat, with these options changed.")] = None,
 ) -> None:
-    """Make pictures from words and leave them in the pictures folder."""
+    """Make images from words and leave them in the pictures folder."""
     given: dict[str, Value | None] = {
         "prompt": prompt, "negative": negative, "aspect": aspect, "count": count, "seed": seed, "steps": steps,
         "guidance": guidance, "guidance-rescale": guidance_rescale, "scheduler": scheduler,
@@ -136,7 +136,7 @@ def migrate() -> None:
 
 @app.command(epilog="Example: limner info picture.png")
 def info(image: Annotated[Path, typer.Argument(help="A PNG that Limner made.")]) -> None:
-    """Print the parameters that a picture carries."""
+    """Print the parameters that an image carries."""
     from bot.terminal.one_shot import read_image
 
     with _user_errors():

@@ -1,1 +1,1 @@
-"""Pictures, weights and devices: a library that knows nothing of guilds, chats or SQL."""
+"""Images, weights and devices: a library that knows nothing of guilds, chats or SQL."""

@@ -1,4 +1,4 @@
-"""What enlarges one picture and ends: it reads an order from its input and writes an answer, both JSON."""
+"""What enlarges one image and ends: it reads an order from its input and writes an answer, both JSON."""
 
 import json
 import sys

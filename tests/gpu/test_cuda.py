@@ -73,7 +73,7 @@ def exact_convolutions() -> Iterator[None]:
 
 
 def run(engine: Engine, requests: list[ImageRequest]) -> list[bytes]:
-    """All requests at once; their pictures in their order."""
+    """All requests at once; their images in their order."""
     for number, request in enumerate(requests):
         engine.admit(str(number), request)
     return rendered(engine, len(requests))
@@ -90,7 +90,7 @@ def rendered(engine: Engine, count: int) -> list[bytes]:
 
 
 def decibels(first: bytes, second: bytes) -> float:
-    """The peak signal-to-noise ratio of two pictures."""
+    """The peak signal-to-noise ratio of two images."""
     one, other = (np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=np.float64) for png in (first, second))
     error = float(((one - other) ** 2).mean())
     return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
@@ -143,7 +143,7 @@ def test_a_graph_is_what_it_was_captured_from(nano: Path) -> None:
 
 
 def _with_loras(model: LoadedModel) -> list[Tensor]:
-    """Three pictures in four rows: each newcomer takes a leaver's place two steps before another leaves."""
+    """Three images in four rows: each newcomer takes a leaver's place two steps before another leaves."""
     memory = model.denoiser.open(4, pages=1)
     ended: list[Tensor] = []
     running: list[tuple[DenoisingState, tuple[int, ...]]] = []
@@ -220,7 +220,7 @@ def _peak(engine: Engine, requests: list[ImageRequest]) -> int:
 
 
 def test_half_precision_with_its_vae_draws_no_nan() -> None:
-    """float16, whose range SDXL's VAE leaves, with the VAE in float32: the picture of the CPU, nearly."""
+    """float16, whose range SDXL's VAE leaves, with the VAE in float32: the image of the CPU, nearly."""
     request = a_request(width=128, height=128, steps=6)
     model = loaded(POCKET, torch.float16)
     latents = run_together(model, [request], bucket=2)[0]

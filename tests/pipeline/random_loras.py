@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.lora.format.file import FORMAT, VERSION
 
-# Large enough to change a picture, small enough to keep a random network's numbers in range.
+# Large enough to change an image, small enough to keep a random network's numbers in range.
 STRENGTH = 0.1
 
 
