@@ -49,7 +49,7 @@ def imagine(
     height: Annotated[int | None, typer.Option(help=_help("height"))] = None,
     like: Annotated[Path | None, typer.Option(help="A picture to repeat, with these options changed.")] = None,
 ) -> None:
-    """Make images from words and leave them in the pictures folder."""
+    """Make images from words and leave them in the images folder."""
     given: dict[str, Value | None] = {
         "prompt": prompt, "negative": negative, "aspect": aspect, "count": count, "seed": seed, "steps": steps,
         "guidance": guidance, "guidance-rescale": guidance_rescale, "scheduler": scheduler,

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     devices: str = Field(default="auto", alias="LIMNER_DEVICES")
     """`auto` for every GPU (or the CPU), else names separated by commas: `cuda:0,cuda:1`, `cpu`."""
 
-    images_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_PICTURES_AT_ONCE")
+    images_at_once: int = Field(default=4, ge=1, le=64, alias="LIMNER_IMAGES_AT_ONCE")
     """How many images one device works on at the same time."""
 
     model_memory_gb: float | None = Field(default=None, gt=0, alias="LIMNER_MODEL_MEMORY_GB")
@@ -205,4 +205,4 @@ class Settings(BaseSettings):
     @property
     def images(self) -> Path:
         """The folder in which the terminal writes its images."""
-        return self.data / "pictures"
+        return self.data / "images"

@@ -83,7 +83,7 @@ class TerminalSession:
             case SendDirect():
                 await self.chat.deliver(self.address(), pressed.message, nonce="")
             case Remove():
-                self._show(Message(headline="Deleted here; the file in the pictures folder is yours to keep."))
+                self._show(Message(headline="Deleted here; the file in the images folder is yours to keep."))
             case AlreadyHeard():
                 pass
             case _:

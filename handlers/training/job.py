@@ -114,7 +114,7 @@ class Training:
         model = _model(order, self.models)
         images = await _images(order, model.facts, self.blobs)
         check_enough(images)
-        paths = await asyncio.to_thread(_written, [one for one in images if one.is_used], folder / "pictures")
+        paths = await asyncio.to_thread(_written, [one for one in images if one.is_used], folder / "images")
         word = await self._word(job, model, folder)
         plan = plan_of(order, model, word, seed=job.id)
         training = TrainingRequest(
@@ -248,7 +248,7 @@ def _put_away(folder: Path, report: TrainingReport, picks: tuple[Pick, ...], lor
 
 def _clear(folder: Path) -> None:
     """Everything but the sheet, which a later attempt may have to post."""
-    for name in ("run", "pictures"):
+    for name in ("run", "images"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

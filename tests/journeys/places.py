@@ -194,10 +194,10 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
         settings = Settings(_env_file=None, data=data)
         runtime = Runtime(context=context, database=database, settings=settings)
         output = io.StringIO()
-        platform = TerminalPlatform(folder=data / "pictures", screen=Screen(console=Console(file=output, width=500)))
+        platform = TerminalPlatform(folder=data / "images", screen=Screen(console=Console(file=output, width=500)))
         async with working(runtime, platform, FakeDevice()):
             session = await TerminalSession.open(runtime, platform)
-            yield AtTerminal(session=session, folder=data / "pictures", output=output)
+            yield AtTerminal(session=session, folder=data / "images", output=output)
     finally:
         await database.close()
 

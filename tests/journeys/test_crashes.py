@@ -27,7 +27,7 @@ async def test_jobs_survive_the_chat_process_and_the_device_being_killed(
     tmp_path: Path, jobs: int, cuts: int, between: int
 ) -> None:
     """By kill -9: the device, then the chat process, and no orphan goes on holding the GPU; all is there, once."""
-    folder, text = tmp_path / "pictures", _lines(jobs)
+    folder, text = tmp_path / "images", _lines(jobs)
     made = 0
     for _ in range(cuts):
         async with running("chat", data=tmp_path, text=text) as process:

@@ -16,7 +16,7 @@ async def test_imagine_writes_an_image_that_can_be_repeated_bit_for_bit(tmp_path
     code, out, errors = await run("imagine", "red fox", "--steps", "4", "--seed", "6", "--n", "3", data=tmp_path)
 
     assert code == 0, errors
-    path = tmp_path / "pictures" / "red-fox-1-2.png"
+    path = tmp_path / "images" / "red-fox-1-2.png"
     assert path.name in out.replace("\n", "")
     assert "Steps: 4, Sampler: Euler, CFG scale: " in out
     assert "Seed: 8" in out
@@ -30,7 +30,7 @@ async def test_imagine_writes_an_image_that_can_be_repeated_bit_for_bit(tmp_path
     shutil.copy(path, original)
     code, _, errors = await run("imagine", "--like", str(original), data=tmp_path / "elsewhere")
     assert code == 0, errors
-    [again] = (tmp_path / "elsewhere" / "pictures").glob("*.png")
+    [again] = (tmp_path / "elsewhere" / "images").glob("*.png")
     assert again.read_bytes() == original.read_bytes()
 
 
@@ -43,7 +43,7 @@ async def test_chat_runs_every_line_of_a_pipe_and_waits_for_its_images(tmp_path:
     assert code == 0, errors
     assert "There is no command /paint" in out
     assert "did you mean --steps?" in out
-    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    names = sorted(path.name for path in (tmp_path / "images").iterdir())
     assert names[-2:] == ["red-fox-1-1.png", "red-fox-1-2.png"]
 
 

@@ -37,12 +37,12 @@ async def test_a_civitai_link_becomes_a_lora_that_changes_images(site: Site, tmp
     assert "1 of 1 layers matched" in out
     assert site.authorizations == {"download": "Bearer hush-hush", "signed": None}
     assert "hush" not in out.replace("/lora key civitai --set hush-hush", "") + errors
-    (card,) = (tmp_path / "pictures").glob("*.png")
+    (card,) = (tmp_path / "images").glob("*.png")
 
     lines = "".join(f"/imagine red fox{lora} --steps 2 --seed 6\n" for lora in ("", " <lora:tod:2>"))
     code, _, errors = await run("chat", data=tmp_path, text=lines)
     assert code == 0, errors
-    shown = [path.read_bytes() for path in sorted((tmp_path / "pictures").glob("*.png")) if path != card]
+    shown = [path.read_bytes() for path in sorted((tmp_path / "images").glob("*.png")) if path != card]
     assert [use.name for data in shown for use in read(data).made_from.loras] == ["tod"]
     plain, changed = (Image.open(io.BytesIO(data)).tobytes() for data in shown)
     assert plain != changed

@@ -30,11 +30,11 @@ def _done(data: bytes, job_id: int = 1) -> Message:
 async def test_a_delivered_image_lies_in_the_folder_and_its_path_is_printed(tmp_path: Path) -> None:
     """The path can be copied: it is printed whole, on a line of its own."""
     screen, text = _screen()
-    chat = TerminalPlatform(folder=tmp_path / "pictures", screen=screen)
+    chat = TerminalPlatform(folder=tmp_path / "images", screen=screen)
 
     await chat.deliver(ADDRESS, _done(png(request())), "nonce")
 
-    path = tmp_path / "pictures" / "red-fox-1-1.png"
+    path = tmp_path / "images" / "red-fox-1-1.png"
     assert path.read_bytes() == png(request())
     assert str(path) in text.getvalue().replace("\n", "")
     assert "seed 7" in text.getvalue()
@@ -52,12 +52,12 @@ async def test_delivering_twice_leaves_one_file_and_another_image_is_never_overw
 
 async def test_a_file_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     """Whatever a message claims, only the name counts."""
-    chat = TerminalPlatform(folder=tmp_path / "pictures", screen=_screen()[0])
+    chat = TerminalPlatform(folder=tmp_path / "images", screen=_screen()[0])
     image = ShownImage(data=b"x", file_name="../../escaped.png", alt_text="")
 
     await chat.deliver(ADDRESS, Message(headline="fox", images=(image,)), "nonce")
 
-    assert (tmp_path / "pictures" / "escaped.png").exists()
+    assert (tmp_path / "images" / "escaped.png").exists()
 
 
 async def test_a_folder_that_cannot_be_written_delays_the_delivery(tmp_path: Path) -> None:

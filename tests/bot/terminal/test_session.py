@@ -28,7 +28,7 @@ def text() -> io.StringIO:
 @pytest.fixture
 def session(context: AppContext, guild: Guild, tmp_path: Path, text: io.StringIO) -> TerminalSession:
     screen = Screen(console=Console(file=text, width=120))
-    chat = TerminalPlatform(folder=tmp_path / "pictures", screen=screen)
+    chat = TerminalPlatform(folder=tmp_path / "images", screen=screen)
     return TerminalSession(context=context, chat=chat, guild=guild, member=Member(id="ada", name="Ada", is_admin=True))
 
 

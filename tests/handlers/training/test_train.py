@@ -64,7 +64,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
     await collect_blobs(sqlite, context.blobs, 0.0, lambda: float("inf"))
     left = {key async for key in context.blobs.keys(stored_before=float("inf"))}
     assert len(kept - left) == 3
-    assert not list((tmp_path / "trainings").glob("*/pictures"))
+    assert not list((tmp_path / "trainings").glob("*/images"))
     clock.advance(60)
     with pytest.raises(UserError, match="no longer kept"):
         await press(start(checked), caller(guild), context)

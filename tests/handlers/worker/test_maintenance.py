@@ -32,7 +32,7 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
         await press(start(checked), caller(guild), context)
         await train.begun.wait()
         await sweep_trainings(sqlite, context.handed, trainings)
-        assert len(list(trainings.glob("*/pictures/*.png"))) == 3
+        assert len(list(trainings.glob("*/images/*.png"))) == 3
         (number,) = [job.id for job in await context.queue.guild_jobs(guild.id) if job.kind is JobKind.TRAIN]
 
         async def learnt() -> bool:
