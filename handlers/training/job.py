@@ -68,7 +68,7 @@ class ImageCheck:
         order = read_training(job.payload)
         images = await _images(order, _model(order, self.models).facts, self.blobs)
         check_enough(images)
-        used = [str(number) for number, one in enumerate(images, start=1) if one.is_used]
+        used = [str(number) for number, image in enumerate(images, start=1) if image.is_used]
         return ResultImage(png=await asyncio.to_thread(contact_sheet, images), note=" ".join(used))
 
 
@@ -114,7 +114,7 @@ class Training:
         model = _model(order, self.models)
         images = await _images(order, model.facts, self.blobs)
         check_enough(images)
-        paths = await asyncio.to_thread(_written, [one for one in images if one.is_used], folder / "images")
+        paths = await asyncio.to_thread(_written, [image for image in images if image.is_used], folder / "images")
         word = await self._word(job, model, folder)
         plan = plan_of(order, model, word, seed=job.id)
         training = TrainingRequest(
@@ -140,7 +140,7 @@ class Training:
             return await asyncio.to_thread(chosen.read_text)
         words = await asyncio.to_thread(rare_tokens, model.source)
         taken = await self.room.loras.trigger_words(job.guild_id)
-        word = next((one for one in words if one not in taken), None)
+        word = next((rare for rare in words if rare not in taken), None)
         if word is None:
             raise UserError("Every rare word of this model is taken here; remove a trained LoRA with /lora remove.")
         await asyncio.to_thread(chosen.write_text, word)
@@ -208,10 +208,10 @@ def _written(images: Sequence[Examined], folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for number, one in enumerate(images):
-            assert one.image is not None, "what is used is a picture"
+        for number, examined_image in enumerate(images):
+            assert examined_image.image is not None, "what is used is a picture"
             path = folder / f"{number}.png"
-            one.image.save(path)
+            examined_image.image.save(path)
             paths.append(path)
     except OSError as error:
         raise disk_error(error, str(folder)) from error

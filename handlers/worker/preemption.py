@@ -12,7 +12,7 @@ def choose_preempted(held: Collection[OpenJob], upcoming: Sequence[Job]) -> Open
     It is the one with the most left to do, and takes longer for that than the other as a whole, so that waiting in
     turns makes the mean wait shorter. A job makes room once, and one at a time.
     """
-    if not upcoming or any(job.leaving for job in held):
+    if not upcoming or any(job.preempted for job in held):
         return None
     first = upcoming[0]
     # What is prepared beside the devices needs no slot yet.

@@ -16,7 +16,7 @@ from storage.queue.snapshots import StoredSnapshot
 class OpenJob:
     """The worker's memory of one claim; `missing` holds the indexes of images not yet recorded.
 
-    `snapshot` is what earlier attempts left of them, by index; `leaving` says that the device was asked to set it aside
+    `snapshot` is what earlier attempts left of them, by index; `preempted` says that the device was asked to suspend it
     for another job; `handed` are the bytes of the images that the requests are made from, by their keys.
     """
 
@@ -28,9 +28,9 @@ class OpenJob:
     device_seconds: float = 0.0
     preview: bytes | None = None
     cancelled: bool = False
-    leaving: bool = False
+    preempted: bool = False
     _steps: dict[int, int] = field(default_factory=dict)
-    _aside: set[int] = field(default_factory=set)
+    _suspended: set[int] = field(default_factory=set)
     _unsaved: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -88,14 +88,14 @@ class OpenJob:
 
     def suspend(self, index: int, snapshot: bytes | None) -> None:
         """Take in that an image left the device unfinished."""
-        self._aside.add(index)
+        self._suspended.add(index)
         if snapshot is not None:
             self._unsaved[index] = snapshot
 
     @property
     def is_suspended(self) -> bool:
         """Whether nothing of the job is on the device though images are missing."""
-        return bool(self.missing) and self.missing <= self._aside
+        return bool(self.missing) and self.missing <= self._suspended
 
     def unsaved(self) -> tuple[StoredSnapshot, ...]:
         """The newest of each unfinished image that the queue does not have yet."""

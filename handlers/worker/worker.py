@@ -127,7 +127,7 @@ class Worker:
         # Claimed while the other still counts as served, which is why the fair order puts this one first.
         if job is None or (claim := await self.queue.claim(self.name)) is None:
             return
-        job.leaving = True
+        job.preempted = True
         await slots.suspend(job)
         await self._begin(slots, claim)
 
