@@ -3,14 +3,10 @@
 import logging
 import os
 import queue
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from pipeline.errors import UserError
-from pipeline.processes import frames
 from pipeline.requests.device_messages import Cancel, Command, DrawMap, Event, Expect, Lost, Render, Shutdown, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 
@@ -43,28 +39,6 @@ def run_device(spec: DeviceSpec, commands: Commands, say: Callable[[Event], None
     except Exception as error:
         _log.exception("the device broke")
         say(Lost(why=f"{type(error).__name__}: {error}"))
-
-
-def main() -> None:
-    """The program of a device's process: its spec and commands arrive on standard input, its events leave on standard
-    output.
-    """
-    # Ctrl-C reaches every process of a terminal; the worker alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # What libraries print goes to the log; the pipe carries messages alone.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    spec = frames.read(sys.stdin.buffer)
-    assert isinstance(spec, DeviceSpec), "a worker begins with the spec"
-    commands: Commands = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, commands), daemon=True).start()
-
-    def say(event: Event) -> None:
-        events.write(frames.pack(event))
-        events.flush()
-
-    run_device(spec, commands, say)
 
 
 def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -> None:
@@ -100,11 +74,3 @@ def _arrived(commands: Commands, *, wait: bool) -> Iterator[Command]:
             yield commands.get_nowait()
         except queue.Empty:
             return
-
-
-def _listen(stream: BinaryIO, commands: Commands) -> None:
-    """Pass commands on; the end of the stream means that the worker is gone, and no step is worth finishing."""
-    while (command := frames.read(stream)) is not None:
-        assert isinstance(command, Command), "a worker sends commands"
-        commands.put(command)
-    os._exit(0)

@@ -1,20 +1,17 @@
 """A device in a process of its own, seen from its worker: asyncio, no torch."""
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 
 from pipeline.processes import frames
+from pipeline.processes.child import start
 from pipeline.requests.device_messages import Cancel, Command, Event, Expect, Lost, Order, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
 
-_PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
-# A fresh interpreter, because CUDA does not survive a fork; it imports this package from where it lies.
-_PROGRAM: Final = f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from pipeline.devices.loop import main; main()"
+_PROGRAM: Final = "pipeline.devices.program"
 _PATIENCE_SECONDS: Final = 5.0
 
 
@@ -40,7 +37,7 @@ class ChildDevice:
 
     async def start(self) -> None:
         """Spawn the process and begin to load; `Ready` follows as an event, or `Lost`."""
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=PIPE, stdout=PIPE)
+        process = await start(_PROGRAM)
         self._process = process
         self._reading = asyncio.create_task(self._read(process))
         await self._send(self._spec)

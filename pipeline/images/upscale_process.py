@@ -1,14 +1,13 @@
 """An image enlarged in a process of its own, so that torch is not imported in the parent."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import UserError
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.images.upscale_program"
+_BROKEN: Final = "This picture could not be enlarged here; try a smaller factor, or lanczos."
 _SECONDS: Final = 900.0
 
 
@@ -37,6 +36,4 @@ async def enlarge_apart(order: Enlargement) -> None:
         UserError: one sentence why it cannot be done.
     """
     async with running(_PROGRAM) as child:
-        answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
-    if (sentence := answer.get("refused")) is not None:
-        raise UserError(sentence or "This picture could not be enlarged here; try a smaller factor, or lanczos.")
+        await ask(child, asdict(order), seconds=_SECONDS, broken=_BROKEN)

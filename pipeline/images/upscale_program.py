@@ -1,32 +1,27 @@
-"""What enlarges one image and ends: it reads an order from its input and writes an answer, both JSON."""
+"""The program of an upscaling's process: `python -m pipeline.images.upscale_program` answers one order."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from pipeline.errors import UserError
 from pipeline.images.input_image import read_image
+from pipeline.processes.program import answer
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
+def _enlarge(order: dict[str, Any]) -> dict[str, Any]:
     size = (order["width"], order["height"])
-    try:
-        image = read_image(Path(order["source"]).read_bytes()).rgb
-        if order["net"] is None:
-            larger = image.resize(size, Image.Resampling.LANCZOS)
-        else:
-            # Torch takes seconds to load, and Lanczos' filter needs none of it.
-            from pipeline.images.upscale import enlarged  # noqa: PLC0415
+    image = read_image(Path(order["source"]).read_bytes()).rgb
+    if order["net"] is None:
+        larger = image.resize(size, Image.Resampling.LANCZOS)
+    else:
+        # Torch takes seconds to load, and Lanczos' filter needs none of it.
+        from pipeline.images.upscale import enlarged  # noqa: PLC0415
 
-            larger = enlarged(image, size, Path(order["net"]), order["device"])
-        larger.save(order["target"], "PNG")
-    except UserError as error:
-        return {"refused": str(error)}
+        larger = enlarged(image, size, Path(order["net"]), order["device"])
+    larger.save(order["target"], "PNG")
     return {}
 
 
 if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
+    answer(_enlarge)

@@ -1,23 +1,19 @@
 """A training in a process of its own: what goes wrong there harms no image, and its memory comes back whole."""
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from pipeline.errors import UserError
 from pipeline.processes import frames
+from pipeline.processes.child import running
 from pipeline.training.messages import TrainingPace, TrainingRefused
 from pipeline.training.report import TrainingProgress, TrainingReport
 from pipeline.training.request import TrainingRequest
 
 _LOOK_SECONDS: Final = 0.25
-_PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
-_PROGRAM: Final = (
-    f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); from pipeline.training.program import main; main()"
-)
+_PROGRAM: Final = "pipeline.training.program"
 
 
 class TrainingBroke(Exception):
@@ -45,16 +41,13 @@ async def train_apart(
         UserError: the training cannot be done; one sentence says why.
         TrainingBroke: the process died.
     """
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=PIPE, stdout=PIPE)
-    pacing = asyncio.create_task(_keep_pace(child, order, pace))
-    try:
-        return await _report(child, on_progress)
-    finally:
-        pacing.cancel()
-        await asyncio.gather(pacing, return_exceptions=True)
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+    async with running(_PROGRAM) as child:
+        pacing = asyncio.create_task(_keep_pace(child, order, pace))
+        try:
+            return await _report(child, on_progress)
+        finally:
+            pacing.cancel()
+            await asyncio.gather(pacing, return_exceptions=True)
 
 
 async def _report(child: Process, on_progress: Callable[[TrainingProgress], None]) -> TrainingReport:

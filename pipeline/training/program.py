@@ -1,10 +1,7 @@
-"""What does one training and ends: it reads a request, then paces, from its input, and writes progress and a report."""
+"""The program of a training's process: `python -m pipeline.training.program` hears a request, then paces."""
 
 import errno
-import logging
 import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +9,7 @@ from typing import BinaryIO, Final
 
 from pipeline.errors import UserError
 from pipeline.processes import frames
+from pipeline.processes.program import open_frames
 from pipeline.training.messages import TrainingMessage, TrainingPace, TrainingRefused
 from pipeline.training.request import TrainingRequest
 
@@ -19,22 +17,12 @@ _LOOK_SECONDS: Final = 0.25
 _LONGEST_REST: Final = 5.0
 
 
-def main() -> None:
-    """The child's whole life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # What libraries print goes to the log; the pipe carries messages alone.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    order = frames.read(sys.stdin.buffer)
+def _main() -> None:
+    stream, say = open_frames()
+    order = frames.read(stream)
     assert isinstance(order, TrainingRequest), "a worker begins with the order"
     heard = _Heard()
-    threading.Thread(target=heard.listen, args=(sys.stdin.buffer,), daemon=True).start()
-
-    def say(message: TrainingMessage) -> None:
-        answers.write(frames.pack(message))
-        answers.flush()
-
+    threading.Thread(target=heard.listen, args=(stream,), daemon=True).start()
     _work(order, heard, say)
 
 
@@ -97,4 +85,4 @@ def _sentence(error: Exception) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -1,11 +1,8 @@
 """Compiles the UNet's forward in a child process: torch traces with patches that other threads would run into."""
 
-import os
-import pickle
-import subprocess
-import sys
+import asyncio
+import contextlib
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +11,6 @@ from typing import Any, Final
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, fx, nn
-from torch._inductor import standalone_compile
 from torch._inductor.standalone_compile import CompiledArtifact
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import export
@@ -25,15 +21,10 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from pipeline.engine.compile.forward import Forward, ForwardInputs, Graph
 from pipeline.lora.serving.layers import adapt
 from pipeline.models.attention import install
+from pipeline.processes import frames
+from pipeline.processes.child import running
 
-_PACKAGE_ROOT: Final = str(Path(__file__).parents[3])
-# As a device's own: a fresh interpreter and not a fork, which CUDA does not survive.
-_PROGRAM: Final = (
-    f"import sys; sys.path.insert(0, {_PACKAGE_ROOT!r}); "
-    "from pipeline.engine.compile.compile_process import main; main()"
-)
-# Anything that serves on the same processors comes first.
-_NICENESS: Final = 10
+_PROGRAM: Final = "pipeline.engine.compile.compile_program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,50 +114,22 @@ def compile_in_child(spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
     """
     with tempfile.TemporaryDirectory(prefix="limner-") as name:
         folder = Path(name)
-        command = [sys.executable, "-c", _PROGRAM, name]
-        quiet = subprocess.DEVNULL
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet)  # noqa: S603  our own
-        assert child.stdin is not None
-        # Its end of this pipe tells it whether we are still there.
-        with child.stdin as stdin:
-            pickle.dump(spec, stdin)
-            stdin.flush()
-            code = child.wait()
-        if code:
+        if code := asyncio.run(_run(spec, folder)):
             why = folder / "why"
             raise RuntimeError(why.read_text() if why.exists() else f"the compiler ended with {code}")
         graph: Graph = CompiledArtifact.load(path=str(folder / "graph"))
         return graph, tuple((folder / "weights").read_text().splitlines())
 
 
-def main() -> None:
-    """The compiler's program: read a spec from standard input, write the code into a folder; end at once when the
-    parent does.
-    """
-    folder = Path(sys.argv[1])
-    os.nice(_NICENESS)
-    spec: CompileSpec = pickle.load(sys.stdin.buffer)  # noqa: S301  from our parent
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(spec.threads)
-    try:
-        _compile(spec, folder)
-    except Exception as error:
-        (folder / "why").write_text(f"{type(error).__name__}: {error}")
-        raise
-
-
-def _compile(spec: CompileSpec, folder: Path) -> None:
-    exported = trace(spec)
-    with torch.no_grad():
-        artifact = standalone_compile(exported.module, list[Any](exported.example_inputs))
-    artifact.save(path=str(folder / "graph"))
-    (folder / "weights").write_text("\n".join(exported.weights))
-
-
-def _end_with_parent() -> None:
-    # Not through sys.stdin, whose lock would be missed at the interpreter's own end.
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
+async def _run(spec: CompileSpec, folder: Path) -> int:
+    """The exit status of the child, which writes into `folder`."""
+    async with running(_PROGRAM, str(folder), quiet=True) as child:
+        assert child.stdin is not None, "the process was started with a pipe"
+        # Its end of this pipe, which stays open, tells the child whether we are still there.
+        child.stdin.write(frames.pack(spec))
+        with contextlib.suppress(ConnectionError):
+            await child.stdin.drain()
+        return await child.wait()
 
 
 def _rebuilt(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Forward:

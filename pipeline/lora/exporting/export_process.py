@@ -1,17 +1,16 @@
 """An export in a process of its own, so that torch is not imported in the parent."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.lora.exporting.export_program"
+_BROKEN: Final = "This LoRA could not be exported here; try again later."
 _SECONDS: Final = 300.0
 
 
@@ -42,6 +41,4 @@ async def export_apart(order: ExportOrder) -> None:
         UserError: one sentence why it cannot be done.
     """
     async with running(_PROGRAM) as child:
-        answer = json.loads(await ask(child, asdict(order), _SECONDS) or '{"refused": ""}')
-    if (sentence := answer.get("refused")) is not None:
-        raise UserError(sentence or "This LoRA could not be exported here; try again later.")
+        await ask(child, asdict(order), seconds=_SECONDS, broken=_BROKEN)

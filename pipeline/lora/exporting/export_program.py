@@ -1,7 +1,5 @@
-"""What exports one LoRA and ends: it reads an order from its input and writes an answer, both JSON."""
+"""The program of an export's process: `python -m pipeline.lora.exporting.export_program` answers one order."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,20 @@ from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import skeleton
+from pipeline.processes.program import answer
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
+def _export(order: dict[str, Any]) -> dict[str, Any]:
     about = Exported(title=order["title"], trigger=order["trigger"], resolution=order["resolution"])
     source, family = Path(order["source"]), ModelFamily(order["family"])
-    try:
-        changed = LoraFile.open(source).layers.keys()
-        models = (skeleton(Path(folder), family) for folder in order["configs"])
-        base = next((layers for layers in models if changed <= layers.keys()), None)
-        if base is None:
-            return {"refused": "The model that this LoRA was made for is no longer served here."}
-        export_lora(source, base, LoraLayout(order["layout"]), about, Path(order["target"]))
-    except UserError as error:
-        return {"refused": str(error)}
+    changed = LoraFile.open(source).layers.keys()
+    models = (skeleton(Path(folder), family) for folder in order["configs"])
+    base = next((layers for layers in models if changed <= layers.keys()), None)
+    if base is None:
+        raise UserError("The model that this LoRA was made for is no longer served here.")
+    export_lora(source, base, LoraLayout(order["layout"]), about, Path(order["target"]))
     return {}
 
 
 if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
+    answer(_export)

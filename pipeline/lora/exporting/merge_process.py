@@ -1,15 +1,14 @@
 """A merge in a process of its own, so that torch is not imported in the parent."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import UserError
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.lora.exporting.merge_program"
+_BROKEN: Final = "These LoRAs could not be put together here; try fewer."
 _SECONDS: Final = 300.0
 
 
@@ -57,8 +56,6 @@ async def merge_apart(members: Sequence[MergeInput], target: Path) -> Merged:
     """
     order = {"members": [asdict(member) for member in members], "target": target}
     async with running(_PROGRAM) as child:
-        answer = json.loads(await ask(child, order, _SECONDS) or '{"refused": ""}')
-    if (sentence := answer.get("refused")) is not None:
-        raise UserError(sentence or "These LoRAs could not be put together here; try fewer.")
+        answer = await ask(child, order, seconds=_SECONDS, broken=_BROKEN)
     low, high = answer["ranks"]
     return Merged(layers=answer["layers"], ranks=(low, high), size=answer["size"])

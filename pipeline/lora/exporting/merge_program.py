@@ -1,23 +1,18 @@
-"""What merges LoRAs and ends: it reads an order from its input and writes an answer, both JSON."""
+"""The program of a merge's process: `python -m pipeline.lora.exporting.merge_program` answers one order."""
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
 from pipeline.lora.exporting.merge import merge
 from pipeline.lora.exporting.merge_process import MergeInput
+from pipeline.processes.program import answer
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
+def _merge(order: dict[str, Any]) -> dict[str, Any]:
     members = [MergeInput(**{**member, "path": Path(member["path"])}) for member in order["members"]]
-    try:
-        return asdict(merge(members, Path(order["target"])))
-    except UserError as error:
-        return {"refused": str(error)}
+    return asdict(merge(members, Path(order["target"])))
 
 
 if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
+    answer(_merge)

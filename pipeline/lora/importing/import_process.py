@@ -1,13 +1,11 @@
 """An import in a process of its own, with a memory limit and a deadline: a hostile file costs one sentence."""
 
-import json
 from asyncio.subprocess import Process
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.report import Embedding, ImportReport
@@ -59,10 +57,10 @@ async def import_apart(order: Order, limits: ChildLimits, child: Process | None 
     Raises:
         UserError: one sentence why it cannot be done.
     """
-    question = {"order": asdict(order), "memory": limits.memory}
     own = importing(order.model, order.configs, order.family) if child is None else nullcontext(child)
     async with own as asked:
-        return _report(await ask(asked, question, limits.seconds))
+        answer = await ask(asked, asdict(order), seconds=limits.seconds, broken=_BROKEN, memory=limits.memory)
+    return _report(answer["report"])
 
 
 def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
@@ -79,15 +77,7 @@ def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncC
     return running(_PROGRAM, str(model), str(configs), family)
 
 
-def _report(answer: bytes) -> ImportReport:
-    try:
-        reply = json.loads(answer)
-    except ValueError:
-        # The system ended it: memory, or a fault in a library that the file brought about.
-        raise UserError(_BROKEN) from None
-    if (sentence := reply.get("refused")) is not None:
-        raise UserError(sentence)
-    report = reply["report"]
+def _report(report: dict[str, Any]) -> ImportReport:
     return ImportReport(
         **report
         | {

@@ -1,0 +1,49 @@
+"""The compiler's program: `python -m pipeline.engine.compile.compile_program FOLDER` hears a spec, writes the code."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch._inductor import standalone_compile
+
+from pipeline.engine.compile.compile_process import CompileSpec, trace
+from pipeline.processes import frames
+from pipeline.processes.program import open_frames
+
+# Anything that serves on the same processors comes first.
+_NICENESS: Final = 10
+
+
+def _main(folder: Path) -> None:
+    os.nice(_NICENESS)
+    stream, _ = open_frames()
+    spec = frames.read(stream)
+    assert isinstance(spec, CompileSpec), "an engine begins with the spec"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(spec.threads)
+    try:
+        _compile(spec, folder)
+    except Exception as error:
+        (folder / "why").write_text(f"{type(error).__name__}: {error}")
+        raise
+
+
+def _compile(spec: CompileSpec, folder: Path) -> None:
+    exported = trace(spec)
+    with torch.no_grad():
+        artifact = standalone_compile(exported.module, list[Any](exported.example_inputs))
+    artifact.save(path=str(folder / "graph"))
+    (folder / "weights").write_text("\n".join(exported.weights))
+
+
+def _end_with_parent() -> None:
+    # Not through sys.stdin, whose lock would be missed at the interpreter's own end.
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

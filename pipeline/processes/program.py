@@ -1,0 +1,67 @@
+"""A child process as it sees itself: how it hears its parent, answers it, and keeps within its limits."""
+
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.errors import UserError
+from pipeline.processes import frames
+
+Order = dict[str, Any]
+
+
+def answer(work: Callable[[Order], dict[str, Any]], *, ready: Callable[[Order], object] | None = None) -> None:
+    """Answer the one order of a parent that calls `pipeline.processes.child.ask`, and end the process.
+
+    Args:
+        work: does the order, under the memory limit that came with it; its UserError is the answer, too.
+        ready: does what an order needs before the limit counts.
+    """
+    question = json.load(sys.stdin)
+    try:
+        if ready is not None:
+            ready(question["order"])
+        if question["memory"] is not None:
+            _limit_memory(question["memory"])
+        said = work(question["order"])
+    except UserError as error:
+        said = {"refused": str(error)}
+    json.dump(said, sys.stdout)
+    sys.stdout.flush()
+    # The answer is out; what an interpreter with torch in it does to end costs more than most orders.
+    os._exit(0)
+
+
+def _limit_memory(extra: int) -> None:
+    """Let this process have `extra` bytes of addresses more than it has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def open_frames() -> tuple[BinaryIO, Callable[[object], None]]:
+    """The two ends of frames between this process and its parent.
+
+    From here on Ctrl-C, which reaches every process of a terminal, is the parent's to understand; and what libraries
+    print goes to the log, so that the pipe carries messages alone.
+
+    Returns:
+        The stream to read frames from, and what sends a message as one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(message: object) -> None:
+        pipe.write(frames.pack(message))
+        pipe.flush()
+
+    return sys.stdin.buffer, say
