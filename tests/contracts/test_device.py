@@ -2,11 +2,8 @@
 
 import asyncio
 import io
-import os
-import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +19,6 @@ from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
     Event,
-    Lost,
     Ready,
     Refused,
     Render,
@@ -176,44 +172,3 @@ async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:
     assert events == [events[-1]]
     assert isinstance(events[-1], Refused)
     assert "4096×64 is too large for pocket" in events[-1].sentence
-
-
-async def test_a_device_that_cannot_load_is_lost_with_a_sentence(tmp_path: Path) -> None:
-    """And says once what to do."""
-    device = ChildDevice(DeviceSpec(models=(str(tmp_path / "nothing"),), device="cpu"))
-    await device.start()
-
-    events = await Listener(device).until(Lost)
-
-    await device.close()
-    assert len(events) == 1
-    assert isinstance(events[0], Lost)
-    assert "check LIMNER_MODEL" in events[0].why
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-async def test_a_killed_process_is_lost_once_and_starts_again() -> None:
-    """In mid-render; what is sent in between is lost with it, not an error."""
-    before = set(children_of(os.getpid()))
-    device = ChildDevice(SPEC)
-    listening = Listener(device)
-    await device.start()
-    await device.submit(image("a", steps=150))
-    await listening.until(Stepped)
-    (process,) = set(children_of(os.getpid())) - before
-
-    os.kill(process, signal.SIGKILL)
-    events = await listening.until(Lost)
-    await device.cancel("a")
-    await device.submit(image("too late"))
-
-    assert events[-1] == Lost(why="the device's process ended with signal 9")
-    assert await listening.until(Lost) == [Lost(why="the device is not running")]
-    await device.restart()
-    await device.submit(image("b", steps=1))
-    assert isinstance((await listening.until(Rendered))[-1], Rendered)
-    await device.close()
-    assert set(children_of(os.getpid())) == before

@@ -1,0 +1,92 @@
+"""A compiled forward is the eager one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.engine.compile.compilation import Compiler
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, trace
+from pipeline.engine.compile.forward import CompiledForward, Graph
+from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.models.hardware import Hardware
+from pipeline.models.source import ModelSource
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from tests.pipeline.conftest import SPEC, a_request
+
+
+def request(**changes: object) -> ImageRequest:
+    return a_request(**{"model": "speck", **changes})
+
+
+def with_lora(key: str, **changes: object) -> ImageRequest:
+    return request(loras=(LoraUse(key=key, name=key),), **changes)
+
+
+def as_drawn(spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
+    """Stands in for a compiler: the graph itself, run operation by operation."""
+    exported = trace(spec)
+    return exported.module, exported.weights
+
+
+class Bench:
+    """A model whose forwards are compiled on demand, and its latents."""
+
+    def __init__(self, folder: Path, loras: Path, compiler: Compiler) -> None:
+        spec = replace(SPEC, models=(str(folder),), loras=loras)
+        self.model = LoadedModel(ModelSource.parse(str(folder)), Hardware.choose("cpu"), spec)
+        self.compiler = compiler
+
+    def render(self, requests: Sequence[ImageRequest], bucket: int, compiled: CompiledForward | None) -> list[Tensor]:
+        """The final latents of requests that run together, in their order from row 0 on."""
+        memory = self.model.denoiser.open(bucket, 1, compiled)
+        running, row = list[DenoisingState](), 0
+        for one in requests:
+            self.model.loras.want(one.loras)
+            adapters = self.model.loras.acquire(one, 60)
+            assert adapters is not None
+            rendering = self.model.begin(one, adapters)
+            self.model.denoiser.assign(memory, rendering, tuple(range(row, row + rendering.conditioning.rows)))
+            row += rendering.conditioning.rows
+            running.append(rendering)
+        for _ in range(requests[0].steps):
+            self.model.denoiser.advance(memory, running)
+        return [rendering.latents for rendering in running]
+
+    def compiled(self, bucket: int) -> CompiledForward:
+        """The forward for a bucket of images of 64 pixels with LoRAs."""
+        denoiser, shape = self.model.denoiser, self.model.shape(request())
+        memory = denoiser.open(bucket, 1)
+        denoiser.assign(memory, self.model.begin(request(), ()), (0, 1))
+        sizes = denoiser.sizes(memory, shape.height, shape.width)
+        graph, names = self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
+        return CompiledForward(graph=graph, weights=tuple(denoiser.forward.get_parameter(name) for name in names))
+
+
+def relative_error(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
+@pytest.mark.parametrize("compiler", [as_drawn, compile_in_child])
+def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler: Compiler) -> None:
+    """One graph for rows with any LoRA and with none, each the same to the bit whatever the other rows hold."""
+    bench = Bench(speck, loras, compiler)
+    requests = [request(seed=1), with_lora("usual", seed=2)]
+    compiled = bench.compiled(bucket=4)
+
+    together = bench.render(requests, 4, compiled)
+    backwards = bench.render(requests[::-1], 4, compiled)[::-1]
+    eager = bench.render(requests, 4, None)
+
+    for ours, other, theirs in zip(together, backwards, eager, strict=True):
+        assert relative_error(ours, theirs) < 1e-5
+        assert torch.equal(ours, other)
+    # Nothing is compiled a second time without the engine.
+    with pytest.raises((AssertionError, RuntimeError)):
+        bench.render(requests, 8, compiled)
