@@ -1,5 +1,7 @@
 """A call that is captured the second time: what runs where nothing can be captured yet."""
 
+from functools import partial
+
 import torch
 
 from pipeline.engine.compile.captured_call import CapturedCall
@@ -14,7 +16,7 @@ def test_another_signature_runs_plainly() -> None:
         calls.append(number)
         return torch.full((2,), float(number))
 
-    results = [captured(signature, lambda number=number: call(number)) for number, signature in enumerate("abab")]
+    results = [captured(signature, partial(call, number)) for number, signature in enumerate("abab")]
 
     assert calls == [0, 1, 2, 3]
     assert [result[0].item() for result in results] == [0, 1, 2, 3]

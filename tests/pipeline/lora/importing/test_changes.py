@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, layers_of
-from pipeline.lora.importing.change import Change, Factors
 from pipeline.lora.importing.changes import Algorithm, change_of
 from pipeline.lora.importing.parts import TensorRole
 from tests.pipeline.lora.importing.oracle import Layer, bare, judge
@@ -119,53 +118,6 @@ class TestAgainstLycoris:
         assert judged.tensors["dora_scale"].shape[0] == first
 
 
-class TestPlainLora:
-    """Layouts that LyCORIS does not write, or has no oracle for."""
-
-    def test_dylora_is_a_lora_whose_convolutions_are_stored_flat(self) -> None:
-        """DyLoRA draws a random rank at each forward, so the product of its halves is the judge."""
-        layer = BaseLayer(name="unet.0", kind=LayerKind.CONVOLUTION, shape=(8, 4, 3, 3), bias=False)
-        down, up = torch.randn(4, 36).double(), torch.randn(8, 4).double()
-
-        change, _ = change_of(
-            {TensorRole.DOWN: down, TensorRole.UP: up, TensorRole.ALPHA: torch.tensor(2.0)}, layer, no_base
-        )
-
-        assert change.factors is not None
-        assert torch.equal(change.factors.weight.flatten(1), up * 0.5 @ down)
-
-    def test_a_missing_alpha_means_the_rank(self) -> None:
-        """The scale is one."""
-        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
-        down, up = torch.randn(3, 5).double(), torch.randn(6, 3).double()
-
-        change, _ = change_of({TensorRole.DOWN: down, TensorRole.UP: up}, layer, no_base)
-
-        assert torch.equal(change.weight(torch.zeros(6, 5).double()), up @ down)
-
-    def test_early_glora_names_its_halves_the_other_way_around(self) -> None:
-        """A1111 and ComfyUI read both orders by shape; so is it here."""
-        base = seeded(nn.Linear(24, 32))
-        judged = judge("glora", base, seed=1, **SMALL)
-        names = {"a1.weight": "a2.weight", "a2.weight": "a1.weight", "b1.weight": "b2.weight", "b2.weight": "b1.weight"}
-        swapped = {names.get(name, name): tensor for name, tensor in judged.tensors.items()}
-
-        change, _ = change_of(parts(swapped), described(base), base.weight.detach)
-
-        assert error(change.weight(base.weight.detach()), judged.weight) < LIMIT
-
-    def test_a_bias_may_come_with_any_algorithm(self) -> None:
-        """A LoRA with a bias of its own."""
-        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=True)
-        bias = torch.randn(6).double()
-        tensors = {TensorRole.DOWN: torch.randn(3, 5).double(), TensorRole.UP: torch.randn(6, 3).double()}
-
-        change, _ = change_of({**tensors, TensorRole.BIAS_DIFFERENCE: bias}, layer, no_base)
-
-        assert change.bias is not None
-        assert torch.equal(change.bias, bias)
-
-
 class TestRefusals:
     """Tensors that make no change."""
 
@@ -241,17 +193,6 @@ class TestRefusals:
 
         with pytest.raises(UserError, match="no known algorithm"):
             change_of(tensors, layer, no_base)
-
-
-@given(rank=st.integers(1, 6), out=st.integers(1, 8), width=st.integers(1, 8), seed=st.integers(0, 99))
-def test_the_norm_of_factors_is_that_of_their_product(rank: int, out: int, width: int, seed: int) -> None:
-    """Found without multiplying out."""
-    generator = torch.Generator().manual_seed(seed)
-    up = torch.randn(out, rank, generator=generator).double()
-    factors = Factors(up=up, down=torch.randn(rank, width, generator=generator).double())
-
-    assert factors.norm == pytest.approx(float(factors.weight.norm()), rel=1e-6, abs=1e-9)
-    assert Change(factors=factors).tensors[0] is up
 
 
 def parts(tensors: dict[str, Tensor]) -> dict[TensorRole, Tensor]:

@@ -1,6 +1,7 @@
-"""Files that become canonical ones, and files that cost one sentence."""
+"""Files that become canonical ones, judged by LyCORIS and by the engine, and files that cost one sentence."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,26 +11,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipeline.engine.engine import Engine
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.file import LoraFile
-from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
-from pipeline.lora.importing.change import Change, Factors
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from pipeline.lora.importing.layer_names import LayerNames
-from pipeline.lora.importing.lowering import balanced, lower
-from pipeline.lora.importing.report import ImportReport, clean, trigger_words
-from tests.pipeline.lora.importing.measuring import base_of
+from pipeline.lora.importing.report import ImportReport
+from pipeline.requests.image_request import LoraUse
+from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.lora.importing.formats import FORMATS, Format, Written, load_networks, module_of, write
+from tests.pipeline.lora.importing.measuring import FAMILIES, base_of, measure
+from tests.pipeline.lora.serving.test_layers import final_latents
 
 Tensors = dict[str, Tensor]
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 IN, OUT = 64, 64
 NORM, CHANNELS = "lora_unet_down_blocks_1_resnets_0_norm1", 32
-
-
-@pytest.fixture
-def base(model_folder: Callable[[str], Path]) -> ImportBase:
-    return base_of(model_folder("nano"), ModelFamily.SDXL)
 
 
 def halves(layer: str = Q, *, rank: int = 4, width: int = IN, out: int = OUT) -> Tensors:
@@ -161,22 +159,6 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
         assert list(tmp_path.iterdir()) == [tmp_path / "lora.safetensors"]
 
-    @pytest.mark.parametrize(
-        ("config", "words"),
-        [
-            ("{", "damaged"),
-            ("[]", "damaged"),
-            ('{"peft_type": "LOKR"}', "PEFT's LOKR"),
-            ('{"lora_alpha": 8, "alpha_pattern": {"(a+)+$": 1}}', "patterns"),
-            ('{"lora_alpha": 1e999}', "usable number"),
-            ('{"lora_alpha": true}', "usable number"),
-        ],
-    )
-    def test_a_bad_adapter_config_is_refused(self, base: ImportBase, tmp_path: Path, config: str, words: str) -> None:
-        """Neither guessed at nor run as a regular expression."""
-        with pytest.raises(UserError, match=words):
-            imported(halves(), base, tmp_path, {"adapter_config": config})
-
 
 class TestReport:
     """What the card is made of."""
@@ -207,71 +189,6 @@ class TestReport:
         assert list(file.layers) == ["unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"]
         assert file.family is ModelFamily.SDXL
 
-    def test_a_textual_inversion_is_reported_and_written(self, base: ImportBase, tmp_path: Path) -> None:
-        """It changes no weight; one without a name of its own is called as the upload is."""
-        report = imported({"clip_l": torch.ones(3, 32), "clip_g": torch.ones(3, 32)}, base, tmp_path)
-
-        assert report.layout == "textual inversion"
-        assert [(e.trigger, e.vectors, set(e.tensors)) for e in report.embeddings] == [
-            ("lora", 3, {"text_encoder", "text_encoder_2"})
-        ]
-        file = LoraFile.open(tmp_path / "canonical.safetensors")
-        assert (file.words, file.layers) == (("lora",), {})
-        assert torch.equal(load_file(file.path)[file.word_tensors(0)["text_encoder_2"]], torch.ones(3, 32))
-
-    def test_bundled_textual_inversions_are_reported_beside_the_layers(self, base: ImportBase, tmp_path: Path) -> None:
-        """With their triggers, which are the words to use where the metadata name none."""
-        vectors = {f"bundle_emb.my.<(cat)>.clip_{which}": torch.ones(2, 32) for which in "lg"}
-
-        report = imported(halves() | vectors, base, tmp_path, {"modelspec.trigger_phrase": "wax"})
-
-        assert report.layers == 1
-        assert [embedding.trigger for embedding in report.embeddings] == ["my. cat"]
-        assert report.trigger_words == ("my. cat", "wax")
-        assert LoraFile.open(tmp_path / "canonical.safetensors").words == ("my. cat",)
-
-    def test_untrusted_words_lose_what_a_chat_would_obey(self) -> None:
-        """Mentions, LoRA tags, control and zero-width characters."""
-        assert trigger_words({"modelspec.trigger_phrase": "@everyone, <lora:x:9>,\u200b a  b\n, "}) == (
-            "everyone",
-            "lora:x:9",
-            "a b",
-        )
-        assert clean("x" * 99, 5) == "xxxxx"
-
-    @pytest.mark.parametrize("tags", ["", "[", "[1]", '{"a": 3}', '{"a": {"b": "many"}}', '{"a": {"b": 1e999}}'])
-    def test_damaged_tags_are_no_tags(self, tags: str) -> None:
-        """A trainer's count of tags is only a hint."""
-        assert trigger_words({"ss_tag_frequency": tags}) == ()
-
-
-class TestLowering:
-    """What a canonical file holds of a change."""
-
-    def test_a_dense_change_is_cut_at_the_best_factors(self) -> None:
-        """The residual that is told is the one that is there, and no rank 256 product has a smaller one."""
-        weight = torch.randn(400, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-        layer = BaseLayer(name="unet.wide", kind=LayerKind.LINEAR, shape=(400, 300), bias=False)
-
-        lowered = lower(Change(dense=weight), layer, lambda: weight)
-
-        assert lowered is not None
-        assert lowered.factors.rank == 256
-        singular = torch.linalg.svdvals(weight)
-        assert lowered.residual == pytest.approx(float(singular[256:].norm()), rel=1e-6)
-        assert float((lowered.factors.weight - weight).norm()) == pytest.approx(lowered.residual, rel=1e-6)
-
-    def test_a_dense_change_of_low_rank_keeps_that_rank(self) -> None:
-        """No rank is spent on what rounding takes."""
-        weight = torch.randn(50, 3, dtype=torch.float64) @ torch.randn(3, 40, dtype=torch.float64)
-
-        layer = BaseLayer(name="unet.wide", kind=LayerKind.LINEAR, shape=(50, 40), bias=False)
-
-        lowered = lower(Change(dense=weight), layer, lambda: weight)
-
-        assert lowered is not None
-        assert lowered.factors.rank == 3
-
     def test_a_wide_dense_change_needs_its_members_word(self, base: ImportBase, tmp_path: Path) -> None:
         """A random difference of a layer with 512 rows and columns loses more than two per cent at rank 256."""
         wide = replace(base.layers["unet.mid_block.attentions.0.proj_out"], shape=(512, 512))
@@ -285,20 +202,79 @@ class TestLowering:
         assert 0.2 < report.residual < 0.5
         assert report.needs_word
 
-    def test_halves_of_very_different_size_survive_half_precision(self, base: ImportBase, tmp_path: Path) -> None:
-        """A down half of millions and an up half of millionths lose no more than others."""
-        tensors = halves()
-        down, up = tensors.values()
-        scaled = dict(zip(tensors, (down * 1e7, up * 1e-7), strict=True))
 
-        report = imported(scaled, base, tmp_path)
+EXACT = 1e-6
+# Half precision keeps eleven bits of each number, and a product of two halves of them.
+ROUNDED = 1e-3
 
-        assert report.rounding < 1e-3
-        stored = load_file(tmp_path / "canonical.safetensors")
-        assert all(bool(tensor.isfinite().all()) for tensor in stored.values())
 
-    def test_balancing_loses_nothing(self) -> None:
-        """It multiplies and divides by powers of two."""
-        factors = Factors(up=torch.randn(6, 2).double() * 1e-9, down=torch.randn(2, 5).double() * 1e9)
+def test_the_matrix_is_as_large_as_promised() -> None:
+    """At least 45 rows, no two alike."""
+    assert len({wanted.name for wanted in FORMATS}) == len(FORMATS) >= 45
 
-        assert torch.equal(balanced(factors).weight, factors.weight)
+
+@pytest.mark.parametrize("wanted", FORMATS, ids=lambda wanted: wanted.name)
+def test_the_change_of_every_layer_is_that_of_the_forward(
+    wanted: Format, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """In float64 under one in a million; the canonical file's own rounding is stated apart."""
+    measured = measure(wanted, model_folder(wanted.model), tmp_path)
+
+    assert measured.exact < EXACT
+    assert measured.stored < ROUNDED + measured.report.worst_residual
+    assert measured.report.layout == wanted.layout
+    assert measured.report.layers >= len(wanted.layers)
+    assert measured.vectors < EXACT
+    assert not measured.report.needs_word
+
+
+SERVED = (
+    "LoRA for SD 1.5",
+    "LoHa for SD 1.5",
+    "DoRA for SD 1.5, diffusers",
+    "full difference",
+    "full difference with norms, for SD 1.5",
+    "norms of the text encoder alone, for SD 1.5",
+)
+
+
+@pytest.mark.parametrize("wanted", [own for own in FORMATS if own.name in SERVED], ids=lambda wanted: wanted.name)
+def test_latents_are_those_of_the_changed_base(
+    wanted: Format, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Within a hundredth of the LoRA's own effect, which half precision explains; its neighbour keeps its bits."""
+    model = model_folder(wanted.model)
+    written = write(wanted, model, tmp_path)
+    library = tmp_path / "library"
+    library.mkdir()
+    import_lora(Upload(path=written.path), base_of(model, FAMILIES[wanted.model]), library / "mine.safetensors")
+    by_hand = changed(model, written, tmp_path / "changed")
+
+    (plain,) = latents(model, library, ())
+    ours, beside = latents(model, library, (LoraUse(key="mine", name="mine", scale=1.0),), ())
+    (theirs,) = latents(by_hand, library, ())
+
+    effect = float((theirs - plain).norm())
+    assert effect / float(plain.norm()) > 1e-3
+    assert float((ours - theirs).norm()) < 1e-2 * effect
+    assert torch.equal(beside, plain)
+
+
+def changed(model: Path, written: Written, folder: Path) -> Path:
+    """A copy of the model with what the file changes added to its own."""
+    shutil.copytree(model, folder)
+    networks = load_networks.__wrapped__(model)
+    for side, changes in (("weight", written.weights), ("bias", written.biases)):
+        for name, change in changes.items():
+            own = getattr(module_of(networks, name), side)
+            own.data = (own.data.double() + change).float()
+    for network, module in networks.items():
+        module.save_pretrained(folder / network)
+    return folder
+
+
+def latents(model: Path, library: Path, *rows: tuple[LoraUse, ...]) -> list[torch.Tensor]:
+    """Of one image for each of `rows`, all in one batch."""
+    engine = Engine(replace(SPEC, models=(str(model),), loras=library, max_rows=16, preview_every=0))
+    request = a_request(model=model.name, steps=2, bucket=16, lora_pages=8)
+    return final_latents(engine, [replace(request, loras=loras) for loras in rows])

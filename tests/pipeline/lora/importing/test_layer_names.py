@@ -10,7 +10,6 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, layers_of
 from pipeline.lora.importing.layer_names import LayerNames, OriginalNames
-from pipeline.lora.importing.parts import TensorRole, split_name
 
 # The sizes of the real ones, from their published configs.
 SDXL_UNET: dict[str, Any] = {
@@ -87,21 +86,3 @@ def test_names_that_trainers_write_are_known(name: str, layer: str) -> None:
 
     assert found is not None
     assert found.name == layer
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("unet.a.attn1.processor.to_out_lora.up.weight", ("unet.a.attn1.to_out.0", TensorRole.UP)),
-        ("text_encoder.0.self_attn.to_q_lora.down.weight", ("text_encoder.0.self_attn.q_proj", TensorRole.DOWN)),
-        ("base_model.model.a.lora_A.default.weight", ("base_model.model.a", TensorRole.DOWN)),
-        ("base_model.model.a.lora_magnitude_vector.default.weight", ("base_model.model.a", TensorRole.MAGNITUDE)),
-        ("lora_unet_a.a1.weight", ("lora_unet_a", TensorRole.GLORA_A_UP)),
-        ("lora_unet_a.weight", ("lora_unet_a", TensorRole.GAIN)),
-        ("lora_unet_a.lora_up.bias", None),
-        ("clip_g", None),
-    ],
-)
-def test_a_tensors_name_tells_layer_and_part(name: str, expected: tuple[str, TensorRole] | None) -> None:
-    """In every spelling."""
-    assert split_name(name) == expected

@@ -1,11 +1,8 @@
 """LoRAs on their way: disk, host, device pages; who is let in, who is put out, what is left behind."""
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import pytest
 import torch
@@ -16,9 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.engine.engine import Engine
-from pipeline.errors import UserError
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
-from pipeline.lora.serving.cache import LoraCache
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.pages import BankPages, LoraPages, load_pages
 from pipeline.requests.device_messages import Refused, Rendered
@@ -100,45 +95,6 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
         assert torch.equal(network.first(vectors), plain.first(vectors))
 
 
-WORD = {f"{network}.word.0": torch.zeros(1, 6) for network in ("text_encoder", "text_encoder_2")}
-
-
-@pytest.mark.parametrize(
-    ("tensors", "metadata", "sentence"),
-    [
-        (lora("first", 4), {"format": "kohya"}, "not a LoRA in Limner's form"),
-        (lora("first", 4), {"version": "4"}, "not a LoRA in Limner's form"),
-        (lora("first", 4), {"version": "3"}, "damaged"),
-        ({"unet.first.bias": torch.zeros(6)}, {}, "damaged"),
-        ({"unet.first.bias": torch.zeros(6, 1)}, {"version": "3"}, "damaged"),
-        ({"unet.first.bias": torch.zeros(7)}, {"version": "3"}, "another model: 1 of the norms and biases"),
-        ({"unet.first.gain": torch.zeros(6)}, {"version": "3"}, "another model: 1 of the norms and biases"),
-        (lora("first", 4), {"version": "2"}, "damaged"),
-        (lora("first", 4), {"version": "2", "words": '["cat"]'}, "damaged"),
-        (lora("first", 4), {"version": "2", "words": "5"}, "damaged"),
-        (WORD, {"words": '["cat"]'}, "damaged"),
-        (WORD, {"version": "2", "words": '["cat", "dog"]'}, "damaged"),
-        (WORD, {"version": "2", "words": '["cat"]'}, "made for another model: the word 'cat' does not fit"),
-        (lora("first", 4), {"family": "flux"}, "damaged"),
-        (lora("third", 4), {}, "made for another model: 1 of its 1 layers do not fit"),
-        (lora("first", 4, out=7), {}, "made for another model"),
-        (lora("conv", 4, out=5, width=(3, 1, 1)), {}, "made for another model"),
-        ({"unet.first.down": torch.zeros(4, 6)}, {}, "damaged"),
-        ({"unet.first.dense": torch.zeros(6, 6)}, {}, "damaged"),
-        (lora("first", 257), {}, "damaged"),
-        ({"unet.first.down": torch.zeros(2, 6), "unet.first.up": torch.zeros(6, 3)}, {}, "damaged"),
-    ],
-)
-def test_a_wrong_file_is_one_sentence(
-    network: Network, tmp_path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str], sentence: str
-) -> None:
-    """Never applied in part."""
-    path = write(tmp_path / "x.safetensors", tensors, **metadata)
-
-    with pytest.raises(UserError, match=sentence):
-        load_pages(path, {"unet": adapt(network)}, torch.float32, pin=False)
-
-
 def some_pages(count: int) -> LoraPages:
     """So many pages of ones for the bank of `first` and `second`."""
     down, up = torch.ones(count, 2, 6, 16), torch.ones(count, 2, 16, 6)
@@ -205,94 +161,6 @@ def test_one_request_s_loras_are_let_in_beyond_the_budget_once_they_are_alone() 
 
 Residents.TestCase.settings = settings(max_examples=examples(25), stateful_step_count=20)
 TestResidents = Residents.TestCase
-
-
-@pytest.fixture
-def gate() -> Event:
-    return Event()
-
-
-@pytest.fixture
-def cache(gate: Event) -> Iterator[LoraCache]:
-    def load(key: str) -> LoraPages:
-        gate.wait()
-        if key == "bad":
-            raise UserError("no such file")
-        return some_pages(1)
-
-    made = LoraCache(load, budget=2 * PAGE_BYTES)
-    yield made
-    gate.set()
-    made.close()
-
-
-def test_nobody_waits_for_a_disk(cache: LoraCache, gate: Event) -> None:
-    """A LoRA on its way is None; once it is here, it is here at once."""
-    cache.want("a")
-    assert cache.take("a", 0) is None
-    gate.set()
-
-    assert cache.take("a", 10) is cache.take("a", 0) is not None
-
-
-def test_host_memory_is_bounded(cache: LoraCache, gate: Event) -> None:
-    """By the least recently used."""
-    gate.set()
-    for key in ("a", "b", "a", "c"):
-        assert cache.take(key, 10) is not None
-
-    assert cache.size == 2 * PAGE_BYTES
-    assert list(cache._loras) == ["a", "c"]
-
-
-def test_loading_ahead_keeps_within_the_bound_too(cache: LoraCache, gate: Event) -> None:
-    """What was used goes before what somebody still waits for, and then who has waited longest."""
-    gate.set()
-    cache.take("used", 10)
-    for key in ("a", "b", "c"):
-        cache.want(key)
-    cache._loader.shutdown(wait=True)
-
-    assert set(cache._loras) == {"b", "c"}
-    assert cache.size == 2 * PAGE_BYTES
-
-
-def test_what_is_needed_together_stays_together(cache: LoraCache, gate: Event) -> None:
-    """However much more than the bound it is; or one would put the other away, in turn, and nobody would get both."""
-    gate.set()
-    cache.hold("abc")
-    for key in "abc":
-        cache.take(key, 10)
-    assert all(cache.take(key, 0) for key in "abc")
-
-    cache.hold("d")
-    cache.take("d", 10)
-
-    assert cache.size == 2 * PAGE_BYTES
-
-
-def test_who_waits_for_several_first_is_not_put_off_by_who_comes_later(cache: LoraCache, gate: Event) -> None:
-    """The later one's are held once all of the first one's are here."""
-    cache.hold("abc")
-    for key in "abc":
-        cache.want(key)
-    cache.hold("def")
-    gate.set()
-    for key in "defabc":
-        cache.take(key, 10)
-
-    assert all(cache.take(key, 0) for key in "abc")
-
-
-def test_what_cannot_be_loaded_is_tried_again(cache: LoraCache, gate: Event) -> None:
-    """The file may be there by then."""
-    gate.set()
-    with ThreadPoolExecutor(1):
-        for _ in range(2):
-            with pytest.raises(UserError, match="no such file"):
-                cache.take("bad", 10)
-
-    assert cache.size == 0
 
 
 def test_a_lora_that_cannot_be_had_refuses_its_request_alone(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from pipeline.requests.device_messages import Dropped, Event, Refused, Rendered,
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.text.prompt_encoder import _REMEMBERED_TEXTS
+from tests.journeys.test_engine_life import held_bytes, run
 from tests.pipeline.conftest import a_request
-from tests.pipeline.engine.test_engine_life import held_bytes, run
 from tests.pipeline.random_loras import random_lora
 
 OPERATIONS: Final = int(os.environ.get("LIMNER_LORA_OPERATIONS", "150"))

@@ -1,0 +1,41 @@
+"""Civitai: what its pages say, and what they forbid."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from tests.pipeline.lora.sources.fetching import HASH, fetch
+from tests.pipeline.lora.sources.site import BYTES, Site
+
+
+async def test_a_civitai_file_comes_with_its_page_and_the_key_stays_on_its_host(site: Site, tmp_path: Path) -> None:
+    fetched = await fetch(site, tmp_path)
+    assert fetched.path.read_bytes() == BYTES
+    assert (fetched.sha256, fetched.base_model, fetched.trigger_words) == (HASH, "SDXL 1.0", ("fox",))
+    assert (fetched.rating, fetched.nsfw, fetched.licence) == ("R", True, "commercial use: Rent")
+    assert site.authorizations == {"download": "Bearer civitai-secret", "signed": None}
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "word"),
+    [
+        ("model", {"type": "Checkpoint"}, "not a LoRA"),
+        ("model", {"minor": True}, "minor"),
+        ("version", {"availability": "EarlyAccess"}, "early access"),
+        ("version", {"earlyAccessEndsAt": "2999-01-01T00:00:00Z"}, "2999"),
+        ("version", {"usageControl": "Generation"}, "download"),
+        ("version", {"files": []}, "no .safetensors"),
+        ("file", {"virusScanResult": "Pending"}, "not done"),
+        ("file", {"pickleScanResult": "Danger"}, "dangerous"),
+        ("file", {"hashes": {"SHA256": "0" * 64}}, "hash"),
+    ],
+)
+async def test_what_civitai_forbids_is_one_sentence(
+    site: Site, tmp_path: Path, where: str, change: dict[str, Any], word: str
+) -> None:
+    getattr(site, where).update(change)
+    with pytest.raises(UserError, match=word):
+        await fetch(site, tmp_path)
+    assert not list(tmp_path.iterdir())
