@@ -113,7 +113,7 @@ class ControlLibrary:
         return places[kind]
 
     def _places(self) -> dict[str, Path]:
-        """The folder of the net for each kind: one that fits, an admin's before the model's own, who reads most."""
+        """The net's folder for each kind, by preference: it fits the model, is an admin's, reads many kinds."""
         found: dict[str, Path] = {}
         for folder in sorted(self._folders(), key=lambda folder: not self._fits(_config(folder))):
             for kind in _kinds(folder):

@@ -49,8 +49,8 @@ def draw_body(canvas: Pixels, points: Sequence[Point]) -> None:
         points: OpenPose's eighteen, in its order.
     """
     width = max(1, round(_WIDTH * min(canvas.shape[:2]) / _REFERENCE_SIDE))
-    for (one, other), colour in zip(_LIMBS, COLOURS, strict=False):
-        start, end = points[one], points[other]
+    for (first, second), colour in zip(_LIMBS, COLOURS, strict=False):
+        start, end = points[first], points[second]
         if start and end:
             dimmed = tuple(int(part * _DIMMED) for part in colour)
             cv2.fillConvexPoly(canvas, _limb(start, end, width), dimmed)

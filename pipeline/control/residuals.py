@@ -196,7 +196,7 @@ def _call(
 
 
 def _maps(rows: Sequence[ControlledRow], like: Tensor) -> dict[str, Any]:
-    """What tells a net's call the maps of `rows`, on the device and in the numbers of `like`."""
+    """The arguments of a net's call for the maps of `rows`, on the device and in the type of `like`."""
     hints = [
         torch.cat([control.hint for control in controls]).to(like.device, like.dtype)
         for controls in zip(*(each.controls for each in rows), strict=True)

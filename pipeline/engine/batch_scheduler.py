@@ -225,7 +225,7 @@ class BatchScheduler:
         return sum(other.rows for other in self._free_to_choose(shape)) + self._incoming.get(shape, 0)
 
     def _asked_for(self, candidate: WaitingRequest, bucket: int) -> BatchKey | None:
-        """The group of the size that a request insists on, so far as it fits in memory."""
+        """The group of the size that a request requires, or of the largest that fits in memory."""
         fitting = min(bucket, self._limits.get(candidate.shape, bucket))
         sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
         key = replace(sizes, compiled=candidate.compiled is True and self._compiles(sizes))

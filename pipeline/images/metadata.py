@@ -154,7 +154,7 @@ def _variation_settings(made: ImageRequest) -> dict[str, object]:
         case (only,):
             return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
         case several:
-            return {"Variations": " ".join(f"{one.seed}:{one.strength:g}" for one in several)}
+            return {"Variations": " ".join(f"{each.seed}:{each.strength:g}" for each in several)}
 
 
 def _control_settings(made: ImageRequest) -> dict[str, object]:

@@ -79,7 +79,7 @@ class Compilation:
         # One for each device: what one of them clears away must not be another's.
         self._cache = None if cache is None else cache / "inductor" / str(device).replace(":", "-")
         if self._cache is not None:
-            # The one way to tell inductor where to keep its files for good.
+            # The only way to set where inductor keeps its files between starts.
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self._cache.absolute())
 
     def __contains__(self, key: BatchKey) -> bool:
@@ -127,7 +127,7 @@ class Compilation:
         spec = CompileSpec.of(self._forward, sizes(), self._device)
         graph = Future[tuple[Graph, tuple[str, ...]]]()
         self._incoming[key] = _Incoming(sizes=spec.sizes, graph=graph)
-        # A daemon: a device that is told to end does not wait for a compiler.
+        # A daemon: a device that shuts down does not wait for a compiler.
         threading.Thread(target=_compile, args=(self._compiler, spec, graph), name="compile", daemon=True).start()
 
     def benchmark(self) -> None:
@@ -150,7 +150,7 @@ class Compilation:
     def _give_up(self, error: Exception) -> None:
         self._given_up = True
         if self._cache is not None:
-            # A compiler that was killed leaves half a file, which would fail at every start from now on.
+            # A killed compiler leaves half a file, which would fail at every later start.
             shutil.rmtree(self._cache, ignore_errors=True)
         reason, *_ = (str(error) or "no reason given").splitlines()
         _log.warning("nothing is compiled any more: %s: %s", type(error).__name__, reason)

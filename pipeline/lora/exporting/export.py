@@ -62,7 +62,7 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
                 own = _diffusers_name(name)
                 tensors |= {f"{own}.lora_A.weight": down, f"{own}.lora_B.weight": up}
     partial = target.with_name(f"{target.name}.partial")
-    save_file({name: one.contiguous() for name, one in tensors.items()}, partial, metadata=_metadata(lora, about))
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata=_metadata(lora, about))
     partial.replace(target)
 
 

@@ -75,12 +75,12 @@ def _embedding(trigger: str, tensors: Mapping[str, TensorHeader], family: ModelF
         own = _ENCODERS.get(name.rpartition(".")[2])
         network = own or next((n for n, w in wanted.items() if w == width and n not in placed), None)
         if network is None or network in placed or wanted.get(network) != width:
-            raise _other_base([(1, *one.shape)[-1] for one in tensors.values()], family, wanted)
+            raise _other_base([(1, *header.shape)[-1] for header in tensors.values()], family, wanted)
         placed[network] = name
         counts.add(vectors)
     # One of two encoders alone must be named: by its width, SDXL's first is any SD 1.5 file's.
     if placed.keys() != wanted.keys() and not all(name.rpartition(".")[2] in _ENCODERS for name in tensors):
-        raise _other_base([(1, *one.shape)[-1] for one in tensors.values()], family, wanted)
+        raise _other_base([(1, *header.shape)[-1] for header in tensors.values()], family, wanted)
     if len(counts) != 1 or not 1 <= max(counts) <= MAX_VECTORS:
         raise UserError("This textual inversion has no, too many, or unequal numbers of vectors; download it again.")
     spoken = clean(trigger.translate(_MARKS), _MAX_TRIGGER)

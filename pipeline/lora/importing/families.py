@@ -117,7 +117,7 @@ def made_for(layers: FileLayers) -> MadeFor:
 
 
 def _inputs(layers: FileLayers, name: str) -> int:
-    """How many numbers of input the layer that the file calls `name` takes; 0 where its parts do not tell."""
+    """The input channels of the layer that the file calls `name`; 0 where its parts do not show them."""
     for part in (TensorRole.DOWN, TensorRole.HADA_1_DOWN, TensorRole.DIFFERENCE, TensorRole.GLORA_B_DOWN):
         if (header := layers.header(name, part)) is not None and len(header.shape) >= 2:
             return header.shape[1]

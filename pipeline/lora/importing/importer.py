@@ -154,31 +154,31 @@ def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding
 
 def _store(found: Iterable[Found], base: ImportBase, writer: CanonicalWriter) -> "_Sums":
     sums = _Sums()
-    for one in found:
-        sums.add_change(one)
-        _store_vectors(one, base, writer)
-        if one.layer.kind is LayerKind.NORM:
+    for each in found:
+        sums.add_change(each)
+        _store_vectors(each, base, writer)
+        if each.layer.kind is LayerKind.NORM:
             continue
-        if (lowered := lower(one.change, one.layer, partial(base.weights.read, one.layer))) is not None:
-            _refuse_explosion(lowered.norm, one.layer, base)
-            sums.add_stored(lowered, writer.add(one.layer.name, lowered.factors))
+        if (lowered := lower(each.change, each.layer, partial(base.weights.read, each.layer))) is not None:
+            _refuse_explosion(lowered.norm, each.layer, base)
+            sums.add_stored(lowered, writer.add(each.layer.name, lowered.factors))
     if writer.empty:
         raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
     return sums
 
 
-def _store_vectors(one: Found, base: ImportBase, writer: CanonicalWriter) -> None:
-    gain = one.change.dense if one.layer.kind is LayerKind.NORM else None
+def _store_vectors(found: Found, base: ImportBase, writer: CanonicalWriter) -> None:
+    gain = found.change.dense if found.layer.kind is LayerKind.NORM else None
     if gain is not None:
-        _refuse_explosion(float(gain.norm()), one.layer, base)
-    for side, vector in (("gain", gain), ("bias", one.change.bias)):
+        _refuse_explosion(float(gain.norm()), found.layer, base)
+    for side, vector in (("gain", gain), ("bias", found.change.bias)):
         if vector is None or not vector.any():
             continue
         if not vector.half().isfinite().all():
             raise UserError(
-                f"This file adds more to {one.layer.name} than half precision holds; it would break pictures."
+                f"This file adds more to {found.layer.name} than half precision holds; it would break pictures."
             )
-        writer.add_vector(f"{one.layer.name}.{side}", vector)
+        writer.add_vector(f"{found.layer.name}.{side}", vector)
 
 
 def _read(

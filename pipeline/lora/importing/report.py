@@ -32,7 +32,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """An imported file: what it was, what became of it, and what was lost.
+    """An imported file: what it was, what is stored of it, and what was lost.
 
     `layers` of the file's layers were matched, which are all, or the file would have been refused; `ranks` are the
     smallest and largest rank stored. `residual` is the part of the whole update that the stored factors miss (by

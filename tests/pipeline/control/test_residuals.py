@@ -172,7 +172,7 @@ def test_modes_differ(controlled_model: Callable[[str], LoadedModel]) -> None:
 
 
 def test_the_engine_draws_with_a_control_and_says_so(controls: Path) -> None:
-    """The image is another than without it, and its story names the control."""
+    """The image is another than without it, and its metadata names the control."""
     engine = Engine(replace(SPEC, controls=controls))
 
     plain, kept = (last_word(engine, a_request(steps=2, controls=each)) for each in ((), (control(scale=2.0),)))

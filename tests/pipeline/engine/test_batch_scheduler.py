@@ -35,7 +35,7 @@ def scheduled(*candidates: WaitingRequest, max_rows: int = 16) -> BatchScheduler
 
 
 def test_a_group_is_compiled_or_eager_for_its_whole_life() -> None:
-    """A compiled one appears beside it; who insists on either finds it, who insists on neither takes the compiled."""
+    """A compiled one appears beside it; requests that require either get it, all others the compiled one."""
     ready: set[BatchKey] = set()
     scheduler = BatchScheduler(16, compiles=ready.__contains__)
     scheduler.enter(candidate("before"))
@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_halved_and_remembered() -> None:
 
 
 def test_a_group_is_as_deep_as_its_deepest_lora() -> None:
-    """And those with fewer LoRAs, or none, may sit there too."""
+    """Requests with fewer LoRAs, or none, get slots there too."""
     scheduler = scheduled(candidate("a", pages=3), candidate("b"), candidate("c", pages=1))
 
     assert {slot_key(scheduler, ticket).pages for ticket in "abc"} == {4}

@@ -1,4 +1,4 @@
-"""The engine's one verb: who joins, who leaves, what is said, what survives a failure."""
+"""The engine's one verb: which requests join and leave, their events, and what survives a failure."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +68,7 @@ def test_like_repeats_an_image_bit_for_bit(engine: Engine) -> None:
 
 
 def test_a_latecomer_joins_at_the_next_step_and_a_short_one_leaves_first(engine: Engine) -> None:
-    """Nobody waits for another's last step."""
+    """No request waits for another's last step."""
     engine.admit("long", a_request(steps=8))
     engine.step()
     engine.admit("short", a_request(steps=2))
@@ -167,7 +167,7 @@ class SmallMemory:
         patch.setattr(Denoiser, "advance", advance)
 
 
-def test_out_of_memory_is_learned_and_loses_nobody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_is_learned_and_loses_no_request(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half the rows, and half again; then never too many again."""
     memory = SmallMemory(rows=4)
     memory.install(monkeypatch)

@@ -1,4 +1,4 @@
-"""Several models on one device: which stay, which go, who waits."""
+"""Several models on one device: which stay, which are released, which requests wait."""
 
 import shutil
 import weakref

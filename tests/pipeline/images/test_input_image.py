@@ -121,7 +121,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("side", [6_000, 40_000])
 def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
-    """In a few kilobytes; the limit is told."""
+    """In a few kilobytes; the sentence names the limit."""
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100_000))
 

@@ -1,4 +1,4 @@
-"""Upscalers: tiles without seams, files of spandrel's, and who cannot have one is told what to do."""
+"""Upscalers: tiles without seams, files of spandrel's, and a sentence where there can be none."""
 
 from pathlib import Path
 

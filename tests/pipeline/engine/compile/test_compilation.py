@@ -34,7 +34,7 @@ class Gate:
         return as_drawn(spec)
 
     def let_through(self, engine: Engine) -> None:
-        """The graph arrives, to be judged at the engine's next step."""
+        """The graph arrives, to be measured at the engine's next step."""
         self._open.set()
         compilation = made_by(engine)
         # Drawing in this process bears no steps beside it, so nothing else is compiled from now on.
@@ -87,8 +87,8 @@ def pixels(png: bytes) -> bytes:
 
 
 @pytest.mark.usefixtures("always_faster")
-def test_who_began_eager_ends_eager_and_new_groups_run_compiled(engine: Engine, gate: Gate) -> None:
-    """The device goes on while the compiler works; an image tells how it was made and is repeated that way."""
+def test_a_request_that_began_eager_ends_eager_and_new_groups_run_compiled(engine: Engine, gate: Gate) -> None:
+    """The device goes on while the compiler works; an image's metadata says how it was made and is to be repeated."""
     before = render(engine, a=request(steps=4))["a"]
     engine.admit("b", request(steps=4))
     engine.step()

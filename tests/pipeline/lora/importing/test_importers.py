@@ -61,7 +61,7 @@ async def test_the_child_that_waits_is_used_once_and_another_takes_its_place(
 async def test_without_one_that_waits_an_import_starts_its_own_and_leaves_none(
     importers: Importers, children: Children
 ) -> None:
-    """Who does not serve for long keeps no importer."""
+    """A program that ends soon keeps no child ready."""
     async with importers.one() as child:
         assert child.returncode is None
     assert children() == set()

@@ -9,7 +9,7 @@ from pipeline.lora.importing.lowering import balanced, lower
 
 
 def test_a_dense_change_is_cut_at_the_best_factors() -> None:
-    """The residual that is told is the one that is there, and no rank 256 product has a smaller one."""
+    """The reported residual is the real one, and no product of rank 256 has a smaller one."""
     weight = torch.randn(400, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     layer = BaseLayer(name="unet.wide", kind=LayerKind.LINEAR, shape=(400, 300), bias=False)
 

@@ -34,7 +34,7 @@ def matched(base: ImportBase, folder: Path, *layers: str) -> Matched:
     ],
 )
 def test_one_layer_has_many_names(base: ImportBase, tmp_path: Path, name: str, layout: str) -> None:
-    """And each tells whose way of naming it is."""
+    """Each shows the program that writes it."""
     found = matched(base, tmp_path, name)
 
     assert found.names == {base.layers[f"unet.{PATH}"]: name}

@@ -1,4 +1,4 @@
-"""LoRAs on their way: disk, host, device pages; who is let in, who is put out, what is left behind."""
+"""LoRAs in the device's pages: which are let in, which are evicted, what is left behind."""
 
 import shutil
 from dataclasses import replace
@@ -146,7 +146,7 @@ class Residents(RuleBasedStateMachine):
 
 
 def test_one_request_s_loras_are_let_in_beyond_the_budget_once_they_are_alone() -> None:
-    """While another's is pinned they wait; else nobody would ever end that request."""
+    """While another's is pinned they wait; after that they are let in, or the request would never end."""
     pool = AdapterPool({"unet": adapt(Network())}, CPU, torch.float32, budget=8 * PAGE_BYTES)
     other, first = pool.acquire("other", some_pages(1)), pool.acquire("first", some_pages(5))
     assert other is not None

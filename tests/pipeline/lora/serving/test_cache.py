@@ -51,7 +51,7 @@ def test_host_memory_is_bounded(cache: LoraCache, gate: Event) -> None:
 
 
 def test_loading_ahead_keeps_within_the_bound_too(cache: LoraCache, gate: Event) -> None:
-    """What was used goes before what somebody still waits for, and then who has waited longest."""
+    """What was used is evicted before what is still waited for, and of that the longest wanted."""
     gate.set()
     cache.take("used", 10)
     for key in ("a", "b", "c"):
@@ -63,7 +63,7 @@ def test_loading_ahead_keeps_within_the_bound_too(cache: LoraCache, gate: Event)
 
 
 def test_what_is_needed_together_stays_together(cache: LoraCache, gate: Event) -> None:
-    """However much more than the bound it is; or one would put the other away, in turn, and nobody would get both."""
+    """However far beyond the bound; otherwise each would evict the other in turn, and no request would get both."""
     gate.set()
     cache.hold("abc")
     for key in "abc":
@@ -76,7 +76,7 @@ def test_what_is_needed_together_stays_together(cache: LoraCache, gate: Event) -
     assert cache.size == 2 * PAGE_BYTES
 
 
-def test_who_waits_for_several_first_is_not_put_off_by_who_comes_later(cache: LoraCache, gate: Event) -> None:
+def test_the_first_to_wait_for_several_is_not_delayed_by_a_later_one(cache: LoraCache, gate: Event) -> None:
     """The later one's are held once all of the first one's are here."""
     cache.hold("abc")
     for key in "abc":

@@ -64,7 +64,7 @@ class Communities:
 
     def operate(self) -> None:
         """Do one thing at random, for a community at random."""
-        verbs = {self.add: 4, self.remove: 3, self.use: 5, self.fuse: 2, self.fail: 2, self.cancel: 1, self.step: 5}
+        verbs = {self.add: 4, self.remove: 3, self.use: 5, self.combine: 2, self.fail: 2, self.cancel: 1, self.step: 5}
         verb = self.draw.choices(list(verbs), list(verbs.values()))[0]
         verb(self.draw.choice(GUILDS))
         self.done[verb.__name__] += 1
@@ -85,7 +85,7 @@ class Communities:
         chosen = [self._use(key) for key in self.owned[guild][:1]]
         self._admit([*chosen, self._use(self.draw.choice(BROKEN))])
 
-    def fuse(self, guild: str) -> None:
+    def combine(self, guild: str) -> None:
         members = [
             MergeInput(
                 path=self.folder / "library" / f"{key}.safetensors",
@@ -248,12 +248,12 @@ def make_files(folder: Path, model: Path) -> None:
 def test_every_image_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
     tmp_path: Path, model_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Adding, using at any scale, combining, fusing, removing, cancelling and failing, in rooms that are too small."""
+    """Adding, using at any scale, combining, removing, cancelling and failing, with too little memory."""
     monkeypatch.setattr(logging.getLogger("pipeline.engine.engine"), "disabled", True)
     model = model_folder("speck")
     make_files(tmp_path, model)
     world = Communities(tmp_path, model, random.Random(9))  # noqa: S311 - a test's choices are no secret
-    for operation in (world.add, world.fuse, world.use, world.fail):
+    for operation in (world.add, world.combine, world.use, world.fail):
         for guild in GUILDS:
             operation(guild)
     world.settle()
