@@ -90,7 +90,7 @@ def main() -> None:
     arguments = ["--yes", _GRAPHVIZ, "--layout", "dot", "--format", "svg", str(source)]
     drawn = npx(arguments, return_completed_process=True, capture_output=True, text=True)
     drawn.check_returncode()
-    DRAWING.write_text(drawn.stdout)
+    DRAWING.write_text(str(drawn.stdout))
     source.unlink()
 
 

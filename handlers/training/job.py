@@ -17,6 +17,7 @@ from handlers.training.checkpoints import Pick, write_picks
 from handlers.training.request import ConceptKind, TrainOrder, read_training
 from pipeline.errors import UserError
 from pipeline.families.registry import FAMILIES
+from pipeline.files import write_atomically
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
 from pipeline.training.config import Preservation, TrainingConfig
@@ -238,9 +239,8 @@ def _put_away(folder: Path, report: TrainingReport, picks: tuple[Pick, ...], lor
         (folder / _PICKS).write_text(write_picks(picks))
         targets = [loras / f"{pick.key}.safetensors" for pick in picks]
         for candidate, target in zip(report.candidates, targets, strict=True):
-            partial_file = target.with_name(f"{target.name}.partial")
-            shutil.copyfile(folder / "run" / candidate.file, partial_file)
-            partial_file.replace(target)
+            with write_atomically(target) as file:
+                shutil.copyfile(folder / "run" / candidate.file, file)
         return sum(target.stat().st_size for target in targets)
     except OSError as error:
         raise disk_error(error, str(loras)) from error

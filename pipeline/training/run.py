@@ -1,7 +1,6 @@
 """A training while it runs: the weights, their optimizer, how far it is; all that must survive a restart."""
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,8 +9,10 @@ from typing import Any, Final, assert_never
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.errors import UserError
+from pipeline.files import write_atomically
 from pipeline.training.config import OptimizerKind, TrainingConfig
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.model import TrainedModel
@@ -130,8 +131,8 @@ class Run:
             return
         # Early on the mean of what there is: a long memory would hold to the start.
         share = min(self.plan.average, (1 + self.step) / (10 + self.step))
-        for mean, parameter in zip(self.average, self.parameters, strict=True):
-            mean.lerp_(parameter, 1 - share)
+        move = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]  # torch says no types of it
+        move(self.average, self.parameters, None)
 
     def _cool_down(self) -> None:
         left = self.plan.steps - self.step
@@ -210,12 +211,8 @@ def _spread(steps: tuple[int, ...]) -> tuple[int, ...]:
 
 def _save(value: object, path: Path) -> None:
     """There whole or not at all, whenever the machine stops."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with write_atomically(path) as file:
         torch.save(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _load(path: Path) -> Any:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.files import write_atomically
 from pipeline.training.config import TrainingConfig
 from pipeline.training.examples import TrainingExample
 from pipeline.training.model import PromptEmbeddings, TrainedModel
@@ -63,9 +64,8 @@ def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> li
         if not latents.isfinite().all():
             raise UserError(f"'{facts.name}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
         cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        save_file({"latents": latents.contiguous().cpu()}, partial)
-        partial.replace(path)
+        with write_atomically(path) as file:
+            save_file({"latents": latents.contiguous().cpu()}, file)
     return [
         TrainingExample(mean=one[None], deviation=torch.zeros_like(one[None]), prompt=plan.class_prompt, size=size)
         for one in latents

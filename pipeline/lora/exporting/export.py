@@ -14,6 +14,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.families.family import Family
 from pipeline.families.registry import FAMILIES
+from pipeline.files import write_atomically
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, Layers
@@ -61,9 +62,10 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
             case LoraLayout.DIFFUSERS:
                 own = _diffusers_name(name)
                 tensors |= {f"{own}.lora_A.weight": down, f"{own}.lora_B.weight": up}
-    partial = target.with_name(f"{target.name}.partial")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata=_metadata(lora, about))
-    partial.replace(target)
+    with write_atomically(target) as file:
+        save_file(
+            {name: tensor.contiguous() for name, tensor in tensors.items()}, file, metadata=_metadata(lora, about)
+        )
 
 
 def _kohya_name(name: str, family: Family, layers: Layers) -> str:

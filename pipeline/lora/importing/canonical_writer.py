@@ -1,7 +1,6 @@
 """The canonical file of docs/lora-format.md, collected layer by layer and written whole."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.families.family import ModelFamily
+from pipeline.files import write_atomically
 from pipeline.lora.format.file import FORMAT, VECTORS, VERSION, WITH_VECTORS, WITH_WORDS, word_name
 from pipeline.lora.importing.change import Factors
 from pipeline.lora.importing.lowering import balanced, rounding
@@ -89,10 +89,7 @@ def save_canonical(tensors: dict[str, Tensor], family: ModelFamily, path: Path, 
         path: of the file, which is there whole or not at all.
         words: of the textual inversions, in the order of their numbers.
     """
-    partial = path.with_name(f"{path.name}.partial")
     version = WITH_VECTORS if any(name.endswith(VECTORS) for name in tensors) else WITH_WORDS if words else VERSION
     metadata = {"format": FORMAT, "version": version, "family": family.value}
-    save_file(tensors, partial, metadata=metadata | ({"words": json.dumps(words)} if words else {}))
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with write_atomically(path) as file:
+        save_file(tensors, file, metadata=metadata | ({"words": json.dumps(words)} if words else {}))

@@ -57,7 +57,7 @@ async def test_what_cannot_be_done_is_reported_in_its_sentence(an_order: An) -> 
 async def test_a_full_disk_is_reported(an_order: An) -> None:
     order = replace(an_order(), folder=an_order().cache.parent / "full")
     order.folder.mkdir()
-    (order.folder / "weights-2.partial").symlink_to("/dev/full")
+    (order.folder / "weights-2.pt.partial").symlink_to("/dev/full")
     with pytest.raises(UserError, match="disk is full"):
         await train_apart(order, lambda _: None)
 

@@ -1,0 +1,28 @@
+"""Files that are there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """A file that takes the place of another when the block ends, once its bytes are safe on the disk.
+
+    One process at a time may write it. What a killed one leaves is written over by the next.
+
+    Args:
+        path: of the file; nothing of it changes if the block raises.
+
+    Yields:
+        The path to write to, in the same folder.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
