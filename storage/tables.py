@@ -82,7 +82,7 @@ loras = Table(
     _required("scale", Double),
     _required("size", BigInteger),
     _required("trigger_words", Text),
-    _required("story", Text),
+    _required("metadata", Text),
     # Empty for a LoRA of the whole guild, else its owner's id: names are unique within a scope.
     Column("scope", String(64), nullable=False, server_default=""),
     Column("subject", Boolean, nullable=False, server_default=false()),

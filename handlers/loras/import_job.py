@@ -171,7 +171,7 @@ def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportRe
         key=order.key,
         size=size,
         trigger_words=", ".join(_words(fetched, report)),
-        story="\n".join(_facts(fetched, report)),
+        metadata="\n".join(_facts(fetched, report)),
         private=order.private,
     )
 

@@ -86,7 +86,7 @@ def card(lora: Lora, *, private: bool = False) -> Message:
     facts = (
         f"Use it as --lora {lora.name}:{lora.scale:g} or {mark}",
         f"Trigger words: {lora.trigger_words or 'none known'}",
-        *lora.story.splitlines(),
+        *lora.metadata.splitlines(),
         f"{lora.size / 2**20:.1f} MB here · {'private' if lora.private else 'for everyone here'}",
     )
     return Message(headline=f"LoRA '{lora.name}'", lines=facts, private=private)

@@ -43,7 +43,7 @@ async def fused(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, fuse:
         key=order.key,
         size=made.size,
         trigger_words=", ".join(words),
-        story=f"A set: {mentions_text(order.parts)}\n{made.layers} layers · ranks {low} to {high}",
+        metadata=f"A set: {mentions_text(order.parts)}\n{made.layers} layers · ranks {low} to {high}",
         private=order.private,
     )
 

@@ -16,11 +16,11 @@ from storage.queue.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """The weights after `step` steps: `key` names their canonical file, `story` tells their scores in lines."""
+    """The weights after `step` steps: `key` names their canonical file, `scores` are theirs, in lines."""
 
     key: str
     step: int
-    story: str
+    scores: str
 
 
 _PICKS: Final = TypeAdapter(tuple[Pick, ...])
@@ -62,8 +62,8 @@ async def use_pick(job: Job, index: int, call: Call, context: AppContext) -> Mes
     if index >= len(picks):
         raise InvalidRequest("index", "There are no such weights in this message; use one of its own buttons.")
     pick = picks[index]
-    if not await context.loras.set_weights(lora, pick.key, pick.story):
+    if not await context.loras.set_weights(lora, pick.key, pick.scores):
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
     return Message(
-        headline=f"@{lora.name} is what it was at step {pick.step} now.", lines=tuple(pick.story.splitlines())
+        headline=f"@{lora.name} is what it was at step {pick.step} now.", lines=tuple(pick.scores.splitlines())
     )

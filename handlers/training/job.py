@@ -161,7 +161,7 @@ class Training:
             key=order.key,
             size=size,
             trigger_words=plan.instance_prompt,
-            story=picks[report.chosen].story,
+            metadata=picks[report.chosen].scores,
             private=order.private,
             subject=order.concept is ConceptKind.SUBJECT,
         )
@@ -225,7 +225,7 @@ def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:
         Pick(
             key=order.key if place == report.chosen else f"{order.key}-{candidate.step}",
             step=candidate.step,
-            story="\n".join(_scores(order, report, candidate)),
+            scores="\n".join(_scores(order, report, candidate)),
         )
         for place, candidate in enumerate(report.candidates)
     )

@@ -50,7 +50,7 @@ async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext)
             return Message(
                 headline=f"{lora.name} is ready",
                 mood=Mood.DONE,
-                lines=(*lora.story.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
+                lines=(*lora.metadata.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
                 images=images,
                 buttons=pick_buttons(job, await read_picks(job, context)),
                 mentions=waited_long(job),

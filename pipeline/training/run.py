@@ -211,7 +211,8 @@ def _spread(steps: tuple[int, ...]) -> tuple[int, ...]:
 
 def _save(value: object, path: Path) -> None:
     """There whole or not at all, whenever the machine stops."""
-    with write_atomically(path) as file:
+    # Through a file of Python's: torch's own writer does not say that the disk is full.
+    with write_atomically(path) as partial, partial.open("wb") as file:
         torch.save(value, file)
 
 

@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLora:
-    """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `story` is told by /lora info.
+    """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `metadata` is shown by /lora info.
 
     `scale` is what a request that names none gets; a `private` one is there for its owner alone; a `subject`
     was trained here by /train subject. Raises InvalidRequest for a name or a scale that is not allowed.
@@ -39,7 +39,7 @@ class NewLora:
     size: int
     scale: float = 1.0
     trigger_words: str = ""
-    story: str = ""
+    metadata: str = ""
     private: bool = False
     subject: bool = False
 
@@ -175,15 +175,15 @@ class LoraStore:
         """Gives a LoRA to the guild, or to its owner alone; False if it is gone. Raises as `add` does."""
         return await self._change(lora, {"scope": _scope(lora.owner_id, private)}, lora.name)
 
-    async def set_weights(self, lora: Lora, key: str, story: str) -> bool:
-        """Lets the LoRA be another file with a story of its own; False if it is gone."""
-        return await self._change(lora, {"key": key, "story": story}, lora.name)
+    async def set_weights(self, lora: Lora, key: str, metadata: str) -> bool:
+        """Lets the LoRA be another file with a metadata of its own; False if it is gone."""
+        return await self._change(lora, {"key": key, "metadata": metadata}, lora.name)
 
     async def retrain(self, lora: Lora, new: NewLora) -> bool:
         """Replaces a subject's weights by those of another training, keeping name and scale; False if it is gone."""
         if not lora.subject:
             return False
-        values = {"key": new.key, "size": new.size, "trigger_words": new.trigger_words, "story": new.story}
+        values = {"key": new.key, "size": new.size, "trigger_words": new.trigger_words, "metadata": new.metadata}
         return await self._change(lora, {**values, "base_family": new.base_family.value}, lora.name)
 
     async def remove(self, lora: Lora) -> bool:

@@ -162,7 +162,7 @@ def upgrade() -> None:
         sa.Column("scale", sa.Double(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("trigger_words", sa.Text(), nullable=False),
-        sa.Column("story", sa.Text(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=False),
         sa.Column("scope", sa.String(length=64), server_default="", nullable=False),
         sa.Column("subject", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_loras_guild_id"), ondelete="CASCADE"),

@@ -52,7 +52,7 @@ async def test_a_file_becomes_a_card_with_an_image(
     card = await delivered(context, clock)
     assert "1 of 1 layers matched" in "\n".join(card.lines)
     assert "CC0" in "\n".join(card.lines)
-    assert "lost" not in lora.story
+    assert "lost" not in lora.metadata
     assert len(card.images) == 1
 
 

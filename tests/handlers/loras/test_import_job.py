@@ -113,7 +113,7 @@ async def test_what_would_be_lost_is_added_at_the_members_word_alone(
 
     assert job.state is (JobState.DONE if accepted else JobState.FAILED), job.error
     assert [path.read_bytes() for path in tmp_path.glob("*.safetensors")] == [CANONICAL] * accepted
-    cards = [lora.story for lora in await context.loras.search(guild.id, "ada")]
+    cards = [lora.metadata for lora in await context.loras.search(guild.id, "ada")]
     assert ["lost: 3.40% of its weights" in card for card in cards] == [True] * accepted
 
 

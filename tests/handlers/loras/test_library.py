@@ -18,7 +18,7 @@ async def add(
 ) -> Lora:
     new = NewLora(
         guild_id=guild.id, name=name, owner_id=owner, base_family=ModelFamily.SDXL, key=new_key(guild.id), size=2**20,
-        scale=0.8, trigger_words="crayon drawing", story="LoRA, 722 of 722 layers", private=private, subject=subject,
+        scale=0.8, trigger_words="crayon drawing", metadata="LoRA, 722 of 722 layers", private=private, subject=subject,
     )  # fmt: skip
     return await context.loras.add(new)
 

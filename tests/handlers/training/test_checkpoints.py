@@ -36,7 +36,7 @@ async def test_other_weights_of_a_training_are_chosen_by_button(
         lora = await context.loras.get(guild.id, "ada", "crayon")
         assert lora is not None
         assert lora.size == len("50.safetensors") + len("100.safetensors")
-        assert f"{(50, 100)[index]} of 100 steps" in lora.story
+        assert f"{(50, 100)[index]} of 100 steps" in lora.metadata
         return (tmp_path / "loras" / f"{lora.key}.safetensors").read_text()
 
     assert await weights(0) == "50.safetensors"

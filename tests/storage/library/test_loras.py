@@ -28,7 +28,7 @@ def _new(guild: Guild, name: str, **changes: Any) -> NewLora:
 
 async def test_what_is_added_is_found_by_name_in_any_case(loras: LoraStore, guild: Guild, clock: FakeClock) -> None:
     """With everything that was said of it."""
-    added = await loras.add(_new(guild, "crayon", scale=0.8, trigger_words="crayon drawing", story="from a file"))
+    added = await loras.add(_new(guild, "crayon", scale=0.8, trigger_words="crayon drawing", metadata="from a file"))
 
     assert await loras.get(guild.id, "ann", " Crayon ") == added
     assert (added.scale, added.trigger_words, added.created_at) == (0.8, "crayon drawing", clock.now)
