@@ -193,11 +193,11 @@ def _lora_adding(runtime: Runtime, importers: Importers) -> LoraAdding:
         room=LoraQuota(loras=runtime.context.loras, quota=runtime.context.lora_quota_bytes),
         blobs=runtime.context.blobs,
         keys=runtime.context.source_keys,
-        source=_lora_sources(settings),
+        fetch=_lora_sources(settings).fetch,
         folder=settings.loras,
         bases=_bases(settings),
-        importers=importers,
-        fuse=merge_apart,
+        importer=importers.ready,
+        merge=merge_apart,
     )
 
 

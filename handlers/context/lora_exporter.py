@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
 from handlers.context.served_model import ServedModel
 from pipeline.errors import UserError
@@ -14,20 +13,13 @@ from pipeline.lora.format.layout import LoraLayout
 from storage.library.loras import Lora
 
 
-class Export(Protocol):
-    """Who writes a file for other programs: `pipeline.lora.exporting.export_process.export_apart`."""
-
-    def __call__(self, order: ExportOrder, /) -> Awaitable[None]:
-        """Do the order; raises UserError where it cannot be done."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraExporter:
     """Writes such files, one at a time; `folder` holds canonical files, `bases` tells the models that are served."""
 
     folder: Path = Path()
     bases: Callable[[], Sequence[ServedModel]] = tuple
-    export: Export = export_apart
+    export: Callable[[ExportOrder], Awaitable[None]] = export_apart
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, lora: Lora, layout: LoraLayout, limit: int) -> bytes:

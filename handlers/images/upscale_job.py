@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import TypeAdapter
 
-from handlers.jobs.preparation import ProgressReporter, ResultImage
+from handlers.jobs.preparation import Progress, ResultImage
 from pipeline.images.png_text import with_texts
 from pipeline.images.upscale_process import Enlargement
 from pipeline.images.upscalers import Upscalers
@@ -51,23 +51,16 @@ _KEYWORD: Final = "postprocessing"
 """Where AUTOMATIC1111 writes what was done to an image that it did not draw."""
 
 
-class Enlarge(Protocol):
-    """Who enlarges an image: `pipeline.images.upscale_process.enlarge_apart`."""
-
-    def __call__(self, order: Enlargement, /) -> Awaitable[None]:
-        """Do the order; raises UserError where it cannot be done."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enlarging:
     """The preparation of JobKind.ENLARGE; nets run on `device`."""
 
     blobs: BlobStore
     upscalers: Upscalers
-    enlarge: Enlarge
+    enlarge: Callable[[Enlargement], Awaitable[None]]
     device: str = "auto"
 
-    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
+    async def __call__(self, job: Job, progress: Progress) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
         """The image, and what it cost; raises UserError where it cannot be enlarged."""
         order = read_enlargement(job.payload)
         began = time.monotonic()

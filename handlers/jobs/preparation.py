@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 from PIL import Image
 
@@ -48,40 +48,37 @@ _RETRY_SECONDS: Final = 5.0
 _FAULT: Final = "This could not be made ready because of a fault on our side; try again later."
 
 
-class ProgressReporter(Protocol):
-    """Hears how far a preparation is."""
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a preparation is; `enough` says that the member wants what there is by now."""
 
-    @property
-    def enough(self) -> bool:
-        """Whether the member wants what there is by now."""
+    percent: int = 0
+    preview: bytes | None = None
+    enough: bool = False
 
     def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
         """`done` of `total`, None while that is unknown; `preview` is a small encoded image of what there is."""
+        self.percent = min(100, 100 * done // total) if total else 0
+        self.preview = preview or self.preview
 
 
-class Preparation(Protocol):
-    """What one kind of job needs; a later attempt begins it again and finds what an earlier one recorded."""
+Preparation = Callable[[Job, Progress], Awaitable[PreparationResult]]
+"""What one kind of job needs: makes ready, and returns what is to be rendered or what is made already.
 
-    async def __call__(self, job: Job, progress: ProgressReporter) -> PreparationResult:
-        """Make ready; returns what is to be rendered, or what is made already. Raises UserError where it cannot be."""
+A later attempt begins it again and finds what an earlier one recorded. It raises UserError where it cannot be.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
     claim: Claim
-    percent: int = 0
-    preview: bytes | None = None
-    enough: bool = False
+    progress: Progress = field(default_factory=Progress)
     task: asyncio.Task[None] | None = None
-
-    def __call__(self, done: int, total: int | None, preview: bytes | None = None) -> None:
-        self.percent = min(100, 100 * done // total) if total else 0
-        self.preview = preview or self.preview
 
     @property
     def has_something(self) -> bool:
         """Whether there is more to keep than if it had never begun, which a training alone has before its end."""
-        return self.claim.job.kind is JobKind.TRAIN and self.percent > 0
+        return self.claim.job.kind is JobKind.TRAIN and self.progress.percent > 0
 
     async def end(self) -> None:
         if self.task is not None:
@@ -112,7 +109,8 @@ class Preparations:
     def beats(self) -> list[Beat]:
         """A sign of life for each job, with the percentage that is done."""
         return [
-            Beat(claim=job.claim, step=job.percent, steps=100, preview=job.preview) for job in self._running.values()
+            Beat(claim=job.claim, step=job.progress.percent, steps=100, preview=job.progress.preview)
+            for job in self._running.values()
         ]
 
     async def hear(self, standings: Mapping[int, ClaimStatus]) -> None:
@@ -122,7 +120,7 @@ class Preparations:
                 case ClaimStatus.HELD:
                     pass
                 case ClaimStatus.CANCEL if running.has_something:
-                    running.enough = True
+                    running.progress.enough = True
                 case ClaimStatus.CANCEL:
                     await running.end()
                     await self.queue.settle(running.claim, Cancelled())
@@ -141,7 +139,7 @@ class Preparations:
         job = running.claim.job
         try:
             async with self._training if job.kind is JobKind.TRAIN else self._turns:
-                prepared = await self.kinds[job.kind](job, running)
+                prepared = await self.kinds[job.kind](job, running.progress)
             if isinstance(prepared, ResultImage):
                 await record_result_image(prepared, running.claim, self.queue, self.blobs)
             else:

@@ -3,17 +3,17 @@
 import asyncio
 import re
 import shutil
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
-from handlers.jobs.preparation import ProgressReporter
+from handlers.jobs.preparation import Progress
 from handlers.loras.import_request import LoraOrder, read_order
-from handlers.loras.merge_job import Fuse, fused
+from handlers.loras.merge_job import Merge, merged
 from pipeline.errors import UserError
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
@@ -28,25 +28,11 @@ from storage.queue.jobs import Job
 _UNFIT: Final = re.compile(r"[^a-z0-9]+")
 
 
-class LoraSource(Protocol):
-    """Where links lead."""
+Fetch = Callable[[str, Path, SourceKeys, Progress], Awaitable[FetchedFile]]
+"""Puts the file of a link into a folder, which is the caller's own and empty; raises UserError."""
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: ProgressReporter) -> FetchedFile:
-        """Put the file of `link` into `folder`, which is the caller's own and empty; raises UserError."""
-
-
-class Import(Protocol):
-    """Who imports a file, the first of which it has made itself ready for."""
-
-    def __call__(self, order: Order, /) -> Awaitable[ImportReport]:
-        """Do the order; raises UserError where it cannot be done."""
-
-
-class ImporterPool(Protocol):
-    """Where files are imported: `pipeline.lora.importing.importers.Importers`."""
-
-    def ready(self) -> AbstractAsyncContextManager[Import]:
-        """One that makes itself ready for the default model at once; gone when the block ends."""
+Import = Callable[[Order], Awaitable[ImportReport]]
+"""Imports a file; raises UserError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +42,13 @@ class LoraAdding:
     room: LoraQuota
     keys: SourceKeyStore
     blobs: BlobStore
-    source: LoraSource
+    fetch: Fetch
     folder: Path
     bases: Sequence[ServedModel]
-    importers: ImporterPool
-    fuse: Fuse
+    importer: Callable[[], AbstractAsyncContextManager[Import]]
+    merge: Merge
 
-    async def __call__(self, job: Job, progress: ProgressReporter) -> ImageRequest:
+    async def __call__(self, job: Job, progress: Progress) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns an image that shows it."""
         order = read_order(job.payload)
         lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, progress)
@@ -79,7 +65,7 @@ class LoraAdding:
             loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
         )
 
-    async def _add(self, job: Job, order: LoraOrder, progress: ProgressReporter) -> Lora:
+    async def _add(self, job: Job, order: LoraOrder, progress: Progress) -> Lora:
         incoming, target = self.folder / "incoming" / order.key, self.folder / f"{order.key}.safetensors"
         await self.room.check(job.guild_id)
         if order.name is not None:
@@ -87,10 +73,10 @@ class LoraAdding:
         await asyncio.to_thread(_empty, incoming)
         try:
             if order.parts:
-                new = await fused(job, order, self.room, self.folder, self.fuse)
+                new = await merged(job, order, self.room, self.folder, self.merge)
             else:
                 # Where none waits, its start takes longer than most imports, so it begins with the download.
-                async with self.importers.ready() as importer:
+                async with self.importer() as importer:
                     fetched = await self._fetched(job, order, incoming, progress)
                     new = await self._imported_from(fetched, job, order, importer)
             await self.room.check(job.guild_id, new.size)
@@ -101,11 +87,9 @@ class LoraAdding:
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
 
-    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, progress: ProgressReporter) -> FetchedFile:
+    async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, progress: Progress) -> FetchedFile:
         if order.link is not None:
-            return await self.source.fetch(
-                order.link, incoming, keys=await self.keys.get(job.guild_id), progress=progress
-            )
+            return await self.fetch(order.link, incoming, await self.keys.get(job.guild_id), progress)
         path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
         await asyncio.to_thread(path.write_bytes, data)
         return FetchedFile(

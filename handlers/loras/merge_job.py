@@ -1,8 +1,7 @@
 """What a worker does for /lora fuse: a new file from the members' own, which stay as they are."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from handlers.context.lora_quota import LoraQuota
 from handlers.loras.import_request import LoraOrder
@@ -13,15 +12,11 @@ from pipeline.requests.image_request import LoraUse
 from storage.library.loras import Lora, NewLora
 from storage.queue.jobs import Job
 
-
-class Fuse(Protocol):
-    """Who makes one file of several: `pipeline.lora.exporting.merge_process.merge_apart`."""
-
-    def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Awaitable[Merged]:
-        """Write what `members` do together to `target`; raises UserError where that cannot be."""
+Merge = Callable[[Sequence[MergeInput], Path], Awaitable[Merged]]
+"""Writes what several files do together as one; raises UserError."""
 
 
-async def fused(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, fuse: Fuse) -> NewLora:
+async def merged(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, merge: Merge) -> NewLora:
     """The set that `order` asks for, its canonical file written to `folder`; raises UserError."""
     members = [await _member(job, part, room) for part in order.parts]
     parts = [
@@ -32,7 +27,7 @@ async def fused(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, fuse:
         )
         for part in order.parts
     ]
-    made = await fuse(parts, folder / f"{order.key}.safetensors")
+    made = await merge(parts, folder / f"{order.key}.safetensors")
     low, high = made.ranks
     words = dict.fromkeys(word for lora in members for word in lora.trigger_words.split(", ") if word)
     return NewLora(

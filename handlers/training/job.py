@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.training_hours import TrainingHours
-from handlers.jobs.preparation import ProgressReporter, ResultImage
+from handlers.jobs.preparation import Progress, ResultImage
 from handlers.messages.job_status import seconds_words
 from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks
@@ -40,13 +40,10 @@ _PICKS: Final = "picks.json"
 _LOOK_SECONDS: Final = 1.0
 
 
-class Trainer(Protocol):
-    """Who does a training: `pipeline.training.process.train_apart`."""
-
-    def __call__(
-        self, order: TrainingRequest, progress: Callable[[TrainingProgress], None], pace: Callable[[], TrainingPace], /
-    ) -> Awaitable[TrainingReport]:
-        """Do the order, telling how far it is; raises UserError where it cannot be done."""
+Train = Callable[
+    [TrainingRequest, Callable[[TrainingProgress], None], Callable[[], TrainingPace]], Awaitable[TrainingReport]
+]
+"""Does a training: tells how far it is, and asks for the pace; raises UserError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +61,7 @@ class ImageCheck:
     blobs: BlobStore
     models: Sequence[TrainableModel]
 
-    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:  # noqa: ARG002  it is done at once
+    async def __call__(self, job: Job, progress: Progress) -> ResultImage:  # noqa: ARG002  it is done at once
         """The sheet; raises UserError where too few can be used."""
         order = read_training(job.payload)
         images = await _images(order, _model(order, self.models).facts, self.blobs)
@@ -87,13 +84,13 @@ class Training:
     loras: Path
     work: Path
     models: Sequence[TrainableModel]
-    train: Trainer
+    train: Train
     busy: Callable[[], bool]
     device: str = "auto"
     share: float = 0.5
     hours: TrainingHours = field(default_factory=TrainingHours)
 
-    async def __call__(self, job: Job, progress: ProgressReporter) -> ResultImage:
+    async def __call__(self, job: Job, progress: Progress) -> ResultImage:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
         order = read_training(job.payload)
         folder = self.work / order.key
@@ -111,7 +108,7 @@ class Training:
         await self.handed.forget(job.guild_id, {file.blob for file in order.files})
         return made
 
-    async def _learn(self, job: Job, order: TrainOrder, folder: Path, progress: ProgressReporter) -> float:
+    async def _learn(self, job: Job, order: TrainOrder, folder: Path, progress: Progress) -> float:
         model = _model(order, self.models)
         images = await _images(order, model.facts, self.blobs)
         check_enough(images)

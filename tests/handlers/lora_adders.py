@@ -11,7 +11,7 @@ from handlers.commands.context import AppContext
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
 from handlers.delivery.delivery import Delivery
-from handlers.jobs.preparation import ProgressReporter
+from handlers.jobs.preparation import Progress
 from handlers.loras.import_job import Import, LoraAdding
 from handlers.messages.message import Message
 from handlers.registry import JOBS
@@ -53,7 +53,7 @@ class FakeSource:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     keys: SourceKeys | None = None
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: ProgressReporter) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, keys: SourceKeys, progress: Progress) -> FetchedFile:
         self.keys = keys
         path = folder / "file.safetensors"
         path.write_bytes(b"a part" if self.stuck else b"the whole file")
@@ -111,8 +111,8 @@ async def working(
     stop, device = asyncio.Event(), FakeDevice()
     adding = LoraAdding(
         room=LoraQuota(loras=context.loras, quota=quota), keys=context.source_keys, blobs=context.blobs,
-        source=source or FakeSource(), folder=folder, bases=bases or [base(folder)],
-        importers=importers or FakeImporters(), fuse=fuser or FakeFuser(),
+        fetch=(source or FakeSource()).fetch, folder=folder, bases=bases or [base(folder)],
+        importer=(importers or FakeImporters()).ready, merge=fuser or FakeFuser(),
     )  # fmt: skip
     worker = Worker(
         name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS, devices=(device,),

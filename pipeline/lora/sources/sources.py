@@ -51,7 +51,7 @@ class LoraSources:
         )
         self._files = downloader("This link", file_hosts)
 
-    async def fetch(self, link: str, folder: Path, *, keys: SourceKeys, progress: DownloadProgress) -> FetchedFile:
+    async def fetch(self, link: str, folder: Path, keys: SourceKeys, progress: DownloadProgress) -> FetchedFile:
         """Download the LoRA file of a link.
 
         Args:

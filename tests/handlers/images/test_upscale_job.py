@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from PIL import Image
 
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.images.upscale_job import Enlarge, Enlarging
+from handlers.images.upscale_job import Enlarging
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
@@ -28,7 +29,7 @@ async def resized(order: Enlargement, /) -> None:
     image.save(order.target, "PNG")
 
 
-async def worked(context: AppContext, guild: Guild, enlarge: Enlarge = resized) -> Job:
+async def worked(context: AppContext, guild: Guild, enlarge: Callable[[Enlargement], Awaitable[None]] = resized) -> Job:
     """The one job, ended."""
     stop = asyncio.Event()
     kinds = {JobKind.ENLARGE: Enlarging(blobs=context.blobs, upscalers=context.upscalers, enlarge=enlarge)}

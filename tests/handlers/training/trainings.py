@@ -20,7 +20,7 @@ from handlers.delivery.delivery import Delivery
 from handlers.jobs.preparation import Preparation
 from handlers.messages.message import Message, Verb
 from handlers.registry import JOBS
-from handlers.training.job import ImageCheck, TrainableModel, Trainer, Training
+from handlers.training.job import ImageCheck, Train, TrainableModel, Training
 from handlers.worker.worker import Worker
 from pipeline.models.source import EMBEDDED, ModelSource
 from pipeline.training.messages import TrainingPace
@@ -91,7 +91,7 @@ class FakeTrain:
 
 @asynccontextmanager
 async def working(
-    context: AppContext, database: Database, folder: Path, train: Trainer, hours: TrainingHours | None = None
+    context: AppContext, database: Database, folder: Path, train: Train, hours: TrainingHours | None = None
 ) -> AsyncIterator[Worker]:
     stop, models = asyncio.Event(), [TrainableModel(facts=FACTS, source=POCKET)]
     kinds: dict[JobKind, Preparation] = {

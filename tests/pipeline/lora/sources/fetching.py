@@ -19,7 +19,7 @@ async def fetch(site: Site, folder: Path, link: str = "https://civitai.com/model
     sources = LoraSources(
         civitai_base=site.base, hugging_face_base=site.base, **{"more_hosts": HOSTS, "loopback": True, **how}
     )
-    return await sources.fetch(link, folder, keys=KEYS, progress=lambda done, total: None)
+    return await sources.fetch(link, folder, KEYS, lambda done, total: None)
 
 
 def downloader(*, loopback: bool = True, **limits: Any) -> Downloader:
