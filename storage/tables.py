@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 FIRST_REVISION: Final = "1001"
@@ -121,6 +122,8 @@ jobs = Table(
     Column("finished_at", Double),
     # Guild and member in one value that only one index has, so that a planner without statistics cannot choose another.
     Column("share_key", String(96), nullable=False, server_default=""),
+    # Of the LoRA that a training is to make.
+    Column("lora_key", String(96), nullable=False, server_default=""),
     CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
     _partial("ix_jobs_queued", "share_key", "run_after", "id", where="state = 'queued'"),
     _partial("ix_jobs_quick", "run_after", "id", where="state = 'queued' AND kind = 'draw map'"),
@@ -137,6 +140,8 @@ job_blobs = Table(
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("blob", String(64), primary_key=True),
+    # Whether the job still needs the bytes; which they were is known for as long as the job.
+    Column("needed", Boolean, nullable=False, server_default=true()),
     Index(None, "blob"),
 )
 
@@ -151,6 +156,7 @@ images = Table(
     _required("height", Integer),
     _required("seed", BigInteger),
     _required("parameters", Text),
+    Column("note", Text, nullable=False, server_default=""),
     _required("created_at", Double),
     Column("nsfw", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("job_id", "position"),

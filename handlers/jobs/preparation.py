@@ -36,7 +36,7 @@ async def record_result_image(made: ResultImage, claim: Claim, queue: JobQueue, 
     with Image.open(io.BytesIO(made.png)) as image:
         width, height = image.size
     blob = await blobs.put(made.png)
-    row = NewImage(index=0, blob=blob, width=width, height=height, seed=0, parameters=made.note)
+    row = NewImage(index=0, blob=blob, width=width, height=height, seed=0, parameters="", note=made.note)
     await queue.record_image(claim, row)
     await queue.settle(claim, Done(device_seconds=made.device_seconds))
 

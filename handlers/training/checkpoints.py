@@ -34,7 +34,7 @@ def write_picks(picks: tuple[Pick, ...]) -> str:
 async def read_picks(job: Job, context: AppContext) -> tuple[Pick, ...]:
     """What the training left to choose from, by steps; nothing of one that left no sheet."""
     recorded = await context.queue.images(job.guild_id, job.id)
-    return _PICKS.validate_json(recorded[0].parameters) if recorded else ()
+    return _PICKS.validate_json(recorded[0].note) if recorded else ()
 
 
 def pick_buttons(job: Job, picks: tuple[Pick, ...]) -> tuple[tuple[Button, ...], ...]:

@@ -130,7 +130,7 @@ def _again(order: TrainOrder, call: Call, **changes: object) -> TrainOrder:
 async def _used(job: Job, context: AppContext) -> list[int]:
     """The numbers of the images that would be learnt, as the look noted them."""
     recorded = await context.queue.images(job.guild_id, job.id)
-    return [int(number) for image in recorded for number in image.parameters.split()]
+    return [int(number) for image in recorded for number in image.note.split()]
 
 
 def _buttons(job: Job, order: TrainOrder, used: list[int]) -> tuple[tuple[Button, ...], ...]:

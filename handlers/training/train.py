@@ -94,6 +94,7 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, 
             cost_units=1.0,
             seconds_per_unit=seconds,
             blobs=tuple(dict.fromkeys(file.blob for file in order.files)),
+            lora_key=order.key,
         )
     )
     place = await context.queue.place(call.guild.id, job.id)

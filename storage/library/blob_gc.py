@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import select, union
+from sqlalchemy import Select, Table, select, union
 
 from storage.blobs import BlobStore
 from storage.database import Database
@@ -34,12 +34,18 @@ async def collect_blobs(
 
 
 async def _delete_unused(database: Database, blobs: BlobStore, keys: list[str]) -> int:
-    used = union(*(select(table.c.blob).where(table.c.blob.in_(keys)) for table in _REFERRING))
+    used = union(*(_used(table).where(table.c.blob.in_(keys)) for table in _REFERRING))
     async with database.read() as connection:
         unused = set(keys) - set((await connection.scalars(used)).all())
     for key in unused:
         await blobs.delete(key)
     return len(unused)
+
+
+def _used(table: Table) -> Select[tuple[str]]:
+    """The blobs that a table's rows need."""
+    every = select(table.c.blob)
+    return every.where(table.c.needed) if "needed" in table.c else every
 
 
 _REFERRING: Final = tuple(table for table in metadata.sorted_tables if "blob" in table.c)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class NewImage:
     """Image `index` of a job, counted from 0: its blob's key, its size in pixels, its seed and its parameters.
 
-    `nsfw` says that it is not for everybody: each guild chooses how such images are shown.
+    `parameters` are those that it was generated with, for people; `note` is the handler's own text about it; `nsfw`
+    says that it is not for everybody: each guild chooses how such images are shown.
     """
 
     index: int
@@ -16,6 +17,7 @@ class NewImage:
     height: int
     seed: int
     parameters: str
+    note: str = ""
     nsfw: bool = False
 
 
@@ -31,5 +33,6 @@ class StoredImage:
     height: int
     seed: int
     parameters: str
+    note: str
     created_at: float
     nsfw: bool

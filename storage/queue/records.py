@@ -31,6 +31,7 @@ def image_of(row: Row[Any]) -> StoredImage:
         height=row.height,
         seed=row.seed,
         parameters=row.parameters,
+        note=row.note,
         created_at=row.created_at,
         nsfw=row.nsfw,
     )
@@ -45,6 +46,7 @@ def new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any]
         "member_name": new.member_name,
         "kind": new.kind,
         "payload": new.payload,
+        "lora_key": new.lora_key,
         "state": JobState.QUEUED,
         "attempt": 0,
         "max_attempts": MAX_ATTEMPTS,

@@ -106,6 +106,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.Column("share_key", sa.String(length=96), server_default="", nullable=False),
+        sa.Column("lora_key", sa.String(length=96), server_default="", nullable=False),
         sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_jobs_state")),
         sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_jobs_guild_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
@@ -230,6 +231,7 @@ def upgrade() -> None:
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("parameters", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("nsfw", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_images_job_id"), ondelete="CASCADE"),
@@ -244,6 +246,7 @@ def upgrade() -> None:
         "job_blobs",
         sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("needed", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_blobs_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "blob", name=op.f("pk_job_blobs")),
     )

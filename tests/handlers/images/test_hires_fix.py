@@ -11,7 +11,7 @@ from tests.app_contexts import FACTS
 from tests.fakes import request
 
 IMAGE = StoredImage(
-    id=1, job_id=1, index=0, blob="key", width=64, height=40, seed=7, parameters="", created_at=0.0, nsfw=False
+    id=1, job_id=1, index=0, blob="key", width=64, height=40, seed=7, parameters="", note="", created_at=0.0, nsfw=False
 )
 
 

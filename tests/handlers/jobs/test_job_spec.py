@@ -39,7 +39,17 @@ async def job(context: AppContext, guild: Guild) -> Job:
 
 def image(index: int) -> StoredImage:
     return StoredImage(
-        id=1, job_id=1, index=index, blob="key", width=64, height=64, seed=7, parameters="", created_at=0.0, nsfw=False
+        id=1,
+        job_id=1,
+        index=index,
+        blob="key",
+        width=64,
+        height=64,
+        seed=7,
+        parameters="",
+        note="",
+        created_at=0.0,
+        nsfw=False,
     )
 
 

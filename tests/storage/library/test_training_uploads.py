@@ -22,8 +22,7 @@ async def _training(
     queue: JobQueue, guild: Guild, *files: str, key: str = "1-key", kind: JobKind = JobKind.TRAIN
 ) -> Job:
     """A training, or a check before it, that has ended."""
-    payload = f'{{"key": "{key}", "files": "{" ".join(files)}"}}'
-    job = await queue.enqueue(new_job(guild.id, kind=kind, payload=payload, blobs=files))
+    job = await queue.enqueue(new_job(guild.id, kind=kind, blobs=files, lora_key=key))
     await queue.cancel(guild.id, job.id)
     return job
 
