@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, assert_never
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call, Caller
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form, edit_form, saved_call
@@ -16,9 +15,10 @@ from handlers.community.cancel import cancel_job
 from handlers.images.control_preview import make_with_map, make_with_own_map, soften_map, strengthen_map
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import editable_values, submit
 from handlers.images.info import job_info
+from handlers.images.options import editable_values
 from handlers.images.reuse_control import same_control_form
+from handlers.images.submission import submit
 from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_images
 from handlers.messages.message import Button, Message, Mood, Verb
@@ -123,8 +123,7 @@ async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     job = await _visible_job(pressed.target, caller, context)
     if not _fits(pressed.verb, job.kind):
         raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
-    call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
-    return await _ACTIONS[pressed.verb](job, pressed.index, call, context)
+    return await _ACTIONS[pressed.verb](job, pressed.index, caller, context)
 
 
 def _action_key(pressed: Press) -> str:
@@ -171,41 +170,41 @@ async def _visible_job(job_id: int, caller: Caller, context: AppContext) -> Job:
     return job
 
 
-async def _cancel(job: Job, index: int, call: Call, context: AppContext) -> Message | Remove:
+async def _cancel(job: Job, index: int, caller: Caller, context: AppContext) -> Message | Remove:
     if job.kind is JobKind.DRAW_MAP and job.state not in OPEN_STATES:
-        return await _delete(job, index, call, context)
-    return await cancel_job(call, context, job.id)
+        return await _delete(job, index, caller, context)
+    return await cancel_job(caller, context, job.id)
 
 
-async def _again(job: Job, _index: int, call: Call, context: AppContext) -> Message:
-    check_permission(call, IMAGINE.name)
+async def _again(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
+    check_permission(caller, IMAGINE.name)
     request = read_request(job.payload)
-    return await submit(call, context, replace(request, seed=context.new_seed(), variations=()))
+    again = replace(request, seed=context.new_seed(), variations=())
+    return await submit(caller, context, again, context.model(request.model))
 
 
-async def _vary_subtly(job: Job, index: int, call: Call, context: AppContext) -> Message:
-    return await _vary(job, index, SUBTLE, call, context)
+async def _vary_subtly(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
+    return await _vary(job, index, SUBTLE, caller, context)
 
 
-async def _vary_strongly(job: Job, index: int, call: Call, context: AppContext) -> Message:
-    return await _vary(job, index, STRONG, call, context)
+async def _vary_strongly(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
+    return await _vary(job, index, STRONG, caller, context)
 
 
-async def _edit(job: Job, _index: int, call: Call, context: AppContext) -> Form:
-    caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
+async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     request = read_request(job.payload)
     values = editable_values(request, context.model(request.model))
-    if request.image_keys and job.member_id == call.member.id:
+    if request.image_keys and job.member_id == caller.member.id:
         values |= {"base": job.id}
     return await edit_form(IMAGINE, values, caller, context)
 
 
-async def _info(job: Job, _index: int, _call: Call, context: AppContext) -> Message:
+async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> Message:
     return job_info(job, context)
 
 
-async def _vary(job: Job, index: int, strength: float, call: Call, context: AppContext) -> Message:
-    check_permission(call, IMAGINE.name)
+async def _vary(job: Job, index: int, strength: float, caller: Caller, context: AppContext) -> Message:
+    check_permission(caller, IMAGINE.name)
     request = read_request(job.payload)
     if index >= request.count:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
@@ -214,21 +213,22 @@ async def _vary(job: Job, index: int, strength: float, call: Call, context: AppC
     image = request.images()[index]
     further = Variation(seed=context.new_seed(), strength=strength)
     varied = replace(image, variations=(*image.variations, further), count=request.count)
-    return await submit(call, context, varied)
+    return await submit(caller, context, varied, context.model(request.model))
 
 
-async def _upscale(job: Job, index: int, call: Call, context: AppContext) -> Message:
-    check_permission(call, IMAGINE.name)
-    images = await context.queue.images(call.guild.id, job.id)
+async def _upscale(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
+    check_permission(caller, IMAGINE.name)
+    images = await context.queue.images(caller.guild.id, job.id)
     image = next((image for image in images if image.index == index), None)
     if image is None:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
     request = read_request(job.payload).images()[index]
-    return await submit(call, context, upscaled(request, image, context.model(request.model)))
+    facts = context.model(request.model)
+    return await submit(caller, context, upscaled(request, image, facts), facts)
 
 
-async def _save(job: Job, _index: int, call: Call, context: AppContext) -> SendDirect:
-    shown = await shown_images(job, call.reply, context)
+async def _save(job: Job, _index: int, caller: Caller, context: AppContext) -> SendDirect:
+    shown = await shown_images(job, caller.reply, context)
     if not shown.images:
         raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
     lines = (shown.withheld,) if shown.withheld else ()
@@ -237,17 +237,17 @@ async def _save(job: Job, _index: int, call: Call, context: AppContext) -> SendD
     return SendDirect(message=message, sent="Sent to you in a direct message.")
 
 
-async def _delete(job: Job, _index: int, call: Call, context: AppContext) -> Remove:
-    if not may_manage(call.member, job):
+async def _delete(job: Job, _index: int, caller: Caller, context: AppContext) -> Remove:
+    if not may_manage(caller.member, job):
         raise NotAllowed(f"This is {job.member_name}'s; only they or who manages messages here can delete it.")
     if job.state in OPEN_STATES:
         raise UserError("This is still being made; cancel it first.")
     posted = await context.outbox.posted_as(job.id)
-    await context.members.delete_job(call.guild.id, job.id)
+    await context.members.delete_job(caller.guild.id, job.id)
     return Remove(job_id=job.id, posted=posted or "")
 
 
-_ACTIONS: Final[dict[Verb, Callable[[Job, int, Call, AppContext], Awaitable[Pressed]]]] = {
+_ACTIONS: Final[dict[Verb, Callable[[Job, int, Caller, AppContext], Awaitable[Pressed]]]] = {
     Verb.CANCEL: _cancel,
     Verb.AGAIN: _again,
     Verb.VARY_SUBTLE: _vary_subtly,

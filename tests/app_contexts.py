@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.commands.arguments import Arguments, Value
-from handlers.commands.call import Call, Member
+from handlers.commands.arguments import Value, read_options
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS, JOBS
@@ -76,7 +76,7 @@ def call(context: AppContext, guild: Guild) -> CallCommand:
         raw = {key.replace("_", "-"): value for key, value in values.items()}
         address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=member)
         who = Member(id=member, name=member.title(), is_admin=admin)
-        arguments = Arguments.check(command, raw)
-        return await command.handler(Call(guild=fresh, member=who, arguments=arguments, reply=address), context)
+        caller = Caller(guild=fresh, member=who, reply=address)
+        return await command.handler(caller, read_options(command, raw), context)
 
     return call_command

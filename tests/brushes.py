@@ -1,25 +1,34 @@
 """A family of commands that no release has: /brush load takes a file, /brush list is its neighbour."""
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Final, Literal
 
-from handlers.commands.call import Call
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.messages.message import Message
 
 
-async def load(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions(Options):
+    """The options of /brush load."""
+
+    name: Annotated[str | None, Details("What to call it", rest=True)] = None
+    file: Annotated[AttachedFile, Details("The brush itself")]
+    tip: Annotated[Literal["round", "flat"] | None, Details("Its tip")] = None
+
+
+async def load(caller: Caller, options: LoadOptions, context: AppContext) -> Message:
     """Say what came: the name, and the bytes that lie in the blob store."""
-    file, name = call.arguments.file("file"), call.arguments.text("name")
-    if file is None:
-        return Message(headline=f"Nothing came with {name}", private=True)
+    file, name = options.file, options.name
     data = await context.blobs.get(file.blob)
     return Message(headline=f"{name} is {file.name} of {file.size} bytes, {data[-4:].hex()} at its end", private=True)
 
 
-async def list_(call: Call, context: AppContext) -> Message:
+async def list_(caller: Caller, options: Options, context: AppContext) -> Message:
     """Say that there is nothing."""
     return Message(headline="No brushes yet", private=True)
 
@@ -28,15 +37,13 @@ LOAD: Final = Command(
     name="brush load",
     help="Load a brush from a file",
     example="/brush load soft --file soft.png",
+    takes=LoadOptions,
     handler=load,
     private=True,
-    options=(
-        Option(name="name", help="What to call it", rest=True),
-        Option(name="file", help="The brush itself", kind=OptionKind.FILE, required=True),
-        Option(name="tip", help="Its tip", kind=OptionKind.CHOICE, choices=("round", "flat")),
-    ),
 )
-LIST: Final = Command(name="brush list", help="The brushes here", example="/brush list", handler=list_, private=True)
+LIST: Final = Command(
+    name="brush list", help="The brushes here", example="/brush list", takes=Options, handler=list_, private=True
+)
 
 
 def with_brushes(context: AppContext, limit: int = 2**20) -> AppContext:

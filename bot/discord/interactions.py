@@ -19,7 +19,7 @@ from bot.discord.rendering import render
 from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack, with_fitting_files
 from handlers.buttons import AlreadyHeard, ClickResponse, Press, Pressed, Remove, SendDirect, manner, press
-from handlers.commands.arguments import Arguments, Value
+from handlers.commands.arguments import Value, read_options
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
@@ -55,14 +55,14 @@ class DiscordInteractionHandler:
         """Answer a slash command; nothing is awaited before its acknowledgement."""
         try:
             raw = _with_flags(command, given)
-            chosen = Arguments.check(command, raw).switch("private")
+            options = read_options(command, raw)
         except UserError as error:
             await _refuse_at_once(interaction, error)
             return
         await self._reply(
             interaction,
             lambda caller: answer(command, raw, caller, self.context),
-            private=lambda settings: answers_privately(command, chosen, settings),
+            private=lambda settings: answers_privately(command, options, settings),
         )
 
     async def advanced(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:

@@ -14,7 +14,8 @@ from bot.slack.rendering import Block, plain, section
 from bot.slack.workspaces import Workspaces
 from handlers.commands.arguments import value_text
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
-from handlers.images.imagine import COMMAND, request_values
+from handlers.images.imagine import COMMAND
+from handlers.images.options import request_values
 from pipeline.errors import UserError
 from pipeline.images.metadata import read
 from storage.queue.pending_calls import ChosenFile

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.commands.arguments import Arguments
+from handlers.commands.arguments import read_options
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import split_call
@@ -82,7 +82,7 @@ def _is_valid(command: Command, name: str, value: str) -> bool:
     """Whether a form may show the value: a select refuses a choice that it does not have."""
     required = {option.name: "x" for option in command.options if option.required}
     try:
-        Arguments.check(command, {**required, name: value})
+        read_options(command, {**required, name: value})
     except InvalidRequest as error:
         return error.field != name
     return True

@@ -14,7 +14,8 @@ from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.arguments import Value
-from handlers.images.imagine import COMMAND, request_values
+from handlers.images.imagine import COMMAND
+from handlers.images.options import request_values
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError

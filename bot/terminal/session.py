@@ -10,15 +10,15 @@ from bot.assembly.runtime import Runtime
 from bot.terminal.attachments import offered
 from bot.terminal.chat_platform import TerminalPlatform
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
-from handlers.commands.arguments import Arguments, Value
-from handlers.commands.call import Call, Caller, Member
+from handlers.commands.arguments import Value
+from handlers.commands.call import Caller, Member
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import Form
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
-from handlers.images.imagine import submit
+from handlers.images.submission import submit
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
 from pipeline.requests.image_request import ImageRequest
@@ -107,8 +107,7 @@ class TerminalSession:
     async def repeat(self, request: ImageRequest) -> Message:
         """Ask for exactly `request` again; raises UserError."""
         caller = await self._caller()
-        call = Call(guild=caller.guild, member=caller.member, arguments=Arguments(), reply=caller.reply)
-        return await submit(call, self.context, request)
+        return await submit(caller, self.context, request, self.context.model(request.model))
 
     async def _caller(self) -> Caller:
         """The member, with the guild's settings as they are now."""

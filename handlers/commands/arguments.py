@@ -3,57 +3,31 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from handlers.commands.attachments import AttachedFile, OfferedFile
-from handlers.commands.command import Command
+from handlers.commands.command import Command, OptionsT
 from handlers.commands.option import Option, OptionKind
+from handlers.commands.options import OptionValue
 from pipeline.errors import InvalidRequest
 
-Value = str | int | float | bool | OfferedFile | AttachedFile
+Value = OptionValue | OfferedFile
+"""What a platform hands over for an option: text, a value of its own, or a file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The values of one call, by option name; built by `Arguments.check` alone, so each has its option's type."""
+def read_options(command: Command[OptionsT], raw: Mapping[str, Value]) -> OptionsT:
+    """Convert and check `raw` (text or native values); raises InvalidRequest naming the option and its limit.
 
-    values: tuple[tuple[str, Value], ...] = ()
-
-    @classmethod
-    def check(cls, command: Command, raw: Mapping[str, Value]) -> "Arguments":
-        """Convert and check `raw` (text or native values); raises InvalidRequest naming the option and its limit."""
-        known = {option.name: option for option in command.options}
-        for name in raw:
-            if name not in known:
-                raise InvalidRequest(name, f"/{command.name} has no option '{name}'; /help {command.name} lists them.")
-        for option in command.options:
-            if option.required and option.unless not in raw and raw.get(option.name) in (None, ""):
-                raise InvalidRequest(option.name, f"/{command.name} needs a {option.name}: {command.example}")
-        return cls(tuple((name, _converted(known[name], value)) for name, value in raw.items()))
-
-    def text(self, name: str) -> str | None:
-        """The text given for `name`, or None."""
-        return cast("str | None", self._get(name))
-
-    def integer(self, name: str) -> int | None:
-        """The whole number given for `name`, or None."""
-        return cast("int | None", self._get(name))
-
-    def number(self, name: str) -> float | None:
-        """The number given for `name`, or None."""
-        return cast("float | None", self._get(name))
-
-    def switch(self, name: str) -> bool | None:
-        """Whether the switch `name` was turned on or off, or None where it was not touched."""
-        return cast("bool | None", self._get(name))
-
-    def file(self, name: str) -> AttachedFile | None:
-        """The file handed over for `name`, or None."""
-        return cast("AttachedFile | None", self._get(name))
-
-    def _get(self, name: str) -> Value | None:
-        return dict(self.values).get(name)
+    A file that is only offered is one without bytes: it is fetched once nothing else can be refused.
+    """
+    known = {option.name: option for option in command.options}
+    for name in raw:
+        if name not in known:
+            raise InvalidRequest(name, f"/{command.name} has no option '{name}'; /help {command.name} lists them.")
+    for option in command.options:
+        if option.required and option.unless not in raw and raw.get(option.name) in (None, ""):
+            raise InvalidRequest(option.name, f"/{command.name} needs a {option.name}: {command.example}")
+    return command.takes.of({name: _converted(known[name], value) for name, value in raw.items()})
 
 
 def value_text(value: Value) -> str:
@@ -65,7 +39,7 @@ def value_text(value: Value) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _converted(option: Option, value: Value) -> Value:
+def _converted(option: Option, value: Value) -> OptionValue:
     match option.kind:
         case OptionKind.TEXT:
             return str(value)
@@ -83,10 +57,12 @@ def _converted(option: Option, value: Value) -> Value:
             return _file(option, value)
 
 
-def _file(option: Option, value: Value) -> OfferedFile | AttachedFile:
+def _file(option: Option, value: Value) -> AttachedFile:
     # Text never stands for a file: anyone who could name a blob would have what another guild handed over.
-    if isinstance(value, OfferedFile | AttachedFile):
+    if isinstance(value, AttachedFile):
         return value
+    if isinstance(value, OfferedFile):
+        return AttachedFile(blob="", name=value.name, size=value.size)
     raise InvalidRequest(option.name, f"{option.name} is a file; attach it instead of writing '{value!s:.60}'.")
 
 

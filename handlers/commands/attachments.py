@@ -10,7 +10,10 @@ from storage.blobs import BlobStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedFile:
-    """`blob` is the key of its bytes, `name` what the member called it, `size` in bytes; nothing in it is checked."""
+    """`blob` is the key of its bytes, `name` what the member called it, `size` in bytes; nothing in it is checked.
+
+    Where a command's `check` sees it, it is not fetched yet and its `blob` is empty.
+    """
 
     blob: str
     name: str

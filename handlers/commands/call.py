@@ -1,8 +1,7 @@
-"""One call of a command: who, where, with which values."""
+"""Who calls a command, and where."""
 
 from dataclasses import dataclass
 
-from handlers.commands.arguments import Arguments
 from storage.guilds.guilds import Guild
 from storage.queue.reply_address import ReplyAddress
 
@@ -23,18 +22,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who speaks in a guild, and `reply`, where the answer goes: what a platform knows before it knows a command."""
+    """Who calls a command in a guild, and `reply`, where the answer goes."""
 
     guild: Guild
     member: Member
-    reply: ReplyAddress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A member's call of a command in a guild; `reply` is where the answer goes."""
-
-    guild: Guild
-    member: Member
-    arguments: Arguments
     reply: ReplyAddress

@@ -1,14 +1,17 @@
 """How a command is described once, for every platform to render in its own form."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
 
 from handlers.commands.option import Option, OptionKind
+from handlers.commands.options import Options
 
 if TYPE_CHECKING:
-    from handlers.commands.call import Call
+    from handlers.commands.call import Caller
     from handlers.commands.context import AppContext
     from handlers.messages.message import Message
 
@@ -20,13 +23,17 @@ class Audience(Enum):
     ADMINS = "admins"
 
 
-Handler = Callable[["Call", "AppContext"], Awaitable["Message"]]
-Check = Callable[["Call", "AppContext"], Awaitable[None]]
+OptionsT = TypeVar("OptionsT", bound=Options, default=Any)
+
+Handler = Callable[["Caller", OptionsT, "AppContext"], Awaitable["Message"]]
+Check = Callable[["Caller", OptionsT, "AppContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A command: its words, its options, who may call it, and the handler that answers.
+class Command(Generic[OptionsT]):
+    """A command: its words, the options that it takes, who may call it, and the handler that answers.
+
+    `options` are those of `takes` as platforms show them.
 
     A `name` of two words, "lora add", is an action of the family /lora; a family's own `actions` are filled in
     `handlers.commands.groups` alone. `check` refuses a call, by a UserError, before its files are fetched. `private`
@@ -37,13 +44,17 @@ class Command:
     name: str
     help: str
     example: str
-    handler: Handler
-    check: Check | None = None
-    options: tuple[Option, ...] = ()
+    takes: type[OptionsT]
+    handler: Handler[OptionsT]
+    check: Check[OptionsT] | None = None
     audience: Audience = Audience.EVERYONE
     private: bool = False
     notes: tuple[str, ...] = ()
     actions: tuple["Command", ...] = ()
+    options: tuple[Option, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", self.takes.described())
 
     @property
     def head(self) -> str:

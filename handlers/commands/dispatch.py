@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-from handlers.commands.arguments import Arguments, Value
+from handlers.commands.arguments import Value, read_options
 from handlers.commands.attachments import OfferedFile
-from handlers.commands.call import Call, Caller, Member
+from handlers.commands.call import Caller, Member
 from handlers.commands.command import Audience, Command
 from handlers.commands.context import AppContext
+from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, check_role
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
@@ -21,28 +23,25 @@ async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, con
     """
     check_audience(command, caller.member)
     check_role(caller.guild, caller.member, command.name)
-    arguments = Arguments.check(command, raw)
-    private = caller.reply.private or answers_privately(command, arguments.switch("private"), caller.guild.settings)
-    call = Call(
-        guild=caller.guild, member=caller.member, arguments=arguments, reply=replace(caller.reply, private=private)
-    )
+    options = read_options(command, raw)
+    private = caller.reply.private or answers_privately(command, options, caller.guild.settings)
+    caller = replace(caller, reply=replace(caller.reply, private=private))
     if command.check is not None:
-        await command.check(call, context)
-    return await command.handler(replace(call, arguments=await _with_files(arguments, context)), context)
+        await command.check(caller, options, context)
+    options = read_options(command, await _with_files(raw, context))
+    return await command.handler(caller, options, context)
 
 
-async def _with_files(arguments: Arguments, context: AppContext) -> Arguments:
-    """The arguments with each file in the blob store; raises InvalidRequest."""
-    values: list[tuple[str, Value]] = []
-    for name, value in arguments.values:
+async def _with_files(raw: Mapping[str, Value], context: AppContext) -> dict[str, Value]:
+    """The values with each file in the blob store; raises InvalidRequest."""
+    values = dict(raw)
+    for name, value in raw.items():
         if isinstance(value, OfferedFile):
             try:
-                values.append((name, await value.take(context.blobs, context.max_upload_bytes)))
+                values[name] = await value.take(context.blobs, context.max_upload_bytes)
             except UserError as error:
                 raise InvalidRequest(name, str(error)) from error
-        else:
-            values.append((name, value))
-    return Arguments(tuple(values))
+    return values
 
 
 def check_audience(command: Command, member: Member) -> None:
@@ -51,8 +50,17 @@ def check_audience(command: Command, member: Member) -> None:
         raise NotAllowed(f"/{command.name} is for the admins of this server.")
 
 
-def answers_privately(command: Command, chosen: bool | None, settings: GuildSettings) -> bool:
+@runtime_checkable
+class _MayBePrivate(Protocol):
+    """Options of which one says whether the answer is for the caller alone."""
+
+    @property
+    def private(self) -> bool | None:
+        """What the caller said of it."""
+
+
+def answers_privately(command: Command, options: Options, settings: GuildSettings) -> bool:
     """Whether the answer is for the caller alone: by the command, by its `private` option, or as the guild wants it."""
-    if command.private or command.option("private") is None:
+    if command.private or not isinstance(options, _MayBePrivate):
         return command.private
-    return settings.private_by_default if chosen is None else chosen
+    return settings.private_by_default if options.private is None else options.private

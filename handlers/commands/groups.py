@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from handlers.commands.command import Audience, Command
+from handlers.commands.options import Options
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from handlers.commands.call import Call
+    from handlers.commands.call import Caller
     from handlers.commands.context import AppContext
 
 _MOST_WORDS: Final = 2
@@ -55,8 +56,8 @@ def unknown(text: str, commands: Iterable[Command]) -> InvalidRequest:
 
 
 def _family(name: str, actions: list[Command]) -> Command:
-    async def list_actions(call: "Call", context: "AppContext") -> Message:  # noqa: ARG001 - a handler's signature
-        shown = [action for action in actions if action.audience is Audience.EVERYONE or call.member.is_admin]
+    async def list_actions(caller: "Caller", _options: Options, _context: "AppContext") -> Message:
+        shown = [action for action in actions if action.audience is Audience.EVERYONE or caller.member.is_admin]
         lines = tuple(f"/{action.name}: {action.help}. For example: {action.example}" for action in shown)
         return Message(headline=f"What /{name} can do", lines=lines, private=True)
 
@@ -65,6 +66,7 @@ def _family(name: str, actions: list[Command]) -> Command:
         name=name,
         help=", ".join(str(action.action) for action in actions),
         example=f"/{name}",
+        takes=Options,
         handler=list_actions,
         audience=Audience.EVERYONE if open_to_all else Audience.ADMINS,
         private=True,

@@ -1,6 +1,6 @@
 """An option of a command, described once for every platform."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -30,28 +30,35 @@ class Completion(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option: `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one.
+class Details:
+    """What the type of an option does not tell.
 
-    `rest` marks the one option that takes all the text in front of the first flag. A `required` one may be left out
-    where the option `unless` is given; `flag_only` keeps one out of lists that have room for few; a `secret` one is
-    kept in no history of what was typed.
+    `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one. `rest` marks
+    the one option that takes all the text in front of the first flag. One that names an option in `unless` is required
+    unless that is given; `flag_only` keeps one out of lists that have room for few; a `secret` one is kept in no
+    history of what was typed.
     """
 
-    name: str
-    help: str
-    kind: OptionKind = OptionKind.TEXT
-    required: bool = False
+    help: str = field(kw_only=False)
     rest: bool = False
     flag: str | None = None
     low: float | None = None
     high: float | None = None
-    choices: tuple[str, ...] = ()
     completion: Completion | None = None
     advanced: bool = False
     unless: str | None = None
     flag_only: bool = False
     secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option(Details):
+    """One option as platforms show it; the members of an enum are `choices` as they are."""
+
+    name: str
+    kind: OptionKind = OptionKind.TEXT
+    required: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ _FLAG: Final = re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)(?:=|(?=\s|$))")
 
 
 def parse_text(command: Command, text: str) -> dict[str, str]:
-    """The raw values in `text`, by option name, for `Arguments.check`.
+    """The raw values in `text`, by option name, for `read_options`.
 
     Raises InvalidRequest for an unknown flag (naming the nearest), a flag without its value, or words that
     the command has no use for.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from handlers.commands.call import Call, Member
+from handlers.commands.call import Caller, Member
 from pipeline.errors import UserError
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.queue.jobs import Job
@@ -17,14 +17,14 @@ def with_rights(member: Member, settings: GuildSettings) -> Member:
     return replace(member, is_admin=True) if member.id in settings.admins else member
 
 
-def check_permission(call: Call, command: str) -> None:
+def check_permission(caller: Caller, command: str) -> None:
     """Hold the caller to the guild's allowed channels and roles; admins pass. Raises NotAllowed."""
-    if call.member.is_admin:
+    if caller.member.is_admin:
         return
-    settings = call.guild.settings
-    if settings.allowed_channels and call.reply.channel_id not in settings.allowed_channels:
+    settings = caller.guild.settings
+    if settings.allowed_channels and caller.reply.channel_id not in settings.allowed_channels:
         raise NotAllowed("Pictures are not made in this channel; ask in one that the admins allowed.")
-    check_role(call.guild, call.member, command)
+    check_role(caller.guild, caller.member, command)
 
 
 def check_role(guild: Guild, member: Member, command: str) -> None:

@@ -1,23 +1,31 @@
 """/help: what one can do here."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Audience, Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
-from handlers.commands.option import Completion, Option, OptionKind
+from handlers.commands.option import Completion, Details, Option, OptionKind
+from handlers.commands.options import Options
 from handlers.messages.message import Message
 
 
-async def help_(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpOptions(Options):
+    """The options of /help."""
+
+    command: Annotated[str | None, Details("The command to explain", rest=True, completion=Completion.COMMANDS)] = None
+
+
+async def help_(caller: Caller, options: HelpOptions, context: AppContext) -> Message:
     """All commands in a line each, or one command with its options."""
-    name = call.arguments.text("command")
-    if name:
-        command = context.command(name)
-        return await command.handler(call, context) if command.actions else _one(command)
+    if options.command:
+        command = context.command(options.command)
+        return await command.handler(caller, command.takes(), context) if command.actions else _one(command)
     everything = heads(context.commands)
-    shown = [command for command in everything if command.audience is Audience.EVERYONE or call.member.is_admin]
+    shown = [command for command in everything if command.audience is Audience.EVERYONE or caller.member.is_admin]
     lines = [f"/{command.name}: {command.help}" for command in shown]
     if [facts.name for facts in context.models] == ["pocket"]:
         lines.append("No model is set, so pictures come from the small built-in model. An admin can choose one.")
@@ -52,7 +60,7 @@ COMMAND: Final = Command(
     name="help",
     help="What you can do here",
     example="/help imagine",
+    takes=HelpOptions,
     handler=help_,
     private=True,
-    options=(Option(name="command", help="The command to explain", rest=True, completion=Completion.COMMANDS),),
 )

@@ -1,11 +1,13 @@
 """/history: what one asked for before, to search, to page through, to have sent and to make again."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import Job, JobKind, JobState
@@ -23,10 +25,18 @@ _MARKS: Final = {
 }
 
 
-async def history(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryOptions(Options):
+    """The options of /history."""
+
+    search: Annotated[str | None, Details("Words of the prompt", rest=True)] = None
+    before: Annotated[int | None, Details("Only jobs before this number", low=1)] = None
+
+
+async def history(caller: Caller, options: HistoryOptions, context: AppContext) -> Message:
     """The caller's own jobs, newest first, a page at a time; a button each makes it again, one sends what was made."""
-    search = (call.arguments.text("search") or "").strip()
-    found, more = await _page(call, context, search, call.arguments.integer("before"))
+    search = (options.search or "").strip()
+    found, more = await _page(caller, context, search, options.before)
     if not found:
         words = f"Nothing of yours mentions '{search}'." if search else "You have asked for nothing here yet."
         return Message(headline=words, private=True)
@@ -36,7 +46,7 @@ async def history(call: Call, context: AppContext) -> Message:
         rows.append(tuple(Button(verb=Verb.SAVE, target=job.id, label=f"Save: {job.id}") for job in made))
     if more:
         older = await context.calls.save(
-            call.guild.id, call.member.id, "history", {"search": search, "before": str(found[-1].id)}
+            caller.guild.id, caller.member.id, "history", {"search": search, "before": str(found[-1].id)}
         )
         rows.append((Button(verb=Verb.CALL, target=older, label="Older"),))
     return Message(
@@ -44,12 +54,12 @@ async def history(call: Call, context: AppContext) -> Message:
     )
 
 
-async def _page(call: Call, context: AppContext, search: str, before: int | None) -> tuple[list[Job], bool]:
+async def _page(caller: Caller, context: AppContext, search: str, before: int | None) -> tuple[list[Job], bool]:
     """One page of jobs whose prompt has every word of `search`, and whether there is another."""
     words = search.casefold().split()
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
-        jobs = await context.queue.member_jobs(call.guild.id, call.member.id, limit=_BATCH, before=before)
+        jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, limit=_BATCH, before=before)
         made = [job for job in jobs if job.kind is JobKind.IMAGINE]
         found += [job for job in made if all(word in read_request(job.payload).prompt.casefold() for word in words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:
@@ -68,10 +78,7 @@ COMMAND: Final = Command(
     name="history",
     help="What you asked for before",
     example="/history fox",
+    takes=HistoryOptions,
     handler=history,
     private=True,
-    options=(
-        Option(name="search", help="Words of the prompt", rest=True),
-        Option(name="before", help="Only jobs before this number", kind=OptionKind.INTEGER, low=1),
-    ),
 )

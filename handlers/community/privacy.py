@@ -1,37 +1,42 @@
 """/privacy: what is kept of a member, handed out or deleted at once."""
 
 import json
-from dataclasses import asdict
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, Final, Literal, assert_never
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.messages.message import Attachment, Button, Message, Verb
-from pipeline.errors import InvalidRequest
 from storage.queue.jobs import OPEN_STATES
 
-_EXPORT: Final = "export"
-_DELETE: Final = "delete"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyOptions(Options):
+    """The options of /privacy."""
+
+    what: Annotated[Literal["export", "delete"] | None, Details("What to do; nothing explains", rest=True)] = None
+    confirm: Annotated[bool | None, Details("Delete without asking again", advanced=True)] = None
 
 
-async def privacy(call: Call, context: AppContext) -> Message:
+async def privacy(caller: Caller, options: PrivacyOptions, context: AppContext) -> Message:
     """Say what is kept; export it; or, once confirmed, delete it."""
-    match call.arguments.text("what"):
+    match options.what:
         case None:
-            return await _explain(call, context)
+            return await _explain(caller, context)
         case "export":
-            return await _export(call, context)
+            return await _export(caller, context)
         case "delete":
-            return await _delete(call, context) if call.arguments.switch("confirm") else await _ask(call, context)
-        case other:
-            raise InvalidRequest("what", f"/privacy cannot {other}; write /privacy export or /privacy delete.")
+            return await _delete(caller, context) if options.confirm else await _ask(caller, context)
+        case _:
+            assert_never(options.what)
 
 
-async def _explain(call: Call, context: AppContext) -> Message:
-    added = await context.loras.owned(call.guild.id, call.member.id)
-    kept = await context.members.export(call.guild.id, call.member.id)
+async def _explain(caller: Caller, context: AppContext) -> Message:
+    added = await context.loras.owned(caller.guild.id, caller.member.id)
+    kept = await context.members.export(caller.guild.id, caller.member.id)
     return Message(
         headline="What is kept of you here",
         lines=(
@@ -44,12 +49,12 @@ async def _explain(call: Call, context: AppContext) -> Message:
     )
 
 
-async def _export(call: Call, context: AppContext) -> Message:
-    added = await context.loras.owned(call.guild.id, call.member.id)
-    kept = await context.members.export(call.guild.id, call.member.id)
+async def _export(caller: Caller, context: AppContext) -> Message:
+    added = await context.loras.owned(caller.guild.id, caller.member.id)
+    kept = await context.members.export(caller.guild.id, caller.member.id)
     export = {
-        "guild": call.guild.name,
-        "member": {"id": call.member.id, "name": call.member.name},
+        "guild": caller.guild.name,
+        "member": {"id": caller.member.id, "name": caller.member.name},
         "jobs": [{**asdict(job), "payload": json.loads(job.payload)} for job in kept],
         "loras": [asdict(lora) for lora in added],
     }
@@ -62,10 +67,10 @@ async def _export(call: Call, context: AppContext) -> Message:
     )
 
 
-async def _ask(call: Call, context: AppContext) -> Message:
-    kept = await context.members.export(call.guild.id, call.member.id)
+async def _ask(caller: Caller, context: AppContext) -> Message:
+    kept = await context.members.export(caller.guild.id, caller.member.id)
     confirmed = await context.calls.save(
-        call.guild.id, call.member.id, COMMAND.name, {"what": _DELETE, "confirm": "on"}
+        caller.guild.id, caller.member.id, COMMAND.name, {"what": "delete", "confirm": "on"}
     )
     return Message(
         headline=f"Delete all {len(kept)} of your jobs, their pictures and your private LoRAs?",
@@ -75,11 +80,11 @@ async def _ask(call: Call, context: AppContext) -> Message:
     )
 
 
-async def _delete(call: Call, context: AppContext) -> Message:
-    jobs = await context.queue.member_jobs(call.guild.id, call.member.id, states=OPEN_STATES, limit=1000)
+async def _delete(caller: Caller, context: AppContext) -> Message:
+    jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, states=OPEN_STATES, limit=1000)
     for job in jobs:
-        await context.queue.cancel(call.guild.id, job.id)
-    count = await context.members.delete(call.guild.id, call.member.id)
+        await context.queue.cancel(caller.guild.id, job.id)
+    count = await context.members.delete(caller.guild.id, caller.member.id)
     return Message(headline=f"Deleted: {count} jobs, their pictures and your private LoRAs.", private=True)
 
 
@@ -87,16 +92,7 @@ COMMAND: Final = Command(
     name="privacy",
     help="See, export or delete what is kept of you",
     example="/privacy export",
+    takes=PrivacyOptions,
     handler=privacy,
     private=True,
-    options=(
-        Option(
-            name="what",
-            help="What to do; nothing explains",
-            kind=OptionKind.CHOICE,
-            choices=(_EXPORT, _DELETE),
-            rest=True,
-        ),
-        Option(name="confirm", help="Delete without asking again", kind=OptionKind.SWITCH, advanced=True),
-    ),
 )

@@ -1,20 +1,19 @@
 """/settings: what the admins of a guild decide, and the log of who decided it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Audience, Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Completion, Option, OptionKind
+from handlers.commands.option import Completion, Details
+from handlers.commands.options import ChannelId, MemberId, Options, RoleId
 from handlers.messages.message import Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
-_LOG: Final = "log"
 _LOG_LINES: Final = 15
 _NSFW_WORDS: Final = {
     NsfwPolicy.RESTRICTED: "only in age-restricted channels",
@@ -23,47 +22,63 @@ _NSFW_WORDS: Final = {
 }
 
 
-async def settings(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsOptions(Options):
+    """The options of /settings."""
+
+    show: Annotated[Literal["all", "log"] | None, Details("The settings, or the log", rest=True)] = None
+    default_model: Annotated[str | None, Details("The model for who names none", completion=Completion.MODELS)] = None
+    max_steps: Annotated[int | None, Details("Most denoising steps", low=1, high=MAX_STEPS)] = None
+    max_size: Annotated[int | None, Details("Side of the largest square", low=MIN_SIZE, high=MAX_SIZE)] = None
+    private_by_default: Annotated[bool | None, Details("Answer the asker alone")] = None
+    mature: Annotated[NsfwPolicy | None, Details("Where pictures for adults are shown")] = None
+    people: Annotated[bool | None, Details("People may be trained on")] = None
+    allow_channel: Annotated[ChannelId | None, Details("Make pictures only there")] = None
+    forget_channel: Annotated[ChannelId | None, Details("Take a channel off the list")] = None
+    command: Annotated[str | None, Details("The command that a role is for", completion=Completion.COMMANDS)] = None
+    allow_role: Annotated[RoleId | None, Details("Only these roles may use it")] = None
+    forget_role: Annotated[RoleId | None, Details("Take a role off the list")] = None
+    name_admin: Annotated[MemberId | None, Details("Let this member decide here too")] = None
+    forget_admin: Annotated[MemberId | None, Details("Let them decide no longer")] = None
+
+
+async def settings(caller: Caller, options: SettingsOptions, context: AppContext) -> Message:
     """Show the settings, change those that were given, or show the log of changes."""
-    if call.arguments.text("show") == _LOG:
-        return await _log(call, context)
-    old = call.guild.settings
-    new = _changed(old, call.arguments, context)
+    if options.show == "log":
+        return await _log(caller, context)
+    old = caller.guild.settings
+    new = _changed(old, options, context)
     if new == old:
         return _message("Settings of this server", old, context)
-    await context.guilds.save_settings(call.guild.id, new, call.member.name)
+    await context.guilds.save_settings(caller.guild.id, new, caller.member.name)
     return _message("Saved", new, context)
 
 
-def _changed(old: GuildSettings, given: Arguments, context: AppContext) -> GuildSettings:
+def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) -> GuildSettings:
     """`old` with what was given; raises InvalidRequest."""
-    model, steps, side = given.text("default-model"), given.integer("max-steps"), given.integer("max-size")
-    private, nsfw = given.switch("private-by-default"), given.text("mature")
-    people = given.switch("people")
+    model, steps, side = given.default_model, given.max_steps, given.max_size
+    private = given.private_by_default
     return replace(
         old,
         default_model=old.default_model if model is None else context.model(model).name,
         max_steps=old.max_steps if steps is None else steps,
         max_pixels=old.max_pixels if side is None else side * side,
         private_by_default=old.private_by_default if private is None else private,
-        allowed_channels=_with(
-            old.allowed_channels, added=given.text("allow-channel"), removed=given.text("forget-channel")
-        ),
+        allowed_channels=_with(old.allowed_channels, added=given.allow_channel, removed=given.forget_channel),
         command_roles=_roles(old, given, context),
-        nsfw=old.nsfw if nsfw is None else NsfwPolicy(nsfw),
-        people=old.people if people is None else people,
-        admins=_with(old.admins, added=given.text("name-admin"), removed=given.text("forget-admin")),
+        nsfw=given.mature or old.nsfw,
+        people=old.people if given.people is None else given.people,
+        admins=_with(old.admins, added=given.name_admin, removed=given.forget_admin),
     )
 
 
-def _roles(old: GuildSettings, given: Arguments, context: AppContext) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    added, removed = given.text("allow-role"), given.text("forget-role")
+def _roles(old: GuildSettings, given: SettingsOptions, context: AppContext) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    added, removed = given.allow_role, given.forget_role
     if added is None and removed is None:
         return old.command_roles
-    name = given.text("command")
-    if name is None:
+    if given.command is None:
         raise InvalidRequest("command", "Say for which command the role is meant, with the option 'command'.")
-    command = context.command(name).name
+    command = context.command(given.command).name
     roles = {**dict(old.command_roles), command: _with(old.roles_for(command), added=added, removed=removed)}
     return tuple((command, ids) for command, ids in roles.items() if ids)
 
@@ -95,8 +110,8 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
     return Message(headline=headline, lines=tuple(lines), pointers=tuple(p for p in pointers if p.ids), private=True)
 
 
-async def _log(call: Call, context: AppContext) -> Message:
-    entries = await context.audit.entries(call.guild.id, limit=_LOG_LINES)
+async def _log(caller: Caller, context: AppContext) -> Message:
+    entries = await context.audit.entries(caller.guild.id, limit=_LOG_LINES)
     lines = [
         f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M} UTC · {entry.actor} · {entry.detail}"
         for entry in entries
@@ -108,30 +123,8 @@ COMMAND: Final = Command(
     name="settings",
     help="What the admins of this server decide",
     example="/settings --max-steps 30",
+    takes=SettingsOptions,
     handler=settings,
     audience=Audience.ADMINS,
     private=True,
-    options=(
-        Option(name="show", help="The settings, or the log", kind=OptionKind.CHOICE, choices=("all", _LOG), rest=True),
-        Option(name="default-model", help="The model for who names none", completion=Completion.MODELS),
-        Option(name="max-steps", help="Most denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS),
-        Option(
-            name="max-size", help="Side of the largest square", kind=OptionKind.INTEGER, low=MIN_SIZE, high=MAX_SIZE
-        ),
-        Option(name="private-by-default", help="Answer the asker alone", kind=OptionKind.SWITCH),
-        Option(
-            name="mature",
-            help="Where pictures for adults are shown",
-            kind=OptionKind.CHOICE,
-            choices=tuple(choice.value for choice in NsfwPolicy),
-        ),
-        Option(name="people", help="People may be trained on", kind=OptionKind.SWITCH),
-        Option(name="allow-channel", help="Make pictures only there", kind=OptionKind.CHANNEL),
-        Option(name="forget-channel", help="Take a channel off the list", kind=OptionKind.CHANNEL),
-        Option(name="command", help="The command that a role is for", completion=Completion.COMMANDS),
-        Option(name="allow-role", help="Only these roles may use it", kind=OptionKind.ROLE),
-        Option(name="forget-role", help="Take a role off the list", kind=OptionKind.ROLE),
-        Option(name="name-admin", help="Let this member decide here too", kind=OptionKind.MEMBER),
-        Option(name="forget-admin", help="Let them decide no longer", kind=OptionKind.MEMBER),
-    ),
 )

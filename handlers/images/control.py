@@ -1,61 +1,121 @@
 """/control: a new image that keeps one property of another: its edges, its depth, how somebody stands."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.images.control_preview import as_ready_map, show_map
-from handlers.images.earlier_request import controlled_request
-from handlers.images.edit import BASE_OPTION, SHARED_OPTIONS
-from handlers.images.extra_controls import ALSO, more_controls
-from handlers.images.imagine import one_request, submit
+from handlers.images.earlier_request import ControlBase, controlled_request
+from handlers.images.extra_controls import Also, more_controls
 from handlers.images.input_image import attached_image
+from handlers.images.new_request import one_request
+from handlers.images.options import Count, DrawingOptions, Negative, Private
+from handlers.images.submission import submit
 from handlers.messages.message import Message
 from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
 from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind, ControlMode, ControlUse, ResizeMode
 
 
-async def control(call: Call, context: AppContext, *, kind: ControlKind) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepingOptions(Options):
+    """What else is kept and how, and how the image is drawn."""
+
+    also: Also = None
+    map: Annotated[bool | None, Details("It is a map already")] = None
+    preview: Annotated[bool | None, Details("Off: no map first", flag_only=True)] = None
+    start: Annotated[float | None, Details("From this part on", low=0, high=1)] = None
+    end: Annotated[float | None, Details("Until this part", low=0, high=1)] = None
+    mode: Annotated[ControlMode | None, Details("Who wins")] = None
+    resize: Annotated[ResizeMode | None, Details("If proportions differ")] = None
+    negative: Negative = None
+    count: Count = None
+    drawing: DrawingOptions
+
+
+_Prompt = Annotated[str, Details("What the picture shows", rest=True)]
+_Image = Annotated[AttachedFile | None, Details("The picture to keep it of", unless="base")]
+_Weight = Annotated[float | None, Details("How much it counts", low=0, high=MAX_CONTROL_SCALE)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlOptions(Options):
+    """The options of a /control whose maps have no more and no less in them."""
+
+    prompt: _Prompt
+    image: _Image = None
+    weight: _Weight = None
+    keeping: KeepingOptions
+    private: Private = None
+    base: ControlBase = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailedOptions(Options):
+    """The options of a /control whose maps may have more or less in them."""
+
+    prompt: _Prompt
+    image: _Image = None
+    weight: _Weight = None
+    detail: Annotated[float | None, Details("More or less of it", low=-MAX_DETAIL, high=MAX_DETAIL)] = None
+    keeping: KeepingOptions
+    private: Private = None
+    base: ControlBase = None
+
+
+_AnyOptions = ControlOptions | DetailedOptions
+
+
+async def control(caller: Caller, options: _AnyOptions, context: AppContext, *, kind: ControlKind) -> Message:
     """Queue an image that keeps `kind` of the one that the member handed over, or first the map that shows what."""
-    check_permission(call, command_name(kind))
-    given = call.arguments
-    if (base := given.integer("base")) is not None:
-        return await _with_map_of(base, kind, call, context)
-    image = await attached_image(call, "image", context)
-    assert image is not None, "the option is required"
-    request = await one_request(call, context)
-    width, height = size_like(*image.size, context.model(request.model).width)
-    use = _with(given, ControlUse(kind=kind, image=image.key))
-    if given.switch("map"):
+    check_permission(caller, command_name(kind))
+    keeping = options.keeping
+    if options.base is not None:
+        return await _with_map_of(options.base, kind, caller, options, context)
+    assert options.image is not None, "the image is required without a base"
+    image = await attached_image(options.image, "image", context)
+    request, facts = await one_request(
+        keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
+    )
+    width, height = size_like(*image.size, facts.width)
+    use = _with(options, ControlUse(kind=kind, image=image.key))
+    if keeping.map:
         use = await as_ready_map(use, context)
-    request = replace(request, width=width, height=height, controls=(use, *more_controls(call, image.key, kind)))
-    shown = not use.ready and given.switch("preview") is not False
-    return await (show_map if shown else submit)(call, context, request)
+    controls = (use, *more_controls(keeping.also, image.key, kind))
+    request = replace(request, width=width, height=height, controls=controls)
+    shown = not use.ready and keeping.preview is not False
+    return await (show_map if shown else submit)(caller, context, request, facts)
 
 
-async def _with_map_of(base: int, kind: ControlKind, call: Call, context: AppContext) -> Message:
+async def _with_map_of(
+    base: int, kind: ControlKind, caller: Caller, options: _AnyOptions, context: AppContext
+) -> Message:
     """Queue an image with the map of an earlier one, in its size."""
-    if call.arguments.file("image") is not None:
+    keeping = options.keeping
+    if options.image is not None:
         raise InvalidRequest("base", f"The map of picture {base} is used again; leave base out, or the image.")
-    earlier = await controlled_request(call, context, base)
+    earlier = await controlled_request(caller, context, base)
     use = earlier.controls[0]
     if use.kind is not kind:
         raise InvalidRequest(
             "base", f"Picture {base} keeps {use.kind}; write /{command_name(use.kind)} to keep it again."
         )
-    if call.arguments.text("also") is not None:
+    if keeping.also is not None:
         sentence = "What else is kept stays as it was; for more, attach the picture and leave out base."
         raise InvalidRequest("also", sentence)
-    request = await one_request(call, context)
-    controls = (_with(call.arguments, use), *earlier.controls[1:])
-    return await submit(call, context, replace(request, width=earlier.width, height=earlier.height, controls=controls))
+    request, facts = await one_request(
+        keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
+    )
+    controls = (_with(options, use), *earlier.controls[1:])
+    request = replace(request, width=earlier.width, height=earlier.height, controls=controls)
+    return await submit(caller, context, request, facts)
 
 
 def command_name(kind: ControlKind) -> str:
@@ -63,57 +123,27 @@ def command_name(kind: ControlKind) -> str:
     return f"control {kind}"
 
 
-def _with(given: Arguments, usual: ControlUse) -> ControlUse:
+def _with(options: _AnyOptions, usual: ControlUse) -> ControlUse:
     """The control with what the member says of it."""
-    scale, detail, start, end = (given.number(name) for name in ("weight", "detail", "start", "end"))
-    mode, resize = given.text("mode"), given.text("resize")
+    keeping, detail = options.keeping, options.detail if isinstance(options, DetailedOptions) else None
     return replace(
         usual,
         detail=usual.detail if detail is None else detail,
-        resize=ResizeMode(resize) if resize else usual.resize,
-        scale=usual.scale if scale is None else scale,
-        start=usual.start if start is None else start,
-        end=usual.end if end is None else end,
-        mode=ControlMode(mode) if mode else usual.mode,
+        resize=keeping.resize or usual.resize,
+        scale=usual.scale if options.weight is None else options.weight,
+        start=usual.start if keeping.start is None else keeping.start,
+        end=usual.end if keeping.end is None else keeping.end,
+        mode=keeping.mode or usual.mode,
     )
 
 
-_DETAIL: Final = Option(
-    name="detail", help="More or less of it", kind=OptionKind.NUMBER, low=-MAX_DETAIL, high=MAX_DETAIL
-)
-
-
-def _command(kind: ControlKind) -> Command:
+def _command(kind: ControlKind) -> Command[_AnyOptions]:
     return Command(
         name=command_name(kind),
         help=f"Keep of a picture: {kind.keeps}",
         example=f"/control {kind} a castle of glass --image tower.png --weight 0.8",
+        takes=DetailedOptions if kind.has_detail else ControlOptions,
         handler=partial(control, kind=kind),
-        options=(
-            Option(name="prompt", help="What the picture shows", required=True, rest=True),
-            Option(name="image", help="The picture to keep it of", kind=OptionKind.FILE, required=True, unless="base"),
-            Option(name="weight", help="How much it counts", kind=OptionKind.NUMBER, low=0, high=MAX_CONTROL_SCALE),
-            *((_DETAIL,) if kind.has_detail else ()),
-            ALSO,
-            Option(name="map", help="It is a map already", kind=OptionKind.SWITCH),
-            Option(name="preview", help="Off: no map first", kind=OptionKind.SWITCH, flag_only=True),
-            Option(name="start", help="From this part on", kind=OptionKind.NUMBER, low=0, high=1),
-            Option(name="end", help="Until this part", kind=OptionKind.NUMBER, low=0, high=1),
-            Option(
-                name="mode",
-                help="Who wins",
-                kind=OptionKind.CHOICE,
-                choices=tuple(mode.value for mode in ControlMode),
-            ),
-            Option(
-                name="resize",
-                help="If proportions differ",
-                kind=OptionKind.CHOICE,
-                choices=tuple(mode.value for mode in ResizeMode),
-            ),
-            *SHARED_OPTIONS,
-            BASE_OPTION,
-        ),
     )
 
 

@@ -4,16 +4,17 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.images.imagine import check_allowed, submit
+from handlers.images.submission import check_allowed, submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request, write_request
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
 from pipeline.images.input_image import is_mostly_light, read_image
+from pipeline.models.metadata import ModelFacts
 from pipeline.requests.control import MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
@@ -22,18 +23,17 @@ _STEP: Final = 1.0
 _SECONDS_PER_MEGAPIXEL: Final = 0.5
 
 
-async def show_map(call: Call, context: AppContext, request: ImageRequest) -> Message:
+async def show_map(caller: Caller, context: AppContext, request: ImageRequest, facts: ModelFacts) -> Message:
     """Queue the map of `request`'s first control; a button under it makes the images."""
-    check_allowed(request, call)
-    context.model(request.model).check(request)
+    check_allowed(request, facts, caller)
     job = await context.queue.enqueue(
         NewJob(
-            guild_id=call.guild.id,
-            member_id=call.member.id,
-            member_name=call.member.name,
+            guild_id=caller.guild.id,
+            member_id=caller.member.id,
+            member_name=caller.member.name,
             kind=JobKind.DRAW_MAP,
             payload=write_request(request),
-            reply=call.reply,
+            reply=caller.reply,
             cost_key=f"{JobKind.DRAW_MAP} {_use(request).kind}",
             cost_units=request.width * request.height / 1e6,
             blobs=request.image_keys,
@@ -65,31 +65,31 @@ def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
             return replace(failed, buttons=((_button(job, Verb.OWN_MAP),),))
 
 
-async def make_with_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
+async def make_with_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Make the images with the map as it was drawn."""
-    request = _owned(job, call)
-    drawn = await context.queue.images(call.guild.id, job.id)
+    request = _owned(job, caller)
+    drawn = await context.queue.images(caller.guild.id, job.id)
     if not drawn:
         raise UserError("This map is not drawn; write the command again.")
     use = replace(_use(request), image=drawn[0].blob, ready=True)
-    return await submit(call, context, _with_first(request, use))
+    return await submit(caller, context, _with_first(request, use), context.model(request.model))
 
 
-async def soften_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
+async def soften_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Draw the map again with less in it."""
-    return await _redrawn(job, -_STEP, call, context)
+    return await _redrawn(job, -_STEP, caller, context)
 
 
-async def strengthen_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
+async def strengthen_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Draw the map again with more in it."""
-    return await _redrawn(job, _STEP, call, context)
+    return await _redrawn(job, _STEP, caller, context)
 
 
-async def make_with_own_map(job: Job, _index: int, call: Call, context: AppContext) -> Message:
+async def make_with_own_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Make the images with the image itself as the map."""
-    request = _owned(job, call)
+    request = _owned(job, caller)
     use = await as_ready_map(_use(request), context)
-    return await submit(call, context, _with_first(request, use))
+    return await submit(caller, context, _with_first(request, use), context.model(request.model))
 
 
 async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
@@ -100,19 +100,20 @@ async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
     return replace(use, ready=True, inverted=await asyncio.to_thread(is_mostly_light, image.rgb))
 
 
-def _owned(job: Job, call: Call) -> ImageRequest:
+def _owned(job: Job, caller: Caller) -> ImageRequest:
     """What the map is for; raises NotAllowed unless the caller asked for it."""
     request = read_request(job.payload)
-    if job.member_id != call.member.id:
+    if job.member_id != caller.member.id:
         raise NotAllowed(f"This map is {job.member_name}'s; write /control for one of your own.")
     return request
 
 
-async def _redrawn(job: Job, step: float, call: Call, context: AppContext) -> Message:
-    request = _owned(job, call)
+async def _redrawn(job: Job, step: float, caller: Caller, context: AppContext) -> Message:
+    request = _owned(job, caller)
     use = _use(request)
     detail = max(-MAX_DETAIL, min(MAX_DETAIL, use.detail + step))
-    return await show_map(call, context, _with_first(request, replace(use, detail=detail)))
+    request = _with_first(request, replace(use, detail=detail))
+    return await show_map(caller, context, request, context.model(request.model))
 
 
 def _use(request: ImageRequest) -> ControlUse:

@@ -1,18 +1,23 @@
 """An earlier image's request, for whom may see the image: so that its control is used again."""
 
-from handlers.commands.call import Call
+from typing import Annotated
+
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
+from handlers.commands.option import Details
 from handlers.jobs.payloads import read_request
 from handlers.jobs.result_images import shown_images
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind
 
+ControlBase = Annotated[int | None, Details("Use the control of this picture again", low=1, flag_only=True)]
 
-async def controlled_request(call: Call, context: AppContext, job_id: int) -> ImageRequest:
+
+async def controlled_request(caller: Caller, context: AppContext, job_id: int) -> ImageRequest:
     """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its image."""
-    job = await context.queue.get(call.guild.id, job_id)
-    if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, call, context):
+    job = await context.queue.get(caller.guild.id, job_id)
+    if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, caller, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")
     request = read_request(job.payload)
     if not request.controls:
@@ -20,13 +25,13 @@ async def controlled_request(call: Call, context: AppContext, job_id: int) -> Im
     return request
 
 
-async def _may_see(job: Job, call: Call, context: AppContext) -> bool:
+async def _may_see(job: Job, caller: Caller, context: AppContext) -> bool:
     """Whether it is the caller's, or was posted openly where the caller is now, and is not withheld there."""
-    if job.member_id == call.member.id:
+    if job.member_id == caller.member.id:
         return True
-    posted = await context.outbox.address(call.guild.id, job.id)
+    posted = await context.outbox.address(caller.guild.id, job.id)
     if posted is None or posted.private:
         return False
-    if (posted.channel_id, posted.thread_id) != (call.reply.channel_id, call.reply.thread_id):
+    if (posted.channel_id, posted.thread_id) != (caller.reply.channel_id, caller.reply.thread_id):
         return False
-    return bool((await shown_images(job, call.reply, context)).images)
+    return bool((await shown_images(job, caller.reply, context)).images)

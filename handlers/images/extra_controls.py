@@ -1,24 +1,23 @@
 """The option `also`: other kinds that are kept of the same image."""
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
-from handlers.commands.call import Call
-from handlers.commands.option import Option
+from handlers.commands.option import Details
 from pipeline.errors import InvalidRequest
 from pipeline.requests.control import ControlKind, ControlUse
 
-ALSO: Final = Option(name="also", help="Kept too: depth:0.5 pose")
+Also = Annotated[str | None, Details("Kept too: depth:0.5 pose")]
 
 _KIND: Final = re.compile(r"([a-z]{2,12})(?::(\d{1,2}(?:\.\d{1,3})?|\.\d{1,3}))?")
 
 
-def more_controls(call: Call, image: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
+def more_controls(also: str | None, image: str, first: ControlKind | None) -> tuple[ControlUse, ...]:
     """What `also` names, each kept of the image of that key as much as is said behind its colon.
 
     Raises InvalidRequest for what is no kind, or kept already, as `first` is.
     """
-    uses = [_use(word, image) for word in re.split(r"[\s,]+", call.arguments.text("also") or "") if word]
+    uses = [_use(word, image) for word in re.split(r"[\s,]+", also or "") if word]
     kinds = [use.kind for use in uses] if first is None else [first, *(use.kind for use in uses)]
     for use in uses:
         if kinds.count(use.kind) > 1:

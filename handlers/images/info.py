@@ -4,7 +4,7 @@ from handlers.commands.arguments import value_text
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import write_text
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import request_values
+from handlers.images.options import request_values
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message
 from pipeline.images.metadata import read

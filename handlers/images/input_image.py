@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from handlers.commands.call import Call
+from handlers.commands.attachments import AttachedFile
 from handlers.commands.context import AppContext
 from handlers.images.outpaint import Direction, widened
 from pipeline.images.input_image import read_image
@@ -21,11 +21,8 @@ class AttachedImage:
     mask: str | None
 
 
-async def attached_image(call: Call, option: str, context: AppContext) -> AttachedImage | None:
-    """The image given for `option`, or None; raises InvalidRequest for a file that is none, or too large."""
-    file = call.arguments.file(option)
-    if file is None:
-        return None
+async def attached_image(file: AttachedFile, option: str, context: AppContext) -> AttachedImage:
+    """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large."""
     data = await context.blobs.get(file.blob)
     image = await asyncio.to_thread(read_image, data, option, context.max_upload_bytes)
     return await _handed(image.rgb, None if image.alpha is None else ImageOps.invert(image.alpha), context)

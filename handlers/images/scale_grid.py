@@ -1,18 +1,20 @@
 """/lora mix: one image of LoRAs at several scales beside each other, to choose from."""
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Completion, Option, OptionKind
+from handlers.commands.option import Completion, Details
+from handlers.commands.options import Options
 from handlers.commands.parsing import write_text
 from handlers.commands.permissions import check_permission
 from handlers.images.grid import ScaleGrid, record_sheet
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import one_request, submit
+from handlers.images.new_request import one_request
+from handlers.images.options import DrawingOptions, Private, Steps
+from handlers.images.submission import submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request
 from handlers.messages.job_status import ended, waited_long
@@ -20,22 +22,43 @@ from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.prompts.loras import find_lora, read_mentions
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import MAX_SEED, MAX_STEPS
+from pipeline.requests.image_request import MAX_SEED
 from storage.queue.jobs import Job, JobKind, JobState
 
 
-async def mix_loras(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixOptions(Options):
+    """The options of /lora mix."""
+
+    lora: Annotated[
+        str,
+        Details(
+            "One or two to vary, such as crayon:0.6 film:0.4; more stay as they are",
+            rest=True,
+            completion=Completion.LORAS,
+        ),
+    ]
+    prompt: Annotated[str | None, Details("What the pictures show")] = None
+    seed: Annotated[int | None, Details("The same seed repeats the pictures", low=0, high=MAX_SEED)] = None
+    steps: Steps = None
+    model: Annotated[str | None, Details("Which model draws them", completion=Completion.MODELS)] = None
+    private: Private = None
+
+
+async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) -> Message:
     """Queue the same image at the scales around those that the member names."""
-    check_permission(call, COMMAND.name)
-    mentions = read_mentions(call.arguments.text("lora") or "")
+    check_permission(caller, COMMAND.name)
+    mentions = read_mentions(options.lora)
     if not mentions:
         raise InvalidRequest("lora", f"/lora mix needs a LoRA: {COMMAND.example}")
-    values = dict(call.arguments.values)
-    if not (call.arguments.text("prompt") or "").strip():
-        first = await find_lora(mentions[0].name, call, context)
-        values["prompt"] = first.trigger_words or first.name
-    request = await one_request(replace(call, arguments=Arguments.check(COMMAND, values)), context)
-    return await submit(call, context, request, kind=JobKind.MIX_LORAS, times=len(ScaleGrid.of(request).images))
+    prompt = options.prompt
+    if not (prompt or "").strip():
+        first = await find_lora(mentions[0].name, caller, context)
+        prompt = first.trigger_words or first.name
+    drawing = DrawingOptions(seed=options.seed, steps=options.steps, lora=options.lora, model=options.model)
+    request, facts = await one_request(drawing, caller, context, prompt=prompt)
+    times = len(ScaleGrid.of(request).images)
+    return await submit(caller, context, request, facts, kind=JobKind.MIX_LORAS, times=times)
 
 
 def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
@@ -65,21 +88,8 @@ COMMAND: Final = Command(
     name="lora mix",
     help="LoRAs at several scales, side by side",
     example="/lora mix crayon:0.6 film:0.4 --prompt a fox",
+    takes=MixOptions,
     handler=mix_loras,
-    options=(
-        Option(
-            name="lora",
-            help="One or two to vary, such as crayon:0.6 film:0.4; more stay as they are",
-            required=True,
-            rest=True,
-            completion=Completion.LORAS,
-        ),
-        Option(name="prompt", help="What the pictures show"),
-        Option(name="seed", help="The same seed repeats the pictures", kind=OptionKind.INTEGER, low=0, high=MAX_SEED),
-        Option(name="steps", help="Denoising steps", kind=OptionKind.INTEGER, low=1, high=MAX_STEPS),
-        Option(name="model", help="Which model draws them", completion=Completion.MODELS),
-        Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH),
-    ),
 )
 
 JOB: Final = JobSpec(

@@ -1,12 +1,14 @@
 """/lora add: from a link or a file to a queued job, and the card that comes of it."""
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
 
-from handlers.commands.call import Call
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
 from handlers.jobs.job_spec import JobSpec
@@ -21,36 +23,47 @@ from storage.queue.jobs import Job, JobKind, JobState, NewJob
 _PREVIEW_SECONDS: Final = 30.0
 
 
-async def add_lora(call: Call, context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOptions(Options):
+    """The options of /lora add."""
+
+    link: Annotated[str | None, Details("A page or file on Civitai or Hugging Face", rest=True)] = None
+    file: Annotated[AttachedFile | None, Details("A .safetensors file")] = None
+    name: Annotated[str | None, Details("What to call it here")] = None
+    private: Annotated[bool | None, Details("For you alone")] = None
+    accept_loss: Annotated[bool | None, Details("Add it though part of it cannot be served")] = None
+
+
+async def add_lora(caller: Caller, options: AddOptions, context: AppContext) -> Message:
     """Queue the LoRA that the member hands over; what is wrong with the file they hear when it has been read."""
-    check_permission(call, COMMAND.name)
-    return await queue_order(_order(call), call, context)
+    check_permission(caller, COMMAND.name)
+    return await queue_order(_order(caller, options), caller, context)
 
 
-async def check_room(call: Call, context: AppContext) -> None:
-    """Raise UserError where no file could be added as the call wants it; what is in the file plays no part."""
-    check_permission(call, COMMAND.name)
-    await _check(_wanted_name(call), call, context, private=call.arguments.switch("private") or False)
+async def check_room(caller: Caller, options: AddOptions, context: AppContext) -> None:
+    """Raise UserError where no file could be added as the caller wants it; what is in the file plays no part."""
+    check_permission(caller, COMMAND.name)
+    await _check(_wanted_name(options), caller, context, private=options.private or False)
 
 
-async def queue_order(order: LoraOrder, call: Call, context: AppContext) -> Message:
+async def queue_order(order: LoraOrder, caller: Caller, context: AppContext) -> Message:
     """Queue the order, unless its name is taken or the library full; raises UserError."""
-    await _check(order.name, call, context, private=order.private)
+    await _check(order.name, caller, context, private=order.private)
     job = await context.queue.enqueue(
         NewJob(
-            guild_id=call.guild.id,
-            member_id=call.member.id,
-            member_name=call.member.name,
+            guild_id=caller.guild.id,
+            member_id=caller.member.id,
+            member_name=caller.member.name,
             kind=JobKind.ADD_LORA,
             payload=write_order(order),
-            reply=call.reply,
+            reply=caller.reply,
             cost_key=JobKind.ADD_LORA,
             cost_units=1.0,
             seconds_per_unit=_PREVIEW_SECONDS,
             blobs=() if order.blob is None else (order.blob,),
         )
     )
-    place = await context.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(caller.guild.id, job.id)
     return waiting(job, order.title, place, restarted=False)
 
 
@@ -69,32 +82,32 @@ async def lora_added(job: Job, images: tuple[ShownImage, ...], context: AppConte
             return ended(job, order.title, Mood.FAILED, job.error or "The LoRA could not be added; try again.")
 
 
-async def _check(name: str | None, call: Call, context: AppContext, *, private: bool) -> None:
+async def _check(name: str | None, caller: Caller, context: AppContext, *, private: bool) -> None:
     room = LoraQuota(loras=context.loras, quota=context.lora_quota_bytes)
-    await room.check(call.guild.id)
+    await room.check(caller.guild.id)
     if name is not None:
-        await room.check_name(call.guild.id, call.member.id, name, private=private)
+        await room.check_name(caller.guild.id, caller.member.id, name, private=private)
 
 
-def _wanted_name(call: Call) -> str | None:
-    name = (call.arguments.text("name") or "").strip().lower() or None
+def _wanted_name(options: AddOptions) -> str | None:
+    name = (options.name or "").strip().lower() or None
     if name is not None:
         check_name(name)
     return name
 
 
-def _order(call: Call) -> LoraOrder:
-    link, file = (call.arguments.text("link") or "").strip() or None, call.arguments.file("file")
+def _order(caller: Caller, options: AddOptions) -> LoraOrder:
+    link, file = (options.link or "").strip() or None, options.file
     if (link is None) == (file is None):
         raise InvalidRequest("link", "/lora add takes a link or a .safetensors file; give one of the two.")
     return LoraOrder(
-        key=new_key(call.guild.id),
+        key=new_key(caller.guild.id),
         link=link,
         blob=None if file is None else file.blob,
         file_name="" if file is None else file.name,
-        name=_wanted_name(call),
-        private=call.arguments.switch("private") or False,
-        accept_loss=call.arguments.switch("accept-loss") or False,
+        name=_wanted_name(options),
+        private=options.private or False,
+        accept_loss=options.accept_loss or False,
     )
 
 
@@ -102,15 +115,9 @@ COMMAND: Final = Command(
     name="lora add",
     help="Add a LoRA from a link or a file",
     example="/lora add https://civitai.com/models/1 --name crayon",
+    takes=AddOptions,
     handler=add_lora,
     check=check_room,
-    options=(
-        Option(name="link", help="A page or file on Civitai or Hugging Face", rest=True),
-        Option(name="file", help="A .safetensors file", kind=OptionKind.FILE),
-        Option(name="name", help="What to call it here"),
-        Option(name="private", help="For you alone", kind=OptionKind.SWITCH),
-        Option(name="accept-loss", help="Add it though part of it cannot be served", kind=OptionKind.SWITCH),
-    ),
 )
 
 JOB: Final = JobSpec(kind=JobKind.ADD_LORA, title=lambda payload: read_order(payload).title, final_message=lora_added)

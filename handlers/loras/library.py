@@ -1,11 +1,13 @@
 """/lora list, info, rename, scale, share and remove: what a guild's library holds, and what its owners decide."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Completion, Option, OptionKind
+from handlers.commands.option import Completion, Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.loras import named_lora
@@ -14,15 +16,57 @@ from pipeline.requests.image_request import MAX_LORA_SCALE
 from storage.library.loras import Lora
 
 _PAGE: Final = 25
-_GUILD: Final = "guild"
-_PRIVATE: Final = "private"
 
 
-async def list_loras(call: Call, context: AppContext, *, subjects: bool = False) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions(Options):
+    """What is listed."""
+
+    search: Annotated[str | None, Details("Part of a name", rest=True)] = None
+    page: Annotated[int | None, Details("Which page", low=1, high=10_000)] = None
+
+
+_LoraName = Annotated[str, Details("Which LoRA", completion=Completion.LORAS, rest=True)]
+Whose = Annotated[Literal["guild", "private"], Details("Whose it is")]
+Confirm = Annotated[bool | None, Details("Remove it without asking again")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OneOptions(Options):
+    name: _LoraName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RenameOptions(Options):
+    name: _LoraName
+    to: Annotated[str, Details("Its new name")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ScaleOptions(Options):
+    name: _LoraName
+    scale: Annotated[
+        float, Details("1 is as trained, below 0 is the opposite", low=-MAX_LORA_SCALE, high=MAX_LORA_SCALE)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShareOptions(Options):
+    name: _LoraName
+    whose: Whose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RemoveOptions(Options):
+    name: _LoraName
+    confirm: Confirm = None
+
+
+async def list_loras(caller: Caller, options: ListOptions, context: AppContext, *, subjects: bool = False) -> Message:
     """What the caller can use, by name, a page at a time; on wish `subjects` alone."""
-    search, page = (call.arguments.text("search") or "").strip(), call.arguments.integer("page") or 1
+    search, page = (options.search or "").strip(), options.page or 1
     found = await context.loras.search(
-        call.guild.id, call.member.id, search, limit=_PAGE + 1, offset=(page - 1) * _PAGE, subjects=subjects
+        caller.guild.id, caller.member.id, search, limit=_PAGE + 1, offset=(page - 1) * _PAGE, subjects=subjects
     )
     kind, teach = ("subject", "/train subject teaches") if subjects else ("LoRA", "/lora add adds")
     if not found:
@@ -34,7 +78,7 @@ async def list_loras(call: Call, context: AppContext, *, subjects: bool = False)
         if there
     ]
     buttons = [
-        await saved_button(call, context, f"{kind.lower()} list", {"search": search, "page": str(number)}, label)
+        await saved_button(caller, context, f"{kind.lower()} list", {"search": search, "page": str(number)}, label)
         for number, label in turns
     ]
     return Message(
@@ -45,37 +89,39 @@ async def list_loras(call: Call, context: AppContext, *, subjects: bool = False)
     )
 
 
-async def lora_info(call: Call, context: AppContext) -> Message:
+async def lora_info(caller: Caller, options: _OneOptions, context: AppContext) -> Message:
     """The card of one LoRA."""
-    return card(await named_lora(call, context), private=True)
+    return card(await named_lora(options.name, caller, context), private=True)
 
 
-async def rename_lora(call: Call, context: AppContext) -> Message:
+async def rename_lora(caller: Caller, options: _RenameOptions, context: AppContext) -> Message:
     """Give a LoRA another name."""
-    lora, new_name = await own_lora(call, context), (call.arguments.text("to") or "").strip().lower()
+    lora, new_name = await own_lora(options.name, caller, context), options.to.strip().lower()
     return _answer(await context.loras.rename(lora, new_name), f"'{lora.name}' is called '{new_name}' now.")
 
 
-async def scale_lora(call: Call, context: AppContext) -> Message:
+async def scale_lora(caller: Caller, options: _ScaleOptions, context: AppContext) -> Message:
     """Set how strongly a LoRA is used where nobody says."""
-    lora, scale = await own_lora(call, context), call.arguments.number("scale") or 0.0
-    return _answer(
-        await context.loras.set_scale(lora, scale), f"'{lora.name}' is used at {scale:g} unless one says else."
-    )
+    lora = await own_lora(options.name, caller, context)
+    words = f"'{lora.name}' is used at {options.scale:g} unless one says else."
+    return _answer(await context.loras.set_scale(lora, options.scale), words)
 
 
-async def share_lora(call: Call, context: AppContext) -> Message:
+async def _share_lora(caller: Caller, options: _ShareOptions, context: AppContext) -> Message:
+    return await share(await own_lora(options.name, caller, context), context, private=options.whose == "private")
+
+
+async def share(lora: Lora, context: AppContext, *, private: bool) -> Message:
     """Give a LoRA to the whole guild, or keep it for its owner."""
-    lora, private = await own_lora(call, context), call.arguments.text("whose") == _PRIVATE
     whose = "its owner's alone" if private else "for everyone here"
     return _answer(await context.loras.set_private(lora, private), f"'{lora.name}' is {whose} now.")
 
 
-async def remove_lora(call: Call, context: AppContext) -> Message:
+async def remove_lora(caller: Caller, options: _RemoveOptions, context: AppContext) -> Message:
     """Take a LoRA out of the library, once confirmed; its file goes when no open job needs it."""
-    lora = await own_lora(call, context)
-    if not call.arguments.switch("confirm"):
-        button = await saved_button(call, context, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
+    lora = await own_lora(options.name, caller, context)
+    if not options.confirm:
+        button = await saved_button(caller, context, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
         return Message(headline=f"Remove the LoRA '{lora.name}' for good?", buttons=((button,),), private=True)
     return _answer(await context.loras.remove(lora), f"'{lora.name}' is removed.")
 
@@ -92,10 +138,10 @@ def card(lora: Lora, *, private: bool = False) -> Message:
     return Message(headline=f"LoRA '{lora.name}'", lines=facts, private=private)
 
 
-async def own_lora(call: Call, context: AppContext) -> Lora:
-    """The LoRA that the caller names and may change; raises NotAllowed."""
-    lora = await named_lora(call, context)
-    if not (call.member.is_admin or lora.owner_id == call.member.id):
+async def own_lora(name: str, caller: Caller, context: AppContext) -> Lora:
+    """The LoRA called `name`, which the caller may change; raises NotAllowed."""
+    lora = await named_lora(name, caller, context)
+    if not (caller.member.is_admin or lora.owner_id == caller.member.id):
         raise NotAllowed(f"'{lora.name}' is another member's; only they or an admin can change it.")
     return lora
 
@@ -106,9 +152,9 @@ def _answer(done: bool, words: str) -> Message:
     return Message(headline=words, private=True)
 
 
-async def saved_button(call: Call, context: AppContext, command: str, values: dict[str, str], label: str) -> Button:
+async def saved_button(caller: Caller, context: AppContext, command: str, values: dict[str, str], label: str) -> Button:
     """A button that makes the call."""
-    target = await context.calls.save(call.guild.id, call.member.id, command, values)
+    target = await context.calls.save(caller.guild.id, caller.member.id, command, values)
     return Button(verb=Verb.CALL, target=target, label=label)
 
 
@@ -117,75 +163,53 @@ def _line(lora: Lora) -> str:
     return f"{lora.name}:{lora.scale:g}{' · private' if lora.private else ''}{words}"
 
 
-_NAME: Final = Option(name="name", help="Which LoRA", required=True, completion=Completion.LORAS, rest=True)
-
-SEARCH: Final = (
-    Option(name="search", help="Part of a name", rest=True),
-    Option(name="page", help="Which page", kind=OptionKind.INTEGER, low=1, high=10_000),
-)
-"""The options of a list."""
-
-WHOSE: Final = Option(
-    name="whose", help="Whose it is", kind=OptionKind.CHOICE, choices=(_GUILD, _PRIVATE), required=True
-)
-
 COMMANDS: Final = (
     Command(
         name="lora list",
         help="The LoRAs that you can use",
         example="/lora list crayon",
+        takes=ListOptions,
         handler=list_loras,
         private=True,
-        options=SEARCH,
     ),
     Command(
         name="lora info",
         help="All that is known of a LoRA",
         example="/lora info crayon",
+        takes=_OneOptions,
         handler=lora_info,
         private=True,
-        options=(_NAME,),
     ),
     Command(
         name="lora rename",
         help="Call a LoRA something else",
         example="/lora rename crayon --to pastel",
+        takes=_RenameOptions,
         handler=rename_lora,
         private=True,
-        options=(_NAME, Option(name="to", help="Its new name", required=True)),
     ),
     Command(
         name="lora scale",
         help="How strongly a LoRA is used unless one says",
         example="/lora scale crayon --scale 0.8",
+        takes=_ScaleOptions,
         handler=scale_lora,
         private=True,
-        options=(
-            _NAME,
-            Option(
-                name="scale",
-                help="1 is as trained, below 0 is the opposite",
-                kind=OptionKind.NUMBER,
-                required=True,
-                low=-MAX_LORA_SCALE,
-                high=MAX_LORA_SCALE,
-            ),
-        ),
     ),
     Command(
         name="lora share",
         help="Give a LoRA to everyone here, or keep it",
         example="/lora share crayon --whose guild",
-        handler=share_lora,
+        takes=_ShareOptions,
+        handler=_share_lora,
         private=True,
-        options=(_NAME, WHOSE),
     ),
     Command(
         name="lora remove",
         help="Remove a LoRA",
         example="/lora remove crayon",
+        takes=_RemoveOptions,
         handler=remove_lora,
         private=True,
-        options=(_NAME, Option(name="confirm", help="Remove it without asking again", kind=OptionKind.SWITCH)),
     ),
 )

@@ -2,11 +2,12 @@
 
 import math
 import re
-from typing import Final
+from typing import Final, Literal, get_args
 
 from pipeline.errors import InvalidRequest
 
-ASPECTS: Final = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")
+Aspect = Literal["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"]
+ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
 MAX_RATIO: Final = 4.0
 
 

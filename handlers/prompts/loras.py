@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
 from pipeline.errors import InvalidRequest
+from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from storage.library.loras import Lora
@@ -33,18 +34,27 @@ def read_mentions(text: str) -> tuple[LoraMention, ...]:
     )
 
 
-async def with_loras(request: ImageRequest, option: str, call: Call, context: AppContext) -> ImageRequest:
+async def with_loras(
+    request: ImageRequest,
+    option: str | None,
+    family: ModelFamily,
+    caller: Caller,
+    context: AppContext,
+    *,
+    triggers: bool,
+) -> ImageRequest:
     """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
 
-    Raises InvalidRequest for one that the guild does not have or that does not fit the model.
+    With `triggers`, their trigger words are added to a prompt that has none of them.
+
+    Raises InvalidRequest for one that the guild does not have or that was not made for the model's `family`.
     """
     prompt, in_prompt = read_loras(request.prompt)
     subjects = read_subjects(prompt)
-    mentions = (*read_mentions(option), *in_prompt, *subjects)
+    mentions = (*read_mentions(option or ""), *in_prompt, *subjects)
     if not mentions:
         return request
-    found = [await find_lora(mention.name, call, context) for mention in mentions]
-    family = context.model(request.model).family
+    found = [await find_lora(mention.name, caller, context) for mention in mentions]
     for lora in found:
         if lora.base_family is not family:
             raise InvalidRequest(
@@ -54,7 +64,7 @@ async def with_loras(request: ImageRequest, option: str, call: Call, context: Ap
             )
     words = {lora.name: lora.trigger_words or lora.name for lora in found}
     prompt = with_words(prompt, words)
-    if call.arguments.switch("triggers") is not False:
+    if triggers:
         prompt = with_triggers(prompt, found, beside=request.negative_prompt)
     uses = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))
     return replace(request, prompt=prompt, loras=uses)
@@ -70,12 +80,12 @@ def with_triggers(prompt: str, loras: Sequence[Lora], beside: str = "") -> str:
     return prompt
 
 
-async def find_lora(name: str, call: Call, context: AppContext) -> Lora:
+async def find_lora(name: str, caller: Caller, context: AppContext) -> Lora:
     """The LoRA that the caller means by `name`; raises InvalidRequest with the nearest name."""
-    lora = await context.loras.get(call.guild.id, call.member.id, name)
+    lora = await context.loras.get(caller.guild.id, caller.member.id, name)
     if lora is not None:
         return lora
-    names = [lora.name for lora in await context.loras.search(call.guild.id, call.member.id, limit=_MOST_COMPARED)]
+    names = [lora.name for lora in await context.loras.search(caller.guild.id, caller.member.id, limit=_MOST_COMPARED)]
     near = difflib.get_close_matches(name.casefold(), names, n=1)
     advice = f"did you mean '{near[0]}'?" if near else "/lora list shows those that it has."
     raise InvalidRequest("lora", f"This server has no LoRA '{name:.64}'; {advice}")
@@ -94,6 +104,6 @@ def _number(text: str | None) -> float | None:
     return None if text is None else float(text)
 
 
-async def named_lora(call: Call, context: AppContext) -> Lora:
-    """The LoRA that the caller names; raises InvalidRequest with the nearest name."""
-    return await find_lora((call.arguments.text("name") or "").partition(":")[0].strip(), call, context)
+async def named_lora(text: str, caller: Caller, context: AppContext) -> Lora:
+    """The LoRA that `text` names, with or without a scale; raises InvalidRequest with the nearest name."""
+    return await find_lora(text.partition(":")[0].strip(), caller, context)

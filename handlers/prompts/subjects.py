@@ -1,8 +1,8 @@
 """A subject as a member names it."""
 
-from typing import Final
+from typing import Annotated
 
-from handlers.commands.option import Completion, Option
+from handlers.commands.option import Completion, Details
 from pipeline.errors import InvalidRequest
 from storage.library.loras import Lora
 
@@ -14,4 +14,4 @@ def check_subject(lora: Lora) -> Lora:
     return lora
 
 
-NAME: Final = Option(name="name", help="Which subject", required=True, completion=Completion.SUBJECTS, rest=True)
+SubjectName = Annotated[str, Details("Which subject", completion=Completion.SUBJECTS, rest=True)]

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from handlers.commands.call import Call
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.messages.message import Button, Message, Verb
@@ -49,14 +49,14 @@ def pick_buttons(job: Job, picks: tuple[Pick, ...]) -> tuple[tuple[Button, ...],
     )
 
 
-async def use_pick(job: Job, index: int, call: Call, context: AppContext) -> Message:
+async def use_pick(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
     """Let the trained LoRA be the weights of that button, from the next image on."""
     order = read_training(job.payload)
-    check_permission(call, f"train {order.concept}")
-    lora = await context.loras.with_key(call.guild.id, order.key)
+    check_permission(caller, f"train {order.concept}")
+    lora = await context.loras.with_key(caller.guild.id, order.key)
     if lora is None:
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
-    if not (call.member.is_admin or lora.owner_id == call.member.id):
+    if not (caller.member.is_admin or lora.owner_id == caller.member.id):
         raise NotAllowed(f"'{lora.name}' is another member's; only they or an admin can change it.")
     picks = await read_picks(job, context)
     if index >= len(picks):

@@ -1,21 +1,23 @@
 """The sheet of images that /train shows: start, leave an image out, add more, another class word."""
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
 
-from handlers.commands.call import Call, Caller
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, edit_form
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.jobs.job_spec import JobSpec
 from handlers.messages.job_status import ended, seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.training.request import ConceptKind, TrainOrder, read_training
 from handlers.training.train import (
-    IMAGES,
-    MINE,
+    Agreed,
+    ClassWord,
+    TrainingFiles,
     check_training_room,
     queue_check,
     queue_training,
@@ -30,6 +32,22 @@ from storage.queue.jobs import Job, JobKind, JobState
 
 _FEWEST: Final = 3
 _ROW: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOptions(Options):
+    """The options of /train add."""
+
+    files: TrainingFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgainOptions(Options):
+    """The options of /train again."""
+
+    base: Annotated[int, Details("The number of their sheet", rest=True, low=1)]
+    class_: ClassWord
+    agreed: Agreed = None
 
 
 async def images_checked(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
@@ -57,74 +75,74 @@ async def images_checked(job: Job, images: tuple[ShownImage, ...], context: AppC
             return ended(job, order.title, Mood.FAILED, job.error or "The pictures could not be read; try again.")
 
 
-async def start_training(job: Job, _index: int, call: Call, context: AppContext) -> Message:
+async def start_training(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Queue the training of what the sheet shows."""
-    order = await _kept(job, call, context)
-    await check_training_room(order, call, context)
-    return await queue_training(order, call, context)
+    order = await _kept(job, caller, context)
+    await check_training_room(order, caller, context)
+    return await queue_training(order, caller, context)
 
 
-async def leave_out(job: Job, index: int, call: Call, context: AppContext) -> Message:
+async def leave_out(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
     """Look at the images again without number `index`; its twin may be used then."""
-    order = await _kept(job, call, context)
+    order = await _kept(job, caller, context)
     used = await _used(job, context)
     if index not in used:
         raise InvalidRequest("index", f"Picture {index} is not used anyway.")
     if len(used) <= _FEWEST:
         raise UserError(f"Training needs {_FEWEST} pictures or more; add others with /train add.")
-    return await queue_check(_again(order, call, left_out=(*order.left_out, index)), call, context)
+    return await queue_check(_again(order, caller, left_out=(*order.left_out, index)), caller, context)
 
 
-async def class_form(job: Job, _index: int, call: Call, context: AppContext) -> Form:
+async def class_form(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     """A form for another class word."""
-    order = await _kept(job, call, context)
-    caller = Caller(guild=call.guild, member=call.member, reply=call.reply)
+    order = await _kept(job, caller, context)
     return await edit_form(COMMAND, {"base": job.id, "class": order.class_word}, caller, context)
 
 
-async def train_again(call: Call, context: AppContext) -> Message:
+async def train_again(caller: Caller, options: AgainOptions, context: AppContext) -> Message:
     """Look at images that were handed over earlier, as what the new class word says."""
-    number = call.arguments.integer("base") or 0
-    job = await context.queue.get(call.guild.id, number)
+    job = await context.queue.get(caller.guild.id, options.base)
     if job is None or job.kind not in (JobKind.CHECK_IMAGES, JobKind.TRAIN):
-        raise InvalidRequest("base", f"There is no sheet {number} here; send the pictures again with /train subject.")
-    order = await _kept(job, call, context)
+        raise InvalidRequest(
+            "base", f"There is no sheet {options.base} here; send the pictures again with /train subject."
+        )
+    order = await _kept(job, caller, context)
     if order.concept is not ConceptKind.SUBJECT:
         raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
-    order = _again(order, call, class_word=read_class_word(call))
-    await check_training_room(order, call, context)
-    return await queue_check(order, call, context)
+    order = _again(order, caller, class_word=read_class_word(options.class_, agreed=options.agreed, guild=caller.guild))
+    await check_training_room(order, caller, context)
+    return await queue_check(order, caller, context)
 
 
-async def train_add(call: Call, context: AppContext) -> Message:
+async def train_add(caller: Caller, options: AddOptions, context: AppContext) -> Message:
     """Look at the images of the caller's latest sheet again, with more behind them."""
-    files = training_files(call.arguments)
-    jobs = await context.queue.member_jobs(call.guild.id, call.member.id)
+    files = training_files(options.files)
+    jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id)
     sheet = next((job for job in jobs if job.kind is JobKind.CHECK_IMAGES), None)
     if sheet is None:
         raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
-    order = await _kept(sheet, call, context)
+    order = await _kept(sheet, caller, context)
     if (count := len(order.files) + len(files)) > MAX_IMAGES:
         raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_IMAGES}.")
-    order = _again(order, call, files=(*order.files, *files))
-    await check_training_room(order, call, context)
-    return await queue_check(order, call, context)
+    order = _again(order, caller, files=(*order.files, *files))
+    await check_training_room(order, caller, context)
+    return await queue_check(order, caller, context)
 
 
-async def _kept(job: Job, call: Call, context: AppContext) -> TrainOrder:
+async def _kept(job: Job, caller: Caller, context: AppContext) -> TrainOrder:
     """The order; raises UserError unless it is the caller's, they may still train, and its images are here."""
     order = read_training(job.payload)
-    if job.member_id != call.member.id:
+    if job.member_id != caller.member.id:
         raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
-    check_permission(call, f"train {order.concept}")
-    if not await context.handed.are_kept(call.guild.id, job.id):
+    check_permission(caller, f"train {order.concept}")
+    if not await context.handed.are_kept(caller.guild.id, job.id):
         raise UserError("These pictures are no longer kept; send them again with /train.")
     return order
 
 
-def _again(order: TrainOrder, call: Call, **changes: object) -> TrainOrder:
+def _again(order: TrainOrder, caller: Caller, **changes: object) -> TrainOrder:
     # Two sheets of the same images may both be started, and must not write into one file.
-    return replace(order, key=new_key(call.guild.id), **changes)  # type: ignore[arg-type] # names are the fields' own
+    return replace(order, key=new_key(caller.guild.id), **changes)  # type: ignore[arg-type] # names are the fields' own
 
 
 async def _used(job: Job, context: AppContext) -> list[int]:
@@ -148,20 +166,16 @@ ADD: Final = Command(
     name="train add",
     help="Add pictures to those of your last sheet",
     example="/train add --images more.zip --mine",
+    takes=AddOptions,
     handler=train_add,
-    options=(*IMAGES, MINE),
 )
 
 COMMAND: Final = Command(
     name="train again",
     help="Look at the same pictures again as something else",
     example="/train again 12 --class puppy",
+    takes=AgainOptions,
     handler=train_again,
-    options=(
-        Option(name="base", help="The number of their sheet", kind=OptionKind.INTEGER, required=True, rest=True, low=1),
-        Option(name="class", help="What it is, such as dog", required=True),
-        Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH),
-    ),
 )
 
 JOB: Final = JobSpec(

@@ -1,14 +1,15 @@
 """/train: from images to a sheet that shows what will be learnt, and from its button to a training."""
 
 import re
-from functools import partial
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
 from handlers.jobs.job_spec import JobSpec
@@ -19,10 +20,10 @@ from handlers.training.request import ConceptKind, TrainFile, TrainOrder, read_t
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.registry import FAMILIES
 from pipeline.models.metadata import ModelFacts
+from storage.guilds.guilds import Guild
 from storage.library.loras import check_name, new_key
 from storage.queue.jobs import Job, JobKind, JobState, NewJob
 
-_FILES: Final = ("images", *(f"image-{number}" for number in range(2, 9)))
 _CLASS: Final = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
 _PEOPLE: Final = re.compile(
     r"\b(baby|boy|boyfriend|child|children|face|family|father|friend|girl|girlfriend|guy|human|husband|kid|lady|man|men"
@@ -31,13 +32,70 @@ _PEOPLE: Final = re.compile(
 _SMALL: Final = 256
 _CHECK_SECONDS: Final = 2.0
 
+_Name = Annotated[str, Details("What to call it here", rest=True)]
+ClassWord = Annotated[str, Details("What it is, such as dog")]
+Agreed = Annotated[bool | None, Details("The person in them agreed")]
+ModelName = Annotated[str | None, Details("The model that learns it", flag_only=True)]
+_MoreImages = Annotated[AttachedFile | None, Details("One more picture")]
+_Private = Annotated[bool | None, Details("For you alone")]
 
-async def train(call: Call, context: AppContext, *, concept: ConceptKind) -> Message:
-    """Queue a look at the images; nothing is learnt before the member has seen what would be."""
-    check_permission(call, f"train {concept}")
-    order = training_order(call, context, concept)
-    await check_training_room(order, call, context)
-    return await queue_check(order, call, context)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFiles(Options):
+    """The images to learn from, and the member's word that they may be."""
+
+    images: Annotated[AttachedFile, Details("A ZIP of 3 to 20 pictures, or the first")]
+    image_2: _MoreImages = None
+    image_3: _MoreImages = None
+    image_4: _MoreImages = None
+    image_5: _MoreImages = None
+    image_6: _MoreImages = None
+    image_7: _MoreImages = None
+    image_8: _MoreImages = None
+    mine: Annotated[bool, Details("These pictures are mine to use")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectOptions(Options):
+    """The options of /train subject."""
+
+    name: _Name
+    class_: ClassWord
+    files: TrainingFiles
+    agreed: Agreed = None
+    private: _Private = None
+    model: ModelName = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StyleOptions(Options):
+    """The options of /train style."""
+
+    name: _Name
+    files: TrainingFiles
+    private: _Private = None
+    model: ModelName = None
+
+
+async def train_subject(caller: Caller, options: SubjectOptions, context: AppContext) -> Message:
+    """Queue a look at the images of a thing; nothing is learnt before the member has seen what would be."""
+    check_permission(caller, SUBJECT.name)
+    order = training_order(
+        caller, context, name=options.name, files=options.files, model=options.model, private=options.private,
+        class_=options.class_, agreed=options.agreed,
+    )  # fmt: skip
+    await check_training_room(order, caller, context)
+    return await queue_check(order, caller, context)
+
+
+async def train_style(caller: Caller, options: StyleOptions, context: AppContext) -> Message:
+    """Queue a look at the images in a style; nothing is learnt before the member has seen what would be."""
+    check_permission(caller, STYLE.name)
+    order = training_order(
+        caller, context, name=options.name, files=options.files, model=options.model, private=options.private
+    )
+    await check_training_room(order, caller, context)
+    return await queue_check(order, caller, context)
 
 
 async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
@@ -71,25 +129,25 @@ def training_seconds(facts: ModelFacts) -> float:
     return FAMILIES[facts.family].training_seconds
 
 
-async def queue_check(order: TrainOrder, call: Call, context: AppContext) -> Message:
+async def queue_check(order: TrainOrder, caller: Caller, context: AppContext) -> Message:
     """Queue a look at the order's images."""
-    return await _queued(order, JobKind.CHECK_IMAGES, _CHECK_SECONDS, call, context)
+    return await _queued(order, JobKind.CHECK_IMAGES, _CHECK_SECONDS, caller, context)
 
 
-async def queue_training(order: TrainOrder, call: Call, context: AppContext) -> Message:
+async def queue_training(order: TrainOrder, caller: Caller, context: AppContext) -> Message:
     """Queue the training that the order asks for."""
-    return await _queued(order, JobKind.TRAIN, training_seconds(context.model(order.model)), call, context)
+    return await _queued(order, JobKind.TRAIN, training_seconds(context.model(order.model)), caller, context)
 
 
-async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, context: AppContext) -> Message:
+async def _queued(order: TrainOrder, kind: JobKind, seconds: float, caller: Caller, context: AppContext) -> Message:
     job = await context.queue.enqueue(
         NewJob(
-            guild_id=call.guild.id,
-            member_id=call.member.id,
-            member_name=call.member.name,
+            guild_id=caller.guild.id,
+            member_id=caller.member.id,
+            member_name=caller.member.name,
             kind=kind,
             payload=write_training(order),
-            reply=call.reply,
+            reply=caller.reply,
             cost_key=f"{kind} {order.model}",
             cost_units=1.0,
             seconds_per_unit=seconds,
@@ -97,69 +155,63 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, call: Call, 
             lora_key=order.key,
         )
     )
-    place = await context.queue.place(call.guild.id, job.id)
+    place = await context.queue.place(caller.guild.id, job.id)
     return waiting(job, order.title, place, restarted=False)
 
 
-async def check_training_room(order: TrainOrder, call: Call, context: AppContext) -> None:
+async def check_training_room(order: TrainOrder, caller: Caller, context: AppContext) -> None:
     """Raise UserError if the library is full or the name of something new taken."""
     room = LoraQuota(loras=context.loras, quota=context.lora_quota_bytes)
-    await room.check(call.guild.id)
+    await room.check(caller.guild.id)
     if not order.retrain:
-        await room.check_name(call.guild.id, call.member.id, order.name, private=order.private)
+        await room.check_name(caller.guild.id, caller.member.id, order.name, private=order.private)
 
 
-def training_order(call: Call, context: AppContext, concept: ConceptKind) -> TrainOrder:
-    """What the call asks to be learnt; raises UserError."""
-    given = call.arguments
-    name = (given.text("name") or "").strip().lower()
+def training_order(
+    caller: Caller, context: AppContext,
+    *, name: str, files: TrainingFiles, model: str | None, private: bool | None = None, class_: str | None = None,
+    agreed: bool | None = None,
+) -> TrainOrder:  # fmt: skip
+    """What the caller asks to be learnt: a subject where they give its class, else a style; raises UserError."""
+    name = name.strip().lower()
     check_name(name)
-    files = training_files(given)
-    class_word = read_class_word(call) if concept is ConceptKind.SUBJECT else ""
     return TrainOrder(
-        key=new_key(call.guild.id),
+        key=new_key(caller.guild.id),
         name=name,
-        concept=concept,
-        class_word=class_word,
-        model=context.model(given.text("model") or call.guild.settings.default_model).name,
-        files=files,
-        private=given.switch("private") or False,
+        concept=ConceptKind.STYLE if class_ is None else ConceptKind.SUBJECT,
+        files=training_files(files),
+        class_word="" if class_ is None else read_class_word(class_, agreed=agreed, guild=caller.guild),
+        model=context.model(model or caller.guild.settings.default_model).name,
+        private=private or False,
     )
 
 
-def training_files(given: Arguments) -> tuple[TrainFile, ...]:
+def training_files(given: TrainingFiles) -> tuple[TrainFile, ...]:
     """The images that were handed over; raises InvalidRequest without the member's word that they may be."""
-    if not given.switch("mine"):
+    if not given.mine:
         raise InvalidRequest(
             "mine", "Training needs your word that these pictures are yours to use; say so with the option mine."
         )
-    files = (given.file(option) for option in _FILES)
+    files = (
+        given.images, given.image_2, given.image_3, given.image_4,
+        given.image_5, given.image_6, given.image_7, given.image_8,
+    )  # fmt: skip
     return tuple(TrainFile(blob=file.blob, name=file.name) for file in files if file is not None)
 
 
-def read_class_word(call: Call) -> str:
+def read_class_word(text: str, *, agreed: bool | None, guild: Guild) -> str:
     """What the subject is; raises UserError for a sentence, and for people where they may not be learnt."""
-    word = (call.arguments.text("class") or "").strip().lower()
+    word = text.strip().lower()
     if not _CLASS.fullmatch(word) or len(word) > 40:
         raise InvalidRequest("class", "The class is one to three words for what it is, such as dog, or coffee mug.")
     if _PEOPLE.search(word):
-        if not call.guild.settings.people:
+        if not guild.settings.people:
             raise UserError("Training on people is off here; an admin can allow it with /settings --people on.")
-        if not call.arguments.switch("agreed"):
+        if not agreed:
             raise InvalidRequest("agreed", "Say with the option agreed that the person agreed to be learnt.")
     return word
 
 
-_NAME: Final = Option(name="name", help="What to call it here", required=True, rest=True)
-MINE: Final = Option(name="mine", help="These pictures are mine to use", kind=OptionKind.SWITCH, required=True)
-IMAGES: Final = (
-    Option(name="images", help="A ZIP of 3 to 20 pictures, or the first", kind=OptionKind.FILE, required=True),
-    *(Option(name=name, help="One more picture", kind=OptionKind.FILE) for name in _FILES[1:]),
-)
-CLASS: Final = Option(name="class", help="What it is, such as dog", required=True)
-AGREED: Final = Option(name="agreed", help="The person in them agreed", kind=OptionKind.SWITCH)
-MODEL: Final = Option(name="model", help="The model that learns it", flag_only=True)
-_PRIVATE: Final = Option(name="private", help="For you alone", kind=OptionKind.SWITCH)
 NOTES: Final = (
     "A sheet of the pictures comes back before anything is learnt",
     "The pictures are deleted when the training has ended",
@@ -169,29 +221,20 @@ SUBJECT: Final = Command(
     name="train subject",
     help="Teach a thing from a few pictures of it",
     example="/train subject rex --class dog --images rex.zip --mine",
-    handler=partial(train, concept=ConceptKind.SUBJECT),
-    options=(
-        _NAME,
-        CLASS,
-        *IMAGES,
-        MINE,
-        AGREED,
-        _PRIVATE,
-        MODEL,
-    ),
+    takes=SubjectOptions,
+    handler=train_subject,
     notes=NOTES,
 )
 
-COMMANDS: Final = (
-    SUBJECT,
-    Command(
-        name="train style",
-        help="Teach a style from a few pictures in it",
-        example="/train style crayon --images crayon.zip --mine",
-        handler=partial(train, concept=ConceptKind.STYLE),
-        options=(_NAME, *IMAGES, MINE, _PRIVATE, MODEL),
-        notes=NOTES,
-    ),
+STYLE: Final = Command(
+    name="train style",
+    help="Teach a style from a few pictures in it",
+    example="/train style crayon --images crayon.zip --mine",
+    takes=StyleOptions,
+    handler=train_style,
+    notes=NOTES,
 )
+
+COMMANDS: Final = (SUBJECT, STYLE)
 
 JOB: Final = JobSpec(kind=JobKind.TRAIN, title=lambda payload: read_training(payload).title, final_message=trained)

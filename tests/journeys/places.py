@@ -17,7 +17,7 @@ from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
-from handlers.commands.arguments import Arguments, Value
+from handlers.commands.arguments import Value, read_options
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
 from handlers.registry import COMMANDS, JOBS
@@ -154,7 +154,7 @@ class OnDiscord:
             # A prompt may hold flags on Discord too: what was copied from Info can be pasted into it.
             given: dict[str, Value] = {command.rest.name: text}
         else:
-            given = dict(Arguments.check(command, parse_text(command, text)).values)
+            given = read_options(command, parse_text(command, text)).given()
         handed = {name: (name, data) for name, data in files.items()}
         self._note(await self.world.admin.slash(self.world.channel, command.name, **given, **handed))
 

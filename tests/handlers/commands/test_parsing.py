@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.commands.arguments import Arguments, Value
+from handlers.commands.arguments import Value, read_options
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call
@@ -12,6 +12,7 @@ from handlers.community.queue import COMMAND as QUEUE
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import Scheduler
 
 
 def test_the_prompt_is_everything_up_to_the_first_flag() -> None:
@@ -32,7 +33,7 @@ def test_the_example_of_a_command_is_a_call_of_it(command: Command) -> None:
     for option in command.options:
         if option.kind is OptionKind.FILE and option.name in raw:  # which its platform fetches
             raw[option.name] = AttachedFile(blob="key", name=str(raw[option.name]), size=1)
-    Arguments.check(command, raw)
+    read_options(command, raw)
 
 
 @pytest.mark.parametrize("dash", ["—", "–", "--"])

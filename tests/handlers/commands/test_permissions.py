@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call, Member
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission, check_role, may_manage, with_rights
-from handlers.community.queue import COMMAND
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -23,9 +21,9 @@ def with_settings(guild: Guild, **settings: object) -> Guild:
     return replace(guild, settings=GuildSettings(**settings))  # type: ignore[arg-type]  # tests name fields freely
 
 
-def a_call(guild: Guild, member: Member, channel: str = "general") -> Call:
+def a_call(guild: Guild, member: Member, channel: str = "general") -> Caller:
     address = ReplyAddress(platform=Platform.TERMINAL, channel_id=channel, user_id=member.id)
-    return Call(guild=guild, member=member, arguments=Arguments.check(COMMAND, {}), reply=address)
+    return Caller(guild=guild, member=member, reply=address)
 
 
 def test_a_role_is_asked_for_and_admins_pass(guild: Guild) -> None:

@@ -8,7 +8,7 @@ from handlers.commands.call import Member
 from handlers.commands.completion import complete
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
-from handlers.images.imagine import request_values
+from handlers.images.options import request_values
 from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import LoraMention

@@ -1,0 +1,91 @@
+"""From the options of a command to the requests that they ask for."""
+
+import re
+from dataclasses import replace
+
+from handlers.commands.call import Caller
+from handlers.commands.context import AppContext
+from handlers.images.options import DrawingOptions, ImagineOptions
+from handlers.jobs.payloads import read_request
+from handlers.prompts.aspect_ratio import size_for
+from handlers.prompts.loras import with_loras
+from handlers.prompts.syntax import check_weights, expand
+from pipeline.errors import InvalidRequest
+from pipeline.models.metadata import ModelFacts
+from pipeline.requests.image_request import ImageRequest, Variation
+from storage.queue.jobs import JobKind
+
+
+async def new_requests(
+    options: ImagineOptions, facts: ModelFacts, caller: Caller, context: AppContext
+) -> list[ImageRequest]:
+    """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
+    request = await _based(_request(options, facts, context.new_seed()), options.base, caller, context)
+    prompts = expand(request.prompt)
+    check_weights(prompts, request.negative_prompt)
+    triggers = options.triggers is not False
+    return [
+        await with_loras(
+            replace(request, prompt=prompt), options.lora, facts.family, caller, context, triggers=triggers
+        )
+        for prompt in prompts
+    ]
+
+
+async def one_request(
+    drawing: DrawingOptions, caller: Caller, context: AppContext,
+    *, prompt: str | None, negative: str | None = None, count: int | None = None,
+) -> tuple[ImageRequest, ModelFacts]:  # fmt: skip
+    """What a command that begins with an image asks for, and of which model; raises InvalidRequest."""
+    facts = context.model(drawing.model or caller.guild.settings.default_model)
+    options = ImagineOptions(
+        prompt=prompt or "",
+        negative=negative,
+        count=count,
+        seed=drawing.seed,
+        steps=drawing.steps,
+        lora=drawing.lora,
+        guidance=drawing.guidance,
+    )
+    if len(expand(options.prompt)) > 1:
+        raise InvalidRequest("prompt", "{a|b} stands for several prompts; over a picture, give one at a time.")
+    (request,) = await new_requests(options, facts, caller, context)
+    return request, facts
+
+
+async def _based(request: ImageRequest, base: int | None, caller: Caller, context: AppContext) -> ImageRequest:
+    """The request with the start image and the controls of an earlier one of the caller's, if it names one."""
+    if base is None:
+        return request
+    job = await context.queue.get(caller.guild.id, base)
+    if job is None or job.member_id != caller.member.id or job.kind is not JobKind.IMAGINE:
+        raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
+    earlier = read_request(job.payload)
+    return replace(request, start=earlier.start, controls=earlier.controls)
+
+
+def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> ImageRequest:
+    width, height = size_for(options.aspect or "1:1", facts.width)
+    return ImageRequest(
+        prompt=options.prompt.strip(),
+        negative_prompt=(options.negative or "").strip(),
+        width=options.width or width,
+        height=options.height or height,
+        steps=facts.steps if options.steps is None else options.steps,
+        guidance_scale=facts.guidance_scale if options.guidance is None else options.guidance,
+        guidance_rescale=options.guidance_rescale or 0.0,
+        scheduler=options.scheduler or facts.scheduler,
+        seed=new_seed if options.seed is None else options.seed,
+        count=options.count or 1,
+        model=facts.name,
+        variations=_variations(options.variation or ""),
+    )
+
+
+def _variations(text: str) -> tuple[Variation, ...]:
+    """The steps in "12:0.15 7:0.4": a seed and how far to go towards it, one after the other."""
+    words = text.replace(",", " ").split()
+    matches = [re.fullmatch(r"(\d{1,12}):(\d{1,3}(?:\.\d{1,10})?|\.\d{1,10})", word) for word in words]
+    if not all(matches):
+        raise InvalidRequest("variation", f"variation '{text}' is unclear; write seed:strength, such as 12:0.15.")
+    return tuple(Variation(seed=int(match[1]), strength=float(match[2])) for match in matches if match)

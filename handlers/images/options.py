@@ -1,0 +1,100 @@
+"""What a member can say of an image: the options of /imagine, and those that other commands take over from it."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from handlers.commands.option import Completion, Details
+from handlers.commands.options import Options, OptionValue
+from handlers.prompts.aspect_ratio import ASPECTS, Aspect, size_for
+from handlers.prompts.syntax import mentions_text
+from pipeline.models.metadata import ModelFacts
+from pipeline.requests.image_request import (
+    MAX_COUNT,
+    MAX_GUIDANCE_SCALE,
+    MAX_SEED,
+    MAX_SIZE,
+    MAX_STEPS,
+    MIN_SIZE,
+    ImageRequest,
+    Scheduler,
+)
+
+Negative = Annotated[str | None, Details("What it must not show", flag="no")]
+Count = Annotated[int | None, Details("How many pictures", flag="n", low=1, high=MAX_COUNT)]
+Seed = Annotated[int | None, Details("Same seed, same picture", low=0, high=MAX_SEED)]
+Steps = Annotated[int | None, Details("Denoising steps", low=1, high=MAX_STEPS)]
+LoraNames = Annotated[str | None, Details("LoRAs, such as crayon:0.8", completion=Completion.LORAS)]
+Guidance = Annotated[float | None, Details("How closely to the prompt", low=0, high=MAX_GUIDANCE_SCALE)]
+ModelName = Annotated[str | None, Details("Which model draws it", completion=Completion.MODELS, advanced=True)]
+Private = Annotated[bool | None, Details("For your eyes only")]
+_Pixels = Annotated[int | None, Details("In pixels", low=MIN_SIZE, high=MAX_SIZE, advanced=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagineOptions(Options):
+    """The options of /imagine."""
+
+    prompt: Annotated[str, Details("What the picture shows", rest=True)]
+    negative: Negative = None
+    aspect: Annotated[Aspect | None, Details("Width to height", flag="ar")] = None
+    count: Count = None
+    seed: Seed = None
+    steps: Steps = None
+    lora: LoraNames = None
+    guidance: Guidance = None
+    scheduler: Annotated[Scheduler | None, Details("The sampler")] = None
+    guidance_rescale: Annotated[
+        float | None, Details("Tames burnt colours at high guidance", low=0, high=1, advanced=True)
+    ] = None
+    width: _Pixels = None
+    height: _Pixels = None
+    model: ModelName = None
+    variation: Annotated[str | None, Details("Steps towards other seeds, as seed:strength", advanced=True)] = None
+    base: Annotated[int | None, Details("Keep what this job of yours began with", advanced=True)] = None
+    triggers: Annotated[bool | None, Details("Off: leave LoRAs' trigger words out", advanced=True)] = None
+    all: Annotated[bool | None, Details("Make all of {a|b} unasked", advanced=True)] = None
+    private: Private = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingOptions(Options):
+    """How an image is drawn, for the commands that begin with one."""
+
+    seed: Seed = None
+    steps: Steps = None
+    lora: LoraNames = None
+    guidance: Guidance = None
+    model: ModelName = None
+
+
+def request_options(request: ImageRequest) -> ImagineOptions:
+    """The options that ask for exactly `request` again."""
+    return ImagineOptions(
+        prompt=request.prompt,
+        negative=request.negative_prompt,
+        width=request.width,
+        height=request.height,
+        count=request.count,
+        seed=request.seed,
+        steps=request.steps,
+        guidance=request.guidance_scale,
+        guidance_rescale=request.guidance_rescale,
+        scheduler=request.scheduler,
+        model=request.model,
+        lora=mentions_text(request.loras),
+        variation=" ".join(f"{step.seed}:{step.strength:.10g}" for step in request.variations),
+    )
+
+
+def request_values(request: ImageRequest) -> dict[str, OptionValue]:
+    """As `request_options`, by option name."""
+    return request_options(request).given()
+
+
+def editable_values(request: ImageRequest, facts: ModelFacts) -> dict[str, OptionValue]:
+    """As `request_values`, with the size as an aspect where it is one, so that changing it changes the image."""
+    options = request_options(request)
+    for aspect in ASPECTS:
+        if size_for(aspect, facts.width) == (request.width, request.height):
+            return replace(options, width=None, height=None, aspect=aspect).given()
+    return options.given()

@@ -1,0 +1,67 @@
+"""How a request for images becomes a queued job, once its guild's limits and its model allow it."""
+
+from handlers.commands.call import Caller
+from handlers.commands.context import AppContext
+from handlers.commands.permissions import check_permission
+from handlers.jobs.payloads import write_request
+from handlers.messages.job_status import waiting
+from handlers.messages.message import Message
+from pipeline.errors import InvalidRequest
+from pipeline.models.metadata import ModelFacts
+from pipeline.requests.image_request import ImageRequest
+from storage.queue.jobs import JobKind, NewJob
+
+
+async def submit(
+    caller: Caller,
+    context: AppContext,
+    request: ImageRequest,
+    facts: ModelFacts,
+    *,
+    kind: JobKind = JobKind.IMAGINE,
+    times: int = 1,
+) -> Message:
+    """Queue `request`, for the model of `facts`; from here on nothing of it can be lost.
+
+    A job of another `kind` makes `times` as many images of it.
+    """
+    check_allowed(request, facts, caller)
+    job = await context.queue.enqueue(
+        NewJob(
+            guild_id=caller.guild.id,
+            member_id=caller.member.id,
+            member_name=caller.member.name,
+            kind=kind,
+            payload=write_request(request),
+            reply=caller.reply,
+            cost_key=_cost_key(request),
+            cost_units=float(request.row_steps * times),
+            blobs=request.image_keys,
+            seconds_per_unit=await context.costs.row_seconds(request.model, request.width * request.height),
+        )
+    )
+    place = await context.queue.place(caller.guild.id, job.id)
+    return waiting(job, request.prompt, place, restarted=False)
+
+
+def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> None:
+    """Hold the request to the guild's own limits and to the model's, its caller to the roles that its controls need.
+
+    Raises InvalidRequest naming the limit, and NotAllowed.
+    """
+    settings = caller.guild.settings
+    for use in request.controls:
+        check_permission(caller, f"control {use.kind}")
+    if request.steps > settings.max_steps:
+        raise InvalidRequest("steps", f"steps is {request.steps}; this server allows up to {settings.max_steps}.")
+    if request.width * request.height > settings.max_pixels:
+        side = int(settings.max_pixels**0.5)
+        raise InvalidRequest(
+            "size", f"{request.width}x{request.height} is larger than this server allows; stay within {side}x{side}."
+        )
+    facts.check(request)
+
+
+def _cost_key(request: ImageRequest) -> str:
+    controls = "".join(f" +{use.kind}" for use in request.controls)
+    return f"{request.model} {request.width}x{request.height}{controls}"
