@@ -16,7 +16,7 @@ from handlers.images.control_preview import make_with_map, make_with_own_map, so
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.info import job_info
-from handlers.images.options import editable_values
+from handlers.images.options import editable_options
 from handlers.images.reuse_control import same_control_form
 from handlers.images.submission import submit
 from handlers.jobs.payloads import read_request
@@ -193,10 +193,10 @@ async def _vary_strongly(job: Job, index: int, caller: Caller, context: AppConte
 
 async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     request = read_request(job.payload)
-    values = editable_values(request, context.model(request.model))
+    options = editable_options(request, context.model(request.model))
     if request.image_keys and job.member_id == caller.member.id:
-        values |= {"base": job.id}
-    return await edit_form(IMAGINE, values, caller, context)
+        options = replace(options, base=job.id)
+    return await edit_form(IMAGINE, options.given(), caller, context)
 
 
 async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> Message:

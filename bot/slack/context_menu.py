@@ -12,10 +12,9 @@ from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.modal import SlackModalState, fields_of, form_view, modal
 from bot.slack.rendering import Block, plain, section
 from bot.slack.workspaces import Workspaces
-from handlers.commands.arguments import value_text
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.imagine import COMMAND
-from handlers.images.options import request_values
+from handlers.images.options import request_options
 from pipeline.errors import UserError
 from pipeline.images.metadata import read
 from storage.queue.pending_calls import ChosenFile
@@ -83,7 +82,7 @@ class ImageMenu:
             metadata = await asyncio.to_thread(read, data)
         except UserError:
             return await self._chosen_form(interaction, file_id, start_form)
-        values = {name: value_text(value) for name, value in request_values(metadata.request()).items()}
+        values = request_options(metadata.request()).texts()
         place = SlackModalState(
             command=COMMAND.name, call_id=None, channel_id=interaction.channel_id, thread_id=interaction.thread_id
         )

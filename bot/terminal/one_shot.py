@@ -15,7 +15,7 @@ from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.arguments import Value
 from handlers.images.imagine import COMMAND
-from handlers.images.options import request_values
+from handlers.images.options import request_options
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
@@ -36,7 +36,7 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
         if info and not raw:
             waiting = await session.repeat(info.request())
         else:
-            waiting = await session.call(COMMAND, {**(request_values(info.request()) if info else {}), **raw})
+            waiting = await session.call(COMMAND, {**(request_options(info.request()).given() if info else {}), **raw})
         screen.show_running(waiting)
         async with running_pool(runtime, (platform,)) as worker:
             try:

@@ -30,15 +30,6 @@ def read_options(command: Command[OptionsT], raw: Mapping[str, Value]) -> Option
     return command.takes.of({name: _converted(known[name], value) for name, value in raw.items()})
 
 
-def value_text(value: Value) -> str:
-    """A value as a member would type it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, OfferedFile | AttachedFile):
-        return value.name
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
 def _converted(option: Option, value: Value) -> OptionValue:
     match option.kind:
         case OptionKind.TEXT:

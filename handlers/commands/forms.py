@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.commands.arguments import Value, value_text
+from handlers.commands.arguments import Value
 from handlers.commands.attachments import OfferedFile
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, check_audience
 from handlers.commands.option import Option, OptionKind
+from handlers.commands.options import value_text
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Message
 from pipeline.errors import UserError

@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, NewType, Self, Union, get_args, get_origin
 
-from handlers.commands.attachments import AttachedFile
+from handlers.commands.attachments import AttachedFile, OfferedFile
 from handlers.commands.option import Details, Option, OptionKind
 
 ChannelId = NewType("ChannelId", str)
@@ -70,6 +70,19 @@ class Options:
                 case value:
                     found[_name(field)] = value
         return found
+
+    def texts(self) -> dict[str, str]:
+        """What was given, by option name, as a member would type it."""
+        return {name: value_text(value) for name, value in self.given().items()}
+
+
+def value_text(value: OptionValue | OfferedFile) -> str:
+    """A value as a member would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, OfferedFile | AttachedFile):
+        return value.name
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _group(field: Field[Any]) -> type[Options] | None:

@@ -45,9 +45,8 @@ async def history(caller: Caller, options: HistoryOptions, context: AppContext) 
     if made:
         rows.append(tuple(Button(verb=Verb.SAVE, target=job.id, label=f"Save: {job.id}") for job in made))
     if more:
-        older = await context.calls.save(
-            caller.guild.id, caller.member.id, "history", {"search": search, "before": str(found[-1].id)}
-        )
+        values = HistoryOptions(search=search, before=found[-1].id).texts()
+        older = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, values)
         rows.append((Button(verb=Verb.CALL, target=older, label="Older"),))
     return Message(
         headline="Your pictures", lines=tuple(_line(job) for job in found), buttons=tuple(rows), private=True

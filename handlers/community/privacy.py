@@ -69,9 +69,8 @@ async def _export(caller: Caller, context: AppContext) -> Message:
 
 async def _ask(caller: Caller, context: AppContext) -> Message:
     kept = await context.members.export(caller.guild.id, caller.member.id)
-    confirmed = await context.calls.save(
-        caller.guild.id, caller.member.id, COMMAND.name, {"what": "delete", "confirm": "on"}
-    )
+    values = PrivacyOptions(what="delete", confirm=True).texts()
+    confirmed = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, values)
     return Message(
         headline=f"Delete all {len(kept)} of your jobs, their pictures and your private LoRAs?",
         lines=("What still waits or renders is cancelled. Messages already in a channel stay until you delete them.",),

@@ -75,7 +75,9 @@ async def _standing(caller: Caller, context: AppContext, job: Job) -> str:
 
 
 async def _more(caller: Caller, context: AppContext, after: int) -> Button:
-    further = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, {"after": str(after)})
+    further = await context.calls.save(
+        caller.guild.id, caller.member.id, COMMAND.name, QueueOptions(after=after).texts()
+    )
     return Button(verb=Verb.CALL, target=further, label="More")
 
 

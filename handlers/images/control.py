@@ -1,7 +1,6 @@
 """/control: a new image that keeps one property of another: its edges, its depth, how somebody stands."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Final
 
 from handlers.commands.attachments import AttachedFile
@@ -138,12 +137,15 @@ def _with(options: _AnyOptions, usual: ControlUse) -> ControlUse:
 
 
 def _command(kind: ControlKind) -> Command[_AnyOptions]:
+    async def keep(caller: Caller, options: _AnyOptions, context: AppContext) -> Message:
+        return await control(caller, options, context, kind=kind)
+
     return Command(
         name=command_name(kind),
         help=f"Keep of a picture: {kind.keeps}",
         example=f"/control {kind} a castle of glass --image tower.png --weight 0.8",
         takes=DetailedOptions if kind.has_detail else ControlOptions,
-        handler=partial(control, kind=kind),
+        handler=keep,
     )
 
 

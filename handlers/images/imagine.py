@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Final
 
-from handlers.commands.arguments import value_text
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
@@ -38,14 +37,14 @@ async def imagine(caller: Caller, options: ImagineOptions, context: AppContext) 
 
 async def _ask_for_all(caller: Caller, options: ImagineOptions, context: AppContext) -> Message:
     """Ask before one line becomes many jobs."""
-    values = {name: value_text(value) for name, value in replace(options, all=True).given().items()}
+    values = replace(options, all=True).texts()
     everything = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, values)
     prompts = expand(options.prompt.strip())
+    images = len(prompts) * (options.count or 1)
     shown = prompts[:_SHOWN_PROMPTS]
     more = (f"and {len(prompts) - len(shown)} more",) if len(prompts) > len(shown) else ()
     return Message(
-        headline=f"This stands for {len(prompts)} prompts, {len(prompts) * (options.count or 1)} pictures. "
-        "Make them all?",
+        headline=f"This stands for {len(prompts)} prompts, {images} pictures. Make them all?",
         lines=(*shown, *more),
         buttons=((Button(verb=Verb.CALL, target=everything, label="Make all"),),),
         private=True,

@@ -1,10 +1,9 @@
 """How an image was made, as a command that can be pasted back: from its job, or from the file itself."""
 
-from handlers.commands.arguments import value_text
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import write_text
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.options import request_values
+from handlers.images.options import request_options
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Message
 from pipeline.images.metadata import read
@@ -37,4 +36,4 @@ def image_info(png: bytes) -> Message:
 
 def command_text(request: ImageRequest) -> str:
     """The command that asks for exactly `request` again."""
-    return write_text(IMAGINE, {name: value_text(value) for name, value in request_values(request).items()})
+    return write_text(IMAGINE, request_options(request).texts())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from handlers.commands.option import Completion, Details
-from handlers.commands.options import Options, OptionValue
+from handlers.commands.options import Options
 from handlers.prompts.aspect_ratio import ASPECTS, Aspect, size_for
 from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
@@ -86,15 +86,10 @@ def request_options(request: ImageRequest) -> ImagineOptions:
     )
 
 
-def request_values(request: ImageRequest) -> dict[str, OptionValue]:
-    """As `request_options`, by option name."""
-    return request_options(request).given()
-
-
-def editable_values(request: ImageRequest, facts: ModelFacts) -> dict[str, OptionValue]:
-    """As `request_values`, with the size as an aspect where it is one, so that changing it changes the image."""
+def editable_options(request: ImageRequest, facts: ModelFacts) -> ImagineOptions:
+    """As `request_options`, with the size as an aspect where it is one, so that changing it changes the image."""
     options = request_options(request)
     for aspect in ASPECTS:
         if size_for(aspect, facts.width) == (request.width, request.height):
-            return replace(options, width=None, height=None, aspect=aspect).given()
-    return options.given()
+            return replace(options, width=None, height=None, aspect=aspect)
+    return options

@@ -3,23 +3,31 @@
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, edit_form
-from handlers.images.control import command_name
+from handlers.commands.options import Options
+from handlers.images.control import ControlOptions, KeepingOptions, command_name
 from handlers.images.earlier_request import controlled_request
 from handlers.images.edit import COMMAND as EDIT
-from handlers.images.options import request_values
+from handlers.images.edit import EditOptions
+from handlers.images.options import DrawingOptions, request_options
 from storage.queue.jobs import Job
 
 
 async def same_control_form(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     """The form of /control or /edit, filled as the image was asked for, but for the seed; it asks for no file."""
     request = await controlled_request(caller, context, job.id)
-    use = request.controls[0]
+    asked, use = request_options(request), request.controls[0]
+    drawing = DrawingOptions(steps=asked.steps, lora=asked.lora, guidance=asked.guidance, model=asked.model)
+    options: Options
     if request.start is None:
         command = context.command(command_name(use.kind))
-        own = {"weight": use.scale, "start": use.start, "end": use.end, "mode": use.mode.value}
+        keeping = KeepingOptions(
+            start=use.start, end=use.end, mode=use.mode, negative=asked.negative, count=asked.count, drawing=drawing
+        )
+        options = ControlOptions(prompt=asked.prompt, weight=use.scale, keeping=keeping, base=job.id)
     else:
         command = EDIT
-        own = {"strength": request.start.strength, "control-scale": use.scale}
-    known = {option.name for option in command.options} - {"seed"}
-    values = {name: value for name, value in (request_values(request) | own).items() if name in known}
-    return await edit_form(command, values | {"base": job.id}, caller, context)
+        options = EditOptions(
+            prompt=asked.prompt, strength=request.start.strength, control_scale=use.scale, negative=asked.negative,
+            count=asked.count, drawing=drawing, base=job.id,
+        )  # fmt: skip
+    return await edit_form(command, options.given(), caller, context)

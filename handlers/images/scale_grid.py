@@ -13,7 +13,7 @@ from handlers.commands.permissions import check_permission
 from handlers.images.grid import ScaleGrid, record_sheet
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.new_request import one_request
-from handlers.images.options import DrawingOptions, Private, Steps
+from handlers.images.options import DrawingOptions, ImagineOptions, Private, Steps
 from handlers.images.submission import submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
 from handlers.jobs.payloads import read_request
@@ -64,14 +64,16 @@ async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) ->
 def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the sheet and how to have one of its images, or why there is none."""
     request = read_request(job.payload)
-    values = {"prompt": request.prompt, "lora": mentions_text(request.loras), "seed": str(request.seed)}
+    alone = ImagineOptions(
+        prompt=request.prompt, lora=mentions_text(request.loras), seed=request.seed, steps=request.steps
+    )
     match job.state:
         case JobState.DONE:
             return Message(
                 headline=request.prompt,
                 mood=Mood.DONE,
                 lines=("To have one of these alone, write this with its scales:",),
-                code=write_text(IMAGINE, {**values, "steps": str(request.steps)}),
+                code=write_text(IMAGINE, alone.texts()),
                 images=images,
                 buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
                 mentions=waited_long(job),

@@ -32,7 +32,7 @@ Confirm = Annotated[bool | None, Details("Remove it without asking again")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OneOptions(Options):
+class _InfoOptions(Options):
     name: _LoraName
 
 
@@ -78,7 +78,7 @@ async def list_loras(caller: Caller, options: ListOptions, context: AppContext, 
         if there
     ]
     buttons = [
-        await saved_button(caller, context, f"{kind.lower()} list", {"search": search, "page": str(number)}, label)
+        await saved_button(caller, context, f"{kind.lower()} list", ListOptions(search=search, page=number), label)
         for number, label in turns
     ]
     return Message(
@@ -89,7 +89,7 @@ async def list_loras(caller: Caller, options: ListOptions, context: AppContext, 
     )
 
 
-async def lora_info(caller: Caller, options: _OneOptions, context: AppContext) -> Message:
+async def lora_info(caller: Caller, options: _InfoOptions, context: AppContext) -> Message:
     """The card of one LoRA."""
     return card(await named_lora(options.name, caller, context), private=True)
 
@@ -121,7 +121,9 @@ async def remove_lora(caller: Caller, options: _RemoveOptions, context: AppConte
     """Take a LoRA out of the library, once confirmed; its file goes when no open job needs it."""
     lora = await own_lora(options.name, caller, context)
     if not options.confirm:
-        button = await saved_button(caller, context, "lora remove", {"name": lora.name, "confirm": "on"}, "Remove it")
+        button = await saved_button(
+            caller, context, "lora remove", _RemoveOptions(name=lora.name, confirm=True), "Remove it"
+        )
         return Message(headline=f"Remove the LoRA '{lora.name}' for good?", buttons=((button,),), private=True)
     return _answer(await context.loras.remove(lora), f"'{lora.name}' is removed.")
 
@@ -152,9 +154,9 @@ def _answer(done: bool, words: str) -> Message:
     return Message(headline=words, private=True)
 
 
-async def saved_button(caller: Caller, context: AppContext, command: str, values: dict[str, str], label: str) -> Button:
+async def saved_button(caller: Caller, context: AppContext, command: str, options: Options, label: str) -> Button:
     """A button that makes the call."""
-    target = await context.calls.save(caller.guild.id, caller.member.id, command, values)
+    target = await context.calls.save(caller.guild.id, caller.member.id, command, options.texts())
     return Button(verb=Verb.CALL, target=target, label=label)
 
 
@@ -176,7 +178,7 @@ COMMANDS: Final = (
         name="lora info",
         help="All that is known of a LoRA",
         example="/lora info crayon",
-        takes=_OneOptions,
+        takes=_InfoOptions,
         handler=lora_info,
         private=True,
     ),

@@ -1,7 +1,6 @@
 """/subject: what was taught here by /train subject, to list, share and delete."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from handlers.commands.call import Caller
@@ -16,7 +15,7 @@ from storage.library.loras import training_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OneOptions(Options):
+class _InfoOptions(Options):
     name: SubjectName
 
 
@@ -32,7 +31,12 @@ class _DeleteOptions(Options):
     confirm: Confirm = None
 
 
-async def subject_info(caller: Caller, options: _OneOptions, context: AppContext) -> Message:
+async def list_subjects(caller: Caller, options: ListOptions, context: AppContext) -> Message:
+    """The subjects that the caller can use, a page at a time."""
+    return await list_loras(caller, options, context, subjects=True)
+
+
+async def subject_info(caller: Caller, options: _InfoOptions, context: AppContext) -> Message:
     """The card of one subject."""
     return card(check_subject(await named_lora(options.name, caller, context)), private=True)
 
@@ -49,7 +53,7 @@ async def delete_subject(caller: Caller, options: _DeleteOptions, context: AppCo
     lora = check_subject(await own_lora(options.name, caller, context))
     if not options.confirm:
         button = await saved_button(
-            caller, context, "subject delete", {"name": lora.name, "confirm": "on"}, "Delete it"
+            caller, context, "subject delete", _DeleteOptions(name=lora.name, confirm=True), "Delete it"
         )
         return Message(
             headline=f"Delete @{lora.name} and its sheets for good?",
@@ -68,14 +72,14 @@ COMMANDS: Final = (
         help="The subjects that you can use",
         example="/subject list rex",
         takes=ListOptions,
-        handler=partial(list_loras, subjects=True),
+        handler=list_subjects,
         private=True,
     ),
     Command(
         name="subject info",
         help="All that is known of a subject",
         example="/subject info rex",
-        takes=_OneOptions,
+        takes=_InfoOptions,
         handler=subject_info,
         private=True,
     ),

@@ -96,7 +96,7 @@ async def leave_out(job: Job, index: int, caller: Caller, context: AppContext) -
 async def class_form(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     """A form for another class word."""
     order = await _kept(job, caller, context)
-    return await edit_form(COMMAND, {"base": job.id, "class": order.class_word}, caller, context)
+    return await edit_form(COMMAND, AgainOptions(base=job.id, class_=order.class_word).given(), caller, context)
 
 
 async def train_again(caller: Caller, options: AgainOptions, context: AppContext) -> Message:

@@ -13,9 +13,12 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Details, Option, OptionKind
 from handlers.commands.options import ChannelId, MemberId, Options, RoleId
+from handlers.images.imagine import COMMAND as IMAGINE
+from handlers.images.options import ImagineOptions
 from handlers.messages.message import Message
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import Scheduler
 
 _FILE = AttachedFile(blob="key", name="fox.png", size=1)
 
@@ -87,6 +90,7 @@ def test_raw_values_are_read_into_the_fields_and_given_back_by_name() -> None:
     assert options.given() == {
         "class": "quill", "nib": _Nib.FLAT, "hue": 0.5, "wet": False, "side": "left", "sample": _FILE, "role": "7",
     }  # fmt: skip
+    assert options.texts()["wet"] == "off"
 
 
 def test_an_option_with_another_in_its_place_may_be_left_out() -> None:
@@ -96,6 +100,15 @@ def test_an_option_with_another_in_its_place_may_be_left_out() -> None:
     assert read_options(_PEN, {**rest, "how-many": 2}).sample is None
     with pytest.raises(InvalidRequest, match="/pen needs a sample: /pen quill"):
         read_options(_PEN, rest)
+
+
+def test_what_is_saved_of_a_call_is_read_back_as_the_same_options() -> None:
+    """A button that makes a call again keeps it as text."""
+    options = ImagineOptions(
+        prompt="a fox", aspect="16:9", seed=7, guidance=5.5, scheduler=Scheduler.DPMPP_2M, triggers=False, all=True
+    )
+
+    assert read_options(IMAGINE, options.texts()) == options
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -32,16 +32,18 @@ async def test_a_bare_prompt_takes_the_models_own_defaults(
 
 
 async def test_every_option_reaches_the_request(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """What a member sets is what is rendered, and `request_values` asks for the same again."""
+    """What a member sets is what is rendered, and `request_options` asks for the same again."""
     message = await call(
         "imagine", prompt="fox", negative="text", width=64, height=192, count=3, seed=9, steps=5, guidance=0.0,
         guidance_rescale=0.5, scheduler="unipc", model="pocket",
     )  # fmt: skip
 
     request = await _request_of(context, guild, message.job_id)
-    again = await call("imagine", **{key.replace("-", "_"): value for key, value in request_values(request).items()})
-    assert request_values(request)["guidance"] == 0.0
-    assert request_values(request)["height"] == 192
+    again = await call(
+        "imagine", **{key.replace("-", "_"): value for key, value in request_options(request).given().items()}
+    )
+    assert request_options(request).guidance == 0.0
+    assert request_options(request).height == 192
     assert await _request_of(context, guild, again.job_id) == request
 
 

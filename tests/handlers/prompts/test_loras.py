@@ -8,7 +8,7 @@ from handlers.commands.call import Member
 from handlers.commands.completion import complete
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
-from handlers.images.options import request_values
+from handlers.images.options import request_options
 from handlers.jobs.payloads import read_request
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import LoraMention
@@ -60,7 +60,7 @@ async def test_a_request_can_be_asked_for_again(call: CallCommand, context: AppC
     await call("imagine", prompt="fox", lora="crayon:-0.25:1.5 film")
     (request,) = await queued(context, guild)
 
-    await call("imagine", **{name.replace("-", "_"): value for name, value in request_values(request).items()})
+    await call("imagine", **{name.replace("-", "_"): value for name, value in request_options(request).given().items()})
 
     assert await queued(context, guild) == [request, request]
 
