@@ -8,8 +8,8 @@ from handlers.commands.context import AppContext
 from handlers.images.options import DrawingOptions, ImagineOptions
 from handlers.jobs.payloads import read_request
 from handlers.prompts.aspect_ratio import size_for
-from handlers.prompts.loras import with_loras
-from handlers.prompts.syntax import check_weights, expand
+from handlers.prompts.loras import for_each_prompt
+from handlers.prompts.syntax import expand
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import ImageRequest, Variation
@@ -21,15 +21,9 @@ async def new_requests(
 ) -> list[ImageRequest]:
     """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
     request = await _based(_request(options, facts, context.new_seed()), options.base, caller, context)
-    prompts = expand(request.prompt)
-    check_weights(prompts, request.negative_prompt)
-    triggers = options.triggers is not False
-    return [
-        await with_loras(
-            replace(request, prompt=prompt), options.lora, facts.family, caller, context, triggers=triggers
-        )
-        for prompt in prompts
-    ]
+    return await for_each_prompt(
+        request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
+    )
 
 
 async def one_request(

@@ -8,7 +8,7 @@ from typing import Final
 
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.prompts.syntax import LoraMention, read_loras, read_subjects, with_words
+from handlers.prompts.syntax import LoraMention, check_weights, expand, read_loras, read_subjects, with_words
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
@@ -34,24 +34,29 @@ def read_mentions(text: str) -> tuple[LoraMention, ...]:
     )
 
 
-async def with_loras(
-    request: ImageRequest,
-    option: str | None,
-    family: ModelFamily,
-    caller: Caller,
-    context: AppContext,
-    *,
-    triggers: bool,
-) -> ImageRequest:
-    """The request with the LoRAs that its prompt and the option name, and a prompt without their marks.
+async def for_each_prompt(
+    request: ImageRequest, lora: str, family: ModelFamily, caller: Caller, context: AppContext, *, triggers: bool
+) -> list[ImageRequest]:
+    """`request` for each prompt that its own stands for, with the LoRAs that the prompt and the option `lora` name.
 
-    With `triggers`, their trigger words are added to a prompt that has none of them.
-
-    Raises InvalidRequest for one that the guild does not have or that was not made for the model's `family`.
+    With `triggers`, their trigger words are added to a prompt that has none of them. Raises InvalidRequest, also for a
+    LoRA that the guild does not have or that was not made for the model's `family`.
     """
+    prompts = expand(request.prompt)
+    check_weights(prompts, request.negative_prompt)
+    return [
+        await _with_loras(replace(request, prompt=prompt), lora, family, caller, context, triggers=triggers)
+        for prompt in prompts
+    ]
+
+
+async def _with_loras(
+    request: ImageRequest, option: str, family: ModelFamily, caller: Caller, context: AppContext, *, triggers: bool
+) -> ImageRequest:
+    """The request with the LoRAs that its prompt and the option name, and a prompt without their marks."""
     prompt, in_prompt = read_loras(request.prompt)
     subjects = read_subjects(prompt)
-    mentions = (*read_mentions(option or ""), *in_prompt, *subjects)
+    mentions = (*read_mentions(option), *in_prompt, *subjects)
     if not mentions:
         return request
     found = [await find_lora(mention.name, caller, context) for mention in mentions]
