@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id, manner, press, read_button_id
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call, Caller, Member
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
-from handlers.images.imagine import submit
+from handlers.images.submission import submit
 from handlers.jobs.payloads import read_request
 from handlers.messages.message import Button, Message, Verb
 from pipeline.errors import UserError
@@ -243,8 +242,8 @@ async def repeated(context: AppContext, guild: Guild) -> int:
         made_from=request(count=1), model_name="pocket", model_hash="0" * 10, bucket=8, lora_pages=16, device="cpu",
         dtype="float32", versions=(),
     )  # fmt: skip
-    call = Call(guild=guild, member=ADA, arguments=Arguments(), reply=REPLY)
-    await submit(call, context, info.request())
+    caller = Caller(guild=guild, member=ADA, reply=REPLY)
+    await submit(caller, context, info.request(), context.model("pocket"))
     job_id, (image,) = await _newest(context.queue, guild)
     assert (image.bucket, image.lora_pages) == (8, 16)
     return job_id

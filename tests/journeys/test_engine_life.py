@@ -25,8 +25,8 @@ from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from pipeline.requests.start_image import StartImage
 from tests.pipeline.conftest import a_request
-from tests.pipeline.engine.test_inpaint_canvas import png
 from tests.pipeline.random_loras import random_lora
+from tests.pipeline.scene import png
 from tests.pipeline.tiny_models import save_control, save_sd15
 from tests.tiers import examples
 

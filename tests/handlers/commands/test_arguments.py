@@ -2,16 +2,17 @@
 
 import pytest
 
-from handlers.commands.arguments import Arguments
+from handlers.commands.arguments import read_options
 from handlers.commands.parsing import parse_text
 from handlers.community.cancel import COMMAND as CANCEL
 from handlers.images.imagine import COMMAND as IMAGINE
 from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import Scheduler
 
 
 def test_bare_words_fill_the_free_option_whatever_its_kind() -> None:
     """`/cancel 12` is the number of a job."""
-    assert Arguments.check(CANCEL, parse_text(CANCEL, "12")).integer("job") == 12
+    assert read_options(CANCEL, parse_text(CANCEL, "12")).job == 12
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_bare_words_fill_the_free_option_whatever_its_kind() -> None:
 def test_a_wrong_value_is_refused_with_its_limit(raw: dict[str, str | int], field: str, words: str) -> None:
     """Each sentence names the option and what it takes."""
     with pytest.raises(InvalidRequest) as refusal:
-        Arguments.check(IMAGINE, raw)
+        read_options(IMAGINE, raw)
 
     assert words in str(refusal.value)
     assert refusal.value.field == field
@@ -38,4 +39,4 @@ def test_a_wrong_value_is_refused_with_its_limit(raw: dict[str, str | int], fiel
 
 def test_choices_are_taken_in_any_case() -> None:
     """Members write Euler; the request says euler."""
-    assert Arguments.check(IMAGINE, {"prompt": "fox", "scheduler": "Euler-A"}).text("scheduler") == "euler-a"
+    assert read_options(IMAGINE, {"prompt": "fox", "scheduler": "Euler-A"}).scheduler is Scheduler.EULER_A

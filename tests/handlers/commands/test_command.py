@@ -1,21 +1,44 @@
 """What a command's description says of itself."""
 
-from handlers.commands.call import Call
+from dataclasses import dataclass
+from typing import Annotated
+
+from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.messages.message import Message
 
-ADVANCED = Option(name="width", help="In pixels", advanced=True)
-FILE = Option(name="image", help="A picture", kind=OptionKind.FILE)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sized(Options):
+    width: Annotated[int | None, Details("In pixels", advanced=True)] = None
 
 
-async def nothing(_call: Call, _context: AppContext) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SizedImage(_Sized):
+    image: Annotated[AttachedFile | None, Details("A picture")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named(Options):
+    image: Annotated[AttachedFile | None, Details("A picture")] = None
+    name: Annotated[str, Details("A name")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image(Options):
+    image: Annotated[AttachedFile, Details("A picture")]
+
+
+async def nothing(_caller: Caller, _options: Options, _context: AppContext) -> Message:
     return Message(headline="nothing")
 
 
-def command(*options: Option, name: str = "lora add") -> Command:
-    return Command(name=name, help="h", example="/e", handler=nothing, options=options)
+def command(takes: type[Options] = Options, *, name: str = "lora add") -> Command[Options]:
+    return Command(name=name, help="h", example="/e", takes=takes, handler=nothing)
 
 
 def test_a_name_of_two_words_is_an_action_of_the_first() -> None:
@@ -25,14 +48,12 @@ def test_a_name_of_two_words_is_an_action_of_the_first() -> None:
 
 def test_a_file_puts_all_options_in_front() -> None:
     """What was given before a form opens is kept as text, which a file is not."""
-    assert command(ADVANCED).has_advanced
-    assert not command(ADVANCED, FILE).has_advanced
+    assert command(_Sized).has_advanced
+    assert not command(_SizedImage).has_advanced
     assert not command().has_advanced
 
 
 def test_a_command_needs_the_file_that_is_required() -> None:
     """One that may be left out, or another kind of option that is required, is no such file."""
-    required = Option(name="image", help="A picture", kind=OptionKind.FILE, required=True)
-
-    assert command(required).needs_file
-    assert not command(FILE, Option(name="name", help="A name", required=True)).needs_file
+    assert command(_Image).needs_file
+    assert not command(_Named).needs_file

@@ -1,14 +1,16 @@
 """The way from raw values to a handler."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import pytest
 
-from handlers.commands.call import Call, Caller, Member
+from handlers.commands.call import Caller, Member
 from handlers.commands.command import Audience, Command
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, answers_privately
-from handlers.commands.option import Option, OptionKind
+from handlers.commands.option import Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
@@ -16,14 +18,19 @@ from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 
-PRIVATE = Option(name="private", help="For your eyes only", kind=OptionKind.SWITCH)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PaintOptions(Options):
+    private: Annotated[bool | None, Details("For your eyes only")] = None
 
 
-async def say_where(call: Call, _context: AppContext) -> Message:
-    return Message(headline="private" if call.reply.private else "open")
+async def say_where(caller: Caller, _options: Options, _context: AppContext) -> Message:
+    return Message(headline="private" if caller.reply.private else "open")
 
 
-COMMAND = Command(name="paint", help="h", example="/paint", handler=say_where, options=(PRIVATE,))
+COMMAND: Command[_PaintOptions] = Command(
+    name="paint", help="h", example="/paint", takes=_PaintOptions, handler=say_where
+)
 
 
 def caller(guild: Guild, *, admin: bool = False, private: bool = False) -> Caller:
@@ -42,7 +49,7 @@ async def test_admins_commands_are_for_admins(context: AppContext, guild: Guild)
 async def test_the_check_refuses_before_the_handler_is_called(context: AppContext, guild: Guild) -> None:
     """And after the values were found to be right."""
 
-    async def refuse(_call: Call, _context: AppContext) -> None:
+    async def refuse(_caller: Caller, _options: Options, _context: AppContext) -> None:
         raise UserError("The library is full.")
 
     command = replace(COMMAND, check=refuse)
@@ -58,15 +65,15 @@ def test_a_member_may_choose_who_sees_the_answer(usual: bool, chosen: bool | Non
     """Else it is as the guild wants it."""
     settings = GuildSettings(private_by_default=usual)
 
-    assert answers_privately(COMMAND, chosen, settings) == (usual if chosen is None else chosen)
+    assert answers_privately(COMMAND, _PaintOptions(private=chosen), settings) == (usual if chosen is None else chosen)
 
 
 @pytest.mark.parametrize("private", [True, False])
 def test_without_the_option_the_command_decides(private: bool) -> None:
     """A guild that is private by default hides nothing else, and no member shows what is private."""
-    command = replace(COMMAND, options=(), private=private)
+    command = Command(name="look", help="h", example="/look", takes=Options, handler=say_where, private=private)
 
-    assert answers_privately(command, None, GuildSettings(private_by_default=True)) == private
+    assert answers_privately(command, Options(), GuildSettings(private_by_default=True)) == private
 
 
 async def test_where_a_call_came_privately_its_answer_stays_so(context: AppContext, guild: Guild) -> None:

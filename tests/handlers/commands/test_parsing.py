@@ -12,7 +12,6 @@ from handlers.community.queue import COMMAND as QUEUE
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.registry import COMMANDS
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import Scheduler
 
 
 def test_the_prompt_is_everything_up_to_the_first_flag() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from handlers.commands.context import AppContext
-from handlers.images.imagine import request_values
+from handlers.images.options import request_options
 from handlers.jobs.payloads import read_request
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.requests.image_request import ImageRequest, Scheduler

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from handlers.commands.arguments import Arguments
+from handlers.commands.arguments import read_options
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import request_values
 from handlers.images.info import command_text, image_info, job_info
+from handlers.images.options import request_options
 from pipeline.errors import UserError
 from pipeline.requests.image_request import LoraUse, Variation
 from storage.guilds.guilds import Guild
@@ -29,9 +29,8 @@ def test_the_command_asks_for_exactly_that_again() -> None:
 
     text = command_text(whole)
 
-    read = Arguments.check(IMAGINE, parse_text(IMAGINE, text.removeprefix("/imagine ")))
-    wanted = {name: value for name, value in request_values(whole).items() if value != ""}
-    assert {name: read.values and dict(read.values)[name] for name in wanted} == wanted
+    read = read_options(IMAGINE, parse_text(IMAGINE, text.removeprefix("/imagine ")))
+    assert read.given() == {name: value for name, value in request_options(whole).given().items() if value != ""}
 
 
 async def test_a_job_says_who_asked_and_whether_its_model_is_still_here(

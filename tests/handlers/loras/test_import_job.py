@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.commands.arguments import Arguments
-from handlers.commands.call import Call, Member
+from handlers.commands.arguments import read_options
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.loras.add import COMMAND as LORA_ADD
 from handlers.loras.import_job import check_loss
@@ -163,9 +163,8 @@ async def test_one_file_in_two_guilds_is_two(
     await call("lora add", file=file, name="mine")
     other = await context.guilds.ensure(Platform.DISCORD, "2", "Others")
     address = ReplyAddress(platform=Platform.DISCORD, channel_id="c", user_id="bob")
-    arguments = Arguments.check(LORA_ADD, {"file": file, "name": "mine"})
-    theirs = Call(guild=other, member=Member(id="bob", name="Bob"), arguments=arguments, reply=address)
-    await LORA_ADD.handler(theirs, context)
+    theirs = Caller(guild=other, member=Member(id="bob", name="Bob"), reply=address)
+    await LORA_ADD.handler(theirs, read_options(LORA_ADD, {"file": file, "name": "mine"}), context)
     async with working(context, tmp_path):
         assert (await ended(context, guild)).state is JobState.DONE
         assert (await ended(context, other)).state is JobState.DONE

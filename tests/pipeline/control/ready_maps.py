@@ -8,7 +8,7 @@ from pipeline.engine.engine import Engine
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Event
 from pipeline.requests.image_request import ImageRequest
-from tests.pipeline.engine.test_inpaint_canvas import IMAGES, png
+from tests.pipeline.scene import IMAGES, png
 
 FAMILY = {"pocket": "sdxl", "sd15": "sd15"}
 MAPS = {"edge": Image.linear_gradient("L"), "depth": Image.radial_gradient("L")}

@@ -12,7 +12,7 @@ from pipeline.engine.loaded_model import LoadedModel
 from pipeline.requests.control import ControlKind
 from tests.pipeline.conftest import a_request
 from tests.pipeline.control.ready_maps import HANDED, control
-from tests.pipeline.engine.test_inpaint_canvas import png, scene
+from tests.pipeline.scene import png, scene
 
 
 def test_a_map_is_made_of_an_image_in_the_requests_size(controlled_model: Callable[[str], LoadedModel]) -> None:

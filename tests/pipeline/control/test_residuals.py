@@ -25,7 +25,7 @@ from pipeline.requests.start_image import StartImage
 from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import FAMILY, HANDED, MAPS, control, last_word
-from tests.pipeline.engine.test_inpaint_canvas import half_mask, scene
+from tests.pipeline.scene import half_mask, scene
 
 PREFIX = {"pocket": "StableDiffusionXLControlNet", "sd15": "StableDiffusionControlNet"}
 BUCKET = 32

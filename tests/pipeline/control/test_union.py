@@ -23,7 +23,7 @@ from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import MAPS, control
 from tests.pipeline.control.test_residuals import OVER, UNDER, run_together
-from tests.pipeline.engine.test_inpaint_canvas import half_mask, scene
+from tests.pipeline.scene import half_mask, scene
 from tests.pipeline.tiny_models import save_control, save_control_union
 
 # As ControlNet++'s model card numbers them.

@@ -28,6 +28,7 @@ from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
 from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.scene import IMAGES, SIZE, half_mask, png, scene
 
 PIPELINES = {
     "pocket": (StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline),
@@ -35,31 +36,6 @@ PIPELINES = {
 }
 # A clip, of DDIM's own guess of the image, magnifies rounding.
 TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-4 for scheduler in Scheduler}
-SIZE = 64
-
-
-def png(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-def scene() -> Image.Image:
-    """A red disc on a blue ramp."""
-    image = Image.linear_gradient("L").resize((SIZE, SIZE)).convert("RGB")
-    image = Image.blend(image, Image.new("RGB", image.size, "navy"), 0.5)
-    ImageDraw.Draw(image).ellipse((12, 16, 44, 48), fill="red")
-    return image
-
-
-def half_mask() -> Image.Image:
-    """White on the right."""
-    mask = Image.new("L", (SIZE, SIZE), 0)
-    ImageDraw.Draw(mask).rectangle((SIZE // 2, 0, SIZE, SIZE), fill=255)
-    return mask
-
-
-IMAGES = {"scene": png(scene()), "mask": png(half_mask())}
 
 
 def mixed_requests() -> list[ImageRequest]:

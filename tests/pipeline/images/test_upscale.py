@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.images.upscale import in_tiles
 from pipeline.images.upscale_process import enlarge_apart
-from tests.pipeline.engine.test_inpaint_canvas import scene
 from tests.pipeline.images.test_upscale_process import order
+from tests.pipeline.scene import scene
 
 try:
     import spandrel

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.images.upscale_process import Enlargement, enlarge_apart
-from tests.pipeline.engine.test_inpaint_canvas import scene
+from tests.pipeline.scene import scene
 
 
 def order(folder: Path, net: Path | None, factor: int = 4) -> Enlargement:
