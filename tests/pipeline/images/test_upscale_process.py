@@ -10,6 +10,8 @@ from pipeline.errors import UserError
 from pipeline.images.upscale_process import Enlargement, enlarge_apart
 from tests.pipeline.scene import scene
 
+pytestmark = pytest.mark.slow  # a process each
+
 
 def order(folder: Path, net: Path | None, factor: int = 4) -> Enlargement:
     scene().save(folder / "source", "PNG")
