@@ -29,7 +29,7 @@ from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.registry import COMMANDS, JOBS
 from pipeline.families.family import ModelFamily
 from pipeline.models.metadata import ModelFacts
@@ -179,7 +179,7 @@ async def _draw(queue: JobQueue, blobs: FileBlobStore, done: asyncio.Event) -> N
         if claim is None:
             await asyncio.sleep(0.05)
             continue
-        request = read_request(claim.job.payload)
+        request = REQUEST.read(claim.job.payload)
         image = NewImage(index=0, blob=blob, width=128, height=128, seed=request.seed, parameters="")
         await queue.record_image(claim, image)
         await queue.settle(claim, Done(device_seconds=0.1))

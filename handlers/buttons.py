@@ -19,7 +19,7 @@ from handlers.images.info import job_info
 from handlers.images.options import editable_options
 from handlers.images.reuse_control import same_control_form
 from handlers.images.submission import submit
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.jobs.result_images import shown_images
 from handlers.messages.message import Button, Message, Mood, Verb
 from handlers.training.checkpoints import use_pick
@@ -178,7 +178,7 @@ async def _cancel(job: Job, index: int, caller: Caller, context: AppContext) -> 
 
 async def _again(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     check_permission(caller, IMAGINE.name)
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     again = replace(request, seed=context.new_seed(), variations=())
     return await submit(caller, context, again, context.model(request.model))
 
@@ -192,7 +192,7 @@ async def _vary_strongly(job: Job, index: int, caller: Caller, context: AppConte
 
 
 async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     options = editable_options(request, context.model(request.model))
     if request.image_keys and job.member_id == caller.member.id:
         options = replace(options, base=job.id)
@@ -205,7 +205,7 @@ async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> 
 
 async def _vary(job: Job, index: int, strength: float, caller: Caller, context: AppContext) -> Message:
     check_permission(caller, IMAGINE.name)
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     if index >= request.count:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
     if len(request.variations) >= MAX_VARIATIONS:
@@ -222,7 +222,7 @@ async def _upscale(job: Job, index: int, caller: Caller, context: AppContext) ->
     image = next((image for image in images if image.index == index), None)
     if image is None:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
-    request = read_request(job.payload).images()[index]
+    request = REQUEST.read(job.payload).images()[index]
     facts = context.model(request.model)
     return await submit(caller, context, upscaled(request, image, facts), facts)
 
@@ -232,7 +232,7 @@ async def _save(job: Job, _index: int, caller: Caller, context: AppContext) -> S
     if not shown.images:
         raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
     lines = (shown.withheld,) if shown.withheld else ()
-    headline = read_request(job.payload).prompt
+    headline = REQUEST.read(job.payload).prompt
     message = Message(headline=headline, mood=Mood.DONE, lines=lines, images=shown.images, job_id=job.id)
     return SendDirect(message=message, sent="Sent to you in a direct message.")
 

@@ -8,7 +8,7 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.option import Details
 from handlers.commands.options import Options
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Button, Message, Verb
 from storage.queue.jobs import Job, JobKind, JobState
 
@@ -60,7 +60,7 @@ async def _page(caller: Caller, context: AppContext, search: str, before: int | 
     for _ in range(_SEARCHED // _BATCH):
         jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, limit=_BATCH, before=before)
         made = [job for job in jobs if job.kind is JobKind.IMAGINE]
-        found += [job for job in made if all(word in read_request(job.payload).prompt.casefold() for word in words)]
+        found += [job for job in made if all(word in REQUEST.read(job.payload).prompt.casefold() for word in words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:
             break
         before = jobs[-1].id
@@ -68,7 +68,7 @@ async def _page(caller: Caller, context: AppContext, search: str, before: int | 
 
 
 def _line(job: Job) -> str:
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     prompt = request.prompt if len(request.prompt) <= _PROMPT_LENGTH else request.prompt[: _PROMPT_LENGTH - 1] + "…"
     return f"{job.id}: {prompt} · {request.width}×{request.height} · seed {request.seed} · {_MARKS[job.state]}"
 

@@ -9,7 +9,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
 from handlers.images.submission import check_allowed, submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
-from handlers.jobs.payloads import read_request, write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
@@ -32,7 +32,7 @@ async def show_map(caller: Caller, context: AppContext, request: ImageRequest, f
             member_id=caller.member.id,
             member_name=caller.member.name,
             kind=JobKind.DRAW_MAP,
-            payload=write_request(request),
+            payload=REQUEST.write(request),
             reply=caller.reply,
             cost_key=f"{JobKind.DRAW_MAP} {_use(request).kind}",
             cost_units=request.width * request.height / 1e6,
@@ -45,7 +45,7 @@ async def show_map(caller: Caller, context: AppContext, request: ImageRequest, f
 
 def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the map and what can be done with it, or why there is none."""
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     match job.state:
         case JobState.DONE:
             return Message(
@@ -102,7 +102,7 @@ async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
 
 def _owned(job: Job, caller: Caller) -> ImageRequest:
     """What the map is for; raises NotAllowed unless the caller asked for it."""
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     if job.member_id != caller.member.id:
         raise NotAllowed(f"This map is {job.member_name}'s; write /control for one of your own.")
     return request

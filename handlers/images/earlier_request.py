@@ -5,7 +5,7 @@ from typing import Annotated
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.option import Details
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.jobs.result_images import shown_images
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest
@@ -19,7 +19,7 @@ async def controlled_request(caller: Caller, context: AppContext, job_id: int) -
     job = await context.queue.get(caller.guild.id, job_id)
     if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, caller, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     if not request.controls:
         raise InvalidRequest("base", f"Picture {job_id} was made without a control; attach a picture instead.")
     return request

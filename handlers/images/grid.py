@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.images.grid import labelled_grid
 from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
 from storage.blobs import BlobStore
@@ -85,7 +85,7 @@ def _opened(data: bytes) -> Image.Image:
 
 async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
     """Draw and record the sheet of a mix, unless an earlier attempt did or its images were deleted meanwhile."""
-    job, grid = claim.job, ScaleGrid.of(read_request(claim.job.payload))
+    job, grid = claim.job, ScaleGrid.of(REQUEST.read(claim.job.payload))
     made = await queue.images(job.guild_id, job.id)
     if len(made) != len(grid.images):
         return

@@ -11,7 +11,7 @@ from handlers.images.new_request import new_requests
 from handlers.images.options import ImagineOptions
 from handlers.images.submission import submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import finished
 from handlers.messages.message import Button, Message, ShownImage, Verb
 from handlers.prompts.syntax import expand
@@ -53,7 +53,7 @@ async def _ask_for_all(caller: Caller, options: ImagineOptions, context: AppCont
 
 def imagined(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the images, or why there are none."""
-    return finished(job, read_request(job.payload), images)
+    return finished(job, REQUEST.read(job.payload), images)
 
 
 COMMAND: Final = Command(

@@ -4,7 +4,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.parsing import write_text
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.options import request_options
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Message
 from pipeline.images.metadata import read
 from pipeline.requests.image_request import ImageRequest
@@ -13,7 +13,7 @@ from storage.queue.jobs import Job
 
 def job_info(job: Job, context: AppContext) -> Message:
     """Every parameter of `job`, what drew it, what it cost on the device, who asked."""
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     hashes = {facts.name: facts.hash for facts in context.models}
     lines = [f"Model {request.model} · hash {hashes.get(request.model, 'no longer served here')}"]
     if job.device_seconds is not None:

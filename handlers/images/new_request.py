@@ -6,7 +6,7 @@ from dataclasses import replace
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.images.options import DrawingOptions, ImagineOptions
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.prompts.aspect_ratio import size_for
 from handlers.prompts.loras import for_each_prompt
 from handlers.prompts.syntax import expand
@@ -54,7 +54,7 @@ async def _based(request: ImageRequest, base: int | None, caller: Caller, contex
     job = await context.queue.get(caller.guild.id, base)
     if job is None or job.member_id != caller.member.id or job.kind is not JobKind.IMAGINE:
         raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
-    earlier = read_request(job.payload)
+    earlier = REQUEST.read(job.payload)
     return replace(request, start=earlier.start, controls=earlier.controls)
 
 

@@ -16,7 +16,7 @@ from handlers.images.new_request import one_request
 from handlers.images.options import DrawingOptions, ImagineOptions, Private, Steps
 from handlers.images.submission import submit
 from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import ended, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.prompts.loras import find_lora, read_mentions
@@ -63,7 +63,7 @@ async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) ->
 
 def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the sheet and how to have one of its images, or why there is none."""
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     alone = ImagineOptions(
         prompt=request.prompt, lora=mentions_text(request.loras), seed=request.seed, steps=request.steps
     )

@@ -3,7 +3,7 @@
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import check_permission
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import waiting
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
@@ -32,7 +32,7 @@ async def submit(
             member_id=caller.member.id,
             member_name=caller.member.name,
             kind=kind,
-            payload=write_request(request),
+            payload=REQUEST.write(request),
             reply=caller.reply,
             cost_key=_cost_key(request),
             cost_units=float(request.row_steps * times),

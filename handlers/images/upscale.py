@@ -16,7 +16,7 @@ from handlers.images.input_image import AttachedImage, attached_image
 from handlers.images.new_request import one_request
 from handlers.images.options import DrawingOptions, Negative, Private
 from handlers.images.submission import submit
-from handlers.images.upscale_job import EnlargeOrder, read_enlargement, write_enlargement
+from handlers.images.upscale_job import ENLARGEMENT, EnlargeOrder
 from handlers.jobs.job_spec import JobSpec, without_context
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
@@ -80,7 +80,7 @@ async def _enlarged(
             member_id=caller.member.id,
             member_name=caller.member.name,
             kind=JobKind.ENLARGE,
-            payload=write_enlargement(order),
+            payload=ENLARGEMENT.write(order),
             reply=caller.reply,
             cost_key=f"{JobKind.ENLARGE} {upscaler}",
             cost_units=width * height / 1e6,
@@ -94,7 +94,7 @@ async def _enlarged(
 
 def enlarged(job: Job, images: tuple[ShownImage, ...]) -> Message:
     """The end of the job: the larger image, or why there is none."""
-    order = read_enlargement(job.payload)
+    order = ENLARGEMENT.read(job.payload)
     match job.state:
         case JobState.DONE:
             return Message(
@@ -123,6 +123,6 @@ COMMAND: Final = Command(
 
 JOB: Final = JobSpec(
     kind=JobKind.ENLARGE,
-    title=lambda payload: read_enlargement(payload).title,
+    title=lambda payload: ENLARGEMENT.read(payload).title,
     final_message=without_context(enlarged),
 )

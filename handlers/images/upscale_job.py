@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from pydantic import TypeAdapter
-
+from handlers.jobs.payloads import Codec
 from handlers.jobs.preparation import Progress, ResultImage
 from pipeline.images.png_text import with_texts
 from pipeline.images.upscale_process import Enlargement
@@ -34,17 +33,7 @@ class EnlargeOrder:
         return f"A picture {self.factor} times as large, {self.width}×{self.height}"
 
 
-_ORDER: Final = TypeAdapter(EnlargeOrder)
-
-
-def write_enlargement(order: EnlargeOrder) -> str:
-    """The order as a job's payload."""
-    return _ORDER.dump_json(order).decode()
-
-
-def read_enlargement(payload: str) -> EnlargeOrder:
-    """The order of a job's row."""
-    return _ORDER.validate_json(payload)
+ENLARGEMENT: Final = Codec(EnlargeOrder)
 
 
 _KEYWORD: Final = "postprocessing"
@@ -62,7 +51,7 @@ class Enlarging:
 
     async def __call__(self, job: Job, progress: Progress) -> ResultImage:  # noqa: ARG002  how far a net is, it does not say
         """The image, and what it cost; raises UserError where it cannot be enlarged."""
-        order = read_enlargement(job.payload)
+        order = ENLARGEMENT.read(job.payload)
         began = time.monotonic()
         with TemporaryDirectory() as folder:
             png = await self._enlarged(order, Path(folder))

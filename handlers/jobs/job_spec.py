@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Message, ShownImage
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
@@ -46,7 +46,7 @@ class JobSpecs:
     def is_shown(self, image: StoredImage, job: Job) -> bool:
         """Whether members see the image: where there is a sheet that alone, which comes after its parts."""
         spec = self[job.kind]
-        return spec.record_sheet is None or image.index == len(spec.images(read_request(job.payload)))
+        return spec.record_sheet is None or image.index == len(spec.images(REQUEST.read(job.payload)))
 
     async def final_message(self, job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
         """The message at the end of the job, with the images that may be shown."""
@@ -55,7 +55,7 @@ class JobSpecs:
 
 def prompt_of(payload: str) -> str:
     """The title of a job whose payload is a request."""
-    return read_request(payload).prompt
+    return REQUEST.read(payload).prompt
 
 
 def without_context(words: Callable[[Job, tuple[ShownImage, ...]], Message]) -> FinalMessage:

@@ -1,19 +1,27 @@
-"""Requests as a job's row keeps them."""
+"""What a job asks for, as its row keeps it."""
 
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
 from pipeline.requests.image_request import ImageRequest
 
-_REQUEST: Final = TypeAdapter(ImageRequest)
+T = TypeVar("T")
 
 
-def write_request(request: ImageRequest) -> str:
-    """The request as the JSON that a job's row keeps."""
-    return _REQUEST.dump_json(request).decode()
+class Codec(Generic[T]):
+    """Writes values of one type as JSON and reads them back."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._adapter = TypeAdapter(kind)
+
+    def write(self, value: T) -> str:
+        """The value as JSON."""
+        return self._adapter.dump_json(value).decode()
+
+    def read(self, text: str) -> T:
+        """The value that was written so."""
+        return self._adapter.validate_json(text)
 
 
-def read_request(payload: str) -> ImageRequest:
-    """The request of a job's row."""
-    return _REQUEST.validate_json(payload)
+REQUEST: Final = Codec(ImageRequest)

@@ -12,7 +12,7 @@ from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
 from handlers.jobs.job_spec import JobSpec
-from handlers.loras.import_request import LoraOrder, read_order, write_order
+from handlers.loras.import_request import LORA_ORDER, LoraOrder
 from handlers.loras.library import card
 from handlers.messages.job_status import ended, waiting
 from handlers.messages.message import Message, Mood, ShownImage
@@ -55,7 +55,7 @@ async def queue_order(order: LoraOrder, caller: Caller, context: AppContext) -> 
             member_id=caller.member.id,
             member_name=caller.member.name,
             kind=JobKind.ADD_LORA,
-            payload=write_order(order),
+            payload=LORA_ORDER.write(order),
             reply=caller.reply,
             cost_key=JobKind.ADD_LORA,
             cost_units=1.0,
@@ -69,7 +69,7 @@ async def queue_order(order: LoraOrder, caller: Caller, context: AppContext) -> 
 
 async def lora_added(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the job: the LoRA's card with an image made with it, or why there is none."""
-    order = read_order(job.payload)
+    order = LORA_ORDER.read(job.payload)
     lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:
         case JobState.DONE if lora is not None:
@@ -120,4 +120,6 @@ COMMAND: Final = Command(
     check=check_room,
 )
 
-JOB: Final = JobSpec(kind=JobKind.ADD_LORA, title=lambda payload: read_order(payload).title, final_message=lora_added)
+JOB: Final = JobSpec(
+    kind=JobKind.ADD_LORA, title=lambda payload: LORA_ORDER.read(payload).title, final_message=lora_added
+)

@@ -12,7 +12,7 @@ from typing import Final
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
 from handlers.jobs.preparation import Progress
-from handlers.loras.import_request import LoraOrder, read_order
+from handlers.loras.import_request import LORA_ORDER, LoraOrder
 from handlers.loras.merge_job import Merge, merged
 from pipeline.errors import UserError
 from pipeline.lora.importing.import_process import Order
@@ -50,7 +50,7 @@ class LoraAdding:
 
     async def __call__(self, job: Job, progress: Progress) -> ImageRequest:
         """Add what the job orders, unless an earlier attempt did; returns an image that shows it."""
-        order = read_order(job.payload)
+        order = LORA_ORDER.read(job.payload)
         lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, progress)
         facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
         return ImageRequest(

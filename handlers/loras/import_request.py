@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import TypeAdapter
-
+from handlers.jobs.payloads import Codec
 from pipeline.requests.image_request import LoraUse
 
 
@@ -32,14 +31,4 @@ class LoraOrder:
         return f"Add the LoRA {self.name or self.file_name or self.link}"[:200]
 
 
-_ORDER: Final = TypeAdapter(LoraOrder)
-
-
-def write_order(order: LoraOrder) -> str:
-    """The order as a job's payload."""
-    return _ORDER.dump_json(order).decode()
-
-
-def read_order(payload: str) -> LoraOrder:
-    """The order of a job's row."""
-    return _ORDER.validate_json(payload)
+LORA_ORDER: Final = Codec(LoraOrder)

@@ -9,7 +9,7 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.messages.message import Button, Message, Verb
-from handlers.training.request import read_training
+from handlers.training.request import TRAINING
 from pipeline.errors import InvalidRequest, UserError
 from storage.queue.jobs import Job
 
@@ -51,7 +51,7 @@ def pick_buttons(job: Job, picks: tuple[Pick, ...]) -> tuple[tuple[Button, ...],
 
 async def use_pick(job: Job, index: int, caller: Caller, context: AppContext) -> Message:
     """Let the trained LoRA be the weights of that button, from the next image on."""
-    order = read_training(job.payload)
+    order = TRAINING.read(job.payload)
     check_permission(caller, f"train {order.concept}")
     lora = await context.loras.with_key(caller.guild.id, order.key)
     if lora is None:

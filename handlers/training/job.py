@@ -14,7 +14,7 @@ from handlers.jobs.preparation import Progress, ResultImage
 from handlers.messages.job_status import seconds_words
 from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks
-from handlers.training.request import ConceptKind, TrainOrder, read_training
+from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from pipeline.errors import UserError
 from pipeline.families.registry import FAMILIES
 from pipeline.files import write_atomically
@@ -63,7 +63,7 @@ class ImageCheck:
 
     async def __call__(self, job: Job, progress: Progress) -> ResultImage:  # noqa: ARG002  it is done at once
         """The sheet; raises UserError where too few can be used."""
-        order = read_training(job.payload)
+        order = TRAINING.read(job.payload)
         images = await _images(order, _model(order, self.models).facts, self.blobs)
         check_enough(images)
         used = [str(number) for number, image in enumerate(images, start=1) if image.is_used]
@@ -92,7 +92,7 @@ class Training:
 
     async def __call__(self, job: Job, progress: Progress) -> ResultImage:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
-        order = read_training(job.payload)
+        order = TRAINING.read(job.payload)
         folder = self.work / order.key
         seconds = 0.0
         if await self.room.loras.with_key(job.guild_id, order.key) is None:

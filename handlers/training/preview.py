@@ -13,7 +13,7 @@ from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.jobs.job_spec import JobSpec
 from handlers.messages.job_status import ended, seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
-from handlers.training.request import ConceptKind, TrainOrder, read_training
+from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from handlers.training.train import (
     Agreed,
     ClassWord,
@@ -52,7 +52,7 @@ class AgainOptions(Options):
 
 async def images_checked(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the look: the sheet with a button that begins the training, or why there is none."""
-    order = read_training(job.payload)
+    order = TRAINING.read(job.payload)
     match job.state:
         case JobState.DONE:
             seconds = training_seconds(context.model(order.model))
@@ -131,7 +131,7 @@ async def train_add(caller: Caller, options: AddOptions, context: AppContext) ->
 
 async def _kept(job: Job, caller: Caller, context: AppContext) -> TrainOrder:
     """The order; raises UserError unless it is the caller's, they may still train, and its images are here."""
-    order = read_training(job.payload)
+    order = TRAINING.read(job.payload)
     if job.member_id != caller.member.id:
         raise NotAllowed(f"These are {job.member_name}'s pictures; write /train with some of your own.")
     check_permission(caller, f"train {order.concept}")
@@ -179,5 +179,5 @@ COMMAND: Final = Command(
 )
 
 JOB: Final = JobSpec(
-    kind=JobKind.CHECK_IMAGES, title=lambda payload: read_training(payload).title, final_message=images_checked
+    kind=JobKind.CHECK_IMAGES, title=lambda payload: TRAINING.read(payload).title, final_message=images_checked
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from pydantic import TypeAdapter
+from handlers.jobs.payloads import Codec
 
 
 class ConceptKind(StrEnum):
@@ -46,14 +46,4 @@ class TrainOrder:
         return f"{self.name}, a {self.class_word}" if self.concept is ConceptKind.SUBJECT else f"{self.name}, a style"
 
 
-_ORDER: Final = TypeAdapter(TrainOrder)
-
-
-def write_training(order: TrainOrder) -> str:
-    """The order as a job's payload."""
-    return _ORDER.dump_json(order).decode()
-
-
-def read_training(payload: str) -> TrainOrder:
-    """The order of a job's row."""
-    return _ORDER.validate_json(payload)
+TRAINING: Final = Codec(TrainOrder)

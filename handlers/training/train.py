@@ -16,7 +16,7 @@ from handlers.jobs.job_spec import JobSpec
 from handlers.messages.job_status import ended, waited_long, waiting
 from handlers.messages.message import Message, Mood, ShownImage
 from handlers.training.checkpoints import pick_buttons, read_picks
-from handlers.training.request import ConceptKind, TrainFile, TrainOrder, read_training, write_training
+from handlers.training.request import TRAINING, ConceptKind, TrainFile, TrainOrder
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.registry import FAMILIES
 from pipeline.models.metadata import ModelFacts
@@ -100,7 +100,7 @@ async def train_style(caller: Caller, options: StyleOptions, context: AppContext
 
 async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
     """The end of the training: its sheet of samples, how good it is and how to use it, or why there is nothing."""
-    order = read_training(job.payload)
+    order = TRAINING.read(job.payload)
     lora = await context.loras.with_key(job.guild_id, order.key)
     match job.state:
         case JobState.DONE if lora is not None:
@@ -146,7 +146,7 @@ async def _queued(order: TrainOrder, kind: JobKind, seconds: float, caller: Call
             member_id=caller.member.id,
             member_name=caller.member.name,
             kind=kind,
-            payload=write_training(order),
+            payload=TRAINING.write(order),
             reply=caller.reply,
             cost_key=f"{kind} {order.model}",
             cost_units=1.0,
@@ -237,4 +237,4 @@ STYLE: Final = Command(
 
 COMMANDS: Final = (SUBJECT, STYLE)
 
-JOB: Final = JobSpec(kind=JobKind.TRAIN, title=lambda payload: read_training(payload).title, final_message=trained)
+JOB: Final = JobSpec(kind=JobKind.TRAIN, title=lambda payload: TRAINING.read(payload).title, final_message=trained)

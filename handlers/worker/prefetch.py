@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.worker.device import Device
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Job, JobKind
@@ -23,7 +23,7 @@ class Prefetch:
         self._announced[device.name] = {job.id for job in upcoming}
         for job in upcoming:
             if job.id not in known and job.kind in (JobKind.IMAGINE, JobKind.MIX_LORAS):
-                await device.expect(read_request(job.payload))
+                await device.expect(REQUEST.read(job.payload))
         return upcoming
 
     def forget(self, device: Device) -> None:

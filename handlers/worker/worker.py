@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from handlers.jobs.job_spec import JobSpecs
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
 from handlers.worker.device_slots import DeviceSlots
@@ -139,7 +139,7 @@ class Worker:
         if claim.job.kind in self.kinds:
             self._preparations.begin(claim, partial(self._render, slots, claim))
         else:
-            await self._render(slots, claim, read_request(claim.job.payload))
+            await self._render(slots, claim, REQUEST.read(claim.job.payload))
 
     async def _render(self, slots: DeviceSlots, claim: Claim, request: ImageRequest) -> None:
         job = claim.job

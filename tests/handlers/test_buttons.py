@@ -12,7 +12,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.images.submission import submit
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Button, Message, Verb
 from pipeline.errors import UserError
 from pipeline.images.metadata import ImageMetadata
@@ -40,7 +40,7 @@ async def _done(context: AppContext, call: CallCommand, **values: object) -> int
     await call("imagine", **{"prompt": "red fox", **values})
     claim = await context.queue.claim("a worker")
     assert claim is not None
-    for index, image in enumerate(read_request(claim.job.payload).images()):
+    for index, image in enumerate(REQUEST.read(claim.job.payload).images()):
         blob = await context.blobs.put(png(image))
         new = NewImage(index=index, blob=blob, width=128, height=128, seed=image.seed, parameters="")
         await context.queue.record_image(claim, new)
@@ -155,7 +155,7 @@ async def test_an_upscaled_image_is_drawn_again_over_itself(
     assert isinstance(message, Message)
     job = await context.queue.get(guild.id, message.job_id or 0)
     assert job is not None
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     second = (await context.queue.images(guild.id, job_id))[1]
     assert (request.prompt, request.seed, request.count) == ("red fox", 10, 1)
     assert (request.width, request.height, request.steps_made) == (256, 256, 1)
@@ -182,7 +182,7 @@ async def test_what_an_image_began_with_is_kept_when_its_words_are_edited(
 
     job = await context.queue.get(guild.id, answer.job_id or 0)
     assert job is not None
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     assert request.prompt == "blue fox"
     assert request.start is not None
     assert isinstance(others, Form)
@@ -204,7 +204,7 @@ async def test_an_edited_form_asks_for_the_same_with_what_was_changed(
 
     claim = await context.queue.claim("a worker")
     assert claim is not None
-    request = read_request(claim.job.payload)
+    request = REQUEST.read(claim.job.payload)
     assert entries["aspect"] == "16:9"
     assert (request.prompt, request.seed, request.width > request.height) == ("grey owl", 9, True)
 
@@ -232,7 +232,7 @@ REPLY = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="
 async def _newest(queue: JobQueue, guild: Guild) -> tuple[int, tuple[ImageRequest, ...]]:
     """The newest job, and the images that a device would be asked for."""
     (job,) = await queue.guild_jobs(guild.id, limit=1)
-    return job.id, read_request(job.payload).images()
+    return job.id, REQUEST.read(job.payload).images()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PIL import Image
 from bot.assembly.runtime import SNAPSHOT_EVERY
 from bot.assembly.settings import Settings
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
@@ -92,7 +92,7 @@ async def test_a_device_killed_in_an_image_costs_the_steps_since_its_snapshot(
     context: AppContext, guild: Guild, undisturbed: bytes
 ) -> None:
     """Fewer than SNAPSHOT_EVERY of those that it had made; the next attempt makes the rest, to the same last bit."""
-    job = await context.queue.enqueue(new_job(guild.id, payload=write_request(FOX)))
+    job = await context.queue.enqueue(new_job(guild.id, payload=REQUEST.write(FOX)))
     device, stop = FragileDevice(), asyncio.Event()
     worker = Worker(
         name="worker", queue=context.queue, blobs=context.blobs, costs=context.costs, jobs=JOBS, devices=(device,)
@@ -121,7 +121,7 @@ class Pool:
     guild: Guild
 
     async def enqueue(self, asked: ImageRequest) -> Job:
-        return await self.queue.enqueue(new_job(self.guild.id, payload=write_request(asked)))
+        return await self.queue.enqueue(new_job(self.guild.id, payload=REQUEST.write(asked)))
 
     async def snapshot(self, job: Job) -> tuple[StoredSnapshot, ...]:
         return await self.queue.snapshot(Claim(job=job, worker="", token=0))

@@ -11,7 +11,7 @@ from PIL import Image
 from handlers.buttons import press
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.engine.engine import Engine
 from pipeline.lora.format.file import LoraFile
 from pipeline.models.source import EMBEDDED
@@ -61,7 +61,7 @@ async def test_what_was_learnt_can_be_used(
 
     await call("imagine", prompt="@rex on a beach")
     (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
-    request = read_request(imagine.payload)
+    request = REQUEST.read(imagine.payload)
     engine = Engine(DeviceSpec(models=(EMBEDDED,), device="cpu", loras=tmp_path / "loras", threads=1))
     engine.admit("rex", replace(request, steps=2))
     engine.admit("plain", replace(request, steps=2, loras=()))

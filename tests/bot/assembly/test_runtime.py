@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.assembly.runtime import open_runtime, running_duties
 from bot.assembly.settings import Settings
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from storage.platform import Platform
 from storage.queue.jobs import JobKind, JobState, NewJob
 from storage.queue.reply_address import ReplyAddress
@@ -21,7 +21,7 @@ async def test_a_dead_workers_job_is_rescued_by_the_duties(tmp_path: Path) -> No
         job = await queue.enqueue(
             NewJob(
                 guild_id=guild.id, member_id="ada", member_name="Ada", kind=JobKind.IMAGINE,
-                payload=write_request(request()), cost_key="pocket", cost_units=1.0,
+                payload=REQUEST.write(request()), cost_key="pocket", cost_units=1.0,
                 reply=ReplyAddress(platform=Platform.TERMINAL, channel_id="terminal", user_id="ada"),
             )
         )  # fmt: skip

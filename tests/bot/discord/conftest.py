@@ -21,7 +21,7 @@ from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import ShownImage
 from storage.platform import Platform
 from storage.queue.images import NewImage
@@ -73,7 +73,7 @@ class World:
 
     async def finish(self, claim: Claim, outcome: Outcome | None = None, *, nsfw: bool = False) -> None:
         """Record every image of the job and deliver it."""
-        request = read_request(claim.job.payload)
+        request = REQUEST.read(claim.job.payload)
         for index, image in enumerate(request.images()):
             data = png(image)
             new = NewImage(

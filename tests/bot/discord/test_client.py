@@ -7,7 +7,7 @@ import pytest
 
 from bot.discord import uploads
 from bot.discord.client import publish
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from storage.queue.jobs import JobState
 from tests.bot.discord.conftest import World, finished, labels, words
 
@@ -19,7 +19,7 @@ async def test_again_makes_the_same_with_another_seed(world: World) -> None:
     await world.admin.click(message, label="Again")
 
     job = (await world.claim()).job
-    request = read_request(job.payload)
+    request = REQUEST.read(job.payload)
     assert (request.prompt, request.steps, request.seed) == ("red fox", 9, 42)
     assert job.member_name == "boss"
 
@@ -29,10 +29,10 @@ async def test_a_variation_starts_from_the_images_own_noise(world: World) -> Non
     message = await finished(world, seed=7, count=2)
 
     await world.ada.click(message, label="Subtle 2")
-    first = read_request((claim := await world.claim()).job.payload)
+    first = REQUEST.read((claim := await world.claim()).job.payload)
     await world.finish(claim)
     await world.ada.click(world.last, label="Vary 1")
-    second = read_request((await world.claim()).job.payload)
+    second = REQUEST.read((await world.claim()).job.payload)
 
     assert (first.seed, [step.strength for step in first.variations]) == (8, [0.15])
     assert (second.seed, [step.strength for step in second.variations]) == (8, [0.15, 0.45])

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.requests.control import ControlKind
 from tests.bot.discord.conftest import World, plain_png, words
 from tests.fakes import png, request
@@ -22,7 +22,7 @@ async def test_any_image_may_be_begun_with(world: World) -> None:
     await world.restart()
     await world.admin.submit_modal(shown, {"prompt": "a blue fox", "strength": "0.4"})
 
-    request = read_request((await world.claim()).job.payload)
+    request = REQUEST.read((await world.claim()).job.payload)
     assert request.start is not None
     assert (request.prompt, request.start.strength, request.controls) == ("a blue fox", 0.4, ())
     with Image.open(io.BytesIO(await world.context.blobs.get(request.start.image))) as kept:
@@ -38,7 +38,7 @@ async def test_any_image_may_be_followed_in_any_kind(world: World) -> None:
     entries = {"kind": ["depth"], "prompt": "a blue fox", "weight": "0.5", "more": "--preview off"}
     await world.ada.submit_modal(shown, entries)
 
-    request = read_request((await world.claim()).job.payload)
+    request = REQUEST.read((await world.claim()).job.payload)
     [use] = request.controls
     assert (use.kind, use.scale, request.start) == (ControlKind.DEPTH, 0.5, None)
 

@@ -5,7 +5,7 @@ import json
 import discord
 import pytest
 
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from storage.platform import Platform
 from storage.queue.jobs import GiveUp, JobState
 from tests.bot.discord.conftest import World, body, labels, words
@@ -50,7 +50,7 @@ async def test_options_are_typed_and_flags_may_stand_in_the_prompt(world: World)
         world.channel, "imagine", prompt="red fox --width 64 --guidance-rescale 0.5", steps=5, scheduler="euler-a"
     )
 
-    request = read_request((await world.claim()).job.payload)
+    request = REQUEST.read((await world.claim()).job.payload)
     assert (request.prompt, request.width, request.guidance_rescale) == ("red fox", 64, 0.5)
     assert (request.steps, request.scheduler.value) == (5, "euler-a")
 

@@ -1,6 +1,6 @@
 """Forms on Discord: filled with what is known, read after a restart, refused in a sentence."""
 
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from tests.bot.discord.conftest import World, finished, words
 
 
@@ -11,7 +11,7 @@ async def test_edit_opens_a_form_that_is_filled(world: World) -> None:
     shown = await world.ada.click(message, label="Edit")
     await world.ada.submit_modal(shown, {"prompt": "grey owl", "negative": "text", "more": "--seed 7 --steps 9"})
 
-    request = read_request((await world.claim()).job.payload)
+    request = REQUEST.read((await world.claim()).job.payload)
     assert (request.prompt, request.seed, request.steps, request.negative_prompt) == ("grey owl", 7, 9, "text")
 
 
@@ -23,7 +23,7 @@ async def test_a_form_survives_a_restart(world: World) -> None:
     await world.restart()
     await world.ada.submit_modal(shown, {"more": "", "width": "64"})
 
-    request = read_request((await world.claim()).job.payload)
+    request = REQUEST.read((await world.claim()).job.payload)
     assert (request.prompt, request.seed, request.width) == ("red fox", 7, 64)
 
 

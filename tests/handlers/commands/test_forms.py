@@ -10,7 +10,7 @@ from handlers.commands.forms import KIND, advanced_form, edit_form, submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.community.settings import COMMAND as SETTINGS
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.requests.image_request import ImageRequest
 from storage.guilds.guilds import Guild
@@ -29,7 +29,7 @@ def caller(guild: Guild, member: str = "ada") -> Caller:
 
 async def newest(context: AppContext, guild: Guild) -> ImageRequest:
     (job,) = await context.queue.guild_jobs(guild.id, limit=1)
-    return read_request(job.payload)
+    return REQUEST.read(job.payload)
 
 
 async def test_a_form_is_its_askers_own(context: AppContext, guild: Guild) -> None:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Message
 from pipeline.requests.image_request import ImageRequest
 from storage.guilds.guilds import Guild
@@ -22,7 +22,7 @@ async def attached(context: AppContext, image: Image.Image, kind: str = "PNG", *
 async def queued(context: AppContext, guild: Guild, message: Message) -> ImageRequest:
     job = await context.queue.get(guild.id, message.job_id or 0)
     assert job is not None
-    return read_request(job.payload)
+    return REQUEST.read(job.payload)
 
 
 def photo(size: tuple[int, int] = (400, 200)) -> Image.Image:

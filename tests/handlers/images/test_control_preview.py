@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from handlers.buttons import AlreadyHeard, Press, Remove, press
 from handlers.commands.permissions import NotAllowed
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Verb
 from pipeline.control.annotators import control_map
 from pipeline.errors import InvalidRequest, UserError
@@ -29,7 +29,7 @@ async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
 
     assert (job.kind, job.state) == (JobKind.DRAW_MAP, JobState.DONE)
     (image,) = message.images
-    asked = read_request(job.payload)
+    asked = REQUEST.read(job.payload)
     expected = control_map(ControlKind.EDGE, resized(scene(), (asked.width, asked.height)))
     assert Image.open(io.BytesIO(image.data)).tobytes() == expected.tobytes()
     assert message.lines == ("This will be kept: sharp outlines. Looks right?",)
@@ -112,7 +112,7 @@ async def test_who_wants_no_look_gets_the_image_at_once(
     await ada.call(f"control {kind}", prompt="tower", image=await ada.attach(drawing), **values)
     job, message = await ada.ended()
 
-    (use,) = read_request(job.payload).controls
+    (use,) = REQUEST.read(job.payload).controls
     assert (job.kind, use.ready, use.inverted) == (JobKind.IMAGINE, ready, inverted)
     assert any("black on white" in line for line in message.lines) == inverted
     assert ada.device.maps == []
@@ -123,7 +123,7 @@ async def test_a_map_as_nets_read_it_is_not_turned(ada: Person) -> None:
     await ada.call("control edge", prompt="t", image=await ada.attach(control_map(ControlKind.EDGE, scene())), map=True)
     job, message = await ada.ended()
 
-    assert not read_request(job.payload).controls[0].inverted
+    assert not REQUEST.read(job.payload).controls[0].inverted
     assert message.lines == ()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.images.options import request_options
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.step_cost import StepCost
@@ -17,7 +17,7 @@ from tests.app_contexts import CallCommand
 async def _request_of(context: AppContext, guild: Guild, job_id: int | None) -> ImageRequest:
     job = await context.queue.get(guild.id, job_id or 0)
     assert job is not None
-    return read_request(job.payload)
+    return REQUEST.read(job.payload)
 
 
 async def test_a_bare_prompt_takes_the_models_own_defaults(

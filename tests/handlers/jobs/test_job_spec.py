@@ -6,7 +6,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from handlers.jobs.job_spec import JobSpec, JobSpecs, prompt_of, without_context
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Message, ShownImage
 from handlers.registry import JOBS
 from pipeline.requests.image_request import LoraUse
@@ -18,7 +18,7 @@ from storage.queue.jobs import Job, JobKind
 from tests.fakes import request
 from tests.new_jobs import new_job
 
-REQUEST = request("red fox", count=3, loras=(LoraUse(key="k", name="crayon", scale=1.0),))
+FOXES = request("red fox", count=3, loras=(LoraUse(key="k", name="crayon", scale=1.0),))
 
 
 def count_images(_job: Job, images: tuple[ShownImage, ...]) -> Message:
@@ -34,7 +34,7 @@ SPEC = JobSpec(kind=JobKind.IMAGINE, title=prompt_of, final_message=without_cont
 
 @pytest.fixture
 async def job(context: AppContext, guild: Guild) -> Job:
-    return await context.queue.enqueue(new_job(guild.id, payload=write_request(REQUEST)))
+    return await context.queue.enqueue(new_job(guild.id, payload=REQUEST.write(FOXES)))
 
 
 def image(index: int) -> StoredImage:
@@ -74,4 +74,4 @@ async def test_where_there_is_a_sheet_it_alone_is_shown(job: Job) -> None:
 )
 def test_a_device_renders_what_the_kind_is_made_of(kind: JobKind, count: int) -> None:
     """One map, however many images it is for; a mix at each of its scales."""
-    assert len(JOBS[kind].images(REQUEST)) == count
+    assert len(JOBS[kind].images(FOXES)) == count

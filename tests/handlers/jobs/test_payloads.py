@@ -1,6 +1,6 @@
 """A request in a job's row."""
 
-from handlers.jobs.payloads import read_request, write_request
+from handlers.jobs.payloads import REQUEST
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import LoraUse, Variation
 from pipeline.requests.start_image import StartImage
@@ -15,4 +15,4 @@ def test_a_request_comes_back_whole() -> None:
         controls=(ControlUse(kind=ControlKind.EDGE, image="key", scale=0.7),),
     )  # fmt: skip
 
-    assert read_request(write_request(whole)) == whole
+    assert REQUEST.read(REQUEST.write(whole)) == whole

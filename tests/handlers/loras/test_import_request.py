@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.loras.import_request import LoraOrder, read_order, write_order
+from handlers.loras.import_request import LORA_ORDER, LoraOrder
 from pipeline.requests.image_request import LoraUse
 
 
@@ -23,4 +23,4 @@ def test_an_order_comes_back_whole() -> None:
     parts = (LoraUse(key="a", name="film", scale=0.5, text_encoder_scale=0.2),)
     order = LoraOrder(key="k", name="set", private=True, accept_loss=True, parts=parts)
 
-    assert read_order(write_order(order)) == order
+    assert LORA_ORDER.read(LORA_ORDER.write(order)) == order

@@ -9,7 +9,7 @@ from handlers.buttons import Press, press
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Verb
-from handlers.training.request import read_training
+from handlers.training.request import TRAINING
 from pipeline.errors import InvalidRequest
 from storage.database import Database
 from storage.guilds.guilds import Guild
@@ -69,6 +69,6 @@ async def test_a_deleted_subject_leaves_no_sheet(
 
     await call("subject delete", name="rex", confirm=True)
 
-    left = [read_training(job.payload).name for job in await context.queue.guild_jobs(guild.id)]
+    left = [TRAINING.read(job.payload).name for job in await context.queue.guild_jobs(guild.id)]
     assert left == ["tom"] * 3
     assert (await call("subject list")).lines[0].startswith("tom:1")

@@ -9,7 +9,7 @@ from handlers.commands.completion import complete
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion
 from handlers.images.options import request_options
-from handlers.jobs.payloads import read_request
+from handlers.jobs.payloads import REQUEST
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import LoraMention
 from pipeline.errors import InvalidRequest
@@ -37,7 +37,7 @@ async def library(context: AppContext, guild: Guild) -> None:
 
 
 async def queued(context: AppContext, guild: Guild) -> list[ImageRequest]:
-    return [read_request(job.payload) for job in reversed(await context.queue.guild_jobs(guild.id))]
+    return [REQUEST.read(job.payload) for job in reversed(await context.queue.guild_jobs(guild.id))]
 
 
 @pytest.mark.usefixtures("library")

@@ -10,7 +10,7 @@ from handlers.commands.forms import Form, submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Verb
 from handlers.training import preview as train_sheet
-from handlers.training.request import read_training
+from handlers.training.request import TRAINING
 from pipeline.errors import InvalidRequest, UserError
 from storage.database import Database
 from storage.guilds.guilds import Guild
@@ -49,7 +49,7 @@ async def test_an_image_is_left_out_until_three_are_left(
         await press(start(third), caller(guild), context)
         await ended(context, guild, JobKind.TRAIN)
     assert len(train.orders[0].images) == 3
-    assert len({read_training(job.payload).key for job in (first, second, third)}) == 3
+    assert len({TRAINING.read(job.payload).key for job in (first, second, third)}) == 3
 
 
 async def test_images_may_come_in_several_calls(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from handlers.training.request import ConceptKind, TrainFile, TrainOrder, read_training, write_training
+from handlers.training.request import TRAINING, ConceptKind, TrainFile, TrainOrder
 
 REX = TrainOrder(
     key="k", name="rex", concept=ConceptKind.SUBJECT, class_word="dog", model="pocket",
@@ -16,4 +16,4 @@ def test_a_subject_is_named_with_what_it_is() -> None:
 
 
 def test_an_order_comes_back_whole() -> None:
-    assert read_training(write_training(REX)) == REX
+    assert TRAINING.read(TRAINING.write(REX)) == REX

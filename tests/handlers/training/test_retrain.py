@@ -7,7 +7,7 @@ import pytest
 from handlers.buttons import press
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
-from handlers.training.request import read_training
+from handlers.training.request import TRAINING
 from pipeline.errors import UserError
 from storage.database import Database
 from storage.guilds.guilds import Guild
@@ -45,4 +45,4 @@ async def test_a_subject_learnt_again_takes_its_own_place(
     after = await context.loras.get(guild.id, "ada", "rex")
     assert after is not None
     assert after.id == before.id
-    assert after.key == read_training(job.payload).key != before.key
+    assert after.key == TRAINING.read(job.payload).key != before.key

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from storage.guilds.guilds import Guild
@@ -30,7 +30,7 @@ class Shift:
     device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
 
     async def enqueue(self, **changes: Any) -> Job:
-        return await self.context.queue.enqueue(new_job(self.guild.id, payload=write_request(request(**changes))))
+        return await self.context.queue.enqueue(new_job(self.guild.id, payload=REQUEST.write(request(**changes))))
 
     @asynccontextmanager
     async def working(self, *, images_at_once: int = 4, suspend_seconds: float = 5.0) -> AsyncIterator[None]:

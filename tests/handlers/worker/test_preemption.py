@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from storage.guilds.guilds import Guild
@@ -32,7 +32,7 @@ class Rivals:
     device: FakeDevice = field(default_factory=lambda: FakeDevice(eager=False))
 
     async def enqueue(self, guild: Guild, seconds: float, **changes: Any) -> Job:
-        payload = write_request(request(**changes))
+        payload = REQUEST.write(request(**changes))
         return await self.context.queue.enqueue(new_job(guild.id, units=seconds, payload=payload))
 
     @asynccontextmanager

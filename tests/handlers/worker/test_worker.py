@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handlers.commands.context import AppContext
-from handlers.jobs.payloads import write_request
+from handlers.jobs.payloads import REQUEST
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Faulted, Refused
@@ -35,7 +35,7 @@ async def _enqueue(context: AppContext, guild: Guild, *, member: str = "ada", co
             member_id=member,
             member_name=member,
             kind=JobKind.IMAGINE,
-            payload=write_request(request(count=count, seed=seed)),
+            payload=REQUEST.write(request(count=count, seed=seed)),
             reply=ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id=member),
             cost_key="pocket",
             cost_units=1.0,
@@ -292,7 +292,7 @@ async def test_a_device_is_handed_the_images_that_a_request_is_made_from(
 ) -> None:
     """By their keys; where one cannot be read the job is tried again later instead of being lost."""
     start, mask = await context.blobs.put(b"a picture"), await context.blobs.put(b"a mask")
-    payload = write_request(request(start=StartImage(image=start, mask=mask)))
+    payload = REQUEST.write(request(start=StartImage(image=start, mask=mask)))
     job = await context.queue.enqueue(new_job(guild.id, payload=payload, blobs=(start, mask)))
     if not kept:
         await context.blobs.delete(mask)
