@@ -12,8 +12,8 @@ from handlers.community.settings import COMMAND as SETTINGS
 from handlers.images.control import COMMANDS as CONTROL_COMMANDS
 from handlers.images.control_preview import JOB as MAP_JOB
 from handlers.images.edit import COMMAND as EDIT
+from handlers.images.image_actions import JOB as IMAGINE_JOB
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.images.imagine import JOB as IMAGINE_JOB
 from handlers.images.scale_grid import COMMAND as LORA_MIX
 from handlers.images.scale_grid import JOB as MIX_JOB
 from handlers.images.upscale import COMMAND as UPSCALE

@@ -18,14 +18,16 @@ from bot.discord.modal import DiscordModalState, build_modal, read_entries
 from bot.discord.rendering import render
 from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack, with_fitting_files
-from handlers.buttons import AlreadyHeard, ClickResponse, Press, Pressed, Remove, SendDirect, manner, press
+from handlers.buttons import ClickResponse, Press, manner, press
+from handlers.commands.actions import AlreadyHeard, Pressed, Remove, SendDirect
 from handlers.commands.arguments import Value, read_options
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.completion import Suggestion, complete
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, answers_privately
-from handlers.commands.forms import Form, advanced_form, submit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import advanced_form, submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights

@@ -9,7 +9,7 @@ import discord
 from discord import ui
 
 from handlers.commands.command import Command
-from handlers.commands.forms import Field, Form
+from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.parsing import parse_text, write_flags
 

@@ -30,13 +30,15 @@ from bot.slack.modal import (
 from bot.slack.rendering import Block
 from bot.slack.text_commands import TextCommand, below_umbrella, by_mention, plain_words, readable_values
 from bot.slack.workspaces import NotInstalled, Workspaces
-from handlers.buttons import AlreadyHeard, ClickResponse, Remove, SendDirect, manner, press, read_button_id
+from handlers.buttons import ClickResponse, manner, press, read_button_id
+from handlers.commands.actions import AlreadyHeard, Remove, SendDirect
 from handlers.commands.arguments import Value
 from handlers.commands.command import Command
 from handlers.commands.completion import complete
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
-from handlers.commands.forms import Form, submit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import submit_form
 from handlers.commands.parsing import parse_text
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message

@@ -8,7 +8,7 @@ from typing import Any, Final, assert_never
 
 from bot.slack.rendering import Block, plain
 from handlers.commands.command import Command
-from handlers.commands.forms import Field, Form
+from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
 
 CALLBACK: Final = "form"

@@ -9,13 +9,14 @@ from typing import Final, assert_never
 from bot.assembly.runtime import Runtime
 from bot.terminal.attachments import offered
 from bot.terminal.chat_platform import TerminalPlatform
-from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, press
+from handlers.buttons import Press, press
+from handlers.commands.actions import AlreadyHeard, Remove, SendDirect
 from handlers.commands.arguments import Value
 from handlers.commands.call import Caller, Member
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
-from handlers.commands.forms import Form
+from handlers.commands.form import Form
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
 from handlers.images.submission import submit

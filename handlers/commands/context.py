@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from handlers.commands.actions import Action
+from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
-from handlers.messages.message import Message, ShownImage
+from handlers.messages.message import Message, ShownImage, Verb
 from pipeline.errors import InvalidRequest
 from pipeline.images.upscalers import Upscalers
 from pipeline.models.metadata import ModelFacts
@@ -27,7 +29,7 @@ from storage.library.training_uploads import TrainingUploads
 from storage.queue.deduplication import Deduplication
 from storage.queue.images import StoredImage
 from storage.queue.job_queue import JobQueue
-from storage.queue.jobs import Job
+from storage.queue.jobs import Job, JobKind
 from storage.queue.key_values import KeyValues
 from storage.queue.outbox import Outbox
 from storage.queue.pending_calls import SavedCalls
@@ -47,6 +49,15 @@ class JobTable(Protocol):
 
     def is_shown(self, image: StoredImage, job: Job) -> bool:
         """Whether members see the image."""
+
+    def waits(self, job: Job) -> bool:
+        """Whether the job has a place in the queue."""
+
+    def action(self, job: Job, verb: Verb) -> Action | None:
+        """What the button does to the job; None where its kind has no such button of its own."""
+
+    async def enqueue(self, kind: JobKind, payload: object, caller: Caller, context: "AppContext") -> Message:
+        """Queue a job of that kind, and say when it will come."""
 
     async def final_message(self, job: Job, images: tuple[ShownImage, ...], context: "AppContext") -> Message:
         """The message at the end of the job, with the images that may be shown."""

@@ -1,7 +1,6 @@
-"""A form that asks for more values of a command; each platform draws it from the options' own descriptions."""
+"""Forms that ask for more values of a command, and what comes of what was entered."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from handlers.commands.arguments import Value
@@ -10,6 +9,7 @@ from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, check_audience
+from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.options import value_text
 from handlers.commands.permissions import NotAllowed
@@ -22,24 +22,6 @@ KIND: Final = "kind"
 
 OpenFile = Callable[[ChosenFile], OfferedFile]
 """How a platform finds a file again that it keeps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One question of a form: the option that it fills, and the text that stands in it already."""
-
-    option: Option
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """A form for `command`; `call_id` is the saved call that its entries complete, however much later."""
-
-    title: str
-    command: Command
-    call_id: int
-    fields: tuple[Field, ...]
 
 
 async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext) -> Form:

@@ -1,17 +1,16 @@
 """/cancel: stop a job that waits or renders."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final, assert_never
+from typing import Annotated, Final
 
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.option import Completion, Details
 from handlers.commands.options import Options
-from handlers.commands.permissions import NotAllowed, may_manage
+from handlers.jobs.ending import cancel_job
 from handlers.messages.message import Message
 from pipeline.errors import UserError
-from storage.queue.job_queue import CancelResult
 from storage.queue.jobs import OPEN_STATES
 
 
@@ -35,27 +34,6 @@ async def cancel(caller: Caller, options: CancelOptions, context: AppContext) ->
     for job in jobs:
         await context.queue.cancel(caller.guild.id, job.id)
     return Message(headline=f"Cancelled {len(jobs)} of yours.", private=True)
-
-
-async def cancel_job(caller: Caller, context: AppContext, job_id: int) -> Message:
-    """Cancel the one job `job_id`, if it is the caller's or the caller is an admin."""
-    job = await context.queue.get(caller.guild.id, job_id)
-    if job is None:
-        raise UserError(f"There is no job {job_id} here; /queue lists yours.")
-    if not may_manage(caller.member, job):
-        raise NotAllowed(f"Job {job_id} belongs to {job.member_name}; only they or an admin can cancel it.")
-    result = await context.queue.cancel(caller.guild.id, job_id)
-    match result:
-        case CancelResult.CANCELLED:
-            return Message(headline=f"Job {job_id} is cancelled.", private=True)
-        case CancelResult.STOPPING:
-            return Message(headline=f"Job {job_id} stops at its next step.", private=True)
-        case CancelResult.TOO_LATE:
-            raise UserError(f"Job {job_id} is already finished.")
-        case CancelResult.NOT_FOUND:
-            raise UserError(f"There is no job {job_id} here; /queue lists yours.")
-        case _:
-            assert_never(result)
 
 
 COMMAND: Final = Command(

@@ -59,7 +59,7 @@ async def _page(caller: Caller, context: AppContext, search: str, before: int | 
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
         jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, limit=_BATCH, before=before)
-        made = [job for job in jobs if job.kind is JobKind.IMAGINE]
+        made = [job for job in jobs if job.kind == JobKind.IMAGINE]
         found += [job for job in made if all(word in REQUEST.read(job.payload).prompt.casefold() for word in words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:
             break

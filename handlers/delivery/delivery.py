@@ -70,7 +70,7 @@ class Delivery:
         if self.clock() - shown_at < (max(pace, _SECONDS_BETWEEN_PLACES) if waiting else pace):
             return
         place = None
-        if waiting and reply.job.kind is not JobKind.DRAW_MAP:  # which waits for no turn
+        if waiting and self.context.jobs.waits(reply.job):
             place = await self.context.queue.place(reply.job.guild_id, reply.job.id)
         message = in_progress(reply.job, self.context.jobs.title(reply.job), place, self._why_it_rests(reply.job))
         if message == shown:
@@ -83,7 +83,7 @@ class Delivery:
 
     def _why_it_rests(self, job: Job) -> str:
         hours = self.context.training_hours
-        return "" if job.kind is not JobKind.TRAIN or hours.are_now else hours.words
+        return "" if job.kind != JobKind.TRAIN or hours.are_now else hours.words
 
     async def _deliver(self, reply: Reply) -> None:
         try:

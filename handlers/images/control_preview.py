@@ -4,20 +4,22 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from handlers.commands.actions import Pressed
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
 from handlers.images.submission import check_allowed, submit
-from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
+from handlers.jobs.ending import cancel, delete
+from handlers.jobs.job_spec import Cost, JobSpec, without_context
 from handlers.jobs.payloads import REQUEST
-from handlers.messages.job_status import ended, waited_long, waiting
+from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
 from pipeline.images.input_image import is_mostly_light, read_image
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.control import MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
-from storage.queue.jobs import Job, JobKind, JobState, NewJob
+from storage.queue.jobs import OPEN_STATES, Job, JobKind, JobState
 
 _STEP: Final = 1.0
 _SECONDS_PER_MEGAPIXEL: Final = 0.5
@@ -26,43 +28,27 @@ _SECONDS_PER_MEGAPIXEL: Final = 0.5
 async def show_map(caller: Caller, context: AppContext, request: ImageRequest, facts: ModelFacts) -> Message:
     """Queue the map of `request`'s first control; a button under it makes the images."""
     check_allowed(request, facts, caller)
-    job = await context.queue.enqueue(
-        NewJob(
-            guild_id=caller.guild.id,
-            member_id=caller.member.id,
-            member_name=caller.member.name,
-            kind=JobKind.DRAW_MAP,
-            payload=REQUEST.write(request),
-            reply=caller.reply,
-            cost_key=f"{JobKind.DRAW_MAP} {_use(request).kind}",
-            cost_units=request.width * request.height / 1e6,
-            blobs=request.image_keys,
-            seconds_per_unit=_SECONDS_PER_MEGAPIXEL,
-        )
-    )
-    return waiting(job, request.prompt, None, restarted=False)
+    return await context.jobs.enqueue(JobKind.DRAW_MAP, request, caller, context)
+
+
+async def _cost(request: ImageRequest, _context: AppContext) -> Cost:
+    megapixels = request.width * request.height / 1e6
+    key = f"{JobKind.DRAW_MAP} {_use(request).kind}"
+    return Cost(key=key, units=megapixels, seconds_per_unit=_SECONDS_PER_MEGAPIXEL)
 
 
 def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the map and what can be done with it, or why there is none."""
+    """The map, and what can be done with it."""
     request = REQUEST.read(job.payload)
-    match job.state:
-        case JobState.DONE:
-            return Message(
-                headline=request.prompt,
-                mood=Mood.DONE,
-                lines=(f"This will be kept: {_use(request).kind.keeps}. Looks right?",),
-                images=images,
-                buttons=(_buttons(job, _use(request)),),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.CANCELLED:
-            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
-        case _:
-            sentence = job.error or "The map could not be drawn; try again."
-            failed = ended(job, request.prompt, Mood.FAILED, sentence)
-            return replace(failed, buttons=((_button(job, Verb.OWN_MAP),),))
+    return Message(
+        headline=request.prompt,
+        mood=Mood.DONE,
+        lines=(f"This will be kept: {_use(request).kind.keeps}. Looks right?",),
+        images=images,
+        buttons=(_buttons(job, _use(request)),),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
 
 
 async def make_with_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
@@ -148,9 +134,31 @@ def _button(job: Job, verb: Verb) -> Button:
     return Button(verb=verb, target=job.id, label=_LABELS[verb])
 
 
+def _without_map(job: Job) -> tuple[tuple[Button, ...], ...]:
+    return ((_button(job, Verb.OWN_MAP),),) if job.state is JobState.FAILED else ()
+
+
+async def _cancel(job: Job, index: int, caller: Caller, context: AppContext) -> Pressed:
+    """The button stays under a map that was drawn, which then goes."""
+    return await (cancel if job.state in OPEN_STATES else delete)(job, index, caller, context)
+
+
 JOB: Final = JobSpec(
     kind=JobKind.DRAW_MAP,
-    title=prompt_of,
-    final_message=without_context(map_drawn),
+    payload=REQUEST,
+    title=lambda request: request.prompt,
+    cost=_cost,
+    blobs=lambda request: request.image_keys,
+    waits=False,
+    done=without_context(map_drawn),
+    failed="The map could not be drawn; try again.",
+    buttons=_without_map,
+    actions={
+        Verb.USE_MAP: make_with_map,
+        Verb.SOFTER: soften_map,
+        Verb.STRONGER: strengthen_map,
+        Verb.OWN_MAP: make_with_own_map,
+        Verb.CANCEL: _cancel,
+    },
     images=lambda request: request.images()[:1],  # one map, however many images it is for
 )

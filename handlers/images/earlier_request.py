@@ -17,7 +17,7 @@ ControlBase = Annotated[int | None, Details("Use the control of this picture aga
 async def controlled_request(caller: Caller, context: AppContext, job_id: int) -> ImageRequest:
     """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its image."""
     job = await context.queue.get(caller.guild.id, job_id)
-    if job is None or job.kind is not JobKind.IMAGINE or not await _may_see(job, caller, context):
+    if job is None or job.kind != JobKind.IMAGINE or not await _may_see(job, caller, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")
     request = REQUEST.read(job.payload)
     if not request.controls:

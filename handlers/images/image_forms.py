@@ -6,7 +6,8 @@ from typing import Final
 
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.commands.forms import KIND, Field, Form, edit_form
+from handlers.commands.form import Field, Form
+from handlers.commands.forms import KIND, edit_form
 from handlers.commands.option import Option, OptionKind
 from handlers.images.control import command_name
 from handlers.images.edit import COMMAND as EDIT

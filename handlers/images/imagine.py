@@ -1,4 +1,4 @@
-"""/imagine: from a prompt to queued jobs, and how they end."""
+"""/imagine: from a prompt to queued jobs."""
 
 from dataclasses import replace
 from typing import Final
@@ -10,12 +10,8 @@ from handlers.commands.permissions import check_permission
 from handlers.images.new_request import new_requests
 from handlers.images.options import ImagineOptions
 from handlers.images.submission import submit
-from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
-from handlers.jobs.payloads import REQUEST
-from handlers.messages.job_status import finished
-from handlers.messages.message import Button, Message, ShownImage, Verb
+from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.syntax import expand
-from storage.queue.jobs import Job, JobKind
 
 _SHOWN_PROMPTS: Final = 8
 
@@ -51,11 +47,6 @@ async def _ask_for_all(caller: Caller, options: ImagineOptions, context: AppCont
     )
 
 
-def imagined(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the images, or why there are none."""
-    return finished(job, REQUEST.read(job.payload), images)
-
-
 COMMAND: Final = Command(
     name="imagine",
     help="Make pictures from words",
@@ -68,5 +59,3 @@ COMMAND: Final = Command(
         "{red|blue} fox stands for two prompts",
     ),
 )
-
-JOB: Final = JobSpec(kind=JobKind.IMAGINE, title=prompt_of, final_message=without_context(imagined))

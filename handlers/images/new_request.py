@@ -52,7 +52,7 @@ async def _based(request: ImageRequest, base: int | None, caller: Caller, contex
     if base is None:
         return request
     job = await context.queue.get(caller.guild.id, base)
-    if job is None or job.member_id != caller.member.id or job.kind is not JobKind.IMAGINE:
+    if job is None or job.member_id != caller.member.id or job.kind != JobKind.IMAGINE:
         raise InvalidRequest("base", f"You have no job {base} here; /history shows those that you have.")
     earlier = REQUEST.read(job.payload)
     return replace(request, start=earlier.start, controls=earlier.controls)

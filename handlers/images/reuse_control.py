@@ -2,7 +2,8 @@
 
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, edit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import edit_form
 from handlers.commands.options import Options
 from handlers.images.control import ControlOptions, KeepingOptions, command_name
 from handlers.images.earlier_request import controlled_request

@@ -14,16 +14,16 @@ from handlers.images.grid import ScaleGrid, record_sheet
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.new_request import one_request
 from handlers.images.options import DrawingOptions, ImagineOptions, Private, Steps
-from handlers.images.submission import submit
-from handlers.jobs.job_spec import JobSpec, prompt_of, without_context
+from handlers.images.submission import request_cost, submit
+from handlers.jobs.job_spec import Cost, JobSpec, without_context
 from handlers.jobs.payloads import REQUEST
-from handlers.messages.job_status import ended, waited_long
+from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.prompts.loras import find_lora, read_mentions
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import MAX_SEED
-from storage.queue.jobs import Job, JobKind, JobState
+from pipeline.requests.image_request import MAX_SEED, ImageRequest
+from storage.queue.jobs import Job, JobKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,33 +57,29 @@ async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) ->
         prompt = first.trigger_words or first.name
     drawing = DrawingOptions(seed=options.seed, steps=options.steps, lora=options.lora, model=options.model)
     request, facts = await one_request(drawing, caller, context, prompt=prompt)
-    times = len(ScaleGrid.of(request).images)
-    return await submit(caller, context, request, facts, kind=JobKind.MIX_LORAS, times=times)
+    return await submit(caller, context, request, facts, JobKind.MIX_LORAS)
 
 
 def loras_mixed(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the sheet and how to have one of its images, or why there is none."""
+    """The sheet, and how to have one of its images."""
     request = REQUEST.read(job.payload)
     alone = ImagineOptions(
         prompt=request.prompt, lora=mentions_text(request.loras), seed=request.seed, steps=request.steps
     )
-    match job.state:
-        case JobState.DONE:
-            return Message(
-                headline=request.prompt,
-                mood=Mood.DONE,
-                lines=("To have one of these alone, write this with its scales:",),
-                code=write_text(IMAGINE, alone.texts()),
-                images=images,
-                buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.CANCELLED:
-            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
-        case _:
-            sentence = job.error or "The pictures could not be made; try again."
-            return ended(job, request.prompt, Mood.FAILED, sentence)
+    return Message(
+        headline=request.prompt,
+        mood=Mood.DONE,
+        lines=("To have one of these alone, write this with its scales:",),
+        code=write_text(IMAGINE, alone.texts()),
+        images=images,
+        buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
+
+
+async def _cost(request: ImageRequest, context: AppContext) -> Cost:
+    return await request_cost(request, context, times=len(ScaleGrid.of(request).images))
 
 
 COMMAND: Final = Command(
@@ -96,8 +92,12 @@ COMMAND: Final = Command(
 
 JOB: Final = JobSpec(
     kind=JobKind.MIX_LORAS,
-    title=prompt_of,
-    final_message=without_context(loras_mixed),
+    payload=REQUEST,
+    title=lambda request: request.prompt,
+    cost=_cost,
+    blobs=lambda request: request.image_keys,
+    done=without_context(loras_mixed),
+    failed="The pictures could not be made; try again.",
     images=lambda request: ScaleGrid.of(request).images,
     record_sheet=record_sheet,
 )

@@ -3,45 +3,20 @@
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import check_permission
-from handlers.jobs.payloads import REQUEST
-from handlers.messages.job_status import waiting
+from handlers.jobs.job_spec import Cost
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import ImageRequest
-from storage.queue.jobs import JobKind, NewJob
+from storage.queue.jobs import JobKind
 
 
 async def submit(
-    caller: Caller,
-    context: AppContext,
-    request: ImageRequest,
-    facts: ModelFacts,
-    *,
-    kind: JobKind = JobKind.IMAGINE,
-    times: int = 1,
+    caller: Caller, context: AppContext, request: ImageRequest, facts: ModelFacts, kind: JobKind = JobKind.IMAGINE
 ) -> Message:
-    """Queue `request`, for the model of `facts`; from here on nothing of it can be lost.
-
-    A job of another `kind` makes `times` as many images of it.
-    """
+    """Queue `request`, for the model of `facts`, as a job of `kind`; from here on nothing of it can be lost."""
     check_allowed(request, facts, caller)
-    job = await context.queue.enqueue(
-        NewJob(
-            guild_id=caller.guild.id,
-            member_id=caller.member.id,
-            member_name=caller.member.name,
-            kind=kind,
-            payload=REQUEST.write(request),
-            reply=caller.reply,
-            cost_key=_cost_key(request),
-            cost_units=float(request.row_steps * times),
-            blobs=request.image_keys,
-            seconds_per_unit=await context.costs.row_seconds(request.model, request.width * request.height),
-        )
-    )
-    place = await context.queue.place(caller.guild.id, job.id)
-    return waiting(job, request.prompt, place, restarted=False)
+    return await context.jobs.enqueue(kind, request, caller, context)
 
 
 def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> None:
@@ -62,6 +37,11 @@ def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> N
     facts.check(request)
 
 
-def _cost_key(request: ImageRequest) -> str:
+async def request_cost(request: ImageRequest, context: AppContext, times: int = 1) -> Cost:
+    """What `times` as many images of a request cost."""
     controls = "".join(f" +{use.kind}" for use in request.controls)
-    return f"{request.model} {request.width}x{request.height}{controls}"
+    return Cost(
+        key=f"{request.model} {request.width}x{request.height}{controls}",
+        units=float(request.row_steps * times),
+        seconds_per_unit=await context.costs.row_seconds(request.model, request.width * request.height),
+    )

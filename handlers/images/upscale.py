@@ -17,12 +17,12 @@ from handlers.images.new_request import one_request
 from handlers.images.options import DrawingOptions, Negative, Private
 from handlers.images.submission import submit
 from handlers.images.upscale_job import ENLARGEMENT, EnlargeOrder
-from handlers.jobs.job_spec import JobSpec, without_context
-from handlers.messages.job_status import ended, waited_long, waiting
+from handlers.jobs.job_spec import Cost, JobSpec, without_context
+from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE
-from storage.queue.jobs import Job, JobKind, JobState, NewJob
+from storage.queue.jobs import Job, JobKind
 
 _MOST: Final = 4
 _SECONDS_PER_MEGAPIXEL: Final = 2.0
@@ -74,42 +74,26 @@ async def _enlarged(
     await asyncio.to_thread(context.upscalers.net, upscaler)
     width, height = (factor * side for side in image.size)
     order = EnlargeOrder(image=image.key, factor=factor, width=width, height=height, upscaler=upscaler)
-    job = await context.queue.enqueue(
-        NewJob(
-            guild_id=caller.guild.id,
-            member_id=caller.member.id,
-            member_name=caller.member.name,
-            kind=JobKind.ENLARGE,
-            payload=ENLARGEMENT.write(order),
-            reply=caller.reply,
-            cost_key=f"{JobKind.ENLARGE} {upscaler}",
-            cost_units=width * height / 1e6,
-            seconds_per_unit=_SECONDS_PER_MEGAPIXEL,
-            blobs=(image.key,),
-        )
-    )
-    place = await context.queue.place(caller.guild.id, job.id)
-    return waiting(job, order.title, place, restarted=False)
+    return await context.jobs.enqueue(JobKind.ENLARGE, order, caller, context)
+
+
+async def _cost(order: EnlargeOrder, _context: AppContext) -> Cost:
+    megapixels = order.width * order.height / 1e6
+    return Cost(key=f"{JobKind.ENLARGE} {order.upscaler}", units=megapixels, seconds_per_unit=_SECONDS_PER_MEGAPIXEL)
 
 
 def enlarged(job: Job, images: tuple[ShownImage, ...]) -> Message:
-    """The end of the job: the larger image, or why there is none."""
+    """The larger image."""
     order = ENLARGEMENT.read(job.payload)
-    match job.state:
-        case JobState.DONE:
-            return Message(
-                headline=order.title,
-                mood=Mood.DONE,
-                images=images,
-                footer=f"{order.upscaler} · {job.device_seconds or 0:.1f} s",
-                buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.CANCELLED:
-            return ended(job, order.title, Mood.CALM, "Cancelled.")
-        case _:
-            return ended(job, order.title, Mood.FAILED, job.error or "The picture could not be enlarged; try again.")
+    return Message(
+        headline=order.title,
+        mood=Mood.DONE,
+        images=images,
+        footer=f"{order.upscaler} · {job.device_seconds or 0:.1f} s",
+        buttons=((Button(verb=Verb.DELETE, target=job.id, label="Delete"),),),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
 
 
 COMMAND: Final = Command(
@@ -123,6 +107,10 @@ COMMAND: Final = Command(
 
 JOB: Final = JobSpec(
     kind=JobKind.ENLARGE,
-    title=lambda payload: ENLARGEMENT.read(payload).title,
-    final_message=without_context(enlarged),
+    payload=ENLARGEMENT,
+    title=lambda order: order.title,
+    cost=_cost,
+    blobs=lambda order: (order.image,),
+    done=without_context(enlarged),
+    failed="The picture could not be enlarged; try again.",
 )

@@ -78,7 +78,7 @@ class _Running:
     @property
     def has_something(self) -> bool:
         """Whether there is more to keep than if it had never begun, which a training alone has before its end."""
-        return self.claim.job.kind is JobKind.TRAIN and self.progress.percent > 0
+        return self.claim.job.kind == JobKind.TRAIN and self.progress.percent > 0
 
     async def end(self) -> None:
         if self.task is not None:
@@ -138,7 +138,7 @@ class Preparations:
     async def _prepare(self, running: _Running, then: Callable[[ImageRequest], Awaitable[None]]) -> None:
         job = running.claim.job
         try:
-            async with self._training if job.kind is JobKind.TRAIN else self._turns:
+            async with self._training if job.kind == JobKind.TRAIN else self._turns:
                 prepared = await self.kinds[job.kind](job, running.progress)
             if isinstance(prepared, ResultImage):
                 await record_result_image(prepared, running.claim, self.queue, self.blobs)

@@ -11,14 +11,14 @@ from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
-from handlers.jobs.job_spec import JobSpec
+from handlers.jobs.job_spec import Cost, JobSpec
 from handlers.loras.import_request import LORA_ORDER, LoraOrder
 from handlers.loras.library import card
-from handlers.messages.job_status import ended, waiting
+from handlers.messages.job_status import ended
 from handlers.messages.message import Message, Mood, ShownImage
 from pipeline.errors import InvalidRequest
 from storage.library.loras import check_name, new_key
-from storage.queue.jobs import Job, JobKind, JobState, NewJob
+from storage.queue.jobs import Job, JobKind
 
 _PREVIEW_SECONDS: Final = 30.0
 
@@ -49,37 +49,20 @@ async def check_room(caller: Caller, options: AddOptions, context: AppContext) -
 async def queue_order(order: LoraOrder, caller: Caller, context: AppContext) -> Message:
     """Queue the order, unless its name is taken or the library full; raises UserError."""
     await _check(order.name, caller, context, private=order.private)
-    job = await context.queue.enqueue(
-        NewJob(
-            guild_id=caller.guild.id,
-            member_id=caller.member.id,
-            member_name=caller.member.name,
-            kind=JobKind.ADD_LORA,
-            payload=LORA_ORDER.write(order),
-            reply=caller.reply,
-            cost_key=JobKind.ADD_LORA,
-            cost_units=1.0,
-            seconds_per_unit=_PREVIEW_SECONDS,
-            blobs=() if order.blob is None else (order.blob,),
-        )
-    )
-    place = await context.queue.place(caller.guild.id, job.id)
-    return waiting(job, order.title, place, restarted=False)
+    return await context.jobs.enqueue(JobKind.ADD_LORA, order, caller, context)
+
+
+async def _cost(_order: LoraOrder, _context: AppContext) -> Cost:
+    return Cost(key=JobKind.ADD_LORA, seconds_per_unit=_PREVIEW_SECONDS)
 
 
 async def lora_added(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
-    """The end of the job: the LoRA's card with an image made with it, or why there is none."""
+    """The LoRA's card, with an image made with it."""
     order = LORA_ORDER.read(job.payload)
     lora = await context.loras.with_key(job.guild_id, order.key)
-    match job.state:
-        case JobState.DONE if lora is not None:
-            return replace(card(lora), mood=Mood.DONE, images=images, job_id=job.id)
-        case JobState.DONE:
-            return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
-        case JobState.CANCELLED:
-            return ended(job, order.title, Mood.CALM, "Cancelled; /lora list shows what is here.")
-        case _:
-            return ended(job, order.title, Mood.FAILED, job.error or "The LoRA could not be added; try again.")
+    if lora is None:
+        return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
+    return replace(card(lora), mood=Mood.DONE, images=images, job_id=job.id)
 
 
 async def _check(name: str | None, caller: Caller, context: AppContext, *, private: bool) -> None:
@@ -121,5 +104,12 @@ COMMAND: Final = Command(
 )
 
 JOB: Final = JobSpec(
-    kind=JobKind.ADD_LORA, title=lambda payload: LORA_ORDER.read(payload).title, final_message=lora_added
+    kind=JobKind.ADD_LORA,
+    payload=LORA_ORDER,
+    title=lambda order: order.title,
+    cost=_cost,
+    blobs=lambda order: () if order.blob is None else (order.blob,),
+    done=lora_added,
+    failed="The LoRA could not be added; try again.",
+    cancelled="Cancelled; /lora list shows what is here.",
 )

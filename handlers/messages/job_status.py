@@ -1,6 +1,6 @@
 """The words of a job's life: waiting, rendering, done, failed, cancelled."""
 
-from typing import Final, assert_never
+from typing import Final
 
 from handlers.messages.message import Bar, Button, Message, Mood, ShownImage, Verb
 from pipeline.requests.image_request import ImageRequest
@@ -51,25 +51,9 @@ def rendering(job: Job, title: str, rests: str = "") -> Message:
 
 def progress_words(job: Job) -> str:
     """How far a running job is: an image in steps, everything else in percent."""
-    if job.kind is JobKind.IMAGINE:
+    if job.kind == JobKind.IMAGINE:
         return f"{job.step} of {job.steps} steps"
     return f"{100 * job.step // job.steps} %"
-
-
-def finished(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
-    """The end of a job, in the words that its state calls for."""
-    match job.state:
-        case JobState.DONE:
-            return _done(job, request, images)
-        case JobState.FAILED:
-            sentence = job.error or "The picture could not be made; try again."
-            return ended(job, request.prompt, Mood.FAILED, sentence)
-        case JobState.CANCELLED:
-            return ended(job, request.prompt, Mood.CALM, "Cancelled.")
-        case JobState.QUEUED | JobState.RUNNING:
-            raise ValueError(f"job {job.id} is not finished but {job.state}")
-        case _:
-            assert_never(job.state)
 
 
 def seconds_words(seconds: float) -> str:
@@ -84,7 +68,8 @@ def seconds_words(seconds: float) -> str:
     return f"about {round(seconds / 3600)} h"
 
 
-def _done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
+def done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
+    """The images that a job made, and what can be done with them."""
     size = f"{request.width}×{request.height}"
     facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
     return Message(
@@ -96,7 +81,7 @@ def _done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Me
         # Such a button finds its image by its place: where one is not shown there are none.
         buttons=(
             *(_variations(job, len(images)) if len(images) == request.count else ()),
-            (*_repeats(job), *_keeping(job)),
+            (*repeat_buttons(job), *_keeping(job)),
             *(((_same_control(job),),) if request.controls else ()),
         ),
         mentions=waited_long(job),
@@ -104,13 +89,13 @@ def _done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Me
     )
 
 
-def ended(job: Job, title: str, mood: Mood, sentence: str) -> Message:
+def ended(job: Job, title: str, mood: Mood, sentence: str, buttons: tuple[tuple[Button, ...], ...] = ()) -> Message:
     """A job that made nothing, and why."""
     return Message(
         headline=title,
         mood=mood,
         lines=(sentence,),
-        buttons=(_repeats(job),) if job.kind is JobKind.IMAGINE else (),
+        buttons=buttons,
         mentions=mood is Mood.FAILED and waited_long(job),
         job_id=job.id,
     )
@@ -132,7 +117,8 @@ def _variations(job: Job, count: int) -> tuple[tuple[Button, ...], ...]:
     )
 
 
-def _repeats(job: Job) -> tuple[Button, ...]:
+def repeat_buttons(job: Job) -> tuple[Button, ...]:
+    """To ask for the same again, or for something else."""
     again = Button(verb=Verb.AGAIN, target=job.id, label="Again")
     return again, Button(verb=Verb.EDIT, target=job.id, label="Edit")
 
@@ -147,7 +133,7 @@ def _same_control(job: Job) -> Button:
 
 
 def _cancel(job: Job) -> Button:
-    has_something = job.kind is JobKind.TRAIN and job.step > 0
+    has_something = job.kind == JobKind.TRAIN and job.step > 0
     return Button(verb=Verb.CANCEL, target=job.id, label="Stop and keep the best" if has_something else "Cancel")
 
 

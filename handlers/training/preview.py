@@ -6,12 +6,13 @@ from typing import Annotated, Final
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, edit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import edit_form
 from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, check_permission
-from handlers.jobs.job_spec import JobSpec
-from handlers.messages.job_status import ended, seconds_words, waited_long
+from handlers.jobs.job_spec import Cost, JobSpec
+from handlers.messages.job_status import seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from handlers.training.train import (
@@ -24,12 +25,14 @@ from handlers.training.train import (
     read_class_word,
     training_files,
     training_seconds,
+    uploads,
 )
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.training.dataset import MAX_IMAGES
 from storage.library.loras import new_key
-from storage.queue.jobs import Job, JobKind, JobState
+from storage.queue.jobs import Job, JobKind
 
+_CHECK_SECONDS: Final = 2.0
 _FEWEST: Final = 3
 _ROW: Final = 5
 
@@ -51,28 +54,22 @@ class AgainOptions(Options):
 
 
 async def images_checked(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
-    """The end of the look: the sheet with a button that begins the training, or why there is none."""
+    """The sheet, with a button that begins the training."""
     order = TRAINING.read(job.payload)
-    match job.state:
-        case JobState.DONE:
-            seconds = training_seconds(context.model(order.model))
-            return Message(
-                headline=order.title,
-                mood=Mood.DONE,
-                lines=(
-                    "These pictures will be used as they are here, but for those with a reason under them.",
-                    f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
-                    *filter(None, (context.training_hours.words,)),
-                ),
-                images=images,
-                buttons=_buttons(job, order, await _used(job, context)),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.CANCELLED:
-            return ended(job, order.title, Mood.CALM, "Cancelled.")
-        case _:
-            return ended(job, order.title, Mood.FAILED, job.error or "The pictures could not be read; try again.")
+    seconds = training_seconds(context.model(order.model))
+    return Message(
+        headline=order.title,
+        mood=Mood.DONE,
+        lines=(
+            "These pictures will be used as they are here, but for those with a reason under them.",
+            f"Training takes {seconds_words(seconds)} on the device; it stops by itself.",
+            *filter(None, (context.training_hours.words,)),
+        ),
+        images=images,
+        buttons=_buttons(job, order, await _used(job, context)),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
 
 
 async def start_training(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
@@ -118,7 +115,7 @@ async def train_add(caller: Caller, options: AddOptions, context: AppContext) ->
     """Look at the images of the caller's latest sheet again, with more behind them."""
     files = training_files(options.files)
     jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id)
-    sheet = next((job for job in jobs if job.kind is JobKind.CHECK_IMAGES), None)
+    sheet = next((job for job in jobs if job.kind == JobKind.CHECK_IMAGES), None)
     if sheet is None:
         raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
     order = await _kept(sheet, caller, context)
@@ -178,6 +175,19 @@ COMMAND: Final = Command(
     handler=train_again,
 )
 
+
+async def _cost(order: TrainOrder, _context: AppContext) -> Cost:
+    return Cost(key=f"{JobKind.CHECK_IMAGES} {order.model}", seconds_per_unit=_CHECK_SECONDS)
+
+
 JOB: Final = JobSpec(
-    kind=JobKind.CHECK_IMAGES, title=lambda payload: TRAINING.read(payload).title, final_message=images_checked
+    kind=JobKind.CHECK_IMAGES,
+    payload=TRAINING,
+    title=lambda order: order.title,
+    cost=_cost,
+    blobs=uploads,
+    lora_key=lambda order: order.key,
+    done=images_checked,
+    failed="The pictures could not be read; try again.",
+    actions={Verb.TRAIN: start_training, Verb.LEAVE_OUT: leave_out, Verb.CLASS_WORD: class_form},
 )

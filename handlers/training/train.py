@@ -12,17 +12,17 @@ from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.context.lora_quota import LoraQuota
-from handlers.jobs.job_spec import JobSpec
-from handlers.messages.job_status import ended, waited_long, waiting
-from handlers.messages.message import Message, Mood, ShownImage
-from handlers.training.checkpoints import pick_buttons, read_picks
+from handlers.jobs.job_spec import Cost, JobSpec
+from handlers.messages.job_status import ended, waited_long
+from handlers.messages.message import Message, Mood, ShownImage, Verb
+from handlers.training.checkpoints import pick_buttons, read_picks, use_pick
 from handlers.training.request import TRAINING, ConceptKind, TrainFile, TrainOrder
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.registry import FAMILIES
 from pipeline.models.metadata import ModelFacts
 from storage.guilds.guilds import Guild
 from storage.library.loras import check_name, new_key
-from storage.queue.jobs import Job, JobKind, JobState, NewJob
+from storage.queue.jobs import Job, JobKind
 
 _CLASS: Final = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
 _PEOPLE: Final = re.compile(
@@ -30,7 +30,6 @@ _PEOPLE: Final = re.compile(
     r"|mother|people|person|selfie|toddler|wife|woman|women)\b"
 )
 _SMALL: Final = 256
-_CHECK_SECONDS: Final = 2.0
 
 _Name = Annotated[str, Details("What to call it here", rest=True)]
 ClassWord = Annotated[str, Details("What it is, such as dog")]
@@ -99,27 +98,21 @@ async def train_style(caller: Caller, options: StyleOptions, context: AppContext
 
 
 async def trained(job: Job, images: tuple[ShownImage, ...], context: AppContext) -> Message:
-    """The end of the training: its sheet of samples, how good it is and how to use it, or why there is nothing."""
+    """The sheet of samples, how good it is and how to use it."""
     order = TRAINING.read(job.payload)
     lora = await context.loras.with_key(job.guild_id, order.key)
-    match job.state:
-        case JobState.DONE if lora is not None:
-            use = f"/imagine a picture of @{lora.name} on a beach" if order.concept is ConceptKind.SUBJECT else ""
-            return Message(
-                headline=f"{lora.name} is ready",
-                mood=Mood.DONE,
-                lines=(*lora.metadata.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
-                images=images,
-                buttons=pick_buttons(job, await read_picks(job, context)),
-                mentions=waited_long(job),
-                job_id=job.id,
-            )
-        case JobState.DONE:
-            return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
-        case JobState.CANCELLED:
-            return ended(job, order.title, Mood.CALM, "Cancelled; nothing was kept.")
-        case _:
-            return ended(job, order.title, Mood.FAILED, job.error or "The training failed; try again.")
+    if lora is None:
+        return ended(job, order.title, Mood.CALM, "This LoRA was removed meanwhile.")
+    use = f"/imagine a picture of @{lora.name} on a beach" if order.concept is ConceptKind.SUBJECT else ""
+    return Message(
+        headline=f"{lora.name} is ready",
+        mood=Mood.DONE,
+        lines=(*lora.metadata.splitlines(), f"Try: {use or f'/imagine a fox --lora {lora.name}'}"),
+        images=images,
+        buttons=pick_buttons(job, await read_picks(job, context)),
+        mentions=waited_long(job),
+        job_id=job.id,
+    )
 
 
 def training_seconds(facts: ModelFacts) -> float:
@@ -131,32 +124,22 @@ def training_seconds(facts: ModelFacts) -> float:
 
 async def queue_check(order: TrainOrder, caller: Caller, context: AppContext) -> Message:
     """Queue a look at the order's images."""
-    return await _queued(order, JobKind.CHECK_IMAGES, _CHECK_SECONDS, caller, context)
+    return await context.jobs.enqueue(JobKind.CHECK_IMAGES, order, caller, context)
 
 
 async def queue_training(order: TrainOrder, caller: Caller, context: AppContext) -> Message:
     """Queue the training that the order asks for."""
-    return await _queued(order, JobKind.TRAIN, training_seconds(context.model(order.model)), caller, context)
+    return await context.jobs.enqueue(JobKind.TRAIN, order, caller, context)
 
 
-async def _queued(order: TrainOrder, kind: JobKind, seconds: float, caller: Caller, context: AppContext) -> Message:
-    job = await context.queue.enqueue(
-        NewJob(
-            guild_id=caller.guild.id,
-            member_id=caller.member.id,
-            member_name=caller.member.name,
-            kind=kind,
-            payload=TRAINING.write(order),
-            reply=caller.reply,
-            cost_key=f"{kind} {order.model}",
-            cost_units=1.0,
-            seconds_per_unit=seconds,
-            blobs=tuple(dict.fromkeys(file.blob for file in order.files)),
-            lora_key=order.key,
-        )
-    )
-    place = await context.queue.place(caller.guild.id, job.id)
-    return waiting(job, order.title, place, restarted=False)
+async def _cost(order: TrainOrder, context: AppContext) -> Cost:
+    seconds = training_seconds(context.model(order.model))
+    return Cost(key=f"{JobKind.TRAIN} {order.model}", seconds_per_unit=seconds)
+
+
+def uploads(order: TrainOrder) -> tuple[str, ...]:
+    """The blobs of the order's files."""
+    return tuple(dict.fromkeys(file.blob for file in order.files))
 
 
 async def check_training_room(order: TrainOrder, caller: Caller, context: AppContext) -> None:
@@ -237,4 +220,15 @@ STYLE: Final = Command(
 
 COMMANDS: Final = (SUBJECT, STYLE)
 
-JOB: Final = JobSpec(kind=JobKind.TRAIN, title=lambda payload: TRAINING.read(payload).title, final_message=trained)
+JOB: Final = JobSpec(
+    kind=JobKind.TRAIN,
+    payload=TRAINING,
+    title=lambda order: order.title,
+    cost=_cost,
+    blobs=uploads,
+    lora_key=lambda order: order.key,
+    done=trained,
+    failed="The training failed; try again.",
+    cancelled="Cancelled; nothing was kept.",
+    actions={Verb.PICK: use_pick},
+)

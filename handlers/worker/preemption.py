@@ -16,7 +16,7 @@ def choose_preempted(held: Collection[OpenJob], upcoming: Sequence[Job]) -> Open
         return None
     first = upcoming[0]
     # What is prepared beside the devices needs no slot yet.
-    if first.kind is not JobKind.IMAGINE or first.guild_id in {job.claim.job.guild_id for job in held}:
+    if first.kind != JobKind.IMAGINE or first.guild_id in {job.claim.job.guild_id for job in held}:
         return None
     longest = max((job for job in held if not job.is_map), key=OpenJob.seconds_left, default=None)
     if longest is None or longest.cancelled or longest.claim.job.restarts:

@@ -36,7 +36,7 @@ class OpenJob:
     @property
     def is_map(self) -> bool:
         """Whether it is a map, which is drawn between two steps and takes no slot."""
-        return self.claim.job.kind is JobKind.DRAW_MAP
+        return self.claim.job.kind == JobKind.DRAW_MAP
 
     def orders(self) -> tuple[Order, ...]:
         """What to ask of the device: the images that an earlier attempt did not finish, from where it left them."""

@@ -2,21 +2,31 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from storage.queue.reply_address import ReplyAddress
 
 
-class JobKind(StrEnum):
-    """What a job makes; the worker chooses its handler by it."""
+class JobKind(str):
+    """What a job makes, by a name that its row keeps; a further kind is one more name, beside its own description."""
 
-    IMAGINE = "imagine"
-    ADD_LORA = "add lora"
-    DRAW_MAP = "draw map"
-    MIX_LORAS = "mix loras"
-    ENLARGE = "enlarge"
-    CHECK_IMAGES = "check pictures"
-    TRAIN = "train"
+    __slots__ = ()
+    IMAGINE: ClassVar["JobKind"]
+    ADD_LORA: ClassVar["JobKind"]
+    DRAW_MAP: ClassVar["JobKind"]
+    MIX_LORAS: ClassVar["JobKind"]
+    ENLARGE: ClassVar["JobKind"]
+    CHECK_IMAGES: ClassVar["JobKind"]
+    TRAIN: ClassVar["JobKind"]
+
+
+JobKind.IMAGINE = JobKind("imagine")
+JobKind.ADD_LORA = JobKind("add lora")
+JobKind.DRAW_MAP = JobKind("draw map")
+JobKind.MIX_LORAS = JobKind("mix loras")
+JobKind.ENLARGE = JobKind("enlarge")
+JobKind.CHECK_IMAGES = JobKind("check images")
+JobKind.TRAIN = JobKind("train")
 
 
 class JobState(StrEnum):
@@ -113,7 +123,7 @@ class Job:
             "job_id": self.id,
             "guild_id": self.guild_id,
             "member_id": self.member_id,
-            "kind": self.kind.value,
+            "kind": str(self.kind),
             "attempt": self.attempt,
         }
 

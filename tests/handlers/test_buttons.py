@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.buttons import AlreadyHeard, Press, Remove, SendDirect, button_id, manner, press, read_button_id
+from handlers.buttons import Press, button_id, manner, press, read_button_id
+from handlers.commands.actions import AlreadyHeard, Remove, SendDirect
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, submit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.images.submission import submit
 from handlers.jobs.payloads import REQUEST

@@ -60,7 +60,7 @@ async def test_what_was_learnt_can_be_used(
     assert LoraFile.open(tmp_path / "loras" / f"{lora.key}.safetensors").layers
 
     await call("imagine", prompt="@rex on a beach")
-    (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
+    (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind == JobKind.IMAGINE]
     request = REQUEST.read(imagine.payload)
     engine = Engine(DeviceSpec(models=(EMBEDDED,), device="cpu", loras=tmp_path / "loras", threads=1))
     engine.admit("rex", replace(request, steps=2))

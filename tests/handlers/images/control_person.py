@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from handlers.buttons import Press, Pressed, press
+from handlers.buttons import Press, press
+from handlers.commands.actions import Pressed
 from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, submit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import submit_form
 from handlers.delivery.delivery import Delivery
 from handlers.messages.message import Message, Verb
 from storage.guilds.guilds import Guild

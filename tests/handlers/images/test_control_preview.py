@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image, ImageOps
 
-from handlers.buttons import AlreadyHeard, Press, Remove, press
+from handlers.buttons import Press, press
+from handlers.commands.actions import AlreadyHeard, Remove
 from handlers.commands.permissions import NotAllowed
 from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Verb
@@ -49,7 +50,7 @@ async def test_what_looks_right_is_made_with_that_very_map(ada: Person) -> None:
     (use,) = ada.device.submitted[0].request.controls
     assert (use.ready, use.scale, use.kind) == (True, 0.7, ControlKind.EDGE)
     assert ada.device.submitted[0].images[use.image] == message.images[0].data
-    assert made.kind is JobKind.IMAGINE
+    assert made.kind == JobKind.IMAGINE
     assert "Use the same control" in labels(result)
 
 

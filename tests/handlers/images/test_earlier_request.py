@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from handlers.buttons import Press, press
-from handlers.commands.forms import Form
+from handlers.commands.form import Form
 from handlers.messages.message import Verb
 from pipeline.errors import InvalidRequest
 from storage.queue.jobs import Job

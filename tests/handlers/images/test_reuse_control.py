@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.commands.forms import Form
+from handlers.commands.form import Form
 from handlers.messages.message import Verb
 from pipeline.errors import InvalidRequest, UserError
 from storage.database import Database

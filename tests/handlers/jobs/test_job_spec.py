@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from handlers.commands.context import AppContext
-from handlers.jobs.job_spec import JobSpec, JobSpecs, prompt_of, without_context
+from handlers.images.submission import request_cost
+from handlers.jobs.job_spec import JobSpec, JobSpecs, without_context
 from handlers.jobs.payloads import REQUEST
-from handlers.messages.message import Message, ShownImage
+from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.registry import JOBS
 from pipeline.requests.image_request import LoraUse
 from storage.blobs import BlobStore
 from storage.guilds.guilds import Guild
 from storage.queue.images import StoredImage
 from storage.queue.job_queue import Claim, JobQueue
-from storage.queue.jobs import Job, JobKind
+from storage.queue.jobs import Job, JobKind, JobState
 from tests.fakes import request
 from tests.new_jobs import new_job
 
@@ -29,7 +30,15 @@ async def no_sheet(_claim: Claim, _queue: JobQueue, _blobs: BlobStore) -> None:
     raise AssertionError("none is asked for")
 
 
-SPEC = JobSpec(kind=JobKind.IMAGINE, title=prompt_of, final_message=without_context(count_images))
+SPEC = JobSpec(
+    kind=JobKind.IMAGINE,
+    payload=REQUEST,
+    title=lambda request: request.prompt,
+    cost=request_cost,
+    done=without_context(count_images),
+    failed="None could be made; try again.",
+    buttons=lambda job: ((Button(verb=Verb.AGAIN, target=job.id, label="Again"),),),
+)
 
 
 @pytest.fixture
@@ -58,7 +67,26 @@ async def test_a_row_says_all_of_its_kind(job: Job, context: AppContext) -> None
     shown = ShownImage(data=b"", file_name="a.png", alt_text="a")
 
     assert jobs.title(job) == "red fox"
-    assert (await jobs.final_message(job, (shown, shown), context)).headline == "2 shown"
+    done = replace(job, state=JobState.DONE)
+    assert (await jobs.final_message(done, (shown, shown), context)).headline == "2 shown"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "mood", "sentence"),
+    [
+        (JobState.FAILED, None, Mood.FAILED, "None could be made; try again."),
+        (JobState.FAILED, "The disk is full.", Mood.FAILED, "The disk is full."),
+        (JobState.CANCELLED, None, Mood.CALM, "Cancelled."),
+    ],
+)
+async def test_a_job_that_made_nothing_says_why(
+    state: JobState, error: str | None, mood: Mood, sentence: str, job: Job, context: AppContext
+) -> None:
+    """In the worker's sentence, or else in that of its kind, over its kind's buttons."""
+    message = await JobSpecs((SPEC,)).final_message(replace(job, state=state, error=error), (), context)
+
+    assert (message.headline, message.mood, message.lines) == ("red fox", mood, (sentence,))
+    assert [button.label for row in message.buttons for button in row] == ["Again"]
 
 
 async def test_where_there_is_a_sheet_it_alone_is_shown(job: Job) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.buttons import Press, SendDirect, press
+from handlers.buttons import Press, press
+from handlers.commands.actions import SendDirect
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery

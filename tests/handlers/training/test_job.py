@@ -128,7 +128,7 @@ async def test_progress_shows_the_samples(
         await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
 
         async def shown() -> Job | None:
-            (job,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.TRAIN]
+            (job,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind == JobKind.TRAIN]
             return job if job.preview else None
 
         job = await eventually(shown)
@@ -145,7 +145,7 @@ async def test_a_training_that_is_stopped_keeps_the_best_so_far(
         await press(start(await ended(context, guild, JobKind.CHECK_IMAGES)), caller(guild), context)
 
         async def label() -> str | None:
-            (job,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.TRAIN]
+            (job,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind == JobKind.TRAIN]
             ((button,),) = in_progress(job, "crayon", None).buttons
             return str(job.id) if button.label == "Stop and keep the best" else None
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.buttons import AlreadyHeard, Press, press
+from handlers.buttons import Press, press
+from handlers.commands.actions import AlreadyHeard
 from handlers.commands.context import AppContext
-from handlers.commands.forms import Form, submit_form
+from handlers.commands.form import Form
+from handlers.commands.forms import submit_form
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Verb
 from handlers.training import preview as train_sheet

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.buttons import AlreadyHeard, press
+from handlers.buttons import press
+from handlers.commands.actions import AlreadyHeard
 from handlers.commands.arguments import Value
 from handlers.commands.context import AppContext
 from pipeline.errors import InvalidRequest, UserError
@@ -53,7 +54,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
     assert len(ready.images) == 1
 
     await call("imagine", prompt="@Rex:0.7 on a beach")
-    (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind is JobKind.IMAGINE]
+    (imagine,) = [one for one in await context.queue.guild_jobs(guild.id) if one.kind == JobKind.IMAGINE]
     assert f'"{word} dog on a beach"' in imagine.payload
     assert '"scale":0.7' in imagine.payload
     with pytest.raises(InvalidRequest, match="did you mean 'rex'"):

@@ -116,7 +116,7 @@ async def working(
 
 async def ended(context: AppContext, guild: Guild, kind: JobKind) -> Job:
     async def look() -> Job | None:
-        jobs = [job for job in await context.queue.guild_jobs(guild.id) if job.kind is kind]
+        jobs = [job for job in await context.queue.guild_jobs(guild.id) if job.kind == kind]
         return jobs[0] if jobs and jobs[0].finished_at is not None else None
 
     return await eventually(look)

@@ -33,7 +33,7 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
         await train.begun.wait()
         await sweep_trainings(sqlite, context.handed, trainings)
         assert len(list(trainings.glob("*/images/*.png"))) == 3
-        (number,) = [job.id for job in await context.queue.guild_jobs(guild.id) if job.kind is JobKind.TRAIN]
+        (number,) = [job.id for job in await context.queue.guild_jobs(guild.id) if job.kind == JobKind.TRAIN]
 
         async def learnt() -> bool:
             job = await context.queue.get(guild.id, number)
