@@ -22,10 +22,10 @@ from sqlalchemy import (
     true,
 )
 
-FIRST_REVISION: Final = "1001"
+FIRST_REVISION: Final = "1002"
 """Where migrations begin; data of a lower number is from before the first release, and nothing reads it."""
 
-SCHEMA_REVISION: Final = "1001"
+SCHEMA_REVISION: Final = "1002"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
