@@ -1,4 +1,4 @@
-"""A family of commands that no release has: /brush load takes a file, /brush list is its neighbour."""
+"""A group of commands that no release has: /brush load takes a file, /brush list is its neighbour."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal

@@ -51,16 +51,16 @@ def build_tree(client: discord.Client, handler: DiscordInteractionHandler) -> Li
     return tree
 
 
-def _group(family: Command, handler: DiscordInteractionHandler) -> app_commands.Group:
-    """A family with its actions as subcommands, at most 25; Discord checks permissions for the whole group only."""
+def _group(command: Command, handler: DiscordInteractionHandler) -> app_commands.Group:
+    """A group with its actions as subcommands, at most 25; Discord checks permissions for the whole group only."""
     group = app_commands.Group(
-        name=locale_str(family.name),
-        description=locale_str(family.help[:100]),
+        name=locale_str(command.name),
+        description=locale_str(command.help[:100]),
         allowed_contexts=_CONTEXTS,
         allowed_installs=_INSTALLS,
-        default_permissions=_permissions(family),
+        default_permissions=_permissions(command),
     )
-    for action in family.actions:
+    for action in command.actions:
         group.add_command(_slash_command(action, handler))
     return group
 

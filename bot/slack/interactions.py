@@ -66,7 +66,7 @@ class SlackInteractionHandler:
     attachments: Attachments
 
     async def command(self, ack: Ack, body: Body, head: Command) -> None:
-        """A command with a slash of its own, or an action of such a family."""
+        """A command with a slash of its own, or an action of such a group."""
         await ack()
         interaction = SlackInteraction.of_command(body)
         async with self.reporting_errors(interaction):

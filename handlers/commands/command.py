@@ -35,7 +35,7 @@ class Command(Generic[OptionsT]):
 
     `options` are those of `takes` as platforms show them.
 
-    A `name` of two words, "lora add", is an action of the family /lora; a family's own `actions` are filled in
+    A `name` of two words, "lora add", is an action of the group /lora; a group's own `actions` are filled in
     `handlers.commands.groups` alone. `check` refuses a call, by a UserError, before its files are fetched. `private`
     says that the answer is for the caller alone, which some platforms must know before they ask; `notes` are what
     `/help` adds to the options.

@@ -52,7 +52,7 @@ async def complete(
 
 
 def _commands(context: AppContext) -> tuple[Command, ...]:
-    """Every command by its full name, and every family."""
+    """Every command by its full name, and every group."""
     return (*context.commands, *(head for head in heads(context.commands) if head.actions))
 
 

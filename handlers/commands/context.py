@@ -137,7 +137,7 @@ class AppContext:
         raise InvalidRequest("model", f"model '{name}' is not served here; choose one of: {names}.")
 
     def command(self, name: str) -> Command:
-        """The command or family called `name`, however it was typed; raises InvalidRequest with the nearest name."""
+        """The command or group called `name`, however it was typed; raises InvalidRequest with the nearest name."""
         command, rest = self.called(name)
         if rest:
             raise unknown(name, self.commands)

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile, SavedCall
 
 KIND: Final = "kind"
-"""The question of a form that stands for a whole family: which of its actions is called."""
+"""The question of a form that stands for a whole group: which of its actions is called."""
 
 OpenFile = Callable[[ChosenFile], OfferedFile]
 """How a platform finds a file again that it keeps."""

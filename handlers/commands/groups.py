@@ -1,4 +1,4 @@
-"""Commands of two words: "lora add" and "lora list" are the actions of one family, /lora."""
+"""Commands of two words: "lora add" and "lora list" are the actions of one group, /lora."""
 
 import difflib
 from collections.abc import Iterable
@@ -17,32 +17,32 @@ _MOST_WORDS: Final = 2
 
 
 def heads(commands: Iterable[Command]) -> tuple[Command, ...]:
-    """The commands as a member first meets them: each of one word, and in place of its actions each family."""
+    """The commands as a member first meets them: each of one word, and in place of its actions each group."""
     actions: dict[str, list[Command]] = {}
     for command in commands:
         actions.setdefault(command.head, []).append(command)
-    return tuple(_family(head, found) if found[0].action else found[0] for head, found in actions.items())
+    return tuple(_group(head, found) if found[0].action else found[0] for head, found in actions.items())
 
 
 def split_call(text: str, commands: Iterable[Command]) -> tuple[Command, str] | None:
     """The command with the longest name that `text` begins with, and the rest; None where it begins with none.
 
-    A family stands for its name alone: what follows it has to be an action.
+    A group stands for its name alone: what follows it has to be an action.
     """
     known = {command.name: command for command in commands}
-    families = {head.name: head for head in heads(known.values()) if head.actions}
+    groups = {head.name: head for head in heads(known.values()) if head.actions}
     for count in range(_MOST_WORDS, 0, -1):
         words = text.strip().removeprefix("/").split(maxsplit=count)
         name, rest = " ".join(words[:count]).casefold(), "".join(words[count:])
         if name in known:
             return known[name], rest
-        if name in families and not rest:
-            return families[name], ""
+        if name in groups and not rest:
+            return groups[name], ""
     return None
 
 
 def unknown(text: str, commands: Iterable[Command]) -> InvalidRequest:
-    """What to say of a `text` that begins with no command: the nearest name, among its family's where it has one."""
+    """What to say of a `text` that begins with no command: the nearest name, among its group's where it has one."""
     words = text.strip().removeprefix("/").casefold().split()[:_MOST_WORDS]
     head = next((head for head in heads(commands) if words and head.name == words[0]), None)
     if head is not None and head.actions:
@@ -55,7 +55,7 @@ def unknown(text: str, commands: Iterable[Command]) -> InvalidRequest:
     return InvalidRequest("command", f"There is no command /{typed:.40}; {advice}")
 
 
-def _family(name: str, actions: list[Command]) -> Command:
+def _group(name: str, actions: list[Command]) -> Command:
     async def list_actions(caller: "Caller", _options: Options, _context: "AppContext") -> Message:
         shown = [action for action in actions if action.audience is Audience.EVERYONE or caller.member.is_admin]
         lines = tuple(f"/{action.name}: {action.help}. For example: {action.example}" for action in shown)

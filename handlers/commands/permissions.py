@@ -28,7 +28,7 @@ def check_permission(caller: Caller, command: str) -> None:
 
 
 def check_role(guild: Guild, member: Member, command: str) -> None:
-    """Hold the member to the roles that `command` and its family ask for; admins pass. Raises NotAllowed."""
+    """Hold the member to the roles that `command` and its group ask for; admins pass. Raises NotAllowed."""
     for name in dict.fromkeys((command.partition(" ")[0], command)):
         roles = guild.settings.roles_for(name)
         if roles and not member.is_admin and not set(roles) & set(member.roles):

@@ -31,7 +31,7 @@ async def test_any_image_may_be_begun_with(world: World) -> None:
 
 @pytest.mark.usefixtures("simulated_files")
 async def test_any_image_may_be_followed_in_any_kind(world: World) -> None:
-    """One form stands for the whole family; the kind that was chosen in it is the action that is called."""
+    """One form stands for the whole group; the kind that was chosen in it is the action that is called."""
     message = await world.ada.send(world.channel, "look", attachments=[("red.png", _red())])
 
     shown = await world.ada.context_menu(world.channel, "Use as control", message)

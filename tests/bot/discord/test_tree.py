@@ -47,7 +47,7 @@ async def test_an_error_of_ours_is_one_sentence_with_a_number(
     world.expected_errors = 1
 
 
-async def test_a_family_is_a_group_with_its_actions(brush_world: World) -> None:
+async def test_a_group_is_a_group_with_its_actions(brush_world: World) -> None:
     """Each with its own description and options, the required ones first; the group says where it may be used."""
     [group] = [command for command in published(brush_world) if command["name"] == "brush"]
     load, list_ = group["options"]

@@ -33,7 +33,7 @@ def test_a_name_that_cannot_be_is_refused_in_a_sentence(prefix: str, pairs: str,
 
 
 def test_actions_are_spelled_as_they_are_typed() -> None:
-    """The longest name first, so that a family's name does not hide its actions."""
+    """The longest name first, so that a group's name does not hide its actions."""
     commands = (*COMMANDS, LOAD, LIST)
     names = CommandNames.parse("img-", "", commands)
 

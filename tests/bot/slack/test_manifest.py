@@ -56,8 +56,8 @@ def test_housekeeping_is_below_the_umbrella_alone() -> None:
     assert not {"/queue", "/help", "/settings"} & commands
 
 
-def test_a_family_is_one_command_with_its_actions_as_a_hint() -> None:
-    """Slack lists the family once, below its own name or the umbrella."""
+def test_a_group_is_one_command_with_its_actions_as_a_hint() -> None:
+    """Slack lists the group once, below its own name or the umbrella."""
     commands = (*COMMANDS, LOAD, LIST)
     names = CommandNames.parse("img-", "", commands)
     entries = {entry["command"]: entry for entry in manifest(commands, names)["features"]["slash_commands"]}

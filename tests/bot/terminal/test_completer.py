@@ -57,7 +57,7 @@ async def test_names_come_from_the_members_own_things(
     assert await _values(completer, "/help im") == ["imagine"]
 
 
-async def test_the_first_word_of_a_family_suggests_its_actions(completer: CommandCompleter) -> None:
+async def test_the_first_word_of_a_group_suggests_its_actions(completer: CommandCompleter) -> None:
     """Then comes what the action itself takes, in whatever case the words were typed."""
     completer.context = with_brushes(completer.context)
 

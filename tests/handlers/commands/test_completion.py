@@ -47,7 +47,7 @@ async def test_open_jobs_are_ones_own_by_their_titles(context: AppContext, guild
     assert await suggestions(context, guild, "FOX", Completion.OPEN_JOBS) == [str(job_id)]
 
 
-async def test_commands_are_suggested_with_their_families(context: AppContext, guild: Guild) -> None:
+async def test_commands_are_suggested_with_their_groups(context: AppContext, guild: Guild) -> None:
     """By a part of the name or of what it does."""
     found = await suggestions(context, guild, "lora", Completion.COMMANDS)
 

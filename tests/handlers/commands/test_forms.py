@@ -60,7 +60,7 @@ async def test_admins_forms_are_for_admins(context: AppContext, guild: Guild) ->
         await advanced_form(SETTINGS, {}, caller(guild), context)
 
 
-async def test_a_family_form_calls_the_action_that_was_chosen(context: AppContext, guild: Guild) -> None:
+async def test_a_group_form_calls_the_action_that_was_chosen(context: AppContext, guild: Guild) -> None:
     """The answer to its first question is the second word of the command."""
     context = with_brushes(context)
     form = await edit_form(LOAD, {}, caller(guild), context)

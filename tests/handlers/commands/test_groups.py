@@ -1,4 +1,4 @@
-"""Commands of two words: the longest name counts, a family lists its actions, a slip names the nearest."""
+"""Commands of two words: the longest name counts, a group lists its actions, a slip names the nearest."""
 
 import pytest
 
@@ -63,15 +63,15 @@ def test_the_longest_known_name_is_the_command(brushes: AppContext, text: str, n
     ],
 )
 def test_a_slip_names_the_nearest(brushes: AppContext, text: str, words: str) -> None:
-    """Within the family where the family was meant."""
+    """Within the group where the group was meant."""
     with pytest.raises(InvalidRequest) as refusal:
         brushes.called(text)
 
     assert str(refusal.value) == words
 
 
-async def test_a_family_alone_lists_its_actions_with_examples(brushes: AppContext, guild: Guild) -> None:
-    """And so does help; help for an action explains its options; the overview has one line for the family."""
+async def test_a_group_alone_lists_its_actions_with_examples(brushes: AppContext, guild: Guild) -> None:
+    """And so does help; help for an action explains its options; the overview has one line for the group."""
     listed = await _call(brushes, guild, "/brush")
 
     assert listed.private
@@ -86,7 +86,7 @@ async def test_a_family_alone_lists_its_actions_with_examples(brushes: AppContex
 
 
 async def test_a_role_for_the_first_word_counts_for_all_its_actions(brushes: AppContext, guild: Guild) -> None:
-    """One for an action narrows that action further; the family's list is held to the first alone."""
+    """One for an action narrows that action further; the group's list is held to the first alone."""
     await _call(brushes, guild, "/settings", admin=True, **{"command": "brush", "allow-role": "painters"})
     await _call(brushes, guild, "/settings", admin=True, **{"command": "/Brush Load", "allow-role": "masters"})
 
@@ -110,9 +110,9 @@ def test_a_written_call_is_read_back(brushes: AppContext) -> None:
 
 
 def test_no_command_has_the_first_word_of_another_as_its_name() -> None:
-    """Discord knows only the one or the other; and a family has at most 25 actions there."""
-    families = {head.name for head in heads(COMMANDS) if head.actions}
+    """Discord knows only the one or the other; and a group has at most 25 actions there."""
+    groups = {head.name for head in heads(COMMANDS) if head.actions}
 
-    assert not families & {command.name for command in COMMANDS}
+    assert not groups & {command.name for command in COMMANDS}
     assert all(len(head.actions) <= 25 for head in heads(COMMANDS))
     assert all(len(command.name.split(" ")) <= 2 for command in COMMANDS)

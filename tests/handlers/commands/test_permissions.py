@@ -38,7 +38,7 @@ def test_a_role_is_asked_for_and_admins_pass(guild: Guild) -> None:
     check_role(asking, ADA, "lora")
 
 
-def test_the_role_of_a_family_is_asked_for_all_its_actions(guild: Guild) -> None:
+def test_the_role_of_a_group_is_asked_for_all_its_actions(guild: Guild) -> None:
     """Beside that of the action, and the sentence names the one that is missing."""
     asking = with_settings(guild, command_roles=(("lora", ("members",)), ("lora add", ("curators",))))
 
