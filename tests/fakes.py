@@ -1,7 +1,6 @@
 """Fakes behind our own Protocols: they record what was asked of them, and do what a test says."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from PIL import Image
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from pipeline.control.control_map import drawn
-from pipeline.images.metadata import ImageMetadata, embed
+from pipeline.images.metadata import ImageMetadata, encode
 from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
@@ -40,12 +39,11 @@ def request(prompt: str = "red fox", **changes: Any) -> ImageRequest:
 
 def png(of: ImageRequest) -> bytes:
     """An image that tells its request apart from others: its colour is its seed's."""
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), (of.seed % 256, of.seed // 256 % 256, 0)).save(file, "PNG")
+    image = Image.new("RGB", (8, 8), (of.seed % 256, of.seed // 256 % 256, 0))
     info = ImageMetadata(
         made_from=of, model_name=of.model, model_hash="0" * 10, bucket=2, device="fake", dtype="float32", versions=()
     )
-    return embed(file.getvalue(), info)
+    return encode(image, info)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ from typing import Final
 
 from handlers.jobs.payloads import Codec
 from handlers.jobs.preparation import Progress, ResultImage
-from pipeline.images.png_text import with_texts
 from pipeline.images.upscale_process import Enlargement
 from pipeline.images.upscalers import Upscalers
 from storage.blobs import BlobStore
@@ -54,18 +53,23 @@ class Enlarging:
         order = ENLARGEMENT.read(job.payload)
         began = time.monotonic()
         with TemporaryDirectory() as folder:
-            png = await self._enlarged(order, Path(folder))
-        words = f"Postprocess upscale by: {order.factor}, Postprocess upscaler: {order.upscaler}"
-        png = with_texts(png, {_KEYWORD: words})
+            words = f"Postprocess upscale by: {order.factor}, Postprocess upscaler: {order.upscaler}"
+            png = await self._enlarged(order, {_KEYWORD: words}, Path(folder))
         return ResultImage(png=png, device_seconds=time.monotonic() - began, note=words)
 
-    async def _enlarged(self, order: EnlargeOrder, folder: Path) -> bytes:
+    async def _enlarged(self, order: EnlargeOrder, texts: dict[str, str], folder: Path) -> bytes:
         source, target = folder / "source", folder / "target"
         await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.image))
         net = await asyncio.to_thread(self.upscalers.net, order.upscaler)
         await self.enlarge(
             Enlargement(
-                source=source, target=target, width=order.width, height=order.height, net=net, device=self.device
+                source=source,
+                target=target,
+                width=order.width,
+                height=order.height,
+                net=net,
+                device=self.device,
+                texts=texts,
             )
         )
         return await asyncio.to_thread(target.read_bytes)

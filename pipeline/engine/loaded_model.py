@@ -1,6 +1,5 @@
 """A model in memory with its three stages: encode, denoise, decode."""
 
-import io
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -221,11 +220,9 @@ class LoadedModel:
         Returns:
             A PNG with its metadata inside.
         """
-        file = io.BytesIO()
         painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
         image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
-        image.save(file, "PNG")
-        return metadata.embed(file.getvalue(), self._info(rendering.request, key))
+        return metadata.encode(image, self._info(rendering.request, key))
 
     def close(self) -> None:
         """Load nothing more."""

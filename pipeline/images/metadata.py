@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
+from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import UserError
-from pipeline.images.png_text import read_texts, with_texts
+from pipeline.images.png_text import read_texts, write_png
 from pipeline.requests.control import ControlMode
 from pipeline.requests.image_request import ImageRequest, Scheduler
 
@@ -97,20 +98,17 @@ class ImageMetadata:
         return _METADATA.dump_json(_Envelope(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
-def embed(png: bytes, info: ImageMetadata) -> bytes:
-    """Put metadata into a PNG's text chunks; the pixels are not touched.
+def encode(image: Image.Image, info: ImageMetadata) -> bytes:
+    """Encode an image with its metadata.
 
     Args:
-        png: a PNG file.
-        info: what decided the image.
+        image: in RGB.
+        info: what decided it.
 
     Returns:
-        The file with two more chunks.
-
-    Raises:
-        UserError: the file is no PNG.
+        A PNG with two text chunks: for other programs, and for ours.
     """
-    return with_texts(png, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
+    return write_png(image, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
 
 
 def read(png: bytes) -> ImageMetadata:

@@ -1,6 +1,7 @@
 """An image enlarged in a process of its own, so that torch is not imported in the parent."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ _SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enlargement:
-    """An order to write the image `source` to `target`, as a PNG of `width` by `height` pixels.
+    """An order to write the image `source` to `target`, as a PNG of `width` by `height` pixels with `texts` inside.
 
     `net` is the file of the upscaler's weights, None for Lanczos' filter; `device` is where the net runs.
     """
@@ -24,6 +25,7 @@ class Enlargement:
     height: int
     net: Path | None
     device: str
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 async def enlarge_apart(order: Enlargement) -> None:

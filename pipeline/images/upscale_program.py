@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.images.input_image import read_image
+from pipeline.images.png_text import write_png
 from pipeline.processes.program import answer
 
 
@@ -19,7 +20,7 @@ def _enlarge(order: dict[str, Any]) -> dict[str, Any]:
         from pipeline.images.upscale import enlarged  # noqa: PLC0415
 
         larger = enlarged(image, size, Path(order["net"]), order["device"])
-    larger.save(order["target"], "PNG")
+    Path(order["target"]).write_bytes(write_png(larger, order["texts"]))
     return {}
 
 

@@ -13,7 +13,7 @@ from handlers.images.upscale_job import Enlarging
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.images.png_text import read_texts
+from pipeline.images.png_text import read_texts, write_png
 from pipeline.images.upscale_process import Enlargement
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import Job, JobKind, JobState
@@ -26,7 +26,7 @@ from tests.handlers.images.attached import attached, photo
 async def resized(order: Enlargement, /) -> None:
     """Stands in for the process that enlarges, without a net."""
     image = Image.open(order.source).resize((order.width, order.height))
-    image.save(order.target, "PNG")
+    order.target.write_bytes(write_png(image, order.texts))
 
 
 async def worked(context: AppContext, guild: Guild, enlarge: Callable[[Enlargement], Awaitable[None]] = resized) -> Job:

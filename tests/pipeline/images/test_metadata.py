@@ -11,16 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.images.metadata import ImageMetadata, embed, read
-from pipeline.images.png_text import with_texts
+from pipeline.images.metadata import ImageMetadata, encode, read
+from pipeline.images.png_text import write_png
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from tests import fakes
 
-
-def png() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), "teal").save(file, "PNG")
-    return file.getvalue()
+TEAL = Image.new("RGB", (8, 8), "teal")
+PLAIN = write_png(TEAL, {})
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
@@ -60,11 +57,11 @@ infos = st.builds(
 @given(infos)
 def test_metadata_is_read_as_it_was_written(info: ImageMetadata) -> None:
     """Whatever the words, and with the pixels untouched."""
-    file = embed(png(), info)
+    file = encode(TEAL, info)
 
     assert read(file) == info
     assert read(file).request().bucket == info.bucket
-    assert Image.open(io.BytesIO(file)).tobytes() == Image.open(io.BytesIO(png())).tobytes()
+    assert Image.open(io.BytesIO(file)).tobytes() == TEAL.tobytes()
 
 
 def an_info(**changes: Any) -> ImageMetadata:
@@ -93,7 +90,7 @@ def an_info(**changes: Any) -> ImageMetadata:
 
 def test_the_parameters_are_those_of_automatic1111() -> None:
     """Prompt, negative prompt and one line of settings, as Civitai and others read them."""
-    shown = Image.open(io.BytesIO(embed(png(), an_info()))).info["parameters"]
+    shown = Image.open(io.BytesIO(encode(TEAL, an_info()))).info["parameters"]
 
     assert shown == (
         "red fox <lora:pixel:0.8>\n"
@@ -105,7 +102,7 @@ def test_the_parameters_are_those_of_automatic1111() -> None:
 
 def test_words_beyond_latin_1_are_readable_elsewhere() -> None:
     """As international text."""
-    file = embed(png(), an_info(prompt="狐 ♥", loras=()))
+    file = encode(TEAL, an_info(prompt="狐 ♥", loras=()))
 
     assert Image.open(io.BytesIO(file)).info["parameters"].startswith("狐 ♥\n")
 
@@ -113,7 +110,7 @@ def test_words_beyond_latin_1_are_readable_elsewhere() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_metadata_or_a_sentence(noise: bytes) -> None:
     """Never another error."""
-    for hostile in (noise, png()[:33] + noise, png()[: len(noise) + 30]):
+    for hostile in (noise, PLAIN[:33] + noise, PLAIN[: len(noise) + 30]):
         with pytest.raises(UserError):
             read(hostile)
 
@@ -134,12 +131,12 @@ def test_any_bytes_are_metadata_or_a_sentence(noise: bytes) -> None:
 def test_damaged_metadata_is_one_sentence(text: str) -> None:
     """Bad JSON, missing fields, wrong types, deep nesting."""
     with pytest.raises(UserError, match="send the original file"):
-        read(with_texts(png(), {"limner": text}))
+        read(write_png(TEAL, {"limner": text}))
 
 
 def test_metadata_obeys_the_limits_of_a_request() -> None:
     """A file cannot ask for what a member cannot."""
-    file = embed(png(), an_info())
+    file = encode(TEAL, an_info())
     length = struct.unpack(">I", file[33:37])[0]
     second = 33 + 12 + length
     size = struct.unpack(">I", file[second : second + 4])[0]
@@ -148,13 +145,13 @@ def test_metadata_obeys_the_limits_of_a_request() -> None:
     metadata["image"]["made_from"]["steps"] = 100_000
 
     with pytest.raises(InvalidRequest, match="steps is 100000; use 1 to 150"):
-        read(with_texts(png(), {"limner": json.dumps(metadata)}))
+        read(write_png(TEAL, {"limner": json.dumps(metadata)}))
 
 
 def test_an_image_without_metadata_says_so() -> None:
     """Chats remove text chunks."""
     with pytest.raises(UserError, match="carries no story"):
-        read(png())
+        read(PLAIN)
 
 
 @pytest.mark.parametrize(
