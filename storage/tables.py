@@ -122,8 +122,6 @@ jobs = Table(
     Column("finished_at", Double),
     # Guild and member in one value that only one index has, so that a planner without statistics cannot choose another.
     Column("share_key", String(96), nullable=False, server_default=""),
-    # Of the LoRA that a training is to make.
-    Column("lora_key", String(96), nullable=False, server_default=""),
     CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
     _partial("ix_jobs_queued", "share_key", "run_after", "id", where="state = 'queued'"),
     _partial("ix_jobs_quick", "run_after", "id", where="state = 'queued' AND kind = 'draw map'"),
@@ -143,6 +141,14 @@ job_blobs = Table(
     # Whether the job still needs the bytes; which they were is known for as long as the job.
     Column("needed", Boolean, nullable=False, server_default=true()),
     Index(None, "blob"),
+)
+
+job_loras = Table(
+    "job_loras",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("lora_key", String(96), primary_key=True),
+    Index(None, "lora_key"),
 )
 
 images = Table(

@@ -149,6 +149,7 @@ JOB: Final = JobSpec(
     title=lambda request: request.prompt,
     cost=_cost,
     blobs=lambda request: request.image_keys,
+    loras=lambda request: request.lora_keys,
     waits=False,
     done=without_context(map_drawn),
     failed="The map could not be drawn; try again.",

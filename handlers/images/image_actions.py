@@ -111,6 +111,7 @@ JOB: Final = JobSpec(
     title=lambda request: request.prompt,
     cost=request_cost,
     blobs=lambda request: request.image_keys,
+    loras=lambda request: request.lora_keys,
     done=without_context(_made),
     failed="The picture could not be made; try again.",
     buttons=lambda job: (repeat_buttons(job),),

@@ -96,6 +96,7 @@ JOB: Final = JobSpec(
     title=lambda request: request.prompt,
     cost=_cost,
     blobs=lambda request: request.image_keys,
+    loras=lambda request: request.lora_keys,
     done=without_context(loras_mixed),
     failed="The pictures could not be made; try again.",
     images=lambda request: ScaleGrid.of(request).images,

@@ -34,8 +34,8 @@ class Cost:
 class JobSpec(Generic[P]):
     """One kind of job, whose `payload` is written and read by a codec.
 
-    `title` says in a line what it asks for. `cost` predicts its device seconds; `blobs` are those that it needs and
-    `lora_key` is that of the LoRA that a training is to make. `waits` is whether it has a place in the queue at all.
+    `title` says in a line what it asks for. `cost` predicts its device seconds; `blobs` are the keys of those that it
+    needs, `loras` those of the LoRAs that it uses or is to make. `waits` is whether it has a place in the queue at all.
     `done` is the message of a job that made something; where it made nothing, `failed` or `cancelled` is the sentence
     if the worker left none, and `buttons` stand under it. `actions` are what its buttons do, beside those of every job.
     `images` are the requests that a device renders for it. `record_sheet` draws their sheet when all are recorded; then
@@ -52,7 +52,7 @@ class JobSpec(Generic[P]):
     buttons: Callable[[Job], tuple[tuple[Button, ...], ...]] = lambda _job: ()
     actions: Mapping[Verb, Action] = field(default_factory=dict)
     blobs: Callable[[P], tuple[str, ...]] = lambda _payload: ()
-    lora_key: Callable[[P], str] = lambda _payload: ""
+    loras: Callable[[P], tuple[str, ...]] = lambda _payload: ()
     waits: bool = True
     images: Callable[[ImageRequest], tuple[ImageRequest, ...]] = ImageRequest.images
     record_sheet: Callable[[Claim, JobQueue, BlobStore], Awaitable[None]] | None = None
@@ -100,7 +100,7 @@ class JobSpecs:
             cost_units=cost.units,
             seconds_per_unit=cost.seconds_per_unit,
             blobs=spec.blobs(payload),
-            lora_key=spec.lora_key(payload),
+            loras=spec.loras(payload),
         )
         job = await context.queue.enqueue(new)
         place = await context.queue.place(caller.guild.id, job.id) if spec.waits else None

@@ -109,6 +109,7 @@ JOB: Final = JobSpec(
     title=lambda order: order.title,
     cost=_cost,
     blobs=lambda order: () if order.blob is None else (order.blob,),
+    loras=lambda order: (order.key, *(part.key for part in order.parts)),
     done=lora_added,
     failed="The LoRA could not be added; try again.",
     cancelled="Cancelled; /lora list shows what is here.",

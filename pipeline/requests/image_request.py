@@ -168,6 +168,11 @@ class ImageRequest:
         return self.steps if self.start is None else int(self.steps * self.start.strength)
 
     @property
+    def lora_keys(self) -> tuple[str, ...]:
+        """The keys of the LoRAs that the request uses."""
+        return tuple(use.key for use in self.loras)
+
+    @property
     def image_keys(self) -> tuple[str, ...]:
         """The keys of all the images that the request is made from."""
         own = () if self.start is None else self.start.image_keys

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 
 from storage.database import Database
 from storage.library.loras import training_key
 from storage.queue.jobs import OPEN_STATES
-from storage.tables import jobs, loras
+from storage.tables import job_loras, jobs, loras
 
 
 async def sweep_lora_files(
@@ -25,11 +25,11 @@ async def sweep_lora_files(
     old = await asyncio.to_thread(_older, folder, clock() - grace_seconds)
     if not old:
         return 0
+    open_jobs = select(jobs.c.id).where(jobs.c.state.in_(OPEN_STATES))
+    in_use = select(job_loras.c.lora_key).where(job_loras.c.job_id.in_(open_jobs))
     async with database.read() as connection:
-        kept = {training_key(key) for key in (await connection.scalars(select(loras.c.key))).all()}
-        payloads = (await connection.scalars(select(jobs.c.payload).where(jobs.c.state.in_(OPEN_STATES)))).all()
-    names = {path: training_key(path.stem) for path in old}
-    gone = [path for path in old if names[path] not in kept and not any(names[path] in text for text in payloads)]
+        needed = {training_key(key) for key in (await connection.scalars(union(select(loras.c.key), in_use))).all()}
+    gone = [path for path in old if training_key(path.stem) not in needed]
     for path in gone:
         await asyncio.to_thread(_delete, path)
     return len(gone)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Update, delete, select, update
 
 from storage.database import Database
 from storage.queue.jobs import OPEN_STATES, JobKind
-from storage.tables import job_blobs, jobs
+from storage.tables import job_blobs, job_loras, jobs
 
 _KINDS: Final = (JobKind.CHECK_IMAGES, JobKind.TRAIN)
 
@@ -39,7 +39,8 @@ class TrainingUploads:
         The bytes of their images go with the next collection of blobs.
         """
         ended = (jobs.c.guild_id == guild_id, jobs.c.state.not_in(OPEN_STATES))
-        training = select(jobs.c.id).where(*ended, jobs.c.kind.in_(_KINDS), jobs.c.lora_key == lora_key)
+        of_it = select(job_loras.c.job_id).where(job_loras.c.lora_key == lora_key)
+        training = select(jobs.c.id).where(*ended, jobs.c.kind.in_(_KINDS), jobs.c.id.in_(of_it))
         files = select(job_blobs.c.blob).where(job_blobs.c.job_id.in_(training))
         with_them = select(job_blobs.c.job_id).where(job_blobs.c.blob.in_(files))
         checks = (jobs.c.kind == JobKind.CHECK_IMAGES) & jobs.c.id.in_(with_them)

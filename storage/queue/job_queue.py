@@ -20,7 +20,7 @@ from storage.queue.jobs import Job, JobState, NewJob, Outcome, Transition
 from storage.queue.records import image_of, job_of, new_row
 from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
 from storage.queue.transitions import apply_transition, end_attempt, hand_back, held_job, rescue_job
-from storage.tables import images, job_blobs, jobs, replies
+from storage.tables import images, job_blobs, job_loras, jobs, replies
 
 # On PostgreSQL a claim passes over guilds whose share another process has locked, for a few milliseconds at a time.
 _CLAIM_TRIES: Final = 40
@@ -82,6 +82,9 @@ class JobQueue:
             if new.blobs:
                 keys = [{"job_id": row.id, "blob": key} for key in sorted(set(new.blobs))]
                 await connection.execute(insert(job_blobs), keys)
+            if new.loras:
+                used = [{"job_id": row.id, "lora_key": key} for key in sorted(set(new.loras))]
+                await connection.execute(insert(job_loras), used)
             await add_waiting(self._database, connection, row)
         return job_of(row)
 

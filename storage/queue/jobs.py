@@ -68,7 +68,7 @@ class NewJob:
     """A job to enqueue.
 
     `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
-    job; `lora_key` is that of the LoRA that a training is to make. `cost_key` names jobs that cost alike and
+    job; `loras` are the keys of the LoRAs that it uses or is to make. `cost_key` names jobs that cost alike and
     `cost_units` counts this one's share (megapixel-steps, for an image): together they predict device seconds.
     `seconds_per_unit` is the prediction until a job like it was done.
     """
@@ -83,7 +83,7 @@ class NewJob:
     cost_units: float
     seconds_per_unit: float | None = None
     blobs: tuple[str, ...] = ()
-    lora_key: str = ""
+    loras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

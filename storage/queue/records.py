@@ -46,7 +46,6 @@ def new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any]
         "member_name": new.member_name,
         "kind": new.kind,
         "payload": new.payload,
-        "lora_key": new.lora_key,
         "state": JobState.QUEUED,
         "attempt": 0,
         "max_attempts": MAX_ATTEMPTS,

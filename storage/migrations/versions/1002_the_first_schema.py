@@ -106,7 +106,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.Column("share_key", sa.String(length=96), server_default="", nullable=False),
-        sa.Column("lora_key", sa.String(length=96), server_default="", nullable=False),
         sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_jobs_state")),
         sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_jobs_guild_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
@@ -252,6 +251,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("job_blobs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_job_blobs_blob"), ["blob"], unique=False)
+
+    op.create_table(
+        "job_loras",
+        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lora_key", sa.String(length=96), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_loras_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", "lora_key", name=op.f("pk_job_loras")),
+    )
+    with op.batch_alter_table("job_loras", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_job_loras_lora_key"), ["lora_key"], unique=False)
 
     op.create_table(
         "replies",

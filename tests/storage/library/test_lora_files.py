@@ -20,7 +20,7 @@ async def test_what_nothing_needs_goes_once_it_is_old(
     """What a library holds or may choose stays, what an open job names, and what an import may still be writing."""
     new = NewLora(guild_id=guild.id, name="a", owner_id="ann", base_family=ModelFamily.SDXL, key="kept", size=1)
     await LoraStore(database, clock).add(new)
-    await JobQueue(database, clock).enqueue(new_job(guild.id, payload='{"key": "open"}'))
+    await JobQueue(database, clock).enqueue(new_job(guild.id, loras=("open",)))
     (tmp_path / "incoming" / "broken").mkdir(parents=True)
     (tmp_path / "incoming" / "broken" / "part").touch()
     trained = new_key(guild.id)

@@ -14,9 +14,9 @@ async def test_only_folders_of_open_trainings_stay(
     database: Database, queue: JobQueue, guild: Guild, tmp_path: Path
 ) -> None:
     """And the class images, which all trainings share."""
-    await queue.enqueue(new_job(guild.id, kind=JobKind.TRAIN, payload='{"key": "1-open"}'))
-    ended = await queue.enqueue(new_job(guild.id, kind=JobKind.TRAIN, payload='{"key": "1-ended"}'))
-    await queue.enqueue(new_job(guild.id, kind=JobKind.IMAGINE, payload='{"prompt": "1-other"}'))
+    await queue.enqueue(new_job(guild.id, kind=JobKind.TRAIN, loras=("1-open",)))
+    ended = await queue.enqueue(new_job(guild.id, kind=JobKind.TRAIN, loras=("1-ended",)))
+    await queue.enqueue(new_job(guild.id, kind=JobKind.IMAGINE, loras=("1-other",)))
     await queue.cancel(guild.id, ended.id)
     for name in ("1-open", "1-ended", "1-other", CLASS_IMAGES):
         (tmp_path / "trainings" / name).mkdir(parents=True)

@@ -22,7 +22,7 @@ async def _training(
     queue: JobQueue, guild: Guild, *files: str, key: str = "1-key", kind: JobKind = JobKind.TRAIN
 ) -> Job:
     """A training, or a check before it, that has ended."""
-    job = await queue.enqueue(new_job(guild.id, kind=kind, blobs=files, lora_key=key))
+    job = await queue.enqueue(new_job(guild.id, kind=kind, blobs=files, loras=(key,)))
     await queue.cancel(guild.id, job.id)
     return job
 
