@@ -15,12 +15,12 @@ from storage.library.loras import training_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _InfoOptions(Options):
+class _SubjectInfoOptions(Options):
     name: SubjectName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ShareOptions(Options):
+class _SubjectShareOptions(Options):
     name: SubjectName
     whose: Whose
 
@@ -36,12 +36,12 @@ async def list_subjects(caller: Caller, options: ListOptions, context: AppContex
     return await list_loras(caller, options, context, subjects=True)
 
 
-async def subject_info(caller: Caller, options: _InfoOptions, context: AppContext) -> Message:
+async def subject_info(caller: Caller, options: _SubjectInfoOptions, context: AppContext) -> Message:
     """The card of one subject."""
     return card(check_subject(await named_lora(options.name, caller, context)), private=True)
 
 
-async def share_subject(caller: Caller, options: _ShareOptions, context: AppContext) -> Message:
+async def share_subject(caller: Caller, options: _SubjectShareOptions, context: AppContext) -> Message:
     """Give a subject to the whole guild, or keep it for its owner."""
     check_subject(await named_lora(options.name, caller, context))
     lora = await own_lora(options.name, caller, context)
@@ -79,7 +79,7 @@ COMMANDS: Final = (
         name="subject info",
         help="All that is known of a subject",
         example="/subject info rex",
-        takes=_InfoOptions,
+        takes=_SubjectInfoOptions,
         handler=subject_info,
         private=True,
     ),
@@ -87,7 +87,7 @@ COMMANDS: Final = (
         name="subject share",
         help="Give a subject to everyone here, or keep it",
         example="/subject share rex --whose guild",
-        takes=_ShareOptions,
+        takes=_SubjectShareOptions,
         handler=share_subject,
         private=True,
     ),

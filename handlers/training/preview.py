@@ -38,7 +38,7 @@ _ROW: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddOptions(Options):
+class TrainAddOptions(Options):
     """The options of /train add."""
 
     files: TrainingFiles
@@ -111,7 +111,7 @@ async def train_again(caller: Caller, options: AgainOptions, context: AppContext
     return await queue_check(order, caller, context)
 
 
-async def train_add(caller: Caller, options: AddOptions, context: AppContext) -> Message:
+async def train_add(caller: Caller, options: TrainAddOptions, context: AppContext) -> Message:
     """Look at the images of the caller's latest sheet again, with more behind them."""
     files = training_files(options.files)
     jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id)
@@ -163,7 +163,7 @@ ADD: Final = Command(
     name="train add",
     help="Add pictures to those of your last sheet",
     example="/train add --images more.zip --mine",
-    takes=AddOptions,
+    takes=TrainAddOptions,
     handler=train_add,
 )
 
