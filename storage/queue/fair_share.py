@@ -81,7 +81,10 @@ async def update_shares(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A share with waiting jobs; `use` is its device seconds now, `key` decides between shares of equal use."""
+    """A share with waiting jobs; `use` is its device seconds now.
+
+    `key` decides between shares of equal use, as in the claim: by number between guilds, as text between members.
+    """
 
     key: int | str
     use: float
@@ -91,8 +94,14 @@ class Share:
     def served_before(self, level: float, key: int | str) -> int:
         """How many of its jobs start before a share of that `key` whose use has reached `level`."""
         turns = round((level - self.use) / (self.waiting_seconds / self.waiting or 1.0), _TURN_DIGITS)
-        count = floor(turns) + 1 if str(self.key) < str(key) else ceil(turns)
+        count = floor(turns) + 1 if _is_first(self.key, key) else ceil(turns)
         return max(0, min(self.waiting, count))
+
+
+def _is_first(one: int | str, other: int | str) -> bool:
+    if isinstance(one, int) and isinstance(other, int):
+        return one < other
+    return str(one) < str(other)
 
 
 async def ahead_of(connection: AsyncConnection, job: Any, now: float) -> tuple[int, float]:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from storage.guilds.guilds import Guild
+from storage.guilds.guilds import Guild, GuildStore
+from storage.platform import Platform
 from storage.queue.estimates import QueuePosition
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, Retry
 from tests.fakes import FakeClock
-from tests.new_jobs import Enqueue
+from tests.new_jobs import Enqueue, new_job
 
 
 async def test_estimate_follows_what_was_measured(queue: JobQueue, enqueue: Enqueue) -> None:
@@ -67,3 +68,16 @@ async def test_place_counts_jobs_and_seconds(queue: JobQueue, guild: Guild, enqu
 
     assert await queue.place(guild.id, ids[2]) == QueuePosition(before=1, seconds=16.0)
     assert await queue.place(guild.id, ids[0]) is None
+
+
+async def test_guilds_that_used_the_same_come_in_the_order_of_their_numbers(
+    queue: JobQueue, guilds: GuildStore
+) -> None:
+    """The tenth after the ninth: as the claim takes them, and not as text."""
+    ids = [(await guilds.ensure(Platform.DISCORD, str(number), "g")).id for number in range(12)]
+    jobs = [await queue.enqueue(new_job(guild_id)) for guild_id in ids]
+
+    places = [await queue.place(job.guild_id, job.id) for job in jobs]
+
+    assert [place.before for place in places if place] == list(range(12))
+    assert [held.job.guild_id for _ in ids if (held := await queue.claim("w"))] == ids
