@@ -138,7 +138,7 @@ def mixed_trace(bench: EngineBench, *, size: int, steps: int, count: int) -> Row
     name = f"mixed trace, {LORAS} LoRAs, {bench.model.name}, {size} px, {steps} steps"
     must, aim = MIXED_TRACES[steps, size]
     return Row(
-        workload=name, against="documented loop", theirs=theirs, ours=ours, unit="CPU-s a picture", must=must, aim=aim
+        workload=name, against="documented loop", theirs=theirs, ours=ours, unit="CPU-s an image", must=must, aim=aim
     )
 
 
@@ -162,7 +162,7 @@ def plain_trace(bench: EngineBench) -> list[Row]:
             against="one call after another",
             theirs=theirs,
             ours=seconds,
-            unit="CPU-s a picture",
+            unit="CPU-s an image",
             must=2,
             aim=3.5,
         )

@@ -172,7 +172,7 @@ async def light_guild() -> list[Row]:
     beside = p95(await through_the_queue(arrivals, SLOTS))
     alone = p95(await through_the_queue([asked for asked in arrivals if asked.guild == LIGHT], SLOTS))
     line = p95(first_come_first_served(arrivals, SLOTS))
-    name = f"a light guild's p95 while another sends {HEAVY_SHARE:.0%} of {LOAD:g} times what {SLOTS} seats can do"
+    name = f"a light guild's p95 while another sends {HEAVY_SHARE:.0%} of {LOAD:g} times what {SLOTS} slots can do"
     unit = "s, simulated"
     return [
         Row(workload=name, against="alone", theirs=alone, ours=beside, unit=unit, must=2, aim=1.3, at_most=True),

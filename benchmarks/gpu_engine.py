@@ -84,12 +84,12 @@ class GpuBench:
 
     def controlled(self, requests: Sequence[ImageRequest]) -> list[ImageRequest]:
         """The same, following the outlines of an image."""
-        use = ControlUse(kind=ControlKind.EDGE, image="picture")
+        use = ControlUse(kind=ControlKind.EDGE, image="image")
         return [replace(request, controls=(use,)) for request in requests]
 
     def inpainting(self, requests: Sequence[ImageRequest]) -> list[ImageRequest]:
         """The same, drawn under a mask."""
-        start = StartImage(image="picture", mask="mask", strength=1.0)
+        start = StartImage(image="image", mask="mask", strength=1.0)
         return [replace(request, start=start) for request in requests]
 
     def images(self, request: ImageRequest) -> Mapping[str, bytes]:

@@ -38,7 +38,7 @@ def main() -> None:
     dice = random.Random(0)  # noqa: S311  the same prompts every time
     plain = [_request(dice, seed) for seed in range(PAIRS)]
     drawings = [_moved(drawn, dice) for drawn in rendered(replace(one, seed=10_000 + one.seed) for one in plain)]
-    print("| over 200 pictures of pocket | measured | wanted |\n|---|---|---|")
+    print("| over 200 images of pocket | measured | wanted |\n|---|---|---|")
     _controls(plain, drawings)
     _strengths(plain, drawings)
     _masks(plain, drawings)

@@ -90,7 +90,7 @@ async def link_to_image(library: Library) -> list[Row]:
             run_engine(engine, [image("linked")])
     waited, spent = time.monotonic() - began, _all_cpu_seconds() - spent - before
     await site.server.close()
-    name = f"link to first picture, beyond the download (the import {imported:.2f}, the importer's start {before:.2f})"
+    name = f"link to first image, beyond the download (the import {imported:.2f}, the importer's start {before:.2f})"
     return [
         Row(workload=name, against="2 s", theirs=2, ours=spent, must=1),
         Row(workload="the same by the clock, beside other work", against="2 s", theirs=2, ours=waited, unit="s"),
@@ -175,10 +175,10 @@ def fused_set(library: Library) -> list[Row]:
             [_seconds(engine, each) for each in (image(*keys), image(f"set{rank}"), image())] for _ in range(TURNS + 1)
         ]
         apart, together, none = (min(side) for side in zip(*turns[1:], strict=True))
-        name, unit = f"a picture with 3 LoRAs of rank {rank}", "CPU-s a picture"
+        name, unit = f"an image with 3 LoRAs of rank {rank}", "CPU-s an image"
         rows += [
             Row(workload=f"{name} as a set", against="each by itself", theirs=apart, ours=together, unit=unit),
-            Row(workload="a picture with none", against=f"3 LoRAs of rank {rank} as a set", theirs=together, ours=none,
+            Row(workload="an image with none", against=f"3 LoRAs of rank {rank} as a set", theirs=together, ours=none,
                 unit=unit),
         ]  # fmt: skip
     return rows

@@ -72,7 +72,7 @@ def wasted_steps(request: ImageRequest, whole: Attempt, go_on: Callable[[Attempt
     for _ in range(KILLS):
         killed = first.run(request, dies_after=dice.randint(1, STEPS - 1))
         rest = second.run(request, snapshot=go_on(killed))
-        assert rest.png == whole.png, "the picture differs from the undisturbed one"
+        assert rest.png == whole.png, "the image differs from the undisturbed one"
         wasted.append(killed.steps + rest.steps - STEPS)
     return wasted
 
@@ -86,7 +86,7 @@ def resuming() -> Row:
     resumed = sum(wasted_steps(request, whole, lambda killed: killed.snapshot))
     rows = FOX.row_steps / FOX.steps
     return Row(
-        workload=f"killed at a random step of {STEPS}, {KILLS} times, pocket, parked every {SNAPSHOT_EVERY} steps",
+        workload=f"killed at a random step of {STEPS}, {KILLS} times, pocket, a snapshot every {SNAPSHOT_EVERY} steps",
         against="restart",
         theirs=restart * rows,
         ours=resumed * rows,
@@ -107,8 +107,8 @@ def snapshotting() -> Row:
             own.append(time.process_time() - began)
     without, with_snapshots = map(min, seconds)
     return Row(
-        workload=f"a picture of {STEPS} steps, pocket, parked every {SNAPSHOT_EVERY} steps",
-        against="never parked",
+        workload=f"an image of {STEPS} steps, pocket, a snapshot every {SNAPSHOT_EVERY} steps",
+        against="no snapshots",
         theirs=without,
         ours=with_snapshots,
         must=0.97,

@@ -34,7 +34,7 @@ SHOWN = 8
 def main() -> None:
     """Print the table and draw the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", type=Path, help="a picture of some things at every scale")
+    parser.add_argument("--sheet", type=Path, help="an image of some things at every scale")
     parser.add_argument("--lora", type=Path, default=POCKET / SHIPPED, help="another file than the shipped one")
     asked = parser.parse_args()
     columns = []
