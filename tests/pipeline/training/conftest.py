@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +72,16 @@ def an_order(
         )
 
     return of
+
+
+@pytest.fixture
+def without_numbers(pupil: Callable[[str], str]) -> Iterator[None]:
+    """The UNet of the model that `an_order` trains has no number left in it."""
+    import torch  # noqa: PLC0415  slow
+    from safetensors.torch import load_file, save_file  # noqa: PLC0415  loads torch
+
+    weights = Path(pupil("sd15")) / "unet" / "diffusion_pytorch_model.safetensors"
+    sound = load_file(weights)
+    save_file({name: torch.full_like(tensor, torch.nan) for name, tensor in sound.items()}, weights)
+    yield
+    save_file(sound, weights)

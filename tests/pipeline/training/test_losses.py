@@ -1,7 +1,5 @@
 """Our loss beside what diffusers' DreamBooth scripts compute for the same batch, noise and timesteps."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -9,15 +7,8 @@ from diffusers.training_utils import compute_snr
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.errors import UserError
 from pipeline.samplers.noise_schedule import NoiseSchedule
-from pipeline.training.config import Preservation, TrainingConfig
-from pipeline.training.examples import group, image_examples, pick
 from pipeline.training.losses import preserving_loss, row_errors
-from pipeline.training.model import TrainedModel, open_model
-from pipeline.training.request import TrainingRequest
-from pipeline.training.samples import class_examples
-from pipeline.training.trainer import loss
 
 ROWS = 3
 CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
@@ -88,49 +79,3 @@ def test_a_masked_part_teaches_nothing() -> None:
     changed[:, :, 4:] += 100
     assert torch.equal(row_errors(changed, targets, masks), row_errors(answers, targets, masks))
     torch.testing.assert_close(row_errors(answers, targets, masks), row_errors(answers[:, :, :4], targets[:, :, :4]))
-
-
-def model_of(order: TrainingRequest) -> TrainedModel:
-    return open_model(order.plan, "cpu")
-
-
-def loss_of(model: TrainedModel, order: TrainingRequest, plan: TrainingConfig) -> Tensor:
-    instances = pick(group(image_examples(model, order.images, plan)), plan.batch, torch.Generator().manual_seed(0))
-    wants = plan.preservation is Preservation.CLASS_IMAGES
-    classes = class_examples(model, plan, order.cache)[: plan.batch] if wants else []
-    return loss(model, plan, instances, classes, torch.Generator().manual_seed(3)).detach()
-
-
-def test_what_has_not_moved_preserves_its_output(an_order: Callable[..., TrainingRequest]) -> None:
-    """Output preservation adds nothing before the first step, since the LoRA changes nothing yet."""
-    order = an_order(preservation=Preservation.OUTPUT)
-    plain = an_order(preservation=Preservation.NONE)
-    model = model_of(order)
-    assert float(loss_of(model, order, order.plan)) == pytest.approx(float(loss_of(model, order, plain.plan)))
-    for parameter in model.weights.parameters("unet"):
-        torch.nn.init.normal_(parameter, std=0.3)
-    assert float(loss_of(model, order, order.plan)) > float(loss_of(model, order, plain.plan)) * 1.01
-
-
-def test_class_images_are_drawn_once(an_order: Callable[..., TrainingRequest]) -> None:
-    order = an_order()
-    model = model_of(order)
-    first = class_examples(model, order.plan, order.cache)
-    (file,) = order.cache.iterdir()
-    before = file.stat().st_mtime_ns
-    again = class_examples(model, order.plan, order.cache)
-    assert all(torch.equal(one.mean, other.mean) for one, other in zip(first, again, strict=True))
-    assert file.stat().st_mtime_ns == before
-
-
-def test_class_images_that_are_no_images_are_not_kept(an_order: Callable[..., TrainingRequest]) -> None:
-    """Or a model that was damaged once would spoil every training of that class from then on."""
-    order = an_order()
-    model = model_of(order)
-    with torch.no_grad():
-        model.unet.conv_out.bias.fill_(torch.nan)
-
-    with pytest.raises(UserError, match="draws no picture of"):
-        class_examples(model, order.plan, order.cache)
-
-    assert not list(order.cache.glob("*"))
