@@ -1,7 +1,5 @@
 """One-file checkpoints: the same weights as the folder that they were written from, or one sentence."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +11,6 @@ from pipeline.models.checkpoint import Checkpoint, load_checkpoint
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
 from tests.pipeline.ldm_checkpoint import save_checkpoint
-from tests.pipeline.tiny_models import save_nano, save_sd15
-
-
-@pytest.fixture(params=[save_nano, save_sd15], ids=["sdxl", "sd15"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A tiny model as a diffusers folder; a checkpoint of the same name beside it finds its configs there."""
-    save: Callable[[Path], None] = request.param
-    save(tmp_path / "model")
-    return tmp_path / "model"
 
 
 def _load(path: Path) -> Checkpoint:
@@ -67,20 +56,3 @@ def test_a_checkpoint_that_lacks_something_is_refused(folder: Path, lost: str) -
         _load(path)
 
     assert str(refusal.value).count("\n") == 0
-
-
-def test_without_configs_the_sentence_says_how_to_get_them(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file alone holds no tokenizer; one command brings it."""
-    path = folder.with_suffix(".safetensors")
-    save_checkpoint(folder, path)
-    source = ModelSource.parse(str(path))
-    facts = source.facts()
-    shutil.rmtree(folder)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
-
-    from pipeline.models.base_configs import base_configs  # noqa: PLC0415  after the cache is elsewhere
-
-    with pytest.raises(UserError, match=r"run: limner models pull .*model\.safetensors"):
-        base_configs(path, facts.family)
