@@ -1,31 +1,14 @@
 """Noise is taken out as it was mixed in, and weighs as the papers say."""
 
-from typing import Any, Final
-
 import pytest
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 from torch import Tensor
 
-from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import Scheduler
 from pipeline.samplers.noise_schedule import NoiseSchedule
-
-CONFIG: Final[dict[str, Any]] = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-}
-
-
-@pytest.fixture
-def latents() -> tuple[Tensor, Tensor]:
-    """Clean ones, and noise."""
-    generator = torch.Generator().manual_seed(0)
-    clean, noise = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
-    return clean, noise
+from tests.pipeline.samplers.settings import CONFIG
 
 
 @pytest.mark.parametrize("kind", Scheduler)
@@ -42,27 +25,6 @@ def test_the_target_of_training_leads_a_walk_to_the_clean_image(
     denoised = sampler.denoised(schedule.target(clean, noise, timesteps), noisy)
 
     torch.testing.assert_close(denoised, clean, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_a_denoiser_that_is_always_right_ends_at_the_clean_image(
-    prediction: str, latents: tuple[Tensor, Tensor]
-) -> None:
-    """All the way from where the walk begins, by the rule that adds no noise of its own."""
-    schedule, (clean, noise) = NoiseSchedule(CONFIG | {"prediction_type": prediction}), latents
-    sampler = schedule.sampler(Scheduler.EULER, 5, made=3)
-    walked = sampler.noised(clean, noise)
-    while not sampler.finished:
-        target = schedule.target(clean, noise, sampler.timestep[None].long())
-        walked = sampler.step(target, walked, torch.Generator())
-
-    torch.testing.assert_close(walked, clean, rtol=1e-2, atol=1e-2)
-
-
-def test_a_walk_that_a_kind_cannot_take_is_refused() -> None:
-    """LCM was made for as many steps as it was distilled with."""
-    with pytest.raises(InvalidRequest, match="cannot take 60 steps; use fewer"):
-        NoiseSchedule(CONFIG).sampler(Scheduler.LCM, 60)
 
 
 def test_velocities_without_a_floor_weigh_as_the_paper_says() -> None:
