@@ -1,0 +1,100 @@
+"""From prompts to what the denoiser reads: plain, weighted, long, with LoRAs of the text encoders."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.engine.engine import Engine
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.families.family import ModelFamily
+from pipeline.requests.device_messages import Refused, Rendered
+from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.text import prompt_encoder
+from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.engine.test_denoiser import load_pipeline
+from tests.pipeline.random_loras import random_lora
+from tests.pipeline.text.spellings import LONG, SPELLINGS, conditioned
+
+
+def test_a_plain_prompt_that_fits_goes_past_compel(
+    loaded_model: Callable[[str], LoadedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And brackets that are meant as such are plain."""
+    monkeypatch.delattr(prompt_encoder, "WeightedText")
+    encoder = loaded_model("pocket")._encoder
+
+    escaped = encoder.encode(a_request(prompt=r"teal fox \(red\) :("), ())
+
+    plain, _ = prompt_encoder.embed_plain(ModelFamily.SDXL, encoder._encoders, "teal fox (red) :(")
+    assert torch.equal(escaped.states[1:], plain)
+
+
+@pytest.mark.parametrize("name", ["pocket", "sd15"])
+def test_loras_of_the_text_encoders_change_weighted_prompts_too(
+    name: str, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Before and after a request without them, which sees nothing of them."""
+    pipeline = load_pipeline(name, model_folder(name))
+    lora = random_lora(pipeline, "text", rank=8, wanted=lambda layer: layer.startswith("text"), seed=0)
+    lora.save(tmp_path, family="sd15" if name == "sd15" else "sdxl")
+    engine = Engine(replace(SPEC, models=(str(model_folder(name)),), loras=tmp_path))
+    ours, theirs = SPELLINGS["long and weighted"]
+    plain = a_request(prompt=ours, negative_prompt="blue", steps=2, model=model_folder(name).name)
+    with_lora = replace(plain, loras=(LoraUse(key="text", name="text"),))
+
+    def states(request: ImageRequest) -> Tensor:
+        engine.admit("one", request)
+        found: Tensor | None = None
+        while not engine.idle:
+            engine.step()
+            for job in engine._jobs.values():
+                found = job.rendering.conditioning.states if job.rendering else found
+        assert found is not None
+        return found
+
+    before, changed, after = states(plain), states(with_lora), states(plain)
+
+    with lora.fused(pipeline):
+        torch.testing.assert_close(changed, conditioned(pipeline, theirs, "blue"), atol=1e-4, rtol=1e-4)
+    assert torch.equal(before, after)
+    assert not torch.allclose(before, changed, atol=1e-3)
+
+
+def test_prompts_of_other_lengths_share_no_call_and_change_no_bit() -> None:
+    """A long and a short prompt at once, each as it is alone."""
+    engine = Engine(SPEC)
+    short = a_request(prompt="a (red:1.4) fox", steps=2, bucket=4)
+    long = a_request(prompt=LONG, steps=2, bucket=4)
+
+    together = rendered(engine, short, long, replace(short, prompt="red fox"))
+
+    for request, latents in zip((short, long), together, strict=False):
+        assert torch.equal(rendered(engine, request)[0], latents)
+
+
+def test_a_prompt_of_too_many_windows_is_refused() -> None:
+    """By a sentence that says what would do."""
+    engine = Engine(SPEC)
+
+    engine.admit("one", a_request(prompt="ab, " * 480))
+
+    events = [event for _ in range(2) for event in engine.step() if isinstance(event, Refused)]
+    assert [event.sentence for event in events] == [
+        "The prompt takes 20 windows of 75 tokens; shorten it to 8, about 450 words."
+    ]
+
+
+def rendered(engine: Engine, *requests: ImageRequest) -> list[Tensor]:
+    """The final latents of all of them, admitted at once."""
+    for number, request in enumerate(requests):
+        engine.admit(str(number), request)
+    jobs, done = {}, set()
+    while not engine.idle:
+        jobs.update(engine._jobs)
+        done |= {event.ticket for event in engine.step() if isinstance(event, Rendered)}
+    assert len(done) == len(requests)
+    return [jobs[str(number)].started.latents for number in range(len(requests))]
