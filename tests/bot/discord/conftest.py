@@ -32,6 +32,9 @@ from tests.brushes import with_brushes
 from tests.fakes import FakeClock, png
 from tests.wire.discord.specification import discords_own
 
+FIFTEEN_MINUTES = 15 * 60 + 1
+"""The life of an interaction's token in seconds, and one more."""
+
 
 @dataclass(kw_only=True)
 class World:

@@ -11,12 +11,17 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.slack.answers import Answers
+from bot.slack.chat_platform import SlackPlatform
 from bot.slack.client import RateLimitedClient
+from bot.slack.command_names import CommandNames
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
 from bot.slack.rate_limit import RateLimit
+from bot.slack.rendering import Renderer
 from bot.slack.tenant import Tenant
+from bot.slack.uploads import Uploads
 from bot.slack.workspaces import BotIdentity
 from handlers.commands.context import AppContext
 
@@ -85,6 +90,21 @@ def workspaces(client: FakeClient) -> FakeWorkspaces:
 @pytest.fixture
 def guilds(context: AppContext, workspaces: FakeWorkspaces) -> SlackGuilds:
     return SlackGuilds(context=context, members=Members(workspaces=workspaces))
+
+
+@pytest.fixture
+def chat(context: AppContext, client: FakeClient, workspaces: FakeWorkspaces) -> SlackPlatform:
+    assert client.session is not None
+    renderer = Renderer(names=CommandNames(), commands=context.commands)
+    return SlackPlatform(
+        workspaces=workspaces, outbox=context.outbox, renderer=renderer, uploads=Uploads(client.session)
+    )
+
+
+@pytest.fixture
+def answers(client: FakeClient, workspaces: FakeWorkspaces, chat: SlackPlatform) -> Answers:
+    assert client.session is not None
+    return Answers(workspaces=workspaces, chat=chat, session=client.session)
 
 
 async def acknowledge(**_: Any) -> None:

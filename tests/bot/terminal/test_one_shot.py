@@ -1,0 +1,25 @@
+"""What `limner imagine --like` reads before it starts."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.terminal.one_shot import read_image
+from pipeline.errors import UserError
+from tests.fakes import png, request
+
+
+def test_an_image_of_ours_says_how_it_was_made(tmp_path: Path) -> None:
+    """Enough to ask for it again."""
+    asked = request(seed=42)
+    (tmp_path / "fox.png").write_bytes(png(asked))
+
+    again = read_image(tmp_path / "fox.png").request()
+
+    assert (again.prompt, again.seed, again.steps) == (asked.prompt, 42, asked.steps)
+
+
+def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    """A path that leads nowhere."""
+    with pytest.raises(UserError, match=r"missing\.png cannot be read: No such file"):
+        read_image(tmp_path / "missing.png")
