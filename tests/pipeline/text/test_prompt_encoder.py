@@ -15,7 +15,7 @@ from pipeline.requests.device_messages import Refused, Rendered
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.text import prompt_encoder
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.engine.test_denoiser import load_pipeline
+from tests.pipeline.engine.diffusers_pipelines import load_pipeline
 from tests.pipeline.random_loras import random_lora
 from tests.pipeline.text.spellings import LONG, SPELLINGS, conditioned
 

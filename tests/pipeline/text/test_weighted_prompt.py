@@ -8,7 +8,7 @@ import torch
 
 from pipeline.engine.loaded_model import LoadedModel
 from tests.pipeline.conftest import a_request
-from tests.pipeline.engine.test_denoiser import PIPELINES, load_pipeline
+from tests.pipeline.engine.diffusers_pipelines import PIPELINES, load_pipeline
 from tests.pipeline.text.spellings import SPELLINGS, conditioned
 
 

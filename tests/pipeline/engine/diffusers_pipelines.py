@@ -1,0 +1,76 @@
+"""The same requests through the engine and through diffusers' own pipelines."""
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from torch import Tensor
+
+from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.loaded_model import LoadedModel
+from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.samplers import sampler as samplers
+from tests.pipeline.conftest import a_request
+
+PIPELINES = {"pocket": StableDiffusionXLPipeline, "nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
+
+
+def mixed_requests() -> list[ImageRequest]:
+    """Every scheduler, with and without guidance, rescale, a negative prompt; steps, seeds, prompts differ."""
+    guidance = cycle(((5.0, 0.0, ""), (1.0, 0.0, ""), (7.5, 0.6, "blue"), (0.0, 0.0, "")))
+    prompts = cycle(("red fox, glossy style", "a very long prompt " * 6, "green apple"))
+    requests = []
+    for seed, scheduler in enumerate(Scheduler):
+        scale, rescale, negative = next(guidance)
+        requests.append(
+            a_request(
+                prompt=next(prompts),
+                negative_prompt=negative,
+                steps=2 + seed % 3,
+                guidance_scale=scale,
+                guidance_rescale=rescale,
+                scheduler=scheduler,
+                seed=seed,
+            )
+        )
+    return requests
+
+
+def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bucket: int) -> list[Tensor]:
+    """All requests in one batch, each joining one step after the one before it."""
+    memory = loaded_model.denoiser.open(bucket, pages=0)
+    incoming = [loaded_model.begin(request, ()) for request in requests]
+    everyone, running, free = list(incoming), list[DenoisingState](), iter(range(bucket))
+    while incoming or running:
+        if incoming:
+            newcomer = incoming.pop(0)
+            loaded_model.denoiser.assign(memory, newcomer, tuple(islice(free, newcomer.conditioning.rows)))
+            running.append(newcomer)
+        loaded_model.denoiser.advance(memory, running)
+        running = [rendering for rendering in running if not rendering.sampler.finished]
+    return [rendering.latents for rendering in everyone]
+
+
+def load_pipeline(name: str, folder: Path) -> Any:
+    pipeline = PIPELINES[name].from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def run_diffusers(pipeline: Any, request: ImageRequest, config: Any) -> Tensor:
+    pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(config)
+    latents: Tensor = pipeline(
+        request.prompt,
+        negative_prompt=request.negative_prompt or None,
+        width=request.width,
+        height=request.height,
+        num_inference_steps=request.steps,
+        guidance_scale=request.guidance_scale,
+        guidance_rescale=request.guidance_rescale,
+        generator=torch.Generator().manual_seed(request.seed),
+        output_type="latent",
+    ).images
+    return latents
