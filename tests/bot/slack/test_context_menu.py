@@ -1,4 +1,4 @@
-"""The shortcuts of a message: a form with its picture, or a sentence where it has none."""
+"""The shortcuts of a message: a form with its image, or a sentence where it has none."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def shortcut(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("message", "file_id"), [(UPLOADED, "F1"), (OURS, "F2")])
-async def test_a_form_opens_with_the_picture_of_the_message(
+async def test_a_form_opens_with_the_image_of_the_message(
     client: FakeClient, menu: ImageMenu, message: dict[str, Any], file_id: str
 ) -> None:
     """One that a member uploaded, or one of ours; it is fetched when the form comes back."""
@@ -59,7 +59,7 @@ async def test_a_form_opens_with_the_picture_of_the_message(
     assert client.made("files.info") == []
 
 
-async def test_a_message_without_a_picture_is_a_sentence(client: FakeClient, menu: ImageMenu) -> None:
+async def test_a_message_without_an_image_is_a_sentence(client: FakeClient, menu: ImageMenu) -> None:
     """In the place of the form."""
     await menu.begun(acknowledge, shortcut({"blocks": [{"type": "section"}]}))
 

@@ -18,7 +18,7 @@ from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Rendered, Stepped
 from pipeline.requests.image_request import ImageRequest
 from tests.pipeline.conftest import SPEC
-from tests.pipeline.engine.compile.test_forward import as_drawn, request, with_lora
+from tests.pipeline.engine.compile.drawn_graph import as_drawn, request, with_lora
 
 
 class Gate:

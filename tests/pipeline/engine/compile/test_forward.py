@@ -9,28 +9,15 @@ import torch
 from torch import Tensor
 
 from pipeline.engine.compile.compilation import Compiler
-from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, trace
-from pipeline.engine.compile.forward import CompiledForward, Graph
+from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
+from pipeline.engine.compile.forward import CompiledForward
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
-from pipeline.requests.image_request import ImageRequest, LoraUse
-from tests.pipeline.conftest import SPEC, a_request
-
-
-def request(**changes: object) -> ImageRequest:
-    return a_request(**{"model": "speck", **changes})
-
-
-def with_lora(key: str, **changes: object) -> ImageRequest:
-    return request(loras=(LoraUse(key=key, name=key),), **changes)
-
-
-def as_drawn(spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
-    """Stands in for a compiler: the graph itself, run operation by operation."""
-    exported = trace(spec)
-    return exported.module, exported.weights
+from pipeline.requests.image_request import ImageRequest
+from tests.pipeline.conftest import SPEC
+from tests.pipeline.engine.compile.drawn_graph import as_drawn, request, with_lora
 
 
 class Bench:
