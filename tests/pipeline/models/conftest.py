@@ -1,4 +1,4 @@
-"""Tiny models of its own for a test that damages or converts them."""
+"""Tiny models for tests that damage or convert them."""
 
 import shutil
 from collections.abc import Callable

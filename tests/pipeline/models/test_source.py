@@ -1,4 +1,4 @@
-"""What LIMNER_MODEL can say, and what a wrong, missing or damaged model answers."""
+"""What LIMNER_MODEL can say, where a missing model is to be had, and what a pull takes."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What is trained: it begins as the base, can be taken back to it, and what is kept of it does what it did."""
+"""What is trained: it begins as the base, and can be taken back to it."""
 
 from collections.abc import Callable
 
