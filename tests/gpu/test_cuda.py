@@ -23,7 +23,7 @@ from pipeline.requests.device_messages import Event, Rendered, Stepped, Suspende
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.engine.test_denoiser import mixed_requests, run_diffusers, run_together
+from tests.pipeline.engine.diffusers_pipelines import mixed_requests, run_diffusers, run_together
 from tests.pipeline.random_loras import random_lora
 from tests.pipeline.tiny_models import POCKET, save_nano
 

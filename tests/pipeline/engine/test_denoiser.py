@@ -17,9 +17,6 @@ from tests.pipeline.engine.diffusers_pipelines import (
     run_together,
 )
 
-# Tests of LoRAs and of GPUs compare with diffusers by the same means.
-__all__ = ["PIPELINES", "load_pipeline", "mixed_requests", "run_diffusers", "run_together"]
-
 # DDIM clips its guess of the image where the model's config says so, and a clip magnifies rounding.
 TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-5 for scheduler in Scheduler}
 

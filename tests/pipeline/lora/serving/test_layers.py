@@ -13,7 +13,7 @@ from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Faulted, Refused
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from tests.pipeline.conftest import SPEC, a_request
-from tests.pipeline.engine.test_denoiser import PIPELINES, load_pipeline, run_diffusers
+from tests.pipeline.engine.diffusers_pipelines import PIPELINES, load_pipeline, run_diffusers
 from tests.pipeline.random_loras import RandomLora, combined, random_lora
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
