@@ -2,15 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from handlers.commands.call import Caller
 from handlers.commands.form import Form
 from handlers.messages.message import Message
 from storage.queue.jobs import Job
-
-if TYPE_CHECKING:
-    from handlers.commands.context import AppContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +36,5 @@ class AlreadyHeard:
 
 Pressed = Message | Form | SendDirect | Remove | AlreadyHeard
 
-Action = Callable[[Job, int, Caller, "AppContext"], Awaitable[Pressed]]
-"""Does what a button says to image `index` of a job; raises UserError."""
+Action = Callable[[Job, int, Caller, Any], Awaitable[Pressed]]
+"""Does what a button says to image `index` of a job, in the AppContext; raises UserError."""

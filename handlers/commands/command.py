@@ -3,17 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from handlers.commands.call import Caller
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.options import Options
-
-if TYPE_CHECKING:
-    from handlers.commands.call import Caller
-    from handlers.commands.context import AppContext
-    from handlers.messages.message import Message
+from handlers.messages.message import Message
 
 
 class Audience(Enum):
@@ -25,8 +22,9 @@ class Audience(Enum):
 
 OptionsT = TypeVar("OptionsT", bound=Options, default=Any)
 
-Handler = Callable[["Caller", OptionsT, "AppContext"], Awaitable["Message"]]
-Check = Callable[["Caller", OptionsT, "AppContext"], Awaitable[None]]
+# The last argument is the AppContext, which lists the commands and so stands above them.
+Handler = Callable[[Caller, OptionsT, Any], Awaitable[Message]]
+Check = Callable[[Caller, OptionsT, Any], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,13 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from handlers.commands.call import Caller
 from handlers.commands.command import Audience, Command
 from handlers.commands.options import Options
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from handlers.commands.call import Caller
-    from handlers.commands.context import AppContext
 
 _MOST_WORDS: Final = 2
 
@@ -56,7 +53,7 @@ def unknown(text: str, commands: Iterable[Command]) -> InvalidRequest:
 
 
 def _group(name: str, actions: list[Command]) -> Command:
-    async def list_actions(caller: "Caller", _options: Options, _context: "AppContext") -> Message:
+    async def list_actions(caller: Caller, _options: Options, _context: object) -> Message:
         shown = [action for action in actions if action.audience is Audience.EVERYONE or caller.member.is_admin]
         lines = tuple(f"/{action.name}: {action.help}. For example: {action.example}" for action in shown)
         return Message(headline=f"What /{name} can do", lines=lines, private=True)
