@@ -1,6 +1,8 @@
 """How long a claim takes from a short queue and from a long one: `python -m benchmarks.claims`.
 
-Prints a table for SQLite and for PostgreSQL, and writes it to docs/queue-benchmark.md with the claim's query plans.
+Prints a table for SQLite and for PostgreSQL, each with the database's own plan of the statement in its longest queue.
+"statement" is the claim statement alone, "claim" is `JobQueue.claim` as a worker calls it, with its look, its
+transaction and its commit to disk; medians of claims that are taken in turns from all queues.
 """
 
 import asyncio
@@ -26,7 +28,6 @@ from storage.queue.fair_share import UNUSED, share_key
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done, JobKind, JobState
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "queue-benchmark.md"
 SIZES: Final = (100, 10_000, 100_000)
 CLAIMS: Final = 8
 ROUNDS: Final = 8
@@ -216,9 +217,9 @@ async def measure(urls: dict[QueueShape, str], kind: str) -> tuple[list[ClaimFig
     return [ClaimFigures.of(shape, statements[shape], claims[shape]) for shape in SHAPES], lines
 
 
-def table(figures: list[ClaimFigures]) -> str:
+def table(figures: list[ClaimFigures], kind: str) -> str:
     """The figures as a Markdown table, each median with its ratio to the first row's."""
-    lines = ["| queue | statement | ratio | claim | ratio | claim, 95 % |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [f"| {kind} | statement | ratio | claim | ratio | claim, 95 % |", "|---|---:|---:|---:|---:|---:|"]
     first = figures[0]
     lines += [
         f"| {each.shape} | {each.statement * 1000:.1f} ms | {each.statement / first.statement:.2f} "
@@ -229,25 +230,12 @@ def table(figures: list[ClaimFigures]) -> str:
 
 
 async def main() -> None:
-    """Measures both databases, prints the tables, writes the page."""
-    sections = []
+    """Measures both databases."""
     with tempfile.TemporaryDirectory() as name, postgres_urls(Path(name) / "postgres") as on_server:
         for kind, urls in (("SQLite", sqlite_urls(Path(name))), ("PostgreSQL", on_server)):
             figures, lines = await measure(urls, kind)
-            sections.append(f"## {kind}\n\n{table(figures)}\n\n```\n" + "\n".join(lines) + "\n```")
-            print(sections[-1], flush=True)
-    PAGE.write_text(INTRODUCTION + "\n\n".join(sections) + "\n")
+            print(table(figures, kind), *lines, sep="\n", flush=True)
 
-
-INTRODUCTION: Final = f"""# Claiming from a long queue
-
-A claim walks down three indexes and reads one entry of each (docs/job-states.md, "The fair order"), so it takes as
-long from 100,000 queued jobs as from 100. Written by `python -m benchmarks.claims` on 2 shared x86 CPU cores with other
-work on them: "statement" is the claim statement alone, "claim" is `JobQueue.claim` as a worker calls it, with its
-look, its transaction and its commit to disk; medians of {CLAIMS * ROUNDS}, taken in turns of {CLAIMS}, jobs spread over
-{GUILDS} guilds. Below each table is the database's own plan of the statement, made when {SHAPES[-1]} were queued.
-
-"""
 
 if __name__ == "__main__":
     asyncio.run(main())

@@ -1,6 +1,6 @@
 """The engine against diffusers' documented ways, as ratios within one run.
 
-`python -m benchmarks.engine` prints a table, records it and draws it; names of workloads as arguments run only those.
+`python -m benchmarks.engine` prints a table; names of workloads as arguments run only those.
 Times are CPU-seconds of this process on one thread, so that a busy machine does not change the ratios much.
 """
 
@@ -18,7 +18,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from benchmarks.fairness import light_guild
-from benchmarks.measuring import HEADER, Row, cpu_seconds, plot, record
+from benchmarks.measuring import HEADER, Row, cpu_seconds
 from benchmarks.resume import resuming
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Faulted, Refused, Rendered, Stepped
@@ -31,8 +31,6 @@ LORAS = 8
 MIXED_TRACES = {(8, 64): (8, 15), (30, 64): (4, 7), (30, 128): (2.2, 3.3)}
 """Of each trace the ratio that it must have and the one it aims at, by steps and size in pixels."""
 
-FIGURES = Path("docs/engine-benchmark.json")
-PLOT = Path("docs/engine-benchmark.png")
 REQUESTS = 16
 SERIAL = 4
 """How many of the requests are run one call after another to find the cost of each."""
@@ -267,7 +265,7 @@ def _is_usual(name: str) -> bool:
 
 
 def main(wanted: list[str]) -> None:
-    """Measure each workload; print, record and plot it at once."""
+    """Measure each workload; print it at once."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -292,7 +290,6 @@ def main(wanted: list[str]) -> None:
             rows = workloads[key]()
             rows = rows if isinstance(rows, list) else [rows]
             print(*rows, sep="\n", flush=True)
-            plot(record(rows, FIGURES), PLOT)
 
 
 if __name__ == "__main__":

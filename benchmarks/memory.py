@@ -1,6 +1,6 @@
 """Host memory of a device that serves `pocket` with fifty LoRAs in rotation, over two thousand requests.
 
-`python -m benchmarks.memory` prints what the process holds as it goes, and writes the plot.
+`python -m benchmarks.memory PLOT` prints what the process holds as it goes, and draws it into the file PLOT.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from benchmarks.measuring import plot_memory
+from benchmarks.plots import plot_memory
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Rendered
 from pipeline.requests.device_spec import DeviceSpec
@@ -23,6 +23,7 @@ REQUESTS = 2000
 AT_ONCE = 8
 # A tenth of all: most requests find their LoRA neither on the device nor in host memory.
 KEPT = 5
+PRINTED = (100, 500, 1000, 1500, 2000)
 MIB = 1024 * 1024
 
 
@@ -45,7 +46,7 @@ def main() -> None:
         sys.stdout.write(
             "| requests | process, MiB | LoRAs in host memory, MiB | LoRAs on the device, MiB |\n|---|---|---|---|\n"
         )
-        plot_memory(_serve(Engine(spec), budget), budget / MIB, Path("docs/engine-memory.png"))
+        plot_memory(_serve(Engine(spec), budget), budget / MIB, Path(sys.argv[1]))
 
 
 def _save_loras(folder: Path) -> int:
@@ -76,6 +77,7 @@ def _serve(engine: Engine, budget: int) -> list[tuple[int, float, float]]:
             assert cached <= budget, f"{cached} bytes of LoRAs in host memory where {budget} are allowed"
             if done % 100 == 0:
                 held.append((done, _resident_bytes() / MIB, cached / MIB))
+            if done in PRINTED:
                 row = (*held[-1], resident / MIB)
                 sys.stdout.write("| {:d} | {:.0f} | {:.1f} | {:.1f} |\n".format(*row))
                 sys.stdout.flush()
