@@ -11,9 +11,9 @@ from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import saved_call
 from handlers.jobs.ending import cancel, delete
+from handlers.jobs.visible_job import visible_job
 from handlers.messages.message import Button, Message, Verb
 from pipeline.errors import UserError
-from storage.queue.jobs import Job
 
 MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN_MAP})
 """What can be done with a map that was drawn, by the one who asked for it alone."""
@@ -76,7 +76,9 @@ async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
         return await _call(pressed.target, caller, context)
-    job = await _visible_job(pressed.target, caller, context)
+    job = await visible_job(pressed.target, caller, context)
+    if job is None:
+        raise UserError("This picture is no longer kept here; make a new one with /imagine.")
     action = context.jobs.action(job, pressed.verb) or _OF_EVERY_JOB.get(pressed.verb)
     if action is None:
         raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
@@ -99,13 +101,6 @@ async def _call(call_id: int, caller: Caller, context: AppContext) -> Message:
     elsewhere = replace(caller, reply=replace(caller.reply, message_id=None, private=False))
     message = await answer(context.command(saved.command), dict(saved.values), elsewhere, context)
     return message if message.job_id is None else Message(headline="It is on its way.", private=True)
-
-
-async def _visible_job(job_id: int, caller: Caller, context: AppContext) -> Job:
-    job = await context.queue.get(caller.guild.id, job_id)
-    if job is None:
-        raise UserError("This picture is no longer kept here; make a new one with /imagine.")
-    return job
 
 
 _OF_EVERY_JOB: Final[dict[Verb, Action]] = {Verb.CANCEL: cancel, Verb.DELETE: delete}

@@ -7,6 +7,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Details
 from handlers.jobs.payloads import REQUEST
 from handlers.jobs.result_images import shown_images
+from handlers.jobs.visible_job import visible_job
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job, JobKind
@@ -16,8 +17,8 @@ ControlBase = Annotated[int | None, Details("Use the control of this picture aga
 
 async def controlled_request(caller: Caller, context: AppContext, job_id: int) -> ImageRequest:
     """What job `job_id` asked for; raises InvalidRequest unless it has a control and the caller may see its image."""
-    job = await context.queue.get(caller.guild.id, job_id)
-    if job is None or job.kind != JobKind.IMAGINE or not await _may_see(job, caller, context):
+    job = await visible_job(job_id, caller, context)
+    if job is None or job.kind != JobKind.IMAGINE or not await _is_shown(job, caller, context):
         raise InvalidRequest("base", f"There is no picture {job_id} here that you may use; /history lists yours.")
     request = REQUEST.read(job.payload)
     if not request.controls:
@@ -25,13 +26,6 @@ async def controlled_request(caller: Caller, context: AppContext, job_id: int) -
     return request
 
 
-async def _may_see(job: Job, caller: Caller, context: AppContext) -> bool:
-    """Whether it is the caller's, or was posted openly where the caller is now, and is not withheld there."""
-    if job.member_id == caller.member.id:
-        return True
-    posted = await context.outbox.address(caller.guild.id, job.id)
-    if posted is None or posted.private:
-        return False
-    if (posted.channel_id, posted.thread_id) != (caller.reply.channel_id, caller.reply.thread_id):
-        return False
-    return bool((await shown_images(job, caller.reply, context)).images)
+async def _is_shown(job: Job, caller: Caller, context: AppContext) -> bool:
+    """Whether it is the caller's, or an image of it is not withheld where the caller is."""
+    return job.member_id == caller.member.id or bool((await shown_images(job, caller.reply, context)).images)

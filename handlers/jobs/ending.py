@@ -6,6 +6,7 @@ from handlers.commands.actions import Remove
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed, may_manage
+from handlers.jobs.visible_job import visible_job
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.job_queue import CancelResult
@@ -15,7 +16,7 @@ from storage.queue.jobs import OPEN_STATES, Job
 async def cancel_job(caller: Caller, context: AppContext, job_id: int) -> Message:
     """Cancel the one job `job_id`, if it is the caller's or the caller is an admin."""
     job = await context.queue.get(caller.guild.id, job_id)
-    if job is None:
+    if job is None or not (may_manage(caller.member, job) or await visible_job(job_id, caller, context)):
         raise UserError(f"There is no job {job_id} here; /queue lists yours.")
     if not may_manage(caller.member, job):
         raise NotAllowed(f"Job {job_id} belongs to {job.member_name}; only they or an admin can cancel it.")

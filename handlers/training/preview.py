@@ -12,6 +12,7 @@ from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.jobs.job_spec import Cost, JobSpec
+from handlers.jobs.visible_job import visible_job
 from handlers.messages.job_status import seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.training.request import TRAINING, ConceptKind, TrainOrder
@@ -98,7 +99,7 @@ async def class_form(job: Job, _index: int, caller: Caller, context: AppContext)
 
 async def train_again(caller: Caller, options: AgainOptions, context: AppContext) -> Message:
     """Look at images that were handed over earlier, as what the new class word says."""
-    job = await context.queue.get(caller.guild.id, options.base)
+    job = await visible_job(options.base, caller, context)
     if job is None or job.kind not in (JobKind.CHECK_IMAGES, JobKind.TRAIN):
         raise InvalidRequest(
             "base", f"There is no sheet {options.base} here; send the pictures again with /train subject."
