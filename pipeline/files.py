@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and that no other user of the machine reads."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,3 +27,25 @@ def write_atomically(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def make_private(path: Path) -> bool:
+    """Take from a file or folder what its group and others may do with it.
+
+    Args:
+        path: one that is not there, or that is a link, stays as it is.
+
+    Returns:
+        Whether anything was taken.
+
+    Raises:
+        OSError: it belongs to another user.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(mode) or not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return False
+    path.chmod(mode & stat.S_IRWXU)
+    return True

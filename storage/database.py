@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from pipeline.files import make_private
 from storage.errors import StorageError, cannot_be_opened, database_error
 from storage.tables import FIRST_REVISION, SCHEMA_REVISION
 
@@ -128,6 +129,7 @@ async def _migration(url: str) -> AsyncIterator[AsyncConnection]:
             if engine.dialect.name == "sqlite":
                 _require_folder(_place(address))
                 await _use_wal(engine)
+                _close_to_others(_place(address))
             async with engine.begin() as connection:
                 if engine.dialect.name == "postgresql":
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
@@ -208,6 +210,13 @@ def _require_folder(place: str) -> None:
     # A connection that cannot be opened leaves a thread behind, which complains where the event loop ends before it.
     if not place.startswith("file:") and not Path(place).parent.is_dir():
         raise StorageError(cannot_be_opened(place))
+
+
+def _close_to_others(place: str) -> None:
+    """What members wrote is for this user's eyes: SQLite makes its files as readable as the umask lets it."""
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(PermissionError):  # a file of another user, who decides about it
+            make_private(Path(f"{place}{suffix}"))
 
 
 def _engine(address: URL, *, foreign_keys: bool = True) -> AsyncEngine:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -32,6 +33,7 @@ from handlers.worker import maintenance
 from handlers.worker.device import Device
 from handlers.worker.worker import Worker
 from pipeline.devices.process_device import ChildDevice
+from pipeline.files import make_private
 from pipeline.images.upscale_process import enlarge_apart
 from pipeline.images.upscalers import Upscalers
 from pipeline.lora.exporting.merge_process import merge_apart
@@ -49,6 +51,9 @@ from storage.guilds.encryption import Encryption
 from storage.queue.jobs import JobKind
 
 _log = logging.getLogger(__name__)
+
+_OTHERS: Final = 0o077
+"""What the group and all others may do with what we write: nothing."""
 
 SNAPSHOT_EVERY: Final = 2
 """A killed device costs an image at most so many steps; a snapshot takes a few hundred kilobytes and no waiting."""
@@ -99,11 +104,26 @@ def open_encryption(settings: Settings) -> Encryption:
 
 
 def make_data_folder(settings: Settings) -> None:
-    """Make the data folder where it is missing; raises StorageError."""
+    """Make the data folder where it is missing, for this user alone, as is all that is written from here on.
+
+    This process's children inherit that. Raises StorageError.
+    """
+    os.umask(_OTHERS)
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(error, str(settings.data)) from error
+    try:
+        _close_to_others(settings.data.resolve())
+    except PermissionError:
+        _log.warning("the data folder belongs to another user; take care yourself that no other can read it")
+
+
+def _close_to_others(folder: Path) -> None:
+    """Make the folder private; one that was open may hold files that older versions left open, too."""
+    if make_private(folder):
+        for path in folder.rglob("*"):
+            make_private(path)
 
 
 def open_devices(settings: Settings, *, serving: bool = False) -> tuple[Device, ...]:

@@ -7,7 +7,7 @@ import pytest
 from handlers.buttons import Press, press
 from handlers.commands.form import Form
 from handlers.messages.message import Verb
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, UserError
 from storage.queue.jobs import Job
 from tests.handlers.images.control_person import Person, made_with_control, no_other_job, submitted
 
@@ -29,7 +29,7 @@ async def test_a_control_is_for_whom_may_see_its_image(ada: Person, attempt: Ref
     """Anyone who is where it was posted; nobody elsewhere, whatever number they type."""
     made = await made_with_control(ada)
     async with no_other_job(ada):
-        with pytest.raises(InvalidRequest, match="that you may use"):
+        with pytest.raises(UserError, match=r"that you may use|no longer kept here"):
             await attempt(ada, made)
 
     form = await ada.press(Verb.SAME_CONTROL, made, "eve")
@@ -43,7 +43,7 @@ async def test_a_private_images_control_is_its_owners(ada: Person) -> None:
     made = await made_with_control(ada)
     job = await _privately(ada, made)
 
-    with pytest.raises(InvalidRequest, match="that you may use"):
+    with pytest.raises(UserError, match="no longer kept here"):
         await ada.press(Verb.SAME_CONTROL, job, "eve")
     assert isinstance(await ada.press(Verb.SAME_CONTROL, job), Form)
 
