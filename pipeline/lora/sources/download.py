@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.errors import UserError
+from pipeline.lora.sources.addresses import is_public
 
 DownloadProgress = Callable[[int, int | None], None]
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -248,9 +249,8 @@ class Downloader:
     def _socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """The socket for an address that is about to be connected: the last word on where it leads."""
         family, kind, protocol, _, address = info
-        peer = ipaddress.ip_address(str(address[0]).partition("%")[0])
-        peer = getattr(peer, "ipv4_mapped", None) or peer
-        if not (peer.is_global and not peer.is_multicast) and not (self.place.loopback and peer.is_loopback):
+        peer = str(address[0])
+        if not is_public(peer) and not (self.place.loopback and _is_loopback(peer)):
             raise _PrivateAddress("a private address")
         return socket.socket(family, kind, protocol)
 
