@@ -18,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bot.assembly.devices import device_names
 from bot.assembly.settings import Settings
 from handlers.commands.context import AppContext
+from handlers.context.allowed_guilds import AllowedGuilds
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.served_model import ServedModel
@@ -89,6 +90,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         context = replace(
             context,
             upscalers=Upscalers(folder=settings.upscalers),
+            allowed_guilds=AllowedGuilds.parse(settings.guilds),
             training_hours=TrainingHours.parse(settings.training_hours),
             exporting=LoraExporter(folder=settings.loras, bases=partial(_bases, settings)),
         )

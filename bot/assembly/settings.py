@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     stale_seconds: float = Field(default=10.0, ge=1, alias="LIMNER_STALE_SECONDS")
     """After how long a silent worker counts as dead and its jobs go to another."""
 
+    guilds: str = Field(default="", alias="LIMNER_GUILDS")
+    """The servers and workspaces that are served, separated by commas: `discord:123`, `slack:T123`; empty for all."""
+
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
     """How long finished jobs and their images are kept."""
 

@@ -14,11 +14,15 @@ from bot.discord.auth_status import AuthStatus
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.interactions import DiscordInteractionHandler
 from bot.discord.live_interactions import LiveInteractions
+from bot.discord.members import missing_permissions
 from bot.discord.modal import DiscordModalState
+from bot.discord.rendering import render
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
 from handlers.commands.context import AppContext
+from handlers.messages.message import Message, Mood
+from pipeline.errors import UserError
 from storage.queue.key_values import KeyValues
 
 _log = logging.getLogger(__name__)
@@ -60,8 +64,11 @@ class LimnerClient(discord.AutoShardedClient):
         _log.info("Discord: ready as %s in %d guilds", self.user, len(self.guilds))
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """A guild invited us."""
-        await self.known_guilds.ensure(str(guild.id), guild.name)
+        """A guild invited us; one that is not to be served is told whom to ask."""
+        try:
+            await self.known_guilds.ensure(str(guild.id), guild.name)
+        except UserError as refusal:
+            await _tell(guild, refusal)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """A guild removed us; discord.py reports an outage by another event."""
@@ -77,6 +84,18 @@ class LimnerClient(discord.AutoShardedClient):
                 await self.handler.submit(interaction, modal)
             except Exception as error:
                 await self.handler.fault(interaction, error)
+
+
+async def _tell(guild: discord.Guild, refusal: UserError) -> None:
+    """Say it in the first channel where we may write; in none, the first command says it."""
+    for channel in filter(None, (guild.system_channel, *guild.text_channels)):
+        if missing_permissions(channel.permissions_for(guild.me)):
+            continue
+        try:
+            await channel.send(**render(Message(headline=str(refusal), mood=Mood.CALM)).as_new())
+        except discord.HTTPException as error:
+            _log.info("a server could not be told that it is not served: %s", error)
+        return
 
 
 class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d+"):

@@ -1,12 +1,14 @@
 """Which of our guilds an interaction belongs to; the last read of each is in memory, for answers that cannot wait."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import discord
 
 from handlers.commands.context import AppContext
+from pipeline.errors import UserError
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 
@@ -25,9 +27,11 @@ class DiscordGuilds:
         return self._last_read.get(_external_id(interaction))
 
     async def open(self) -> None:
-        """Remember every guild that is stored."""
+        """Remember every guild that is stored and still to be served."""
         for guild in await self.context.guilds.all(Platform.DISCORD):
-            self._last_read[guild.external_id] = guild
+            with suppress(UserError):
+                self.context.allowed_guilds.check(Platform.DISCORD, guild.external_id)
+                self._last_read[guild.external_id] = guild
 
     async def read(self, interaction: discord.Interaction[Any]) -> Guild:
         """The interaction's guild, read now."""
@@ -35,7 +39,8 @@ class DiscordGuilds:
         return await self.ensure(_external_id(interaction), name)
 
     async def ensure(self, external_id: str, name: str) -> Guild:
-        """The guild of that external id, stored when it is new."""
+        """The guild of that external id, stored when it is new; raises UserError where it is not to be served."""
+        self.context.allowed_guilds.check(Platform.DISCORD, external_id)
         known = self._last_read.get(external_id)
         guild = await self.context.guilds.get(known.id) if known is not None and known.name == name else None
         if guild is None:
@@ -50,7 +55,8 @@ class DiscordGuilds:
         """
         for external_id, name in present.items():
             if name or external_id not in self._last_read:
-                await self.ensure(external_id, name)
+                with suppress(UserError):  # not to be served, as whoever asks there is told
+                    await self.ensure(external_id, name)
         for external_id in set(self._last_read) - set(present):
             if not external_id.startswith(_DIRECT):
                 await self.remove(external_id)

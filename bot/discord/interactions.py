@@ -135,7 +135,10 @@ class DiscordInteractionHandler:
         """What may be typed next into `option`."""
         if option.completion is None or not is_installed(interaction):
             return ()
-        guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
+        try:
+            guild = self.guilds.remembered(interaction) or await self.guilds.read(interaction)
+        except UserError:
+            return ()
         member = with_rights(member_of(interaction), guild.settings)
         return await complete(option.completion, typed, guild=guild, member=member, context=self.context)
 

@@ -114,7 +114,7 @@ async def _workspaces(
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
     await many.remember_all()
-    return many, oauth_flow(chosen, store, encryption, client)
+    return many, oauth_flow(chosen, store, encryption, client, runtime.context.allowed_guilds)
 
 
 def _listeners(

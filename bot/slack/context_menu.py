@@ -40,6 +40,7 @@ class ImageMenu:
         await ack()
         interaction = SlackInteraction.of_interactivity(body)
         async with self.interactions.reporting_errors(interaction):
+            self.interactions.guilds.check(interaction.tenant)
             client = await self.workspaces.client(interaction.tenant)
             opened = await client.views_open(trigger_id=interaction.trigger_id, view=_note("Looking at the picture …"))
             try:

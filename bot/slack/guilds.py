@@ -27,7 +27,8 @@ class SlackGuilds:
         return Caller(guild=guild, member=with_rights(member, guild.settings), reply=interaction.reply)
 
     async def guild(self, interaction: SlackInteraction) -> Guild:
-        """The guild of the member's workspace, with its settings as they are now."""
+        """The guild of the member's workspace, with its settings as they are now; raises UserError as `check` does."""
+        self.check(interaction.tenant)
         team_id = interaction.tenant.team_id
         known = self._guild_ids.get(team_id)
         guild = await self.context.guilds.get(known) if known is not None else None
@@ -36,6 +37,10 @@ class SlackGuilds:
             self._guild_ids[team_id] = guild.id
             await self._note(interaction.tenant)
         return guild
+
+    def check(self, tenant: Tenant) -> None:
+        """Raise UserError unless the workspace, or its organisation, is to be served."""
+        self.context.allowed_guilds.check(Platform.SLACK, tenant.team_id, organisation=tenant.org_id)
 
     async def remove(self, tenant: Tenant) -> None:
         """Schedule all data of a tenant's workspaces for deletion."""

@@ -104,6 +104,7 @@ class SlackInteractionHandler:
         await ack()
         interaction = SlackInteraction.of_interactivity(body)
         async with self.reporting_errors(interaction):
+            self.guilds.check(interaction.tenant)
             action = body["actions"][0]
             command = self.context.command(action["action_id"].removeprefix(f"{OPEN_FORM}:"))
             typed = TextCommand(command=command, text=action.get("value", ""))
@@ -132,7 +133,11 @@ class SlackInteractionHandler:
         if option is None or option.completion is None:
             await ack(options=[])
             return
-        caller = await self.guilds.caller(interaction)
+        try:
+            caller = await self.guilds.caller(interaction)
+        except UserError:
+            await ack(options=[])
+            return
         found = await complete(
             option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, context=self.context
         )
@@ -164,6 +169,7 @@ class SlackInteractionHandler:
             _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
 
     async def _run(self, interaction: SlackInteraction, heard: TextCommand) -> None:
+        self.guilds.check(interaction.tenant)
         typed = plain_words(heard)
         if typed.wants_form and interaction.trigger_id:
             await self.answers.open_view(interaction, self._form(interaction, typed))

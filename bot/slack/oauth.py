@@ -4,19 +4,28 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
+from slack_bolt.error import BoltError
+from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed
+from handlers.context.allowed_guilds import AllowedGuilds
 from pipeline.errors import UserError
 from storage.guilds.encryption import Encryption
+from storage.platform import Platform
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +65,43 @@ class EncryptedStates(AsyncOAuthStateStore):
         return True
 
 
+class _NotServed(BoltError):
+    """The workspace is not one of those that are served; the text says so."""
+
+
+class _AllowedFlow(AsyncOAuthFlow):
+    """Stores the installations of the guilds that are served, and gives the others' tokens back."""
+
+    allowed: AllowedGuilds
+
+    async def store_installation(self, request: AsyncBoltRequest, installation: Installation) -> None:
+        """Store it; raises BoltError."""
+        organisation = installation.enterprise_id
+        try:
+            # An organisation-wide installation names no workspace.
+            self.allowed.check(Platform.SLACK, installation.team_id or organisation or "", organisation=organisation)
+        except UserError as refusal:
+            with suppress(SlackApiError):
+                await self.client.auth_revoke(token=installation.bot_token or "")
+            raise _NotServed(str(refusal)) from None
+        await super().store_installation(request, installation)
+
+
+async def _installed(args: AsyncSuccessArgs) -> BoltResponse:
+    return await args.default.success(args)
+
+
+async def _failed(args: AsyncFailureArgs) -> BoltResponse:
+    if isinstance(args.error, _NotServed):
+        return BoltResponse(status=403, body=str(args.error), headers={"Content-Type": "text/plain; charset=utf-8"})
+    return await args.default.failure(args)
+
+
 def oauth_flow(
-    transport: Distributed, store: EncryptedInstallationStore, encryption: Encryption, client: AsyncWebClient
-) -> AsyncOAuthFlow:
-    """The flow behind `/slack/install` and `/slack/oauth_redirect`."""
+    transport: Distributed, store: EncryptedInstallationStore, encryption: Encryption, client: AsyncWebClient,
+    allowed: AllowedGuilds,
+) -> AsyncOAuthFlow:  # fmt: skip
+    """The flow behind `/slack/install` and `/slack/oauth_redirect`, for the guilds that are `allowed`."""
     site = urlsplit(client.base_url)
     origin = "https://slack.com" if site.hostname == "slack.com" else f"{site.scheme}://{site.netloc}"
     settings = AsyncOAuthSettings(
@@ -73,6 +115,9 @@ def oauth_flow(
         installation_store_bot_only=True,
         state_store=EncryptedStates(encryption),
         state_expiration_seconds=_STATE_SECONDS,
+        callback_options=AsyncCallbackOptions(success=_installed, failure=_failed),
         logger=_log,
     )
-    return AsyncOAuthFlow(settings=settings, client=client, logger=_log)
+    flow = _AllowedFlow(settings=settings, client=client, logger=_log)
+    flow.allowed = allowed
+    return flow

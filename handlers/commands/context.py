@@ -10,6 +10,7 @@ from handlers.commands.actions import Action
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
+from handlers.context.allowed_guilds import AllowedGuilds
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
 from handlers.messages.message import Message, ShownImage, Verb
@@ -85,6 +86,7 @@ class AppContext:
     jobs: JobTable
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
+    allowed_guilds: AllowedGuilds = field(default_factory=AllowedGuilds)
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporter = field(default_factory=LoraExporter)

@@ -1,10 +1,13 @@
 """Which addresses belong to the public internet, whatever they are wrapped in."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _COMPATIBLE: Final = IPv6Network("::/96")
+_PROTOCOLS: Final = IPv4Network("192.0.0.0/24")
+"""For protocols alone; how much of it Python takes for global depends on its version."""
+
 _UNICAST: Final = IPv6Network("2000::/3")
 """All of IPv6 that is given out for the internet; what is elsewhere is local, reserved or a way to write IPv4."""
 
@@ -31,7 +34,7 @@ def is_public(address: str) -> bool:
         peer = _carried(peer) or peer
     if isinstance(peer, IPv6Address) and peer not in _UNICAST:
         return False
-    return peer.is_global and not peer.is_multicast
+    return peer.is_global and not peer.is_multicast and peer not in _PROTOCOLS
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:

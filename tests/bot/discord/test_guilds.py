@@ -1,7 +1,16 @@
 """Servers come and go, and see nothing of each other."""
 
+from dataclasses import replace
+
+import discord
+import pytest
+import simcord
+
+from handlers.commands.context import AppContext
+from handlers.context.allowed_guilds import AllowedGuilds
 from storage.platform import Platform
-from tests.bot.discord.conftest import World, interact, words
+from tests.bot.discord.conftest import World, interact, simulation, words
+from tests.fakes import FakeClock, png, request
 
 
 async def test_two_servers_see_nothing_of_each_other(world: World) -> None:
@@ -52,3 +61,50 @@ async def test_a_server_that_removed_us_while_we_were_away_is_noticed(world: Wor
     await world.restart()
 
     assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+
+
+def _said(result: simcord.InteractionResult) -> str:
+    """All that came of an interaction, in words."""
+    return _plain(*(message for message in (result.response, *result.followups) if message is not None))
+
+
+def _plain(*messages: discord.Message | simcord.ResponseMessage) -> str:
+    """What a reader of the messages sees, without the backslashes that keep Discord from reading markup."""
+    return "\n".join(map(words, messages)).replace("\\", "")
+
+
+@pytest.mark.usefixtures("simulated_files")
+async def test_a_server_that_is_not_listed_is_told_whom_to_ask(context: AppContext, clock: FakeClock) -> None:
+    """In its channel when it invites us, and by every command, click, form, suggestion and menu; nothing is queued."""
+    closed = replace(context, allowed_guilds=AllowedGuilds.parse("discord:1"))
+    async with simulation(context, clock) as world:
+        await world.ada.slash(world.channel, "imagine", prompt="fox")
+        await world.finish(await world.claim())
+        assert await world.admin.autocomplete(world.channel, "settings", "default-model", "") != []
+        posted = world.last
+        image = await world.ada.send(world.channel, "look", attachments=[("fox.png", png(request()))])
+        world.context = closed
+        await world.restart()
+        sentence = f"ask the person who runs it to add discord:{world.guild.id} to LIMNER_GUILDS"
+
+        refused = [
+            await world.ada.slash(world.channel, "imagine", prompt="fox"),
+            await world.ada.slash(world.channel, "imagine", prompt="fox", advanced=True),
+            await world.ada.slash(world.channel, "queue"),
+            await world.ada.click(posted, label="Again"),
+            await world.ada.click(posted, label="Edit"),
+            await world.ada.click(posted, label="Info"),
+            await world.ada.context_menu(world.channel, "Picture info", image),
+            await world.ada.context_menu(world.channel, "Use as start image", image),
+        ]
+        suggestions = await world.admin.autocomplete(world.channel, "settings", "default-model", "")
+        guild = world.client.get_guild(world.guild.id)
+        assert guild is not None
+        with world.env.time_context():
+            await world.client.on_guild_join(guild)
+        await world.env.settle()
+
+        assert [sentence in _said(result) for result in refused] == [True] * len(refused)
+        assert suggestions == []
+        assert sentence in _plain(world.last)
+        assert await context.queue.claim("a worker") is None

@@ -1,11 +1,18 @@
 """A workspace is a guild, and the removal of an organisation reaches all of its workspaces."""
 
+from dataclasses import replace
+
+import pytest
+
 from bot.slack.guilds import SlackGuilds
+from bot.slack.members import Members
 from bot.slack.tenant import Tenant
 from handlers.commands.context import AppContext
+from handlers.context.allowed_guilds import AllowedGuilds
+from pipeline.errors import UserError
 from storage.guilds.guilds import GuildSettings
 from storage.platform import Platform
-from tests.bot.slack.conftest import interaction
+from tests.bot.slack.conftest import FakeWorkspaces, interaction
 
 
 async def _there(context: AppContext) -> list[str]:
@@ -43,3 +50,17 @@ async def test_a_workspace_that_returns_is_there_again(context: AppContext, guil
 
     assert (await guilds.guild(interaction("T1"))).id == first.id
     assert await _there(context) == ["T1"]
+
+
+async def test_a_workspace_that_is_not_listed_is_no_guild(context: AppContext, workspaces: FakeWorkspaces) -> None:
+    """Nothing of it is stored; one of a listed organisation is served."""
+    closed = replace(context, allowed_guilds=AllowedGuilds.parse("slack:E1"))
+    guilds = SlackGuilds(context=closed, members=Members(workspaces=workspaces))
+
+    with pytest.raises(UserError, match="add slack:T1 to LIMNER_GUILDS"):
+        await guilds.guild(interaction("T1"))
+    with pytest.raises(UserError, match="LIMNER_GUILDS"):
+        await guilds.caller(interaction("T1", "E2"))
+    await guilds.guild(interaction("T2", "E1"))
+
+    assert await _there(context) == ["T2"]

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bot.slack.app import SlackApp, open_slack
 from bot.slack.transport import transport
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
+from handlers.context.allowed_guilds import AllowedGuilds
 from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
@@ -87,6 +88,7 @@ async def on_stage(
         jobs=JOBS,
         max_upload_bytes=limit,
     )
+    context = replace(context, allowed_guilds=AllowedGuilds.parse(settings.guilds))
     try:
         runtime = Runtime(context=context, database=database, settings=settings)
         chosen = transport(settings)

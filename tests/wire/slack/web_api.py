@@ -55,6 +55,11 @@ async def _auth_test(call: Call) -> Answer:
     }  # fmt: skip
 
 
+async def _auth_revoke(call: Call) -> Answer:
+    call.workspace.revoked.add(call.workspace.token)
+    return {"revoked": True}
+
+
 async def _post_message(call: Call) -> Answer:
     channel = _open_channel(call)
     message = PostedMessage(
@@ -246,6 +251,7 @@ def _check_images(call: Call, blocks: list[dict[str, Any]]) -> None:
 
 METHODS: Final[dict[str, Handler]] = {
     "auth.test": _auth_test,
+    "auth.revoke": _auth_revoke,
     "chat.postMessage": _post_message,
     "chat.update": _update,
     "chat.postEphemeral": _post_ephemeral,
