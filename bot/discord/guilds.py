@@ -55,7 +55,7 @@ class DiscordGuilds:
         """
         for external_id, name in present.items():
             if name or external_id not in self._last_read:
-                with suppress(UserError):  # not to be served, as whoever asks there is told
+                with suppress(UserError):  # not to be served, as anyone who asks there is told
                     await self.ensure(external_id, name)
         for external_id in set(self._last_read) - set(present):
             if not external_id.startswith(_DIRECT):

@@ -7,7 +7,7 @@ from pipeline.errors import UserError
 from storage.platform import Platform
 
 _LISTED: Final = frozenset({Platform.DISCORD, Platform.SLACK})
-"""The platforms where strangers can invite us; a terminal is its user's own."""
+"""The platforms where anyone may invite us; a terminal is its user's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
