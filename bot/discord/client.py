@@ -37,6 +37,8 @@ class LimnerClient(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
+            # A longer wait is raised, so that what is to be posted elsewhere does not wait with it.
+            max_ratelimit_timeout=30.0,
             **options,
         )
         self.context = context

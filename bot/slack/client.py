@@ -1,8 +1,9 @@
 """A Web API client that keeps to its workspace's rate limit and retries what may succeed later."""
 
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
@@ -14,12 +15,31 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.slack.rate_limit import RateLimit
 
+_SHORT_SECONDS: Final = 3
+
+
+class _ShortRateLimit(AsyncRateLimitErrorRetryHandler):
+    """Waits where Slack asks for a moment; a longer wait is the caller's to arrange, who has others to serve."""
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,  # noqa: ARG002 - slack_sdk's signature
+        request: HttpRequest,  # noqa: ARG002 - as above
+        response: HttpResponse | None = None,
+        error: Exception | None = None,  # noqa: ARG002 - as above
+    ) -> bool:
+        if response is None or response.status_code != 429:
+            return False
+        seconds = next((value[0] for name, value in response.headers.items() if name.lower() == "retry-after"), "1")
+        return seconds.isdecimal() and int(seconds) <= _SHORT_SECONDS
+
 
 def retry_handlers() -> list[AsyncRetryHandler]:
     """What every client retries; by default slack_sdk retries broken connections only."""
     return [
         AsyncConnectionErrorRetryHandler(),
-        AsyncRateLimitErrorRetryHandler(max_retry_count=1),
+        _ShortRateLimit(max_retry_count=1),
         AsyncServerErrorRetryHandler(max_retry_count=1),
     ]
 

@@ -1,6 +1,6 @@
 """What Slack's errors mean for a message that is to be delivered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Final
@@ -81,13 +81,20 @@ def delivery_errors() -> Iterator[None]:
             raise TryLater(wait, code_of(error)) from error
         raise
     except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
-        raise TryLater(_RETRY_SECONDS, f"Slack does not answer: {type(error).__name__}") from error
+        headers = error.headers if isinstance(error, aiohttp.ClientResponseError) else None
+        raise TryLater(_asked_for(headers or {}), f"Slack does not answer: {type(error).__name__}") from error
+
+
+def _asked_for(headers: Mapping[str, str]) -> float:
+    """How long Slack asks to wait, in seconds; a usual while where it does not say."""
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else _RETRY_SECONDS
 
 
 def _wait(error: SlackApiError) -> float | None:
     """How long to wait where the error passes by itself."""
     status = error.response.status_code
     if status == 429:
-        return float(error.response.headers.get("Retry-After", _RETRY_SECONDS))
+        return _asked_for(error.response.headers)
     passing = status >= 500 or code_of(error) in {"internal_error", "fatal_error", "service_unavailable", "ratelimited"}
     return _RETRY_SECONDS if passing or refusal_of(error) is SlackRefusal.NOT_READY else None

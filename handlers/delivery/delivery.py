@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
 
 from handlers.commands.context import AppContext
+from handlers.delivery.turns import Turns
 from handlers.jobs.result_images import shown_images
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
 from handlers.messages.job_status import in_progress
@@ -16,52 +19,126 @@ from storage.queue.outbox import Reply
 
 _log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.25
-_FIRST_RETRY_SECONDS = 2.0
-_SECONDS_BETWEEN_PLACES = 10.0
+_TICK_SECONDS: Final = 0.25
+_FIRST_RETRY_SECONDS: Final = 2.0
+_SECONDS_BETWEEN_PLACES: Final = 10.0
 """A place in the queue costs a look at every member's share, and changes slowly."""
-_AT_ONCE = 8
-"""So many messages are worked on at a time: enough to hide the network, few enough to leave the loop to others."""
+_AT_ONCE: Final = 24
+"""So many messages are under way at a time, with their images in memory: enough that some that hang are no matter."""
+_AT_ONCE_OF_A_GUILD: Final = 4
+_MOST_DOUBLINGS: Final = 5
+_RENEWAL_SECONDS: Final = 20.0
+"""How often the leases of what is being posted are renewed: an upload may take longer than one of them lasts."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """One platform's delivery loop; `poster` names this process, so that two never post the same reply."""
+    """One platform's delivery loop; `poster` names this process, so that two never post the same reply.
+
+    Each destination has an order of its own and waits for no other. At the end, what is under way gets `grace_seconds`;
+    what is broken off then is posted by the next process, with the same nonce.
+    """
 
     context: AppContext
     chat: ChatPlatform
     poster: str
     clock: Callable[[], float] = time.monotonic
+    grace_seconds: float = 10.0
     _shown: dict[int, tuple[float, Message]] = field(default_factory=dict)
+    _posting: Turns = field(init=False)
+    _showing: Turns = field(init=False)
+    _posted_jobs: set[int] = field(default_factory=set)
+    _renewed_at: float = float("-inf")
+    _error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        new = partial(Turns, at_once=_AT_ONCE, of_guild=_AT_ONCE_OF_A_GUILD, failed=self._note)
+        self._posting, self._showing = new(), new()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop` is set; results never wait for progress."""
-        await asyncio.gather(self._repeat(self.deliver_due, stop), self._repeat(self.show_progress, stop))
+        """Deliver until `stop` is set; results wait neither for progress nor for those of another destination."""
+        try:
+            await asyncio.gather(
+                self._repeat(self._begin_posting, self._posting, stop),
+                self._repeat(self._begin_showing, self._showing, stop),
+            )
+        finally:
+            await asyncio.gather(self._posting.close(self.grace_seconds), self._showing.close(0.0))
 
     async def deliver_due(self) -> int:
-        """Post every finished job whose reply is due; returns how many were settled."""
-        replies = await self.context.outbox.due(self.chat.platform, self.poster)
-        await _all(self._deliver(reply) for reply in replies)
-        return len(replies)
+        """Post every finished job whose reply is due, to the end; returns how many were begun."""
+        count = 0
+        while (begun := await self._begin_posting()) or self._posting.is_working:
+            count += begun
+            await self._posting.wait_for_one()
+        self._raise_noted()
+        return count
 
     async def show_progress(self) -> None:
-        """Edit the status messages whose words have changed, none more often than the platform likes."""
-        replies = await self.context.outbox.open_replies(self.chat.platform)
-        await _all(self._show(reply) for reply in replies)
-        open_ids = {reply.job.id for reply in replies}
-        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
+        """Edit the status messages whose words have changed, to the end, none more often than the platform likes."""
+        left = await self._begin_showing()
+        while self._showing.is_working:
+            await self._showing.wait_for_one()
+            left = self._begin_each(left)
+        self._raise_noted()
 
-    async def _repeat(self, duty: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
-        """Do `duty` again and again; an error is logged and costs one round."""
+    async def _repeat(self, begin: Callable[[], Awaitable[object]], turns: Turns, stop: asyncio.Event) -> None:
+        """Begin what can begin, whenever there may be more of it; an error is logged and costs one round."""
+        stopping, failed = asyncio.create_task(stop.wait()), 0
         while not stop.is_set():
             try:
-                await duty()
+                await begin()
             except Exception:
-                _log.exception("delivery to %s failed; the next round tries again", self.chat.platform)
-            try:
-                await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
-            except TimeoutError:
-                continue
+                _log.exception("delivery to %s failed; a later round tries again", self.chat.platform)
+                failed = min(failed + 1, _MOST_DOUBLINGS)
+                await asyncio.wait([stopping], timeout=_TICK_SECONDS * 2**failed)
+            else:
+                failed = 0
+                await turns.wait(_TICK_SECONDS, stopping)
+        stopping.cancel()
+
+    def _note(self, error: Exception) -> None:
+        """An error that ended one message's turn; it gets another."""
+        _log.error("delivery to %s failed; a later round tries again", self.chat.platform, exc_info=error)
+        self._error = error
+
+    def _raise_noted(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    async def _begin_posting(self) -> int:
+        """Begin to post what is due where nothing is being posted yet; returns how many were begun."""
+        outbox, turns = self.context.outbox, self._posting
+        if self._posted_jobs and self.clock() - self._renewed_at >= _RENEWAL_SECONDS:
+            self._renewed_at = self.clock()
+            await outbox.renew(self.poster, self._posted_jobs)
+        if not turns.free:
+            return 0
+        waiting = await outbox.waiting(
+            self.chat.platform, limit=turns.free, passing=turns.busy, passing_guilds=turns.full_guilds
+        )
+        return sum(turns.begin(due.destination, due.guild_id, partial(self._post, due.job_id)) for due in waiting)
+
+    async def _post(self, job_id: int) -> None:
+        """Post the job's reply unless another process has taken it by now; its images are read only here."""
+        self._posted_jobs.add(job_id)
+        try:
+            for reply in await self.context.outbox.due(self.chat.platform, self.poster, job_id=job_id):
+                await self._deliver(reply)
+        finally:
+            self._posted_jobs.discard(job_id)
+
+    async def _begin_showing(self) -> list[Reply]:
+        """Begin to show what is on its way; returns what could not begin yet."""
+        replies = await self.context.outbox.open_replies(self.chat.platform)
+        open_ids = {reply.job.id for reply in replies}
+        self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
+        return self._begin_each(replies)
+
+    def _begin_each(self, replies: list[Reply]) -> list[Reply]:
+        begin = self._showing.begin
+        return [each for each in replies if not begin(str(each.job.id), each.job.guild_id, partial(self._show, each))]
 
     async def _show(self, reply: Reply) -> None:
         shown_at, shown = self._shown.get(reply.job.id, (float("-inf"), None))
@@ -93,7 +170,7 @@ class Delivery:
             _log.warning("kept for history: %s", why, extra=reply.job.log_context())
             await self.context.outbox.mark_kept(reply, str(why))
         except TryLater as later:
-            await self.context.outbox.defer(reply, later.seconds)
+            await self.context.outbox.rest(reply, later.seconds)
         except Exception:
             _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())
             await self.context.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))
@@ -105,16 +182,3 @@ class Delivery:
         shown = await shown_images(reply.job, reply.address, self.context)
         message = await self.context.jobs.final_message(reply.job, shown.images, self.context)
         return replace(message, lines=(*message.lines, shown.withheld)) if shown.withheld else message
-
-
-async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Do all of `work`, several at once; one that fails stops no other, and its error is raised at the end."""
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def in_turn(job: Awaitable[None]) -> None:
-        async with turns:
-            await job
-
-    for result in await asyncio.gather(*(in_turn(job) for job in work), return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result

@@ -1,12 +1,12 @@
 """The outbox: the replies that are owed, each given to one poster until it is posted or kept."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Row, String, and_, case, cast, exists, func, literal_column, select, update
 
 from storage.database import Database
 from storage.platform import Platform
@@ -29,6 +29,22 @@ class Reply:
     nonce: str
     tries: int
 
+    @property
+    def destination(self) -> str:
+        """The place whose posts keep their order: a channel, a thread in it, or a member in private."""
+        address = self.address
+        whose = address.user_id if address.private else ""
+        return f"{self.job.guild_id}/{address.channel_id}/{address.thread_id or ''}/{whose}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A reply that is due, and where it goes: `destination` names the place whose posts keep their order."""
+
+    job_id: int
+    guild_id: int
+    destination: str
+
 
 class ReplyState(StrEnum):
     """Whether a reply is still owed, was posted, or could not be delivered and stays in the history."""
@@ -46,17 +62,41 @@ class Outbox:
         self._clock = clock
         self._lease_seconds = lease_seconds
 
-    async def due(self, platform: Platform, poster: str, limit: int = 10) -> list[Reply]:
-        """Leases up to `limit` replies of final jobs to `poster`; a lease that runs out makes its reply due again."""
+    async def waiting(
+        self, platform: Platform, limit: int, passing: Collection[str] = (), passing_guilds: Collection[int] = ()
+    ) -> list[Waiting]:
+        """The first due reply of each destination, at most `limit`, but for those that are passed over; leases none."""
+        order = replies.c.due_at, replies.c.job_id
+        first = (
+            select(
+                replies.c.job_id, replies.c.due_at, jobs.c.guild_id, _DESTINATION.label("destination"),
+                func.row_number().over(partition_by=_DESTINATION, order_by=order).label("place"),
+            )
+            .join_from(replies, jobs)
+            .where(_open(platform), replies.c.due_at <= self._clock())
+            .where(_DESTINATION.not_in(passing), jobs.c.guild_id.not_in(passing_guilds))
+            .subquery()
+        )  # fmt: skip
+        query = select(first.c.job_id, first.c.guild_id, first.c.destination).where(first.c.place == 1)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(first.c.due_at, first.c.job_id).limit(limit))
+            return [Waiting(job_id=row.job_id, guild_id=row.guild_id, destination=row.destination) for row in rows]
+
+    async def due(self, platform: Platform, poster: str, limit: int = 10, *, job_id: int | None = None) -> list[Reply]:
+        """Leases up to `limit` replies of final jobs to `poster`, or that of `job_id` alone.
+
+        A lease that runs out makes its reply due again.
+        """
         now = self._clock()
+        due = [_open(platform), replies.c.due_at <= now, *([] if job_id is None else [replies.c.job_id == job_id])]
         waiting = (
             select(replies.c.job_id)
-            .where(_open(platform), replies.c.due_at <= now)
+            .where(*due)
             .order_by(replies.c.due_at, replies.c.job_id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        if not await self._any(_open(platform), replies.c.due_at <= now):
+        if not await self._any(*due):
             return []
         async with self._database.write() as connection:
             # Two statements: as a subquery of the UPDATE, PostgreSQL may run the limited SELECT more than once.
@@ -82,6 +122,25 @@ class Outbox:
     async def defer(self, reply: Reply, seconds: float) -> bool:
         """Ends the lease and makes the reply due again after `seconds`; False when it was already settled."""
         return await self._change(reply, due_at=self._clock() + seconds, poster=None, tries=replies.c.tries + 1)
+
+    async def rest(self, reply: Reply, seconds: float) -> None:
+        """Defers the reply, and with it all that is due at its destination, which keeps their order."""
+        until = self._clock() + seconds
+        await self.defer(reply, seconds)
+        others = (
+            select(replies.c.job_id)
+            .join_from(replies, jobs)
+            .where(_open(reply.address.platform), replies.c.due_at <= self._clock(), reply.destination == _DESTINATION)
+        )
+        async with self._database.write() as connection:
+            await connection.execute(update(replies).where(replies.c.job_id.in_(others)).values(due_at=until))
+
+    async def renew(self, poster: str, job_ids: Collection[int]) -> None:
+        """Lets the leases of these jobs' replies begin again, as far as they are still the poster's."""
+        this = replies.c.job_id.in_(job_ids), replies.c.poster == poster, replies.c.state == ReplyState.OPEN
+        async with self._database.write() as connection:
+            values = update(replies).where(*this).values(due_at=self._clock() + self._lease_seconds)
+            await connection.execute(values)
 
     async def open_replies(self, platform: Platform, limit: int = 200) -> list[Reply]:
         """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown."""
@@ -140,6 +199,18 @@ _ADDRESS_FIELDS: Final = tuple(field.name for field in fields(ReplyAddress))
 _REPLIES: Final = select(jobs, *(replies.c[name] for name in (*_ADDRESS_FIELDS, "nonce", "tries"))).join_from(
     replies, jobs
 )
+
+
+_DESTINATION: Final = (
+    cast(jobs.c.guild_id, String)
+    + "/"
+    + replies.c.channel_id
+    + "/"
+    + func.coalesce(replies.c.thread_id, "")
+    + "/"
+    + case((replies.c.private, replies.c.user_id), else_="")
+)
+"""`Reply.destination`, as the database says it."""
 
 
 def _open(platform: Platform) -> ColumnElement[bool]:

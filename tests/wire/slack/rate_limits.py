@@ -14,14 +14,22 @@ _POST_BURST: Final = 3
 
 @dataclass(slots=True, kw_only=True)
 class RateLimits:
-    """Counts calls; `refused` counts those that came too soon."""
+    """Counts calls; `refused` counts those that came too soon.
+
+    `held` are the seconds that a workspace is asked to wait, by team and method, whatever it called before.
+    """
 
     clock: Callable[[], float]
     refused: int = 0
+    held: dict[tuple[str, str], float] = field(default_factory=dict)
+    times_held: int = 0
     _calls: dict[tuple[str, ...], deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def seconds_to_wait(self, method: str, team_id: str, channel: str | None) -> float:
         """0 and the call is counted, or how long the caller must wait."""
+        if (seconds := self.held.get((team_id, method))) is not None:
+            self.times_held += 1
+            return seconds
         if method == "chat.postMessage":
             return self._count((method, team_id, channel or ""), _POST_BURST, float(_POST_BURST))
         specification = specification_of(method)

@@ -1,13 +1,18 @@
 """Delivery in Slack: whatever closes, the image finds its member, or stays in the history."""
 
+import time
+from pathlib import Path
+
 import pytest
 
 from storage.platform import Platform
 from tests.eventually import eventually
+from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.installing import install
 from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
-from tests.wire.slack.stage import Stage
-from tests.wire.slack.workspace import PostedMessage, Workspace, direct_channel
+from tests.wire.slack.stage import Stage, oauth_settings, on_stage
+from tests.wire.slack.workspace import PostedMessage, Workspace, direct_channel, new_workspace
 
 
 def direct(workspace: Workspace) -> PostedMessage | None:
@@ -139,3 +144,23 @@ async def _settled(stage: Stage) -> None:
         return (recorded and await stage.context.outbox.unsettled(Platform.SLACK) == 0) or None
 
     await eventually(look)
+
+
+async def test_a_workspace_that_is_asked_to_wait_holds_back_no_other(
+    slack: FakeSlack, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    """Slack asks one for half a minute at its upload; the images of twenty others are there in a fraction of that."""
+    workspaces = [slack.add(new_workspace(number)) for number in range(1, 22)]
+    first, *others = workspaces
+    slack.rate_limits.held[first.team_id, "files.getUploadURLExternal"] = 30.0
+    async with on_stage(slack, oauth_settings(slack, tmp_path), empty_sqlite) as stage:
+        for workspace in workspaces:
+            assert await install(slack, stage.url, workspace) == 200
+        for workspace in workspaces:
+            await stage.someone(workspace).command("/imagine", "red fox")
+        began = time.monotonic()
+        for workspace in others:
+            await stage.someone(workspace).sees(finished)
+        assert time.monotonic() - began < 25
+        assert slack.rate_limits.times_held == 1
+        assert finished(first) is None
