@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from bot.assembly.http_edge import nowhere, refuse_expectation, server_logger
 from handlers.worker.worker import Worker
 from storage.database import Database
 from storage.queue.job_queue import JobQueue
@@ -32,9 +33,9 @@ def health_app(checks: dict[str, Check], queue: JobQueue) -> web.Application:
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
 
     app = web.Application()
-    app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
+    for path, handler in (("/healthz", _healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.router.add_get(path, handler, expect_handler=refuse_expectation)
+    app.router.add_route("*", "/{rest:.*}", nowhere, expect_handler=refuse_expectation)
     return app
 
 
@@ -59,7 +60,7 @@ def standard_checks(database: Database, worker: Worker) -> dict[str, Check]:
 @asynccontextmanager
 async def running_health(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Serve `app` until the block ends; yields the port in use."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, logger=server_logger(), auto_decompress=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -2,21 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
-from slack_bolt.request.async_request import AsyncBoltRequest
-from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.assembly.http_edge import refuse_expectation
 from bot.assembly.runtime import Runtime, open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.answers import Answers
@@ -35,6 +33,7 @@ from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
+from bot.slack.signed_requests import SignedEdge, open_route
 from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uninstall import Uninstall
 from bot.slack.uploads import Uploads
@@ -44,7 +43,6 @@ from storage.guilds.installations import Installations
 _log = logging.getLogger(__name__)
 
 EVENTS_PATH = "/slack/events"
-_Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +94,7 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
             if isinstance(chosen, SocketMode):
                 yield SlackApp(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
             else:
-                yield SlackApp(chat=chat, routes=_routes(app, flow), _socket=None)
+                yield SlackApp(chat=chat, routes=_routes(app, flow, chosen.signing_secret), _socket=None)
         finally:
             await chat.close()
 
@@ -146,19 +144,13 @@ def files_origin(api_base: str) -> str:
     return SLACK_FILES if origin == "https://slack.com" else origin
 
 
-def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None) -> tuple[web.RouteDef, ...]:
-    routes = [web.post(EVENTS_PATH, _handler(app.async_dispatch))]
+def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None, signing_secret: str) -> tuple[web.RouteDef, ...]:
+    edge = SignedEdge(secret=signing_secret, answer=app.async_dispatch)
+    routes = [web.post(EVENTS_PATH, edge.handle, expect_handler=refuse_expectation)]
     if flow is not None:
-        routes.append(web.get(INSTALL_PATH, _handler(flow.handle_installation)))
-        routes.append(web.get(REDIRECT_PATH, _handler(flow.handle_callback)))
+        for path, answer in ((INSTALL_PATH, flow.handle_installation), (REDIRECT_PATH, flow.handle_callback)):
+            routes.append(web.get(path, open_route(answer), expect_handler=refuse_expectation))
     return tuple(routes)
-
-
-def _handler(answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
-        return await to_aiohttp_response(await answer(await to_bolt_request(request)))
-
-    return handle
 
 
 def _socket_handler(app: AsyncApp, client: AsyncWebClient, app_token: str) -> AsyncSocketModeHandler:

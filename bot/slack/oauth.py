@@ -55,7 +55,7 @@ class EncryptedStates(AsyncOAuthStateStore):
         """Whether the state is ours, recent and unused."""
         now = self._clock()
         self._used = {text: at for text, at in self._used.items() if at > now - _STATE_SECONDS}
-        if state in self._used:
+        if state in self._used or not state.isascii():
             return False
         try:
             self._encryption.decrypt(state, max_age_seconds=_STATE_SECONDS)

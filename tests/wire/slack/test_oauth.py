@@ -163,16 +163,16 @@ async def test_a_workspace_that_is_not_listed_installs_nothing(
     slack: FakeSlack, tmp_path: Path, empty_sqlite: Path
 ) -> None:
     """Its browser is told whom to ask, its token is given back; a listed organisation's installs."""
-    stranger, listed = slack.add(new_workspace(1)), slack.add(new_workspace(2, enterprise_id="E9", org_wide=True))
+    unlisted, listed = slack.add(new_workspace(1)), slack.add(new_workspace(2, enterprise_id="E9", org_wide=True))
     settings = oauth_settings(slack, tmp_path, guilds="slack:E9")
     async with on_stage(slack, settings, empty_sqlite) as stage:
-        assert await install(slack, stage.url, stranger) == 403
+        assert await install(slack, stage.url, unlisted) == 403
         assert await install(slack, stage.url, listed) == 200
         await stage.someone(listed).command("/imagine", "red fox")
         assert await stage.someone(listed).sees(finished)
 
         assert await Installations(stage.database).tenants(Platform.SLACK) == ("E9",)
-    assert stranger.revoked == {stranger.token}
+    assert unlisted.revoked == {unlisted.token}
     assert listed.revoked == set()
 
 
