@@ -3,10 +3,10 @@
 Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode stage reads them.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from pipeline.errors import InvalidRequest
@@ -22,7 +22,8 @@ _SUBJECT: Final = re.compile(
     r"(?::(-?\d{1,2}(?:\.\d{1,6})?))?",
     re.ASCII,
 )
-_CHOICE: Final = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+_MARKS: Final = re.compile(r"([{|}])")
+_MOST_COUNTED: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +58,64 @@ def with_words(prompt: str, words: Mapping[str, str]) -> str:
     return _SUBJECT.sub(lambda match: words[match[1].casefold()], prompt)
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A `{a|b}`: its alternatives, each of texts and further choices, and how many texts it stands for."""
+
+    alternatives: tuple[tuple["_Part", ...], ...]
+    count: int
+
+    def texts(self) -> list[str]:
+        """Every text that it stands for."""
+        return [text.strip() for parts in self.alternatives for text in _texts(parts)]
+
+
+_Part = str | _Choice
+
+
 def expand(prompt: str) -> tuple[str, ...]:
-    """Every prompt that `{a|b}` stands for, the last choice changing first; raises InvalidRequest past MAX_PROMPTS."""
-    _check_count(math.prod(len(match[1].split("|")) for match in _CHOICE.finditer(prompt)))
-    match = _CHOICE.search(prompt)
-    if match is None:
-        return (prompt,)
-    choices = [prompt[: match.start()] + choice.strip() + prompt[match.end() :] for choice in match[1].split("|")]
-    prompts = tuple(dict.fromkeys(whole for choice in choices for whole in expand(choice)))
-    _check_count(len(prompts))
-    return prompts
+    """Every prompt that `{a|b}` stands for, the last choice changing first; raises InvalidRequest past MAX_PROMPTS.
+
+    They are counted before the first is made: a short prompt can stand for more than a machine could hold.
+    """
+    parts = _parts(prompt)
+    count = _count(parts)
+    if count > MAX_PROMPTS:
+        words = f"more than {_MOST_COUNTED:,}" if count > _MOST_COUNTED else count
+        raise InvalidRequest("prompt", f"The prompt stands for {words} prompts; the limit is {MAX_PROMPTS}.")
+    return tuple(dict.fromkeys(_texts(parts)))
+
+
+def _parts(prompt: str) -> tuple[_Part, ...]:
+    """The prompt's texts and choices; a brace without its partner, or around no bar, is text."""
+    parts: list[_Part] = []
+    # For every open brace: where it and its bars stand in `parts`. No recursion, since braces may be nested at will.
+    unclosed: list[list[int]] = []
+    for text in _MARKS.split(prompt):
+        if text == "{":
+            unclosed.append([len(parts)])
+        elif text == "|" and unclosed:
+            unclosed[-1].append(len(parts))
+        elif text == "}" and unclosed and len(marks := unclosed.pop()) > 1:
+            ends = [*marks[1:], len(parts)]
+            found = tuple(tuple(parts[mark + 1 : end]) for mark, end in zip(marks, ends, strict=True))
+            parts[marks[0] :] = [_Choice(found, min(sum(map(_count, found)), _MOST_COUNTED + 1))]
+            continue
+        parts.append(text)
+    return tuple(parts)
+
+
+def _count(parts: Iterable[_Part]) -> int:
+    """How many texts `parts` stand for, up to one more than is counted."""
+    count = 1
+    for part in parts:
+        if isinstance(part, _Choice):
+            count = min(count * part.count, _MOST_COUNTED + 1)
+    return count
+
+
+def _texts(parts: Iterable[_Part]) -> list[str]:
+    return ["".join(texts) for texts in product(*([part] if isinstance(part, str) else part.texts() for part in parts))]
 
 
 def check_weights(prompts: Iterable[str], negative_prompt: str) -> None:
@@ -74,11 +123,6 @@ def check_weights(prompts: Iterable[str], negative_prompt: str) -> None:
     for prompt in prompts:
         read_weights(prompt)
     read_weights(negative_prompt, "negative prompt")
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_PROMPTS:
-        raise InvalidRequest("prompt", f"The prompt stands for {count} prompts; the limit is {MAX_PROMPTS}.")
 
 
 def mentions_text(loras: Sequence[LoraUse]) -> str:

@@ -19,6 +19,7 @@ _PARTS: Final = re.compile(
     r"\\(?P<escaped>[()\[\]\\])|(?P<close>:\s*(?P<weight>[+-]?[.\d]+)\s*\)|[)\]])|(?P<open>[(\[])|.", re.DOTALL
 )
 _PARTNER: Final = {")": "(", "]": "["}
+_OTHER: Final = {")": "[", "]": "("}
 _SHOWN: Final = 40
 
 
@@ -79,15 +80,17 @@ def is_plain(fragments: tuple[Fragment, ...]) -> bool:
 def _factors(parts: list[re.Match[str]], field: str) -> dict[int, float]:
     """By the places of both brackets of every pair: what the opening one multiplies by, and 0 for the closing one."""
     factors: dict[int, float] = {}
-    unclosed: list[int] = []
+    # By opening bracket, so that the partner of a closing one is found without a search through all that are open.
+    unclosed: dict[str, list[int]] = {"(": [], "[": []}
     for place, part in enumerate(parts):
         if part["open"]:
-            unclosed.append(place)
+            unclosed[part["open"]].append(place)
         elif part["close"]:
-            wanted = _PARTNER[part["close"][-1]]
-            opening = next((at for at in reversed(unclosed) if parts[at]["open"] == wanted), None)
-            if opening is not None:
-                del unclosed[unclosed.index(opening) :]
+            partners, others = unclosed[_PARTNER[part["close"][-1]]], unclosed[_OTHER[part["close"][-1]]]
+            if partners:
+                opening = partners.pop()
+                while others and others[-1] > opening:
+                    others.pop()
                 factors[opening] = _factor(part, field)
                 factors[place] = 0
     return factors
@@ -99,7 +102,7 @@ def _factor(close: re.Match[str], field: str) -> float:
     try:
         return float(close["weight"])
     except ValueError:
-        raise InvalidRequest(field, f"'{close['weight']}' is not a weight; write one such as (word:1.2).") from None
+        raise InvalidRequest(field, f"'{close['weight'][:_SHOWN]}' is not a weight; write one such as (word:1.2).") from None
 
 
 def _pieces(parts: list[re.Match[str]], factors: dict[int, float]) -> Iterator[tuple[str, float]]:
