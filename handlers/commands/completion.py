@@ -10,6 +10,7 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion
+from handlers.commands.typed import is_typed
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import OPEN_STATES
 
@@ -28,6 +29,8 @@ async def complete(
     source: Completion, typed: str, *, guild: Guild, member: Member, context: AppContext
 ) -> tuple[Suggestion, ...]:
     """At most 25 suggestions of `source` that contain `typed`; only ever things of `guild`."""
+    if not is_typed(typed):
+        return ()
     match source:
         case Completion.COMMANDS:
             found = [Suggestion(value=command.name, help=command.help) for command in _commands(context)]

@@ -11,6 +11,7 @@ from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
 from handlers.context.allowed_guilds import AllowedGuilds
+from handlers.commands.typed import check_typed
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
 from handlers.messages.message import Message, ShownImage, Verb
@@ -87,6 +88,7 @@ class AppContext:
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     allowed_guilds: AllowedGuilds = field(default_factory=AllowedGuilds)
+    most_waiting: int = 20
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporter = field(default_factory=LoraExporter)
@@ -136,7 +138,7 @@ class AppContext:
             if facts.name == name:
                 return facts
         names = ", ".join(facts.name for facts in self.models)
-        raise InvalidRequest("model", f"model '{name}' is not served here; choose one of: {names}.")
+        raise InvalidRequest("model", f"model '{name:.60}' is not served here; choose one of: {names}.")
 
     def command(self, name: str) -> Command:
         """The command or group called `name`, however it was typed; raises InvalidRequest with the nearest name."""
@@ -147,6 +149,7 @@ class AppContext:
 
     def called(self, text: str) -> tuple[Command, str]:
         """The command that `text` begins with, and the rest of it; raises InvalidRequest with the nearest name."""
+        check_typed(text)
         found = split_call(text, self.commands)
         if found is None:
             raise unknown(text, self.commands)

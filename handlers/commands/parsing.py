@@ -11,6 +11,7 @@ from typing import Final
 
 from handlers.commands.command import Command
 from handlers.commands.option import Option, OptionKind
+from handlers.commands.typed import check_typed
 from pipeline.errors import InvalidRequest
 
 _SMART: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "…": "..."})
@@ -24,6 +25,7 @@ def parse_text(command: Command, text: str) -> dict[str, str]:
     Raises InvalidRequest for an unknown flag (naming the nearest), a flag without its value, or words that
     the command has no use for.
     """
+    check_typed(text)
     text = _LONG_DASH_FLAG.sub(r"\1--", text.translate(_SMART)).strip()
     matches = list(_FLAG.finditer(text))
     stops = [match.start() for match in matches] + [len(text)]
@@ -67,7 +69,7 @@ def _option(command: Command, flag: str) -> Option:
         return option
     near = difflib.get_close_matches(flag.casefold(), spellings, n=1)
     advice = f"did you mean --{near[0]}?" if near else f"/help {command.name} lists them."
-    raise InvalidRequest(flag, f"/{command.name} has no --{flag}; {advice}")
+    raise InvalidRequest(flag, f"/{command.name} has no --{flag:.40}; {advice}")
 
 
 def _unquoted(value: str) -> str:

@@ -38,7 +38,7 @@ async def history(caller: Caller, options: HistoryOptions, context: AppContext) 
     search = (options.search or "").strip()
     found, more = await _page(caller, context, search, options.before)
     if not found:
-        words = f"Nothing of yours mentions '{search}'." if search else "You have asked for nothing here yet."
+        words = f"Nothing of yours mentions '{search:.60}'." if search else "You have asked for nothing here yet."
         return Message(headline=words, private=True)
     rows = [tuple(Button(verb=Verb.AGAIN, target=job.id, label=f"Again: {job.id}") for job in found)]
     made = [job for job in found if job.state is JobState.DONE]

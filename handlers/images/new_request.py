@@ -81,5 +81,5 @@ def _variations(text: str) -> tuple[Variation, ...]:
     words = text.replace(",", " ").split()
     matches = [re.fullmatch(r"(\d{1,12}):(\d{1,3}(?:\.\d{1,10})?|\.\d{1,10})", word) for word in words]
     if not all(matches):
-        raise InvalidRequest("variation", f"variation '{text}' is unclear; write seed:strength, such as 12:0.15.")
+        raise InvalidRequest("variation", f"variation '{text:.60}' is unclear; write seed:strength, such as 12:0.15.")
     return tuple(Variation(seed=int(match[1]), strength=float(match[2])) for match in matches if match)

@@ -20,7 +20,7 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,4})\s*[:x/]\s*(\d{1,4})\s*", aspect)
     across, down = (int(match[1]), int(match[2])) if match else (0, 0)
     if not (across and down and 1 / MAX_RATIO <= across / down <= MAX_RATIO):
-        raise InvalidRequest("aspect", f"aspect '{aspect}' is unclear; write it as 16:9, between 4:1 and 1:4.")
+        raise InvalidRequest("aspect", f"aspect '{aspect:.60}' is unclear; write it as 16:9, between 4:1 and 1:4.")
     return _sized(across / down, native_size)
 
 

@@ -9,10 +9,10 @@ from typing import Final
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.prompts.syntax import LoraMention, check_weights, expand, read_loras, read_subjects, with_words
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, check_range
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
 from storage.library.loras import Lora
 
 _NUMBER: Final = r"(-?(?:\d{1,3}(?:\.\d{1,6})?|\.\d{1,6}))"
@@ -59,6 +59,7 @@ async def _with_loras(
     mentions = (*read_mentions(option), *in_prompt, *subjects)
     if not mentions:
         return request
+    check_range("number of LoRAs", len(mentions), 0, MAX_LORAS)
     found = [await find_lora(mention.name, caller, context) for mention in mentions]
     for lora in found:
         if lora.base_family is not family:

@@ -53,7 +53,7 @@ class Scheduler(StrEnum):
             return cls(text.strip().lower())
         except ValueError:
             names = ", ".join(scheduler.value for scheduler in cls)
-            raise InvalidRequest("scheduler", f"scheduler '{text}' is unknown; choose one of: {names}.") from None
+            raise InvalidRequest("scheduler", f"scheduler '{text:.60}' is unknown; choose one of: {names}.") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
