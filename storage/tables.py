@@ -15,12 +15,13 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
     false,
     text,
     true,
 )
+
+from storage.column_types import PlainText, RowId
 
 FIRST_REVISION: Final = "1002"
 """Where migrations begin; data of a lower number is from before the first release, and nothing reads it."""
@@ -40,8 +41,7 @@ metadata = MetaData(
 
 
 def _id() -> Column[int]:
-    # SQLite numbers rows only in a column of its own INTEGER type.
-    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    return Column("id", RowId, primary_key=True)
 
 
 def _owned_by(table: str) -> Column[int]:
@@ -62,8 +62,8 @@ guilds = Table(
     _id(),
     _required("platform", String(16)),
     _required("external_id", String(64)),
-    _required("name", Text),
-    _required("settings", Text),
+    _required("name", PlainText),
+    _required("settings", PlainText),
     _required("created_at", Double),
     Column("removed_at", Double),
     UniqueConstraint("platform", "external_id"),
@@ -82,8 +82,8 @@ loras = Table(
     _required("key", String(64)),
     _required("scale", Double),
     _required("size", BigInteger),
-    _required("trigger_words", Text),
-    _required("metadata", Text),
+    _required("trigger_words", PlainText),
+    _required("metadata", PlainText),
     # Empty for a LoRA of the whole guild, else its owner's id: names are unique within a scope.
     Column("scope", String(64), nullable=False, server_default=""),
     Column("subject", Boolean, nullable=False, server_default=false()),
@@ -97,9 +97,9 @@ jobs = Table(
     _id(),
     _owned_by("guild"),
     _required("member_id", String(64)),
-    _required("member_name", Text),
+    _required("member_name", PlainText),
     _required("kind", String(32)),
-    _required("payload", Text),
+    _required("payload", PlainText),
     _required("state", String(16)),
     _required("attempt", Integer),
     _required("max_attempts", Integer),
@@ -108,12 +108,12 @@ jobs = Table(
     _required("step", Integer),
     _required("steps", Integer),
     Column("preview", LargeBinary),
-    Column("error", Text),
-    _required("cost_key", Text),
+    Column("error", PlainText),
+    _required("cost_key", PlainText),
     _required("cost_units", Double),
     _required("estimated_seconds", Double),
     Column("device_seconds", Double),
-    Column("worker", Text),
+    Column("worker", PlainText),
     _required("token", Integer),
     Column("heartbeat_at", Double),
     _required("created_at", Double),
@@ -161,8 +161,8 @@ images = Table(
     _required("width", Integer),
     _required("height", Integer),
     _required("seed", BigInteger),
-    _required("parameters", Text),
-    Column("note", Text, nullable=False, server_default=""),
+    _required("parameters", PlainText),
+    Column("note", PlainText, nullable=False, server_default=""),
     _required("created_at", Double),
     Column("nsfw", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("job_id", "position"),
@@ -194,10 +194,10 @@ replies = Table(
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),
-    Column("poster", Text),
+    Column("poster", PlainText),
     Column("due_at", Double),
     Column("posted_message_id", String(64)),
-    Column("kept_because", Text),
+    Column("kept_because", PlainText),
     Column("settled_at", Double),
     CheckConstraint("state IN ('open', 'posted', 'kept')", name="state"),
     _partial("ix_replies_open", "platform", "due_at", "job_id", where="state = 'open'"),
@@ -209,9 +209,9 @@ audit = Table(
     _id(),
     _owned_by("guild"),
     _required("at", Double),
-    _required("actor", Text),
+    _required("actor", PlainText),
     _required("action", String(64)),
-    _required("detail", Text),
+    _required("detail", PlainText),
     Index(None, "guild_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -251,22 +251,22 @@ saved_calls = Table(
     _owned_by("guild"),
     _required("member_id", String(64)),
     _required("command", String(32)),
-    _required("arguments", Text),
-    Column("file", Text),
+    _required("arguments", PlainText),
+    Column("file", PlainText),
     _required("created_at", Double),
     Index("ix_saved_calls_of_member", "guild_id", "member_id"),
     Index(None, "created_at"),
     sqlite_autoincrement=True,
 )
 
-key_values = Table("key_values", metadata, Column("name", String(64), primary_key=True), _required("text", Text))
+key_values = Table("key_values", metadata, Column("name", String(64), primary_key=True), _required("text", PlainText))
 
 installations = Table(
     "installations",
     metadata,
     Column("platform", String(16), primary_key=True),
     Column("tenant", String(64), primary_key=True),
-    _required("encrypted", Text),
+    _required("encrypted", PlainText),
     _required("saved_at", Double),
 )
 
@@ -275,5 +275,5 @@ source_keys = Table(
     metadata,
     Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("source", String(32), primary_key=True),
-    _required("encrypted", Text),
+    _required("encrypted", PlainText),
 )
