@@ -89,6 +89,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         )
         context = replace(
             context,
+            most_waiting=settings.waiting_jobs,
             upscalers=Upscalers(folder=settings.upscalers),
             allowed_guilds=AllowedGuilds.parse(settings.guilds),
             training_hours=TrainingHours.parse(settings.training_hours),

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
     """How long finished jobs and their images are kept."""
 
+    waiting_jobs: int = Field(default=20, ge=1, alias="LIMNER_WAITING_JOBS")
+    """How many jobs of one member may wait in a guild, those that run not counted."""
+
     max_upload_mb: int = Field(default=200, ge=1, alias="LIMNER_MAX_UPLOAD_MB")
     """How large a file may be that a member attaches to a command."""
 

@@ -10,6 +10,7 @@ from handlers.commands.permissions import check_permission
 from handlers.images.new_request import new_requests
 from handlers.images.options import ImagineOptions
 from handlers.images.submission import submit
+from handlers.jobs.job_spec import NoRoom
 from handlers.messages.message import Button, Message, Verb
 from handlers.prompts.syntax import expand
 
@@ -26,8 +27,13 @@ async def imagine(caller: Caller, options: ImagineOptions, context: AppContext) 
     if not options.all:
         return await _ask_for_all(caller, options, context)
     each = replace(caller, reply=replace(caller.reply, message_id=None))
-    for request in requests:
-        await submit(each, context, request, facts)
+    for queued, request in enumerate(requests):
+        try:
+            await submit(each, context, request, facts)
+        except NoRoom as error:
+            if not queued:
+                raise
+            return Message(headline=f"{queued} of {len(requests)} are on their way; {error}", private=True)
     return Message(headline=f"{len(requests)} are on their way; each comes as a message of its own.", private=True)
 
 

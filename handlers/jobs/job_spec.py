@@ -10,15 +10,20 @@ from handlers.commands.context import AppContext
 from handlers.jobs.payloads import REQUEST, Codec
 from handlers.messages.job_status import ended, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
+from pipeline.errors import UserError
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.queue.images import StoredImage
 from storage.queue.job_queue import Claim, JobQueue
-from storage.queue.jobs import Job, JobKind, JobState, NewJob
+from storage.queue.jobs import Job, JobKind, JobState, NewJob, TooManyWaiting
 
 P = TypeVar("P")
 
 FinalMessage = Callable[[Job, tuple[ShownImage, ...], AppContext], Awaitable[Message]]
+
+
+class NoRoom(UserError):
+    """As many of a member's jobs wait as may; any kind of job counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,10 @@ class JobSpecs:
         return self[job.kind].actions.get(verb)
 
     async def enqueue(self, kind: JobKind, payload: object, caller: Caller, context: AppContext) -> Message:
-        """Queue a job of that kind, and say when it will come; from here on nothing of it can be lost."""
+        """Queue a job of that kind, and say when it will come; from here on nothing of it can be lost.
+
+        Raises NoRoom where as many of the caller's jobs wait as may.
+        """
         spec = self[kind]
         cost = await spec.cost(payload, context)
         new = NewJob(
@@ -101,8 +109,15 @@ class JobSpecs:
             seconds_per_unit=cost.seconds_per_unit,
             blobs=spec.blobs(payload),
             loras=spec.loras(payload),
+            most_waiting=context.most_waiting,
         )
-        job = await context.queue.enqueue(new)
+        try:
+            job = await context.queue.enqueue(new)
+        except TooManyWaiting as error:
+            raise NoRoom(
+                f"{error.waiting} of yours wait here already, and at most {context.most_waiting} may; "
+                "wait until one is made, or take some back with /cancel."
+            ) from error
         place = await context.queue.place(caller.guild.id, job.id) if spec.waits else None
         return waiting(job, spec.title(payload), place, restarted=False)
 

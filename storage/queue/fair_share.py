@@ -45,8 +45,12 @@ def share_key(guild_id: int, member_id: str) -> str:
     return f"{guild_id}/{member_id}"
 
 
-async def add_waiting(database: Database, connection: AsyncConnection, job: Any) -> None:
-    """Counts a new job in the shares of its guild and member, which are made where they are missing."""
+async def add_waiting(database: Database, connection: AsyncConnection, job: Any) -> int:
+    """Counts a new job in the shares of its guild and member, which are made where they are missing.
+
+    Returns how many of the member's jobs wait in the guild now; until the transaction ends nobody else can add one.
+    """
+    waiting = 0
     for shares in (guild_shares, member_shares):
         row = {"guild_id": job.guild_id, "waiting": 1, "waiting_seconds": job.estimated_seconds, "score": UNUSED}
         if shares is member_shares:
@@ -56,9 +60,9 @@ async def add_waiting(database: Database, connection: AsyncConnection, job: Any)
             "waiting_seconds": shares.c.waiting_seconds + job.estimated_seconds,
         }
         statement = database.insert(shares).values(row)
-        await connection.execute(
-            statement.on_conflict_do_update(index_elements=shares.primary_key.columns.keys(), set_=grown)
-        )
+        counted = statement.on_conflict_do_update(index_elements=shares.primary_key.columns.keys(), set_=grown)
+        waiting = int((await connection.execute(counted.returning(shares.c.waiting))).scalar_one())
+    return waiting
 
 
 async def update_shares(

@@ -16,7 +16,7 @@ from storage.queue.claim import FAIR, UPCOMING, ClaimOrder
 from storage.queue.estimates import QueuePosition, estimate, position_of
 from storage.queue.fair_share import add_waiting, update_shares
 from storage.queue.images import NewImage, StoredImage
-from storage.queue.jobs import Job, JobState, NewJob, Outcome, Transition
+from storage.queue.jobs import Job, JobState, NewJob, Outcome, TooManyWaiting, Transition
 from storage.queue.records import image_of, job_of, new_row
 from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
 from storage.queue.transitions import apply_transition, end_attempt, hand_back, held_job, rescue_job
@@ -72,7 +72,10 @@ class JobQueue:
         self._clock = clock
 
     async def enqueue(self, new: NewJob) -> Job:
-        """Stores the job and its reply in one transaction; once this returns, nothing can lose it."""
+        """Stores the job and its reply in one transaction; once this returns, nothing can lose it.
+
+        Raises TooManyWaiting where more of the member's jobs would wait than `new` allows, and then nothing is stored.
+        """
         now = self._clock()
         async with self._database.write() as connection:
             seconds = await estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
@@ -85,7 +88,9 @@ class JobQueue:
             if new.loras:
                 used = [{"job_id": row.id, "lora_key": key} for key in sorted(set(new.loras))]
                 await connection.execute(insert(job_loras), used)
-            await add_waiting(self._database, connection, row)
+            waiting = await add_waiting(self._database, connection, row)
+            if new.most_waiting is not None and waiting > new.most_waiting:
+                raise TooManyWaiting(waiting - 1)
         return job_of(row)
 
     async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:

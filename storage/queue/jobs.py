@@ -70,7 +70,8 @@ class NewJob:
     `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
     job; `loras` are the keys of the LoRAs that it uses or is to make. `cost_key` names jobs that cost alike and
     `cost_units` counts this one's share (megapixel-steps, for an image): together they predict device seconds.
-    `seconds_per_unit` is the prediction until a job like it was done.
+    `seconds_per_unit` is the prediction until a job like it was done. With it at most `most_waiting` of the member's jobs
+    may wait in the guild.
     """
 
     guild_id: int
@@ -84,6 +85,15 @@ class NewJob:
     seconds_per_unit: float | None = None
     blobs: tuple[str, ...] = ()
     loras: tuple[str, ...] = ()
+    most_waiting: int | None = None
+
+
+class TooManyWaiting(Exception):
+    """A member's job was not taken, since `waiting` of theirs wait in the guild already."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} jobs wait already")
+        self.waiting = waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,3 +120,31 @@ async def test_weights_stay_in_the_prompt_and_a_wrong_one_is_a_sentence(
         with pytest.raises(InvalidRequest, match=r"The weight of 'b' is 3; use 0 to 2, or write \\\( and \\\)"):
             await call("imagine", **wrong)
     assert any("(word:1.3)" in line for line in (await call("help", command="imagine")).lines)
+
+
+async def test_who_has_many_waiting_is_told_how_many_and_what_to_do(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """A member's own jobs count, of all kinds, and nobody else's."""
+    for _ in range(context.most_waiting):
+        await call("imagine", prompt="fox")
+    with pytest.raises(UserError, match="20 of yours wait here already, and at most 20 may; wait .* /cancel"):
+        await call("imagine", prompt="fox")
+    with pytest.raises(UserError, match="20 of yours wait here already"):
+        await call("lora add", link="https://civitai.com/models/1")
+    assert (await call("imagine", prompt="fox", member="bob")).job_id
+    await context.queue.claim("worker")
+    assert (await call("imagine", prompt="fox")).job_id
+
+
+async def test_of_several_prompts_as_many_are_queued_as_may(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """The answer says how many, so that nobody waits for the others."""
+    for _ in range(context.most_waiting - 2):
+        await call("imagine", prompt="fox")
+
+    message = await call("imagine", prompt="{red|blue|green|grey} fox", all=True)
+
+    assert message.headline.startswith("2 of 4 are on their way; 20 of yours wait here already")
+    assert len(await context.queue.guild_jobs(guild.id, limit=100)) == context.most_waiting

@@ -1,5 +1,6 @@
 """What the queue stores and returns, on every database."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from storage.guilds.guilds import Guild
 from storage.queue.images import NewImage
 from storage.queue.job_queue import Beat, CancelResult, Claim, ClaimStatus, JobQueue
-from storage.queue.jobs import Done, GiveUp, JobState, Retry
+from storage.queue.jobs import Done, GiveUp, JobKind, JobState, Retry, TooManyWaiting
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
@@ -163,3 +164,43 @@ async def test_failed_transaction_leaves_nothing(queue: JobQueue, guild: Guild) 
     assert await queue.claim("worker-1") is None
     await queue.enqueue(new_job(guild.id))
     assert await queue.claim("worker-1") is not None
+
+
+async def test_a_member_has_only_so_many_waiting(queue: JobQueue, guild: Guild) -> None:
+    """Jobs of any kind count; what runs or belongs to others does not, and a refused job leaves nothing."""
+    kinds = (JobKind.IMAGINE, JobKind.DRAW_MAP, JobKind.ENLARGE)
+    for kind in kinds:
+        await queue.enqueue(new_job(guild.id, kind=kind, most_waiting=3))
+    with pytest.raises(TooManyWaiting) as refusal:
+        await queue.enqueue(new_job(guild.id, most_waiting=3, blobs=("b" * 64,)))
+    assert refusal.value.waiting == 3
+    assert len(await queue.guild_jobs(guild.id)) == 3
+
+    await queue.enqueue(new_job(guild.id, member="bob", most_waiting=3))
+    assert await queue.claim("worker-1") is not None
+    await queue.enqueue(new_job(guild.id, most_waiting=3))
+    with pytest.raises(TooManyWaiting):
+        await queue.enqueue(new_job(guild.id, most_waiting=3))
+
+
+async def test_a_member_who_asks_everywhere_at_once_gets_no_more(queue: JobQueue, guild: Guild) -> None:
+    """The jobs are counted in the transaction that adds one, so that no two are counted alike."""
+    asked = (queue.enqueue(new_job(guild.id, most_waiting=5)) for _ in range(30))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert len(refused) == 25
+    assert {type(error) for error in refused} == {TooManyWaiting}
+    assert len(await queue.guild_jobs(guild.id)) == 5
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 10**30, -(10**30)])
+async def test_a_number_larger_than_any_jobs_is_no_jobs(
+    queue: JobQueue, guild: Guild, enqueue: Enqueue, number: int
+) -> None:
+    """It is asked for like any other."""
+    await enqueue()
+    assert await queue.get(guild.id, number) is None
+    assert await queue.place(guild.id, number) is None
+    assert await queue.cancel(guild.id, number) is CancelResult.NOT_FOUND
+    assert len(await queue.guild_jobs(guild.id, before=number)) == (number > 0)
