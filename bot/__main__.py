@@ -1,6 +1,7 @@
 """`limner`: the command line. Each command imports what it runs on only when it is called."""
 
 import asyncio
+import io
 import json
 import logging
 import sys
@@ -206,7 +207,15 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def main() -> None:
     """The entry point of the `limner` program."""
+    _take_any_bytes()
     app()
+
+
+def _take_any_bytes() -> None:
+    """Read what is not UTF-8 as halves of surrogate pairs, which are refused in a sentence, and write them escaped."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN
 
 _SHEET_VERBS: Final = frozenset({Verb.TRAIN, Verb.LEAVE_OUT})
 
-_ID: Final = re.compile(r"v1:([a-z-]{1,20}):(\d{1,19}):(\d{1,3})")
+_ID: Final = re.compile(r"v1:([a-z-]{1,20}):(\d{1,19}):(\d{1,3})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import re
-from typing import Any
+from typing import Any, Final
 
 import discord
 import yarl
@@ -77,15 +77,21 @@ class LimnerClient(discord.AutoShardedClient):
         await self.known_guilds.remove(str(guild.id))
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Modals are answered here; commands and buttons reach their handlers by themselves."""
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
-        modal = DiscordModalState.read(str(dict(interaction.data or {}).get("custom_id")))
-        if modal is not None:
-            try:
-                await self.handler.submit(interaction, modal)
-            except Exception as error:
-                await self.handler.fault(interaction, error)
+        """Forms, and what is none of ours, are answered here; commands and buttons reach their handlers by themselves."""
+        custom_id = str(dict(interaction.data or {}).get("custom_id"))
+        match interaction.type:
+            case discord.InteractionType.modal_submit if modal := DiscordModalState.read(custom_id):
+                await self._submit(interaction, modal)
+            case discord.InteractionType.modal_submit:
+                await _refuse_foreign(interaction)
+            case discord.InteractionType.component if not PressedButton.is_ours(custom_id):
+                await _refuse_foreign(interaction)
+
+    async def _submit(self, interaction: discord.Interaction[Any], modal: DiscordModalState) -> None:
+        try:
+            await self.handler.submit(interaction, modal)
+        except Exception as error:
+            await self.handler.fault(interaction, error)
 
 
 async def _tell(guild: discord.Guild, refusal: UserError) -> None:
@@ -100,8 +106,22 @@ async def _tell(guild: discord.Guild, refusal: UserError) -> None:
         return
 
 
-class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d+"):
+_BUTTON: Final = re.compile(r"v1:[a-z-]+:\d+:\d+", re.ASCII)
+
+
+async def _refuse_foreign(interaction: discord.Interaction[Any]) -> None:
+    await interaction.response.send_message(
+        "This is of another version of Limner; use a newer message, or type the command.", ephemeral=True
+    )
+
+
+class PressedButton(ui.DynamicItem[ui.Button[Any]], template=_BUTTON):
     """Any button that we ever posted, found again by its id, after weeks and restarts."""
+
+    @classmethod
+    def is_ours(cls, custom_id: str) -> bool:
+        """Whether the id may be that of a button."""
+        return _BUTTON.fullmatch(custom_id) is not None
 
     @classmethod
     async def from_custom_id(
@@ -120,9 +140,7 @@ class PressedButton(ui.DynamicItem[ui.Button[Any]], template=r"v1:[a-z-]+:\d+:\d
         assert isinstance(client, LimnerClient)
         pressed = read_button_id(self.custom_id)
         if pressed is None:
-            await interaction.response.send_message(
-                "This button is of another version of Limner; use a newer message.", ephemeral=True
-            )
+            await _refuse_foreign(interaction)
             return
         try:
             await client.handler.press(interaction, pressed)

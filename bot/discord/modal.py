@@ -15,7 +15,7 @@ from handlers.commands.parsing import parse_text, write_flags
 
 _MAX_QUESTIONS: Final = 5
 _FOLDED: Final = "more"
-_ID: Final = re.compile(r"v1:form:([a-z -]{1,65}):(\d{1,19}):([01])")
+_ID: Final = re.compile(r"v1:form:([a-z -]{1,65}):(\d{1,19}):([01])", re.ASCII)
 _MAX_TEXT: Final = 2000
 
 

@@ -104,8 +104,9 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
 
     app.middleware(hear_once)
     _listen_to_commands(app, listeners)
-    app.action(re.compile(r"^v\d+:"))(_first(listeners, listeners.interactions.button))
     app.action(re.compile(f"^{OPEN_FORM}:"))(listeners.interactions.open_form)
+    # Any other: it reads the ids that are ours, and says of all others that they are not.
+    app.action(re.compile(""))(_first(listeners, listeners.interactions.button))
     app.options(re.compile(f"^{OPTION_ACTION}:"))(listeners.interactions.suggest)
     # A form is answered after the work, since the answer says what is wrong; Slack never sends one twice.
     app.view(CALLBACK)(listeners.interactions.submission)

@@ -39,6 +39,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.form import Form
 from handlers.commands.forms import submit_form
+from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
@@ -113,7 +114,12 @@ class SlackInteractionHandler:
     async def submission(self, ack: Ack, body: Body) -> None:
         """A filled form: an error is shown beside its field, if it is found while Slack waits."""
         interaction = SlackInteraction.of_interactivity(body)
-        place = SlackModalState.parse(body["view"]["private_metadata"])
+        try:
+            place = SlackModalState.parse(body["view"]["private_metadata"])
+        except UserError as error:
+            await ack()
+            await self._refuse(interaction, str(error))
+            return
         interaction = replace(interaction, channel_id=place.channel_id, thread_id=place.thread_id)
         calling = asyncio.create_task(self._submit(interaction, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
@@ -128,8 +134,7 @@ class SlackInteractionHandler:
     async def suggest(self, ack: Ack, body: Body) -> None:
         """The options of a select, as the member types; only those of their own workspace."""
         interaction = SlackInteraction.of_interactivity(body)
-        asked = option_of(body["action_id"])
-        option = self.context.command(asked[0]).option(asked[1]) if asked else None
+        option = self._asked_option(body["action_id"])
         if option is None or option.completion is None:
             await ack(options=[])
             return
@@ -226,6 +231,12 @@ class SlackInteractionHandler:
         for block in (body.get("message") or {}).get("blocks", ()):
             if file_id := (block.get("slack_file") or {}).get("id"):
                 await client.files_delete(file=file_id)
+
+    def _asked_option(self, action_id: str) -> Option | None:
+        """The option that a select asks for; None where this version has none such."""
+        asked = option_of(action_id)
+        found = None if asked is None else next((c for c in self.context.commands if c.name == asked[0]), None)
+        return None if asked is None or found is None else found.option(asked[1])
 
     def _form(self, interaction: SlackInteraction, typed: TextCommand) -> Block:
         place = SlackModalState(

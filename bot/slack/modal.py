@@ -10,6 +10,7 @@ from bot.slack.rendering import Block, plain
 from handlers.commands.command import Command
 from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
+from pipeline.errors import UserError
 
 CALLBACK: Final = "form"
 OPTION_ACTION: Final = "option"
@@ -38,10 +39,14 @@ class SlackModalState:
 
     @classmethod
     def parse(cls, text: str) -> "SlackModalState":
-        """The state in a view's metadata."""
-        # A form that another version opened may have more fields.
-        command, call_id, channel_id, thread_id, *_ = json.loads(text)
-        return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id)
+        """The state in a view's metadata; raises UserError where it is none."""
+        try:
+            # A form that another version opened may have more fields.
+            command, call_id, channel_id, thread_id, *_ = json.loads(text)
+            call_id = None if call_id is None else int(call_id)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            raise UserError("This form is from another version of Limner; type the command instead.") from None
+        return cls(command=str(command), call_id=call_id, channel_id=channel_id, thread_id=thread_id)
 
 
 def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:

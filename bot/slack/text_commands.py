@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.commands.arguments import read_options
+from handlers.commands.arguments import read_value
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import split_call
@@ -13,9 +13,10 @@ from handlers.commands.parsing import parse_text
 from pipeline.errors import InvalidRequest
 
 _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
-_NAMED: Final = re.compile(r"<([@#])[A-Z0-9]+\|([^>]*)>")
-_LINK: Final = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>")
-_MENTION: Final = re.compile(r"^\s*<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
+# None goes on past another "<", so that many of them are not each read to the end of the text.
+_NAMED: Final = re.compile(r"<([@#])[A-Z0-9]+\|([^<>]*)>")
+_LINK: Final = re.compile(r"<((?:https?|mailto):[^|<>]+)(?:\|[^<>]*)?>")
+_MENTION: Final = re.compile(r"\s*<@[A-Z0-9]+(?:\|[^<>]*)?>\s*")
 _MAX_UNKNOWN: Final = 10
 _POINTING: Final = frozenset({OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MEMBER})
 
@@ -42,7 +43,8 @@ def below_umbrella(text: str, context: AppContext) -> TextCommand:
 
 def by_mention(text: str, context: AppContext) -> TextCommand:
     """Read a mention of the bot: a command, else a prompt. Raises InvalidRequest for an unknown /command."""
-    words = _MENTION.sub("", text).strip()
+    mention = _MENTION.match(text)
+    words = text[mention.end() if mention else 0 :].strip()
     if not words or words.startswith("/") or split_call(words, context.commands):
         return below_umbrella(words, context)
     return TextCommand(command=context.command("imagine"), text=words)
@@ -70,7 +72,7 @@ def readable_values(call: TextCommand) -> dict[str, str]:
         try:
             values = parse_text(call.command, text)
         except InvalidRequest as error:
-            text, before = re.sub(rf"[-—–]+{re.escape(error.field)}\b=?\s*(?:(?!--)\S+)?", "", text), text
+            text, before = _without_flag(text, error.field), text
             if text == before:
                 break
         else:
@@ -78,11 +80,14 @@ def readable_values(call: TextCommand) -> dict[str, str]:
     return {}
 
 
+def _without_flag(text: str, flag: str) -> str:
+    return re.sub(rf"(?<![-—–])[-—–]+{re.escape(flag)}\b=?\s*(?:(?!--)\S+)?", "", text)
+
+
 def _is_valid(command: Command, name: str, value: str) -> bool:
     """Whether a form may show the value: a select refuses a choice that it does not have."""
-    required = {option.name: "x" for option in command.options if option.required}
+    option = command.option(name)
     try:
-        read_options(command, {**required, name: value})
-    except InvalidRequest as error:
-        return error.field != name
-    return True
+        return option is not None and read_value(option, value) is not None
+    except InvalidRequest:
+        return False

@@ -14,11 +14,15 @@ _CHUNK: Final = 2**20
 
 def offered(text: str) -> OfferedFile:
     """The file at the path `text`; raises UserError where there is none."""
-    path = Path(text).expanduser()
+    path = Path(text)
     try:
+        path = path.expanduser()
         found = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from error
+    except (RuntimeError, ValueError):
+        # A home folder of nobody, or signs that no path can have.
+        raise UserError(f"There is no file {text:.60}; give the path of one.") from None
     if not stat.S_ISREG(found.st_mode):
         raise UserError(f"{path} is no file; give the path of one.")
 

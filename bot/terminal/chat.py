@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import Final, TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -14,8 +15,10 @@ from bot.terminal.completer import CommandCompleter
 from bot.terminal.history import ChatHistory
 from bot.terminal.rendering import Screen, image_class
 from bot.terminal.session import TerminalSession
+from handlers.commands.typed import MAX_LINE
 from handlers.messages.message import Message
 
+_MOST_READ: Final = 2 * MAX_LINE
 _WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D leaves; the queue goes on next time."
 
 
@@ -57,9 +60,18 @@ async def _converse(settings: Settings, session: TerminalSession, screen: Screen
             draft = await session.run_line(line) if line.strip() else ""
 
 
+def read_line(file: TextIO) -> str:
+    """The next line, empty at the end; of one that is far too long only so much that this is seen."""
+    line = file.readline(_MOST_READ)
+    rest = line
+    while len(rest) == _MOST_READ and not rest.endswith("\n"):
+        rest = file.readline(_MOST_READ)
+    return line
+
+
 async def _read_all(session: TerminalSession) -> None:
     """Run every line of a pipe, then wait until all of its images are there."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
+    while line := await asyncio.to_thread(read_line, sys.stdin):
         if line.strip() and (draft := await session.run_line(line)):
             session.chat.screen.show(Message(headline="To change it, run this:", code=draft))
     await session.wait_until_delivered()

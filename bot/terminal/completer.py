@@ -15,6 +15,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.groups import heads, split_call
 from handlers.commands.option import Completion as Source
 from handlers.commands.option import Option, OptionKind
+from handlers.commands.typed import is_typed
 from storage.guilds.guilds import Guild
 
 _MENTIONS: Final = (("@", Source.SUBJECTS, ""), ("<lora:", Source.LORAS, ">"))
@@ -45,6 +46,8 @@ class CommandCompleter(Completer):
 
     async def suggestions(self, line: str, word: str) -> tuple[Suggestion, ...]:
         """What may replace `word`, the last of `line`."""
+        if not is_typed(line):
+            return ()
         before = line.removesuffix(word).strip()
         if not before:
             return _starting(word, [Suggestion(value=f"/{c.name}", help=c.help) for c in heads(self.context.commands)])

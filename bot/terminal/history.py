@@ -7,6 +7,7 @@ from prompt_toolkit.history import FileHistory
 
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call
+from handlers.commands.typed import is_typed
 
 
 class ChatHistory(FileHistory):
@@ -17,7 +18,9 @@ class ChatHistory(FileHistory):
         self._commands = tuple(commands)
 
     def append_string(self, string: str) -> None:
-        """Keep a line, if it can hold no secret."""
+        """Keep a line, if it can be written and holds no secret."""
+        if not is_typed(string):
+            return
         called = split_call(string, self._commands) if string.lstrip().startswith("/") else None
         if called is None or not any(option.secret for option in called[0].options):
             super().append_string(string)

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import logging
 import re
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -26,6 +27,8 @@ from pipeline.requests.image_request import ImageRequest
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
+
+_log = logging.getLogger(__name__)
 
 _GUILD: Final = "local"
 _CHANNEL: Final = "terminal"
@@ -61,6 +64,9 @@ class TerminalSession:
             self._show(await self._run_command(line.strip()))
         except UserError as error:
             self._show(Message(headline=str(error), mood=Mood.FAILED))
+        except Exception:
+            _log.exception("a line failed")
+            self._show(Message(headline="Something went wrong here and is in the log; try again.", mood=Mood.FAILED))
         return ""
 
     async def _run_command(self, line: str) -> Message:

@@ -30,10 +30,11 @@ def read_options(command: Command[OptionsT], raw: Mapping[str, Value]) -> Option
     for option in command.options:
         if option.required and option.unless not in raw and raw.get(option.name) in (None, ""):
             raise InvalidRequest(option.name, f"/{command.name} needs a {option.name}: {command.example}")
-    return command.takes.of({name: _converted(known[name], value) for name, value in raw.items()})
+    return command.takes.of({name: read_value(known[name], value) for name, value in raw.items()})
 
 
-def _converted(option: Option, value: Value) -> OptionValue:
+def read_value(option: Option, value: Value) -> OptionValue:
+    """Convert and check one value; raises InvalidRequest naming the option and its limit."""
     if isinstance(value, str):
         check_typed(value, option.name, MAX_VALUE)
     match option.kind:

@@ -120,6 +120,8 @@ def _revision(text: str) -> str:
 
 
 def _file(path: str) -> str:
+    if not path.isprintable():
+        raise UserError(_UNKNOWN)
     if not path.lower().endswith(".safetensors") or ".." in path.split("/"):
         raise UserError("This file is not .safetensors; other formats can run code, so use its .safetensors version.")
     return path
