@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, assert_never
@@ -142,6 +143,10 @@ class DiscordInteractionHandler:
         member = with_rights(member_of(interaction), guild.settings)
         return await complete(option.completion, typed, guild=guild, member=member, context=self.context)
 
+    async def refuse(self, interaction: Interaction, error: UserError) -> None:
+        """Tell the member alone what is wrong."""
+        await _tell(interaction, error)
+
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
         """Log an error of ours and tell the member, with a number by which the log line is found."""
         number = secrets.token_hex(4)
@@ -213,7 +218,8 @@ class DiscordInteractionHandler:
             return
         if isinstance(result, Remove):
             self.live.drop(message_id)
-            await interaction.delete_original_response()
+            with suppress(discord.NotFound):  # somebody was faster
+                await interaction.delete_original_response()
             left = await _delete_parts(interaction, posted_ids(result.posted)[1:])
             if left and _is_ephemeral(interaction):
                 await _tell(interaction, UserError(_OTHER_PARTS))

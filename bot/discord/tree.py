@@ -15,9 +15,11 @@ from handlers.commands.arguments import Value
 from handlers.commands.command import Audience, Command
 from handlers.commands.groups import heads
 from handlers.commands.option import Option, OptionKind
+from pipeline.errors import UserError
 
 _ADVANCED: Final = "advanced"
 _MAX_SUGGESTION: Final = 100
+_OLD_FORM: Final = "Your Discord sent another form of this command than it has now; reload Discord and type it again."
 _CONTEXTS: Final = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
 _INSTALLS: Final = app_commands.AppInstallationType(guild=True, user=False)
 _POINTED: Final = {
@@ -37,6 +39,10 @@ class LimnerTree(app_commands.CommandTree[Any]):
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
         """Tell the member that something went wrong, and log why."""
+        if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+            # What a client sends that was opened before an update, or that was changed.
+            await self.handler.refuse(interaction, UserError(_OLD_FORM))
+            return
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await self.handler.fault(interaction, cause)
 

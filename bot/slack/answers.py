@@ -14,6 +14,7 @@ from bot.slack.errors import SlackRefusal, code_of, delivery_errors, refusal_of
 from bot.slack.interaction import SlackInteraction
 from bot.slack.rendering import Block, SlackMessage, plain
 from bot.slack.workspaces import Workspaces
+from handlers.commands.typed import is_typed
 from handlers.messages.message import Message, Mood
 
 _log = logging.getLogger(__name__)
@@ -99,11 +100,12 @@ class Answers:
 
 
 def open_form_button(command: str, text: str = "", label: str = "Open form") -> dict[str, Any]:
-    """A button that opens a command's form with what was typed already."""
+    """A button that opens a command's form with what was typed already, as far as that is text."""
+    value = text[:_BUTTON_VALUE] if is_typed(text) else ""
     return {
         "type": "button",
         "action_id": f"{OPEN_FORM}:{command}",
         "text": plain(label, 75),
         "style": "primary",
-        "value": text[:_BUTTON_VALUE] or " ",
+        "value": value or " ",
     }

@@ -102,7 +102,9 @@ def _factor(close: re.Match[str], field: str) -> float:
     try:
         return float(close["weight"])
     except ValueError:
-        raise InvalidRequest(field, f"'{close['weight'][:_SHOWN]}' is not a weight; write one such as (word:1.2).") from None
+        raise InvalidRequest(
+            field, f"'{close['weight'][:_SHOWN]}' is not a weight; write one such as (word:1.2)."
+        ) from None
 
 
 def _pieces(parts: list[re.Match[str]], factors: dict[int, float]) -> Iterator[tuple[str, float]]:

@@ -63,6 +63,22 @@ def test_a_form_is_filled_with_what_can_be_read(context: AppContext) -> None:
     assert "aspect" not in read
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("edit", "a hat --control magic --steps 9", {"prompt": "a hat", "steps": "9"}),
+        ("train again", "12 --class dog --agreed perhaps", {"base": "12", "class": "dog"}),
+        ("train again", "twelve --class dog", {"class": "dog"}),
+        ("upscale", "--factor 99", {}),
+    ],
+)
+def test_a_wrong_value_is_left_out_whatever_else_the_command_needs(
+    context: AppContext, name: str, text: str, shown: dict[str, str]
+) -> None:
+    """A select refuses a form with a choice that it does not have, and then no form opens at all."""
+    assert readable_values(TextCommand(command=context.command(name), text=text)) == shown
+
+
 @pytest.mark.parametrize("text", ["", "soft"])
 def test_a_command_that_needs_a_file_asks_by_form(text: str) -> None:
     """A file cannot be typed."""
