@@ -9,6 +9,7 @@ from typing import assert_never
 from bot.assembly.health import Check, health_app, running_health, standard_checks
 from bot.assembly.runtime import open_runtime, running_pool
 from bot.assembly.settings import Settings
+from bot.assembly.watchdog import watching
 from bot.slack.transport import Distributed, SignedRequests, SocketMode, Transport, transport
 from handlers.messages.chat_platform import ChatPlatform
 
@@ -24,6 +25,7 @@ async def serve(settings: Settings) -> None:
     for line in platform_lines(settings):
         _log.info(line)
     async with AsyncExitStack() as stack:
+        watchdog = stack.enter_context(watching())
         runtime = await stack.enter_async_context(open_runtime(settings))
         chats: list[ChatPlatform] = []
         checks: dict[str, Check] = {}
@@ -46,7 +48,7 @@ async def serve(settings: Settings) -> None:
         if slack is not None:
             app.add_routes(slack.routes)
             await stack.enter_async_context(slack.listening())
-        port = await stack.enter_async_context(running_health(app, settings.host, settings.port))
+        port = await stack.enter_async_context(running_health(app, settings.host, settings.port, watchdog))
         _log.info("serving the pool; health on http://%s:%d/readyz", settings.host, port)
         await stop.wait()
         _log.info("stopping: running pictures get %g s to finish", settings.drain_seconds)

@@ -1,11 +1,14 @@
 """One port for monitoring: /healthz, /readyz and /metrics."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from bot.assembly.http_edge import nowhere, refuse_expectation, server_logger
+from bot.assembly.watchdog import Watchdog
 from handlers.worker.worker import Worker
 from storage.database import Database
 from storage.queue.job_queue import JobQueue
@@ -58,13 +61,27 @@ def standard_checks(database: Database, worker: Worker) -> dict[str, Check]:
 
 
 @asynccontextmanager
-async def running_health(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` until the block ends; yields the port in use."""
+async def running_health(
+    app: web.Application, host: str, port: int, watchdog: Watchdog | None = None
+) -> AsyncIterator[int]:
+    """Serve `app` until the block ends; yields the port in use. Where the loop is silent, `watchdog` answers."""
+    listeners = await asyncio.to_thread(_listen, host, port)
     runner = web.AppRunner(app, access_log=None, logger=server_logger(), auto_decompress=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        for listener in listeners:
+            await web.SockSite(runner, listener).start()
+        if watchdog is not None:
+            watchdog.arm(listeners)
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _listen(host: str, port: int) -> tuple[socket.socket, ...]:
+    """A listening socket for each address that `host` stands for; where it is empty, all addresses."""
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return tuple(
+        socket.create_server(address[:2], family=family)
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found)
+    )
