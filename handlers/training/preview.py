@@ -15,6 +15,7 @@ from handlers.jobs.job_spec import Cost, JobSpec
 from handlers.jobs.visible_job import visible_job
 from handlers.messages.job_status import seconds_words, waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
+from handlers.training.class_word import read_class_word
 from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from handlers.training.train import (
     Agreed,
@@ -23,7 +24,6 @@ from handlers.training.train import (
     check_training_room,
     queue_check,
     queue_training,
-    read_class_word,
     training_files,
     training_seconds,
     uploads,
@@ -107,7 +107,7 @@ async def train_again(caller: Caller, options: AgainOptions, context: AppContext
     order = await _kept(job, caller, context)
     if order.concept is not ConceptKind.SUBJECT:
         raise InvalidRequest("class", "A style has no class word; send its pictures again with /train style.")
-    order = _again(order, caller, class_word=read_class_word(options.class_, agreed=options.agreed, guild=caller.guild))
+    order = _again(order, caller, class_word=read_class_word(options.class_, agreed=options.agreed, caller=caller))
     await check_training_room(order, caller, context)
     return await queue_check(order, caller, context)
 

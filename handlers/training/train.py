@@ -1,6 +1,5 @@
 """/train: from images to a sheet that shows what will be learnt, and from its button to a training."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -16,19 +15,14 @@ from handlers.jobs.job_spec import Cost, JobSpec
 from handlers.messages.job_status import ended, waited_long
 from handlers.messages.message import Message, Mood, ShownImage, Verb
 from handlers.training.checkpoints import pick_buttons, read_picks, use_pick
+from handlers.training.class_word import read_class_word
 from handlers.training.request import TRAINING, ConceptKind, TrainFile, TrainOrder
-from pipeline.errors import InvalidRequest, UserError
+from pipeline.errors import InvalidRequest
 from pipeline.families.registry import FAMILIES
 from pipeline.models.metadata import ModelFacts
-from storage.guilds.guilds import Guild
 from storage.library.loras import check_name, new_key
 from storage.queue.jobs import Job, JobKind
 
-_CLASS: Final = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,2}")
-_PEOPLE: Final = re.compile(
-    r"\b(baby|boy|boyfriend|child|children|face|family|father|friend|girl|girlfriend|guy|human|husband|kid|lady|man|men"
-    r"|mother|people|person|selfie|toddler|wife|woman|women)\b"
-)
 _SMALL: Final = 256
 
 _Name = Annotated[str, Details("What to call it here", rest=True)]
@@ -163,7 +157,7 @@ def training_order(
         name=name,
         concept=ConceptKind.STYLE if class_ is None else ConceptKind.SUBJECT,
         files=training_files(files),
-        class_word="" if class_ is None else read_class_word(class_, agreed=agreed, guild=caller.guild),
+        class_word="" if class_ is None else read_class_word(class_, agreed=agreed, caller=caller),
         model=context.model(model or caller.guild.settings.default_model).name,
         private=private or False,
     )
@@ -180,19 +174,6 @@ def training_files(given: TrainingFiles) -> tuple[TrainFile, ...]:
         given.image_5, given.image_6, given.image_7, given.image_8,
     )  # fmt: skip
     return tuple(TrainFile(blob=file.blob, name=file.name) for file in files if file is not None)
-
-
-def read_class_word(text: str, *, agreed: bool | None, guild: Guild) -> str:
-    """What the subject is; raises UserError for a sentence, and for people where they may not be learnt."""
-    word = text.strip().lower()
-    if not _CLASS.fullmatch(word) or len(word) > 40:
-        raise InvalidRequest("class", "The class is one to three words for what it is, such as dog, or coffee mug.")
-    if _PEOPLE.search(word):
-        if not guild.settings.people:
-            raise UserError("Training on people is off here; an admin can allow it with /settings --people on.")
-        if not agreed:
-            raise InvalidRequest("agreed", "Say with the option agreed that the person agreed to be learnt.")
-    return word
 
 
 NOTES: Final = (

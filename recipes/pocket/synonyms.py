@@ -59,7 +59,8 @@ def download(folder: Path) -> None:
             subprocess.run(["npm", "pack", package], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607 (fixed words, npm wherever it is installed)
 
 
-def _lines(folder: Path, package: str, file: str) -> list[str]:
+def package_lines(folder: Path, package: str, file: str) -> list[str]:
+    """The lines of a file in a package that was put into the folder."""
     with tarfile.open(folder / f"{package.replace('@', '-')}.tgz") as tar:
         content = tar.extractfile(f"package/{file}")
         assert content is not None
@@ -128,8 +129,8 @@ def _is_thing(word: str, wordnet: WordNet) -> bool:
 def build(folder: Path, concepts: list[Concept], path: Path = SYNONYMS) -> int:
     """Writes the table, a word and what to draw for it on each line; gives the number of lines."""
     download(folder)
-    wordnet = read_wordnet(*(_lines(folder, PACKAGES[0], f"dict/{part}.noun") for part in ("index", "data")))
-    emoji = json.loads("\n".join(_lines(folder, PACKAGES[1], "dist/emoji-en-US.json")))
+    wordnet = read_wordnet(*(package_lines(folder, PACKAGES[0], f"dict/{part}.noun") for part in ("index", "data")))
+    emoji = json.loads("\n".join(package_lines(folder, PACKAGES[1], "dist/emoji-en-US.json")))
     table = from_keywords(emoji.values(), wordnet, concepts) | from_wordnet(wordnet, concepts)
     lines = [f"{word}\t{usual}\n" for word, usual in sorted(table.items())]
     path.write_text("".join(lines), encoding="utf-8")

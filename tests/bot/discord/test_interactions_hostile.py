@@ -13,7 +13,7 @@ from handlers.commands.option import Option, OptionKind
 from handlers.registry import COMMANDS
 from tests.bot.discord.conftest import World, finished
 from tests.fakes import png, request
-from tests.hostile import LONG, OUR_FAULT, TEXTS, VALUES, hostile_calls, required_values
+from tests.hostile import OUR_FAULT, TEXTS, VALUES, hostile_calls, required_values
 from tests.wire.discord.people import text
 
 _COMMAND, _COMPONENT, _SUGGEST, _MODAL = 2, 3, 4, 5

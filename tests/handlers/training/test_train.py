@@ -8,6 +8,7 @@ from handlers.buttons import press
 from handlers.commands.actions import AlreadyHeard
 from handlers.commands.arguments import Value
 from handlers.commands.context import AppContext
+from handlers.commands.permissions import NotAllowed
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.training.messages import TrainingPace
 from storage.database import Database
@@ -97,3 +98,16 @@ async def test_people_only_where_the_guild_and_the_person_agreed(
     with pytest.raises(InvalidRequest, match="the person agreed"):
         await call("train subject", **values)
     assert (await call("train subject", **values, agreed=True)).job_id is not None
+
+
+async def test_what_may_be_a_person_is_for_an_admin_to_order_where_people_are_off(
+    call: CallCommand, files: Files
+) -> None:
+    """Words of any language that no list knows, also behind other words and in the plural."""
+    given = await files(png(1), png(2), png(3))
+    for word in ("actress", "mujer", "politician", "girls", "zorblax", "girl dog", "wooden woman"):
+        values = {"name": "ann", "class": word, "mine": True, "agreed": True, **given}
+        with pytest.raises(NotAllowed, match="Training on people is off here.*an admin can allow it"):
+            await call("train subject", **values)
+    assert (await call("train subject", name="zog", **{"class": "zorblax"}, mine=True, admin=True, **given)).job_id
+    assert (await call("train subject", name="mug", **{"class": "coffee mugs"}, mine=True, **given)).job_id
