@@ -8,6 +8,7 @@ from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import ImageRequest
+from pipeline.text.prompt_length import check_lengths
 from storage.queue.jobs import JobKind
 
 
@@ -35,6 +36,7 @@ def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> N
             "size", f"{request.width}x{request.height} is larger than this server allows; stay within {side}x{side}."
         )
     facts.check(request)
+    check_lengths(request)
 
 
 async def request_cost(request: ImageRequest, context: AppContext, times: int = 1) -> Cost:

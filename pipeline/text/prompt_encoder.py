@@ -8,7 +8,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pipeline.errors import InvalidRequest
 from pipeline.families.family import Family, ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
@@ -16,11 +15,9 @@ from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
 from pipeline.text.conditioning import Conditioning
+from pipeline.text.prompt_length import check_windows, texts_of
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
 from pipeline.text.weighted_prompt import WeightedText
-
-MAX_WINDOWS: Final = 8
-"""About 600 tokens; every window costs the UNet its keys and values once more."""
 
 _REMEMBERED_TEXTS: Final = 128
 
@@ -63,17 +60,16 @@ class PromptEncoder:
             adapters: its LoRAs; before they are here, what they teach counts as the words that it is written with.
 
         Returns:
-            The windows of the longer text, from 1.
+            The most that any of the texts takes in any of the encoders, from 1.
 
         Raises:
             InvalidRequest: a text takes more than MAX_WINDOWS, or has a weight that is none.
         """
         words = _words(_parts(request, adapters)) if adapters else ()
-        texts = {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
         return max(
             self._windows(encoder, encoder.inverted(text, words).text, field)
-            for field, text in texts.items()
-            for encoder in (self._encoders if words else self._encoders[:1])
+            for field, text in texts_of(request).items()
+            for encoder in self._encoders
         )
 
     @torch.inference_mode()
@@ -85,7 +81,7 @@ class PromptEncoder:
             adapters: its LoRAs, in its order.
 
         Returns:
-            Two rows with guidance, the negative prompt's first; else one.
+            Two rows with guidance, the negative prompt's first; else one. All have as many windows as `windows` says.
         """
         parts = _parts(request, adapters)
         windows = self.windows(request, adapters)
@@ -111,6 +107,9 @@ class PromptEncoder:
         """As `_embed`, filled up with the empty text to so many windows."""
         states, pooled = self._embed(text, parts)
         missing = windows - states.shape[1] // self._encoders[0].tokenizer.model_max_length
+        if missing < 0:
+            # A batch's rows are of one length: one that is longer than it was counted would spoil those beside it.
+            raise ValueError(f"a text of {windows} windows was encoded into {windows - missing}")
         if not missing:
             return states, pooled
         return torch.cat([states, *[self._embed("", parts)[0]] * missing], dim=1), pooled
@@ -162,11 +161,7 @@ class PromptEncoder:
         if encoder.has_room_for(plain_text(fragments)) and is_plain(fragments):
             return 1
         windows = WeightedText(encoder, fragments, penultimate=False).windows()
-        if windows > MAX_WINDOWS:
-            raise InvalidRequest(
-                field,
-                f"The {field} takes {windows} windows of 75 tokens; shorten it to {MAX_WINDOWS}, about 450 words.",
-            )
+        check_windows(windows, field)
         return windows
 
 

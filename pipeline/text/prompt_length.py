@@ -1,0 +1,67 @@
+"""How long a text may be, and what can be said of that before a model's tokenizers see it. No torch: chats ask too."""
+
+import re
+import unicodedata
+from math import ceil
+from typing import Final
+
+from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import ImageRequest
+from pipeline.text.prompt_weights import plain_text, read_weights
+
+MAX_WINDOWS: Final = 8
+"""About 600 tokens; every window costs the UNet its keys and values once more."""
+
+_WINDOW_TOKENS: Final = 75
+# What CLIP's tokenizers cut a text into first; none of them makes less than a token of such a piece.
+_PIECES: Final = re.compile(
+    r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+", re.IGNORECASE
+)
+
+
+def texts_of(request: ImageRequest) -> dict[str, str]:
+    """The texts that a request is conditioned on.
+
+    Args:
+        request: its negative prompt counts only with guidance.
+
+    Returns:
+        Each by what it is called in an error.
+    """
+    return {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
+
+
+def check_windows(windows: int, field: str, *, at_least: bool = False) -> None:
+    """Check that a text takes no more windows than there may be.
+
+    Args:
+        windows: of the text.
+        field: what the text is called in the error.
+        at_least: whether there may be more.
+
+    Raises:
+        InvalidRequest: it takes more than MAX_WINDOWS.
+    """
+    if windows > MAX_WINDOWS:
+        count = f"at least {windows}" if at_least else f"{windows}"
+        raise InvalidRequest(
+            field,
+            f"The {field} takes {count} windows of {_WINDOW_TOKENS} tokens; "
+            f"shorten it to {MAX_WINDOWS}, about 450 words.",
+        )
+
+
+def check_lengths(request: ImageRequest) -> None:
+    """Refuse a text that is too long for every tokenizer; what is close to the limit only the model's own can tell.
+
+    Args:
+        request: with LoRAs it is not judged: a word that one teaches may take fewer tokens than its letters.
+
+    Raises:
+        InvalidRequest: names the text.
+    """
+    if request.loras:
+        return
+    for field, text in texts_of(request).items():
+        words = unicodedata.normalize("NFC", plain_text(read_weights(text, field)))
+        check_windows(ceil(len(_PIECES.findall(words)) / _WINDOW_TOKENS), field, at_least=True)
