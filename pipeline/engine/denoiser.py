@@ -37,7 +37,8 @@ class DenoisingState:
 
     `latents` is (1, channels, height, width) in float32; `denoised`, of the same shape, is the denoiser's last guess of
     the final latents; `parts` are the UNet's LoRAs; `rows` are its rows in the batch. `canvas` is what it is drawn
-    over, `kept` the part of that which stays, `controls` what else it follows.
+    over, `kept` the part of that which stays, `controls` what else it follows. `failure` is why its own part of a step
+    failed, where the rest of the batch went on.
     """
 
     request: ImageRequest
@@ -51,6 +52,7 @@ class DenoisingState:
     controls: tuple[Control, ...] = ()
     rows: tuple[int, ...] = ()
     denoised: Tensor | None = None
+    failure: Exception | None = None
 
 
 class Denoiser:
@@ -165,6 +167,8 @@ class Denoiser:
     def advance(self, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
         """One denoiser call for several requests, and one step of each one's own sampler.
 
+        Where the call fails, nothing has changed; where one request's own step fails, that is its `failure`.
+
         Args:
             memory: of the batch in which they have their rows.
             renderings: requests of one latent size; they are changed in place.
@@ -173,11 +177,10 @@ class Denoiser:
         predictions = self._predict(memory, renderings, inputs)
         rows = torch.split(predictions.float(), [len(rendering.rows) for rendering in renderings])
         for rendering, model_input, own in zip(renderings, inputs, rows, strict=True):
-            prediction = guided(own, rendering.request)
-            rendering.denoised = rendering.sampler.denoised(prediction, model_input)
-            rendering.latents = rendering.sampler.step(prediction, rendering.latents, rendering.generator)
-            if rendering.kept is not None:
-                rendering.latents = rendering.kept.put_back(rendering.latents, rendering.sampler)
+            try:
+                _step(rendering, model_input, own)
+            except Exception as error:
+                rendering.failure = error
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -267,6 +270,15 @@ class Denoiser:
         timesteps = torch.empty(memory.bucket, device="meta")
         rank = memory.pages * PAGE_RANK
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
+
+
+def _step(rendering: DenoisingState, model_input: Tensor, rows: Tensor) -> None:
+    """One step of a request's own sampler, from what the UNet said of its rows."""
+    prediction = guided(rows, rendering.request)
+    rendering.denoised = rendering.sampler.denoised(prediction, model_input)
+    rendering.latents = rendering.sampler.step(prediction, rendering.latents, rendering.generator)
+    if rendering.kept is not None:
+        rendering.latents = rendering.kept.put_back(rendering.latents, rendering.sampler)
 
 
 def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:

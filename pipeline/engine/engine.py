@@ -2,13 +2,14 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
 from pipeline.engine.batch_scheduler import Batch, BatchScheduler
+from pipeline.engine.batch_step import advance, fits
 from pipeline.engine.calibration import calibrate
 from pipeline.engine.engine_request import EngineJob
 from pipeline.engine.inpaint_canvas import NO_IMAGES
@@ -17,7 +18,7 @@ from pipeline.engine.model_cache import ModelCache
 from pipeline.engine.snapshot import Snapshot
 from pipeline.errors import UserError
 from pipeline.models.device_timer import Span
-from pipeline.models.hardware import DeviceExhausted, Hardware, is_out_of_memory
+from pipeline.models.hardware import DeviceBroken, DeviceExhausted, Hardware
 from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped, Suspended
 from pipeline.requests.device_spec import DeviceSpec
@@ -34,7 +35,7 @@ class Engine:
     """Renders many requests at once on one device.
 
     Requests join at the next step and leave when their own steps are done, whatever the others' timesteps, schedulers,
-    guidance or seeds. What goes wrong with a request is an event.
+    guidance or seeds. What goes wrong with a request is an event, and ends no other.
 
     Args:
         spec: the device, its models and its limits.
@@ -55,6 +56,7 @@ class Engine:
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
         self._behind: Span | None = None
+        self._doubted: LoadedModel | None = None
         self._events: list[Event] = [self._ready()]
 
     @property
@@ -77,15 +79,12 @@ class Engine:
             snapshot: where an earlier device suspended it; a damaged one is ignored, and the image starts again.
             images: the bytes of the images that it is made from, by key.
         """
-        try:
+        job = self._jobs[ticket] = EngineJob(ticket=ticket, request=request, images=images)
+        with self._answering_for(job):
             self._cache.facts(request.model).check(request)
-        except UserError as error:
-            self._events.append(Refused(ticket=ticket, sentence=str(error)))
-            return
-        before = _snapshot(ticket, snapshot)
-        self._jobs[ticket] = EngineJob(ticket=ticket, request=request, images=images, snapshot=before)
-        self._arriving.append(ticket)
-        self.expect(request)
+            job.snapshot = _snapshot(ticket, snapshot)
+            self._arriving.append(ticket)
+            self.expect(request)
 
     def expect(self, request: ImageRequest) -> None:
         """Load the LoRAs of a request that waits elsewhere, if its model is here already.
@@ -93,8 +92,11 @@ class Engine:
         Args:
             request: may never be admitted.
         """
-        if model := self._cache.loaded.get(request.model):
-            model.loras.want(request.loras)
+        try:
+            if model := self._cache.loaded.get(request.model):
+                model.loras.want(request.loras)
+        except Exception:
+            _log.exception("the LoRAs of a request cannot be loaded in advance")
 
     def cancel(self, ticket: str) -> None:
         """Forget a request; answered by Dropped.
@@ -114,7 +116,7 @@ class Engine:
         """
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
-            with self._answering_for([job]):
+            with self._answering_for(job):
                 snapshot = Snapshot.of(job.rendering, job.group).to_bytes() if job.rendering else None
                 self._end(Suspended(ticket=ticket, snapshot=snapshot))
 
@@ -126,8 +128,10 @@ class Engine:
             What has happened since the last step.
 
         Raises:
+            DeviceBroken: the device computes nothing any more.
             DeviceExhausted: not even the smallest image fits in the device's memory.
         """
+        self._check_device()
         for model in self._cache.loaded.values():
             model.benchmark()
         self._admit_waiting()
@@ -143,7 +147,7 @@ class Engine:
         timeout = 0.0 if self._scheduler.keys or self._finished else _PATIENCE_SECONDS
         for ticket in list(self._arriving):
             job = self._jobs[ticket]
-            with self._answering_for([job]):
+            with self._answering_for(job):
                 if job.loaded is None and not self._cache.want(job.request.model, self._busy_models()):
                     # Later requests may not overtake, or a busy model would never be released for this one.
                     return
@@ -157,9 +161,8 @@ class Engine:
         """The rows of arriving requests whose LoRAs are still loading."""
         rows: dict[Shape, int] = {}
         for job in (self._jobs[ticket] for ticket in self._arriving):
-            if job.loaded is not None:
-                shape = job.model.shape(job.request, job.adapters)
-                rows[shape] = rows.get(shape, 0) + job.rows
+            if job.shape is not None:
+                rows[job.shape] = rows.get(job.shape, 0) + job.rows
         return rows
 
     def _busy_models(self) -> set[str]:
@@ -171,23 +174,44 @@ class Engine:
             job = self._jobs[ticket]
             if self._scheduler.slot_of(ticket) != slot:
                 continue  # its group was halved because memory was short; it gets another slot
-            with self._answering_for([job]), self._charging([job]):
-                if not _fits(lambda job=job, slot=slot: job.assign(slot)):  # type: ignore[misc]  # bound at once
+            with self._answering_for(job), self._charging([job]):
+                if not fits(lambda job=job, slot=slot: job.assign(slot)):  # type: ignore[misc]  # bound at once
                     self._make_room(slot.key)
 
     def _denoise(self, batch: Batch) -> None:
         """One call for the whole batch, then an event for each request; a finished one leaves its slot at once."""
         jobs = [self._jobs[ticket] for ticket in batch.tickets]
-        with self._answering_for(jobs), self._charging(jobs) as span:
-            if not _fits(lambda: _advance(jobs, batch.key)):
+        with self._charging(jobs) as span:
+            failures = advance(jobs, batch.key)
+            if failures is None:
                 self._make_room(batch.key)
                 return
-            for job in jobs:
+        if len(failures) == len(jobs) > 1:
+            self._doubted = jobs[0].model
+            self._check_device()
+        for job in jobs:
+            with self._answering_for(job):
+                if failure := failures.get(job.ticket) or job.started.failure:
+                    raise failure
                 self._events.append(self._stepped(job))
                 if job.started.sampler.finished:
                     self._scheduler.leave(job.ticket)
                     self._finished.append(job.ticket)
-            self._keep_pace(span)
+        self._keep_pace(span)
+
+    def _check_device(self) -> None:
+        """After a failure that may not be the request's own, see whether the device still makes a plain image.
+
+        Raises:
+            DeviceBroken: it does not.
+        """
+        if self._doubted is None or not self._jobs:
+            return
+        model, self._doubted = self._doubted, None
+        try:
+            model.try_step(model.plainest_request())
+        except Exception as error:
+            raise DeviceBroken(f"not even a plain image is made any more: {type(error).__name__}: {error}") from error
 
     def _keep_pace(self, span: Span) -> None:
         """Let the device be one call behind the host and no more: neither waits for the other, and memory stays
@@ -202,7 +226,7 @@ class Engine:
         if not self._finished:
             return
         job = self._jobs[self._finished.popleft()]
-        with self._answering_for([job]):
+        with self._answering_for(job):
             with self._charging([job]):
                 png = job.model.finish(job.started, job.group)
             self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
@@ -247,17 +271,17 @@ class Engine:
         if halved:
             _log.warning("out of memory at %d rows of %s; halved", key.bucket, key.shape)
             return
-        width, height = self._largest_fitting(model, jobs[0].request)
         for job in jobs:
-            size = f"{job.request.width}×{job.request.height}"
-            sentence = f"{size} does not fit in this device's memory; ask for {width}×{height} or smaller."
-            self._end(Refused(ticket=job.ticket, sentence=sentence))
+            with self._answering_for(job):
+                width, height = self._largest_fitting(model, job.request)
+                size = f"{job.request.width}×{job.request.height}"
+                raise UserError(f"{size} does not fit in this device's memory; ask for {width}×{height} or smaller.")
 
     def _largest_fitting(self, model: LoadedModel, request: ImageRequest) -> tuple[int, int]:
         """The largest size of the request's proportions that does fit, found by trial."""
         for width, height in smaller_sizes(request.width, request.height):
-            smaller = replace(request, width=width, height=height, loras=())
-            if _fits(lambda smaller=smaller: model.try_step(smaller)):  # type: ignore[misc]  # bound at once
+            smaller = replace(request, width=width, height=height, loras=(), start=None, controls=())
+            if fits(lambda smaller=smaller: model.try_step(smaller)):  # type: ignore[misc]  # bound at once
                 return width, height
             self._hardware.release_unused()
         raise DeviceExhausted(f"out of memory at {request.width}×{request.height} and every smaller size")
@@ -284,19 +308,19 @@ class Engine:
             job.spans.append((span, job.rows / rows))
 
     @contextmanager
-    def _answering_for(self, jobs: Sequence[EngineJob]) -> Iterator[None]:
-        """End all of `jobs` if this block fails, so that the engine itself goes on."""
+    def _answering_for(self, job: EngineJob) -> Iterator[None]:
+        """End `job`, and it alone, if this block fails."""
         try:
             yield
-        except DeviceExhausted:
+        except DeviceBroken:
             raise
         except UserError as error:
-            for job in jobs:
-                self._end(Refused(ticket=job.ticket, sentence=str(error)))
+            self._end(Refused(ticket=job.ticket, sentence=str(error)))
         except Exception as error:
-            _log.exception("a step failed for %s", ", ".join(job.ticket for job in jobs))
-            for job in jobs:
-                self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
+            _log.exception("%s failed", job.ticket)
+            # What one request meets may be the device's own failure, which the next step then finds.
+            self._doubted = job.loaded or self._doubted
+            self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
 
 
 def _is_due(sampler: Sampler, every: int) -> bool:
@@ -309,19 +333,3 @@ def _snapshot(ticket: str, packed: bytes | None) -> Snapshot | None:
     except ValueError:
         _log.warning("%s starts again from its first step: its snapshot is damaged", ticket)
         return None
-
-
-def _advance(jobs: Sequence[EngineJob], key: BatchKey) -> None:
-    """One call for all of `jobs`."""
-    jobs[0].model.advance(key, [job.started for job in jobs])
-
-
-def _fits(work: Callable[[], None]) -> bool:
-    """Do `work`; False if there was not memory enough for it."""
-    try:
-        work()
-    except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error):
-            return False
-        raise
-    return True

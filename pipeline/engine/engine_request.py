@@ -8,9 +8,10 @@ from pipeline.engine.batch_scheduler import Slot, WaitingRequest
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Snapshot
+from pipeline.errors import InvalidRequest
 from pipeline.lora.serving.adapter_pool import Adapter, ScaledAdapter, pages_needed
 from pipeline.models.device_timer import Span
-from pipeline.requests.batch_key import BatchKey
+from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.image_request import ImageRequest
 
 
@@ -18,18 +19,19 @@ from pipeline.requests.image_request import ImageRequest
 class EngineJob:
     """A ticket on its way through the engine.
 
-    `loaded` is its model once that is in memory, `rendering` exists from the encode stage on, `key` from its first slot
-    on. `images` are the bytes of the images that it is made from, by key. `spans` are the stretches of the device's
-    time that it took part in, each with its share.
+    `loaded` is its model once that is in memory, `shape` what is known of its shape by then, `rendering` exists from
+    the encode stage on, `key` from its first slot on. `images` are the bytes of the images that it is made from, by
+    key. `spans` are the stretches of the device's time that it took part in, each with its share.
     """
 
     ticket: str
     request: ImageRequest
     images: Mapping[str, bytes] = field(default_factory=dict)
     loaded: LoadedModel | None = None
+    shape: Shape | None = None
     snapshot: Snapshot | None = None
     adapters: tuple[Adapter, ...] = ()
-    controls: tuple[Control, ...] = ()
+    controls: tuple[Control, ...] | None = None
     rendering: DenoisingState | None = None
     key: BatchKey | None = None
     spans: list[tuple[Span, float]] = field(default_factory=list)
@@ -56,13 +58,25 @@ class EngineJob:
         Raises:
             UserError: something cannot be had.
         """
-        controls = self.model.controls.acquire(self.request, self.images, timeout)
+        if self.shape is None:
+            self.shape = self._foreseen_shape()
+        if self.controls is None:
+            self.controls = self.model.controls.acquire(self.request, self.images, timeout)
         # LoRAs come last: they are pinned from here on.
-        adapters = None if controls is None else self.model.loras.acquire(self.request, timeout)
-        if controls is None or adapters is None:
+        adapters = None if self.controls is None else self.model.loras.acquire(self.request, timeout)
+        if adapters is None:
             return False
-        self.controls, self.adapters = controls, adapters
+        self.adapters = adapters
         return True
+
+    def _foreseen_shape(self) -> Shape | None:
+        """Its shape before its LoRAs are here; None where only they can tell whether its texts are too long."""
+        try:
+            return self.model.shape(self.request)
+        except InvalidRequest:
+            if not self.request.loras:
+                raise
+            return None
 
     def candidate(self) -> WaitingRequest:
         """What the job needs of a slot; its LoRAs must be acquired.
@@ -72,9 +86,10 @@ class EngineJob:
         """
         parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
         before = self.snapshot.pages if self.snapshot else self.request.lora_pages
+        self.shape = shape = self.model.shape(self.request, self.adapters)
         return WaitingRequest(
             ticket=self.ticket,
-            shape=self.model.shape(self.request, self.adapters),
+            shape=shape,
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
             bucket=self.snapshot.bucket if self.snapshot else self.request.bucket,
@@ -95,7 +110,7 @@ class EngineJob:
         Returns:
             The request at its next step.
         """
-        rendering = self.model.begin(self.request, self.adapters, self.controls, self.images)
+        rendering = self.model.begin(self.request, self.adapters, self.controls or (), self.images)
         if self.snapshot is not None:
             self.snapshot.resume(rendering)
             self.snapshot = None

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+import torch
 from PIL import Image
 
 from pipeline.control.models import ControlLibrary
@@ -15,6 +16,7 @@ from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
 from pipeline.engine.previews import Previews
+from pipeline.errors import UserError
 from pipeline.images import metadata
 from pipeline.images.metadata import ImageMetadata
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
@@ -28,9 +30,13 @@ from pipeline.models.source import ModelSource
 from pipeline.models.textual_inversion import make_teachable
 from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_spec import DeviceSpec, Weights
-from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.image_request import MIN_SIZE, ImageRequest
 from pipeline.text.prompt_encoder import PromptEncoder
 
+_NO_IMAGE: Final = (
+    "The numbers of this picture grew beyond all limits while it was made; "
+    "lower its guidance, or the scale of its LoRAs and controls."
+)
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
 
@@ -190,6 +196,17 @@ class LoadedModel:
         self.denoiser.assign(memory, rendering, tuple(range(rows)))
         self.denoiser.advance(memory, [rendering])
 
+    def plainest_request(self) -> ImageRequest:
+        """An image that the model makes on any device that is sound.
+
+        Returns:
+            A request for `try_step`.
+        """
+        name = self.facts.name
+        return ImageRequest(
+            prompt="fox", width=MIN_SIZE, height=MIN_SIZE, steps=2, guidance_scale=1.0, seed=0, model=name
+        )
+
     def forget(self, open_keys: Container[BatchKey]) -> None:
         """Free the memory of groups that have ended.
 
@@ -219,7 +236,12 @@ class LoadedModel:
 
         Returns:
             A PNG with its metadata inside.
+
+        Raises:
+            UserError: its numbers are no image.
         """
+        if not torch.isfinite(rendering.latents).all():
+            raise UserError(_NO_IMAGE)
         painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
         image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
         return metadata.encode(image, self._info(rendering.request, key))

@@ -15,8 +15,12 @@ from pipeline.models.metadata import ModelFacts
 _ROOM_FOR_WORK: Final = 1.25
 
 
-class DeviceExhausted(Exception):
-    """The device has no memory left for anything; only a restart of its process can help."""
+class DeviceBroken(Exception):
+    """The device computes nothing any more; only a restart of its process can help."""
+
+
+class DeviceExhausted(DeviceBroken):
+    """The device has no memory left for anything."""
 
 
 class Placement(Enum):
