@@ -23,10 +23,10 @@ from sqlalchemy import (
 
 from storage.column_types import PlainText, RowId
 
-FIRST_REVISION: Final = "1002"
+FIRST_REVISION: Final = "1003"
 """Where migrations begin; data of a lower number is from before the first release, and nothing reads it."""
 
-SCHEMA_REVISION: Final = "1002"
+SCHEMA_REVISION: Final = "1003"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -122,9 +122,14 @@ jobs = Table(
     Column("finished_at", Double),
     # Guild and member in one value that only one index has, so that a planner without statistics cannot choose another.
     Column("share_key", String(96), nullable=False, server_default=""),
+    # Of a suspect: how many jobs its device may hold while it is there, itself included.
+    Column("together", Integer),
+    # The step at which its worker fell silent, the furthest of several.
+    Column("reached", Integer),
     CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
     _partial("ix_jobs_queued", "share_key", "run_after", "id", where="state = 'queued'"),
     _partial("ix_jobs_quick", "run_after", "id", where="state = 'queued' AND kind = 'draw map'"),
+    _partial("ix_jobs_suspect", "together", "run_after", "id", where="state = 'queued' AND together IS NOT NULL"),
     _partial("ix_jobs_running", "heartbeat_at", where="state = 'running'"),
     _partial("ix_jobs_cost", "cost_key", "finished_at", where="state = 'done'"),
     _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),

@@ -3,7 +3,8 @@
 The fair claim walks down three indexes and reads one entry of each: of the guilds that wait the one with the lowest
 score, of its waiting members the one with the lowest score, of that member's queued jobs the first. How many jobs,
 members or guilds wait makes no difference. The quick claim, for jobs that take no slot of a device, reads all that
-wait: they are few, since none waits for longer than a step.
+wait: they are few, since none waits for longer than a step. Suspects, which were on a device when it died, are claimed
+apart from all others.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from storage.tables import guild_shares, jobs, member_shares
 
 # Written into the statement, not bound: a planner uses a partial index only for a condition that it can see.
 _QUEUED: Final = jobs.c.state == literal_column("'queued'")
+_SUSPECT: Final = jobs.c.together.is_not(None)
+_ORDINARY: Final = _QUEUED & jobs.c.together.is_(None)
 _NOW: Final[BindParameter[float]] = bindparam("claim_now")
 
 
@@ -42,7 +45,7 @@ def _fair_order(shares: Table) -> tuple[ColumnElement[Any], ...]:
 # These are compared as values and not with EXISTS, which PostgreSQL may turn into a join over every queued job.
 _earliest: Final = (
     select(jobs.c.run_after)
-    .where(jobs.c.share_key == member_shares.c.share_key, _QUEUED)
+    .where(jobs.c.share_key == member_shares.c.share_key, _ORDINARY)
     .order_by(jobs.c.run_after, jobs.c.id)
     .limit(1)
     .scalar_subquery()
@@ -74,7 +77,7 @@ _next_job: Final = (
     select(jobs.c.id)
     .where(
         jobs.c.share_key == _member_of(select(_next_guild.c.guild_id).scalar_subquery()).scalar_subquery(),
-        _QUEUED,
+        _ORDINARY,
         jobs.c.run_after <= _NOW,
     )
     .order_by(jobs.c.run_after, jobs.c.id)
@@ -86,7 +89,7 @@ _next_of_guild: Final = (
     select(jobs.c.id)
     .where(
         jobs.c.share_key == _member_of(guild_shares.c.guild_id).correlate(guild_shares).scalar_subquery(),
-        _QUEUED,
+        _ORDINARY,
         jobs.c.run_after <= _NOW,
     )
     .order_by(jobs.c.run_after, jobs.c.id)
@@ -114,7 +117,7 @@ _quick: Final = (
     select(jobs.c.id)
     .join(guild_shares, guild_shares.c.guild_id == jobs.c.guild_id)
     .join(member_shares, member_shares.c.share_key == jobs.c.share_key)
-    .where(_QUEUED, jobs.c.kind == literal_column("'draw map'"), jobs.c.run_after <= _NOW)
+    .where(_ORDINARY, jobs.c.kind == literal_column("'draw map'"), jobs.c.run_after <= _NOW)
     .order_by(guild_shares.c.score, member_shares.c.score, jobs.c.run_after, jobs.c.id)
     .limit(1)
 )
@@ -149,9 +152,22 @@ def _claim(next_job: ScalarSelect[int]) -> Any:
 
 
 FAIR: Final = ClaimOrder(select(exists(_guild)), _claim(_next_job.scalar_subquery()))
-"""Every job, between guilds and then between members, by what each has used lately."""
+"""Every job but suspects, between guilds and then between members, by what each has used lately."""
 
 QUICK: Final = ClaimOrder(
     select(exists(_quick)), _claim(_quick.with_for_update(skip_locked=True, of=jobs).correlate(None).scalar_subquery())
 )
 """Only the jobs that a device does between two steps, in the same order."""
+
+
+def suspects(beside: int = 0) -> ClaimOrder:
+    """Suspects that may share a device with `beside` others; those that must be by themselves come first."""
+    next_suspect = (
+        select(jobs.c.id)
+        .where(_QUEUED, _SUSPECT, jobs.c.together > beside, jobs.c.run_after <= _NOW)
+        .order_by(jobs.c.together, jobs.c.run_after, jobs.c.id)
+        .limit(1)
+    )
+    return ClaimOrder(
+        select(exists(next_suspect)), _claim(next_suspect.with_for_update(skip_locked=True).scalar_subquery())
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.queue.claim import FAIR, UPCOMING, ClaimOrder
+from storage.queue.claim import FAIR, UPCOMING, ClaimOrder, suspects
 from storage.queue.estimates import QueuePosition, estimate, position_of
 from storage.queue.fair_share import add_waiting, update_shares
 from storage.queue.images import NewImage, StoredImage
@@ -96,10 +97,9 @@ class JobQueue:
     async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:
         """Takes the next job in `order` for `worker`; None when none is ready."""
         for _ in range(_CLAIM_TRIES):
+            if not await self.is_ready(order):
+                return None
             now = {"claim_now": self._clock()}
-            async with self._database.read() as connection:
-                if not await connection.scalar(order.any_ready, now):
-                    return None
             async with self._database.write() as connection:
                 row = (await connection.execute(order.claim, {**now, "claim_worker": worker})).one_or_none()
                 if row is not None:
@@ -107,6 +107,20 @@ class JobQueue:
                     return Claim(job=job_of(row), worker=worker, token=row.token)
             await asyncio.sleep(_CLAIM_PAUSE_SECONDS)
         return None
+
+    async def claim_suspects(self, worker: str) -> list[Claim]:
+        """Takes suspects for `worker`, as many as may be on a device together."""
+        group: list[Claim] = []
+        while not group or len(group) < (group[0].job.together or 1):
+            if (claim := await self.claim(worker, suspects(beside=len(group)))) is None:
+                break
+            group.append(claim)
+        return group
+
+    async def is_ready(self, order: ClaimOrder) -> bool:
+        """Whether a job in `order` could be claimed now."""
+        async with self._database.read() as connection:
+            return bool(await connection.scalar(order.any_ready, {"claim_now": self._clock()}))
 
     async def upcoming(self, limit: int) -> tuple[Job, ...]:
         """The first job of each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
@@ -198,14 +212,15 @@ class JobQueue:
         now = self._clock()
         stale = (jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at <= now - stale_after_seconds)
         async with self._database.read() as connection:
-            found = (await connection.scalars(select(jobs.c.id).where(*stale))).all()
+            found = (await connection.execute(select(jobs.c.id, jobs.c.worker).where(*stale))).all()
+        counts = Counter(worker for _, worker in found)
         rescued = []
-        for job_id in found:
+        for job_id, worker in found:
             async with self._database.write() as connection:
                 query = select(jobs).where(jobs.c.id == job_id, *stale).with_for_update(skip_locked=True)
                 job = (await connection.execute(query)).one_or_none()
                 if job is not None:
-                    await rescue_job(connection, job, now)
+                    await rescue_job(connection, job, now, counts[worker])
                     rescued.append(job_id)
         return rescued
 

@@ -54,6 +54,7 @@ class Transition(Enum):
     EXHAUST = ("retry without attempts left", JobState.RUNNING, JobState.FAILED)
     CANCEL = ("cancel", JobState.RUNNING, JobState.CANCELLED)
     SOFT_STOP = ("soft stop", JobState.RUNNING, JobState.QUEUED)
+    ISOLATE = ("isolate", JobState.RUNNING, JobState.QUEUED)
     RESCUE = ("rescue", JobState.RUNNING, JobState.QUEUED)
     ABANDON = ("rescue without attempts left", JobState.RUNNING, JobState.FAILED)
 
@@ -101,7 +102,8 @@ class Job:
     """A job as it was when read.
 
     Times are Unix seconds; `attempt` counts claims that were not handed back; `restarts` counts returns to the queue
-    for no fault of the job; `preview` is a small encoded image, there only while the job runs; `error` is the
+    for no fault of the job; `together` is set for a suspect, which was on a device when it died: so many jobs may be on
+    its next device, itself included. `preview` is a small encoded image, there only while the job runs; `error` is the
     sentence for the member when the job failed, or the reason of its last retry.
     """
 
@@ -115,6 +117,7 @@ class Job:
     attempt: int
     max_attempts: int
     restarts: int
+    together: int | None
     cancel_requested: bool
     step: int
     steps: int
@@ -165,4 +168,12 @@ class Cancelled:
     """The attempt stopped because somebody asked for it."""
 
 
-Outcome = Done | Retry | GiveUp | Cancelled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Died:
+    """The device died under the attempt with `jobs` on it; `alone` if nothing but this job can be what killed it."""
+
+    jobs: int
+    alone: bool
+
+
+Outcome = Done | Retry | GiveUp | Cancelled | Died

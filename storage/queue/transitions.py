@@ -6,13 +6,15 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.queue.fair_share import update_shares
-from storage.queue.jobs import OPEN_STATES, Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
+from storage.queue.jobs import OPEN_STATES, Cancelled, Died, Done, GiveUp, JobState, Outcome, Retry, Transition
 from storage.queue.snapshots import delete_snapshots
 from storage.tables import jobs, replies
 
-_ABANDONED: Final = (
-    "The device stopped {attempts} times while working on this; try a smaller request, or tell an admin."
+_KILLER: Final = (
+    "This made the device stop; it was tried {attempts} times. Change its options, or ask an admin to look at the log."
 )
+_FEW: Final = 4
+"""So many suspects run one by one; of more, half at a time, until few are left."""
 
 
 async def held_job(connection: AsyncConnection, job_id: int, token: int) -> Row[Any] | None:
@@ -32,24 +34,52 @@ async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outco
             await apply_transition(connection, job, Transition.GIVE_UP, now, error=sentence)
         case Cancelled():
             await apply_transition(connection, job, Transition.CANCEL, now)
-        case Retry() if job.cancel_requested:
+        case Retry() | Died() if job.cancel_requested:
             await apply_transition(connection, job, Transition.CANCEL, now)
         case Retry(why=why) if job.attempt >= job.max_attempts:
             await apply_transition(connection, job, Transition.EXHAUST, now, error=why)
         case Retry(after_seconds=seconds, why=why):
             await apply_transition(connection, job, Transition.RETRY, now, error=why, run_after=now + seconds)
+        case Died(alone=False, jobs=count):
+            await _isolate(connection, job, Transition.ISOLATE, now, count)
+        case Died() if job.attempt >= job.max_attempts:
+            await apply_transition(connection, job, Transition.EXHAUST, now, error=_killer(job))
+        case Died():
+            await apply_transition(connection, job, Transition.RETRY, now, error=_killer(job), together=1)
         case _ as never:
             assert_never(never)
 
 
-async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float) -> None:
-    """Takes a locked `job` from a worker that fell silent."""
+async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float, count: int) -> None:
+    """Takes a locked `job` from a worker that fell silent with `count` jobs.
+
+    That may be the worker's own end, or the job's doing. So an attempt counts only for a job that ran by itself as a
+    suspect, and then only where it has got no further than before.
+    """
+    before = -1 if job.reached is None else job.reached
     if job.cancel_requested:
         await apply_transition(connection, job, Transition.CANCEL, now)
+    elif job.together != 1 or job.step > before:
+        await _isolate(connection, job, Transition.RESCUE, now, count, reached=max(job.step, before))
     elif job.attempt >= job.max_attempts:
-        await apply_transition(connection, job, Transition.ABANDON, now, error=_ABANDONED.format(attempts=job.attempt))
+        await apply_transition(connection, job, Transition.ABANDON, now, error=_killer(job))
     else:
         await apply_transition(connection, job, Transition.RESCUE, now, restarts=job.restarts + 1)
+
+
+async def _isolate(
+    connection: AsyncConnection, job: Row[Any], transition: Transition, now: float, count: int, **values: object
+) -> None:
+    """Puts a locked `job`, which died with `count` in all, back as a suspect, without counting this attempt."""
+    group = min(count, job.together or count)
+    values |= {"together": 1 if group <= _FEW else group // 2}
+    await apply_transition(
+        connection, job, transition, now, attempt=job.attempt - 1, restarts=job.restarts + 1, **values
+    )
+
+
+def _killer(job: Row[Any]) -> str:
+    return _KILLER.format(attempts=job.attempt)
 
 
 async def hand_back(connection: AsyncConnection, job: Row[Any], now: float) -> None:

@@ -5,8 +5,9 @@ from typing import assert_never
 import pytest
 
 from storage.guilds.guilds import Guild
+from storage.queue.claim import suspects
 from storage.queue.job_queue import CancelResult, Claim, JobQueue
-from storage.queue.jobs import Cancelled, Done, GiveUp, JobState, Outcome, Retry, Transition
+from storage.queue.jobs import Cancelled, Died, Done, GiveUp, JobState, Outcome, Retry, Transition
 from storage.queue.records import MAX_ATTEMPTS
 from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue
@@ -18,6 +19,7 @@ OUTCOMES: dict[Transition, Outcome] = {
     Transition.GIVE_UP: GiveUp(sentence="The model is gone."),
     Transition.RETRY: Retry(after_seconds=0.0, why="The device was lost."),
     Transition.CANCEL: Cancelled(),
+    Transition.ISOLATE: Died(jobs=2, alone=False),
 }
 
 
@@ -29,7 +31,7 @@ async def _walk(transition: Transition, queue: JobQueue, guild: Guild, clock: Fa
             await _claim(queue)
         case Transition.CANCEL_WAITING:
             await queue.cancel(guild.id, job.id)
-        case Transition.DONE | Transition.GIVE_UP | Transition.RETRY | Transition.CANCEL:
+        case Transition.DONE | Transition.GIVE_UP | Transition.RETRY | Transition.CANCEL | Transition.ISOLATE:
             await queue.settle(await _claim(queue), OUTCOMES[transition])
         case Transition.EXHAUST:
             for _ in range(MAX_ATTEMPTS):
@@ -41,7 +43,7 @@ async def _walk(transition: Transition, queue: JobQueue, guild: Guild, clock: Fa
             clock.now += SILENCE
             await queue.rescue(SILENCE)
         case Transition.ABANDON:
-            for _ in range(MAX_ATTEMPTS):
+            for _ in range(1 + MAX_ATTEMPTS):
                 await _claim(queue)
                 clock.now += SILENCE
                 await queue.rescue(SILENCE)
@@ -50,7 +52,7 @@ async def _walk(transition: Transition, queue: JobQueue, guild: Guild, clock: Fa
 
 
 async def _claim(queue: JobQueue) -> Claim:
-    held = await queue.claim("worker-1")
+    held = await queue.claim("worker-1") or await queue.claim("worker-1", suspects())
     assert held is not None
     assert held.job.state is JobState.RUNNING
     return held
@@ -77,8 +79,7 @@ async def test_lost_claim_settles_nothing(
     """A worker whose job was rescued can end it in no way, while the next holder can."""
     clock.now += SILENCE
     assert await queue.rescue(SILENCE) == [claim.job.id]
-    second = await queue.claim("worker-1")
-    assert second is not None
+    second = await _claim(queue)
 
     assert await queue.settle(claim, outcome) is False
     assert await queue.release(claim) is False
@@ -156,7 +157,7 @@ async def test_rescue_leaves_the_living_alone(queue: JobQueue, clock: FakeClock,
 async def test_abandoned_job_tells_the_member(
     queue: JobQueue, guild: Guild, clock: FakeClock, enqueue: Enqueue
 ) -> None:
-    """A job that killed its worker on every attempt fails with a sentence that says how often."""
+    """A job that killed its worker whenever it was by itself fails with a sentence that says how often it was tried."""
     job = await enqueue()
 
     await _walk(Transition.ABANDON, queue, guild, clock)
@@ -176,7 +177,7 @@ async def test_cancel_of_a_queued_job_is_final(queue: JobQueue, guild: Guild, en
     assert await queue.cancel(guild.id, job.id) is CancelResult.TOO_LATE
 
 
-@pytest.mark.parametrize("leave", ["retry", "release", "rescue"])
+@pytest.mark.parametrize("leave", ["retry", "release", "death", "rescue"])
 async def test_job_that_was_asked_to_stop_does_not_run_again(
     leave: str, queue: JobQueue, guild: Guild, clock: FakeClock, claim: Claim
 ) -> None:
@@ -188,6 +189,8 @@ async def test_job_that_was_asked_to_stop_does_not_run_again(
             await queue.settle(claim, Retry(after_seconds=0.0, why="The device was lost."))
         case "release":
             await queue.release(claim)
+        case "death":
+            await queue.settle(claim, Died(jobs=1, alone=True))
         case _:
             clock.now += SILENCE
             await queue.rescue(SILENCE)

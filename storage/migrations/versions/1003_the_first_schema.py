@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1002"
+revision = "1003"
 down_revision = None
 
 
@@ -106,6 +106,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.Column("share_key", sa.String(length=96), server_default="", nullable=False),
+        sa.Column("together", sa.Integer(), nullable=True),
+        sa.Column("reached", sa.Integer(), nullable=True),
         sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_jobs_state")),
         sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_jobs_guild_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
@@ -118,6 +120,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'done'"),
             postgresql_where=sa.text("state = 'done'"),
+        )
+        batch_op.create_index(
+            "ix_jobs_suspect",
+            ["together", "run_after", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND together IS NOT NULL"),
+            postgresql_where=sa.text("state = 'queued' AND together IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_jobs_finished",
