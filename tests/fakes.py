@@ -73,6 +73,9 @@ class FakeDevice:
         good = self.starts > self.bad_loads
         self.say(Ready(description="a fake") if good else Lost(why="The weights are damaged; pull the model again."))
 
+    async def kill(self) -> None:
+        self.die()
+
     async def restart(self) -> None:
         await self.start()
 

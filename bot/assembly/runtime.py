@@ -179,6 +179,7 @@ def build_worker(runtime: Runtime, devices: tuple[Device, ...], importers: Impor
         kinds=kinds,
         images_at_once=runtime.settings.images_at_once,
         drain_seconds=runtime.settings.drain_seconds,
+        silence_seconds=runtime.settings.silence_seconds,
     )
     models = [
         TrainableModel(facts=source.facts(), source=source)

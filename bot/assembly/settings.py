@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     guilds: str = Field(default="", alias="LIMNER_GUILDS")
     """The servers and workspaces that are served, separated by commas: `discord:123`, `slack:T123`; empty for all."""
 
+    silence_seconds: float = Field(default=600.0, ge=1, alias="LIMNER_SILENCE_SECONDS")
+    """After how long a device that has work and says nothing is ended and started again."""
+
     keep_days: int = Field(default=90, ge=1, alias="LIMNER_KEEP_DAYS")
     """How long finished jobs and their images are kept."""
 

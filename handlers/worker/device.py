@@ -32,6 +32,9 @@ class Device(Protocol):
     def events(self) -> AsyncIterator[Event]:
         """All events from here on; ends after `close`. After `Lost` the device may be started again."""
 
+    async def kill(self) -> None:
+        """End the device at once, whatever it does; `Lost` follows as an event."""
+
     async def restart(self) -> None:
         """Start again after `Lost`."""
 

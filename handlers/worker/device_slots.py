@@ -1,6 +1,7 @@
 """What one device holds of a worker's jobs, and the wait for a slot that gets free."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from handlers.worker.device import Device
@@ -13,6 +14,7 @@ class DeviceSlots:
 
     device: Device
     failed_loads: int = 0
+    _heard_at: float = field(default_factory=time.monotonic)
     _jobs: dict[int, OpenJob] = field(default_factory=dict)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -31,12 +33,23 @@ class DeviceSlots:
         """Whether it has a map to draw."""
         return any(job.is_map for job in self._jobs.values())
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the device has said nothing though it has work."""
+        return time.monotonic() - self._heard_at if self._jobs else 0.0
+
+    def hear(self) -> None:
+        """The device has said something."""
+        self._heard_at = time.monotonic()
+
     def find(self, ticket: str) -> OpenJob | None:
         """The job of an image that is still missing, or None."""
         return next((job for job in self._jobs.values() if ticket in job.tickets()), None)
 
     def add(self, job: OpenJob) -> None:
         """The job is the device's from here on."""
+        if not self._jobs:
+            self.hear()
         self._jobs[job.claim.job.id] = job
 
     def drop(self, job: OpenJob) -> None:

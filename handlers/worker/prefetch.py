@@ -26,6 +26,10 @@ class Prefetch:
                 await device.expect(REQUEST.read(job.payload))
         return upcoming
 
+    def has_told(self, device: Device) -> bool:
+        """Whether the device may be loading what a waiting job needs."""
+        return bool(self._announced.get(device.name))
+
     def forget(self, device: Device) -> None:
         """The device has lost what it had loaded."""
         self._announced.pop(device.name, None)

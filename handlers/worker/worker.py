@@ -14,10 +14,13 @@ from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
 from handlers.worker.device_slots import DeviceSlots
 from handlers.worker.heartbeat import Heartbeat
+from handlers.worker.isolation import Isolation
 from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
 from handlers.worker.running_job import OpenJob, index_of
+from handlers.worker.watchdog import watch
 from pipeline.requests.device_messages import (
+    Alive,
     Dropped,
     Event,
     Faulted,
@@ -33,7 +36,7 @@ from storage.blobs import BlobStore
 from storage.errors import StorageError
 from storage.queue.claim import QUICK
 from storage.queue.job_queue import Claim, JobQueue
-from storage.queue.jobs import Cancelled, Done, GiveUp, Job, JobKind, Outcome, Retry
+from storage.queue.jobs import Cancelled, Died, Done, GiveUp, Job, JobKind, Outcome, Retry
 from storage.queue.step_costs import StepCosts
 
 _log = logging.getLogger(__name__)
@@ -43,7 +46,6 @@ _RETRY_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 60.0
 _MOST_DOUBLINGS: Final = 10
 _FAULT: Final = "The picture could not be made because of a fault on our side; try again later."
-_STOPPED: Final = "The device stopped while it made this picture; try again, with a smaller size if it stops again."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Worker:
     how long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
     have loaded, `troubles` why others could not; `kinds` are the jobs that need more, and what prepares them.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
+    `silence_seconds` is how long a device with work may say nothing before it is ended like one that died.
     """
 
     name: str
@@ -67,15 +70,19 @@ class Worker:
     drain_seconds: float = 20.0
     suspend_seconds: float = 5.0
     restart_seconds: float = 1.0
+    silence_seconds: float = 600.0
     ready: set[str] = field(default_factory=set)
     troubles: dict[str, str] = field(default_factory=dict)
     _slots: tuple[DeviceSlots, ...] = field(init=False)
     _prefetch: Prefetch = field(init=False)
+    _isolation: Isolation = field(init=False)
+    _stop: asyncio.Event = field(init=False)
     _preparations: Preparations = field(init=False)
 
     def __post_init__(self) -> None:
         self._slots = tuple(DeviceSlots(device=device) for device in self.devices)
         self._prefetch = Prefetch(queue=self.queue, depth=self.images_at_once)
+        self._isolation = Isolation(queue=self.queue, worker=self.name, ready=self.ready)
         self._preparations = Preparations(queue=self.queue, blobs=self.blobs, kinds=self.kinds)
 
     @property
@@ -85,13 +92,15 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running images finish or give them back, uncounted."""
+        self._stop = stop
         for device in self.devices:
             await device.start()
         heartbeat = Heartbeat(name=self.name, queue=self.queue, slots=self._slots, preparations=self._preparations)
         background = [asyncio.create_task(heartbeat.run())]
         background += [asyncio.create_task(self._listen(slots)) for slots in self._slots]
+        background += [asyncio.create_task(watch(slots, self.silence_seconds)) for slots in self._slots]
         try:
-            await asyncio.gather(*(self._feed(slots, stop) for slots in self._slots))
+            await asyncio.gather(*(self._feed(slots) for slots in self._slots))
             await self._drain()
         finally:
             for task in background:
@@ -100,26 +109,34 @@ class Worker:
             for device in self.devices:
                 await device.close()
 
-    async def _feed(self, slots: DeviceSlots, stop: asyncio.Event) -> None:
+    async def _feed(self, slots: DeviceSlots) -> None:
         """Claim for one device whenever it has room; while it has none, tell it what is next."""
-        while not stop.is_set():
+        while not self._stop.is_set():
             try:
-                if (claim := await self._claim(slots)) is not None:
-                    await self._begin(slots, claim)
+                if claims := await self._claim(slots):
+                    for claim in claims:
+                        await self._begin(slots, claim)
                     continue
-                if slots.device.name in self.ready and not self._has_room(slots):
+                if slots.device.name in self.ready and not self._has_room(slots) and not self._isolation.keeps(slots):
                     await self._preempt(slots, await self._prefetch.tell(slots.device))
             except Exception:
                 _log.exception("claiming failed; the next round tries again")
-            await slots.wait(stop, _POLL_SECONDS)
+            await slots.wait(self._stop, _POLL_SECONDS)
 
-    async def _claim(self, slots: DeviceSlots) -> Claim | None:
-        """The next job, if there is room for it; else a map, one at a time, so that images go on between two."""
+    async def _claim(self, slots: DeviceSlots) -> list[Claim]:
+        """Suspects, where there are any; or the next job, if there is room for it; else a map, one at a time, so that
+        images go on between two.
+        """
+        if slots.device.name not in self.ready:
+            return []
+        if claims := await self._isolation.claim(slots):
+            return claims
+        claim: Claim | None = None
         if self._has_room(slots):
-            return await self.queue.claim(self.name)
-        if slots.device.name in self.ready and not slots.has_map:
-            return await self.queue.claim(self.name, QUICK)
-        return None
+            claim = await self.queue.claim(self.name)
+        elif not self._isolation.keeps(slots) and not slots.has_map:
+            claim = await self.queue.claim(self.name, QUICK)
+        return [claim] if claim else []
 
     async def _preempt(self, slots: DeviceSlots, upcoming: tuple[Job, ...]) -> None:
         """Let the first of `upcoming` have the slot of a job that can wait, if there is one."""
@@ -133,13 +150,19 @@ class Worker:
 
     def _has_room(self, slots: DeviceSlots) -> bool:
         """Whether a claim can begin at once: a job must not lose attempts to a device that cannot load."""
-        return slots.device.name in self.ready and slots.taken < self.images_at_once
+        free = slots.device.name in self.ready and not self._isolation.keeps(slots)
+        return free and slots.taken < self.images_at_once
 
     async def _begin(self, slots: DeviceSlots, claim: Claim) -> None:
-        if claim.job.kind in self.kinds:
-            self._preparations.begin(claim, partial(self._render, slots, claim))
-        else:
-            await self._render(slots, claim, REQUEST.read(claim.job.payload))
+        """Start on a claimed job; what fails there is this job's alone."""
+        try:
+            if claim.job.kind in self.kinds:
+                self._preparations.begin(claim, partial(self._render, slots, claim))
+            else:
+                await self._render(slots, claim, REQUEST.read(claim.job.payload))
+        except Exception:
+            _log.exception("a job cannot begin", extra=claim.job.log_context())
+            await self.queue.settle(claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
 
     async def _render(self, slots: DeviceSlots, claim: Claim, request: ImageRequest) -> None:
         job = claim.job
@@ -155,6 +178,10 @@ class Worker:
             return
         opened = OpenJob(claim=claim, images=images, missing=missing, snapshot=snapshot, handed=handed)
         _log.info("claimed", extra=job.log_context())
+        # Only what is prepared has a heartbeat while it waits.
+        if not await self._isolation.enter(slots, job, self._stop, waits=job.kind in self.kinds):
+            await self.queue.release(claim)
+            return
         slots.add(opened)
         if not missing:
             await self._finish(slots, opened)
@@ -163,6 +190,7 @@ class Worker:
 
     async def _listen(self, slots: DeviceSlots) -> None:
         async for event in slots.device.events():
+            slots.hear()
             try:
                 await self._take(slots, event)
             except Exception:
@@ -178,6 +206,8 @@ class Worker:
                 slots.wake()
                 _log.info("device %s is ready: %s", slots.device.name, event.description)
                 await self.costs.put(event.costs)
+            case Alive():
+                pass
             case Lost():
                 await self._lost(slots, event.why)
             case Stepped() | Rendered() | Refused() | Faulted() | Dropped() | Suspended():
@@ -241,15 +271,20 @@ class Worker:
         await slots.clear(job)
 
     async def _lost(self, slots: DeviceSlots, why: str) -> None:
-        """The device is gone: its jobs go back, one attempt used, and it is started again."""
-        _log.error("device %s is lost: %s", slots.device.name, why)
-        for job in slots.jobs:
+        """The device is gone: its jobs go back as suspects, and it is started again."""
+        jobs, was_ready = slots.jobs, slots.device.name in self.ready
+        self.ready.discard(slots.device.name)
+        _log.error("device %s is lost with %d jobs: %s", slots.device.name, len(jobs), why)
+        died = Died(jobs=len(jobs), alone=len(jobs) == 1 and not self._prefetch.has_told(slots.device))
+        for job in jobs:
             slots.drop(job)
             await self._save_snapshots(job)
-            await self.queue.settle(job.claim, Retry(after_seconds=0.0, why=_STOPPED))
-        if slots.device.name not in self.ready:
+            try:
+                await self.queue.settle(job.claim, died)
+            except Exception:
+                _log.exception("it is not given back before it is rescued", extra=job.claim.job.log_context())
+        if not was_ready:
             await self._pause_before_another_load(slots, why)
-        self.ready.discard(slots.device.name)
         self._prefetch.forget(slots.device)
         await slots.device.restart()
         slots.wake()
@@ -262,7 +297,7 @@ class Worker:
 
     async def _give_back_after_error(self, slots: DeviceSlots, event: Event) -> None:
         """When recording failed (a full disk, an unreachable database) the job is tried again later."""
-        job = None if isinstance(event, Ready | Lost) else slots.find(event.ticket)
+        job = None if isinstance(event, Ready | Alive | Lost) else slots.find(event.ticket)
         if job is not None:
             with contextlib.suppress(Exception):  # the database itself may be what fails; rescue finds the job then
                 await self.queue.settle(job.claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))

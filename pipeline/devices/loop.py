@@ -3,17 +3,31 @@
 import logging
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, assert_never
 
 from pipeline.errors import UserError
-from pipeline.requests.device_messages import Cancel, Command, DrawMap, Event, Expect, Lost, Render, Shutdown, Suspend
+from pipeline.requests.device_messages import (
+    Alive,
+    Cancel,
+    Command,
+    DrawMap,
+    Event,
+    Expect,
+    Lost,
+    Render,
+    Shutdown,
+    Suspend,
+)
 from pipeline.requests.device_spec import DeviceSpec
 
 if TYPE_CHECKING:
     from pipeline.engine.engine import Engine
 
 _log = logging.getLogger(__name__)
+# How often a device that is at work is heard of, whatever it waits for.
+_ALIVE_SECONDS = 5.0
 
 Commands = queue.SimpleQueue[Command]
 
@@ -44,6 +58,7 @@ def run_device(spec: DeviceSpec, commands: Commands, say: Callable[[Event], None
 def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -> None:
     from pipeline.control.control_map import drawn  # noqa: PLC0415 - as above
 
+    said_at = time.monotonic()
     while True:
         for command in _arrived(commands, wait=engine.idle):
             match command:
@@ -61,7 +76,11 @@ def _serve(engine: "Engine", commands: Commands, say: Callable[[Event], None]) -
                     return
                 case never:
                     assert_never(never)
-        for event in engine.step():
+        events = engine.step()
+        if not events and time.monotonic() - said_at > _ALIVE_SECONDS:
+            events = [Alive()]
+        for event in events:
+            said_at = time.monotonic()
             say(event)
 
 

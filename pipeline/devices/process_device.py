@@ -22,10 +22,12 @@ class ChildDevice:
 
     Args:
         spec: what the engine loads, and where it runs.
+        program: the module that the process runs.
     """
 
-    def __init__(self, spec: DeviceSpec) -> None:
+    def __init__(self, spec: DeviceSpec, program: str = _PROGRAM) -> None:
         self._spec = spec
+        self._program = program
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._process: Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -37,7 +39,7 @@ class ChildDevice:
 
     async def start(self) -> None:
         """Spawn the process and begin to load; `Ready` follows as an event, or `Lost`."""
-        process = await start(_PROGRAM)
+        process = await start(self._program)
         self._process = process
         self._reading = asyncio.create_task(self._read(process))
         await self._send(self._spec)
@@ -84,6 +86,11 @@ class ChildDevice:
         """
         while (event := await self._events.get()) is not None:
             yield event
+
+    async def kill(self) -> None:
+        """End the process at once; `Lost` follows as an event."""
+        if self._process is not None:
+            self._process.kill()
 
     async def restart(self) -> None:
         """Start again after `Lost`."""

@@ -86,6 +86,11 @@ class LocalDevice:
         while (event := await self._events.get()) is not None:
             yield event
 
+    async def kill(self) -> None:
+        """Leave the thread to itself, since it cannot be ended; `Lost` follows as an event."""
+        self._thread = None
+        self._events.put_nowait(Lost(why="the device's thread was given up"))
+
     async def restart(self) -> None:
         """Start again after `Lost`."""
         await self._stop()

@@ -81,6 +81,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """The device is at work, and has said nothing else for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
     """`step` of `steps` denoising steps are done.
 
@@ -146,4 +151,4 @@ class Lost:
     why: str
 
 
-Event = Ready | Stepped | Rendered | Refused | Faulted | Dropped | Suspended | Lost
+Event = Ready | Alive | Stepped | Rendered | Refused | Faulted | Dropped | Suspended | Lost

@@ -1,5 +1,6 @@
 """What a worker's heartbeat brings to the queue and hears of it."""
 
+from storage.queue.claim import suspects
 from storage.queue.jobs import JobState
 from storage.queue.snapshots import StoredSnapshot
 from tests.fakes import FakeClock
@@ -35,7 +36,7 @@ async def test_a_job_that_was_taken_from_us_is_let_go(shift: Shift, clock: FakeC
         await shift.submitted(1)
         clock.advance(STALE_SECONDS)
         assert await shift.context.queue.rescue(STALE_SECONDS) == [job.id]
-        taken = await shift.context.queue.claim("another worker")
+        taken = await shift.context.queue.claim("another worker", suspects())
         assert taken is not None
         await shift.enqueue(prompt="next")
         await shift.submitted(2)

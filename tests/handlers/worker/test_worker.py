@@ -143,8 +143,8 @@ async def test_a_device_that_dies_of_the_same_job_each_time_is_not_fed_it_for_ev
             device.die()
         job = await _until(context, guild, job_id, lambda job: job.state is JobState.FAILED)
 
-    assert (
-        job.error == "The device stopped while it made this picture; try again, with a smaller size if it stops again."
+    assert job.error == (
+        "This made the device stop; it was tried 3 times. Change its options, or ask an admin to look at the log."
     )
     assert len(device.submitted) == 3
 
