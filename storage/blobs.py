@@ -4,16 +4,23 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 from storage.errors import StorageError, disk_error
 
 _KEY: Final = re.compile("[0-9a-f]{64}")
 _PART: Final = ".new-"
+_THREADS: Final = 8
+
+_Given = TypeVarTuple("_Given")
+_Result = TypeVar("_Result")
 
 
 class BlobStore(Protocol):
@@ -25,8 +32,14 @@ class BlobStore(Protocol):
     async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
         """Stores `chunks` as one blob and returns its key; where `chunks` raises, nothing is left of them."""
 
+    async def put_file(self, path: Path) -> str:
+        """Stores the bytes of a file, which may be large, and returns their key."""
+
     async def get(self, key: str) -> bytes:
         """The bytes of `key`; raises StorageError when they are missing or no longer match the key."""
+
+    async def file(self, key: str) -> Path:
+        """A file with the bytes of `key`, for other processes to read; raises StorageError as `get`."""
 
     async def delete(self, key: str) -> None:
         """Removes `key`; a key that is not there is no error."""
@@ -42,54 +55,60 @@ class BlobStore(Protocol):
 
 
 class FileBlobStore:
-    """Blobs as files under `root`, in folders by the first two digits of their keys."""
+    """Blobs as files under `root`, in folders by the first two digits of their keys.
+
+    Its threads are its own: whatever else fills the event loop's holds back no blob, and no blob anything else.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="blobs")
 
     async def put(self, data: bytes) -> str:
         """Stores `data` durably and returns its key; storing it again renews its age for the garbage collector."""
-        key = hashlib.sha256(data).hexdigest()
         with self._disk_errors():
-            await asyncio.to_thread(_write, self._path(key), data)
-        return key
+            return await self._run(self._write, data)
 
     async def put_chunks(self, chunks: AsyncIterable[bytes]) -> str:
         """Stores `chunks` as one blob and returns its key; where `chunks` raises, nothing is left of them."""
         digest = hashlib.sha256()
         with self._disk_errors():
-            part = await asyncio.to_thread(_new_part, self._root)
+            part = await self._run(_new_part, self._root)
             try:
                 async for chunk in chunks:
                     digest.update(chunk)
-                    await asyncio.to_thread(_append, part, chunk)
+                    await self._run(_append, part, chunk)
                 key = digest.hexdigest()
-                await asyncio.to_thread(_settle, part, self._path(key))
+                await self._run(_settle, part, self._path(key))
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
         return key
 
+    async def put_file(self, path: Path) -> str:
+        """Stores the bytes of a file, which may be large, and returns their key."""
+        with self._disk_errors():
+            return await self._run(self._copy, path)
+
     async def get(self, key: str) -> bytes:
         """The bytes of `key`; raises StorageError when they are missing or no longer match the key."""
         with self._disk_errors():
-            try:
-                data = await asyncio.to_thread(self._path(key).read_bytes)
-            except FileNotFoundError:
-                raise StorageError(f"The blob {key} is missing from {self._root}; restore it from a backup.") from None
-        if hashlib.sha256(data).hexdigest() != key:
-            raise StorageError(f"The blob {key} in {self._root} is damaged; restore it from a backup.")
-        return data
+            return await self._run(self._read, key)
+
+    async def file(self, key: str) -> Path:
+        """A file with the bytes of `key`, for other processes to read; raises StorageError as `get`."""
+        with self._disk_errors():
+            return await self._run(self._checked, key)
 
     async def delete(self, key: str) -> None:
         """Removes `key`; a key that is not there is no error."""
         with self._disk_errors():
-            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+            await self._run(partial(self._path(key).unlink, missing_ok=True))
 
     async def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
         """All keys, or those last stored before a Unix second."""
         with self._disk_errors():
-            found = await asyncio.to_thread(self._listing)
+            found = await self._run(self._listing)
         for key, stat in found:
             if stored_before is None or stat.st_mtime < stored_before:
                 yield key
@@ -97,12 +116,56 @@ class FileBlobStore:
     async def drop_unfinished(self, touched_before: float) -> None:
         """Removes what killed processes left half-stored and nobody added to since a Unix second."""
         with self._disk_errors():
-            await asyncio.to_thread(self._drop_parts, touched_before)
+            await self._run(self._drop_parts, touched_before)
 
     async def size(self) -> int:
         """Bytes in use."""
         with self._disk_errors():
-            return sum(stat.st_size for _, stat in await asyncio.to_thread(self._listing))
+            return sum(stat.st_size for _, stat in await self._run(self._listing))
+
+    async def _run(self, work: Callable[[*_Given], _Result], *given: *_Given) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+
+    def _write(self, data: bytes) -> str:
+        key = hashlib.sha256(data).hexdigest()
+        _write(self._path(key), data)
+        return key
+
+    def _copy(self, source: Path) -> str:
+        part = _new_part(self._root)
+        try:
+            shutil.copyfile(source, part)
+            key = _hash(part)
+            _settle(part, self._path(key))
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return key
+
+    def _read(self, key: str) -> bytes:
+        try:
+            data = self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise self._missing(key) from None
+        if hashlib.sha256(data).hexdigest() != key:
+            raise self._damaged(key)
+        return data
+
+    def _checked(self, key: str) -> Path:
+        path = self._path(key)
+        try:
+            found = _hash(path)
+        except FileNotFoundError:
+            raise self._missing(key) from None
+        if found != key:
+            raise self._damaged(key)
+        return path
+
+    def _missing(self, key: str) -> StorageError:
+        return StorageError(f"The blob {key} is missing from {self._root}; restore it from a backup.")
+
+    def _damaged(self, key: str) -> StorageError:
+        return StorageError(f"The blob {key} in {self._root} is damaged; restore it from a backup.")
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
@@ -127,9 +190,15 @@ class FileBlobStore:
             raise disk_error(error, f"The blob folder {self._root}") from error
 
 
+def _hash(path: Path) -> str:
+    """The SHA-256 of a file, which is read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _write(path: Path, data: bytes) -> None:
     """Leaves either the whole file or none, also when the power fails."""
-    if path.exists() and path.read_bytes() == data:
+    if path.exists() and _hash(path) == path.name:
         os.utime(path)
         return
     part = _new_part(path.parent)

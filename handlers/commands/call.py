@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.processes.fair_turns import Share
 from storage.guilds.guilds import Guild
 from storage.queue.reply_address import ReplyAddress
 
@@ -27,3 +28,8 @@ class Caller:
     guild: Guild
     member: Member
     reply: ReplyAddress
+
+    @property
+    def share(self) -> Share:
+        """By whom fair turns are counted: the guild, and the member in it."""
+        return str(self.guild.id), self.member.id

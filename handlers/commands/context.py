@@ -16,6 +16,7 @@ from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
 from handlers.messages.message import Message, ShownImage, Verb
 from pipeline.errors import InvalidRequest
+from pipeline.images.image_process import ImageProcesses
 from pipeline.images.upscalers import Upscalers
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import MAX_SEED
@@ -92,6 +93,7 @@ class AppContext:
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporter = field(default_factory=LoraExporter)
+    images: ImageProcesses = field(default_factory=ImageProcesses)
     new_seed: Callable[[], int] = random_seed
 
     @classmethod

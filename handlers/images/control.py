@@ -18,8 +18,8 @@ from handlers.images.new_request import one_request
 from handlers.images.options import Count, DrawingOptions, Negative, Private
 from handlers.images.submission import submit
 from handlers.messages.message import Message
-from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
+from pipeline.requests.aspect_ratio import size_like
 from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind, ControlMode, ControlUse, ResizeMode
 
 
@@ -79,14 +79,14 @@ async def control(caller: Caller, options: _AnyOptions, context: AppContext, *, 
     if options.base is not None:
         return await _with_map_of(options.base, kind, caller, options, context)
     assert options.image is not None, "the image is required without a base"
-    image = await attached_image(options.image, "image", context)
+    image = await attached_image(options.image, "image", caller, context)
     request, facts = await one_request(
         keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
     )
     width, height = size_like(*image.size, facts.width)
     use = _with(options, ControlUse(kind=kind, image=image.key))
     if keeping.map:
-        use = await as_ready_map(use, context)
+        use = await as_ready_map(use, caller, context)
     controls = (use, *more_controls(keeping.also, image.key, kind))
     request = replace(request, width=width, height=height, controls=controls)
     shown = not use.ready and keeping.preview is not False

@@ -1,6 +1,5 @@
 """The map of a control, shown before an image is made with it, and what its buttons do."""
 
-import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +14,7 @@ from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
-from pipeline.images.input_image import is_mostly_light, read_image
+from pipeline.images.image_process import JudgeLight
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.control import MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
@@ -74,16 +73,16 @@ async def strengthen_map(job: Job, _index: int, caller: Caller, context: AppCont
 async def make_with_own_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     """Make the images with the image itself as the map."""
     request = _owned(job, caller)
-    use = await as_ready_map(_use(request), context)
+    use = await as_ready_map(_use(request), caller, context)
     return await submit(caller, context, _with_first(request, use), context.model(request.model))
 
 
-async def as_ready_map(use: ControlUse, context: AppContext) -> ControlUse:
+async def as_ready_map(use: ControlUse, caller: Caller, context: AppContext) -> ControlUse:
     """`use` with its image for its map; a drawing in black on white is turned where a net reads white on black."""
     if not use.kind.is_lines:
         return replace(use, ready=True)
-    image = await asyncio.to_thread(read_image, await context.blobs.get(use.image), "map")
-    return replace(use, ready=True, inverted=await asyncio.to_thread(is_mostly_light, image.rgb))
+    question = JudgeLight(source=await context.blobs.file(use.image), field="map")
+    return replace(use, ready=True, inverted=await context.images.is_light(question, caller.share))
 
 
 def _owned(job: Job, caller: Caller) -> ImageRequest:

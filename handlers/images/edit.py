@@ -15,11 +15,11 @@ from handlers.images.extra_controls import Also, more_controls
 from handlers.images.input_image import AttachedImage, attached_image, with_more_around
 from handlers.images.new_request import one_request
 from handlers.images.options import Count, DrawingOptions, Negative, Private
-from handlers.images.outpaint import MAX_AMOUNT, Direction
 from handlers.images.submission import submit
 from handlers.messages.message import Message
-from handlers.prompts.aspect_ratio import size_like
 from pipeline.errors import InvalidRequest
+from pipeline.images.outpaint import MAX_AMOUNT, Direction
+from pipeline.requests.aspect_ratio import size_like
 from pipeline.requests.control import MAX_CONTROL_SCALE, ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import MAX_FEATHER, MAX_PADDING, StartImage
@@ -58,14 +58,15 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     if options.image is None:
         assert earlier is not None, "the image is required without a base"
         return await _again_over(earlier, caller, options, context)
-    image = await attached_image(options.image, "image", context)
+    whole = options.padding is not None
+    image = await attached_image(options.image, "image", caller, context, whole=whole)
     if options.outpaint is not None:
-        image = await with_more_around(image, options.outpaint, options.amount or 25, context)
+        image = await with_more_around(image, options.outpaint, options.amount or 25, caller, context)
     mask, control = image.mask, image.key
     if options.mask is not None:
-        mask = (await attached_image(options.mask, "mask", context)).key
+        mask = (await attached_image(options.mask, "mask", caller, context, whole=whole)).key
     if options.control_image is not None:
-        control = (await attached_image(options.control_image, "control-image", context)).key
+        control = (await attached_image(options.control_image, "control-image", caller, context)).key
     request, facts = await one_request(
         options.drawing, caller, context, prompt=options.prompt, negative=options.negative, count=options.count
     )

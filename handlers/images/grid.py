@@ -1,15 +1,12 @@
 """The images of one mix of LoRAs: the scales around those that were asked for, and all of them on one sheet."""
 
-import asyncio
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from PIL import Image
-
 from handlers.jobs.payloads import REQUEST
-from pipeline.images.grid import labelled_grid
+from pipeline.images.image_process import DrawSheet, ImageProcesses
 from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
 from storage.blobs import BlobStore
 from storage.queue.images import NewImage
@@ -52,13 +49,15 @@ class ScaleGrid:
             replace(self.request, count=1, loras=(column, *row, *others)) for row in rows for column in self.columns
         )
 
-    def sheet(self, images: Sequence[bytes]) -> bytes:
-        """The images, in their order, under the names and scales of the LoRAs; a PNG."""
-        shown = [_opened(data) for data in images]
-        rows = [_label(row) for row in self.rows] or [""]
-        file = io.BytesIO()
-        labelled_grid(shown, [_label(column) for column in self.columns], rows).save(file, "PNG")
-        return file.getvalue()
+    def sheet(self, sources: tuple[Path, ...], target: Path) -> DrawSheet:
+        """The order to draw the images, in their order, under the names and scales of the LoRAs."""
+        return DrawSheet(
+            sources=sources,
+            target=target,
+            columns=tuple(map(_label, self.columns)),
+            rows=tuple(map(_label, self.rows)) or ("",),
+            side=_SIDE,
+        )
 
 
 def _scaled(use: LoraUse, factor: float) -> LoraUse:
@@ -77,22 +76,19 @@ def _label(use: LoraUse) -> str:
     return f"{use.name} {use.scale:g}"
 
 
-def _opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data)).convert("RGB")
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return image
-
-
-async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
+async def record_sheet(claim: Claim, queue: JobQueue, blobs: BlobStore, images: ImageProcesses) -> None:
     """Draw and record the sheet of a mix, unless an earlier attempt did or its images were deleted meanwhile."""
     job, grid = claim.job, ScaleGrid.of(REQUEST.read(claim.job.payload))
     made = await queue.images(job.guild_id, job.id)
     if len(made) != len(grid.images):
         return
-    data = await asyncio.to_thread(grid.sheet, [await blobs.get(part.blob) for part in made])
-    width, height = Image.open(io.BytesIO(data)).size
+    sources = tuple([await blobs.file(part.blob) for part in made])
+    with TemporaryDirectory() as folder:
+        order = grid.sheet(sources, Path(folder, "sheet.png"))
+        width, height = await images.draw_sheet(order, job.share)
+        blob = await blobs.put_file(order.target)
     sheet = NewImage(
-        index=len(made), blob=await blobs.put(data), width=width, height=height, seed=grid.request.seed,
+        index=len(made), blob=blob, width=width, height=height, seed=grid.request.seed,
         parameters="", nsfw=any(part.nsfw for part in made),
     )  # fmt: skip
     await queue.record_image(claim, sheet)

@@ -1,48 +1,66 @@
-"""An image that a member hands over with a command: checked, stripped of what its file tells, and kept."""
+"""An image that a member hands over with a command: checked, stripped of what its file tells, and kept.
 
-import asyncio
-import io
+Its file is opened by a process of its own; here it is a name, and its pixels are never in this process's memory.
+"""
+
 from dataclasses import dataclass
-
-from PIL import Image, ImageOps
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from handlers.commands.attachments import AttachedFile
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.images.outpaint import Direction, widened
-from pipeline.images.input_image import read_image
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.images.image_process import KEPT_PIXELS, KEPT_WHOLE, TakeImage, WidenImage
+from pipeline.images.outpaint import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedImage:
-    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new."""
+    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new.
+
+    `size` is what it was handed over in; a larger one than is needed is kept smaller.
+    """
 
     key: str
     size: tuple[int, int]
     mask: str | None
 
 
-async def attached_image(file: AttachedFile, option: str, context: AppContext) -> AttachedImage:
-    """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large."""
-    data = await context.blobs.get(file.blob)
-    image = await asyncio.to_thread(read_image, data, option, context.max_upload_bytes)
-    return await _handed(image.rgb, None if image.alpha is None else ImageOps.invert(image.alpha), context)
+async def attached_image(
+    file: AttachedFile, option: str, caller: Caller, context: AppContext, *, whole: bool = False
+) -> AttachedImage:
+    """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large.
+
+    It is kept `whole` where a part of it is drawn and the rest stays as it is.
+    """
+    source = await context.blobs.file(file.blob)
+    with TemporaryDirectory() as folder:
+        target, mask = Path(folder, "image.png"), Path(folder, "mask.png")
+        order = TakeImage(
+            source=source,
+            target=target,
+            mask=mask,
+            field=option,
+            max_bytes=context.max_upload_bytes,
+            most_pixels=KEPT_WHOLE if whole else KEPT_PIXELS,
+        )
+        taken = await context.images.take(order, caller.share)
+        kept = await context.blobs.put_file(mask) if taken.has_mask else None
+        return AttachedImage(key=await context.blobs.put_file(target), size=taken.size, mask=kept)
 
 
 async def with_more_around(
-    image: AttachedImage, direction: Direction, amount: int, context: AppContext
+    image: AttachedImage, direction: Direction, amount: int, caller: Caller, context: AppContext
 ) -> AttachedImage:
     """The image on a canvas `amount` percent larger towards `direction`, what is new being its mask."""
-    inner = await asyncio.to_thread(read_image, await context.blobs.get(image.key))
-    return await _handed(*await asyncio.to_thread(widened, inner.rgb, direction, amount), context)
-
-
-async def _handed(image: Image.Image, mask: Image.Image | None, context: AppContext) -> AttachedImage:
-    kept = None if mask is None else await _keep(mask, context)
-    return AttachedImage(key=await _keep(image, context), size=image.size, mask=kept)
-
-
-async def _keep(image: Image.Image, context: AppContext) -> str:
-    """Store the pixels alone: where and with what a photograph was taken is nobody's business."""
-    file = io.BytesIO()
-    await asyncio.to_thread(image.save, file, "PNG")
-    return await context.blobs.put(file.getvalue())
+    source = await context.blobs.file(image.key)
+    with TemporaryDirectory() as folder:
+        target, mask = Path(folder, "image.png"), Path(folder, "mask.png")
+        order = WidenImage(source=source, target=target, mask=mask, direction=direction, amount=amount)
+        try:
+            size = await context.images.widen(order, caller.share)
+        except UserError as error:
+            raise InvalidRequest("amount", str(error)) from error
+        kept = await context.blobs.put_file(mask)
+        return AttachedImage(key=await context.blobs.put_file(target), size=size, mask=kept)

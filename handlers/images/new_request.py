@@ -7,11 +7,11 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.images.options import DrawingOptions, ImagineOptions
 from handlers.jobs.payloads import REQUEST
-from handlers.prompts.aspect_ratio import size_for
 from handlers.prompts.loras import for_each_prompt
 from handlers.prompts.syntax import expand
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
+from pipeline.requests.aspect_ratio import size_for
 from pipeline.requests.image_request import ImageRequest, Variation
 from storage.queue.jobs import JobKind
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from handlers.commands.option import Completion, Details
 from handlers.commands.options import Options
-from handlers.prompts.aspect_ratio import ASPECTS, Aspect, size_for
 from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
+from pipeline.requests.aspect_ratio import ASPECTS, Aspect, size_for
 from pipeline.requests.image_request import (
     MAX_COUNT,
     MAX_GUIDANCE_SCALE,

@@ -45,7 +45,7 @@ class UpscaleOptions(Options):
 async def upscale(caller: Caller, options: UpscaleOptions, context: AppContext) -> Message:
     """Queue the larger image; it is drawn again where the member says what it shows, or how much may change."""
     check_permission(caller, COMMAND.name)
-    image = await attached_image(options.image, "image", context)
+    image = await attached_image(options.image, "image", caller, context)
     factor = options.factor or FACTOR
     width, height = (factor * side for side in image.size)
     if max(width, height) > MAX_SIZE:

@@ -58,8 +58,7 @@ class Enlarging:
         return ResultImage(png=png, device_seconds=time.monotonic() - began, note=words)
 
     async def _enlarged(self, order: EnlargeOrder, texts: dict[str, str], folder: Path) -> bytes:
-        source, target = folder / "source", folder / "target"
-        await asyncio.to_thread(source.write_bytes, await self.blobs.get(order.image))
+        source, target = await self.blobs.file(order.image), folder / "target"
         net = await asyncio.to_thread(self.upscalers.net, order.upscaler)
         await self.enlarge(
             Enlargement(

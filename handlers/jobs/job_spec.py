@@ -11,6 +11,7 @@ from handlers.jobs.payloads import REQUEST, Codec
 from handlers.messages.job_status import ended, waiting
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
+from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.queue.images import StoredImage
@@ -60,7 +61,7 @@ class JobSpec(Generic[P]):
     loras: Callable[[P], tuple[str, ...]] = lambda _payload: ()
     waits: bool = True
     images: Callable[[ImageRequest], tuple[ImageRequest, ...]] = ImageRequest.images
-    record_sheet: Callable[[Claim, JobQueue, BlobStore], Awaitable[None]] | None = None
+    record_sheet: Callable[[Claim, JobQueue, BlobStore, ImageProcesses], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,13 @@
 """Jobs that need something made ready before their image can go to a device."""
 
 import asyncio
-import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from PIL import Image
-
 from pipeline.errors import UserError
+from pipeline.images.png_text import read_size
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.errors import StorageError
@@ -33,8 +31,7 @@ PreparationResult = ImageRequest | ResultImage
 
 async def record_result_image(made: ResultImage, claim: Claim, queue: JobQueue, blobs: BlobStore) -> None:
     """Make it the job's image, and the job done."""
-    with Image.open(io.BytesIO(made.png)) as image:
-        width, height = image.size
+    width, height = read_size(made.png)
     blob = await blobs.put(made.png)
     row = NewImage(index=0, blob=blob, width=width, height=height, seed=0, parameters="", note=made.note)
     await queue.record_image(claim, row)

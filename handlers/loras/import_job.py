@@ -90,11 +90,10 @@ class LoraAdding:
     async def _fetched(self, job: Job, order: LoraOrder, incoming: Path, progress: Progress) -> FetchedFile:
         if order.link is not None:
             return await self.fetch(order.link, incoming, await self.keys.get(job.guild_id), progress)
-        path, data = incoming / "file.safetensors", await self.blobs.get(order.blob or "")
-        await asyncio.to_thread(path.write_bytes, data)
-        return FetchedFile(
-            path=path, size=len(data), sha256=order.blob or "", file_name=order.file_name, title="", page=""
-        )
+        path, source = incoming / "file.safetensors", await self.blobs.file(order.blob or "")
+        await asyncio.to_thread(shutil.copyfile, source, path)
+        size = (await asyncio.to_thread(path.stat)).st_size
+        return FetchedFile(path=path, size=size, sha256=order.blob or "", file_name=order.file_name, title="", page="")
 
     async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Import) -> NewLora:
         target = self.folder / f"{order.key}.safetensors"

@@ -4,15 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from handlers.context.lora_quota import LoraQuota
 from handlers.context.training_hours import TrainingHours
 from handlers.jobs.preparation import Progress, ResultImage
 from handlers.messages.job_status import seconds_words
-from handlers.prompts.aspect_ratio import size_like
 from handlers.training.checkpoints import Pick, write_picks
 from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from pipeline.errors import UserError
@@ -21,7 +20,7 @@ from pipeline.files import write_atomically
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
 from pipeline.training.config import Preservation, TrainingConfig
-from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
+from pipeline.training.dataset_process import ExamineImages, HandedPath, ImageExaminer, check_enough
 from pipeline.training.messages import TrainingPace
 from pipeline.training.rare_tokens import rare_tokens
 from pipeline.training.report import TrainingCandidate, TrainingProgress, TrainingReport
@@ -60,14 +59,19 @@ class ImageCheck:
 
     blobs: BlobStore
     models: Sequence[TrainableModel]
+    examiner: ImageExaminer = field(default_factory=ImageExaminer)
 
     async def __call__(self, job: Job, progress: Progress) -> ResultImage:  # noqa: ARG002  it is done at once
         """The sheet; raises UserError where too few can be used."""
         order = TRAINING.read(job.payload)
-        images = await _images(order, _model(order, self.models).facts, self.blobs)
-        check_enough(images)
-        used = [str(number) for number, image in enumerate(images, start=1) if image.is_used]
-        return ResultImage(png=await asyncio.to_thread(contact_sheet, images), note=" ".join(used))
+        facts = _model(order, self.models).facts
+        with TemporaryDirectory() as folder:
+            sheet = Path(folder, _SHEET)
+            examine = await _examination(order, facts, self.blobs, Path(folder))
+            images = await self.examiner.examine(replace(examine, sheet=sheet), job.share)
+            check_enough(images)
+            used = [str(number) for number, image in enumerate(images, start=1) if image.is_used]
+            return ResultImage(png=await asyncio.to_thread(sheet.read_bytes), note=" ".join(used))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ class Training:
     device: str = "auto"
     share: float = 0.5
     hours: TrainingHours = field(default_factory=TrainingHours)
+    examiner: ImageExaminer = field(default_factory=ImageExaminer)
 
     async def __call__(self, job: Job, progress: Progress) -> ResultImage:
         """Learn what the job orders, unless an earlier attempt did; returns the sheet of samples, and what it cost."""
@@ -110,14 +115,16 @@ class Training:
 
     async def _learn(self, job: Job, order: TrainOrder, folder: Path, progress: Progress) -> float:
         model = _model(order, self.models)
-        images = await _images(order, model.facts, self.blobs)
-        check_enough(images)
-        paths = await asyncio.to_thread(_written, [image for image in images if image.is_used], folder / "images")
+        images = folder / "images"
+        await asyncio.to_thread(_make, images)
+        examine = await _examination(order, model.facts, self.blobs, images)
+        found = await self.examiner.examine(examine, job.share)
+        check_enough(found)
         word = await self._word(job, model, folder)
         plan = plan_of(order, model, word, seed=job.id)
         training = TrainingRequest(
             plan=plan,
-            images=tuple(TrainingImage(path=path) for path in paths),
+            images=tuple(TrainingImage(path=image.path) for image in found if image.is_used),
             folder=folder / "run",
             cache=self.work / CLASS_IMAGES / str(job.guild_id),
             device=self.device,
@@ -196,24 +203,22 @@ def _model(order: TrainOrder, models: Sequence[TrainableModel]) -> TrainableMode
     return next(model for model in models if model.facts.name == order.model)
 
 
-async def _images(order: TrainOrder, facts: ModelFacts, blobs: BlobStore) -> list[Examined]:
-    files = [HandedFile(name=file.name, data=await blobs.get(file.blob)) for file in order.files]
-    fitting = partial(size_like, native_size=facts.width)
-    return await asyncio.to_thread(lambda: examined(unpacked(files), fitting, facts.width // 2, order.left_out))
+async def _examination(order: TrainOrder, facts: ModelFacts, blobs: BlobStore, folder: Path) -> ExamineImages:
+    files = [HandedPath(name=file.name, path=await blobs.file(file.blob)) for file in order.files]
+    return ExamineImages(
+        files=tuple(files),
+        folder=folder,
+        native_size=facts.width,
+        smallest=facts.width // 2,
+        left_out=tuple(order.left_out),
+    )
 
 
-def _written(images: Sequence[Examined], folder: Path) -> list[Path]:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for number, examined_image in enumerate(images):
-            assert examined_image.image is not None, "what is used is a picture"
-            path = folder / f"{number}.png"
-            examined_image.image.save(path)
-            paths.append(path)
     except OSError as error:
         raise disk_error(error, str(folder)) from error
-    return paths
 
 
 def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:

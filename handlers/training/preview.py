@@ -29,7 +29,7 @@ from handlers.training.train import (
     uploads,
 )
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.training.dataset import MAX_IMAGES
+from pipeline.training.request import MAX_IMAGES
 from storage.library.loras import new_key
 from storage.queue.jobs import Job, JobKind
 

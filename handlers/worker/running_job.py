@@ -17,7 +17,7 @@ class OpenJob:
     """The worker's memory of one claim; `missing` holds the indexes of images not yet recorded.
 
     `snapshot` is what earlier attempts left of them, by index; `preempted` says that the device was asked to suspend it
-    for another job; `handed` are the bytes of the images that the requests are made from, by their keys.
+    for another job; `handed` are the images that the requests are made from, by their keys.
     """
 
     claim: Claim
@@ -47,8 +47,7 @@ class OpenJob:
         if not self.is_map:
             return Render(ticket=ticket, request=image, snapshot=self.snapshot.get(index), images=self.handed)
         use = image.controls[0]
-        data = self.handed[use.image]
-        return DrawMap(ticket=ticket, use=use, width=image.width, height=image.height, image=data)
+        return DrawMap(ticket=ticket, use=use, width=image.width, height=image.height, images=self.handed)
 
     def row_of(self, rendered: Rendered, blob: str) -> NewImage:
         """The row of a finished image whose bytes lie in `blob`; a map has no parameters."""

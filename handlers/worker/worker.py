@@ -19,6 +19,7 @@ from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
 from handlers.worker.running_job import OpenJob, index_of
 from handlers.worker.watchdog import watch
+from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.device_messages import (
     Alive,
     Dropped,
@@ -31,6 +32,7 @@ from pipeline.requests.device_messages import (
     Stepped,
     Suspended,
 )
+from pipeline.requests.image_files import ImageFiles
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
 from storage.errors import StorageError
@@ -55,6 +57,7 @@ class Worker:
     `drain_seconds` is how long a soft stop lets running images finish before it sets them aside, `suspend_seconds`
     how long it waits for that before it gives their jobs back all the same; `ready` holds the names of the devices that
     have loaded, `troubles` why others could not; `kinds` are the jobs that need more, and what prepares them.
+    `images` opens what the devices made, and so never waits for what members hand over.
     `restart_seconds` is the first pause before a device that could not load is tried again; it doubles.
     `silence_seconds` is how long a device with work may say nothing before it is ended like one that died.
     """
@@ -66,6 +69,7 @@ class Worker:
     jobs: JobSpecs
     devices: tuple[Device, ...]
     kinds: Mapping[JobKind, Preparation] = field(default_factory=dict)
+    images: ImageProcesses = field(default_factory=ImageProcesses)
     images_at_once: int = 4
     drain_seconds: float = 20.0
     suspend_seconds: float = 5.0
@@ -171,7 +175,7 @@ class Worker:
         missing = set(range(len(images))) - recorded
         snapshot = {image.index: image.data for image in await self.queue.snapshot(claim)}
         try:
-            handed = {key: await self.blobs.get(key) for image in images for key in image.image_keys}
+            handed = ImageFiles({key: await self.blobs.file(key) for image in images for key in image.image_keys})
         except StorageError:
             _log.exception("a picture to begin with cannot be read", extra=job.log_context())
             await self.queue.settle(claim, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
@@ -257,7 +261,7 @@ class Worker:
         outcome: Outcome = Done(device_seconds=job.device_seconds)
         if (record_sheet := self.jobs[job.claim.job.kind].record_sheet) is not None:
             try:
-                await record_sheet(job.claim, self.queue, self.blobs)
+                await record_sheet(job.claim, self.queue, self.blobs, self.images)
             except StorageError:
                 _log.exception("the sheet could not be recorded", extra=job.claim.job.log_context())
                 outcome = Retry(after_seconds=_RETRY_SECONDS, why=_FAULT)

@@ -49,7 +49,7 @@ def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
     start = time.perf_counter()
     file = io.BytesIO()
     try:
-        map_of(order.use, order.image, (order.width, order.height)).save(file, "PNG")
+        map_of(order.use, order.images[order.use.image], (order.width, order.height)).save(file, "PNG")
     except UserError as error:
         return Refused(ticket=order.ticket, sentence=str(error))
     except Exception as error:

@@ -1,11 +1,11 @@
 """Untrusted images: judged by content, bounded before they are decoded, turned upright, stripped to their pixels."""
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from PIL import Image, ImageOps, ImageStat
 
 from pipeline.errors import InvalidRequest
@@ -15,6 +15,7 @@ MAX_BYTES: Final = 200 * 2**20
 MAX_PIXELS: Final = 32_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
+_TOO_LARGE_FILE: Final = "The {field} is too large: {size:.1f} of {most:.0f} MB; send a smaller one."
 _TOO_LARGE: Final = f"The {{field}} has more than {MAX_PIXELS / 1e6:.0f} million pixels; send a smaller one."
 
 _MIDDLE_GREY: Final = 127.5
@@ -49,9 +50,7 @@ def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) ->
     Raises:
         InvalidRequest: the file is no image, is animated or too large.
     """
-    if len(data) > max_bytes:
-        size = f"{len(data) / 2**20:.1f} of {max_bytes / 2**20:.0f} MB"
-        raise InvalidRequest(field, f"The {field} is too large: {size}; send a smaller one.")
+    check_bytes(len(data), field, max_bytes)
     try:
         with warnings.catch_warnings():
             # Pillow only warns of a bomb where our own limit, which is lower, already refuses.
@@ -61,11 +60,48 @@ def read_image(data: bytes, field: str = "image", max_bytes: int = MAX_BYTES) ->
                 return _upright(image)
     except InvalidRequest:
         raise
+    except MemoryError as error:
+        sentence = f"The {field} takes too much memory to open; save it as a plain PNG or JPEG and send that."
+        raise InvalidRequest(field, sentence) from error
     except Image.DecompressionBombError as error:
         raise InvalidRequest(field, _TOO_LARGE.format(field=field)) from error
     except Exception as error:
         # Whatever a decoder of hostile bytes raises: the bytes are no image that we can read.
         raise InvalidRequest(field, f"The {field} cannot be read; send a PNG, JPEG or WebP picture.") from error
+
+
+def check_bytes(size: int, field: str, max_bytes: int) -> None:
+    """Check a file before it is read.
+
+    Args:
+        size: of the file, in bytes.
+        field: as in `read_image`.
+        max_bytes: as in `read_image`.
+
+    Raises:
+        InvalidRequest: it is too large; names both sizes.
+    """
+    if size > max_bytes:
+        sentence = _TOO_LARGE_FILE.format(field=field, size=size / 2**20, most=max_bytes / 2**20)
+        raise InvalidRequest(field, sentence)
+
+
+def within(image: Image.Image, pixels: int) -> Image.Image:
+    """An image with no more pixels than that.
+
+    Args:
+        image: in RGB or grey (L).
+        pixels: the most that it may have.
+
+    Returns:
+        The image itself, or a smaller one in its proportions.
+    """
+    width, height = image.size
+    if width * height <= pixels:
+        return image
+    scale = math.sqrt(pixels / (width * height))
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def resized(image: Image.Image, size: tuple[int, int], mode: ResizeMode = ResizeMode.CROP) -> Image.Image:
@@ -101,33 +137,42 @@ def is_mostly_light(image: Image.Image) -> bool:
 
 
 def _check(image: Image.Image, field: str) -> None:
+    """What the header says is enough to refuse: no pixel is decoded, and no page after the second is looked for."""
     if image.width * image.height > MAX_PIXELS:
         raise InvalidRequest(field, _TOO_LARGE.format(field=field))
-    if getattr(image, "n_frames", 1) > 1:
+    # A camera's JPEG may hold a preview and a map of distances behind its one picture (MPO).
+    if image.format != "MPO" and getattr(image, "is_animated", False):
         raise InvalidRequest(field, f"The {field} is animated or has several pages; send a single picture.")
 
 
 def _upright(image: Image.Image) -> InputImage:
-    turned = ImageOps.exif_transpose(image)
-    if turned.mode in _DEEP_MODES:
-        return InputImage(rgb=_eight_bits(turned).convert("RGB"), alpha=None)
-    if turned.mode in _TRANSPARENT_MODES or "transparency" in turned.info:
-        whole = turned.convert("RGBA")
+    """In place where that is possible: an image of MAX_PIXELS takes 128 MB for each copy."""
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in _DEEP_MODES:
+        return InputImage(rgb=_plain(_eight_bits(image).convert("RGB")), alpha=None)
+    if image.mode in _TRANSPARENT_MODES or "transparency" in image.info:
+        whole = image if image.mode == "RGBA" else image.convert("RGBA")
         alpha = whole.getchannel("A")
         opaque = alpha.getextrema() == (255, 255)
-        return InputImage(rgb=_plain(whole.convert("RGB")), alpha=None if opaque else alpha)
-    return InputImage(rgb=_plain(turned.convert("RGB")), alpha=None)
+        return InputImage(rgb=_plain(whole.convert("RGB")), alpha=None if opaque else _plain(alpha))
+    return InputImage(rgb=_plain(image.convert("RGB")), alpha=None)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """An image of deep grey levels, their highest as white: Pillow's own conversion cuts them off."""
     deep = image.convert("F")
-    highest = max(1.0, float(np.asarray(deep).max())) if image.mode == "F" else 65535.0
+    highest = max(1.0, _highest(deep)) if image.mode == "F" else 65535.0
     return deep.point(lambda level: level * (255.0 / highest)).convert("L")
 
 
+def _highest(image: Image.Image) -> float:
+    """The highest level of a grey image."""
+    extrema = image.getextrema()
+    assert not isinstance(extrema[1], tuple), "grey has one band"
+    return float(extrema[1])
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    """The pixels without whatever the file says beside them."""
-    bare = Image.new(image.mode, image.size)
-    bare.paste(image)
-    return bare
+    """A decoded image, from now on without what the file said beside its pixels."""
+    image.info = {}
+    return image

@@ -17,6 +17,8 @@ from pipeline.errors import UserError
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT_BYTES: Final = 1024 * 1024
 _HEADER_END: Final = len(SIGNATURE) + 8 + 13 + 4
+_MOST_CHUNKS: Final = 20_000
+"""More than an encoder makes of the largest image that is taken, and walked through in milliseconds."""
 
 
 def write_png(image: Image.Image, texts: Mapping[str, str]) -> bytes:
@@ -59,23 +61,43 @@ def read_texts(png: bytes) -> dict[str, str]:
     return texts
 
 
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+def read_size(png: bytes) -> tuple[int, int]:
+    """What the header of a PNG says of its size.
+
+    Args:
+        png: a file, or its beginning.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        UserError: the file is no PNG.
+    """
     _check_signature(png)
-    place = len(SIGNATURE)
-    while place < len(png):
+    width, height = struct.unpack_from(">II", png, len(SIGNATURE) + 8)
+    return width, height
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk's kind and body, until the last one or the limit of their number."""
+    _check_signature(png)
+    view, place = memoryview(png), len(SIGNATURE)
+    for _ in range(_MOST_CHUNKS):
+        if place >= len(png):
+            return
         if place + 12 > len(png):
             raise UserError("The picture is cut short; send the original file.")
         length, kind = struct.unpack_from(">I4s", png, place)
         end = place + 12 + length
         if end > len(png):
             raise UserError("The picture is cut short; send the original file.")
-        body = png[place + 8 : end - 4]
-        if zlib.crc32(kind + body) != int.from_bytes(png[end - 4 : end], "big"):
+        if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise UserError("The picture is damaged; send the original file.")
-        yield kind, body
+        yield kind, png[place + 8 : end - 4]
         if kind == b"IEND":
             return
         place = end
+    raise UserError("The picture is in too many pieces; send the original file.")
 
 
 def _international(rest: bytes) -> str | None:

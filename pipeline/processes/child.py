@@ -6,13 +6,15 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import UserError
 
 _PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
+_MOST_ANSWERED: Final = 16 * 2**20
+"""Bytes: no answer is longer, and a child that a file has taken over may not fill its parent's memory."""
 
 
 async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
@@ -59,7 +61,13 @@ async def running(module: str, *arguments: str, quiet: bool = False) -> AsyncIte
 
 
 async def ask(
-    child: Process, order: Mapping[str, Any], *, seconds: float, broken: str, memory: int | None = None
+    child: Process,
+    order: Mapping[str, Any],
+    *,
+    seconds: float,
+    broken: str,
+    slow: str = "This took longer than {seconds:.0f} seconds; it was given up.",
+    memory: int | None = None,
 ) -> dict[str, Any]:
     """Give a child process its one order, and hear its answer.
 
@@ -70,6 +78,7 @@ async def ask(
         order: what JSON does not know, such as a path, is sent as its text.
         seconds: to wait for the answer.
         broken: the sentence for a child that dies, or says what is no answer.
+        slow: the sentence for a child that takes longer; may name the `{seconds}`.
         memory: bytes that the child may have beyond what it has when the order comes; None sets no limit.
 
     Returns:
@@ -80,13 +89,32 @@ async def ask(
     """
     question = json.dumps({"order": order, "memory": memory}, default=str)
     try:
-        written, _ = await asyncio.wait_for(child.communicate(question.encode()), seconds)
+        written = await asyncio.wait_for(_answer(child, question.encode()), seconds)
     except TimeoutError:
-        raise UserError(f"This took longer than {seconds:.0f} seconds; it was given up.") from None
+        raise UserError(slow.format(seconds=seconds)) from None
     try:
-        answer: dict[str, Any] = json.loads(written)
-    except ValueError:
+        answer = json.loads(written)
+    except (ValueError, RecursionError):
         raise UserError(broken) from None
+    if not isinstance(answer, dict):
+        raise UserError(broken)
     if (sentence := answer.get("refused")) is not None:
         raise UserError(sentence)
     return answer
+
+
+async def _answer(child: Process, question: bytes) -> bytes:
+    """What the child says until it ends, or until that is more than an answer can be."""
+    assert child.stdin is not None, "started with pipes"
+    assert child.stdout is not None, "started with pipes"
+    with suppress(ConnectionError):  # it has died, and its end of output says so
+        child.stdin.write(question)
+        await child.stdin.drain()
+    child.stdin.close()
+    said = bytearray()
+    while piece := await child.stdout.read(2**16):
+        said += piece
+        if len(said) > _MOST_ANSWERED:
+            return b""
+    await child.wait()
+    return bytes(said)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import UserError
-from pipeline.processes import frames
 
 Order = dict[str, Any]
 
@@ -55,6 +54,9 @@ def open_frames() -> tuple[BinaryIO, Callable[[object], None]]:
     Returns:
         The stream to read frames from, and what sends a message as one.
     """
+    # It loads asyncio, which takes as long as everything else that a program with one answer needs.
+    from pipeline.processes import frames  # noqa: PLC0415
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -13,7 +13,7 @@ class Render:
     """Render the one image of `request` (its count is 1) and answer under `ticket`.
 
     `snapshot` is what an earlier device said in Stepped: the image goes on from there and comes out the same.
-    `images` are the bytes of those that the request is made from, by their keys.
+    `images` are those that the request is made from, by their keys; a process reads their files when it begins.
     """
 
     ticket: str
@@ -24,7 +24,7 @@ class Render:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawMap:
-    """Draw the map of `use` from the bytes of its `image`, `width` by `height` pixels, and answer under `ticket`.
+    """Draw the map of `use` from its image among `images`, `width` by `height` pixels, and answer under `ticket`.
 
     It is drawn at once, between two steps of whatever else the device does, and cannot be cancelled or set aside.
     """
@@ -33,7 +33,7 @@ class DrawMap:
     use: ControlUse
     width: int
     height: int
-    image: bytes
+    images: Mapping[str, bytes]
 
 
 Order = Render | DrawMap

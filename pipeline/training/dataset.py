@@ -4,18 +4,18 @@ import io
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from pipeline.errors import InvalidRequest, UserError
+from pipeline.errors import InvalidRequest
 from pipeline.images.grid import labelled_grid
 from pipeline.images.input_image import read_image
+from pipeline.training.request import MAX_IMAGES
 
-MIN_IMAGES: Final = 3
-MAX_IMAGES: Final = 20
 MAX_UNPACKED: Final = 200 * 2**20
 
 _SHARP_SIDE: Final = 256
@@ -47,6 +47,24 @@ class Examined:
     def is_used(self) -> bool:
         """Whether it will be learnt."""
         return not self.reason
+
+
+def read_files(files: Iterable[tuple[str, Path]]) -> list[HandedFile]:
+    """Read the files that a member handed over.
+
+    Args:
+        files: the member's name of each, and where it is.
+
+    Returns:
+        The files in the same order.
+
+    Raises:
+        InvalidRequest: there are more than MAX_UNPACKED bytes in all of them.
+    """
+    handed = list(files)
+    if sum(path.stat().st_size for _, path in handed) > MAX_UNPACKED:
+        raise InvalidRequest("images", f"These are more than {MAX_UNPACKED >> 20} MB of pictures; send less.")
+    return [HandedFile(name=name, data=path.read_bytes()) for name, path in handed]
 
 
 def unpacked(files: Iterable[HandedFile]) -> list[HandedFile]:
@@ -109,22 +127,6 @@ def examined(
                 result = Examined(name=file.name, image=result.image, reason=f"nearly the same as {twin}")
         results.append(result)
     return results
-
-
-def check_enough(images: Sequence[Examined]) -> None:
-    """Check that a training has enough to learn from.
-
-    Args:
-        images: all that were examined.
-
-    Raises:
-        UserError: fewer than MIN_IMAGES will be used; says why.
-    """
-    used = sum(one.is_used for one in images)
-    if used < MIN_IMAGES:
-        reasons = "; ".join(dict.fromkeys(one.reason for one in images if not one.is_used))
-        why = f" ({reasons})" if reasons else ""
-        raise UserError(f"{used} of {len(images)} pictures can be used{why}; training needs {MIN_IMAGES} or more.")
 
 
 def contact_sheet(images: Sequence[Examined]) -> bytes:

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.training.config import TrainingConfig
+
+MIN_IMAGES: Final = 3
+MAX_IMAGES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

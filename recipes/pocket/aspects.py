@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from handlers.prompts.aspect_ratio import ASPECTS, size_for
+from pipeline.requests.aspect_ratio import ASPECTS, size_for
 from recipes.pocket.architecture import NATIVE_SIZE
 
 PRESETS: Final = {aspect: size_for(aspect, NATIVE_SIZE) for aspect in ASPECTS}

@@ -130,6 +130,11 @@ class Job:
     started_at: float | None
     finished_at: float | None
 
+    @property
+    def share(self) -> tuple[str, str]:
+        """By whom fair turns are counted: the guild, and the member in it."""
+        return str(self.guild_id), self.member_id
+
     def log_context(self) -> dict[str, object]:
         """What each log line about this job carries as `extra`."""
         return {

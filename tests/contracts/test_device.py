@@ -146,12 +146,16 @@ async def test_a_map_is_drawn_beside_the_images(listener: Listener) -> None:
     file = io.BytesIO()
     scene.save(file, "PNG")
     edges = DrawMap(
-        ticket="m", use=ControlUse(kind=ControlKind.EDGE, image="scene"), width=96, height=64, image=file.getvalue()
+        ticket="m",
+        use=ControlUse(kind=ControlKind.EDGE, image="scene"),
+        width=96,
+        height=64,
+        images={"scene": file.getvalue()},
     )
 
     await listener.device.submit(edges)
     *others, map_ = await listener.until(Rendered)
-    await listener.device.submit(replace(edges, ticket="n", image=b"words"))
+    await listener.device.submit(replace(edges, ticket="n", images={"scene": b"words"}))
     refused = (await listener.until(Refused))[-1]
 
     assert not others

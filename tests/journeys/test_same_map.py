@@ -9,10 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bot.discord import attachments
-from handlers.prompts.aspect_ratio import size_like
 from pipeline.control.annotator_models import MODELS
 from pipeline.control.annotators import control_map
 from pipeline.images.input_image import read_image, resized
+from pipeline.requests.aspect_ratio import size_like
 from pipeline.requests.control import ControlKind
 from tests.app_contexts import FACTS
 from tests.journeys.places import Place, at_terminal, in_slack, on_discord

@@ -10,9 +10,9 @@ import pytest
 
 from bot.discord.translations import LOCALES, Translations, catalogue
 from handlers.commands.groups import heads
-from handlers.prompts.aspect_ratio import ASPECTS
 from handlers.registry import COMMANDS
 from pipeline.lora.format.layout import LoraLayout
+from pipeline.requests.aspect_ratio import ASPECTS
 from pipeline.requests.image_request import Scheduler
 from storage.guilds.source_credentials import KeySource
 from tests.bot.discord.conftest import World, published

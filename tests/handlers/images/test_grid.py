@@ -1,20 +1,28 @@
 """The images of a mix of LoRAs and their sheet."""
 
-import io
+from pathlib import Path
 
 from PIL import Image
 
 from handlers.images.grid import ScaleGrid
+from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.image_request import LoraUse
 from tests.fakes import png, request
 
 
-def test_every_cell_is_labelled_and_in_its_place() -> None:
+async def test_every_cell_is_labelled_and_in_its_place(tmp_path: Path) -> None:
     """Columns from left to right, rows from top to bottom, nothing of an image covered."""
     grid = ScaleGrid.of(request(loras=(LoraUse(key="k", name="a", scale=1), LoraUse(key="l", name="b", scale=2))))
     images = [request(seed=40 * number) for number in range(len(grid.images))]
 
-    sheet = Image.open(io.BytesIO(grid.sheet([png(image) for image in images])))
+    order = grid.sheet(tuple(tmp_path / f"{number}.png" for number in range(len(images))), tmp_path / "sheet.png")
+    for source, image in zip(order.sources, images, strict=True):
+        source.write_bytes(png(image))
+
+    size = await ImageProcesses().draw_sheet(order, ("guild", "ada"))
+
+    sheet = Image.open(order.target)
+    assert sheet.size == size
 
     # The second stops at the largest scale that there is, and no scale is shown twice.
     assert [use.scale for use in grid.rows] == [1.0, 2.0]

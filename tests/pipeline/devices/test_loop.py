@@ -27,7 +27,7 @@ def lived(spec: DeviceSpec, *commands: Command) -> list[Event]:
 def test_a_device_serves_until_its_shutdown() -> None:
     """What was sent before is answered, what comes after is not even begun."""
     broken = DrawMap(
-        ticket="map", use=ControlUse(kind=ControlKind.EDGE, image="x"), image=b"no image", width=64, height=64
+        ticket="map", use=ControlUse(kind=ControlKind.EDGE, image="x"), images={"x": b"no image"}, width=64, height=64
     )
 
     (refused,) = lived(SPEC, broken, Expect(request=image("x").request), Cancel(ticket="x"), Shutdown(), broken)

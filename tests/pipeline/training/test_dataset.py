@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pipeline.errors import InvalidRequest, UserError
+from pipeline.errors import InvalidRequest
 from pipeline.training import dataset
-from pipeline.training.dataset import Examined, HandedFile, check_enough, contact_sheet, examined, unpacked
+from pipeline.training.dataset import Examined, HandedFile, contact_sheet, examined, read_files, unpacked
 
 SIDE = 128
 
@@ -63,17 +63,6 @@ def test_transparency_stays_for_the_mask() -> None:
     assert result.image.mode == "RGBA"
 
 
-def test_the_same_image_five_times_is_one() -> None:
-    results = judged(*[png(drawing(1))] * 5)
-    with pytest.raises(UserError, match=r"1 of 5 pictures can be used \(nearly the same as 1\); training needs 3"):
-        check_enough(results)
-
-
-def test_two_are_too_few() -> None:
-    with pytest.raises(UserError, match="2 of 2 pictures can be used; training needs 3"):
-        check_enough(judged(png(drawing(1)), png(drawing(2))))
-
-
 def test_a_zip_stands_for_its_images() -> None:
     files = [png(drawing(seed), f"folder/{seed}.png") for seed in range(4)]
     hidden = HandedFile(name="__MACOSX/folder/._0.png", data=b"rubbish")
@@ -82,12 +71,15 @@ def test_a_zip_stands_for_its_images() -> None:
     assert found[2].data == files[2].data
 
 
-def test_what_is_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_much_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="50 pictures; choose the best 20"):
         unpacked([png(drawing(1))] * 50)
     with pytest.raises(InvalidRequest, match="holds 21 files"):
         unpacked([zipped([HandedFile(name=f"{number}.png", data=b"") for number in range(21)])])
     monkeypatch.setattr(dataset, "MAX_UNPACKED", 2**20)
+    (tmp_path / "large").write_bytes(bytes(2**20 + 1))
+    with pytest.raises(InvalidRequest, match="more than 1 MB of pictures"):
+        read_files([("a.png", tmp_path / "large")])
     with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):
         unpacked([zipped([HandedFile(name="bomb.png", data=bytes(2**21))])])
     with pytest.raises(InvalidRequest, match="unpacks to more than 1 MB"):

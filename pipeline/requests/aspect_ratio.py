@@ -15,7 +15,17 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
     """Width and height in pixels with the area of a `native_size` square, in the ratio `aspect` ("16:9").
 
     Both are multiples of an eighth of the native size, at most 64: the sizes that such models were trained
-    on, and that every downsampling of the UNet divides. Raises InvalidRequest for ratios past 4:1.
+    on, and that every downsampling of the UNet divides.
+
+    Args:
+        aspect: as a member writes it.
+        native_size: of the model, in pixels.
+
+    Returns:
+        Width and height.
+
+    Raises:
+        InvalidRequest: the ratio is unclear, or past 4:1.
     """
     match = re.fullmatch(r"\s*(\d{1,4})\s*[:x/]\s*(\d{1,4})\s*", aspect)
     across, down = (int(match[1]), int(match[2])) if match else (0, 0)
@@ -25,7 +35,16 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
 
 
 def size_like(width: int, height: int, native_size: int) -> tuple[int, int]:
-    """As `size_for`, for an image of `width` by `height`; past 4:1 it is cut to that."""
+    """As `size_for`, for an image; past 4:1 it is cut to that.
+
+    Args:
+        width: of the image, in pixels.
+        height: of the image.
+        native_size: of the model.
+
+    Returns:
+        Width and height.
+    """
     return _sized(min(MAX_RATIO, max(1 / MAX_RATIO, width / height)), native_size)
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.prompts.aspect_ratio import ASPECTS, size_for
 from pipeline.errors import InvalidRequest
+from pipeline.requests.aspect_ratio import ASPECTS, size_for
 
 
 @pytest.mark.parametrize(

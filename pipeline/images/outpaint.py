@@ -23,12 +23,18 @@ class Direction(StrEnum):
 
 
 def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
-    """`image` (RGB) on a canvas `amount` percent larger towards `direction`, and its mask (L), white where new.
+    """An image on a larger canvas. What is new shows it stretched, so that strengths below 1 have its colours.
 
-    What is new shows the image stretched, so that strengths below 1 have its colours to begin with.
+    Args:
+        image: in RGB.
+        direction: where it grows.
+        amount: in percent of the side that grows.
+
+    Returns:
+        The canvas, and its mask (L), white where it is new.
     """
     left, upper, right, lower = _margins(image.size, direction, amount)
-    size = (image.width + left + right, image.height + upper + lower)
+    size = widened_size(image.size, direction, amount)
     canvas = image.resize(size)
     canvas.paste(image, (left, upper))
     mask = Image.new("L", size, 255)
@@ -41,6 +47,21 @@ def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Imag
     )
     mask.paste(0, kept)
     return canvas, mask
+
+
+def widened_size(size: tuple[int, int], direction: Direction, amount: int) -> tuple[int, int]:
+    """How large a widened image is.
+
+    Args:
+        size: before, width and height in pixels.
+        direction: as in `widened`.
+        amount: as in `widened`.
+
+    Returns:
+        Width and height.
+    """
+    left, upper, right, lower = _margins(size, direction, amount)
+    return size[0] + left + right, size[1] + upper + lower
 
 
 def _margins(size: tuple[int, int], direction: Direction, amount: int) -> tuple[int, int, int, int]:

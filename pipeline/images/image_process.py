@@ -1,0 +1,232 @@
+"""Images opened in child processes with limits: the parent holds their files alone, whatever is in them.
+
+A file of some kilobytes may unfold into gigabytes, keep a decoder busy for hours, or take it over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.errors import InvalidRequest, UserError
+from pipeline.images.input_image import MAX_BYTES
+from pipeline.images.outpaint import Direction
+from pipeline.processes.child import ask, running
+from pipeline.processes.fair_turns import FairTurns, Share
+
+KEPT_PIXELS: Final = 2048 * 2048
+"""An image is drawn over in the size of its request, which is smaller."""
+
+KEPT_WHOLE: Final = 4096 * 4096
+"""Where a part of an image is drawn and the rest is kept as it is."""
+
+_PROGRAM: Final = "pipeline.images.image_program"
+_BROKEN: Final = "The picture could not be opened; save it again as a PNG or JPEG and send that."
+_SLOW: Final = (
+    "The picture took longer than {seconds:.0f} seconds to open; save it as a plain PNG or JPEG and send that."
+)
+_CROWDED: Final = "Too many of your pictures are being opened; send this one again when they are done."
+_NO_PROCESS: Final = "This server is too busy to open pictures; send it again in a minute."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """At most `at_once` images are opened at a time, `most_each` of them of one group, and `most_waiting` of one person
+    wait; each has `memory` bytes and so many `seconds`.
+    """
+
+    at_once: int = 3
+    most_each: int = 2
+    most_waiting: int = 32
+    memory: int = 768 * 2**20
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeImage:
+    """An order to check an untrusted file and write its pixels to `target`, with no more than `most_pixels`.
+
+    Where it is transparent, `mask` becomes a PNG that is white there. `field` is the option that brought it.
+    """
+
+    source: Path
+    target: Path
+    mask: Path
+    field: str
+    max_bytes: int = MAX_BYTES
+    most_pixels: int = KEPT_PIXELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenImage:
+    """The upright `size` of a file that was taken, before it was made smaller, and whether it has a mask."""
+
+    size: tuple[int, int]
+    has_mask: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidenImage:
+    """An order to write an image with more around it to `target`, and to `mask` where it is new."""
+
+    source: Path
+    target: Path
+    mask: Path
+    direction: Direction
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeLight:
+    """The question whether an image is a drawing on paper rather than light lines on black."""
+
+    source: Path
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawSheet:
+    """An order to write images side by side to `target`, each at most `side` pixels long, under and beside names."""
+
+    sources: tuple[Path, ...]
+    target: Path
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressImage:
+    """An order to write an image as the best WebP of at most `max_bytes`."""
+
+    source: Path
+    target: Path
+    max_bytes: int
+
+
+class ImageProcesses:
+    """Child processes that open images, each for one order.
+
+    Args:
+        limits: what they may have.
+    """
+
+    def __init__(self, limits: ImageLimits | None = None) -> None:
+        self._limits = limits or ImageLimits()
+        self._turns = FairTurns(
+            at_once=self._limits.at_once,
+            most_each=self._limits.most_each,
+            most_waiting=self._limits.most_waiting,
+            crowded=_CROWDED,
+        )
+
+    async def take(self, order: TakeImage, share: Share) -> TakenImage:
+        """Check an untrusted file and write its pixels.
+
+        Args:
+            order: which, and where to.
+            share: who asks.
+
+        Returns:
+            What it was.
+
+        Raises:
+            InvalidRequest: the file is no image, is animated, is too large, or takes too long.
+        """
+        try:
+            answer = await self._ask(order, share)
+        except UserError as error:
+            raise InvalidRequest(order.field, str(error)) from error
+        width, height = answer["size"]
+        return TakenImage(size=(width, height), has_mask=answer["has_mask"])
+
+    async def widen(self, order: WidenImage, share: Share) -> tuple[int, int]:
+        """Write an image with more around it.
+
+        Args:
+            order: which, and where to.
+            share: who asks.
+
+        Returns:
+            Its new size.
+
+        Raises:
+            UserError: it cannot be done.
+        """
+        width, height = (await self._ask(order, share))["size"]
+        return width, height
+
+    async def is_light(self, question: JudgeLight, share: Share) -> bool:
+        """Judge whether an image is a drawing on paper.
+
+        Args:
+            question: which.
+            share: who asks.
+
+        Returns:
+            As `is_mostly_light`.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
+        return bool((await self._ask(question, share))["is_light"])
+
+    async def draw_sheet(self, order: DrawSheet, share: Share) -> tuple[int, int]:
+        """Write images side by side.
+
+        Args:
+            order: which, and where to.
+            share: for whom.
+
+        Returns:
+            The size of the sheet.
+
+        Raises:
+            UserError: it cannot be done.
+        """
+        width, height = (await self._ask(order, share))["size"]
+        return width, height
+
+    async def compress(self, order: CompressImage, share: Share) -> bool:
+        """Write an image as a WebP.
+
+        Args:
+            order: which, and where to.
+            share: for whom.
+
+        Returns:
+            Whether one of acceptable quality fits.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
+        return bool((await self._ask(order, share))["fits"])
+
+    async def ask(self, program: str, order: Mapping[str, Any], share: Share) -> dict[str, Any]:
+        """Have another program that opens images do its order, within the same limits.
+
+        Args:
+            program: as in `start`; it calls `pipeline.processes.program.answer`.
+            order: as in `pipeline.processes.child.ask`.
+            share: for whom.
+
+        Returns:
+            The answer.
+
+        Raises:
+            UserError: the program refuses, is broken or too slow, or cannot be started.
+        """
+        limits = self._limits
+        async with self._turns.turn(share):
+            try:
+                async with running(program) as child:
+                    return await ask(
+                        child, order, seconds=limits.seconds, broken=_BROKEN, slow=_SLOW, memory=limits.memory
+                    )
+            except OSError as error:
+                raise UserError(_NO_PROCESS) from error
+
+    async def _ask(
+        self, order: TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage, share: Share
+    ) -> dict[str, Any]:
+        return await self.ask(_PROGRAM, {"task": type(order).__name__, **asdict(order)}, share)
