@@ -17,6 +17,7 @@ from bot.discord.routes import Route, Routes
 from bot.discord.uploads import pack
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message, ShownImage
+from pipeline.images.image_process import ImageProcesses
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 
@@ -49,6 +50,7 @@ class DiscordPlatform:
 
     routes: Routes
     auth_status: AuthStatus = field(default_factory=AuthStatus)
+    images: ImageProcesses = field(default_factory=ImageProcesses)
     _statuses: dict[str, _Status] = field(default_factory=dict)
 
     @property
@@ -150,7 +152,8 @@ class DiscordPlatform:
     async def _send_packed(
         self, route: Route, address: ReplyAddress, message: Message, nonce: str, limit: int
     ) -> list[str]:
-        packed = await pack(message.images, limit)
+        share = (address.channel_id, address.user_id)
+        packed = await pack(message.images, limit, self.images, share)
         first, *rest = packed.messages
         whole = replace(message, images=first, lines=(*message.lines, *packed.refusals))
         message_ids = [await route.send(render(whole, _mentioned(address, message, route)), nonce)]

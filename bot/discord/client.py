@@ -10,6 +10,7 @@ import discord
 import yarl
 from discord import app_commands, ui
 
+from bot.discord.attachments import Download, downloaded
 from bot.discord.auth_status import AuthStatus
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.interactions import DiscordInteractionHandler
@@ -31,7 +32,14 @@ _log = logging.getLogger(__name__)
 class LimnerClient(discord.AutoShardedClient):
     """Receives interactions, and the joining and leaving of guilds; it asks Discord for nothing else."""
 
-    def __init__(self, context: AppContext, *, gateway_url: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        context: AppContext,
+        *,
+        gateway_url: str | None = None,
+        download: Download = downloaded,
+        **options: Any,
+    ) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -45,7 +53,9 @@ class LimnerClient(discord.AutoShardedClient):
         self.live = LiveInteractions()
         self.auth_status = AuthStatus()
         self.known_guilds = DiscordGuilds(context=context)
-        self.handler = DiscordInteractionHandler(context=context, guilds=self.known_guilds, live=self.live)
+        self.handler = DiscordInteractionHandler(
+            context=context, guilds=self.known_guilds, live=self.live, download=download
+        )
         self.tree = build_tree(self, self.handler)
         self._gateway_url = gateway_url
 

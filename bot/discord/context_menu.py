@@ -1,21 +1,19 @@
 """The context menu of an image in a message: show its metadata, start from it, or control with it."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from bot.discord.attachments import is_discords
-from bot.discord.interactions import DiscordInteractionHandler
+from bot.discord.attachments import is_discords, offered
+from bot.discord.interactions import DiscordInteractionHandler, share_of
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.info import image_info
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile
-
-MAX_BYTES: Final = 25 * 2**20
 
 Interaction = discord.Interaction[Any]
 
@@ -25,7 +23,8 @@ def add_image_menu(tree: app_commands.CommandTree[Any], handler: DiscordInteract
 
     async def info(interaction: Interaction, message: discord.Message) -> None:
         async def read() -> Message:
-            return image_info(await read_image(message))
+            file = offered(_image(message), handler.download)
+            return await image_info(file, share_of(interaction), handler.context)
 
         await handler.say(interaction, read)
 
@@ -48,17 +47,6 @@ def add_image_menu(tree: app_commands.CommandTree[Any], handler: DiscordInteract
                 allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             )
         )
-
-
-async def read_image(message: discord.Message) -> bytes:
-    """The bytes of the first image in `message`; raises UserError where there is none that may be read."""
-    file = _image(message)
-    if file.size > MAX_BYTES:
-        raise UserError(f"The picture is too large to read: {file.size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB.")
-    try:
-        return await file.read()
-    except (discord.NotFound, discord.Forbidden):
-        raise UserError("Discord no longer has this picture; send it again.") from None
 
 
 def _image(message: discord.Message) -> discord.Attachment:

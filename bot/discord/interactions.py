@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 import discord
 
-from bot.discord.attachments import chosen
+from bot.discord.attachments import Download, chosen, downloaded
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
@@ -34,6 +34,7 @@ from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
+from pipeline.processes.fair_turns import Share
 from storage.guilds.guilds import GuildSettings
 
 _log = logging.getLogger(__name__)
@@ -48,11 +49,15 @@ _OTHER_PARTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscordInteractionHandler:
-    """Takes interactions and answers them; `live` learns of every answer that delivery may still edit."""
+    """Takes interactions and answers them; `live` learns of every answer that delivery may still edit.
+
+    `download` fetches what is attached to them.
+    """
 
     context: AppContext
     guilds: DiscordGuilds
     live: LiveInteractions
+    download: Download = downloaded
 
     async def command(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
         """Answer a slash command; nothing is awaited before its acknowledgement."""
@@ -99,7 +104,7 @@ class DiscordInteractionHandler:
         await self._reply(
             interaction,
             lambda caller: submit_form(
-                modal.call_id, entries, caller, self.context, partial(chosen, client=interaction.client)
+                modal.call_id, entries, caller, self.context, partial(chosen, download=self.download)
             ),
             private=lambda _settings: modal.private,
         )
@@ -240,7 +245,7 @@ class DiscordInteractionHandler:
 
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
         sentence = result.sent
-        packed = await pack(result.message.images, DEFAULT_FILE_LIMIT)
+        packed = await pack(result.message.images, DEFAULT_FILE_LIMIT, self.context.images, share_of(interaction))
         message = replace(result.message, lines=(*result.message.lines, *packed.refusals))
         try:
             channel = await direct_channel(interaction.client, str(interaction.user.id))
@@ -262,6 +267,11 @@ class DiscordInteractionHandler:
         """The guild's settings as last read, since the acknowledgement must not wait for the database."""
         guild = self.guilds.remembered(interaction)
         return guild.settings if guild is not None else GuildSettings()
+
+
+def share_of(interaction: Interaction) -> Share:
+    """By whom fair turns are counted: the server, and the member in it."""
+    return str(interaction.guild_id or 0), str(interaction.user.id)
 
 
 def _check_still_public(*, hidden: bool, wanted: bool) -> None:

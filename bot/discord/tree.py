@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from bot.discord.attachments import offered
+from bot.discord.attachments import Download, offered
 from bot.discord.context_menu import add_image_menu
 from bot.discord.interactions import DiscordInteractionHandler
 from handlers.commands.arguments import Value
@@ -101,7 +101,9 @@ def _callback(
     """A function whose signature lists the options, where discord.py reads them."""
 
     async def run(interaction: Interaction, **values: Any) -> None:
-        given = {_option_name(name): _native(value) for name, value in values.items() if value is not None}
+        given = {
+            _option_name(name): _native(value, handler.download) for name, value in values.items() if value is not None
+        }
         if given.pop(_ADVANCED, False):
             await handler.advanced(interaction, command, given)
         else:
@@ -159,10 +161,10 @@ def _range(kind: type[int] | type[float], option: Option) -> object:
     return kind if low is None and high is None else app_commands.Range[kind, low, high]
 
 
-def _native(value: Any) -> Value:
+def _native(value: Any, download: Download) -> Value:
     """A value as handlers take it: channels, roles and members by their ids, files to be fetched later."""
     if isinstance(value, discord.Attachment):
-        return offered(value)
+        return offered(value, download)
     by_id = isinstance(value, discord.Role | discord.TextChannel | discord.User | discord.Member)
     return str(value.id) if by_id else value
 

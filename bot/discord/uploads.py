@@ -1,20 +1,18 @@
 """Images within Discord's size limits: as they are, else as WebP, else in several messages, else a sentence."""
 
-import asyncio
-import io
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from PIL import Image
-
 from handlers.messages.message import Message, ShownImage
+from pipeline.images.image_process import CompressImage, ImageProcesses
+from pipeline.processes.fair_turns import Share
 
 MAX_REQUEST_BYTES: Final = 24 * 2**20
 """How large all files of one message may be: Discord refuses requests above 25 MiB, which hold more than the files."""
 
 MAX_FILES: Final = 10
-_QUALITIES: Final = (95, 80, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +23,23 @@ class PackedImages:
     refusals: tuple[str, ...]
 
 
-async def pack(images: tuple[ShownImage, ...], limit: int) -> PackedImages:
-    """Pack `images` so that no file is above `limit` bytes; encoding runs beside the event loop."""
+async def pack(images: tuple[ShownImage, ...], limit: int, processes: ImageProcesses, share: Share) -> PackedImages:
+    """Pack `images` so that no file is above `limit` bytes; what is too large is encoded in a process of its own."""
     if len(images) <= MAX_FILES and _fits(images, limit):
         return PackedImages(messages=(images,), refusals=())
-    return await asyncio.to_thread(_pack_smaller, images, limit)
+    most = MAX_REQUEST_BYTES // max(1, min(len(images), MAX_FILES))
+    kept, refusals = [], []
+    for image in images:
+        smaller = await _smaller(image, limit, min(limit, most), processes, share)
+        if smaller is None:
+            size = f"{len(image.data) / 2**20:.1f} of {limit / 2**20:.0f} MB"
+            refusals.append(
+                f"{image.file_name} is too large for this server: {size}. It is kept, and /history names its job; "
+                "ask for a smaller size."
+            )
+        else:
+            kept.append(smaller)
+    return PackedImages(messages=_grouped(kept) or ((),), refusals=tuple(refusals))
 
 
 def with_fitting_files(message: Message, limit: int) -> Message:
@@ -49,34 +59,21 @@ def _fits(images: tuple[ShownImage, ...], limit: int) -> bool:
     return sum(sizes) <= MAX_REQUEST_BYTES and max(sizes, default=0) <= limit
 
 
-def _pack_smaller(images: tuple[ShownImage, ...], limit: int) -> PackedImages:
-    share = MAX_REQUEST_BYTES // max(1, min(len(images), MAX_FILES))
-    kept, refusals = [], []
-    for image in images:
-        smaller = _within(image, min(limit, share)) or _within(image, limit)
-        if smaller is None:
-            size = f"{len(image.data) / 2**20:.1f} of {limit / 2**20:.0f} MB"
-            refusals.append(
-                f"{image.file_name} is too large for this server: {size}. It is kept, and /history names its job; "
-                "ask for a smaller size."
-            )
-        else:
-            kept.append(smaller)
-    return PackedImages(messages=_grouped(kept) or ((),), refusals=tuple(refusals))
-
-
-def _within(image: ShownImage, limit: int) -> ShownImage | None:
-    """The image in at most `limit` bytes: as it is, or as the best WebP that is small enough."""
-    if len(image.data) <= limit:
+async def _smaller(
+    image: ShownImage, limit: int, wanted: int, processes: ImageProcesses, share: Share
+) -> ShownImage | None:
+    """The image in at most `wanted` bytes or else in `limit`: as it is, or as the best WebP that is small enough."""
+    if len(image.data) <= wanted:
         return image
     name = PurePath(image.file_name).stem + ".webp"
-    with Image.open(io.BytesIO(image.data)) as pillow_image:
-        for quality in _QUALITIES:
-            file = io.BytesIO()
-            pillow_image.save(file, "WEBP", quality=quality)
-            if file.tell() <= limit:
-                return replace(image, data=file.getvalue(), file_name=name)
-    return None
+    with TemporaryDirectory() as folder:
+        order = CompressImage(
+            source=Path(folder, "image.png"), target=Path(folder, "image.webp"), most_bytes=(wanted, limit)
+        )
+        order.source.write_bytes(image.data)
+        if await processes.compress(order, share):
+            return replace(image, data=order.target.read_bytes(), file_name=name)
+    return image if len(image.data) <= limit else None
 
 
 def _grouped(images: list[ShownImage]) -> tuple[tuple[ShownImage, ...], ...]:

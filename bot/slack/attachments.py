@@ -1,7 +1,5 @@
 """Files that members attach, fetched from Slack's own file host only."""
 
-import asyncio
-import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -9,7 +7,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from PIL import Image, UnidentifiedImageError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -17,10 +14,7 @@ from bot.slack.errors import code_of
 from handlers.commands.attachments import OfferedFile
 from pipeline.errors import UserError
 
-MAX_BYTES: Final = 10 * 2**20
 SLACK_FILES: Final = "https://files.slack.com"
-_MAX_PIXELS: Final = 50_000_000
-_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=30)
 _CHUNK: Final = 2**18
 
@@ -31,19 +25,6 @@ class Attachments:
 
     session: aiohttp.ClientSession
     origin: str = SLACK_FILES
-
-    async def image(self, file: Mapping[str, Any], token: str) -> bytes:
-        """The bytes of an image that `files.info` describes; raises UserError where there is none."""
-        if int(file.get("size") or 0) > MAX_BYTES:
-            raise UserError(_too_large(int(file["size"])))
-        data = b""
-        async with aclosing(self.chunks(file, token)) as chunks:
-            async for chunk in chunks:
-                data += chunk
-                if len(data) > MAX_BYTES:
-                    raise UserError(_too_large(len(data)))
-        await asyncio.to_thread(_check_image, data)
-        return data
 
     def offered(self, handed: Mapping[str, Any], client: AsyncWebClient) -> OfferedFile:
         """A file of any kind that came with a form; Slack is asked for its URL when it is fetched."""
@@ -90,18 +71,3 @@ def _check_no_page(kind: str, start: bytes) -> None:
         raise UserError(
             "Slack asked for a sign-in instead of giving out the file; an admin can add files:read to Limner."
         )
-
-
-def _check_image(data: bytes) -> None:
-    """Raise UserError unless the bytes are an image: the name and type that came with them are untrusted."""
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise UserError(f"{image.width}×{image.height} is too large; use at most 50 megapixels.")
-            image.verify()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError("That file is no picture that can be read; use PNG, JPEG, WebP or GIF.") from error
-
-
-def _too_large(size: int) -> str:
-    return f"That file is too large: {size / 2**20:.1f} of {MAX_BYTES / 2**20:.0f} MB."

@@ -1,6 +1,5 @@
 """The shortcuts of an image in a message: the form that made it, or /edit or /control with it."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,9 +13,9 @@ from bot.slack.rendering import Block, plain, section
 from bot.slack.workspaces import Workspaces
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.imagine import COMMAND
+from handlers.images.info import file_metadata
 from handlers.images.options import request_options
 from pipeline.errors import UserError
-from pipeline.images.metadata import read
 from storage.queue.pending_calls import ChosenFile
 
 CALLBACK: Final = "use-picture"
@@ -77,10 +76,10 @@ class ImageMenu:
         if file_id is None:
             raise UserError(_NO_IMAGE)
         client = await self.workspaces.client(interaction.tenant)
-        file = (await client.files_info(file=file_id))["file"]
-        data = await self.attachments.image(file, client.token or "")
+        file = self.attachments.offered({"id": file_id}, client)
+        share = (interaction.tenant.text, interaction.user_id)
         try:
-            metadata = await asyncio.to_thread(read, data)
+            metadata = await file_metadata(file, share, self.interactions.context)
         except UserError:
             return await self._chosen_form(interaction, file_id, start_form)
         values = request_options(metadata.request()).texts()

@@ -1,14 +1,22 @@
 """How an image was made, as a command that can be pasted back: from its job, or from the file itself."""
 
+from typing import Final
+
+from handlers.commands.attachments import OfferedFile
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import write_text
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.options import request_options
 from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Message
-from pipeline.images.metadata import read
+from pipeline.images.image_process import ReadText
+from pipeline.images.metadata import KEYWORD, ImageMetadata, parse
+from pipeline.processes.fair_turns import Share
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import Job
+
+_MAX_BYTES: Final = 25 * 2**20
+"""No image of ours that a chat took is larger."""
 
 
 def job_info(job: Job, context: AppContext) -> Message:
@@ -22,9 +30,16 @@ def job_info(job: Job, context: AppContext) -> Message:
     return Message(headline=f"How job {job.id} was made", lines=tuple(lines), code=command_text(request), private=True)
 
 
-def image_info(png: bytes) -> Message:
+async def file_metadata(file: OfferedFile, share: Share, context: AppContext) -> ImageMetadata:
     """What the file of an image says of itself; raises UserError if it says nothing that can be trusted."""
-    metadata = read(png)
+    taken = await file.take(context.blobs, _MAX_BYTES)
+    question = ReadText(source=await context.blobs.file(taken.blob), keyword=KEYWORD)
+    return parse(await context.images.read_text(question, share))
+
+
+async def image_info(file: OfferedFile, share: Share, context: AppContext) -> Message:
+    """What the file of an image says of itself, in words; raises UserError as `file_metadata`."""
+    metadata = await file_metadata(file, share, context)
     lines = (
         f"Model {metadata.model_name} · hash {metadata.model_hash}",
         f"Drawn on {metadata.device} in {metadata.dtype}",

@@ -97,11 +97,22 @@ class DrawSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressImage:
-    """An order to write an image as the best WebP of at most `max_bytes`."""
+    """An order to write an image as the best WebP of at most the first of `most_bytes`, or else of the second."""
 
     source: Path
     target: Path
-    max_bytes: int
+    most_bytes: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadText:
+    """The question what text a PNG carries under a keyword."""
+
+    source: Path
+    keyword: str
+
+
+_Order = TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage | ReadText
 
 
 class ImageProcesses:
@@ -202,6 +213,22 @@ class ImageProcesses:
         """
         return bool((await self._ask(order, share))["fits"])
 
+    async def read_text(self, question: ReadText, share: Share) -> str | None:
+        """Find a text that a PNG carries, as `pipeline.images.png_text.read_texts`.
+
+        Args:
+            question: which.
+            share: who asks.
+
+        Returns:
+            The text; None where there is none.
+
+        Raises:
+            UserError: the file is no PNG, or damaged.
+        """
+        text: str | None = (await self._ask(question, share))["text"]
+        return text
+
     async def ask(self, program: str, order: Mapping[str, Any], share: Share) -> dict[str, Any]:
         """Have another program that opens images do its order, within the same limits.
 
@@ -226,7 +253,5 @@ class ImageProcesses:
             except OSError as error:
                 raise UserError(_NO_PROCESS) from error
 
-    async def _ask(
-        self, order: TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage, share: Share
-    ) -> dict[str, Any]:
+    async def _ask(self, order: _Order, share: Share) -> dict[str, Any]:
         return await self.ask(_PROGRAM, {"task": type(order).__name__, **asdict(order)}, share)

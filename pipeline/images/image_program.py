@@ -3,6 +3,7 @@
 It loads neither numpy nor torch, so that it begins in a fraction of a second.
 """
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.images.grid import labelled_grid
 from pipeline.images.input_image import MAX_PIXELS, check_bytes, is_mostly_light, read_image, within
 from pipeline.images.outpaint import Direction, widened, widened_size
+from pipeline.images.png_text import read_texts
 from pipeline.processes.program import Order, answer
 
 _NICE: Final = 5
@@ -63,12 +65,16 @@ def _draw_sheet(order: Order) -> dict[str, Any]:
     return {"size": sheet.size}
 
 
+def _read_text(order: Order) -> dict[str, Any]:
+    return {"text": read_texts(Path(order["source"]).read_bytes()).get(order["keyword"])}
+
+
 def _compress(order: Order) -> dict[str, Any]:
     target = Path(order["target"])
     image = read_image(Path(order["source"]).read_bytes()).rgb
-    for quality in _QUALITIES:
+    for most, quality in itertools.product(order["most_bytes"], _QUALITIES):
         image.save(target, "WEBP", quality=quality)
-        if target.stat().st_size <= order["max_bytes"]:
+        if target.stat().st_size <= most:
             return {"fits": True}
     return {"fits": False}
 
@@ -84,6 +90,7 @@ _TASKS: Final[dict[str, Callable[[Order], dict[str, Any]]]] = {
     "JudgeLight": _judge_light,
     "DrawSheet": _draw_sheet,
     "CompressImage": _compress,
+    "ReadText": _read_text,
 }
 
 

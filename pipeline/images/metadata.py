@@ -13,7 +13,7 @@ from pipeline.requests.control import ControlMode
 from pipeline.requests.image_request import ImageRequest, Scheduler
 
 FORMAT: Final = 1
-_KEYWORD: Final = "limner"
+KEYWORD: Final = "limner"
 _SAMPLER_NAMES: Final = {
     Scheduler.EULER: "Euler",
     Scheduler.EULER_A: "Euler a",
@@ -108,7 +108,7 @@ def encode(image: Image.Image, info: ImageMetadata) -> bytes:
     Returns:
         A PNG with two text chunks: for other programs, and for ours.
     """
-    return write_png(image, {"parameters": info.parameters(), _KEYWORD: info.to_json()})
+    return write_png(image, {"parameters": info.parameters(), KEYWORD: info.to_json()})
 
 
 def read(png: bytes) -> ImageMetadata:
@@ -123,7 +123,21 @@ def read(png: bytes) -> ImageMetadata:
     Raises:
         UserError: there is none, it is damaged, or another version wrote it.
     """
-    text = read_texts(png).get(_KEYWORD)
+    return parse(read_texts(png).get(KEYWORD))
+
+
+def parse(text: str | None) -> ImageMetadata:
+    """The metadata in the text that a PNG carries under KEYWORD.
+
+    Args:
+        text: as an untrusted file has it; None for a file without it.
+
+    Returns:
+        As `read`.
+
+    Raises:
+        UserError: there is none, it is damaged, or another version wrote it.
+    """
     if text is None:
         raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")
     try:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +16,7 @@ from simcord.backend.models import Interaction
 from simcord.interactions import base_payload
 
 from bot.discord import attachments
+from bot.discord.attachments import not_given
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
@@ -95,7 +96,7 @@ class World:
 
     async def restart(self) -> None:
         """The process ends and another begins: nothing is left but what was stored."""
-        self.client = LimnerClient(self.context, shard_count=1)
+        self.client = LimnerClient(self.context, shard_count=1, download=self.client.handler.download)
         await self.env.restart_bot(self.client)
         self.delivery = _delivery(self.context, self.client, self.clock)
 
@@ -121,7 +122,14 @@ def _delivery(context: AppContext, client: LimnerClient, clock: FakeClock) -> De
 @asynccontextmanager
 async def simulation(context: AppContext, clock: FakeClock) -> AsyncIterator[World]:
     """A Discord with one server, until the block ends; an error that the test did not expect fails it."""
-    client = LimnerClient(context, shard_count=1)
+
+    async def download(url: str) -> AsyncGenerator[bytes, None]:
+        data = env.backend.cdn.get(url)
+        if data is None:
+            raise not_given()
+        yield data
+
+    client = LimnerClient(context, shard_count=1, download=download)
     env = simcord.Env(client)
     guild = env.create_guild(name="Pixel People")
     channel = guild.create_text_channel("art")

@@ -14,7 +14,7 @@ async def test_slacks_own_host_is_the_only_one_by_default() -> None:
         attachments = Attachments(session=session)
         for url in ("http://files.slack.com/a", "https://files.slack.com:444/a", "https://files.slack.com@evil.org/a"):
             with pytest.raises(UserError, match="does not lie with Slack"):
-                await attachments.image({"url_private": url}, "xoxb")
+                await anext(attachments.chunks({"url_private": url}, "xoxb"))
 
 
 async def test_a_file_is_asked_for_when_it_is_fetched(client: FakeClient) -> None:

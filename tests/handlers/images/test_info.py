@@ -1,12 +1,15 @@
 """How an image was made, said by its job or by its file."""
 
 import io
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from handlers.commands.arguments import read_options
+from handlers.commands.attachments import OfferedFile
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
 from handlers.images.imagine import COMMAND as IMAGINE
@@ -45,13 +48,22 @@ async def test_a_job_says_who_asked_and_whether_its_model_is_still_here(
     assert "2.0 s on the device" in job_info(replace(job, device_seconds=2.0), context).lines
 
 
-def test_a_file_tells_what_it_is_and_a_foreign_one_is_refused() -> None:
-    said = image_info(png(request("red fox", seed=9)))
+def offered(data: bytes) -> OfferedFile:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield data
+
+    return OfferedFile(name="fox.png", size=len(data), chunks=chunks)
+
+
+async def test_a_file_tells_what_it_is_and_a_foreign_one_is_refused(context: AppContext) -> None:
+    """It is read in a process of its own; compressed text, which may be a bomb, is never unpacked."""
+    said = await image_info(offered(png(request("red fox", seed=9))), ("guild", "ada"), context)
     assert said.lines == ("Model pocket · hash 0000000000", "Drawn on fake in float32")
     assert said.code.startswith("/imagine red fox")
     assert "--seed 9" in said.code
 
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "PNG")
-    with pytest.raises(UserError):
-        image_info(file.getvalue())
+    plain, bomb = io.BytesIO(), PngInfo()
+    bomb.add_text("limner", "x" * 10_000_000, zip=True)
+    Image.new("RGB", (8, 8)).save(plain, "PNG", pnginfo=bomb)
+    with pytest.raises(UserError, match="no story of Limner's"):
+        await image_info(offered(plain.getvalue()), ("guild", "ada"), context)
