@@ -57,6 +57,20 @@ async def test_bytes_that_come_in_pieces_are_the_same_blob(blobs: BlobStore) -> 
     assert await blobs.get(await blobs.put_chunks(none())) == b""
 
 
+async def test_a_file_is_the_same_blob_and_comes_back_as_one(blobs: BlobStore, tmp_path: Path) -> None:
+    """For bytes that no process needs in its memory; the file that was given stays where it is."""
+    given = tmp_path / "given"
+    given.write_bytes(DATA)
+
+    key = await blobs.put_file(given)
+
+    assert key == await blobs.put(DATA)
+    assert (await blobs.file(key)).read_bytes() == given.read_bytes() == DATA
+    await blobs.delete(key)
+    with pytest.raises(StorageError, match="is missing"):
+        await blobs.file(key)
+
+
 async def test_pieces_that_break_off_leave_nothing(blobs: BlobStore, tmp_path: Path) -> None:
     """The error comes through as it was; not even a half is left on the disk."""
 
@@ -111,6 +125,8 @@ async def test_what_is_no_key_is_refused(blobs: BlobStore, key: str) -> None:
     """A key that no put can have returned is a mistake of the caller, and reaches no disk."""
     with pytest.raises(ValueError, match="no blob key"):
         await blobs.get(key)
+    with pytest.raises(ValueError, match="no blob key"):
+        await blobs.file(key)
 
 
 async def test_storing_again_makes_a_file_new(tmp_path: Path) -> None:

@@ -32,8 +32,12 @@ async def test_full_disk_leaves_no_half_of_a_blob_in_pieces(tmp_path: Path) -> N
         for start in range(0, len(DATA), 300):
             yield DATA[start : start + 300]
 
+    (tmp_path / "given").write_bytes(DATA)
     with full_disk(1000), pytest.raises(StorageError, match="is full"):
         await blobs.put_chunks(pieces())
+    with full_disk(1000), pytest.raises(StorageError, match="is full"):
+        await blobs.put_file(tmp_path / "given")
+    (tmp_path / "given").unlink()
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -46,6 +50,8 @@ async def test_damaged_blob_is_refused_and_mended_by_storing_again(tmp_path: Pat
 
     with pytest.raises(StorageError, match="is damaged; restore it"):
         await blobs.get(key)
+    with pytest.raises(StorageError, match="is damaged; restore it"):
+        await blobs.file(key)
     await blobs.put(DATA)
 
     assert await blobs.get(key) == DATA

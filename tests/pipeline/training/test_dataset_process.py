@@ -16,6 +16,8 @@ from pipeline.training.dataset_process import (
 )
 from tests.pipeline.training.test_dataset import drawing, png, zipped
 
+pytestmark = pytest.mark.slow  # each starts a process
+
 SHARE = ("guild", "ada")
 
 
