@@ -21,7 +21,7 @@ from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, images_opened_here
 
 FACTS = ModelFacts(
     name="pocket", family=ModelFamily.SDXL, width=128, height=128, steps=20, guidance_scale=5.0,
@@ -57,7 +57,7 @@ def context(sqlite: Database, tmp_path: Path, clock: FakeClock) -> AppContext:
         jobs=JOBS,
         clock=clock,
     )
-    return replace(context, new_seed=lambda: 42)
+    return replace(context, new_seed=lambda: 42, images=images_opened_here())
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Fakes behind our own Protocols: they record what was asked of them, and do what a test says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from PIL import Image
@@ -10,6 +12,7 @@ from PIL import Image
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from pipeline.control.control_map import drawn
+from pipeline.images.image_process import ImageLimits, ImageProcesses
 from pipeline.images.metadata import ImageMetadata, encode
 from pipeline.requests.device_messages import (
     DrawMap,
@@ -128,6 +131,16 @@ class FakeDevice:
     def die(self) -> None:
         """Lose everything, as a killed process does."""
         self.say(Lost(why="killed by a test"))
+
+
+def images_opened_here() -> ImageProcesses:
+    """Images opened in this process, as the programs do it: for tests of what is made of them."""
+
+    async def open_here(program: str, order: Mapping[str, Any], _limits: ImageLimits) -> dict[str, Any]:
+        answer: dict[str, Any] = import_module(program).work(json.loads(json.dumps(order, default=str)))
+        return answer
+
+    return ImageProcesses(opener=open_here)
 
 
 @dataclass(slots=True)

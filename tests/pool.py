@@ -9,7 +9,7 @@ from handlers.commands.context import AppContext
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
-from tests.fakes import FakeDevice
+from tests.fakes import FakeDevice, images_opened_here
 
 
 @asynccontextmanager
@@ -23,6 +23,7 @@ async def rendering(context: AppContext, device: FakeDevice) -> AsyncIterator[No
         costs=context.costs,
         jobs=JOBS,
         devices=(device,),
+        images=images_opened_here(),
         drain_seconds=0,
     )
     running = asyncio.create_task(worker.run(stop))

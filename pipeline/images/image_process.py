@@ -3,7 +3,7 @@
 A file of some kilobytes may unfold into gigabytes, keep a decoder busy for hours, or take it over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,15 +115,41 @@ class ReadText:
 _Order = TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage | ReadText
 
 
+Opener = Callable[[str, Mapping[str, Any], ImageLimits], Awaitable[dict[str, Any]]]
+"""Has the program of that name do an order within limits, and answers as it; raises UserError."""
+
+
+async def open_apart(program: str, order: Mapping[str, Any], limits: ImageLimits) -> dict[str, Any]:
+    """Have a program that opens images do its order, in a child process.
+
+    Args:
+        program: as in `start`; it calls `pipeline.processes.program.answer`.
+        order: as in `pipeline.processes.child.ask`.
+        limits: of the process.
+
+    Returns:
+        The answer.
+
+    Raises:
+        UserError: the program refuses, is broken or too slow, or cannot be started.
+    """
+    try:
+        async with running(program) as child:
+            return await ask(child, order, seconds=limits.seconds, broken=_BROKEN, slow=_SLOW, memory=limits.memory)
+    except OSError as error:
+        raise UserError(_NO_PROCESS) from error
+
+
 class ImageProcesses:
     """Child processes that open images, each for one order.
 
     Args:
         limits: what they may have.
+        opener: starts one and asks it.
     """
 
-    def __init__(self, limits: ImageLimits | None = None) -> None:
-        self._limits = limits or ImageLimits()
+    def __init__(self, limits: ImageLimits | None = None, opener: Opener = open_apart) -> None:
+        self._limits, self._opener = limits or ImageLimits(), opener
         self._turns = FairTurns(
             at_once=self._limits.at_once,
             most_each=self._limits.most_each,
@@ -233,8 +259,8 @@ class ImageProcesses:
         """Have another program that opens images do its order, within the same limits.
 
         Args:
-            program: as in `start`; it calls `pipeline.processes.program.answer`.
-            order: as in `pipeline.processes.child.ask`.
+            program: as in `open_apart`.
+            order: as in `open_apart`.
             share: for whom.
 
         Returns:
@@ -243,15 +269,8 @@ class ImageProcesses:
         Raises:
             UserError: the program refuses, is broken or too slow, or cannot be started.
         """
-        limits = self._limits
         async with self._turns.turn(share):
-            try:
-                async with running(program) as child:
-                    return await ask(
-                        child, order, seconds=limits.seconds, broken=_BROKEN, slow=_SLOW, memory=limits.memory
-                    )
-            except OSError as error:
-                raise UserError(_NO_PROCESS) from error
+            return await self._opener(program, order, self._limits)
 
     async def _ask(self, order: _Order, share: Share) -> dict[str, Any]:
         return await self.ask(_PROGRAM, {"task": type(order).__name__, **asdict(order)}, share)

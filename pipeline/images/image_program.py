@@ -94,7 +94,18 @@ _TASKS: Final[dict[str, Callable[[Order], dict[str, Any]]]] = {
 }
 
 
-def _work(order: Order) -> dict[str, Any]:
+def work(order: Order) -> dict[str, Any]:
+    """Do an order of `pipeline.images.image_process`.
+
+    Args:
+        order: its fields, and its name as `task`.
+
+    Returns:
+        The answer.
+
+    Raises:
+        UserError: one sentence why it cannot be done.
+    """
     try:
         return _TASKS[order["task"]](order)
     except OSError as error:
@@ -102,10 +113,14 @@ def _work(order: Order) -> dict[str, Any]:
 
 
 def set_limits(_order: Order) -> None:
-    """Let this process come after others, and refuse large images before a decoder takes memory for them."""
+    """Let this process come after others, and refuse large images before a decoder takes memory for them.
+
+    Args:
+        _order: whatever is to be done.
+    """
     os.nice(_NICE)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns of more and refuses twice as many
 
 
 if __name__ == "__main__":
-    answer(_work, ready=set_limits)
+    answer(work, ready=set_limits)

@@ -11,7 +11,18 @@ from pipeline.requests.aspect_ratio import size_like
 from pipeline.training.dataset import contact_sheet, examined, read_files, unpacked
 
 
-def _examine(order: Order) -> dict[str, Any]:
+def work(order: Order) -> dict[str, Any]:
+    """Do an order of `pipeline.training.dataset_process`.
+
+    Args:
+        order: its fields.
+
+    Returns:
+        The reasons why files are not used, each empty for one that is.
+
+    Raises:
+        UserError: one sentence why it cannot be done.
+    """
     try:
         return {"reasons": _written(order, Path(order["folder"]))}
     except OSError as error:
@@ -32,4 +43,4 @@ def _written(order: Order, folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    answer(_examine, ready=set_limits)
+    answer(work, ready=set_limits)

@@ -30,7 +30,7 @@ from storage.queue.job_queue import Beat, Claim
 from storage.queue.jobs import Done, Outcome
 from storage.queue.reply_address import ReplyAddress
 from tests.brushes import with_brushes
-from tests.fakes import FakeClock, png
+from tests.fakes import FakeClock, images_opened_here, png
 from tests.wire.discord.specification import discords_own
 
 FIFTEEN_MINUTES = 15 * 60 + 1
@@ -115,7 +115,7 @@ class World:
 
 
 def _delivery(context: AppContext, client: LimnerClient, clock: FakeClock) -> Delivery:
-    platform = DiscordPlatform(routes=Routes(client=client, live=client.live))
+    platform = DiscordPlatform(routes=Routes(client=client, live=client.live), images=images_opened_here())
     return Delivery(context=context, chat=platform, poster="a poster", clock=clock)
 
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from bot.discord.uploads import MAX_REQUEST_BYTES, pack, with_fitting_files
 from handlers.messages.message import Attachment, Message, ShownImage
-from pipeline.images.image_process import ImageProcesses
 from tests.bot.discord.conftest import World, plain_png, shown_image, words
+from tests.fakes import images_opened_here
 
 
 async def test_an_image_above_the_limit_becomes_webp(world: World) -> None:
@@ -49,9 +49,9 @@ async def test_images_are_split_when_one_message_cannot_hold_them() -> None:
     big = ShownImage(data=b"x", file_name="a.png", alt_text="a")
     ten = tuple(ShownImage(data=plain_png(), file_name=f"{n}.png", alt_text="a") for n in range(12))
 
-    packed = await pack(ten, 10 * 2**20, ImageProcesses(), ("art", "ada"))
+    packed = await pack(ten, 10 * 2**20, images_opened_here(), ("art", "ada"))
     small = (ShownImage(data=plain_png(64), file_name="a.png", alt_text="a"),)
-    refused = await pack(small, 10, ImageProcesses(), ("art", "ada"))
+    refused = await pack(small, 10, images_opened_here(), ("art", "ada"))
 
     assert [len(message) for message in packed.messages] == [10, 2]
     assert refused.messages == ((),)

@@ -5,9 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from handlers.images.grid import ScaleGrid
-from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.image_request import LoraUse
-from tests.fakes import png, request
+from tests.fakes import images_opened_here, png, request
 
 
 async def test_every_cell_is_labelled_and_in_its_place(tmp_path: Path) -> None:
@@ -19,7 +18,7 @@ async def test_every_cell_is_labelled_and_in_its_place(tmp_path: Path) -> None:
     for source, image in zip(order.sources, images, strict=True):
         source.write_bytes(png(image))
 
-    size = await ImageProcesses().draw_sheet(order, ("guild", "ada"))
+    size = await images_opened_here().draw_sheet(order, ("guild", "ada"))
 
     sheet = Image.open(order.target)
     assert sheet.size == size
