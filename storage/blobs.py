@@ -18,6 +18,8 @@ from storage.errors import StorageError, disk_error
 _KEY: Final = re.compile("[0-9a-f]{64}")
 _PART: Final = ".new-"
 _THREADS: Final = 8
+_PIECE: Final = 2**20
+"""Bytes that come in smaller chunks are gathered to so many before a thread is asked to write them."""
 
 _Given = TypeVarTuple("_Given")
 _Result = TypeVar("_Result")
@@ -75,9 +77,13 @@ class FileBlobStore:
         with self._disk_errors():
             part = await self._run(_new_part, self._root)
             try:
+                held = bytearray()
                 async for chunk in chunks:
-                    digest.update(chunk)
-                    await self._run(_append, part, chunk)
+                    held += chunk
+                    if len(held) >= _PIECE:
+                        await self._run(_append, part, held, digest)
+                        held.clear()
+                await self._run(_append, part, held, digest)
                 key = digest.hexdigest()
                 await self._run(_settle, part, self._path(key))
             except BaseException:
@@ -218,7 +224,10 @@ def _new_part(folder: Path) -> Path:
     return Path(name)
 
 
-def _append(part: Path, data: bytes) -> None:
+def _append(part: Path, data: bytes | bytearray, digest: "hashlib._Hash | None" = None) -> None:
+    """Adds to a part, and to the hash of what is in it."""
+    if digest is not None:
+        digest.update(data)
     with part.open("ab") as file:
         file.write(data)
 

@@ -39,7 +39,7 @@ class ImageLimits:
     most_each: int = 2
     most_waiting: int = 32
     memory: int = 768 * 2**20
-    seconds: float = 30.0
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from pipeline.images.outpaint import Direction, widened, widened_size
 from pipeline.images.png_text import read_texts
 from pipeline.processes.program import Order, answer
 
-_NICE: Final = 5
+_NICE: Final = 10
 """The process that answers members comes first."""
 
 DISK: Final = "This server could not store the picture: its disk may be full; tell an admin, and try again later."

@@ -60,7 +60,10 @@ class Fault:
 
 @dataclass(slots=True)
 class FakeDiscord:
-    """The world (`backend`), what was asked of it (`requests`) and what of that was wrong (`violations`)."""
+    """The world (`backend`), what was asked of it (`requests`) and what of that was wrong (`violations`).
+
+    One that does not `judges` answers sooner, for measurements.
+    """
 
     backend: Backend = field(default_factory=lambda: Backend(clock=RealClock()))  # type: ignore[arg-type] # as simcord's
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -68,6 +71,7 @@ class FakeDiscord:
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
     token: str = TOKEN
+    judges: bool = True
     gateway: Gateway = field(init=False)
     _nonces: dict[tuple[str, str], Any] = field(default_factory=dict)
     _unsent: "asyncio.Queue[tuple[str, Mapping[str, Any]]]" = field(default_factory=asyncio.Queue)
@@ -126,7 +130,7 @@ class FakeDiscord:
         path = "/" + request.match_info["path"]
         body, files = await _read(request)
         self.requests.append((request.method, path, body))
-        if wrong := discords_own().violation(request.method, path, body):
+        if self.judges and (wrong := discords_own().violation(request.method, path, body)):
             self.violations.append(wrong)
         if not _is_public(path) and request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, 401)

@@ -71,8 +71,12 @@ class Person:
     def click(self, message: Message, label: str) -> Interaction:
         """Click a button of a message."""
         button = next(part for part in flat(message.components) if part.get("label") == label)
+        return self.forge(message, button["custom_id"])
+
+    def forge(self, message: Message, custom_id: str) -> Interaction:
+        """Click a button that the message may never have had."""
         payload = dict(serializers.message_payload(self.server.discord.backend, message))
-        return self._send(_COMPONENT, {"custom_id": button["custom_id"], "component_type": 2}, message=payload)
+        return self._send(_COMPONENT, {"custom_id": custom_id, "component_type": 2}, message=payload)
 
     async def fill(self, interaction: Interaction, **values: str) -> Interaction:
         """Write `values` over what stands in the modal that `interaction` opened, by the fields' ids, and send it."""
