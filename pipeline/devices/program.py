@@ -1,5 +1,6 @@
 """The program of a device's process: `python -m pipeline.devices.program` hears its spec, then commands."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -7,7 +8,7 @@ from typing import BinaryIO
 
 from pipeline.devices.loop import Commands, run_device
 from pipeline.processes import frames
-from pipeline.processes.program import open_frames
+from pipeline.processes.program import keeping_all, open_frames
 from pipeline.requests.device_messages import Command
 from pipeline.requests.device_spec import DeviceSpec
 
@@ -18,6 +19,9 @@ def _main() -> None:
     assert isinstance(spec, DeviceSpec), "a worker begins with the spec"
     commands: Commands = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(stream, commands), daemon=True).start()
+    # What fails here fails again in `run_device`, which says why.
+    with keeping_all(), contextlib.suppress(Exception):
+        import pipeline.engine.engine  # noqa: F401, PLC0415  takes seconds, in which the commands are heard already
     run_device(spec, commands, say)
 
 
