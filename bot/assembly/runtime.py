@@ -25,7 +25,7 @@ from handlers.context.served_model import ServedModel
 from handlers.context.training_hours import TrainingHours
 from handlers.delivery.delivery import Delivery
 from handlers.images.upscale_job import Enlarging
-from handlers.jobs.preparation import Preparation
+from handlers.jobs.preparation import Preparation, Progress
 from handlers.loras.import_job import LoraAdding
 from handlers.messages.chat_platform import ChatPlatform
 from handlers.registry import COMMANDS, JOBS
@@ -40,7 +40,8 @@ from pipeline.images.upscalers import Upscalers
 from pipeline.lora.exporting.merge_process import merge_apart
 from pipeline.lora.importing.import_process import importing
 from pipeline.lora.importing.importers import Importers
-from pipeline.lora.sources.sources import LoraSources
+from pipeline.lora.sources.fetched import FetchedFile
+from pipeline.lora.sources.keys import SourceKeys
 from pipeline.models.base_configs import base_configs
 from pipeline.models.source import ModelSource
 from pipeline.requests.device_spec import DeviceSpec
@@ -217,7 +218,7 @@ def _lora_adding(runtime: Runtime, importers: Importers) -> LoraAdding:
         room=LoraQuota(loras=runtime.context.loras, quota=runtime.context.lora_quota_bytes),
         blobs=runtime.context.blobs,
         keys=runtime.context.source_keys,
-        fetch=_lora_sources(settings).fetch,
+        fetch=partial(_fetch, settings),
         folder=settings.loras,
         bases=_bases(settings),
         importer=importers.ready,
@@ -235,14 +236,19 @@ async def _open_importers(settings: Settings) -> AsyncIterator[Importers]:
         await importers.close()
 
 
-def _lora_sources(settings: Settings) -> LoraSources:
-    return LoraSources(
+async def _fetch(settings: Settings, link: str, folder: Path, keys: SourceKeys, progress: Progress) -> FetchedFile:
+    """Put the file of `link` into `folder`; raises UserError."""
+    # Not at the top: it brings two HTTP clients, which only a download needs.
+    from pipeline.lora.sources.sources import LoraSources  # noqa: PLC0415
+
+    sources = LoraSources(
         file_hosts=settings.lora_hosts_allowed,
         more_hosts=settings.lora_store_hosts_allowed,
         civitai_base=settings.civitai_base.rstrip("/"),
         hugging_face_base=settings.hugging_face_base.rstrip("/"),
         loopback=settings.lora_loopback,
     )
+    return await sources.fetch(link, folder, keys, progress)
 
 
 def _bases(settings: Settings) -> list[ServedModel]:

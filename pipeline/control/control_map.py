@@ -6,7 +6,6 @@ import time
 
 from PIL import Image, ImageOps
 
-from pipeline.control.annotators import control_map
 from pipeline.errors import UserError
 from pipeline.images.input_image import read_image, resized
 from pipeline.requests.control import ControlUse
@@ -31,6 +30,9 @@ def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
     Raises:
         UserError: the bytes are no image, or no map can be made of it.
     """
+    # Not at the top: OpenCV and the models' classes are for controls alone, and most images have none.
+    from pipeline.control.annotators import control_map  # noqa: PLC0415
+
     image = read_image(data, "control").rgb
     if use.ready:
         return resized(ImageOps.invert(image) if use.inverted else image, size, use.resize)

@@ -11,7 +11,6 @@ from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.control.learned_annotators import mask_of
 from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import read_image, resized
 from pipeline.requests.image_request import ImageRequest
@@ -125,6 +124,9 @@ class Canvas:
 def _mask(begin: StartImage, image: Image.Image, images: Mapping[str, bytes]) -> Image.Image:
     """The mask (L) in the size of `image`."""
     if begin.mask_of is not None:
+        # Not at the top: it brings the classes of vision models, and hardly any image has such a mask.
+        from pipeline.control.learned_annotators import mask_of  # noqa: PLC0415
+
         return Image.fromarray(mask_of(begin.mask_of, np.asarray(image)))
     assert begin.mask is not None, "a masked start image has a mask or words for one"
     return read_image(images[begin.mask], "mask").rgb.convert("L").resize(image.size, _NEAREST)

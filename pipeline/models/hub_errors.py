@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx2  # the client that the library raises the errors of
 import huggingface_hub as hub
 
 from pipeline.errors import UserError
@@ -19,6 +18,9 @@ def hub_errors_in_words(model: str) -> Iterator[None]:
     Raises:
         UserError: names the model and says what to do.
     """
+    # Here alone: every process imports this module, and hardly any downloads.
+    import httpx2  # noqa: PLC0415  the client that the library raises the errors of
+
     try:
         yield
     except hub.errors.GatedRepoError:

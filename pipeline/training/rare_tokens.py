@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
@@ -61,6 +60,8 @@ def _vocabulary(folder: Path) -> dict[str, int]:
 
 def _lengths(weights: Path) -> list[float]:
     """The length of each token's row."""
+    import numpy as np  # noqa: PLC0415 - every process that has the commands imports this module
+
     try:
         with safe_open(weights, framework="np") as file:
             name = next(name for name in file.keys() if name.endswith(_TABLE))  # noqa: SIM118  not a mapping
