@@ -35,16 +35,17 @@ _RARE: Final = 4
 """A sense is rare that has at most one in so many of the word's uses in the texts that WordNet's makers counted."""
 
 _SURELY_THINGS: Final = frozenset({
-    "axolotl", "backpack", "bridge", "burger", "church", "corgi", "computer", "crystal", "doll", "dragon", "figurine", "headphones", "hoodie", "house",
-    "keyboard", "laptop", "logo", "mug", "planet", "plush", "plushie", "ring", "robot", "rocket", "sculpture",
-    "smartphone", "sneaker", "statue", "sunglasses", "table", "teddy", "tiger", "toy", "train", "unicorn", "vase", "volcano", "whale",
+    "axolotl", "backpack", "bridge", "burger", "church", "corgi", "computer", "crystal", "doll", "dragon", "figurine",
+    "headphones", "hoodie", "house", "keyboard", "laptop", "logo", "mug", "planet", "plush", "plushie", "ring",
+    "robot", "rocket", "sculpture", "smartphone", "sneaker", "statue", "sunglasses", "table", "teddy", "tiger", "toy",
+    "train", "unicorn", "vase", "volcano", "whale",
 })  # fmt: skip
 """Words whose sense of a person is older or rarer than WordNet's counts say, or that WordNet does not have."""
 
 _MAYBE_PEOPLE: Final = frozenset({
-    "animal", "ape", "beast", "bitch", "body", "butt", "chick", "cougar", "cracker", "creature", "creeper", "cub", "drone", "dwarf", "embryo", "feeder", "female", "fetus", "giant",
-    "hair", "kid", "lead", "male", "mere", "model", "naked", "nude", "nymph", "pansy", "persona", "pussy", "queen", "radical", "streamer", "stud", "vixen",
-    "young",
+    "animal", "ape", "beast", "bitch", "body", "butt", "chick", "cougar", "cracker", "creature", "creeper", "cub",
+    "drone", "dwarf", "embryo", "feeder", "female", "fetus", "giant", "hair", "kid", "lead", "male", "mere", "model",
+    "naked", "nude", "nymph", "pansy", "persona", "pussy", "queen", "radical", "streamer", "stud", "vixen", "young",
 })  # fmt: skip
 """Words that WordNet's counts call things, and people call each other."""
 

@@ -87,7 +87,7 @@ class LimnerClient(discord.AutoShardedClient):
         await self.known_guilds.remove(str(guild.id))
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Forms, and what is none of ours, are answered here; commands and buttons reach their handlers by themselves."""
+        """Forms, and what is none of ours, are answered here; commands and buttons find their handlers alone."""
         custom_id = str(dict(interaction.data or {}).get("custom_id"))
         match interaction.type:
             case discord.InteractionType.modal_submit if modal := DiscordModalState.read(custom_id):

@@ -71,8 +71,8 @@ class NewJob:
     `payload` is the handler's own text; `blobs` are the keys of the blobs that it mentions, kept for as long as the
     job; `loras` are the keys of the LoRAs that it uses or is to make. `cost_key` names jobs that cost alike and
     `cost_units` counts this one's share (megapixel-steps, for an image): together they predict device seconds.
-    `seconds_per_unit` is the prediction until a job like it was done. With it at most `most_waiting` of the member's jobs
-    may wait in the guild.
+    `seconds_per_unit` is the prediction until a job like it was done. With this one, at most `most_waiting` of the
+    member's jobs may wait in the guild.
     """
 
     guild_id: int

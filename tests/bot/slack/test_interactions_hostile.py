@@ -18,7 +18,11 @@ from handlers.registry import COMMANDS
 from tests.bot.slack.conftest import FakeClient, FakeWorkspaces
 from tests.hostile import LONG, OUR_FAULT, TEXTS, VALUES, hostile_calls, required_values
 
-_WHO = {"team": {"id": "T1", "domain": "pixels"}, "user": {"id": "U1", "username": "ada"}, "trigger_id": "t"}
+_WHO: dict[str, Any] = {
+    "team": {"id": "T1", "domain": "pixels"},
+    "user": {"id": "U1", "username": "ada"},
+    "trigger_id": "t",
+}
 
 
 @pytest.fixture
@@ -67,7 +71,9 @@ def slash(text: str) -> dict[str, Any]:
 
 def submitted(command: str, values: Mapping[str, str], call_id: object = None, metadata: str | None = None) -> Any:
     """A form that comes back filled."""
-    state = {name: {"a": {"type": "plain_text_input", "value": value}} for name, value in values.items()}
+    state: dict[str, Any] = {
+        name: {"a": {"type": "plain_text_input", "value": value}} for name, value in values.items()
+    }
     state["image"] = {"a": {"type": "file_input", "files": [{"id": "F1", "name": "a\0\ud800.png", "size": 3}]}}
     place = json.dumps([command, call_id, "C1", None]) if metadata is None else metadata
     blocks = [{"type": "input", "block_id": name} for name in state]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -65,10 +66,8 @@ def test_no_pattern_that_is_repeated_takes_long(parser: Callable[[str], object],
 
 def _seconds(parser: Callable[[str], object], text: str) -> float:
     start = time.process_time()
-    try:
+    with suppress(UserError):
         parser(text)
-    except UserError as error:
-        assert len(str(error)) < 1000
     return time.process_time() - start
 
 

@@ -128,7 +128,7 @@ async def test_who_has_many_waiting_is_told_how_many_and_what_to_do(
     """A member's own jobs count, of all kinds, and nobody else's."""
     for _ in range(context.most_waiting):
         await call("imagine", prompt="fox")
-    with pytest.raises(UserError, match="20 of yours wait here already, and at most 20 may; wait .* /cancel"):
+    with pytest.raises(UserError, match=r"20 of yours wait here already, and at most 20 may; wait .* /cancel"):
         await call("imagine", prompt="fox")
     with pytest.raises(UserError, match="20 of yours wait here already"):
         await call("lora add", link="https://civitai.com/models/1")

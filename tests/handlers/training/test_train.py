@@ -107,7 +107,7 @@ async def test_what_may_be_a_person_is_for_an_admin_to_order_where_people_are_of
     given = await files(png(1), png(2), png(3))
     for word in ("actress", "mujer", "politician", "girls", "zorblax", "girl dog", "wooden woman"):
         values = {"name": "ann", "class": word, "mine": True, "agreed": True, **given}
-        with pytest.raises(NotAllowed, match="Training on people is off here.*an admin can allow it"):
+        with pytest.raises(NotAllowed, match=r"Training on people is off here.*an admin can allow it"):
             await call("train subject", **values)
     assert (await call("train subject", name="zog", **{"class": "zorblax"}, mine=True, admin=True, **given)).job_id
     assert (await call("train subject", name="mug", **{"class": "coffee mugs"}, mine=True, **given)).job_id
