@@ -14,7 +14,7 @@ import typer
 from bot.assembly.settings import Settings
 from handlers.commands.arguments import Value
 from handlers.images.imagine import COMMAND as IMAGINE
-from pipeline.errors import UserError
+from pipeline.errors import NO_TEXT, UserError
 
 app = typer.Typer(
     name="limner",
@@ -142,7 +142,7 @@ def info(image: Annotated[Path, typer.Argument(help="A PNG that Limner made.")])
 
     with _user_errors():
         metadata = read_image(image)
-        typer.echo(metadata.parameters())
+        typer.echo(NO_TEXT.sub("?", metadata.parameters()))
         typer.echo(json.dumps(json.loads(metadata.to_json()), indent=2, ensure_ascii=False))
 
 

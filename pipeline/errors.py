@@ -1,6 +1,12 @@
 """The errors that a person can mend; every other exception is ours and is logged with its traceback."""
 
-import math
+import re
+from typing import Final
+
+NO_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+"""Control characters that are no white space, and halves of surrogate pairs, which no encoding can write."""
+
+_MOST_SHOWN: Final = 1e300
 
 
 class UserError(Exception):
@@ -32,5 +38,23 @@ def check_range(field: str, value: float, low: float, high: float) -> None:
     Raises:
         InvalidRequest: names the option and the limits.
     """
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InvalidRequest(field, f"{field} is {value:g}; use {low:g} to {high:g}.")
+    # An integer may be too large to be written as a float.
+    if not low <= value <= high:
+        shown = "far too large" if abs(value) > _MOST_SHOWN else f"{value:g}"
+        raise InvalidRequest(field, f"{field} is {shown}; use {low:g} to {high:g}.")
+
+
+def check_text(field: str, text: str) -> None:
+    """Check that a text is one: no control characters but white space, and no halves of surrogate pairs.
+
+    Args:
+        field: what the text is, as the person knows it.
+        text: from outside.
+
+    Raises:
+        InvalidRequest: names the first character that is no text, and quotes nothing.
+    """
+    if found := NO_TEXT.search(text):
+        raise InvalidRequest(
+            field, f"The {field} holds a character that is no text (U+{ord(found[0]):04X}); write it without that."
+        )

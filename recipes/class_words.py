@@ -26,7 +26,7 @@ WORDS: Final = Path("/usr/share/dict/american-english")
 _BODY, _GROUP, _PERSON = 8, 14, 18
 _LIVING: Final = frozenset({5, 13, 20})
 _THINGS: Final = frozenset({5, 6, 13, 17, 20})
-"""WordNet's files of animals, food and plants; with artifacts and natural objects they are what a picture can show."""
+"""WordNet's files of animals, food and plants; with artifacts and natural objects they are what an image can show."""
 
 _LIKENESSES: Final = ("picture", "photograph", "representation", "hominid")
 """What shows people, or is their family in zoology: it counts as people do."""

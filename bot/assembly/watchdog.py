@@ -73,7 +73,7 @@ class Watchdog:
             thread.start()
 
     def arm(self, listeners: Sequence[socket] = ()) -> None:
-        """From now on silence counts; while it lasts, whoever asks at `listeners` is told so."""
+        """From now on silence counts; while it lasts, those who ask at `listeners` are told so."""
         self._listeners = tuple(listeners)
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class Watchdog:
         reporting.join(_REPORT_SECONDS)
 
     def _answer_for_loop(self) -> None:
-        """Answer whoever connects while the loop is silent."""
+        """Answer those who connect while the loop is silent."""
         while not self._closed.is_set():
             if not self._silent.wait(self._times.look):
                 continue

@@ -1,9 +1,8 @@
 """What may be typed at all: text of a length that somebody could have written, without characters that are none."""
 
-import re
 from typing import Final
 
-from pipeline.errors import InvalidRequest
+from pipeline.errors import NO_TEXT, InvalidRequest, check_text
 from pipeline.requests.image_request import MAX_PROMPT_LENGTH
 
 MAX_LINE: Final = 10_000
@@ -17,18 +16,12 @@ MAX_NUMBER: Final = 2**53
 
 _MAX_NAME: Final = 255
 
-# Control characters that are no white space, and halves of surrogate pairs, which no encoding can write.
-_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-
 
 def check_typed(text: str, field: str = "text", limit: int = MAX_LINE) -> None:
     """Refuse what no parser should see; raises InvalidRequest about `field`, which quotes nothing of it."""
     if (length := len(text.strip())) > limit:
         raise InvalidRequest(field, f"The {field} has {length} characters; the limit is {limit}.")
-    if found := _NO_TEXT.search(text):
-        raise InvalidRequest(
-            field, f"The {field} holds a character that is no text (U+{ord(found[0]):04X}); write it without that."
-        )
+    check_text(field, text)
 
 
 def is_typed(text: str) -> bool:
@@ -42,4 +35,4 @@ def is_typed(text: str) -> bool:
 
 def file_name(name: str) -> str:
     """A file's name as it can be shown and stored: without what is no text, and not longer than disks allow."""
-    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)[-_MAX_NAME:]
+    return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)[-_MAX_NAME:]

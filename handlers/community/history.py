@@ -55,16 +55,20 @@ async def history(caller: Caller, options: HistoryOptions, context: AppContext) 
 
 async def _page(caller: Caller, context: AppContext, search: str, before: int | None) -> tuple[list[Job], bool]:
     """One page of jobs whose prompt has every word of `search`, and whether there is another."""
-    words = search.casefold().split()
+    words = set(search.casefold().split())
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
         jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, limit=_BATCH, before=before)
-        made = [job for job in jobs if job.kind == JobKind.IMAGINE]
-        found += [job for job in made if all(word in REQUEST.read(job.payload).prompt.casefold() for word in words)]
+        found += [job for job in jobs if job.kind == JobKind.IMAGINE and _mentions(job, words)]
         if len(found) > _PAGE or len(jobs) < _BATCH:
             break
         before = jobs[-1].id
     return found[:_PAGE], len(found) > _PAGE
+
+
+def _mentions(job: Job, words: set[str]) -> bool:
+    prompt = REQUEST.read(job.payload).prompt.casefold()
+    return all(word in prompt for word in words)
 
 
 def _line(job: Job) -> str:

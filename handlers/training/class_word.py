@@ -22,7 +22,7 @@ _ENDINGS: Final = (
 
 
 class Words(NamedTuple):
-    """What the list holds: things that a picture can show and that are nobody, and words that only describe them."""
+    """What the list holds: things that an image can show and that are nobody, and words that only describe them."""
 
     things: frozenset[str]
     describing: frozenset[str]

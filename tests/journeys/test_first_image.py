@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.journeys.terminal import run
+from tests.journeys.terminal import run, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
@@ -131,3 +131,36 @@ async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) ->
     assert "✓ model" in out
     assert "✓ device" in out
     assert "– slack" in out
+
+
+async def test_a_pipe_of_any_bytes_is_answered_line_by_line(tmp_path: Path) -> None:
+    """Numbers past every column, bytes that are no UTF-8, a line without an end: the next line is heard all the same."""
+    lines = (
+        b"/cancel 99999999999999999999\n", b"\xff\xfe red fox\n", b"/imagine a\x00b\n", b"/" + b"x" * 300_000 + b"\n",
+        b"{a|" * 40 + b"a" + b"}" * 40 + b"\n", b"/imagine fox --steps \xd9\xa3\n", b"/help cancel\n",
+    )  # fmt: skip
+    process = await start(("chat",), tmp_path)
+    out, errors = await process.communicate(b"".join(lines))
+
+    assert process.returncode == 0, errors
+    said = " ".join(out.decode().split())
+    assert "no number here is larger than" in said
+    assert said.count("holds a character that is no text") == 2
+    assert "characters; the limit is 10000" in said
+    assert "stands for 41 prompts; the limit is 16" in said
+    assert "Stop a picture that waits or renders" in said
+    assert "Traceback" not in errors.decode()
+    assert len(list((tmp_path / "images").iterdir())) == 1
+
+
+async def test_arguments_of_any_bytes_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    """What the shell hands over that is no text is never printed as it is."""
+    for arguments in (
+        ("\udcff fox",),
+        ("fox", "--seed", "9" * 30),
+        ("fox", "--guidance", "1e999"),
+        ("--like", "\udcff"),
+    ):
+        code, _, errors = await run("imagine", *arguments, data=tmp_path)
+        assert code == 1
+        assert len(errors.strip().splitlines()) == 1

@@ -120,6 +120,9 @@ def _tensor(entry: object) -> TensorHeader:
     if not isinstance(entry, dict) or entry.keys() != _FIELDS:
         raise UserError(_DAMAGED)
     shape, (start, end) = _integers(entry["shape"]), _pair(_integers(entry["data_offsets"]))
+    # Before any product of its sides is made, which may have millions of digits.
+    if len(shape) > MAX_DIMENSIONS or any(not 1 <= side <= MAX_SIDE for side in shape):
+        raise UserError(f"A tensor in this file has a shape outside 1 to {MAX_SIDE:,}; that is no LoRA.")
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise UserError(_DAMAGED)
@@ -128,8 +131,6 @@ def _tensor(entry: object) -> TensorHeader:
         raise UserError(
             f"This file stores numbers as {dtype}, as quantised files do; add an fp16, bf16 or fp32 version."
         )
-    if len(shape) > MAX_DIMENSIONS or any(not 1 <= side <= MAX_SIDE for side in shape):
-        raise UserError(f"A tensor in this file has a shape outside 1 to {MAX_SIDE:,}; that is no LoRA.")
     if end - start != math.prod(shape) * sizes[dtype]:
         raise UserError("A tensor's size in this file does not fit its shape; download it again.")
     return TensorHeader(dtype=dtype, shape=shape, start=start, end=end)
