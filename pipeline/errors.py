@@ -8,6 +8,16 @@ NO_TEXT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff
 
 _MOST_SHOWN: Final = 1e300
 
+_ADDRESS: Final = re.compile(
+    r"[^\s'\"(]+:\d{2,5}/[^\s'\",;)]+"  # a database: host:port/name
+    r"|(?<![\w.:-])(?:\[[0-9a-fA-F:.]+\]|localhost|[\w-]+(?:\.[\w-]+)+):\d{2,5}(?![\w.])"
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"
+)
+_QUOTED: Final = re.compile(r"(['\"])~?/[^'\"]*?([^'\"/]*)\1")
+_PATH: Final = re.compile(r"(?<![\w:/.<])~?(?:/[^\s/'\",;)]+)+/([^\s/'\",;:)]*)")
+"""A folder and what lies in it: two names or more, so that a command such as /lora is none."""
+_ROOT: Final = re.compile(r"(?<![\w:/.<])/([^\s/'\",;:)]*)")
+
 
 class UserError(Exception):
     """One clear sentence that says what happened and what to do; shown to the person as it is."""
@@ -58,3 +68,17 @@ def check_text(field: str, text: str) -> None:
         raise InvalidRequest(
             field, f"The {field} holds a character that is no text (U+{ord(found[0]):04X}); write it without that."
         )
+
+
+def without_places(text: str, *, commands: bool = True) -> str:
+    """A sentence as people may read it who do not run this machine: without its folders, addresses and ports.
+
+    Args:
+        text: a sentence of ours, or a library's.
+        commands: whether one word behind a slash may be a command, which stays as it is.
+
+    Returns:
+        The same, each path by its last name alone.
+    """
+    text = _PATH.sub(r"\1", _QUOTED.sub(r"\1\2\1", _ADDRESS.sub("its address", text)))
+    return text if commands else _ROOT.sub(r"\1", text)

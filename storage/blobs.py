@@ -168,10 +168,10 @@ class FileBlobStore:
         return path
 
     def _missing(self, key: str) -> StorageError:
-        return StorageError(f"The blob {key} is missing from {self._root}; restore it from a backup.")
+        return StorageError(f"The blob {key} is missing from {self._root}; restore it from a backup.", self._root)
 
     def _damaged(self, key: str) -> StorageError:
-        return StorageError(f"The blob {key} in {self._root} is damaged; restore it from a backup.")
+        return StorageError(f"The blob {key} in {self._root} is damaged; restore it from a backup.", self._root)
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
@@ -193,7 +193,7 @@ class FileBlobStore:
         try:
             yield
         except OSError as error:
-            raise disk_error(error, f"The blob folder {self._root}") from error
+            raise disk_error(error, "the blob folder", self._root) from error
 
 
 def _hash(path: Path) -> str:

@@ -34,6 +34,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, place: str) -> None:
         self._place = place
         self._reader = engine
+        self._file = _file_id(place)
         self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._sqlite = engine.dialect.name == "sqlite"
         # SQLite has one writer at a time and polls for its turn; inside a process a lock is both fair and prompt.
@@ -76,6 +77,16 @@ class Database:
         """An INSERT that can say ON CONFLICT, which SQLAlchemy spells in each dialect's own class."""
         return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
 
+    async def check(self) -> None:
+        """Reads something; raises StorageError where the database does not answer, or its file is no longer there."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT version_num FROM alembic_version"))
+        if self._sqlite and not self._place.startswith("file:") and _file_id(self._place) != self._file:
+            raise StorageError(
+                f"The file of the database {self._place} was deleted or replaced; bring it back, then start again.",
+                self._place,
+            )
+
     async def size(self) -> int:
         """Bytes that the database takes."""
         query = (
@@ -93,7 +104,8 @@ class Database:
         if revision != SCHEMA_REVISION:
             raise StorageError(
                 f"The database at {self._place} has schema {revision or 'none'}, this version of Limner needs "
-                f"{SCHEMA_REVISION}; run `limner migrate`."
+                f"{SCHEMA_REVISION}; run `limner migrate`.",
+                self._place,
             )
 
 
@@ -200,16 +212,25 @@ def _place(address: URL) -> str:
     return f"{host}:{address.port or 5432}/{address.database}"
 
 
+def _file_id(place: str) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where there is none."""
+    try:
+        found = Path(place).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _require_file(place: str) -> None:
     # SQLite would create an empty database; a URI may name the file in ways that only SQLite knows.
     if not place.startswith("file:") and not Path(place).exists():
-        raise StorageError(f"There is no database at {place} yet; run `limner migrate` to create it.")
+        raise StorageError(f"There is no database at {place} yet; run `limner migrate` to create it.", place)
 
 
 def _require_folder(place: str) -> None:
     # A connection that cannot be opened leaves a thread behind, which complains where the event loop ends before it.
     if not place.startswith("file:") and not Path(place).parent.is_dir():
-        raise StorageError(cannot_be_opened(place))
+        raise StorageError(cannot_be_opened(place), place)
 
 
 def _close_to_others(place: str) -> None:

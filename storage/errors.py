@@ -1,6 +1,7 @@
 """Turns what a database or a disk reports into one sentence that says what to do."""
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +23,33 @@ _POSTGRES_SENTENCES: Final = {
 
 
 class StorageError(UserError):
-    """The database or the blob store cannot do its work; the text says what to mend and holds no secret."""
+    """The database or the blob store cannot do its work; the text says what to mend and holds no secret.
+
+    It names the `place`, which is for the person who runs Limner; `plain` is the same without it.
+    """
+
+    def __init__(self, sentence: str, place: object = "") -> None:
+        super().__init__(sentence)
+        self.place = str(place)
+
+    @property
+    def plain(self) -> str:
+        """What anyone may read."""
+        return re.sub(rf"(?: at| from| in)? {re.escape(self.place)}", "", str(self)) if self.place else str(self)
 
 
-def disk_error(error: OSError, place: str) -> StorageError:
-    """The sentence for a file operation that failed at `place`, a path that may be shown."""
+def disk_error(error: OSError, what: str, place: object = "") -> StorageError:
+    """The sentence for a file operation that failed: `what` lies at `place`, a path."""
+    named = f"{what} {place}".rstrip()
+    beginning = named[:1].upper() + named[1:]
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return StorageError(f"The disk that holds {place} is full; free some space there and try again.")
+            sentence = f"The disk that holds {named} is full; free some space there and try again."
         case errno.EROFS | errno.EACCES | errno.EPERM:
-            return StorageError(f"{place} cannot be written; give the user that runs Limner the right to write there.")
+            sentence = f"{beginning} cannot be written; give the user that runs Limner the right to write there."
         case _:
-            return StorageError(f"{place} cannot be used ({error.strerror or error}); check the disk that holds it.")
+            sentence = f"{beginning} cannot be used ({error.strerror or error}); check the disk that holds it."
+    return StorageError(sentence, place)
 
 
 def cannot_be_opened(place: str) -> str:
@@ -50,10 +66,10 @@ def database_error(place: str) -> Iterator[None]:
         sentence = _sentence(error, place)
         if sentence is None:
             raise
-        raise StorageError(sentence) from error
+        raise StorageError(sentence, place) from error
     except OSError as error:
         # asyncpg reports a server that does not answer as the socket's own error.
-        raise StorageError(_unreachable(place)) from error
+        raise StorageError(_unreachable(place), place) from error
 
 
 def _sentence(error: DBAPIError, place: str) -> str | None:

@@ -33,6 +33,7 @@ from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
 from handlers.messages.message import Message, Mood
+from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from pipeline.processes.fair_turns import Share
 from storage.guilds.guilds import GuildSettings
@@ -348,4 +349,4 @@ async def _refuse(interaction: Interaction, error: UserError, *, private: bool) 
 
 
 def _refusal(error: UserError) -> Message:
-    return Message(headline=str(error), mood=Mood.FAILED, private=True)
+    return Message(headline=refusal(error), mood=Mood.FAILED, private=True)

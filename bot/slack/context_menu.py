@@ -15,6 +15,7 @@ from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_f
 from handlers.images.imagine import COMMAND
 from handlers.images.info import file_metadata
 from handlers.images.options import request_options
+from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile
 
@@ -45,7 +46,7 @@ class ImageMenu:
             try:
                 view = await self._form(interaction, body["message"])
             except UserError as error:
-                view = _note(str(error))
+                view = _note(refusal(error))
             await client.views_update(view_id=opened["view"]["id"], view=view)
 
     async def begun(self, ack: Ack, body: Body) -> None:

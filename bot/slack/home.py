@@ -19,6 +19,7 @@ from handlers.commands.call import Caller
 from handlers.commands.command import Audience
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
+from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobState
 
@@ -66,7 +67,7 @@ class HomeTab:
             try:
                 message = await answer(command, {}, caller, self.context)
             except UserError as error:
-                blocks += [{"type": "divider"}, section(self.interactions.chat.renderer.spell(str(error)))]
+                blocks += [{"type": "divider"}, section(self.interactions.chat.renderer.spell(refusal(error)))]
             else:
                 blocks += [{"type": "divider"}, *self.interactions.chat.renderer.blocks(message)]
         return blocks

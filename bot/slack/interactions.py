@@ -43,6 +43,7 @@ from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
+from handlers.messages.refusal import refusal
 from pipeline.errors import InvalidRequest, UserError
 
 _log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class SlackInteractionHandler:
         calling = asyncio.create_task(self._submit(interaction, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
         if calling.done() and isinstance(error := calling.exception(), InvalidRequest):
-            sentence = self.chat.renderer.spell(str(error))
+            sentence = self.chat.renderer.spell(refusal(error))
             await ack(response_action="errors", errors=errors(body["view"], error.field, sentence))
             return
         await ack()
@@ -154,7 +155,7 @@ class SlackInteractionHandler:
         try:
             yield
         except UserError as error:
-            await self._refuse(interaction, str(error))
+            await self._refuse(interaction, refusal(error))
         except NotInstalled as why:
             await self._refuse(interaction, str(why))
         except (TryLater, Undeliverable) as why:
@@ -184,7 +185,7 @@ class SlackInteractionHandler:
             message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.context)
         except InvalidRequest as error:
             form = open_form_button(typed.command.name, typed.text) if typed.command.options else None
-            await self.answers.refuse(interaction, str(error), form=form)
+            await self.answers.refuse(interaction, refusal(error), form=form)
         else:
             await self.answers.give(interaction, message)
 

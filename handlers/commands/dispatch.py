@@ -13,6 +13,7 @@ from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, check_role
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
+from storage.errors import StorageError
 from storage.guilds.guilds import GuildSettings
 
 
@@ -39,6 +40,8 @@ async def _with_files(raw: Mapping[str, Value], context: AppContext) -> dict[str
         if isinstance(value, OfferedFile):
             try:
                 values[name] = await value.take(context.blobs, context.max_upload_bytes)
+            except StorageError:
+                raise
             except UserError as error:
                 raise InvalidRequest(name, str(error)) from error
     return values

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, without_places
 from pipeline.images.png_text import read_size
 from pipeline.requests.image_request import ImageRequest
 from storage.blobs import BlobStore
@@ -145,7 +145,7 @@ class Preparations:
             _log.exception("preparing failed", extra=job.log_context())
             await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
         except UserError as refusal:
-            await self._settle(running, GiveUp(sentence=str(refusal)))
+            await self._settle(running, GiveUp(sentence=without_places(str(refusal))))
         except Exception:
             _log.exception("preparing failed", extra=job.log_context())
             await self._settle(running, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
@@ -153,4 +153,7 @@ class Preparations:
             self._running.pop(job.id, None)
 
     async def _settle(self, running: _Running, outcome: Outcome) -> None:
-        await self.queue.settle(running.claim, outcome)
+        try:
+            await self.queue.settle(running.claim, outcome)
+        except Exception:  # the claim, which is given no sign of life any more, is rescued
+            _log.exception("the end of a preparation could not be recorded", extra=running.claim.job.log_context())

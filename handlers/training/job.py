@@ -218,7 +218,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise disk_error(error, str(folder)) from error
+        raise disk_error(error, "the folder of trainings", folder) from error
 
 
 def _picks(order: TrainOrder, report: TrainingReport) -> tuple[Pick, ...]:
@@ -245,7 +245,7 @@ def _put_away(folder: Path, report: TrainingReport, picks: tuple[Pick, ...], lor
                 shutil.copyfile(folder / "run" / candidate.file, file)
         return sum(target.stat().st_size for target in targets)
     except OSError as error:
-        raise disk_error(error, str(loras)) from error
+        raise disk_error(error, "the folder of LoRAs", loras) from error
 
 
 def _clear(folder: Path) -> None:
