@@ -6,7 +6,8 @@ import signal
 from contextlib import AsyncExitStack
 from typing import assert_never
 
-from bot.assembly.health import Check, health_app, running_health, standard_checks
+from bot.assembly.health import health_app, running_health
+from bot.assembly.readiness import Check, standard_checks
 from bot.assembly.runtime import open_runtime, running_pool
 from bot.assembly.settings import Settings
 from bot.assembly.watchdog import watching
@@ -32,7 +33,7 @@ async def serve(settings: Settings) -> None:
         if settings.discord_token:
             from bot.discord.app import running_discord  # noqa: PLC0415 - only those who use Discord wait for it
 
-            discord = await stack.enter_async_context(running_discord(settings, runtime.context))
+            discord = await stack.enter_async_context(running_discord(settings, runtime.context, runtime.supervisor))
             chats.append(discord.platform)
             checks["discord"] = discord.check
         slack = None
@@ -44,7 +45,8 @@ async def serve(settings: Settings) -> None:
             checks["slack"] = slack.check
         pool = running_pool(runtime, tuple(chats), serving=True)
         worker = await stack.enter_async_context(pool)
-        app = health_app(standard_checks(runtime.database, worker) | checks, runtime.context.queue)
+        standard = standard_checks(runtime.database, worker, settings.data)
+        app = health_app(standard | checks, runtime.context.queue)
         if slack is not None:
             app.add_routes(slack.routes)
             await stack.enter_async_context(slack.listening())

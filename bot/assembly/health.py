@@ -2,19 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from bot.assembly.http_edge import nowhere, refuse_expectation, server_logger
+from bot.assembly.readiness import Check, Readiness
 from bot.assembly.watchdog import Watchdog
-from handlers.worker.worker import Worker
-from storage.database import Database
+from pipeline.errors import UserError
 from storage.queue.job_queue import JobQueue
-
-Check = Callable[[], Awaitable[str | None]]
-"""Answers None when all is well, else what is missing in a few words."""
 
 
 async def _healthz(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
@@ -23,14 +20,18 @@ async def _healthz(request: web.Request) -> web.Response:  # noqa: ARG001 - aioh
 
 def health_app(checks: dict[str, Check], queue: JobQueue) -> web.Application:
     """The application: /readyz runs `checks`, /metrics counts the queue's jobs in Prometheus' text form."""
+    readiness = Readiness(checks=checks)
 
     async def readyz(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
-        missing = {name: why for name, check in checks.items() if (why := await check()) is not None}
+        missing = await readiness.missing()
         status = "waiting" if missing else "ready"
         return web.json_response({"status": status, "missing": missing}, status=503 if missing else 200)
 
     async def metrics(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
-        counts = await queue.counts()
+        try:
+            counts = await queue.counts()
+        except UserError:
+            return web.Response(status=503, text="The database cannot be used; /readyz says more.\n")
         lines = ["# HELP limner_jobs Jobs by state.", "# TYPE limner_jobs gauge"]
         lines += [f'limner_jobs{{state="{state.value}"}} {count}' for state, count in counts.items()]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
@@ -40,24 +41,6 @@ def health_app(checks: dict[str, Check], queue: JobQueue) -> web.Application:
         app.router.add_get(path, handler, expect_handler=refuse_expectation)
     app.router.add_route("*", "/{rest:.*}", nowhere, expect_handler=refuse_expectation)
     return app
-
-
-def standard_checks(database: Database, worker: Worker) -> dict[str, Check]:
-    """What every `limner serve` needs before it is ready: a database that answers and a device that has loaded."""
-
-    async def check_database() -> str | None:
-        try:
-            await database.size()
-        except Exception as error:
-            return str(error)
-        return None
-
-    async def check_devices() -> str | None:
-        missing = [device.name for device in worker.devices if device.name not in worker.ready]
-        words = [f"{name}: {worker.troubles.get(name, 'still loading')}" for name in missing]
-        return "; ".join(words) or None
-
-    return {"database": check_database, "devices": check_devices}
 
 
 @asynccontextmanager

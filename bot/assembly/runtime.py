@@ -7,13 +7,10 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.assembly.devices import device_names
 from bot.assembly.settings import Settings
@@ -45,6 +42,7 @@ from pipeline.lora.sources.keys import SourceKeys
 from pipeline.models.base_configs import base_configs
 from pipeline.models.source import ModelSource
 from pipeline.requests.device_spec import DeviceSpec
+from pipeline.supervisor import Supervisor
 from pipeline.training.process import train_apart
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
@@ -57,6 +55,8 @@ _log = logging.getLogger(__name__)
 _OTHERS: Final = 0o077
 """What the group and all others may do with what we write: nothing."""
 
+_HOUR: Final = 3600.0
+
 SNAPSHOT_EVERY: Final = 2
 """A killed device costs an image at most so many steps; a snapshot takes a few hundred kilobytes and no waiting."""
 
@@ -68,6 +68,7 @@ class Runtime:
     context: AppContext
     database: Database
     settings: Settings
+    supervisor: Supervisor = field(default_factory=Supervisor)
 
 
 @asynccontextmanager
@@ -116,7 +117,7 @@ def make_data_folder(settings: Settings) -> None:
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise disk_error(error, str(settings.data)) from error
+        raise disk_error(error, "the data folder", settings.data) from error
     try:
         _close_to_others(settings.data.resolve())
     except PermissionError:
@@ -181,6 +182,7 @@ def build_worker(runtime: Runtime, devices: tuple[Device, ...], importers: Impor
         images_at_once=runtime.settings.images_at_once,
         drain_seconds=runtime.settings.drain_seconds,
         silence_seconds=runtime.settings.silence_seconds,
+        supervisor=runtime.supervisor,
     )
     models = [
         TrainableModel(facts=source.facts(), source=source)
@@ -265,30 +267,37 @@ def build_delivery(runtime: Runtime, chat: ChatPlatform) -> Delivery:
     return Delivery(context=runtime.context, chat=chat, poster=process_name())
 
 
+def _delivering(runtime: Runtime, chat: ChatPlatform, stop: asyncio.Event) -> asyncio.Task[None]:
+    delivery = build_delivery(runtime, chat)
+    return runtime.supervisor.start(f"delivery to {chat.platform}", partial(delivery.run, stop), stop)
+
+
 @asynccontextmanager
 async def running_duties(runtime: Runtime, importers: Importers | None = None) -> AsyncIterator[None]:
-    """Run rescue, retention and collection on their schedules, rescue also at once; keep one of `importers` ready."""
+    """Run rescue, retention and collection again and again, rescue also at once; keep one of `importers` ready."""
     context, database, settings = runtime.context, runtime.database, runtime.settings
-    await maintenance.rescue_jobs(context.queue, settings.stale_seconds)
-    scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
-    rescue = [context.queue, settings.stale_seconds]
-    scheduler.add_job(maintenance.rescue_jobs, "interval", rescue, seconds=settings.stale_seconds / 2)
-    scheduler.add_job(maintenance.apply_retention, "interval", [database, settings.keep_days], hours=6)
-    scheduler.add_job(maintenance.sweep_blobs, "interval", [database, context.blobs], hours=1)
-    scheduler.add_job(maintenance.sweep_loras, "interval", [database, settings.loras], hours=1)
-    trainings = [database, context.handed, settings.trainings]
-    scheduler.add_job(maintenance.sweep_trainings, "interval", trainings, hours=1)
-    scheduler.add_job(maintenance.forget_offers, "interval", [context.clicks, context.calls], hours=1)
-    scheduler.add_job(maintenance.purge_guilds, "interval", [context.guilds], hours=24)
+    rescue = partial(maintenance.rescue_jobs, context.queue, settings.stale_seconds)
+    await rescue()
+    repeat = runtime.supervisor.repeat
+    sweep_trainings = partial(maintenance.sweep_trainings, database, context.handed, settings.trainings)
+    duties = [
+        repeat("the rescue of jobs", settings.stale_seconds / 2, rescue),
+        repeat("retention", 6 * _HOUR, partial(maintenance.apply_retention, database, settings.keep_days)),
+        repeat("the collection of blobs", _HOUR, partial(maintenance.sweep_blobs, database, context.blobs)),
+        repeat("the sweep of LoRAs", _HOUR, partial(maintenance.sweep_loras, database, settings.loras)),
+        repeat("the sweep of trainings", _HOUR, sweep_trainings),
+        repeat("the end of old offers", _HOUR, partial(maintenance.forget_offers, context.clicks, context.calls)),
+        repeat("the purge of guilds", 24 * _HOUR, partial(maintenance.purge_guilds, context.guilds)),
+    ]
     if importers is not None:
         # Later than the start of the devices, which need the cores first.
-        soon = datetime.now(UTC) + timedelta(seconds=10)
-        scheduler.add_job(importers.keep_one, "interval", minutes=1, next_run_time=soon)
-    scheduler.start()
+        duties.append(repeat("the importer that is kept ready", 60, importers.keep_one, first=10))
     try:
         yield
     finally:
-        scheduler.shutdown(wait=False)
+        for duty in duties:
+            duty.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -303,8 +312,8 @@ async def running_pool(
     stop_work, stop_delivery = asyncio.Event(), asyncio.Event()
     async with _open_importers(runtime.settings) as importers:
         worker = build_worker(runtime, open_devices(runtime.settings, serving=serving), importers)
-        working = asyncio.create_task(worker.run(stop_work))
-        deliveries = [asyncio.create_task(build_delivery(runtime, chat).run(stop_delivery)) for chat in chats]
+        working = runtime.supervisor.start("the worker", partial(worker.run, stop_work), stop_work)
+        deliveries = [_delivering(runtime, chat, stop_delivery) for chat in chats]
         async with running_duties(runtime, importers if serving else None):
             try:
                 yield worker

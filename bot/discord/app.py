@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from bot.discord.client import LimnerClient
 from bot.discord.routes import Routes
 from handlers.commands.context import AppContext
 from pipeline.errors import UserError
+from pipeline.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +48,9 @@ class DiscordApp:
 
 
 @asynccontextmanager
-async def running_discord(settings: Settings, context: AppContext) -> AsyncIterator[DiscordApp]:
+async def running_discord(
+    settings: Settings, context: AppContext, supervisor: Supervisor | None = None
+) -> AsyncIterator[DiscordApp]:
     """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
     use_api_base(settings.discord_api_base)
     client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
@@ -54,12 +58,12 @@ async def running_discord(settings: Settings, context: AppContext) -> AsyncItera
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)
-        listening = asyncio.create_task(_listen(client))
+        listening = (supervisor or Supervisor()).start("the connection to Discord", partial(_listen, client, token))
         try:
             yield DiscordApp(client=client, platform=platform)
         finally:
-            await client.close()
-            await listening
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
     finally:
         await client.close()
 
@@ -102,7 +106,11 @@ async def _log_in(client: discord.Client, token: str) -> None:
             return
 
 
-async def _listen(client: LimnerClient) -> None:
+async def _listen(client: LimnerClient, token: str) -> None:
+    """Listen until the client is closed, or Discord closes the connection for good; raises what may pass."""
+    if client.is_closed():
+        client.clear()
+        await client.login(token)
     try:
         await client.connect(reconnect=True)
     except discord.ConnectionClosed as error:
@@ -111,5 +119,3 @@ async def _listen(client: LimnerClient) -> None:
             f"Discord closed the connection for good ({error.code}); limner doctor says what to mend, then start again."
         )
         client.auth_status.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
-    except (discord.DiscordException, aiohttp.ClientError, OSError):
-        _log.exception("the connection to Discord ended; start again")

@@ -38,6 +38,7 @@ from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uninstall import Uninstall
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
+from pipeline.supervisor import Supervisor
 from storage.guilds.installations import Installations
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class SlackApp:
     chat: SlackPlatform
     routes: tuple[web.RouteDef, ...]
     _socket: AsyncSocketModeHandler | None
+    _supervisor: Supervisor
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -59,7 +61,7 @@ class SlackApp:
         if self._socket is None:
             yield
             return
-        connecting = asyncio.create_task(self._socket.connect_async())  # type: ignore[no-untyped-call] # Bolt's
+        connecting = self._supervisor.start("the connection to Slack", self._socket.connect_async)
         try:
             yield
         finally:
@@ -92,9 +94,19 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
         app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
         try:
             if isinstance(chosen, SocketMode):
-                yield SlackApp(chat=chat, routes=(), _socket=_socket_handler(app, client, chosen.app_token))
+                yield SlackApp(
+                    chat=chat,
+                    routes=(),
+                    _socket=_socket_handler(app, client, chosen.app_token),
+                    _supervisor=runtime.supervisor,
+                )
             else:
-                yield SlackApp(chat=chat, routes=_routes(app, flow, chosen.signing_secret), _socket=None)
+                yield SlackApp(
+                    chat=chat,
+                    routes=_routes(app, flow, chosen.signing_secret),
+                    _socket=None,
+                    _supervisor=runtime.supervisor,
+                )
         finally:
             await chat.close()
 

@@ -61,6 +61,9 @@ class WorkspaceProgress:
                 # Newer states will come, and ask again.
                 _log.info("progress is not shown: %s", why)
                 self._newest.clear()
+            except Exception:
+                _log.exception("progress is not shown; the next state will be")
+                self._newest.clear()
             if self._newest:
                 await self._draw_next()
 

@@ -10,9 +10,10 @@ from handlers.worker.running_job import OpenJob
 
 @dataclass(slots=True, kw_only=True)
 class DeviceSlots:
-    """The jobs on `device`; `failed_loads` counts its failed starts since it was last ready."""
+    """The jobs on `device`, once it is `started`; `failed_loads` counts its failed starts since it was last ready."""
 
     device: Device
+    started: bool = False
     failed_loads: int = 0
     _heard_at: float = field(default_factory=time.monotonic)
     _jobs: dict[int, OpenJob] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, assert_never
@@ -19,6 +19,7 @@ from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
 from handlers.worker.running_job import OpenJob, index_of
 from handlers.worker.watchdog import watch
+from pipeline.errors import without_places
 from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.device_messages import (
     Alive,
@@ -34,6 +35,7 @@ from pipeline.requests.device_messages import (
 )
 from pipeline.requests.image_files import ImageFiles
 from pipeline.requests.image_request import ImageRequest
+from pipeline.supervisor import Supervisor
 from storage.blobs import BlobStore
 from storage.errors import StorageError
 from storage.queue.claim import QUICK
@@ -75,6 +77,7 @@ class Worker:
     suspend_seconds: float = 5.0
     restart_seconds: float = 1.0
     silence_seconds: float = 600.0
+    supervisor: Supervisor = field(default_factory=Supervisor)
     ready: set[str] = field(default_factory=set)
     troubles: dict[str, str] = field(default_factory=dict)
     _slots: tuple[DeviceSlots, ...] = field(init=False)
@@ -97,14 +100,18 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running images finish or give them back, uncounted."""
         self._stop = stop
-        for device in self.devices:
-            await device.start()
         heartbeat = Heartbeat(name=self.name, queue=self.queue, slots=self._slots, preparations=self._preparations)
-        background = [asyncio.create_task(heartbeat.run())]
-        background += [asyncio.create_task(self._listen(slots)) for slots in self._slots]
-        background += [asyncio.create_task(watch(slots, self.silence_seconds)) for slots in self._slots]
+        begin = self.supervisor.start
+        background = [begin("the heartbeat", heartbeat.run)]
+        for slots in self._slots:
+            name = slots.device.name
+            background.append(begin(f"device {name}", partial(self._listen, slots)))
+            background.append(begin(f"the watch of device {name}", partial(watch, slots, self.silence_seconds)))
+        feeds = [
+            begin(f"the queue of device {slots.device.name}", partial(self._feed, slots), stop) for slots in self._slots
+        ]
         try:
-            await asyncio.gather(*(self._feed(slots) for slots in self._slots))
+            await asyncio.gather(*feeds)
             await self._drain()
         finally:
             for task in background:
@@ -193,6 +200,9 @@ class Worker:
             await slots.device.submit(order)
 
     async def _listen(self, slots: DeviceSlots) -> None:
+        if not slots.started:
+            await self._start(slots, slots.device.start)
+            slots.started = True
         async for event in slots.device.events():
             slots.hear()
             try:
@@ -230,7 +240,7 @@ class Worker:
             case Rendered():
                 await self._record(slots, job, event)
             case Refused():
-                await self._settle(slots, job, GiveUp(sentence=event.sentence))
+                await self._settle(slots, job, GiveUp(sentence=without_places(event.sentence)))
             case Faulted():
                 _log.error("device %s faulted: %s", slots.device.name, event.why, extra=job.claim.job.log_context())
                 if job.snapshot:
@@ -290,8 +300,17 @@ class Worker:
         if not was_ready:
             await self._pause_before_another_load(slots, why)
         self._prefetch.forget(slots.device)
-        await slots.device.restart()
+        await self._start(slots, slots.device.restart)
         slots.wake()
+
+    async def _start(self, slots: DeviceSlots, start: Callable[[], Awaitable[None]]) -> None:
+        """Start the device's process, however long the machine has no file, memory or process left for it."""
+        while True:
+            try:
+                return await start()
+            except OSError as error:
+                _log.warning("device %s cannot be started; it is tried again", slots.device.name, exc_info=error)
+                await self._pause_before_another_load(slots, f"its process cannot be started ({error.strerror})")
 
     async def _pause_before_another_load(self, slots: DeviceSlots, why: str) -> None:
         """A device that cannot load is tried ever more seldom; a person may mend it meanwhile."""

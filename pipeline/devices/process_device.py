@@ -1,6 +1,7 @@
 """A device in a process of its own, seen from its worker: asyncio, no torch."""
 
 import asyncio
+import logging
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from typing import Final
@@ -10,6 +11,8 @@ from pipeline.processes.child import start
 from pipeline.requests.device_messages import Cancel, Command, Event, Expect, Lost, Order, Suspend
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest
+
+_log = logging.getLogger(__name__)
 
 _PROGRAM: Final = "pipeline.devices.program"
 _PATIENCE_SECONDS: Final = 5.0
@@ -113,17 +116,25 @@ class ChildDevice:
             return  # the process is gone, which `_read` reports
 
     async def _read(self, process: Process) -> None:
-        assert process.stdout is not None, "the process was started with a pipe"
-        why = ""
-        while (message := await frames.receive(process.stdout)) is not None:
-            if isinstance(message, Lost):
-                why = message.why
-                break
-            assert isinstance(message, Event), "a device sends events"
-            self._events.put_nowait(message)
+        try:
+            why = await self._last_words(process)
+        except Exception as error:
+            # Whatever it was, the worker is told: a device that nobody hears would keep its jobs for ever.
+            _log.exception("what device %s sent cannot be read", self.name)
+            why = f"what it sent cannot be read ({type(error).__name__})"
         code = await _ended(process)
         self._process = None
         self._events.put_nowait(Lost(why=why or f"the device's process ended with {_meaning(code)}"))
+
+    async def _last_words(self, process: Process) -> str:
+        """Pass on each event until the process ends; why it did, where it says so."""
+        assert process.stdout is not None, "the process was started with a pipe"
+        while (message := await frames.receive(process.stdout)) is not None:
+            if isinstance(message, Lost):
+                return message.why
+            assert isinstance(message, Event), "a device sends events"
+            self._events.put_nowait(message)
+        return ""
 
     async def _stop(self) -> None:
         if self._reading is not None:

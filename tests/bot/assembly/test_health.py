@@ -5,7 +5,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.assembly.health import health_app, running_health, standard_checks
+from bot.assembly.health import health_app, running_health
+from bot.assembly.readiness import standard_checks
 from handlers.commands.context import AppContext
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker

@@ -55,6 +55,7 @@ def _open_to_others(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]
 
 
+@pytest.mark.slow  # a child process writes, too
 @pytest.mark.usefixtures("usual_umask")
 async def test_nothing_in_the_data_folder_is_for_other_users(tmp_path: Path) -> None:
     """The database with its log, blobs, keys, and what a child process writes."""
