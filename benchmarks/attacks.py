@@ -24,7 +24,7 @@ from typing import Final
 
 import aiohttp
 
-from benchmarks.attack_kinds import ATTACKS, Ground, answer_of, answered
+from benchmarks.attack_kinds import ATTACKS, Ground, answer_of, answered, prepare
 from tests.journeys.terminal import children
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import Person, new_person, new_server
@@ -265,6 +265,7 @@ class Arena:
 
 async def main(names: Sequence[str], seconds: float) -> bool:
     """Run the attacks in turn and print the table; whether all holds."""
+    prepare()
     began, held = time.monotonic(), True
     async with Arena.open(draws=True) as arena:
         await arena.watch("nothing yet", 5.0)

@@ -13,6 +13,7 @@ import psutil
 from tests.eventually import eventually
 
 _PATIENCE = 240.0
+_LONGEST_LINE = 2**24
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -31,6 +32,7 @@ async def start(arguments: tuple[str, ...], data: Path, **more: str) -> asyncio.
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", *arguments, env=environment(data, **more), cwd=Path(__file__).parents[2],
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        limit=_LONGEST_LINE,
     )  # fmt: skip
 
 

@@ -40,15 +40,11 @@ def png_of(width: int, height: int, *chunks: bytes, data: bytes = b"", depth: in
 
 def tiff_of_pages(pages: int, next_page: int | None = None) -> bytes:
     """A TIFF of so many pages of one pixel; the last one's successor may be an earlier one, for ever."""
-    entries = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1)]
-    body = bytearray(b"II*\0" + struct.pack("<I", 10) + b"\0\0")
-    size = 2 + 12 * len(entries) + 4
-    for page in range(pages):
-        follower = 10 + (page + 1) * size if page + 1 < pages else next_page or 0
-        body += struct.pack("<H", len(entries))
-        body += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
-        body += struct.pack("<I", follower)
-    return bytes(body)
+    entries = [(256, 1), (257, 1), (258, 8), (262, 1), (273, 8), (278, 1), (279, 1)]
+    page = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    starts = range(10, 10 + pages * (len(page) + 4), len(page) + 4)
+    followers = [*starts[1:], next_page or 0]
+    return b"II*\0" + struct.pack("<I", 10) + b"\0\0" + b"".join(page + struct.pack("<I", one) for one in followers)
 
 
 def jpeg_of(width: int, height: int) -> bytes:
