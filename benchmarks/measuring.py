@@ -43,6 +43,18 @@ def _times(ratio: float) -> str:
     return f"{ratio:.3g}x" if ratio < 2 else f"{ratio:.1f}x" if ratio < 100 else f"{ratio:.0f}x"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One line of a table of what was counted."""
+
+    what: str
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"| {self.what} | {self.value:,.4g} | {self.unit} |"
+
+
 @dataclass(kw_only=True)
 class Stopwatch:
     """What a block took, once it has ended."""
