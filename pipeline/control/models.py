@@ -21,6 +21,7 @@ from pipeline.models.checkpoint import Checkpoint, load_module
 from pipeline.models.metadata import read_json
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
+from pipeline.transfer import to_device
 
 _SHARED: Final = ("cross_attention_dim", "addition_embed_type", "in_channels")
 """What a ControlNet has from its base."""
@@ -71,9 +72,12 @@ class ControlLibrary:
         self._release(folders)
         size = (request.width, request.height)
         return tuple(
-            _control(use, net, hint_of(use, images[use.image], size))
+            _control(use, net, self._on_device(hint_of(use, images[use.image], size)))
             for use, net in zip(request.controls, nets, strict=True)
         )
+
+    def _on_device(self, hint: Tensor) -> Tensor:
+        return to_device(hint, self._checkpoint.hardware.device, self._checkpoint.hardware.dtype)
 
     def close(self) -> None:
         """Load nothing more."""

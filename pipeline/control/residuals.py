@@ -12,6 +12,7 @@ from pipeline.control.control_map import map_of
 from pipeline.control.union import is_union, union_arguments
 from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.text.conditioning import Conditioning
+from pipeline.transfer import to_device
 
 _ROWS: Final = 4
 """A net's call has as many rows whatever the batch, so that a row never depends on how many others it controls."""
@@ -24,8 +25,9 @@ _SOFTER: Final = 0.825
 class Control:
     """One control of one request.
 
-    `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter; `hint` is its map, (1, 3, height, width), 0 to
-    1; `features` is a T2I-Adapter's output for that map, a tensor for each block of the UNet, empty for the others.
+    `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter; `hint` is its map on the device, (1, 3, height,
+    width), 0 to 1; `features` is a T2I-Adapter's output for that map, a tensor for each block of the UNet, empty for
+    the others.
     """
 
     use: ControlUse
@@ -173,32 +175,33 @@ def _call(
 ) -> list[Tensor]:
     """One call of a net for `group`, filled up to `size` rows; each answer weighted as its row asks."""
     filled = [*group, *[group[0]] * (size - len(group))]
-    places = [each.row for each in filled]
+    places = to_device(torch.tensor([each.row for each in filled]), latents.device)
     added = None
     if conditioning.pooled is not None and conditioning.time_ids is not None:
-        added = {"text_embeds": conditioning.pooled[places], "time_ids": conditioning.time_ids[places]}
+        pooled, time_ids = (part.index_select(0, places) for part in (conditioning.pooled, conditioning.time_ids))
+        added = {"text_embeds": pooled, "time_ids": time_ids}
     down, mid = (
         group[0]
         .controls[0]
         .net(
-            latents[places],
-            timesteps[places],
-            encoder_hidden_states=conditioning.states[places],
+            latents.index_select(0, places),
+            timesteps.index_select(0, places),
+            encoder_hidden_states=conditioning.states.index_select(0, places),
             added_cond_kwargs=added,
             return_dict=False,
-            **_maps(filled, latents),
+            **_maps(filled),
         )
     )
     answers = [*down, mid]
     weights = torch.stack([_weights(each.controls, len(answers)) for each in filled])
-    weights = weights.to(latents.device, latents.dtype)
+    weights = to_device(weights, latents.device, latents.dtype)
     return [answer * weights[:, number, None, None, None] for number, answer in enumerate(answers)]
 
 
-def _maps(rows: Sequence[ControlledRow], like: Tensor) -> dict[str, Any]:
-    """The arguments of a net's call for the maps of `rows`, on the device and in the type of `like`."""
+def _maps(rows: Sequence[ControlledRow]) -> dict[str, Any]:
+    """The arguments of a net's call for the maps of `rows`."""
     hints = [
-        torch.cat([control.hint for control in controls]).to(like.device, like.dtype)
+        torch.cat([control.hint for control in controls])
         for controls in zip(*(each.controls for each in rows), strict=True)
     ]
     config = rows[0].controls[0].net.config

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.requests.control import ControlKind
+from pipeline.transfer import to_device
 
 TYPES: Final[Mapping[ControlKind, int]] = {
     ControlKind.POSE: 0,
@@ -61,11 +62,11 @@ def union_arguments(
         What to pass besides latents, timesteps and conditioning.
     """
     places = [TYPES[kind] for kind in kinds]
-    types = torch.zeros(len(hints[0]), config["num_control_type"], dtype=hints[0].dtype, device=hints[0].device)
+    types = torch.zeros(len(hints[0]), config["num_control_type"], dtype=hints[0].dtype)
     types[:, places] = 1
     return {
         "controlnet_cond": list(hints),
-        "control_type": types,
+        "control_type": to_device(types, hints[0].device),
         "control_type_idx": places,
         "conditioning_scale": list(scales),
     }

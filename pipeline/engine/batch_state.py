@@ -1,6 +1,6 @@
 """What a batch keeps for each of its rows while a request has them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from pipeline.engine.compile.forward import CompiledForward, ForwardInputs, Halv
 from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack, ScaledAdapter
 from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
 from pipeline.text.conditioning import Conditioning
+from pipeline.transfer import to_device
 
 
 class RowMemory:
@@ -49,6 +50,7 @@ class RowMemory:
         self._stale = True
         self._latents: Tensor | None = None
         self._timesteps: Tensor | None = None
+        self._order: tuple[tuple[tuple[int, ...], ...], Tensor] | None = None
 
     @property
     def conditioning(self) -> Conditioning:
@@ -75,30 +77,46 @@ class RowMemory:
         self._stale = False
 
     def feed(
-        self, latents: Mapping[tuple[int, ...], Tensor], timesteps: Mapping[tuple[int, ...], float]
+        self, rows: tuple[tuple[int, ...], ...], latents: Sequence[Tensor], timesteps: Sequence[float]
     ) -> tuple[Tensor, Tensor]:
         """Write the next call's latents and timesteps to where the last call's were.
 
         Args:
-            latents: (1, channels, height, width) of each request by its rows; every one of the rows gets them.
-            timesteps: of each request, by its rows.
+            rows: of each request.
+            latents: (1, channels, height, width) of each request; every one of its rows gets them.
+            timesteps: of each request.
 
         Returns:
             Latents (bucket, channels, height, width) and timesteps (bucket,).
         """
         states = self.conditioning.states
         if self._latents is None or self._timesteps is None:
-            shape = next(iter(latents.values())).shape[1:]
-            self._latents = states.new_zeros(self.bucket, *shape)
+            self._latents = states.new_zeros(self.bucket, *latents[0].shape[1:])
             self._timesteps = torch.zeros(self.bucket, device=states.device)
-        for rows, own in latents.items():
-            for row in rows:
-                self._latents[row].copy_(own[0])
-        by_row = {row: timestep for rows, timestep in timesteps.items() for row in rows}
+        for places, new in zip(rows, latents, strict=True):
+            for row in places:
+                self._latents[row].copy_(new[0])
+        by_row = {row: timestep for own, timestep in zip(rows, timesteps, strict=True) for row in own}
         # From pinned memory, which a GPU fetches without making this thread wait.
         values = torch.tensor([by_row.get(row, 0.0) for row in range(self.bucket)], pin_memory=states.is_cuda)
         self._timesteps.copy_(values, non_blocking=True)
         return self._latents, self._timesteps
+
+    def taken(self, rows: tuple[tuple[int, ...], ...], answers: Tensor) -> Tensor:
+        """The rows of some requests, copied out of a call's answers.
+
+        Args:
+            rows: of each request.
+            answers: (bucket, ...).
+
+        Returns:
+            Request by request.
+        """
+        if self._order is None or self._order[0] != rows:
+            # On the device from here on: a list would make the host wait for it at every step.
+            numbers = torch.tensor([row for own in rows for row in own])
+            self._order = rows, to_device(numbers, answers.device)
+        return answers.index_select(0, self._order[1])
 
     def run(self, call: Callable[[], Tensor]) -> Tensor:
         """Run a call on this memory, as a CUDA graph where the device has them.

@@ -24,7 +24,9 @@ from pipeline.models.hardware import Placement, is_out_of_memory
 from pipeline.requests.image_request import ImageRequest
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.samplers.sampler import Sampler
+from pipeline.samplers.walks import Walks
 from pipeline.text.conditioning import Conditioning
+from pipeline.transfer import to_device
 
 _log = logging.getLogger(__name__)
 # A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.
@@ -35,10 +37,10 @@ _LARGEST_UNTILED: Final = 192 * 192
 class DenoisingState:
     """One request between noise and image.
 
-    `latents` is (1, channels, height, width) in float32; `denoised`, of the same shape, is the denoiser's last guess of
-    the final latents; `parts` are the UNet's LoRAs; `rows` are its rows in the batch. `canvas` is what it is drawn
-    over, `kept` the part of that which stays, `controls` what else it follows. `failure` is why its own part of a step
-    failed, where the rest of the batch went on.
+    `latents` is (1, channels, height, width) in float32; they are replaced, never changed. `parts` are the UNet's
+    LoRAs; `rows` are its rows in the batch. `canvas` is what it is drawn over, `kept` the part of that which stays,
+    `controls` what else it follows. `answer` is the denoiser's last, with the input and the timestep that it saw.
+    `failure` is why its own part of a step failed, where the rest of the batch went on.
     """
 
     request: ImageRequest
@@ -51,8 +53,31 @@ class DenoisingState:
     kept: KeptLatents | None = None
     controls: tuple[Control, ...] = ()
     rows: tuple[int, ...] = ()
-    denoised: Tensor | None = None
+    answer: tuple[Tensor, Tensor, float] | None = None
     failure: Exception | None = None
+
+    @torch.inference_mode()
+    def denoised(self) -> Tensor:
+        """The denoiser's last guess of the final latents; only after a step.
+
+        Returns:
+            Of the shape of the latents.
+        """
+        assert self.answer is not None, "a guess is asked for after a step"
+        return self.sampler.denoised(*self.answer)
+
+    def move(self, latents: Tensor | Exception) -> None:
+        """Go on to what its sampler made of a step, but for what stays of the canvas.
+
+        Args:
+            latents: of its own shape, or why there are none, which is its failure.
+        """
+        try:
+            if isinstance(latents, Exception):
+                raise latents
+            self.latents = latents if self.kept is None else self.kept.put_back(latents, self.sampler)
+        except Exception as error:
+            self.failure = error
 
 
 class Denoiser:
@@ -118,12 +143,12 @@ class Denoiser:
     def _noise(self, request: ImageRequest, generator: torch.Generator) -> Tensor:
         factor, hardware = self._checkpoint.scale_factor, self._checkpoint.hardware
         shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
-        return initial_noise(request, shape, hardware.dtype, generator).to(hardware.device, torch.float32)
+        return to_device(initial_noise(request, shape, hardware.dtype, generator), hardware.device, torch.float32)
 
     def _encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """The latents of an image (1, 3, height, width), drawn from what the autoencoder says of it."""
         vae = self._checkpoint.vae
-        pixels = pixels.to(self._checkpoint.hardware.device, vae.dtype)
+        pixels = to_device(pixels, self._checkpoint.hardware.device, vae.dtype)
         drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
         return drawn.contiguous()
 
@@ -133,7 +158,7 @@ class Denoiser:
             return None
         # diffusers draws once more here, for what only UNets made for inpainting read.
         torch.randn(clean.shape, generator=generator, dtype=self._checkpoint.hardware.vae_dtype)
-        return KeptLatents(clean=clean, noise=noise, mask=mask.to(noise.device))
+        return KeptLatents(clean=clean, noise=noise, mask=to_device(mask, noise.device))
 
     def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
         """The memory of a new batch.
@@ -173,14 +198,18 @@ class Denoiser:
             memory: of the batch in which they have their rows.
             renderings: requests of one latent size; they are changed in place.
         """
-        inputs = [rendering.sampler.model_input(rendering.latents) for rendering in renderings]
-        predictions = self._predict(memory, renderings, inputs)
-        rows = torch.split(predictions.float(), [len(rendering.rows) for rendering in renderings])
-        for rendering, model_input, own in zip(renderings, inputs, rows, strict=True):
-            try:
-                _step(rendering, model_input, own)
-            except Exception as error:
-                rendering.failure = error
+        samplers = [rendering.sampler for rendering in renderings]
+        walks = Walks(samplers, [rendering.latents for rendering in renderings])
+        timesteps = [float(sampler.timestep) for sampler in samplers]
+        inputs = walks.model_inputs()
+        rows = self._predict(memory, renderings, inputs, timesteps).float()
+        predictions = guided(rows, [rendering.request for rendering in renderings])
+        moved = walks.step(predictions, [rendering.generator for rendering in renderings])
+        for rendering, own, seen, latents, timestep in zip(
+            renderings, predictions.split(1), inputs, moved, timesteps, strict=True
+        ):
+            rendering.answer = own, seen, timestep
+            rendering.move(latents)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -191,7 +220,7 @@ class Denoiser:
             latents: (1, channels, height, width).
 
         Returns:
-            (height, width, 3), uint8 on the CPU.
+            (height, width, 3), uint8 on the device.
 
         Raises:
             RuntimeError: the device failed, or its memory is too short even for tiles.
@@ -218,23 +247,23 @@ class Denoiser:
     def _decode(self, latents: Tensor) -> Tensor:
         vae = self._checkpoint.vae
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
-        return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu()
+        return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
 
-    def _predict(self, memory: RowMemory, renderings: Sequence[DenoisingState], scaled: Sequence[Tensor]) -> Tensor:
+    def _predict(
+        self, memory: RowMemory, renderings: Sequence[DenoisingState], inputs: Sequence[Tensor], steps: Sequence[float]
+    ) -> Tensor:
         """What the UNet says of every row of `renderings`, in their order."""
-        latents, timesteps = memory.feed(
-            {rendering.rows: own for rendering, own in zip(renderings, scaled, strict=True)},
-            {rendering.rows: float(rendering.sampler.timestep) for rendering in renderings},
-        )
+        rows = tuple(rendering.rows for rendering in renderings)
+        latents, timesteps = memory.feed(rows, inputs, steps)
         if (compiled := memory.compiled) is not None:
-            inputs = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
-            answers = memory.run(partial(compiled, inputs))
+            read = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
+            answers = memory.run(partial(compiled, read))
         elif residuals := residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning):
             answers = self._call(memory, latents, timesteps, residuals)
         else:
             answers = memory.run(partial(self._call, memory, latents, timesteps, None))
-        # Slices, since a list of numbers would make the host wait for the device; and a copy, since answers are reused.
-        return torch.cat([answers[row : row + 1] for rendering in renderings for row in rendering.rows])
+        # A copy, since answers are reused.
+        return memory.taken(rows, answers)
 
     def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor, residuals: Residuals | None) -> Tensor:
         conditioning = memory.conditioning
@@ -297,18 +326,29 @@ def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, fro
     return noise * sampler.noise_scale if clean is None or from_noise else sampler.noised(clean, noise)
 
 
-def guided(rows: Tensor, request: ImageRequest) -> Tensor:
-    """The prediction of a request under classifier-free guidance (Ho and Salimans, 2022, arXiv 2207.12598), its spread
-    brought back towards that of the conditional row (Lin et al., 2023, arXiv 2305.08891, eq. 15).
+def guided(rows: Tensor, requests: Sequence[ImageRequest]) -> Tensor:
+    """The predictions of requests under classifier-free guidance (Ho and Salimans, 2022, arXiv 2207.12598), their
+    spread brought back towards that of the conditional row (Lin et al., 2023, arXiv 2305.08891, eq. 15).
 
     Args:
-        rows: (1, ...), or (2, ...) with the unconditional row first.
-        request: says how strong the guidance is, and how much of the spread is brought back.
+        rows: one of each request without guidance, two of each with it, the unconditional one first.
+        requests: say how strong the guidance is, and how much of the spread is brought back.
 
     Returns:
-        (1, ...).
+        A row of each request.
     """
-    if rows.shape[0] == 1:
+    if len(rows) == len(requests):
+        return rows
+    if len(rows) == 2 * len(requests) and not any(request.guidance_rescale for request in requests):
+        without, wanted = rows.unflatten(0, (-1, 2)).unbind(1)
+        scales = to_device(torch.tensor([request.guidance_scale for request in requests]), rows.device)
+        return without + scales[:, None, None, None] * (wanted - without)
+    parts = rows.split([2 if request.guided else 1 for request in requests])
+    return torch.cat([_guided(part, request) for part, request in zip(parts, requests, strict=True)])
+
+
+def _guided(rows: Tensor, request: ImageRequest) -> Tensor:
+    if len(rows) == 1:
         return rows
     without, wanted = rows.chunk(2)
     mixed = without + request.guidance_scale * (wanted - without)

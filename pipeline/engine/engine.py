@@ -15,16 +15,17 @@ from pipeline.engine.engine_request import EngineJob
 from pipeline.engine.inpaint_canvas import NO_IMAGES
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.model_cache import ModelCache
+from pipeline.engine.outbox import Outbox, failure
 from pipeline.engine.snapshot import Snapshot
+from pipeline.engine.step_report import StepReport
 from pipeline.errors import UserError
 from pipeline.models.device_timer import Span
 from pipeline.models.hardware import DeviceBroken, DeviceExhausted, Hardware
 from pipeline.requests.batch_key import BatchKey, Shape
-from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped, Suspended
+from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Suspended
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, smaller_sizes
 from pipeline.requests.step_cost import StepCost, best_rows
-from pipeline.samplers.sampler import Sampler
 
 _log = logging.getLogger(__name__)
 # How long a device with nothing else to do waits for a LoRA before it listens for commands again.
@@ -57,12 +58,13 @@ class Engine:
         self._finished: deque[str] = deque()
         self._behind: Span | None = None
         self._doubted: LoadedModel | None = None
-        self._events: list[Event] = [self._ready()]
+        self._outbox = Outbox()
+        self._outbox.put(self._ready())
 
     @property
     def idle(self) -> bool:
         """Whether `step` would find nothing to do or say."""
-        return not self._jobs and not self._events
+        return not self._jobs and self._outbox.empty
 
     def admit(
         self,
@@ -104,12 +106,12 @@ class Engine:
         Args:
             ticket: of the request; one that has ended or is unknown is ignored.
         """
-        if ticket in self._jobs:
+        if self._outbox.withdraw(ticket) or ticket in self._jobs:
             self._end(Dropped(ticket=ticket))
 
     def suspend(self, ticket: str) -> None:
         """Release an unfinished image; answered by Suspended with its snapshot. An image that only waits to be decoded
-        is finished instead.
+        or written is finished instead.
 
         Args:
             ticket: of the request; one that has ended or is unknown is ignored.
@@ -117,6 +119,7 @@ class Engine:
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
             with self._answering_for(job):
+                self._outbox.withdraw(ticket)
                 snapshot = Snapshot.of(job.rendering, job.group).to_bytes() if job.rendering else None
                 self._end(Suspended(ticket=ticket, snapshot=snapshot))
 
@@ -139,7 +142,14 @@ class Engine:
         if batch := self._scheduler.next():
             self._denoise(batch)
         self._decode()
-        events, self._events = self._events, []
+        return self._taken()
+
+    def _taken(self) -> list[Event]:
+        """The events that are complete; waits a moment for one if there is nothing else to do."""
+        events = self._outbox.take(0.0 if self._jobs else _PATIENCE_SECONDS)
+        for event in events:
+            if isinstance(event, Refused | Faulted) and event.ticket in self._jobs:
+                self._forget(event.ticket)
         return events
 
     def _admit_waiting(self) -> None:
@@ -191,9 +201,9 @@ class Engine:
             self._check_device()
         for job in jobs:
             with self._answering_for(job):
-                if failure := failures.get(job.ticket) or job.started.failure:
-                    raise failure
-                self._events.append(self._stepped(job))
+                if cause := failures.get(job.ticket) or job.started.failure:
+                    raise cause
+                self._say(StepReport.of(job, self._spec))
                 if job.started.sampler.finished:
                     self._scheduler.leave(job.ticket)
                     self._finished.append(job.ticket)
@@ -213,6 +223,12 @@ class Engine:
         except Exception as error:
             raise DeviceBroken(f"not even a plain image is made any more: {type(error).__name__}: {error}") from error
 
+    def _say(self, report: StepReport) -> None:
+        if report.has_files:
+            self._outbox.write(report.step.ticket, report.event)
+        else:
+            self._outbox.put(report.event())
+
     def _keep_pace(self, span: Span) -> None:
         """Let the device be one call behind the host and no more: neither waits for the other, and memory stays
         bounded.
@@ -228,8 +244,11 @@ class Engine:
         job = self._jobs[self._finished.popleft()]
         with self._answering_for(job):
             with self._charging([job]):
-                png = job.model.finish(job.started, job.group)
-            self._end(Rendered(ticket=job.ticket, png=png, device_seconds=job.seconds))
+                image = job.model.finish(job.started, job.group)
+            self._forget(job.ticket)
+            self._outbox.write(
+                job.ticket, lambda: Rendered(ticket=job.ticket, png=image.png(), device_seconds=job.seconds)
+            )
 
     def _ready(self) -> Ready:
         """Load the first model."""
@@ -248,18 +267,6 @@ class Engine:
 
     def _compiles(self, key: BatchKey) -> bool:
         return self._cache.loaded[key.shape.checkpoint].compiles(key)
-
-    def _stepped(self, job: EngineJob) -> Stepped:
-        sampler, spec = job.started.sampler, self._spec
-        preview = _is_due(sampler, spec.preview_every)
-        snapshot = _is_due(sampler, spec.snapshot_every)
-        return Stepped(
-            ticket=job.ticket,
-            step=sampler.progress,
-            steps=job.request.steps_made,
-            preview=job.model.preview(job.started) if preview else None,
-            snapshot=Snapshot.of(job.started, job.group).to_bytes() if snapshot else None,
-        )
 
     def _make_room(self, key: BatchKey) -> None:
         """Halve a group that did not fit in memory, or refuse what is left; DeviceExhausted where no size would fit."""
@@ -288,15 +295,20 @@ class Engine:
 
     def _end(self, event: Dropped | Rendered | Refused | Faulted | Suspended) -> None:
         """Say the last event of a ticket and keep nothing of it."""
-        job = self._jobs.pop(event.ticket)
+        if event.ticket in self._jobs:
+            self._forget(event.ticket)
+        self._outbox.put(event)
+
+    def _forget(self, ticket: str) -> None:
+        """Keep nothing of a ticket but its events."""
+        job = self._jobs.pop(ticket)
         for line in (self._arriving, self._finished):
-            if event.ticket in line:
-                line.remove(event.ticket)
-        self._scheduler.leave(event.ticket)
+            if ticket in line:
+                line.remove(ticket)
+        self._scheduler.leave(ticket)
         if job.loaded is not None:
             job.loaded.loras.release(job.adapters)
             job.loaded.forget(self._scheduler.keys)
-        self._events.append(event)
 
     @contextmanager
     def _charging(self, jobs: Sequence[EngineJob]) -> Iterator[Span]:
@@ -314,17 +326,11 @@ class Engine:
             yield
         except DeviceBroken:
             raise
-        except UserError as error:
-            self._end(Refused(ticket=job.ticket, sentence=str(error)))
         except Exception as error:
-            _log.exception("%s failed", job.ticket)
-            # What one request meets may be the device's own failure, which the next step then finds.
-            self._doubted = job.loaded or self._doubted
-            self._end(Faulted(ticket=job.ticket, why=f"{type(error).__name__}: {error}"))
-
-
-def _is_due(sampler: Sampler, every: int) -> bool:
-    return bool(every) and sampler.progress % every == 0 and sampler.progress > 0 and not sampler.finished
+            if not isinstance(error, UserError):
+                # What one request meets may be the device's own failure, which the next step then finds.
+                self._doubted = job.loaded or self._doubted
+            self._end(failure(job.ticket, error))
 
 
 def _snapshot(ticket: str, packed: bytes | None) -> Snapshot | None:

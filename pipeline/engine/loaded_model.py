@@ -7,17 +7,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import torch
-from PIL import Image
 
 from pipeline.control.models import ControlLibrary
 from pipeline.control.residuals import Control
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.finished_image import FinishedImage
 from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
-from pipeline.engine.previews import Previews
-from pipeline.errors import UserError
-from pipeline.images import metadata
+from pipeline.engine.previews import Preview, Previews
 from pipeline.images.metadata import ImageMetadata
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.layers import adapt
@@ -32,11 +30,8 @@ from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import MIN_SIZE, ImageRequest
 from pipeline.text.prompt_encoder import PromptEncoder
+from pipeline.transfer import HostCopy
 
-_NO_IMAGE: Final = (
-    "The numbers of this picture grew beyond all limits while it was made; "
-    "lower its guidance, or the scale of its LoRAs and controls."
-)
 _DECIDING_PACKAGES: Final = ("limner", "torch", "diffusers", "transformers")
 
 
@@ -215,19 +210,18 @@ class LoadedModel:
         """
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
-    def preview(self, rendering: DenoisingState) -> bytes:
+    def preview(self, rendering: DenoisingState) -> Preview:
         """A small image of what the denoiser expects the end to be.
 
         Args:
             rendering: a request after at least one step.
 
         Returns:
-            A JPEG.
+            On its way to the host.
         """
-        assert rendering.denoised is not None, "a preview is asked for after a step"
-        return self._previews.jpeg(rendering.denoised)
+        return self._previews.preview(rendering.denoised())
 
-    def finish(self, rendering: DenoisingState, key: BatchKey) -> bytes:
+    def finish(self, rendering: DenoisingState, key: BatchKey) -> FinishedImage:
         """The decode stage.
 
         Args:
@@ -235,16 +229,11 @@ class LoadedModel:
             key: the group that it ran in, which its metadata records.
 
         Returns:
-            A PNG with its metadata inside.
-
-        Raises:
-            UserError: its numbers are no image.
+            On its way to the host.
         """
-        if not torch.isfinite(rendering.latents).all():
-            raise UserError(_NO_IMAGE)
-        painted = Image.fromarray(self.denoiser.decode(rendering.latents).numpy())
-        image = painted if rendering.canvas is None else rendering.canvas.put_back(painted)
-        return metadata.encode(image, self._info(rendering.request, key))
+        pixels, sound = HostCopy(self.denoiser.decode(rendering.latents)), torch.isfinite(rendering.latents).all()
+        info = self._info(rendering.request, key)
+        return FinishedImage(pixels=pixels, sound=HostCopy(sound), canvas=rendering.canvas, metadata=info)
 
     def close(self) -> None:
         """Load nothing more."""

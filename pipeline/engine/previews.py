@@ -1,6 +1,7 @@
 """Small images of unfinished latents: a linear projection fitted to the model's own VAE."""
 
 import io
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -8,11 +9,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.models.checkpoint import Checkpoint
+from pipeline.transfer import HostCopy
 
 _SIDE = 64
 _SAMPLES = 12
 _MAX_PREVIEW_SIDE = 128
 _JPEG_QUALITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small image, (height, width, 3) in uint8, on its way to the host."""
+
+    pixels: HostCopy
+
+    def jpeg(self) -> bytes:
+        """As a file; on any thread.
+
+        Returns:
+            A JPEG, enlarged by a whole factor where it is under 128 pixels.
+        """
+        image = Image.fromarray(self.pixels.get().numpy())
+        factor = max(1, _MAX_PREVIEW_SIDE // max(image.size))
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=_JPEG_QUALITY)
+        return file.getvalue()
 
 
 class Previews:
@@ -51,21 +73,15 @@ class Previews:
         return cls(solution.to(hardware.device))
 
     @torch.inference_mode()
-    def jpeg(self, latents: Tensor) -> bytes:
+    def preview(self, latents: Tensor) -> Preview:
         """The preview of denoised latents.
 
         Args:
             latents: (1, channels, height, width).
 
         Returns:
-            A JPEG of height by width pixels, enlarged by a whole factor where it is under 128.
+            Of height by width pixels.
         """
         weights, bias = self._projection[:-1], self._projection[-1]
         colours = latents[0].float().movedim(0, -1) @ weights + bias
-        pixels = ((colours / 2 + 0.5).clamp(0, 1) * 255).byte().cpu().numpy()
-        image = Image.fromarray(pixels)
-        factor = max(1, _MAX_PREVIEW_SIDE // max(image.size))
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=_JPEG_QUALITY)
-        return file.getvalue()
+        return Preview(HostCopy(((colours / 2 + 0.5).clamp(0, 1) * 255).byte()))

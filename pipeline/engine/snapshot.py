@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES
 from pipeline.requests.batch_key import BatchKey
+from pipeline.transfer import HostCopy, to_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Snapshot:
     bucket: int
     pages: int
     compiled: bool
-    tensors: dict[str, Tensor]
+    tensors: dict[str, HostCopy]
     places: dict[str, int | None]
 
     @classmethod
@@ -34,22 +34,23 @@ class Snapshot:
             key: of its group.
 
         Returns:
-            With its tensors copied to the CPU.
+            With its tensors on their way to the host.
         """
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
-        tensors = {name: tensor.detach().cpu().clone() for name, tensor in (own | tensors).items()}
-        return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=tensors, places=places)
+        copies = {name: HostCopy(tensor) for name, tensor in (own | tensors).items()}
+        return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=copies, places=places)
 
     def to_bytes(self) -> bytes:
-        """As a safetensors file.
+        """As a safetensors file; on any thread.
 
         Returns:
             About 262 KB for an SDXL image of 1024 pixels a side, and as much again for each tensor that the sampler
             keeps.
         """
         fields = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
-        packed: bytes = save(self.tensors, metadata={"parked": json.dumps(fields)})
+        tensors = {name: copy.get() for name, copy in self.tensors.items()}
+        packed: bytes = save(tensors, metadata={"parked": json.dumps(fields)})
         return packed
 
     @classmethod
@@ -69,7 +70,7 @@ class Snapshot:
             length = min(int.from_bytes(packed[:8], "little"), MAX_HEADER_BYTES)
             fields = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["parked"])
             own = {name: fields[name] for name in ("bucket", "pages", "compiled", "places")}
-            return cls(tensors=dict(load(packed)), **own)
+            return cls(tensors={name: HostCopy(tensor) for name, tensor in load(packed).items()}, **own)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError("a snapshot is damaged") from error
 
@@ -82,11 +83,11 @@ class Snapshot:
         Raises:
             ValueError: it is of another size.
         """
-        latents = self.tensors["latents"]
+        tensors = {name: copy.get() for name, copy in self.tensors.items()}
+        latents, generator = tensors.pop("latents"), tensors.pop("generator")
         if latents.shape != rendering.latents.shape:
             raise ValueError("a snapshot is of another size")
         device = rendering.latents.device
-        rendering.generator.set_state(self.tensors["generator"])
-        rendering.latents = latents.to(device)
-        history = {name: tensor for name, tensor in self.tensors.items() if name not in {"latents", "generator"}}
-        rendering.sampler.restore(history, self.places, device)
+        rendering.generator.set_state(generator)
+        rendering.latents = to_device(latents, device)
+        rendering.sampler.restore(tensors, self.places, device)

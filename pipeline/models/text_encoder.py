@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
 from pipeline.models.textual_inversion import InvertedText, TextualInversion, WordTable
+from pipeline.transfer import to_device
 
 CLIP_CLASSES: Final = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
 """What transformers makes of each text encoder's config, by diffusers' names of the parts."""
@@ -37,7 +38,7 @@ class TextEncoder:
         ids: Tensor = tokenizer(
             text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
         ).input_ids
-        return ids.to(self.device)
+        return to_device(ids, self.device)
 
     def inverted(self, text: str, words: Sequence[TextualInversion]) -> InvertedText:
         """A text as this encoder reads it.

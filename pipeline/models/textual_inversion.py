@@ -10,6 +10,7 @@ from tokenizers import AddedToken
 from torch import Tensor, nn
 
 from pipeline.errors import InvalidRequest
+from pipeline.transfer import to_device
 
 # Signs that Unicode leaves to whom it may concern; no window has room for more vectors than these.
 _SIGNS: Final = tuple(chr(0xF0000 + number) for number in range(600))
@@ -130,7 +131,7 @@ class InvertedText:
         """
         if not self._signs:
             return None
-        return torch.cat([self._known[text].vectors[network] for text in self._signs]).to(device)
+        return to_device(torch.cat([self._known[text].vectors[network] for text in self._signs]), device)
 
     def _spelled(self, found: re.Match[str]) -> str:
         text = found[0].lower().strip("<>")

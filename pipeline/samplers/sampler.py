@@ -17,6 +17,8 @@ from torch import Tensor
 
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import Scheduler
+from pipeline.samplers.euler import PREDICTIONS, EulerNumbers, euler_numbers
+from pipeline.samplers.host_scalars import host_scalars
 
 # Each takes every option from the model's own scheduler config, as diffusers' `from_config` does: DPM++ 2M therefore
 # spaces its sigmas after Karras et al. only where the model says so.
@@ -58,12 +60,20 @@ class Sampler:
         steps: into how many the whole way is divided, at least 1.
         made: how many of them are walked, the last ones; None for all.
 
+    Attributes:
+        kind: as given.
+        prediction: what the denoiser answers, by diffusers' name.
+        whole: whether all steps are walked.
+        euler: the numbers of each call, where Euler's rule is the kind's; else empty.
+
     Raises:
         InvalidRequest: this kind cannot take so many steps.
     """
 
     def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int, made: int | None = None) -> None:
+        self.kind = kind
         self._scheduler = SCHEDULER_CLASSES[kind].from_config(config)
+        self.prediction = str(self._scheduler.config.prediction_type)
         self._takes_generator = _TAKES_GENERATOR[kind]
         try:
             # On the CPU whatever the device: a sigma read from a GPU would make every step wait for it.
@@ -76,7 +86,16 @@ class Sampler:
         if hasattr(self._scheduler, "set_begin_index"):
             self._scheduler.set_begin_index(skipped)
         self._timesteps: Tensor = self._scheduler.timesteps[skipped:]
+        self._skipped = skipped
         self._calls = 0
+        self.euler: list[EulerNumbers] = []
+        if kind in {Scheduler.EULER, Scheduler.EULER_A} and self.prediction in PREDICTIONS:
+            self.euler = euler_numbers(self._scheduler.sigmas[skipped:], ancestral=self.ancestral)
+
+    @property
+    def ancestral(self) -> bool:
+        """Whether it is the kind of Euler's rule that adds noise at every step."""
+        return self.kind is Scheduler.EULER_A
 
     @property
     def finished(self) -> bool:
@@ -114,8 +133,10 @@ class Sampler:
         Returns:
             Latents as this kind walks them, which is not always at unit variance.
         """
-        mixed: Tensor = self._scheduler.add_noise(clean, noise, self.timestep[None])
-        return mixed
+        # Of scalars on the CPU: with the latents' own device the scheduler would move its tables there each time.
+        one, none, where = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), self.timestep[None]
+        signal, share = self._scheduler.add_noise(one, none, where), self._scheduler.add_noise(none, one, where)
+        return signal.squeeze() * clean + share.squeeze() * noise
 
     def model_input(self, latents: Tensor) -> Tensor:
         """Latents as the denoiser was trained to see them.
@@ -141,9 +162,15 @@ class Sampler:
             The latents where the walk is now.
         """
         extra = {"generator": generator} if self._takes_generator else {}
-        moved: Tensor = self._scheduler.step(prediction, self.timestep, latents, return_dict=False, **extra)[0]
+        with host_scalars(latents.device):
+            moved: Tensor = self._scheduler.step(prediction, self.timestep, latents, return_dict=False, **extra)[0]
         self._calls += 1
         return moved
+
+    def count(self) -> None:
+        """Walk on by a call of the denoiser whose step was computed with `euler`."""
+        self._calls += 1
+        self._scheduler._step_index = self._skipped + self._calls  # noqa: SLF001  what its own step would do
 
     def history(self) -> tuple[dict[str, Tensor], dict[str, int | None]]:
         """What the walk remembers from step to step.
@@ -187,19 +214,20 @@ class Sampler:
         else:
             setattr(self._scheduler, own, value)
 
-    def denoised(self, prediction: Tensor, model_input: Tensor) -> Tensor:
+    def denoised(self, prediction: Tensor, model_input: Tensor, timestep: float) -> Tensor:
         """What the image would be if the denoiser were right at once (Song et al., 2020, eq. 9): for previews.
 
         Args:
             prediction: what the denoiser said of `model_input`.
             model_input: the latents as it saw them.
+            timestep: where the walk was then.
 
         Returns:
             Clean latents, of the same shape.
         """
-        alpha = float(self._scheduler.alphas_cumprod[round(float(self.timestep))])
+        alpha = float(self._scheduler.alphas_cumprod[round(timestep)])
         signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
-        match self._scheduler.config.prediction_type:
+        match self.prediction:
             case "v_prediction":
                 return signal * model_input - noise * prediction
             case "sample":

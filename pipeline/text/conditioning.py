@@ -45,7 +45,9 @@ class Conditioning:
         """
         for mine, others in ((self.states, other.states), (self.pooled, other.pooled), (self.time_ids, other.time_ids)):
             if mine is not None and others is not None:
-                mine[list(rows)] = others
+                # Row by row: a list of numbers would make the host wait for the device.
+                for row, own in zip(rows, others, strict=True):
+                    mine[row].copy_(own)
 
 
 def _zeros(like: Tensor | None, rows: int) -> Tensor | None:

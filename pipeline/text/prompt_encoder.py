@@ -18,6 +18,7 @@ from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_length import check_windows, texts_of
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
 from pipeline.text.weighted_prompt import WeightedText
+from pipeline.transfer import to_device
 
 _REMEMBERED_TEXTS: Final = 128
 
@@ -92,7 +93,7 @@ class PromptEncoder:
         if not self._family.pooled_and_sizes:
             return Conditioning(states=states, pooled=None, time_ids=None)
         size = (request.height, request.width)
-        time_ids = torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype, device=states.device)
+        time_ids = to_device(torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype), states.device)
         pooled = torch.cat([pooled for _, pooled in texts])
         return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
 

@@ -12,6 +12,7 @@ from pipeline.lora.serving.layers import Bank, RowWeights
 from pipeline.lora.serving.pages import PAGE_RANK, BankPages, LoraPages, Networks
 from pipeline.lora.serving.vectors import Vectors
 from pipeline.models.textual_inversion import TextualInversion
+from pipeline.transfer import to_device
 
 _FIRST_PAGES = 8
 
@@ -325,8 +326,9 @@ class RowStack:
 
     def _gather(self, pool: PagePool, pages: Sequence[tuple[int, float]]) -> tuple[Tensor, Tensor]:
         """The halves (layers, width, rank) and (layers, rank, outputs) of these pages and scales side by side."""
-        numbers = torch.tensor([page for page, _ in pages], device=pool.down.device)
-        scales = torch.tensor([scale for _, scale in pages], device=pool.down.device, dtype=pool.up.dtype)
+        device = pool.down.device
+        numbers = to_device(torch.tensor([page for page, _ in pages]), device)
+        scales = to_device(torch.tensor([scale for _, scale in pages], dtype=pool.up.dtype), device)
         down = pool.down.index_select(0, numbers).permute(1, 2, 0, 3).flatten(2)
         up = pool.up.index_select(0, numbers).mul_(scales[:, None, None, None]).transpose(0, 1).flatten(1, 2)
         return down, up

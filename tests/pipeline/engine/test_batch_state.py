@@ -23,9 +23,9 @@ def test_a_requests_latents_go_into_each_of_its_rows(memory: RowMemory) -> None:
     """Free rows are left alone; the next call's are written to the same place."""
     own, other = torch.ones(1, 4, 8, 8), torch.full((1, 4, 8, 8), 2.0)
 
-    latents, timesteps = memory.feed({(1, 3): own}, {(1, 3): 500.0})
+    latents, timesteps = memory.feed(((1, 3),), [own], [500.0])
     values = (latents.mean(dim=(1, 2, 3)).tolist(), timesteps.tolist())
-    again, later = memory.feed({(1, 3): other}, {(1, 3): 400.0})
+    again, later = memory.feed(((1, 3),), [other], [400.0])
 
     assert values == ([0, 1, 0, 1], [0, 500, 0, 500])
     assert again.mean(dim=(1, 2, 3)).tolist() == [0, 2, 0, 2]

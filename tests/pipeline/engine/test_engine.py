@@ -1,6 +1,7 @@
 """The engine's one verb: which requests join and leave, their events, and what survives a failure."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from PIL import Image, ImageChops, ImageStat
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.engine import Engine
+from pipeline.engine.finished_image import FinishedImage
+from pipeline.engine.previews import Preview
 from pipeline.images.metadata import read
 from pipeline.models.hardware import DeviceExhausted
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
@@ -146,6 +149,48 @@ def test_an_error_of_ours_ends_its_batch_and_not_the_engine(engine: Engine, monk
     engine.admit("b", a_request(steps=2))
 
     assert list(images(engine)) == ["b"]
+
+
+def test_an_image_that_is_being_written_can_still_be_cancelled(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is thrown away; the steps of others go on meanwhile."""
+    gate, begun = threading.Event(), threading.Event()
+    png = FinishedImage.png
+
+    def slow(image: FinishedImage) -> bytes:
+        begun.set()
+        gate.wait()
+        return png(image)
+
+    monkeypatch.setattr(FinishedImage, "png", slow)
+    engine.admit("a", a_request(steps=1))
+    engine.admit("b", a_request(steps=4))
+    engine.step()
+    begun.wait()
+    while not any(isinstance(event, Stepped) and event.step == 3 for event in engine.step()):
+        pass
+    engine.cancel("a")
+    gate.set()
+    rest = list(run(engine))
+
+    assert [event for event in rest if event.ticket == "a"] == [Dropped(ticket="a")]  # type: ignore[union-attr]
+    assert isinstance(rest[-1], Rendered)
+
+
+def test_an_image_that_cannot_be_written_is_one_fault(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preview's failure ends its request, whose slot is free again."""
+
+    def broken(*_: object) -> bytes:
+        raise OSError("no room")
+
+    for writer in (FinishedImage, Preview):
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "png" if writer is FinishedImage else "jpeg", broken)
+            engine.admit("a", a_request(steps=3))
+            events = list(run(engine))
+
+        assert events[-1] == Faulted(ticket="a", why="OSError: no room")
+        assert engine.idle
+        assert not engine._scheduler.keys
 
 
 class SmallMemory:

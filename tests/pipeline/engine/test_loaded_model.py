@@ -23,7 +23,7 @@ def finished(model: LoadedModel, request: ImageRequest, key: BatchKey) -> bytes:
     model.denoiser.assign(model.memory(key), rendering, tuple(range(rendering.conditioning.rows)))
     while not rendering.sampler.finished:
         model.advance(key, [rendering])
-    return model.finish(rendering, key)
+    return model.finish(rendering, key).png()
 
 
 def test_size_and_length_of_texts_decide_who_shares_a_call(model: LoadedModel) -> None:

@@ -22,7 +22,7 @@ def test_the_target_of_training_leads_a_walk_to_the_clean_image(
     timesteps = sampler.timestep[None].long()
 
     noisy = schedule.add_noise(clean, noise, timesteps)
-    denoised = sampler.denoised(schedule.target(clean, noise, timesteps), noisy)
+    denoised = sampler.denoised(schedule.target(clean, noise, timesteps), noisy, float(sampler.timestep))
 
     torch.testing.assert_close(denoised, clean, rtol=1e-3, atol=1e-3)
 

@@ -29,3 +29,15 @@ def test_a_walk_that_a_kind_cannot_take_is_refused() -> None:
     """LCM was made for as many steps as it was distilled with."""
     with pytest.raises(InvalidRequest, match="cannot take 60 steps; use fewer"):
         NoiseSchedule(CONFIG).sampler(Scheduler.LCM, 60)
+
+
+@pytest.mark.parametrize("kind", Scheduler)
+def test_an_image_is_noised_as_diffusers_does_it(kind: Scheduler, latents: tuple[Tensor, Tensor]) -> None:
+    """To the bit, before the first step of a walk that begins in the middle, and after it."""
+    clean, noise = latents
+    sampler = NoiseSchedule(CONFIG).sampler(kind, 6, made=4)
+    for _ in range(2):
+        expected = sampler._scheduler.add_noise(clean, noise, sampler.timestep[None])
+
+        assert torch.equal(sampler.noised(clean, noise), expected)
+        sampler.step(noise, sampler.noised(clean, noise), torch.Generator())
