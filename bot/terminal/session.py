@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from bot.assembly.runtime import Runtime
@@ -51,7 +51,10 @@ class TerminalSession:
         guild = await runtime.context.guilds.ensure(Platform.TERMINAL, _GUILD, "this terminal")
         user = getpass.getuser()
         member = Member(id=user, name=user, is_admin=True)
-        return cls(context=runtime.context, chat=chat, guild=guild, member=member)
+        # The only member takes nobody's turn, so that a pipe may be as long as it is; unless a limit was set on purpose.
+        limited = "waiting_jobs" in runtime.settings.model_fields_set
+        context = runtime.context if limited else replace(runtime.context, most_waiting=None)
+        return cls(context=context, chat=chat, guild=guild, member=member)
 
     async def run_line(self, line: str) -> str:
         """Run one typed line (`/command …`, `#3` for a button, or just a prompt) and show what it answers.

@@ -89,7 +89,7 @@ class AppContext:
     max_upload_bytes: int = 200 * 2**20
     lora_quota_bytes: int = 10 * 2**30
     allowed_guilds: AllowedGuilds = field(default_factory=AllowedGuilds)
-    most_waiting: int = 20
+    most_waiting: int | None = 20
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporter = field(default_factory=LoraExporter)

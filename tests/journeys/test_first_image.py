@@ -134,7 +134,7 @@ async def test_doctor_finds_what_is_there_and_says_what_to_do(tmp_path: Path) ->
 
 
 async def test_a_pipe_of_any_bytes_is_answered_line_by_line(tmp_path: Path) -> None:
-    """Numbers past every column, bytes that are no UTF-8, a line without an end: the next line is heard all the same."""
+    """Numbers past every column, bytes that are no UTF-8, a line without an end: the next is heard all the same."""
     lines = (
         b"/cancel 99999999999999999999\n", b"\xff\xfe red fox\n", b"/imagine a\x00b\n", b"/" + b"x" * 300_000 + b"\n",
         b"{a|" * 40 + b"a" + b"}" * 40 + b"\n", b"/imagine fox --steps \xd9\xa3\n", b"/help cancel\n",

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bot.assembly.runtime import Runtime
+from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.call import Member
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
+from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.queue.images import NewImage
 from storage.queue.jobs import Done
@@ -150,3 +153,23 @@ async def test_a_path_that_leads_to_no_file_is_a_sentence(
     await session.run_line(f"/brush load soft --file {path}")
 
     assert words in text.getvalue()
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, None), ({"waiting_jobs": 3}, 3)])
+async def test_the_only_member_waits_for_nobody_unless_a_limit_is_set(
+    context: AppContext, sqlite: Database, tmp_path: Path, text: io.StringIO, settings: dict[str, int], most: int | None
+) -> None:
+    """A pipe may be as long as it is; who sets the limit means it."""
+    runtime = Runtime(
+        context=replace(context, most_waiting=3),
+        database=sqlite,
+        settings=Settings(_env_file=None, data=tmp_path, **settings),
+    )
+    chat = TerminalPlatform(folder=tmp_path / "images", screen=Screen(console=Console(file=text)))
+
+    session = await TerminalSession.open(runtime, chat)
+    for number in range(5):
+        await session.run_line(f"fox {number}")
+
+    assert session.context.most_waiting == most
+    assert len(await context.queue.guild_jobs(session.guild.id)) == (most or 5)
