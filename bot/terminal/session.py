@@ -51,7 +51,7 @@ class TerminalSession:
         guild = await runtime.context.guilds.ensure(Platform.TERMINAL, _GUILD, "this terminal")
         user = getpass.getuser()
         member = Member(id=user, name=user, is_admin=True)
-        # The only member takes nobody's turn, so that a pipe may be as long as it is; unless a limit was set on purpose.
+        # The only member takes nobody's turn, so a pipe may be as long as it is, unless a limit was set on purpose.
         limited = "waiting_jobs" in runtime.settings.model_fields_set
         context = runtime.context if limited else replace(runtime.context, most_waiting=None)
         return cls(context=context, chat=chat, guild=guild, member=member)
