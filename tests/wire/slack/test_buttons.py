@@ -1,9 +1,12 @@
 """Buttons in Slack: they survive restarts, and check each time who clicks."""
 
+import copy
 from pathlib import Path
 
+import pytest
+
 from tests.wire.slack.fake_slack import FakeSlack
-from tests.wire.slack.looks import finished, private_answer
+from tests.wire.slack.looks import finished, opened, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace
@@ -106,3 +109,27 @@ async def test_a_button_of_another_version_says_what_to_do(ada: Someone) -> None
     await ada.click(message, "Again")
 
     assert "another version" in (await ada.sees(private_answer())).words
+
+
+@pytest.mark.parametrize("action_id", ["zzz", "v1:again:99999999999999999999:0", "v9:again:1:0", "open-form:no such"])
+async def test_a_button_that_is_none_of_ours_is_answered(ada: Someone, action_id: str) -> None:
+    """Whatever its id says, the member hears something, and them alone."""
+    await ada.command("/imagine", "red fox --seed 7")
+    message = copy.deepcopy(await ada.sees(finished))
+    message.buttons["Again"]["action_id"] = action_id
+
+    await ada.click(message, "Again")
+
+    said = (await ada.sees(private_answer())).words
+    assert "went wrong" not in said
+    assert "of Limner" in said or "There is no command" in said
+
+
+async def test_a_form_opens_though_a_choice_is_wrong_and_a_file_is_needed(ada: Someone) -> None:
+    """Slack refuses a form whose select begins with a choice that it does not have."""
+    await ada.command("/limner", "edit a hat --control magic --steps 9")
+
+    form = await ada.sees(opened)
+    initial = {block["block_id"]: block["element"] for block in form["blocks"] if block["type"] == "input"}
+    assert "initial_option" not in initial["control"]
+    assert initial["steps"]["initial_value"] == "9"
