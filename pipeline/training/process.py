@@ -1,6 +1,7 @@
 """A training in a process of its own: what goes wrong there harms no image, and its memory comes back whole."""
 
 import asyncio
+import logging
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from typing import Final
@@ -11,6 +12,8 @@ from pipeline.processes.child import running
 from pipeline.training.messages import TrainingPace, TrainingRefused
 from pipeline.training.report import TrainingProgress, TrainingReport
 from pipeline.training.request import TrainingRequest
+
+_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.25
 _PROGRAM: Final = "pipeline.training.program"
@@ -47,7 +50,9 @@ async def train_apart(
             return await _report(child, on_progress)
         finally:
             pacing.cancel()
-            await asyncio.gather(pacing, return_exceptions=True)
+            (ended,) = await asyncio.gather(pacing, return_exceptions=True)
+            if isinstance(ended, Exception) and not isinstance(ended, ConnectionError):
+                _log.error("a training has not heard when to rest", exc_info=ended)
 
 
 async def _report(child: Process, on_progress: Callable[[TrainingProgress], None]) -> TrainingReport:

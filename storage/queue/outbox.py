@@ -130,7 +130,9 @@ class Outbox:
         others = (
             select(replies.c.job_id)
             .join_from(replies, jobs)
-            .where(_open(reply.address.platform), replies.c.due_at <= self._clock(), reply.destination == _DESTINATION)
+            .where(
+                _open(reply.address.platform), replies.c.due_at <= self._clock(), _DESTINATION.in_([reply.destination])
+            )
         )
         async with self._database.write() as connection:
             await connection.execute(update(replies).where(replies.c.job_id.in_(others)).values(due_at=until))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.assembly.readiness import Readiness, standard_checks
+from bot.assembly.readiness import Check, Readiness, standard_checks
 from handlers.commands.context import AppContext
 from handlers.registry import JOBS
 from handlers.worker.worker import Worker
@@ -129,7 +129,7 @@ async def test_a_check_that_does_not_answer_or_breaks_delays_no_other() -> None:
     async def be_well() -> str | None:
         return None
 
-    checks = {"hanging": hang, "broken": break_down, "refusing": refuse, "well": be_well}
+    checks: dict[str, Check] = {"hanging": hang, "broken": break_down, "refusing": refuse, "well": be_well}
     readiness = Readiness(checks=checks, seconds=0.05)
     expected = {
         "hanging": "it does not answer",

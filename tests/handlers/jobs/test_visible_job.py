@@ -33,7 +33,7 @@ _VERBS = {
     JobKind.TRAIN: (Verb.PICK, Verb.CANCEL, Verb.DELETE),
     JobKind.MIX_LORAS: (Verb.CANCEL, Verb.DELETE),
 }  # fmt: skip
-_COMMANDS = (
+_COMMANDS: tuple[tuple[str, str, dict[str, str], JobKind], ...] = (
     ("cancel", "job", {}, JobKind.IMAGINE),
     ("imagine", "base", {"prompt": "owl"}, JobKind.IMAGINE),
     ("control edge", "base", {"prompt": "owl"}, JobKind.IMAGINE),

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from storage.queue.jobs import Done, JobKind, NewJob
 from storage.queue.reply_address import ReplyAddress
 from tests.fakes import png, request
 from tests.full_disk import full_disk
+
+Breaking = Callable[[Path], AbstractContextManager[None]]
 
 
 @dataclass(slots=True)
@@ -135,7 +137,7 @@ _ATTEMPTS: dict[str, Attempt] = {
     ],
 )
 async def test_a_member_reads_nothing_of_this_machine(
-    ada: Somebody, sqlite: Database, broken: Callable[[Path], Iterator[None]], attempts: list[str],
+    ada: Somebody, sqlite: Database, broken: Breaking, attempts: list[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """One sentence each; what to mend, and where, is in the log."""
