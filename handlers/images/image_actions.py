@@ -8,7 +8,7 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.form import Form
 from handlers.commands.forms import edit_form
-from handlers.commands.permissions import check_permission
+from handlers.commands.permissions import NotAllowed, check_permission
 from handlers.images.hires_fix import upscaled
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.info import job_info
@@ -21,7 +21,7 @@ from handlers.jobs.result_images import shown_images
 from handlers.messages.job_status import done, repeat_buttons
 from handlers.messages.message import Message, Mood, ShownImage, Verb
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.requests.image_request import MAX_VARIATIONS, Variation
+from pipeline.requests.image_request import MAX_VARIATIONS, ImageRequest, Variation
 from storage.queue.jobs import Job, JobKind
 
 SUBTLE: Final = 0.15
@@ -29,9 +29,19 @@ STRONG: Final = 0.45
 """How far the two kinds of variation go from an image's own noise."""
 
 
+async def _usable_request(job: Job, caller: Caller, context: AppContext) -> ImageRequest:
+    """What the job asked for; raises NotAllowed where it used a LoRA that is another member's alone."""
+    request = REQUEST.read(job.payload)
+    for key in request.lora_keys:
+        lora = await context.loras.with_key(caller.guild.id, key)
+        if lora is not None and lora.private and lora.owner_id != caller.member.id:
+            raise NotAllowed("This was made with a LoRA that is its owner's alone; edit the words to leave it out.")
+    return request
+
+
 async def _again(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
     check_permission(caller, IMAGINE.name)
-    request = REQUEST.read(job.payload)
+    request = await _usable_request(job, caller, context)
     again = replace(request, seed=context.new_seed(), variations=())
     return await submit(caller, context, again, context.model(request.model))
 
@@ -58,7 +68,7 @@ async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> 
 
 async def _vary(job: Job, index: int, strength: float, caller: Caller, context: AppContext) -> Message:
     check_permission(caller, IMAGINE.name)
-    request = REQUEST.read(job.payload)
+    request = await _usable_request(job, caller, context)
     if index >= request.count:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
     if len(request.variations) >= MAX_VARIATIONS:
@@ -75,7 +85,7 @@ async def _upscale(job: Job, index: int, caller: Caller, context: AppContext) ->
     image = next((image for image in images if image.index == index), None)
     if image is None:
         raise InvalidRequest("index", "There is no such picture in this message; use one of its own buttons.")
-    request = REQUEST.read(job.payload).images()[index]
+    request = (await _usable_request(job, caller, context)).images()[index]
     facts = context.model(request.model)
     return await submit(caller, context, upscaled(request, image, facts), facts)
 
