@@ -1,1 +1,1 @@
-"""What members write into a prompt, read as words, LoRAs and sizes; it knows no job."""
+"""What members write into a prompt, read as words and LoRAs; it knows no job."""

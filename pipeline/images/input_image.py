@@ -140,7 +140,7 @@ def _check(image: Image.Image, field: str) -> None:
     """What the header says is enough to refuse: no pixel is decoded, and no page after the second is looked for."""
     if image.width * image.height > MAX_PIXELS:
         raise InvalidRequest(field, _TOO_LARGE.format(field=field))
-    # A camera's JPEG may hold a preview and a map of distances behind its one picture (MPO).
+    # A camera's JPEG may hold a preview and a map of distances behind its one image (MPO).
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise InvalidRequest(field, f"The {field} is animated or has several pages; send a single picture.")
 

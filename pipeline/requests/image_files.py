@@ -17,7 +17,17 @@ class ImageFiles(Mapping[str, bytes]):
     paths: Mapping[str, Path]
 
     def __getitem__(self, key: str) -> bytes:
-        """The bytes of an image; raises UserError where its file is gone."""
+        """Read an image.
+
+        Args:
+            key: of the image.
+
+        Returns:
+            Its bytes.
+
+        Raises:
+            UserError: its file is gone.
+        """
         try:
             return self.paths[key].read_bytes()
         except OSError as error:

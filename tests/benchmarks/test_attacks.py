@@ -3,13 +3,13 @@
 import pytest
 
 from benchmarks.attack_kinds import prepare
-from benchmarks.attacks import MOST_LAG_SECONDS, MOST_MEMORY_MB, Arena, Impact
+from benchmarks.attacks import MOST_MEMORY_MB, Arena, Impact
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_large_images_cost_the_server_no_memory_and_no_answer() -> None:
-    """A neighbour is answered while three are opened; the server's own memory and event loop are as they were."""
+    """A neighbour is answered while three are opened; the server's own memory is as it was."""
     prepare()
     async with Arena.open(draws=False) as arena:
         before = await arena.watch("none", 1.5)
@@ -20,7 +20,6 @@ async def test_large_images_cost_the_server_no_memory_and_no_answer() -> None:
     assert during.silent == 0
     assert during.memory_mb < MOST_MEMORY_MB
     assert during.memory_mb < before.memory_mb + 50
-    assert during.lag < 2 * MOST_LAG_SECONDS  # other tests may have every core
 
 
 def test_an_attack_that_takes_too_much_of_anything_does_not_hold() -> None:

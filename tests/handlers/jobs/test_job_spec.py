@@ -10,6 +10,7 @@ from handlers.jobs.job_spec import JobSpec, JobSpecs, without_context
 from handlers.jobs.payloads import REQUEST
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from handlers.registry import JOBS
+from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.image_request import LoraUse
 from storage.blobs import BlobStore
 from storage.guilds.guilds import Guild
@@ -26,7 +27,7 @@ def count_images(_job: Job, images: tuple[ShownImage, ...]) -> Message:
     return Message(headline=f"{len(images)} shown")
 
 
-async def no_sheet(_claim: Claim, _queue: JobQueue, _blobs: BlobStore) -> None:
+async def no_sheet(_claim: Claim, _queue: JobQueue, _blobs: BlobStore, _images: ImageProcesses) -> None:
     raise AssertionError("none is asked for")
 
 

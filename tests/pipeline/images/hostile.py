@@ -22,7 +22,7 @@ def large_png(width: int = 8000, height: int = 4000) -> bytes:
 
 
 def animated(kind: str) -> bytes:
-    """Two pictures in turn."""
+    """Two images in turn."""
     return saved(Image.new("RGB", (8, 8)), kind, save_all=True, append_images=[Image.new("RGB", (8, 8), "red")])
 
 

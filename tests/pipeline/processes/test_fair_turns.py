@@ -1,4 +1,4 @@
-"""Turns that are shared fairly, whoever asks for many."""
+"""Turns that are shared fairly, however many one group asks for."""
 
 import asyncio
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from pipeline.processes.fair_turns import FairTurns, Share
 CROWDED = "Too many of yours wait."
 
 
-class Desk:
+class Counter:
     """Turns whose holders leave when a test says so; `served` holds who has had one, in their order."""
 
     def __init__(self, at_once: int = 2, most_each: int = 1, most_waiting: int = 99) -> None:
@@ -52,35 +52,35 @@ def many(share: Share, count: int) -> Iterable[Share]:
 
 async def test_a_group_that_asks_for_many_leaves_a_turn_for_others() -> None:
     """One that comes last is served at once."""
-    desk = Desk()
-    desk.come(*many(("many", "ada"), 24))
+    counter = Counter()
+    counter.come(*many(("many", "ada"), 24))
     await settled()
-    assert desk.served == [("many", "ada")]
+    assert counter.served == [("many", "ada")]
 
-    desk.come(("one", "bob"))
+    counter.come(("one", "bob"))
     await settled()
 
-    assert desk.served == [("many", "ada"), ("one", "bob")]
-    await desk.all_leave()
-    assert len(desk.served) == 25
+    assert counter.served == [("many", "ada"), ("one", "bob")]
+    await counter.all_leave()
+    assert len(counter.served) == 25
 
 
 async def test_groups_take_turns_however_many_they_ask_for() -> None:
     """And so do the members of a group."""
-    desk = Desk(at_once=1)
-    desk.come(*many(("a", "1"), 4), *many(("b", "1"), 2), ("a", "2"))
+    counter = Counter(at_once=1)
+    counter.come(*many(("a", "1"), 4), *many(("b", "1"), 2), ("a", "2"))
     await settled()
 
-    await desk.all_leave()
+    await counter.all_leave()
 
-    assert [group for group, _ in desk.served] == ["a", "b", "a", "b", "a", "a", "a"]
-    assert desk.served[2] == ("a", "2")
+    assert [group for group, _ in counter.served] == ["a", "b", "a", "b", "a", "a", "a"]
+    assert counter.served[2] == ("a", "2")
 
 
 async def test_who_gives_up_leaves_the_turn_to_the_next() -> None:
     """While it waits, or at the very moment when its turn comes."""
-    desk = Desk(at_once=1)
-    first, second, third, _fourth = desk.come(("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"))
+    counter = Counter(at_once=1)
+    first, second, third, _fourth = counter.come(("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"))
     await settled()
 
     second.cancel()
@@ -89,20 +89,20 @@ async def test_who_gives_up_leaves_the_turn_to_the_next() -> None:
     third.cancel()
     await settled()
 
-    assert desk.served == [("a", "1"), ("d", "1")]
-    await desk.all_leave()
+    assert counter.served == [("a", "1"), ("d", "1")]
+    await counter.all_leave()
 
 
 async def test_more_than_one_person_may_have_waiting_is_refused() -> None:
     """In the sentence that was given; others are not concerned."""
-    desk = Desk(at_once=1, most_waiting=2)
-    desk.come(*many(("a", "1"), 3))
+    counter = Counter(at_once=1, most_waiting=2)
+    counter.come(*many(("a", "1"), 3))
     await settled()
 
     with pytest.raises(UserError, match=CROWDED):
-        await asyncio.gather(*desk.come(("a", "1")))
+        await asyncio.gather(*counter.come(("a", "1")))
 
-    desk.come(("a", "2"))
+    counter.come(("a", "2"))
     await settled()
-    await desk.all_leave()
-    assert len(desk.served) == 4
+    await counter.all_leave()
+    assert len(counter.served) == 4
