@@ -1,4 +1,4 @@
-"""The attacks of `benchmarks.attacks`: each is what members send, or anyone from outside, and waits until it is answered."""
+"""The attacks of `benchmarks.attacks`: each is what members send, or anyone outside, and waits for the answers."""
 
 import asyncio
 import hashlib
