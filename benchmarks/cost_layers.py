@@ -100,7 +100,7 @@ def _norm_copies() -> Iterator[Cost]:
     """In a call of SDXL's UNet for one guided image."""
     unet = sdxl_unet()
     gpu = Hardware(device=torch.device("cuda"), dtype=torch.bfloat16, vae_dtype=torch.bfloat16)
-    unet.to(memory_format=getattr(gpu, "layout", torch.channels_last))
+    unet.to(memory_format=gpu.layout)
     with _NormCopies() as copies:
         _call(unet, torch.zeros(2, 4, 128, 128, dtype=torch.bfloat16, device=_META), 2048)
     yield Cost(
@@ -135,15 +135,15 @@ def _lora_bytes() -> Iterator[Cost]:
     gathered = sum(down.nbytes + up.nbytes for down, up in stack.reserve(numbers))
     yield Cost(what=f"SDXL, {_ROWS} rows of rank 128: gathered copies", value=gathered / 1e9, unit="GB")
     yield Cost(what="SDXL: first pools, for a LoRA of one page", value=_first_pools(network, numbers) / 1e9, unit="GB")
-    counted = getattr(pool, "reserved", 0)
-    yield Cost(what="of both, in the device's budget for LoRAs", value=counted / 1e9, unit="GB")
+    rows = float(pool.page_rows // 8)
+    yield Cost(what="SDXL: rows of rank 128 that may be open at once with 4 GiB for LoRAs", value=rows, unit="")
 
 
 def _first_pools(network: AdaptedNetwork, numbers: list[int]) -> int:
     pool = AdapterPool({"unet": network}, _META, torch.bfloat16, 4 * _GIB)
     pools = [pool.pool(("unet", number)) for number in numbers]
     for each in pools:
-        each._grow()  # noqa: SLF001  as the first LoRA makes it do
+        each._grow(1, pool.page_rows)  # noqa: SLF001  as the first LoRA makes it do
     return sum(each.down.nbytes + each.up.nbytes for each in pools)
 
 

@@ -218,14 +218,14 @@ def mixed_rows(sides: Sides) -> Measured:
 
 
 def layouts(sides: Sides) -> Measured:
-    """The UNet's convolutions channels last, as loaded, and contiguous."""
+    """The UNet's convolutions channels last, and contiguous, as a GPU loads them."""
     bench, size = sides.bench, sides.assets.size
     unet = bench.model._checkpoint.unet  # noqa: SLF001  the part under measure
     plain = bench.requests(size.requests, steps=size.short, with_loras=False)
     for name, layout in (("channels last", torch.channels_last), ("contiguous", torch.contiguous_format)):
         unet.to(memory_format=layout)
         yield name, _each(bench, plain), "ms a step an image"
-    unet.to(memory_format=torch.channels_last)
+    unet.to(memory_format=bench.model._checkpoint.hardware.layout)  # noqa: SLF001  as loaded
 
 
 def profile(sides: Sides) -> Measured:

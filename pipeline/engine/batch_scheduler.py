@@ -70,6 +70,8 @@ class BatchScheduler:
         max_rows: the most rows of a group.
         rows_worth: for a shape, the rows beyond which a call gains no speed; memory may allow fewer.
         compiles: whether a new group of these sizes can run compiled.
+        page_rows: for a checkpoint, the rows that all its groups may have together, each counted once for each page of
+            LoRAs; memory has no room for more.
     """
 
     def __init__(
@@ -77,10 +79,12 @@ class BatchScheduler:
         max_rows: int,
         rows_worth: Callable[[Shape], int] | None = None,
         compiles: Callable[[BatchKey], bool] | None = None,
+        page_rows: Callable[[str], int] | None = None,
     ) -> None:
         self._max_rows = max_rows
         self._rows_worth = rows_worth or (lambda _: max_rows)
         self._compiles = compiles or (lambda _: False)
+        self._page_rows = page_rows
         self._waiting: deque[WaitingRequest] = deque()
         self._groups: dict[BatchKey, _Group] = {}
         self._limits: dict[Shape, int] = {}
@@ -229,20 +233,41 @@ class BatchScheduler:
         fitting = min(bucket, self._limits.get(candidate.shape, bucket))
         sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
         key = replace(sizes, compiled=candidate.compiled is True and self._compiles(sizes))
-        group = self._groups.get(key)
-        return key if group is None or group.free >= candidate.rows else None
+        if (group := self._groups.get(key)) is not None:
+            return key if group.free >= candidate.rows else None
+        if (room := self._room(candidate, candidate.pages)) >= key.bucket:
+            return key
+        # Beside other groups it waits for its size; alone it gets the largest that there is room for.
+        return None if self._page_rows_taken(candidate.shape) else replace(key, bucket=room)
 
     def _new_key(self, candidate: WaitingRequest, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all that wait for this shape; None if there is one of that size."""
-        limit = max(self._limit(candidate.shape), candidate.rows)
-        wanted = min(self._expected(candidate.shape), limit)
         pages = _size(max(other.pages for other in self._free_to_choose(candidate.shape)))
+        room = self._room(candidate, pages)
+        if room < candidate.rows:
+            return None
+        limit = max(min(self._limit(candidate.shape), room), candidate.rows)
+        wanted = min(self._expected(candidate.shape), limit)
         for bucket in BUCKETS:
             sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
             key = replace(sizes, compiled=candidate.compiled is not False and self._compiles(sizes))
             if wanted <= bucket <= limit and key not in hosts:
                 return key
         return None
+
+    def _room(self, candidate: WaitingRequest, pages: int) -> int:
+        """The rows of the largest new group whose LoRAs fit beside those of the open ones; where there are none, at
+        least the candidate's own, which would otherwise wait for ever.
+        """
+        if not pages or self._page_rows is None:
+            return BUCKETS[-1]
+        taken = self._page_rows_taken(candidate.shape)
+        rows = (self._page_rows(candidate.shape.checkpoint) - taken) // pages
+        room = max((bucket for bucket in BUCKETS if bucket <= rows), default=0)
+        return room if taken else max(room, candidate.rows)
+
+    def _page_rows_taken(self, shape: Shape) -> int:
+        return sum(key.bucket * key.pages for key in self._groups if key.shape.checkpoint == shape.checkpoint)
 
 
 def _may_host(key: BatchKey, candidate: WaitingRequest) -> bool:

@@ -52,7 +52,7 @@ class Engine:
         self._hardware = Hardware.choose(spec.device)
         self._cache = ModelCache(spec, self._hardware)
         self._jobs: dict[str, EngineJob] = {}
-        self._scheduler = BatchScheduler(spec.max_rows, self._rows_worth, self._compiles)
+        self._scheduler = BatchScheduler(spec.max_rows, self._rows_worth, self._compiles, self._page_rows)
         self._costs: dict[str, tuple[StepCost, ...]] = {}
         self._arriving: deque[str] = deque()
         self._finished: deque[str] = deque()
@@ -222,6 +222,9 @@ class Engine:
             model.try_step(model.plainest_request())
         except Exception as error:
             raise DeviceBroken(f"not even a plain image is made any more: {type(error).__name__}: {error}") from error
+
+    def _page_rows(self, checkpoint: str) -> int:
+        return self._cache.loaded[checkpoint].page_rows
 
     def _say(self, report: StepReport) -> None:
         if report.has_files:

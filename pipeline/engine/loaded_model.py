@@ -140,6 +140,11 @@ class LoadedModel:
             self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled)
         return self._memories[key]
 
+    @property
+    def page_rows(self) -> int:
+        """The rows of all open groups together that memory for LoRAs has room for, each counted once for each page."""
+        return self._adapters.page_rows
+
     def compiles(self, key: BatchKey) -> bool:
         """Whether a new group of some sizes runs compiled.
 

@@ -17,7 +17,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from pipeline.errors import UserError
 from pipeline.families.registry import FAMILIES
 from pipeline.models.base_configs import base_configs
-from pipeline.models.hardware import Hardware, Placement
+from pipeline.models.hardware import Hardware, Placement, layout_on
 from pipeline.models.metadata import MODEL_INDEX, ModelFacts, component_files, read_json
 from pipeline.models.single_file import SingleFile
 from pipeline.models.source import ModelSource
@@ -72,19 +72,27 @@ def load_checkpoint(source: ModelSource, hardware: Hardware) -> Checkpoint:
     home = hardware.home(facts)
     device = hardware.device if home is Placement.DEVICE else torch.device("cpu")
     if path.is_dir():
-        parts = _Parts(folder=path, weights=lambda part, dtype: read_weights(path / part, device, dtype))
+        parts = _Parts(
+            folder=path,
+            weights=lambda part, dtype: read_weights(path / part, device, dtype),
+            layout=hardware.layout,
+        )
         return _load(facts, parts, read_json(path / "scheduler" / "scheduler_config.json"), hardware, home)
     configs = base_configs(path, facts.family)
     file = SingleFile(path=path, configs=configs, family=facts.family, device=device)
-    return _load(facts, _Parts(folder=configs, weights=file.weights), file.scheduler_config(), hardware, home)
+    parts = _Parts(folder=configs, weights=file.weights, layout=hardware.layout)
+    return _load(facts, parts, file.scheduler_config(), hardware, home)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """Where the parts of a model come from: configs and tokenizers from `folder`, tensors by part and dtype."""
+    """Where the parts of a model come from: configs and tokenizers from `folder`, tensors by part and dtype; `layout`
+    is that of its convolutions.
+    """
 
     folder: Path
     weights: Callable[[str, torch.dtype], dict[str, Tensor]]
+    layout: torch.memory_format
 
 
 def _load(
@@ -114,12 +122,16 @@ def load_module(kind: Any, folder: Path, device: torch.device, dtype: torch.dtyp
         dtype: what they are cast to.
 
     Returns:
-        The module, frozen, in evaluation mode and in the layout channels_last.
+        The module, frozen, in evaluation mode and in the device's layout.
 
     Raises:
         UserError: something is missing or damaged, or is of another architecture.
     """
-    parts = _Parts(folder=folder, weights=lambda part, dtype: read_weights(folder / part, device, dtype))
+    parts = _Parts(
+        folder=folder,
+        weights=lambda part, dtype: read_weights(folder / part, device, dtype),
+        layout=layout_on(device),
+    )
     return _diffusers_module(kind, parts, ".", dtype)
 
 
@@ -128,7 +140,7 @@ def _diffusers_module(kind: Any, parts: _Parts, part: str, dtype: torch.dtype) -
     config = read_json(place / "config.json")
     module = _build(lambda: kind.from_config(config), place)
     weights = {_current_name(name): weight for name, weight in parts.weights(part, dtype).items()}
-    return _filled(module, weights, place)
+    return _filled(module, weights, place).to(memory_format=parts.layout)  # type: ignore[call-overload, no-any-return]  # not in the stub
 
 
 def _text_encoder(part: str, parts: _Parts, hardware: Hardware) -> TextEncoder:
@@ -166,10 +178,7 @@ def _filled(module: nn.Module, weights: dict[str, Tensor], folder: Path) -> nn.M
         raise UserError(f"The weights in {folder} do not fit their config; pull the model again.") from error
     if missing:
         raise UserError(f"The weights in {folder} lack {len(missing)} tensors, such as {missing[0]}; pull them again.")
-    module.requires_grad_(requires_grad=False).eval()
-    # Convolutions are a third faster in this layout on a CPU as well (measured).
-    placed: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stub
-    return placed
+    return module.requires_grad_(requires_grad=False).eval()
 
 
 def _restore_positions(module: nn.Module, count: int, device: torch.device) -> None:

@@ -29,11 +29,12 @@ class DeviceSpec:
     bounds the rows of one denoiser call (a guided image takes two); `preview_every` is in steps, 0 for none;
     `threads` is the number of CPU threads, None for torch's own choice; `snapshot_every` is in steps, 0 for never (see
     Stepped.snapshot); `host_lora_bytes` and `device_lora_bytes` bound the LoRAs kept in host memory and on the device,
-    `control_bytes` the ControlNets, for each model; `model_bytes` bounds the weights of several models kept beside each
-    other, None for as many as fit. `cache` is a folder for what was measured or compiled, kept between starts, None for
-    nowhere; `calibration_seconds` bounds the time that a start spends on measuring its steps, 0 for none. `compile`
-    lets the device compile what it often runs and use it where that is measured to be faster; `graphs` lets a GPU
-    replay its forwards as CUDA graphs; `weights` says how the denoiser's own are kept.
+    where batches take at most as much again for their rows, `control_bytes` the ControlNets, for each model;
+    `model_bytes` bounds the weights of several models kept beside each other, None for as many as fit. `cache` is a
+    folder for what was measured or compiled, kept between starts, None for nowhere; `calibration_seconds` bounds the
+    time that a start spends on measuring its steps, 0 for none. `compile` lets the device compile what it often runs
+    and use it where that is measured to be faster; `graphs` lets a GPU replay its forwards as CUDA graphs; `weights`
+    says how the denoiser's own are kept.
     """
 
     models: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""LoRAs on the device: pools of pages, and what each row of a batch takes from them."""
+"""LoRAs on the device, and what each row of a batch takes from their pages."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -8,71 +8,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from pipeline.lora.serving.layers import Bank, RowWeights
-from pipeline.lora.serving.pages import PAGE_RANK, BankPages, LoraPages, Networks
+from pipeline.lora.serving.layers import RowWeights
+from pipeline.lora.serving.page_pool import PagePool
+from pipeline.lora.serving.pages import PAGE_RANK, LoraPages, Networks
 from pipeline.lora.serving.vectors import Vectors
 from pipeline.models.textual_inversion import TextualInversion
 from pipeline.transfer import to_device
-
-_FIRST_PAGES = 8
-
-
-class PagePool:
-    """The pages of one bank of layers, on the device.
-
-    `down` is (pages, layers, width, 16) and `up` is (pages, layers, 16, outputs); page 0 is zeros and stands for none.
-
-    Args:
-        bank: whose layers they change.
-        device: that holds them.
-        dtype: of the numbers.
-    """
-
-    def __init__(self, bank: Bank, device: torch.device, dtype: torch.dtype) -> None:
-        layers, shape = len(bank.names), bank.shape
-        self.down = torch.zeros(1, layers, shape.width, PAGE_RANK, dtype=dtype, device=device)
-        self.up = torch.zeros(1, layers, PAGE_RANK, shape.outputs, dtype=dtype, device=device)
-        self._free: list[int] = []
-
-    @property
-    def page_size(self) -> int:
-        """Bytes of one page."""
-        return self.down[0].nbytes + self.up[0].nbytes
-
-    def store(self, pages: BankPages) -> tuple[int, ...]:
-        """Copy pages to the device; the pool grows where no page is free.
-
-        Args:
-            pages: one LoRA's, on the host.
-
-        Returns:
-            The numbers of the device's pages.
-        """
-        while len(self._free) < pages.count:
-            self._grow()
-        numbers = tuple(self._free.pop() for _ in range(pages.count))
-        for source, number in enumerate(numbers):
-            self.down[number].copy_(pages.down[source], non_blocking=True)
-            self.up[number].copy_(pages.up[source], non_blocking=True)
-        return numbers
-
-    def drop(self, numbers: Sequence[int]) -> None:
-        """Free pages, and wipe them: nothing of one guild's LoRA may be left for another's.
-
-        Args:
-            numbers: from `store`.
-        """
-        for number in numbers:
-            self.down[number].zero_()
-            self.up[number].zero_()
-        self._free.extend(numbers)
-
-    def _grow(self) -> None:
-        before = self.down.shape[0]
-        more = max(_FIRST_PAGES, before)
-        self.down = torch.cat([self.down, self.down.new_zeros(more, *self.down.shape[1:])])
-        self.up = torch.cat([self.up, self.up.new_zeros(more, *self.up.shape[1:])])
-        self._free.extend(reversed(range(before, before + more)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +72,8 @@ class AdapterPool:
         networks: the model's adapted networks, by name.
         device: that holds the LoRAs.
         dtype: of their numbers there.
-        budget: bytes of all of them; what a single request needs may be more.
+        budget: bytes of all of them, and as many again of what batches gather of them for their rows; what a single
+            request needs may be more.
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype, budget: int) -> None:
@@ -151,6 +93,14 @@ class AdapterPool:
         """The keys of the LoRAs that are here, the least recently used first."""
         return tuple(self._adapters)
 
+    @property
+    def page_rows(self) -> int:
+        """How many pages the budget has room for, over all layers that any LoRA changes: of the pool, and again of the
+        rows of batches, where each row takes a page for each that it has room for.
+        """
+        size = sum(pool.page_size for (network, _), pool in self._pools.items() if network == "unet")
+        return self._budget // size if size else self._budget
+
     def acquire(self, key: str, pages: LoraPages, beside: Sequence[Adapter] = ()) -> Adapter | None:
         """Pin a LoRA, copied from the host if it is not on the device yet.
 
@@ -165,7 +115,9 @@ class AdapterPool:
         if (adapter := self._adapters.get(key)) is None:
             if not self._make_room(pages.size, {adapter.key for adapter in beside}):
                 return None
-            numbers = {where: self.pool(where).store(part) for where, part in pages.banks.items()}
+            pools = {where: self.pool(where) for where in pages.banks}
+            most = self.page_rows
+            numbers = {where: pools[where].store(part, most) for where, part in pages.banks.items()}
             used = {where: part.used for where, part in pages.banks.items()}
             vectors = {network: self._copied(own) for network, own in pages.vectors.items()}
             self._adapters[key] = adapter = Adapter(

@@ -247,3 +247,46 @@ class Arrivals(RuleBasedStateMachine):
 
 Arrivals.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30)
 TestArrivals = Arrivals.TestCase
+
+
+def with_loras(page_rows: int, *candidates: WaitingRequest) -> BatchScheduler:
+    scheduler = BatchScheduler(16, page_rows=lambda _: page_rows)
+    for one in candidates:
+        scheduler.enter(one)
+    scheduler.assign()
+    return scheduler
+
+
+def test_a_group_has_no_more_rows_than_memory_has_room_for_their_loras() -> None:
+    """Four rows of eight pages where there is room for thirty-two; without LoRAs nothing is smaller."""
+    heavy = [candidate(str(number), pages=8) for number in range(4)]
+    scheduler = with_loras(35, *heavy)
+
+    assert slot_key(scheduler, "0").bucket == 4
+    assert [scheduler.slot_of(str(number)) is None for number in range(4)] == [False, False, True, True]
+    assert slot_key(with_loras(35, *(replace(one, pages=0) for one in heavy)), "0").bucket == 8
+
+
+def test_a_group_beside_others_is_smaller_or_waits() -> None:
+    """For what they leave of the room; for its own size where it requires one."""
+    scheduler = with_loras(8, candidate("a", pages=2), candidate("b", shape=LARGE, pages=2))
+    scheduler.enter(candidate("c", shape=replace(LARGE, windows=2), pages=1))
+    scheduler.enter(candidate("d", shape=replace(LARGE, windows=3), pages=1, bucket=8))
+    scheduler.assign()
+    before = [scheduler.slot_of(ticket) is None for ticket in "abcd"]
+    scheduler.leave("a")
+    scheduler.assign()
+    after = [scheduler.slot_of(ticket) is None for ticket in "bcd"]
+    for ticket in "bc":
+        scheduler.leave(ticket)
+    scheduler.assign()
+
+    assert before == [False, False, True, True]
+    assert after == [False, False, True]
+    assert slot_key(scheduler, "d").bucket == 8
+
+
+def test_a_request_beyond_all_room_is_let_in_alone() -> None:
+    """It would wait for ever otherwise; what it requires is cut down to its own rows."""
+    assert slot_key(with_loras(1, candidate("a", pages=4)), "a").bucket == 2
+    assert slot_key(with_loras(1, candidate("a", pages=4, bucket=8)), "a").bucket == 2

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.errors import UserError
+from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
 from tests.pipeline.models.loading import load
@@ -24,6 +26,15 @@ def test_a_device_that_is_not_there_is_one_sentence(name: str) -> None:
     """With what may be used."""
     with pytest.raises(UserError, match=f"Device '{name}'"):
         Hardware.choose(name)
+
+
+def test_convolutions_lie_as_their_device_reads_them(copy: Path) -> None:
+    """Channels last where that is faster, contiguous where a norm would copy it."""
+    gpu = Hardware(device=torch.device("cuda"), dtype=torch.bfloat16, vae_dtype=torch.bfloat16)
+
+    assert (Hardware.choose("cpu").layout, gpu.layout) == (torch.channels_last, torch.contiguous_format)
+    loaded = load_checkpoint(ModelSource.parse(str(copy)), Hardware.choose("cpu"))
+    assert loaded.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_model_larger_than_all_memory_is_refused() -> None:

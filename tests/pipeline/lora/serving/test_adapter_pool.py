@@ -159,6 +159,24 @@ def test_one_request_s_loras_are_let_in_beyond_the_budget_once_they_are_alone() 
     assert pool.resident == ("first", "second")
 
 
+def test_what_rows_and_pools_take_is_within_the_budget(network: Network, tmp_path: Path) -> None:
+    """The pools hold what was needed at once, and so many rows of so many pages as are allowed take no more."""
+    budget = 200_000
+    pool = AdapterPool({"unet": adapt(network)}, CPU, torch.float32, budget)
+    file = write(tmp_path / "a", lora("first", 20) | lora("conv", 3, out=5, width=(3, 3, 3)))
+    pages = load_pages(file, pool.networks, torch.float32, pin=False)
+    for number in range(100):
+        adapter = pool.acquire(str(number), pages)
+        assert adapter is not None
+        pool.release(adapter)
+    stack = RowStack(pool, "unet", rows=pool.page_rows // 2, pages=2)
+    gathered = sum(down.nbytes + up.nbytes for down, up in stack.reserve(range(2)))
+
+    assert len(pool.resident) > 1
+    assert sum(own.down.nbytes + own.up.nbytes for own in pool._pools.values()) < 2 * budget
+    assert budget / 2 < gathered <= budget
+
+
 Residents.TestCase.settings = settings(max_examples=examples(25), stateful_step_count=20)
 TestResidents = Residents.TestCase
 
