@@ -21,6 +21,8 @@ _HINT: Final = 150
 _CHOICES: Final = 100
 _CHOICE_TEXT: Final = 75
 _INPUT_TEXT: Final = 3000
+_CHANNEL: Final = re.compile(r"[CDG][A-Z0-9]+")
+_MEMBER: Final = re.compile(r"[UW][A-Z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +144,9 @@ def _element(option: Option, value: str) -> Block:
         case OptionKind.SWITCH:
             return _select(("on", "off"), value)
         case OptionKind.CHANNEL | OptionKind.MEMBER:
-            kind = "conversation" if option.kind is OptionKind.CHANNEL else "user"
-            return {"type": f"{kind}s_select", **({f"initial_{kind}": _id(value)} if value else {})}
+            kind, ids = ("conversation", _CHANNEL) if option.kind is OptionKind.CHANNEL else ("user", _MEMBER)
+            chosen = _id(value)
+            return {"type": f"{kind}s_select", **({f"initial_{kind}": chosen} if ids.fullmatch(chosen) else {})}
         case OptionKind.FILE:
             return {"type": "file_input", "max_files": 1}
         case _:

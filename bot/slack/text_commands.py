@@ -9,6 +9,7 @@ from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.commands.groups import split_call
 from handlers.commands.option import OptionKind
+from handlers.commands.options import value_text
 from handlers.commands.parsing import parse_text
 from pipeline.errors import InvalidRequest
 
@@ -76,7 +77,8 @@ def readable_values(call: TextCommand) -> dict[str, str]:
             if text == before:
                 break
         else:
-            return {name: value for name, value in values.items() if _is_valid(call.command, name, value)}
+            read = {name: _readable(call.command, name, value) for name, value in values.items()}
+            return {name: value for name, value in read.items() if value is not None}
     return {}
 
 
@@ -84,10 +86,10 @@ def _without_flag(text: str, flag: str) -> str:
     return re.sub(rf"(?<![-—–])[-—–]+{re.escape(flag)}\b=?\s*(?:(?!--)\S+)?", "", text)
 
 
-def _is_valid(command: Command, name: str, value: str) -> bool:
-    """Whether a form may show the value: a select refuses a choice that it does not have."""
+def _readable(command: Command, name: str, value: str) -> str | None:
+    """The value as a form shows it; None for one that a field would refuse, and with it the whole form."""
     option = command.option(name)
     try:
-        return option is not None and read_value(option, value) is not None
+        return None if option is None else value_text(read_value(option, value))
     except InvalidRequest:
-        return False
+        return None

@@ -13,6 +13,7 @@ from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.options import value_text
 from handlers.commands.permissions import NotAllowed
+from handlers.commands.typed import MAX_VALUE, check_typed
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile, SavedCall
@@ -70,8 +71,10 @@ async def _form(
     command: Command, options: tuple[Option, ...], raw: Mapping[str, Value], caller: Caller, context: AppContext,
     *, file: ChosenFile | None = None,
 ) -> Form:  # fmt: skip
-    """A form for `options`; the values of the others are saved for the submission."""
+    """A form for `options`; the values of the others are saved for the submission. Raises InvalidRequest."""
     texts = {name: value_text(value) for name, value in raw.items()}
+    for name, text in texts.items():
+        check_typed(text, name, MAX_VALUE)
     asked = {option.name for option in options}
     kept = {name: text for name, text in texts.items() if name not in asked}
     call_id = await context.calls.save(caller.guild.id, caller.member.id, command.name, kept, file)

@@ -17,6 +17,8 @@ import pytest
 from bot.assembly.watchdog import EXIT_CODE, WatchdogTimes
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.slow  # real processes
+
 _PROGRAM: Final = """
 import asyncio, hashlib, logging, re, signal, time
 from aiohttp import web

@@ -16,6 +16,8 @@ from tests.fakes import png, request
 from tests.hostile import OUR_FAULT, TEXTS, VALUES, hostile_calls, required_values
 from tests.wire.discord.people import text
 
+pytestmark = pytest.mark.slow  # every option of every command, several times
+
 _COMMAND, _COMPONENT, _SUGGEST, _MODAL = 2, 3, 4, 5
 _KINDS: Final = {OptionKind.INTEGER: 4, OptionKind.NUMBER: 10, OptionKind.SWITCH: 5, OptionKind.FILE: 11}
 _POINTED: Final = (OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MEMBER)
@@ -50,13 +52,13 @@ class Forger:
         options: list[dict[str, Any]] = []
         for key, value in values.items():
             option = command.option(key)
-            assert option is not None
+            kind = OptionKind.SWITCH if option is None else option.kind
             held = value
-            if option.kind is OptionKind.FILE:
+            if kind is OptionKind.FILE:
                 held = store_interaction_attachment(
                     backend, self.world.channel.id, "start.png", png(request()), resolved
                 )
-            options.append({"name": key, "type": _KINDS.get(option.kind, 3), "value": held})
+            options.append({"name": key, "type": _KINDS.get(kind, 3), "value": held})
         if command.action:
             options = [{"name": command.action, "type": 1, "options": options}]
         data = {"name": command.head, "type": 1, "options": options, "resolved": resolved}
@@ -164,4 +166,17 @@ async def test_forged_buttons_and_forms_are_answered(forger: Forger, caplog: pyt
             ]
             answer = await forger.send(_MODAL, {"custom_id": custom_id, "components": entries})
             assert not any(words in answer for words in OUR_FAULT), (custom_id, value[:200], answer)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_forms_and_suggestions_take_anything_too(forger: Forger, caplog: pytest.LogCaptureFixture) -> None:
+    """What stands in front of a form fills it only as far as Discord would take it."""
+    backend = forger.world.env.backend
+    for value in (*VALUES[::2], "fox --model " + "x" * 5000, "fox --width " + "9" * 300, "fox --lora \x07"):
+        answer = await forger.slash("imagine", {"prompt": value, "advanced": True})
+        assert not any(words in answer for words in OUR_FAULT), (value[:200], answer)
+        for name, key in (("imagine", "lora"), ("cancel", "job")):
+            focused = {"name": key, "type": 3, "value": value, "focused": True}
+            data = {"id": backend.commands[None][name, 1]["id"], "name": name, "type": 1, "options": [focused]}
+            await forger.send(_SUGGEST, data)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -18,6 +18,8 @@ from handlers.registry import COMMANDS
 from tests.bot.slack.conftest import FakeClient, FakeWorkspaces
 from tests.hostile import LONG, OUR_FAULT, TEXTS, VALUES, hostile_calls, required_values
 
+pytestmark = pytest.mark.slow  # every option of every command, several times
+
 _WHO: dict[str, Any] = {
     "team": {"id": "T1", "domain": "pixels"},
     "user": {"id": "U1", "username": "ada"},

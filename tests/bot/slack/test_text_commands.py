@@ -70,6 +70,16 @@ def test_a_form_is_filled_with_what_can_be_read(context: AppContext) -> None:
         ("train again", "12 --class dog --agreed perhaps", {"base": "12", "class": "dog"}),
         ("train again", "twelve --class dog", {"class": "dog"}),
         ("upscale", "--factor 99", {}),
+        (
+            "imagine",
+            "fox --steps ٣ --guidance 0x1 --scheduler EULER --private yes",
+            {
+                "prompt": "fox",
+                "steps": "3",
+                "scheduler": "euler",
+                "private": "on",
+            },
+        ),
     ],
 )
 def test_a_wrong_value_is_left_out_whatever_else_the_command_needs(

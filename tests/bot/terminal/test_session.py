@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -157,7 +158,7 @@ async def test_a_path_that_leads_to_no_file_is_a_sentence(
 
 @pytest.mark.parametrize(("settings", "most"), [({}, None), ({"waiting_jobs": 3}, 3)])
 async def test_the_only_member_waits_for_nobody_unless_a_limit_is_set(
-    context: AppContext, sqlite: Database, tmp_path: Path, text: io.StringIO, settings: dict[str, int], most: int | None
+    context: AppContext, sqlite: Database, tmp_path: Path, text: io.StringIO, settings: dict[str, Any], most: int | None
 ) -> None:
     """A pipe may be as long as it is; who sets the limit means it."""
     runtime = Runtime(

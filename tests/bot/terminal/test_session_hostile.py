@@ -21,6 +21,8 @@ from storage.queue.jobs import JobState
 from tests.fakes import png, request
 from tests.hostile import LONG, OUR_FAULT, VALUES, hostile_calls, required_values
 
+pytestmark = pytest.mark.slow  # every option of every command, several times
+
 
 @pytest.fixture
 def text() -> io.StringIO:
