@@ -114,7 +114,8 @@ async def _answer(child: Process, question: bytes) -> bytes:
     said = bytearray()
     while piece := await child.stdout.read(2**16):
         said += piece
-        if len(said) > _MOST_ANSWERED:
-            return b""
+        if len(said) > _MOST_ANSWERED and child.returncode is None:
+            said.clear()
+            child.kill()  # and what is in the pipe is still read, or it would never be closed
     await child.wait()
     return bytes(said)

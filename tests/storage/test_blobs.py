@@ -1,6 +1,8 @@
 """Blob files on a disk that fails."""
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,6 +57,18 @@ async def test_damaged_blob_is_refused_and_mended_by_storing_again(tmp_path: Pat
     await blobs.put(DATA)
 
     assert await blobs.get(key) == DATA
+
+
+async def test_threads_that_are_all_taken_hold_back_no_blob(tmp_path: Path) -> None:
+    """Whatever else this process does in threads."""
+    release, loop = threading.Event(), asyncio.get_running_loop()
+    taken = [loop.run_in_executor(None, release.wait) for _ in range(200)]
+    try:
+        blobs = FileBlobStore(tmp_path)
+        assert await asyncio.wait_for(blobs.get(await blobs.put(DATA)), 10) == DATA
+    finally:
+        release.set()
+        await asyncio.gather(*taken)
 
 
 async def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:

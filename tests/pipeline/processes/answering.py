@@ -16,6 +16,9 @@ def _work(order: dict[str, Any]) -> dict[str, Any]:
             raise UserError(sentence)
         case {"die": signal}:
             os.kill(os.getpid(), signal)
+        case {"print": text, "times": times}:
+            for _ in range(times):
+                sys.stdout.write(text)
         case {"print": text}:
             sys.stdout.write(text)
         case {"variable": name}:

@@ -30,9 +30,18 @@ async def test_what_the_program_refuses_is_the_sentence() -> None:
             await ask(child, {"refuse": "No fox here."}, seconds=60, broken=BROKEN)
 
 
-@pytest.mark.parametrize("order", [{"die": 9}, {"print": "no JSON"}])
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"die": 9},
+        {"print": "no JSON"},
+        {"print": "[", "times": 100_000},
+        {"print": " " * 2**20, "times": 2**20},
+    ],
+    ids=["dead", "no JSON", "JSON too deep", "a terabyte"],
+)
 async def test_a_child_that_dies_or_says_what_is_no_answer_is_broken(order: dict[str, object]) -> None:
-    """The caller's own sentence says so."""
+    """The caller's own sentence says so; an answer without end is not waited for, nor kept in memory."""
     async with running(PROGRAM, quiet=True) as child:
         with pytest.raises(UserError, match=BROKEN):
             await ask(child, order, seconds=60, broken=BROKEN)
