@@ -236,7 +236,7 @@ def _require_folder(place: str) -> None:
 def _close_to_others(place: str) -> None:
     """What members wrote is for this user's eyes: SQLite makes its files as readable as the umask lets it."""
     for suffix in ("", "-wal", "-shm"):
-        with suppress(PermissionError):  # a file of another user, who decides about it
+        with suppress(OSError):  # a file of another user, or of a disk that knows no users
             make_private(Path(f"{place}{suffix}"))
 
 

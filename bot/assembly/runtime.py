@@ -120,8 +120,8 @@ def make_data_folder(settings: Settings) -> None:
         raise disk_error(error, "the data folder", settings.data) from error
     try:
         _close_to_others(settings.data.resolve())
-    except PermissionError:
-        _log.warning("the data folder belongs to another user; take care yourself that no other can read it")
+    except OSError as error:
+        _log.warning("take care yourself that no other user can read the data folder: %s", error)
 
 
 def _close_to_others(folder: Path) -> None:

@@ -62,7 +62,8 @@ async def running_discord(
         try:
             yield DiscordApp(client=client, platform=platform)
         finally:
-            listening.cancel()
+            await client.close()
+            listening.cancel()  # it may be about to begin again
             await asyncio.gather(listening, return_exceptions=True)
     finally:
         await client.close()
@@ -108,11 +109,13 @@ async def _log_in(client: discord.Client, token: str) -> None:
 
 async def _listen(client: LimnerClient, token: str) -> None:
     """Listen until the client is closed, or Discord closes the connection for good; raises what may pass."""
-    if client.is_closed():
-        client.clear()
-        await client.login(token)
     try:
+        if client.is_closed():
+            client.clear()
+            await client.login(token)
         await client.connect(reconnect=True)
+    except discord.LoginFailure:
+        client.auth_status.lose(REVOKED)
     except discord.ConnectionClosed as error:
         # Reached only where reconnecting cannot help: the token was revoked, or an intent is switched off.
         why = (

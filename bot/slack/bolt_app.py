@@ -22,6 +22,7 @@ from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.home import HomeTab
 from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.modal import CALLBACK, OPTION_ACTION
+from bot.slack.signed_requests import WRONG_SHAPE
 from bot.slack.tenant import Tenant
 from bot.slack.uninstall import Uninstall
 from bot.slack.workspaces import NotInstalled, Workspaces
@@ -102,6 +103,11 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
         await next()
         return None
 
+    async def failed(error: Exception) -> BoltResponse:
+        _log.error("a payload could not be handled", exc_info=error)
+        return BoltResponse(status=400 if isinstance(error, WRONG_SHAPE) else 500)
+
+    app.error(failed)
     app.middleware(hear_once)
     _listen_to_commands(app, listeners)
     app.action(re.compile(f"^{OPEN_FORM}:"))(listeners.interactions.open_form)

@@ -25,7 +25,7 @@ _TIMESTAMP: Final = re.compile("[0-9]{1,12}")
 _STALE_SECONDS: Final = 300
 _MAX_BODY: Final = 2**20
 _BODY_SECONDS: Final = 10.0
-_WRONG_SHAPE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+WRONG_SHAPE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 """What reading a payload raises that is not what Slack sends."""
 
 Answer = Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]
@@ -54,7 +54,11 @@ class SignedEdge:
         if not self._is_signed(body, timestamp, request.headers.get("X-Slack-Signature", "")):
             self.refused.note()
             return web.Response(status=HTTPStatus.UNAUTHORIZED)
-        return await _answered(request, body, self.answer, check=_check_payload)
+        try:
+            return await _answered(request, body, self.answer, check=_check_payload)
+        except WRONG_SHAPE:
+            _log.exception("a payload that Slack has signed could not be read")
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
 
     def _is_signed(self, body: bytes, timestamp: str, signature: str) -> bool:
         if not _TIMESTAMP.fullmatch(timestamp) or abs(self.clock() - int(timestamp)) > _STALE_SECONDS:
@@ -91,7 +95,7 @@ async def _answered(
     try:
         read = AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=_headers(request))
         check(read)
-    except _WRONG_SHAPE:
+    except WRONG_SHAPE:
         return web.Response(status=HTTPStatus.BAD_REQUEST)
     return await to_aiohttp_response(await answer(read))
 
@@ -102,7 +106,7 @@ def _headers(request: web.Request) -> dict[str, Any]:
 
 
 def _check_payload(request: AsyncBoltRequest) -> None:
-    """Raise one of _WRONG_SHAPE for a payload that says not who asks from where."""
+    """Raise one of WRONG_SHAPE for a payload that says not who asks from where."""
     body = request.body
     if body.get("type") == "event_callback":
         tenant_of_event(body)

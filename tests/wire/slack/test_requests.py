@@ -18,12 +18,14 @@ import pytest
 from bot.assembly.health import health_app, running_health
 from tests.wire.slack.fake_slack import SIGNING_SECRET, FakeSlack
 from tests.wire.slack.installing import install
+from tests.wire.slack.payloads import payload
 from tests.wire.slack.stage import Stage, oauth_settings, on_stage
 from tests.wire.slack.workspace import new_workspace
 
 PATHS = ("/slack/events", "/slack/install", "/slack/oauth_redirect", "/healthz", "/readyz", "/metrics")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+KINDS = ("slash_command", "block_actions", "view_submission", "block_suggestion", "message_action", "event_callback")
 DEEP = "[" * 60_000
 
 Headers = dict[str, str]
@@ -220,3 +222,35 @@ def _random_request(source: random.Random) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     request = "\r\n".join(lines).encode("latin-1", errors="replace") + b"\r\n\r\n" + body
     return request[: source.randint(1, len(request))] if source.random() < 0.1 else request
+
+
+async def test_a_signed_payload_with_a_piece_of_it_changed_is_no_fault(stage: Stage, port: int) -> None:
+    """What only Slack can send is held to its shape all the same: each is taken or malformed."""
+    await install(stage.slack, f"http://127.0.0.1:{port}", stage.slack.add(new_workspace()))
+    source = random.Random(31)  # noqa: S311  the same payloads each time
+    for number in range(240):
+        kind = source.choice(KINDS)
+        text = json.dumps(payload(kind)).replace("TFOX", "T001").replace('"EORG"', "null")
+        changed = json.loads(text)
+        changed["trigger_id" if "trigger_id" in changed else "event_id"] = str(number)
+        _change(source, changed)
+        match kind:
+            case "slash_command":
+                body, content = urlencode(changed).encode(), FORM
+            case "event_callback":
+                body, content = json.dumps(changed).encode(), JSON
+            case _:
+                body, content = urlencode({"payload": json.dumps(changed)}).encode(), FORM
+        assert await _status(port, "/slack/events", body, _signed(body, content)) in {200, 400, 404}, changed
+    assert await _status(port, "/healthz", b"", {}, method="GET") == 200
+
+
+def _change(source: random.Random, part: dict[str, Any]) -> None:
+    """Take a key away, or put something else in its place, here or further down."""
+    name = source.choice([key for key in part if key not in {"trigger_id", "event_id"}] or list(part))
+    if isinstance(part[name], dict) and part[name] and source.random() < 0.6:
+        _change(source, part[name])
+    elif source.random() < 0.4:
+        del part[name]
+    else:
+        part[name] = source.choice([None, 5, "", "x", [], {}, [None], {"id": None}, True, "é", 10**30])
