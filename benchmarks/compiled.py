@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
+from pipeline.engine.compile.compilation import Compiler
+from pipeline.engine.compile.compile_process import CompileSpec, inductor_in_child, openvino_in_child
 from pipeline.engine.compile.forward import CompiledForward, ForwardInputs
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
@@ -26,6 +27,7 @@ from pipeline.requests.image_request import ImageRequest
 from tests.pipeline.tiny_models import save_nano
 
 CALLS = 10
+COMPILERS = {"inductor": inductor_in_child, "OpenVINO": openvino_in_child}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,23 +70,27 @@ class ForwardBench:
         prediction: Tensor = self.model.denoiser.forward(*inputs.arguments)
         return prediction
 
-    def compiled(self) -> CompiledForward:
-        """The same from the compiler."""
+    def compiled(self, compiler: Compiler) -> CompiledForward:
+        """The same from a compiler."""
         forward = self.model.denoiser.forward
-        graph, names = compile_in_child(CompileSpec.of(forward, self.inputs, torch.device("cpu")))
-        return CompiledForward(graph=graph, weights=tuple(forward.get_parameter(name) for name in names))
+        return compiler(CompileSpec.of(forward, self.inputs, torch.device("cpu")), forward)
 
 
 def forwards(model: str, *, rows: int, side: int, pages: int = 0) -> Iterator[CompiledRow]:
-    """One call compiled and eager, and what compiling took, in calls that would have to be made to win it back."""
+    """One call by each compiler and eager, and what compiling took, in the calls that win it back."""
     bench = ForwardBench(model, rows=rows, side=side, pages=pages)
-    began = _children()
-    compiled = bench.compiled()
-    spent = _children() - began
+    for name, compiler in COMPILERS.items():
+        yield from _compiled(bench, name, compiler)
+
+
+def _compiled(bench: ForwardBench, name: str, compiler: Compiler) -> Iterator[CompiledRow]:
+    began = _children() + time.process_time()
+    compiled = bench.compiled(compiler)
+    spent = _children() + time.process_time() - began
     eager, ours = best_of(bench.inputs, bench.eager, compiled)
-    yield CompiledRow(workload=f"compiled forward, {bench.name}", against="eager", theirs=eager, ours=ours)
+    yield CompiledRow(workload=f"forward by {name}, {bench.name}", against="eager", theirs=eager, ours=ours)
     yield CompiledRow(
-        workload=f"compiling it, {bench.name}",
+        workload=f"compiling it by {name}, {bench.name}",
         against="what a call wins",
         theirs=spent,
         ours=max(eager - ours, 1e-9),
@@ -92,7 +98,7 @@ def forwards(model: str, *, rows: int, side: int, pages: int = 0) -> Iterator[Co
     )
     with torch.inference_mode():
         ours_, theirs = compiled(bench.inputs), bench.eager(bench.inputs)
-    print(f"<!-- {bench.name}: relative difference {float((ours_ - theirs).norm() / theirs.norm()):.1e} -->")
+    print(f"<!-- {name}, {bench.name}: relative difference {float((ours_ - theirs).norm() / theirs.norm()):.1e} -->")
 
 
 def float8(model: str) -> Iterator[CompiledRow]:

@@ -140,20 +140,23 @@ def mixed_trace(bench: EngineBench, *, size: int, steps: int, count: int) -> Row
     )
 
 
-def plain_trace(bench: EngineBench) -> list[Row]:
+def plain_trace(
+    bench: EngineBench, *, count: int = REQUESTS, must: float | None = 2, aim: float | None = 3.5
+) -> list[Row]:
     """No LoRA at all: batching alone, eager and as `limner serve` goes on once it has compiled what it often runs."""
-    requests = bench.requests(size=128, steps=20, with_loras=False)
+    requests = bench.requests(size=128, steps=20, with_loras=False, count=count)
     eager, served = bench.engine(), compiled_engine(bench, requests)
+    serial = requests[:SERIAL]
     runs = [
         (
-            bench.one_after_another(requests[:SERIAL]) / SERIAL,
-            run_engine(eager, requests) / REQUESTS,
-            run_engine(served, requests) / REQUESTS,
+            bench.one_after_another(serial) / len(serial),
+            run_engine(eager, requests) / count,
+            run_engine(served, requests) / count,
         )
         for _ in range(TURNS)
     ]
     theirs, *ours = (min(side) for side in zip(*runs, strict=True))
-    name = f"{REQUESTS} requests, no LoRA, {bench.model.name}, 128 px, 20 steps"
+    name = f"{count} request{'s' if count > 1 else ''}, no LoRA, {bench.model.name}, 128 px, 20 steps"
     return [
         Row(
             workload=workload,
@@ -161,8 +164,8 @@ def plain_trace(bench: EngineBench) -> list[Row]:
             theirs=theirs,
             ours=seconds,
             unit="CPU-s an image",
-            must=2,
-            aim=3.5,
+            must=must,
+            aim=aim,
         )
         for workload, seconds in zip((name, f"{name}, compiled"), ours, strict=True)
     ]
@@ -278,6 +281,7 @@ def main(wanted: list[str]) -> None:
             "activation": lambda: activation(nano),
             "trace-8": lambda: mixed_trace(nano, size=64, steps=8, count=16),
             "plain": lambda: plain_trace(pocket),
+            "lone": lambda: plain_trace(pocket, count=1, must=None, aim=None),
             "previews": lambda: previews(pocket),
             "join": lambda: join_latency(pocket),
             "trace-30": lambda: mixed_trace(nano, size=64, steps=30, count=8),

@@ -247,6 +247,7 @@ class LoadedModel:
 
     def _info(self, request: ImageRequest, key: BatchKey) -> ImageMetadata:
         hardware = self._checkpoint.hardware
+        by = self.compilation.forward(key).packages if self.compilation and key.compiled else ()
         return ImageMetadata(
             made_from=replace(request, bucket=None),
             model_name=self.facts.name,
@@ -256,7 +257,7 @@ class LoadedModel:
             compiled=key.compiled,
             device=hardware.name,
             dtype=hardware.dtype_name if self._weights is Weights.FULL else f"{hardware.dtype_name}, {self._weights}",
-            versions=tuple((package, _version(package)) for package in _DECIDING_PACKAGES),
+            versions=tuple((package, _version(package)) for package in (*_DECIDING_PACKAGES, *by)),
         )
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
-from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs, Graph
+from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs
 from pipeline.lora.serving.adapter_pool import Adapter
 from pipeline.models.device_timer import Span
 from pipeline.models.hardware import is_out_of_memory
@@ -24,7 +23,7 @@ from pipeline.requests.batch_key import BatchKey
 
 _log = logging.getLogger(__name__)
 
-Compiler = Callable[[CompileSpec], tuple[Graph, tuple[str, ...]]]
+Compiler = Callable[[CompileSpec, Forward], CompiledForward]
 
 _OFTEN: Final = 100
 """Calls of a group's sizes after which a graph of them is compiled: a few images."""
@@ -32,16 +31,19 @@ _OFTEN: Final = 100
 _CALLS: Final = 3
 """How often each forward is measured after a first call that warms it up; the fastest counts."""
 
+_SPREAD: Final = 0.1
+"""The standard deviation of what both forwards are tried on: with it LoRAs change about as much as they find."""
+
 _WORTH: Final = 0.97
 """A compiled forward is used if it takes at most this much of the eager one's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Incoming:
-    """A graph that is being compiled for inputs of these sizes (on the meta device)."""
+    """A forward that is being compiled for inputs of these sizes (on the meta device)."""
 
     sizes: ForwardInputs
-    graph: Future[tuple[Graph, tuple[str, ...]]]
+    compiled: Future[CompiledForward]
 
 
 class Compilation:
@@ -54,7 +56,7 @@ class Compilation:
         forward: the eager forward.
         device: where it runs.
         cache: the folder that inductor keeps its files in between starts; None keeps nothing.
-        compiler: makes the graph.
+        compiler: makes a compiled forward of the eager one.
         often: calls of a group's sizes after which they are compiled.
     """
 
@@ -125,22 +127,22 @@ class Compilation:
             return
         self._tried.add(key)
         spec = CompileSpec.of(self._forward, sizes(), self._device)
-        graph = Future[tuple[Graph, tuple[str, ...]]]()
-        self._incoming[key] = _Incoming(sizes=spec.sizes, graph=graph)
+        compiled = Future[CompiledForward]()
+        self._incoming[key] = _Incoming(sizes=spec.sizes, compiled=compiled)
         # A daemon: a device that shuts down does not wait for a compiler.
-        threading.Thread(target=_compile, args=(self._compiler, spec, graph), name="compile", daemon=True).start()
+        made_by = (self._compiler, spec, self._forward, compiled)
+        threading.Thread(target=_compile, args=made_by, name="compile", daemon=True).start()
 
     def benchmark(self) -> None:
-        """Measure a graph that has arrived against the eager forward, a few calls each, and use it if it is faster."""
-        key = next((key for key, incoming in self._incoming.items() if incoming.graph.done()), None)
+        """Try a compiled forward that has arrived beside the eager one; use it if it is faster and says the same."""
+        key = next((key for key, incoming in self._incoming.items() if incoming.compiled.done()), None)
         if key is None:
             return
         incoming = self._incoming.pop(key)
         try:
-            graph, names = incoming.graph.result()
-            weights = tuple(attrgetter(name)(self._forward) for name in names)
-            compiled = CompiledForward(graph=graph, weights=weights)
-            if self._is_faster(key, compiled, incoming.sizes):
+            compiled = incoming.compiled.result()
+            inputs = incoming.sizes.each(self._noise)
+            if self._is_equal(compiled, inputs) and self._is_faster(key, compiled, inputs):
                 self._faster[key] = compiled
         except Exception as error:
             if is_out_of_memory(error):
@@ -156,8 +158,16 @@ class Compilation:
         _log.warning("nothing is compiled any more: %s: %s", type(error).__name__, reason)
 
     @torch.inference_mode()
-    def _is_faster(self, key: BatchKey, compiled: CompiledForward, sizes: ForwardInputs) -> bool:
-        inputs = sizes.each(self._zeros)
+    def _is_equal(self, compiled: CompiledForward, inputs: ForwardInputs) -> bool:
+        eager, ours = self._forward(*inputs.arguments), compiled(inputs)
+        apart = float((ours.float() - eager.float()).norm() / eager.float().norm())
+        if equal := apart <= torch.finfo(eager.dtype).eps ** 0.5:
+            return equal
+        _log.warning("a compiled forward is not used: it is %.1e away from the eager one", apart)
+        return False
+
+    @torch.inference_mode()
+    def _is_faster(self, key: BatchKey, compiled: CompiledForward, inputs: ForwardInputs) -> bool:
         sides = (lambda: compiled(inputs), lambda: self._forward(*inputs.arguments))
         for side in sides:
             side()
@@ -175,15 +185,17 @@ class Compilation:
             side()
         return span.seconds
 
-    def _zeros(self, size: Tensor) -> Tensor:
-        return torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device).zero_()
+    def _noise(self, size: Tensor) -> Tensor:
+        """Numbers as large as a forward's own, so that both sides do all their work and can be compared."""
+        made = torch.empty_strided(size.shape, size.stride(), dtype=size.dtype, device=self._device)
+        return made.normal_(std=_SPREAD)
 
 
-def _compile(compiler: Compiler, spec: CompileSpec, graph: "Future[tuple[Graph, tuple[str, ...]]]") -> None:
+def _compile(compiler: Compiler, spec: CompileSpec, forward: Forward, compiled: "Future[CompiledForward]") -> None:
     try:
-        graph.set_result(compiler(spec))
+        compiled.set_result(compiler(spec, forward))
     except BaseException as error:
-        graph.set_exception(error)
+        compiled.set_exception(error)
 
 
 def _sizes(key: BatchKey) -> BatchKey:

@@ -1,4 +1,4 @@
-"""The compiler's program: `python -m pipeline.engine.compile.compile_program FOLDER` hears a spec, writes the code."""
+"""The compiler's program: `python -m pipeline.engine.compile.compile_program FOLDER BACKEND` hears a spec."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch._inductor import standalone_compile
 
-from pipeline.engine.compile.compile_process import CompileSpec, trace
+from pipeline.engine.compile.compile_process import OPENVINO, CompileSpec, trace, trace_program
 from pipeline.processes import frames
 from pipeline.processes.program import open_frames
 
@@ -17,7 +17,7 @@ from pipeline.processes.program import open_frames
 _NICENESS: Final = 10
 
 
-def _main(folder: Path) -> None:
+def _main(folder: Path, backend: str) -> None:
     os.nice(_NICENESS)
     stream, _ = open_frames()
     spec = frames.read(stream)
@@ -25,18 +25,29 @@ def _main(folder: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(spec.threads)
     try:
-        _compile(spec, folder)
+        names = _convert(spec, folder) if backend == OPENVINO else _compile(spec, folder)
+        (folder / "weights").write_text("\n".join(names))
     except Exception as error:
         (folder / "why").write_text(f"{type(error).__name__}: {error}")
         raise
 
 
-def _compile(spec: CompileSpec, folder: Path) -> None:
+def _compile(spec: CompileSpec, folder: Path) -> tuple[str, ...]:
+    """Write inductor's code; the names of the weights that it takes."""
     exported = trace(spec)
     with torch.no_grad():
         artifact = standalone_compile(exported.module, list[Any](exported.example_inputs))
     artifact.save(path=str(folder / "graph"))
-    (folder / "weights").write_text("\n".join(exported.weights))
+    return exported.weights
+
+
+def _convert(spec: CompileSpec, folder: Path) -> tuple[str, ...]:
+    """Write OpenVINO's form; the names of the weights that it takes."""
+    from pipeline.engine.compile.openvino_graph import convert  # noqa: PLC0415  an optional package
+
+    program, weights = trace_program(spec)
+    convert(program, folder / "graph.xml")
+    return weights
 
 
 def _end_with_parent() -> None:
@@ -46,4 +57,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main(Path(sys.argv[1]), sys.argv[2])

@@ -126,10 +126,11 @@ class Forward(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledForward:
-    """A graph with the weights that it runs on."""
+    """A graph with the weights that it runs on; `packages` are those that decide how it rounds, besides torch."""
 
     graph: Graph
     weights: tuple[Tensor, ...]
+    packages: tuple[str, ...] = ()
 
     def __call__(self, inputs: ForwardInputs) -> Tensor:
         """One call of the UNet.

@@ -3,7 +3,9 @@
 import io
 import threading
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from PIL import Image
 from pipeline.engine.compile import compilation
 from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.compile.compile_process import CompileSpec
-from pipeline.engine.compile.forward import Graph
+from pipeline.engine.compile.forward import CompiledForward, Forward
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Rendered, Stepped
@@ -26,12 +28,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.changes: dict[str, Any] = {}
         self._open = threading.Event()
 
-    def __call__(self, spec: CompileSpec) -> tuple[Graph, tuple[str, ...]]:
+    def __call__(self, spec: CompileSpec, forward: Forward) -> CompiledForward:
         self.calls += 1
         assert self._open.wait(60)
-        return as_drawn(spec)
+        return replace(as_drawn(spec, forward), **self.changes)
 
     def let_through(self, engine: Engine) -> None:
         """The graph arrives, to be measured at the engine's next step."""
@@ -40,7 +43,7 @@ class Gate:
         # Drawing in this process bears no steps beside it, so nothing else is compiled from now on.
         compilation._often = 1_000_000
         for incoming in compilation._incoming.values():
-            incoming.graph.exception(60)
+            incoming.compiled.exception(60)
 
 
 def made_by(engine: Engine) -> Compilation:
@@ -139,6 +142,37 @@ def test_loras_run_compiled_where_the_graph_has_room_for_them(engine: Engine, ga
     assert pixels(alone) == pixels(eager) != pixels(render(engine, none=request())["none"])
 
 
+@pytest.mark.usefixtures("always_faster")
+def test_an_image_names_the_package_that_ran_it(engine: Engine, gate: Gate) -> None:
+    """Beside those that decide about every image."""
+    gate.changes = {"packages": ("openvino",)}
+    before = render(engine, a=request())["a"]
+    gate.let_through(engine)
+
+    after = render(engine, b=request())["b"]
+
+    assert "openvino" not in dict(read(before).versions)
+    assert dict(read(after).versions)["openvino"] == version("openvino")
+    assert dict(read(after).versions).items() > dict(read(before).versions).items()
+
+
+@pytest.mark.usefixtures("always_faster")
+@pytest.mark.parametrize("wrong", [1.01, float("nan")])
+def test_a_forward_that_says_something_else_is_not_used(
+    engine: Engine, gate: Gate, caplog: pytest.LogCaptureFixture, wrong: float
+) -> None:
+    """However fast it is."""
+    exact = made_by(engine)._forward
+    gate.changes = {"graph": lambda *inputs: (exact.unet.conv_out.bias.sum() * wrong,)}
+    render(engine, a=request())
+    gate.let_through(engine)
+
+    after = render(engine, b=request())["b"]
+
+    assert not read(after).compiled
+    assert any("away from the eager one" in record.getMessage() for record in caplog.records)
+
+
 def test_what_is_not_faster_stays_eager_and_is_not_tried_again(
     engine: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +192,7 @@ def test_without_a_compiler_everything_stays_eager_with_one_line(
 ) -> None:
     """What a compiler left half done is cleared away."""
 
-    def missing(*_: object) -> Graph:
+    def missing(*_: object) -> CompiledForward:
         raise RuntimeError("No working C++ compiler found\nand a long story")
 
     monkeypatch.setattr(made_by(engine), "_compiler", missing)

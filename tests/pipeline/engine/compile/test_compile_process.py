@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child, trace
+from pipeline.engine.compile import compile_process
+from pipeline.engine.compile.compilation import Compiler
+from pipeline.engine.compile.compile_process import (
+    CompileSpec,
+    inductor_in_child,
+    openvino_in_child,
+    suits_openvino,
+    trace,
+)
 from pipeline.engine.loaded_model import LoadedModel
 from tests.pipeline.conftest import a_request
 
@@ -41,7 +49,30 @@ def test_a_graph_takes_the_weights_and_then_the_inputs(spec: CompileSpec) -> Non
     assert [tensor.shape for tensor in rest] == [tensor.shape for tensor in spec.sizes.flat()]
 
 
-def test_a_compiler_that_fails_says_why(spec: CompileSpec) -> None:
+@pytest.mark.parametrize("compiler", [inductor_in_child, openvino_in_child])
+def test_a_compiler_that_fails_says_why(
+    spec: CompileSpec, loaded_model: Callable[[str], LoadedModel], compiler: Compiler
+) -> None:
     """Which is one line in the engine's log."""
+    broken = replace(spec, weights={"no_such_layer.weight": torch.empty(1, device="meta")})
+
     with pytest.raises(RuntimeError, match=r"\w+Error: "):
-        compile_in_child(replace(spec, weights={"no_such_layer.weight": torch.empty(1, device="meta")}))
+        compiler(broken, loaded_model("pocket").denoiser.forward)
+
+
+def test_openvino_compiles_where_it_is_exact_and_has_room(spec: CompileSpec) -> None:
+    """In float32 on a CPU, with room for its copy of the weights; inductor does the rest."""
+    half = replace(spec, weights={name: weight.half() for name, weight in spec.weights.items()})
+    vast = replace(spec, weights={"unet.weight": torch.empty(1 << 45, device="meta")})
+
+    assert suits_openvino(spec)
+    assert not suits_openvino(half)
+    assert not suits_openvino(vast)
+    assert not suits_openvino(replace(spec, device=torch.device("cuda:0")))
+
+
+def test_without_openvino_inductor_compiles(spec: CompileSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra."""
+    monkeypatch.setattr(compile_process, "OPENVINO", "a_package_that_nobody_has")
+
+    assert not suits_openvino(spec)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.engine.compile.compilation import Compiler
-from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
+from pipeline.engine.compile.compile_process import CompileSpec, inductor_in_child, openvino_in_child
 from pipeline.engine.compile.forward import CompiledForward
 from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
@@ -50,8 +50,7 @@ class Bench:
         memory = denoiser.open(bucket, 1)
         denoiser.assign(memory, self.model.begin(request(), ()), (0, 1))
         sizes = denoiser.sizes(memory, shape.height, shape.width)
-        graph, names = self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")))
-        return CompiledForward(graph=graph, weights=tuple(denoiser.forward.get_parameter(name) for name in names))
+        return self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")), denoiser.forward)
 
 
 def relative_error(ours: Tensor, theirs: Tensor) -> float:
@@ -60,7 +59,7 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
-@pytest.mark.parametrize("compiler", [as_drawn, compile_in_child])
+@pytest.mark.parametrize("compiler", [as_drawn, inductor_in_child, openvino_in_child])
 def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler: Compiler) -> None:
     """One graph for rows with any LoRA and with none, each the same to the bit whatever the other rows hold."""
     bench = Bench(speck, loras, compiler)
