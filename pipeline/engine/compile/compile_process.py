@@ -83,7 +83,11 @@ class ExportedGraph:
 
 
 class _Pure(nn.Module):
-    """A forward whose weights are arguments too; it holds none, or a trace would take them for its own."""
+    """A forward whose weights are arguments too; it holds none, or a trace would take them for its own.
+
+    Args:
+        forward: is called with them in the place of its own.
+    """
 
     def __init__(self, forward: Forward) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ def test_garbage_is_looked_for_after_the_block_and_not_in_it() -> None:
     """And never again in what the block made."""
     with keeping_all():
         within = gc.isenabled()
-        kept = [{} for _ in range(1000)]
+        kept: list[list[int]] = [[] for _ in range(1000)]
 
     assert not within
     assert gc.isenabled()
