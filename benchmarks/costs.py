@@ -42,13 +42,13 @@ USUAL = (".to_q", ".to_k", ".to_v", ".to_out.0", ".proj", ".net.2", ".proj_in", 
 
 
 class CostBench:
-    """The model and its LoRAs in a folder."""
+    """The model, as `save` writes it, and a LoRA in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = folder / "nano"
+    def __init__(self, folder: Path, save: Callable[[Path], None] = save_nano) -> None:
+        self.model = folder / "model"
         self.loras = folder / "loras"
         self.loras.mkdir()
-        save_nano(self.model)
+        save(self.model)
         config = self.model / "unet" / "config.json"
         config.write_text(json.dumps(json.loads(config.read_text()) | {"sample_size": SIDE // 8}))
         pipeline = StableDiffusionXLPipeline.from_pretrained(self.model, dtype=torch.float32)

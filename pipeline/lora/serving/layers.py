@@ -39,6 +39,20 @@ class RowWeights:
     down: Tensor
     up: Tensor
     used: set[int]
+    _halves: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False)
+
+    def of(self, place: int) -> tuple[Tensor, Tensor]:
+        """The halves of one layer; both tensors stay where they are, so each layer's part is taken once.
+
+        Args:
+            place: of the layer.
+
+        Returns:
+            (rows, width, rank) and (rows, rank, outputs).
+        """
+        if place not in self._halves:
+            self._halves[place] = self.down[place], self.up[place]
+        return self._halves[place]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +74,7 @@ class Bank:
         """
         if self.rows is None or place not in self.rows.used:
             return None
-        return self.rows.down[place], self.rows.up[place]
+        return self.rows.of(place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +122,7 @@ class AdaptedLinear(nn.Linear):
         """
         output = super().forward(input)
         if (halves := self.bank.of(self.place)) is not None:
-            down, up = halves
-            rows = down.shape[0]
-            hidden = torch.bmm(input.reshape(rows, -1, input.shape[-1]), down)
-            output = torch.baddbmm(output.view(rows, -1, output.shape[-1]), hidden, up).view(output.shape)
+            output = _changed(output, input, *halves)
         if (bias := self.bias_change.rows()) is not None:
             output.add_(_on_last(bias, output))
         return output
@@ -313,6 +324,15 @@ def shape_of(layer: nn.Module) -> LayerShape | None:
             return LayerShape(inputs=layer.in_channels, outputs=layer.out_channels, kernel=(height, width))
         case _:
             return None
+
+
+def _changed(output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
+    """`output` (rows, ..., outputs) plus what the halves make of `given`."""
+    if output.ndim == 3:
+        return torch.baddbmm(output, torch.bmm(given, down), up)
+    rows, shape = len(down), output.shape
+    hidden = torch.bmm(given.reshape(rows, -1, given.shape[-1]), down)
+    return torch.baddbmm(output.view(rows, -1, shape[-1]), hidden, up).view(shape)
 
 
 def _on_last(vectors: Tensor, output: Tensor) -> Tensor:
