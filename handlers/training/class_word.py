@@ -31,15 +31,17 @@ class Words(NamedTuple):
 def read_class_word(text: str, *, agreed: bool | None, caller: Caller) -> str:
     """What the subject is; raises UserError for a sentence, and for people where they may not be learnt.
 
-    What is not on the list may be a person, in whatever language: an admin may name it, and anyone where people may be
-    learnt, if they say that the person agreed.
+    What is not on the list may be a person, in whatever language: where people may not be learnt an admin may name it,
+    and where they may, anyone who says that the person agreed.
     """
     word = text.strip().lower()
     if not _CLASS.fullmatch(word) or len(word) > _MOST_CHARACTERS:
         raise InvalidRequest("class", "The class is one to three words for what it is, such as dog, or coffee mug.")
-    if is_thing(word) or caller.member.is_admin:
+    if is_thing(word):
         return word
     if not caller.guild.settings.people:
+        if caller.member.is_admin:
+            return word
         raise NotAllowed(
             f"Training on people is off here, and '{word}' may be a person: use a common English word for a thing; "
             "an admin can allow it with /settings --people on, or order this themselves."

@@ -35,7 +35,7 @@ def test_a_line_carries_its_extra_and_its_traceback(capsys: pytest.CaptureFixtur
     assert "ValueError: invalid literal" in failed["exception"]
 
 
-@pytest.mark.parametrize("name", ["alembic", "aiosqlite"])
+@pytest.mark.parametrize("name", ["alembic", "apscheduler", "aiosqlite"])
 def test_chatty_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str], name: str) -> None:
     """Their progress would bury ours."""
     configure_logging(logging.INFO)

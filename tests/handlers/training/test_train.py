@@ -95,8 +95,9 @@ async def test_people_only_where_the_guild_and_the_person_agreed(
     given = await files(png(1), png(2), png(3))
     values = {"name": "ann", "class": "woman", "mine": True, **given}
     await context.guilds.save_settings(guild.id, GuildSettings(people=True), "Ada")
-    with pytest.raises(InvalidRequest, match="the person agreed"):
-        await call("train subject", **values)
+    for admin in (False, True):
+        with pytest.raises(InvalidRequest, match="the person agreed"):
+            await call("train subject", **values, admin=admin)
     assert (await call("train subject", **values, agreed=True)).job_id is not None
 
 
