@@ -110,6 +110,21 @@ class Supervisor:
 
         return self.start(name, forever)
 
+    async def attempt(self, name: str, duty: Work) -> None:
+        """Do a duty once, for a schedule of another's: what it raises is logged, and known until it succeeds.
+
+        Args:
+            name: as in `keep`.
+            duty: what is done.
+        """
+        kept = self._tasks.setdefault(name, _Kept())
+        try:
+            await duty()
+            kept.failures = 0
+        except Exception:
+            _log.exception("%s failed; it is tried again at its next time", name)
+            kept.failures += 1
+
     def _has_recovered(self, kept: _Kept) -> bool:
         return kept.running_since is not None and self.clock() - kept.running_since >= _HEALTHY_SECONDS
 

@@ -26,5 +26,5 @@ def configure_logging(level: int) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "aiosqlite"):
+    for chatty in ("alembic", "apscheduler", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))

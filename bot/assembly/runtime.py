@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
 from bot.assembly.devices import device_names
 from bot.assembly.settings import Settings
 from handlers.commands.context import AppContext
@@ -54,8 +56,6 @@ _log = logging.getLogger(__name__)
 
 _OTHERS: Final = 0o077
 """What the group and all others may do with what we write: nothing."""
-
-_HOUR: Final = 3600.0
 
 SNAPSHOT_EVERY: Final = 2
 """A killed device costs an image at most so many steps; a snapshot takes a few hundred kilobytes and no waiting."""
@@ -275,29 +275,42 @@ def _delivering(runtime: Runtime, chat: ChatPlatform, stop: asyncio.Event) -> as
 @asynccontextmanager
 async def running_duties(runtime: Runtime, importers: Importers | None = None) -> AsyncIterator[None]:
     """Run rescue, retention and collection again and again, rescue also at once; keep one of `importers` ready."""
-    context, database, settings = runtime.context, runtime.database, runtime.settings
-    rescue = partial(maintenance.rescue_jobs, context.queue, settings.stale_seconds)
+    rescue = partial(maintenance.rescue_jobs, runtime.context.queue, runtime.settings.stale_seconds)
     await rescue()
-    repeat = runtime.supervisor.repeat
-    sweep_trainings = partial(maintenance.sweep_trainings, database, context.handed, settings.trainings)
-    duties = [
-        repeat("the rescue of jobs", settings.stale_seconds / 2, rescue),
-        repeat("retention", 6 * _HOUR, partial(maintenance.apply_retention, database, settings.keep_days)),
-        repeat("the collection of blobs", _HOUR, partial(maintenance.sweep_blobs, database, context.blobs)),
-        repeat("the sweep of LoRAs", _HOUR, partial(maintenance.sweep_loras, database, settings.loras)),
-        repeat("the sweep of trainings", _HOUR, sweep_trainings),
-        repeat("the end of old offers", _HOUR, partial(maintenance.forget_offers, context.clicks, context.calls)),
-        repeat("the purge of guilds", 24 * _HOUR, partial(maintenance.purge_guilds, context.guilds)),
-    ]
+    # By time that passes, since jobs would wait for as long as a wall clock was set back.
+    duties = [runtime.supervisor.repeat("the rescue of jobs", runtime.settings.stale_seconds / 2, rescue)]
     if importers is not None:
         # Later than the start of the devices, which need the cores first.
-        duties.append(repeat("the importer that is kept ready", 60, importers.keep_one, first=10))
+        duties.append(runtime.supervisor.repeat("the importer that is kept ready", 60, importers.keep_one, first=10))
+    housekeeping = _housekeeping(runtime)
+    housekeeping.start()
     try:
         yield
     finally:
+        housekeeping.shutdown(wait=False)
         for duty in duties:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
+
+
+def _housekeeping(runtime: Runtime) -> AsyncIOScheduler:
+    """What is swept every few hours, none of which anyone waits for."""
+    context, database, settings = runtime.context, runtime.database, runtime.settings
+    scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+    for name, hours, duty in (
+        ("retention", 6, partial(maintenance.apply_retention, database, settings.keep_days)),
+        ("the collection of blobs", 1, partial(maintenance.sweep_blobs, database, context.blobs)),
+        ("the sweep of LoRAs", 1, partial(maintenance.sweep_loras, database, settings.loras)),
+        (
+            "the sweep of trainings",
+            1,
+            partial(maintenance.sweep_trainings, database, context.handed, settings.trainings),
+        ),
+        ("the end of old offers", 1, partial(maintenance.forget_offers, context.clicks, context.calls)),
+        ("the purge of guilds", 24, partial(maintenance.purge_guilds, context.guilds)),
+    ):
+        scheduler.add_job(runtime.supervisor.attempt, "interval", [name, duty], hours=hours)
+    return scheduler
 
 
 @asynccontextmanager

@@ -110,3 +110,13 @@ async def test_a_duty_is_done_again_and_again_and_sooner_after_an_error() -> Non
     assert supervisor.failing == ()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_attempt_that_keeps_failing_is_known_until_one_succeeds() -> None:
+    """What a scheduler of another's begins is supervised, too."""
+    supervisor, work = Supervisor(), Failing(2)
+    work.end.set()
+
+    for known in ((), ("the sweep",), ()):
+        await supervisor.attempt("the sweep", work)
+        assert supervisor.failing == known
