@@ -117,9 +117,9 @@ class SlackInteractionHandler:
         interaction = SlackInteraction.of_interactivity(body)
         try:
             place = SlackModalState.parse(body["view"]["private_metadata"])
-        except UserError as refusal:
+        except UserError as unreadable:
             await ack()
-            await self._refuse(interaction, str(refusal))
+            await self._refuse(interaction, refusal(unreadable))
             return
         interaction = replace(interaction, channel_id=place.channel_id, thread_id=place.thread_id)
         calling = asyncio.create_task(self._submit(interaction, place, body["view"]))

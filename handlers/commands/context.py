@@ -10,8 +10,8 @@ from handlers.commands.actions import Action
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.groups import split_call, unknown
-from handlers.context.allowed_guilds import AllowedGuilds
 from handlers.commands.typed import check_typed
+from handlers.context.allowed_guilds import AllowedGuilds
 from handlers.context.lora_exporter import LoraExporter
 from handlers.context.training_hours import TrainingHours
 from handlers.messages.message import Message, ShownImage, Verb

@@ -72,9 +72,10 @@ class DenoisingState:
         Args:
             latents: of its own shape, or why there are none, which is its failure.
         """
+        if isinstance(latents, Exception):
+            self.failure = latents
+            return
         try:
-            if isinstance(latents, Exception):
-                raise latents
             self.latents = latents if self.kept is None else self.kept.put_back(latents, self.sampler)
         except Exception as error:
             self.failure = error
@@ -299,15 +300,6 @@ class Denoiser:
         timesteps = torch.empty(memory.bucket, device="meta")
         rank = memory.pages * PAGE_RANK
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
-
-
-def _step(rendering: DenoisingState, model_input: Tensor, rows: Tensor) -> None:
-    """One step of a request's own sampler, from what the UNet said of its rows."""
-    prediction = guided(rows, rendering.request)
-    rendering.denoised = rendering.sampler.denoised(prediction, model_input)
-    rendering.latents = rendering.sampler.step(prediction, rendering.latents, rendering.generator)
-    if rendering.kept is not None:
-        rendering.latents = rendering.kept.put_back(rendering.latents, rendering.sampler)
 
 
 def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:

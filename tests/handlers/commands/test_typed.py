@@ -17,13 +17,13 @@ from handlers.commands.typed import MAX_LINE, check_typed, file_name, is_typed
 from handlers.images.edit import COMMAND as EDIT
 from handlers.images.extra_controls import more_controls
 from handlers.images.imagine import COMMAND as IMAGINE
-from handlers.prompts.aspect_ratio import size_for
 from handlers.prompts.loras import read_mentions
 from handlers.prompts.syntax import check_weights, expand, read_loras, read_subjects
 from handlers.registry import COMMANDS
 from handlers.training.train import SUBJECT
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.sources.links import read_link
+from pipeline.requests.aspect_ratio import size_for
 from tests.hostile import LONG, VALUES
 from tests.tiers import examples
 
