@@ -115,9 +115,7 @@ class AdapterPool:
         if (adapter := self._adapters.get(key)) is None:
             if not self._make_room(pages.size, {adapter.key for adapter in beside}):
                 return None
-            pools = {where: self.pool(where) for where in pages.banks}
-            most = self.page_rows
-            numbers = {where: pools[where].store(part, most) for where, part in pages.banks.items()}
+            numbers = self._store(pages)
             used = {where: part.used for where, part in pages.banks.items()}
             vectors = {network: self._copied(own) for network, own in pages.vectors.items()}
             self._adapters[key] = adapter = Adapter(
@@ -126,6 +124,20 @@ class AdapterPool:
         self._adapters.move_to_end(key)
         adapter.pins += 1
         return adapter
+
+    def _store(self, pages: LoraPages) -> dict[tuple[str, int], tuple[int, ...]]:
+        """Copy a whole LoRA to the device, or nothing of it: what lies there without a LoRA is lost to all others."""
+        pools = {where: self.pool(where) for where in pages.banks}
+        most = self.page_rows
+        numbers: dict[tuple[str, int], tuple[int, ...]] = {}
+        try:
+            for where, part in pages.banks.items():
+                numbers[where] = pools[where].store(part, most)
+        except Exception:
+            for where, taken in numbers.items():
+                pools[where].drop(taken)
+            raise
+        return numbers
 
     def release(self, adapter: Adapter) -> None:
         """Undo one `acquire`.

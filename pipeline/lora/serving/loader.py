@@ -55,13 +55,16 @@ class LoraLibrary:
             return None
         self._cache.hold(())
         adapters: list[Adapter] = []
-        for lora, host in zip(request.loras, pages, strict=True):
-            adapter = self._pool.acquire(lora.key, host, adapters)
-            if adapter is None:
+        try:
+            for lora, host in zip(request.loras, pages, strict=True):
+                adapter = self._pool.acquire(lora.key, host, adapters)
+                if adapter is None:
+                    break
+                adapters.append(adapter)
+        finally:
+            if len(adapters) < len(pages):
                 self.release(adapters)
-                return None
-            adapters.append(adapter)
-        return tuple(adapters)
+        return tuple(adapters) if len(adapters) == len(pages) else None
 
     def release(self, adapters: Sequence[Adapter]) -> None:
         """Unpin LoRAs.

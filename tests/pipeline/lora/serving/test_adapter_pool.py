@@ -54,6 +54,32 @@ def lora(name: str, rank: int, out: int = 6, width: tuple[int, ...] = (6,)) -> d
     return {f"unet.{name}.down": down, f"unet.{name}.up": up}
 
 
+def test_a_lora_that_does_not_fit_leaves_nothing_behind(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When memory runs out in its midst, its pages are free again, for others."""
+    networks = {"unet": adapt(network)}
+    conv = lora("conv", 4, out=5, width=(3, 3, 3)) | {"unet.conv.up": torch.randn(5, 4, 1, 1)}
+    path = write(tmp_path / "a.safetensors", lora("first", 4) | conv)
+    pages = load_pages(path, networks, torch.float32, pin=False)
+    assert len(pages.banks) == 2
+    pool = AdapterPool(networks, CPU, torch.float32, budget=10**9)
+    last = pool.pool(list(pages.banks)[-1])
+
+    def full(_: BankPages) -> tuple[int, ...]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(last, "store", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            pool.acquire("a", pages)
+
+    assert pool.resident == ()
+    first = pool.pool(next(iter(pages.banks)))
+    assert len(first._free) + 1 == len(first.down)
+    assert pool.acquire("a", pages) is not None
+
+
 def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) -> None:
     """Against the same change made to the weights, for ranks over several pages, scales, and a row without any."""
     plain = Network()
