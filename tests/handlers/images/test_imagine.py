@@ -149,3 +149,14 @@ async def test_of_several_prompts_as_many_are_queued_as_may(
 
     assert message.headline.startswith("2 of 4 are on their way; 20 of yours wait here already")
     assert len(await context.queue.guild_jobs(guild.id, limit=100)) == 20
+
+
+@pytest.mark.parametrize("option", ["prompt", "negative"])
+async def test_a_text_that_no_device_takes_is_refused_before_it_is_queued(
+    option: str, context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """In a sentence that names it, and says what would do."""
+    with pytest.raises(InvalidRequest, match="prompt takes at least 11 windows of 75 tokens; shorten it to 8"):
+        await call("imagine", **{"prompt": "fox", option: "a, " * 400})
+
+    assert await context.queue.guild_jobs(guild.id) == ()

@@ -11,13 +11,16 @@ from torch import Tensor
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.families.family import ModelFamily
-from pipeline.requests.device_messages import Refused, Rendered
+from pipeline.requests.control import ControlKind, ControlUse
+from pipeline.requests.device_messages import Event, Refused, Rendered
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.text import prompt_encoder
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.engine.diffusers_pipelines import load_pipeline
 from tests.pipeline.random_loras import random_lora
+from tests.pipeline.scene import IMAGES
 from tests.pipeline.text.spellings import LONG, SPELLINGS, conditioned
+from tests.pipeline.tiny_models import save_mote
 
 
 def test_a_plain_prompt_that_fits_goes_past_compel(
@@ -76,16 +79,40 @@ def test_prompts_of_other_lengths_share_no_call_and_change_no_bit() -> None:
         assert torch.equal(rendered(engine, request)[0], latents)
 
 
-def test_a_prompt_of_too_many_windows_is_refused() -> None:
-    """By a sentence that says what would do."""
+def test_a_text_that_is_longer_for_the_second_tokenizer_is_counted_by_that(tmp_path: Path) -> None:
+    """Its row is as long as its batch, whoever comes first, and the others come out as without it."""
+    save_mote(tmp_path / "mote")
+    engine = Engine(replace(SPEC, models=(str(tmp_path / "mote"),)))
+    model = engine._cache.loaded["mote"]
+    short = a_request(model="mote", steps=2, bucket=4, guidance_scale=1.0)
+    odd = replace(short, prompt="fox " * 40)
+    first, second = model._encoder._encoders
+    assert first.has_room_for(odd.prompt)
+    assert not second.has_room_for(odd.prompt)
+
+    assert model.shape(odd).windows == 2
+    alone = rendered(engine, short)[0]
+    assert torch.equal(rendered(engine, odd, short)[1], alone)
+    assert torch.equal(rendered(engine, short, odd)[0], alone)
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_a_prompt_of_too_many_windows_is_refused(field: str) -> None:
+    """By a sentence that says what would do; nobody else is harmed by it, not even under a control map."""
     engine = Engine(SPEC)
+    map_ = ControlUse(kind=ControlKind.SCRIBBLE, image="scene", ready=True)
 
-    engine.admit("one", a_request(prompt="ab, " * 480))
+    engine.admit("good", a_request(steps=2))
+    engine.admit("one", a_request(**{field: "ab, " * 480}, controls=(map_,)), images=IMAGES)
 
-    events = [event for _ in range(2) for event in engine.step() if isinstance(event, Refused)]
-    assert [event.sentence for event in events] == [
-        "The prompt takes 20 windows of 75 tokens; shorten it to 8, about 450 words."
-    ]
+    ended: dict[str, Event] = {}
+    while not engine.idle:
+        ended |= {event.ticket: event for event in engine.step() if isinstance(event, Refused | Rendered)}
+    assert isinstance(ended["good"], Rendered)
+    name = field.replace("_", " ")
+    assert ended["one"] == Refused(
+        ticket="one", sentence=f"The {name} takes 20 windows of 75 tokens; shorten it to 8, about 450 words."
+    )
 
 
 def rendered(engine: Engine, *requests: ImageRequest) -> list[Tensor]:
