@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image, ImageChops, ImageStat
+from torch import Tensor
 
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.denoiser import Denoiser, DenoisingState
@@ -17,7 +18,7 @@ from pipeline.engine.engine import Engine
 from pipeline.engine.finished_image import FinishedImage
 from pipeline.engine.previews import Preview
 from pipeline.images.metadata import read
-from pipeline.models.hardware import DeviceExhausted
+from pipeline.models.hardware import DeviceBroken, DeviceExhausted
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, Scheduler
@@ -191,6 +192,92 @@ def test_an_image_that_cannot_be_written_is_one_fault(engine: Engine, monkeypatc
         assert events[-1] == Faulted(ticket="a", why="OSError: no room")
         assert engine.idle
         assert not engine._scheduler.keys
+
+
+def fragile(monkeypatch: pytest.MonkeyPatch, *bad: int) -> list[list[int]]:
+    """Calls fail that hold a request of a bad seed; returns the seeds of each call."""
+    advance, calls = Denoiser.advance, []
+
+    def advance_unless_bad(denoiser: Denoiser, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
+        calls.append([rendering.request.seed for rendering in renderings])
+        if set(calls[-1]) & set(bad):
+            raise ValueError("a bug")
+        advance(denoiser, memory, renderings)
+
+    monkeypatch.setattr(Denoiser, "advance", advance_unless_bad)
+    return calls
+
+
+def test_a_call_that_fails_is_repeated_by_halves_to_find_whose_fault_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only that request ends, and the others have made the step that they would have made."""
+    calls = fragile(monkeypatch, 3)
+    for number in range(1, 5):
+        engine.admit(str(number), a_request(seed=number, steps=2))
+
+    events = list(run(engine))
+
+    assert [event.ticket for event in events if isinstance(event, Faulted)] == ["3"]
+    assert sorted(event.ticket for event in events if isinstance(event, Rendered)) == ["1", "2", "4"]
+    assert [(event.ticket, event.step) for event in events if isinstance(event, Stepped)] == [
+        ("1", 1), ("2", 1), ("4", 1), ("1", 2), ("2", 2), ("4", 2),
+    ]  # fmt: skip
+    assert calls[:5] == [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]]
+
+
+def test_requests_that_all_fail_are_their_own_fault_on_a_device_that_is_sound(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It still makes a plain image, so it goes on."""
+    fragile(monkeypatch, 3, 4)
+    for seed in (3, 4):
+        engine.admit(str(seed), a_request(seed=seed))
+    assert {type(event) for event in run(engine)} == {Faulted}
+    engine.admit("good", a_request(seed=1, steps=2))
+
+    assert list(images(engine)) == ["good"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_device_that_makes_no_plain_image_any_more_is_given_up(
+    count: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a request that comes later fails of it; of several that fail together none is blamed."""
+    fragile(monkeypatch, 0, 3, 4)
+    events: list[Event] = []
+    for seed in (3, 4)[:count]:
+        engine.admit(str(seed), a_request(seed=seed))
+    if count == 1:
+        while not any(isinstance(event, Faulted) for event in events):
+            events += engine.step()
+        engine.admit("late", a_request(seed=1))
+
+    with pytest.raises(DeviceBroken, match="not even a plain image"):
+        engine.step()
+
+    assert [event.ticket for event in events if isinstance(event, Faulted)] == (["3"] if count == 1 else [])
+
+
+def test_numbers_without_end_are_no_image(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The member reads what to lower, instead of getting a black square."""
+    move = DenoisingState.move
+
+    def endless(rendering: DenoisingState, latents: Tensor | Exception) -> None:
+        assert isinstance(latents, Tensor)
+        move(rendering, latents * float("inf") if rendering.request.seed == 3 else latents)
+
+    monkeypatch.setattr(DenoisingState, "move", endless)
+    engine.admit("bad", a_request(seed=3, steps=2))
+    engine.admit("good", a_request(seed=4, steps=2))
+
+    events = list(run(engine))
+
+    assert [event.sentence for event in events if isinstance(event, Refused)] == [
+        "The numbers of this picture grew beyond all limits while it was made; "
+        "lower its guidance, or the scale of its LoRAs and controls."
+    ]
+    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["good"]
 
 
 class SmallMemory:
