@@ -19,6 +19,7 @@ from pipeline.requests.device_messages import (
     DrawMap,
     Dropped,
     Event,
+    Lost,
     Ready,
     Refused,
     Render,
@@ -176,3 +177,15 @@ async def test_what_cannot_succeed_is_refused(listener: Listener) -> None:
     assert events == [events[-1]]
     assert isinstance(events[-1], Refused)
     assert "4096×64 is too large for pocket" in events[-1].sentence
+
+
+async def test_a_device_that_is_killed_says_so_and_can_be_started_again(listener: Listener) -> None:
+    """Whatever it was at."""
+    await listener.device.submit(image("k", steps=150))
+    await listener.until(Stepped)
+
+    await listener.device.kill()
+    await listener.until(Lost)
+    await listener.device.restart()
+
+    await listener.until(Ready)
