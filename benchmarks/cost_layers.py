@@ -69,7 +69,7 @@ def _layouts(bench: "CostBench") -> Iterator[Cost]:
         yield Cost(what=f"nano's UNet, {_ROWS} rows at 128 px, {name}, this CPU", value=1000 * seconds, unit="CPU-ms")
 
 
-class _NormCopies(TorchDispatchMode):
+class _NormCopies(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
     """What would be copied on CUDA into another layout.
 
     There a convolution's output is channels last where its weight is, and copies an input that is not; GroupNorm's
@@ -77,7 +77,7 @@ class _NormCopies(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.count = self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

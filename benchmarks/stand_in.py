@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pipeline.engine import engine, loaded_model, previews
+from pipeline.engine import loaded_model, previews
 from pipeline.engine.engine import Engine
 from pipeline.models import checkpoint
 from pipeline.models.hardware import Hardware
@@ -43,23 +43,23 @@ class Waits:
 
     def __enter__(self) -> Self:
         for mode in self._modes:
-            mode.__enter__()
+            mode.__enter__()  # type: ignore[no-untyped-call]  # torch has no types for it
         return self
 
     def __exit__(self, *error: Any) -> None:
         for mode in reversed(self._modes):
-            mode.__exit__(*error)
+            mode.__exit__(*error)  # type: ignore[no-untyped-call]  # as above
 
     def add(self) -> None:
         """Count one."""
         self.by_function[_asking_function()] += 1
 
 
-class _Calls(TorchDispatchMode):
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # as above
     """Sees torch's operators; what the device would have said is zero."""
 
     def __init__(self, waits: Waits) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self._waits = waits
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -157,7 +157,7 @@ def _standing_in() -> Iterator[None]:
             return fit(kind, model)
 
     with (
-        patch.object(engine.Hardware, "choose", chosen),
+        patch.object(Hardware, "choose", chosen),
         patch.object(loaded_model, "load_checkpoint", loaded),
         patch.object(previews.Previews, "fit", classmethod(fitted)),
     ):

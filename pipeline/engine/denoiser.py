@@ -207,7 +207,7 @@ class Denoiser:
         predictions = guided(rows, [rendering.request for rendering in renderings])
         moved = walks.step(predictions, [rendering.generator for rendering in renderings])
         for rendering, own, seen, latents, timestep in zip(
-            renderings, predictions.split(1), inputs, moved, timesteps, strict=True
+            renderings, torch.split(predictions, 1), inputs, moved, timesteps, strict=True
         ):
             rendering.answer = own, seen, timestep
             rendering.move(latents)
@@ -332,10 +332,11 @@ def guided(rows: Tensor, requests: Sequence[ImageRequest]) -> Tensor:
     if len(rows) == len(requests):
         return rows
     if len(rows) == 2 * len(requests) and not any(request.guidance_rescale for request in requests):
-        without, wanted = rows.unflatten(0, (-1, 2)).unbind(1)
+        without, wanted = rows.view(-1, 2, *rows.shape[1:]).unbind(1)
         scales = to_device(torch.tensor([request.guidance_scale for request in requests]), rows.device)
-        return without + scales[:, None, None, None] * (wanted - without)
-    parts = rows.split([2 if request.guided else 1 for request in requests])
+        mixed: Tensor = without + scales[:, None, None, None] * (wanted - without)
+        return mixed
+    parts = torch.split(rows, [2 if request.guided else 1 for request in requests])
     return torch.cat([_guided(part, request) for part, request in zip(parts, requests, strict=True)])
 
 

@@ -49,9 +49,8 @@ class EulerSteps:
 
     def __init__(self, numbers: Sequence[EulerNumbers], latents: Tensor, prediction: str) -> None:
         columns = to_device(torch.tensor(numbers, dtype=torch.float32).T.contiguous(), latents.device)
-        self._divisor, self._sigma, self._change, self._added, self._factor, self._power = columns[
-            ..., None, None, None
-        ]
+        parts: Sequence[Tensor] = columns[..., None, None, None].unbind()
+        self._divisor, self._sigma, self._change, self._added, self._factor, self._power = parts
         self._latents = latents
         self._prediction = prediction
 

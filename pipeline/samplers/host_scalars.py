@@ -28,6 +28,9 @@ class _HostScalars(TorchFunctionMode):
     each the host would wait until the device has done all that came before.
 
     A scalar on the CPU takes part in a GPU's arithmetic as it is.
+
+    Args:
+        device: of the latents.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -136,7 +136,8 @@ class Sampler:
         # Of scalars on the CPU: with the latents' own device the scheduler would move its tables there each time.
         one, none, where = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), self.timestep[None]
         signal, share = self._scheduler.add_noise(one, none, where), self._scheduler.add_noise(none, one, where)
-        return signal.squeeze() * clean + share.squeeze() * noise
+        mixed: Tensor = signal.squeeze() * clean + share.squeeze() * noise
+        return mixed
 
     def model_input(self, latents: Tensor) -> Tensor:
         """Latents as the denoiser was trained to see them.

@@ -42,7 +42,7 @@ class Walks:
         """
         inputs = {place: self._samplers[place].model_input(self._latents[place]) for place in self._alone}
         for places, steps in self._together:
-            inputs |= zip(places, steps.model_inputs().split(1), strict=True)
+            inputs |= zip(places, torch.split(steps.model_inputs(), 1), strict=True)
         return [inputs[place] for place in range(len(self._samplers))]
 
     def step(self, predictions: Tensor, generators: Sequence[torch.Generator]) -> list[Tensor | Exception]:
@@ -55,13 +55,13 @@ class Walks:
         Returns:
             The latents where each walk is now, or why it came no further, which holds up no other.
         """
-        rows = predictions.split(1)
+        rows = torch.split(predictions, 1)
         moved: dict[int, Tensor | Exception] = {}
         # First what may fail for all: then no walk has been counted further.
         for places, steps in self._together:
             noise = self._noise(places, generators)
             own = predictions if len(places) == len(rows) else _joined([rows[place] for place in places])
-            moved |= zip(places, steps.moved(own, noise).split(1), strict=True)
+            moved |= zip(places, torch.split(steps.moved(own, noise), 1), strict=True)
         for place in moved:
             self._samplers[place].count()
         for place in self._alone:

@@ -28,7 +28,7 @@ def random(count: int, seed: int) -> Tensor:
 
 def walk_together(own: Sequence[Sampler]) -> list[list[Tensor]]:
     """Model inputs and latents of every walk after each call."""
-    latents = list(random(len(own), 0).split(1))
+    latents = list(torch.split(random(len(own), 0), 1))
     generators = [torch.Generator().manual_seed(place) for place in range(len(own))]
     seen = []
     for call in range(CALLS):
@@ -41,11 +41,11 @@ def walk_together(own: Sequence[Sampler]) -> list[list[Tensor]]:
 
 def walk_alone(own: Sequence[Sampler]) -> list[list[Tensor]]:
     """The same by diffusers' own steps."""
-    latents = list(random(len(own), 0).split(1))
+    latents = list(torch.split(random(len(own), 0), 1))
     generators = [torch.Generator().manual_seed(place) for place in range(len(own))]
     seen = []
     for call in range(CALLS):
-        predictions = random(len(own), 1 + call).split(1)
+        predictions = torch.split(random(len(own), 1 + call), 1)
         inputs = [each.model_input(latents[place]) for place, each in enumerate(own)]
         latents = [each.step(predictions[place], latents[place], generators[place]) for place, each in enumerate(own)]
         seen.append([*inputs, *latents])
