@@ -34,9 +34,15 @@ def walk_together(own: Sequence[Sampler]) -> list[list[Tensor]]:
     for call in range(CALLS):
         walks = Walks(own, latents)
         inputs = walks.model_inputs()
-        latents = walks.step(random(len(own), 1 + call), generators)
+        latents = moved(walks, random(len(own), 1 + call), generators)
         seen.append([*inputs, *latents])
     return seen
+
+
+def moved(walks: Walks, predictions: Tensor, generators: Sequence[torch.Generator]) -> list[Tensor]:
+    """The latents of walks none of which fails."""
+    latents = walks.step(predictions, generators)
+    return [each for each in latents if not isinstance(each, Exception)]
 
 
 def walk_alone(own: Sequence[Sampler]) -> list[list[Tensor]]:
@@ -71,8 +77,24 @@ def test_a_kind_that_answers_with_the_image_itself_is_left_to_diffusers() -> Non
     sampler = schedule.sampler(Scheduler.EULER, 3)
     image = random(1, 5)
 
-    moved = random(1, 0)
+    latents = random(1, 0)
     while not sampler.finished:
-        (moved,) = Walks([sampler], [moved]).step(image, [torch.Generator()])
+        (latents,) = moved(Walks([sampler], [latents]), image, [torch.Generator()])
 
-    torch.testing.assert_close(moved, image)
+    torch.testing.assert_close(latents, image)
+
+
+def test_a_walk_that_fails_holds_up_no_other() -> None:
+    """One that is at its end cannot go on; those beside it, of its own kind and of others, go on as without it."""
+    schedule = NoiseSchedule(CONFIG)
+    kinds = (Scheduler.UNIPC, Scheduler.UNIPC, Scheduler.EULER)
+    own, beside = ([schedule.sampler(kind, 3) for kind in kinds] for _ in range(2))
+    latents, predictions, generators = list(torch.split(random(3, 0), 1)), random(3, 1), [torch.Generator()] * 3
+    while not own[0].finished:
+        own[0].step(predictions[:1], latents[0], generators[0])
+
+    ended, *others = Walks(own, latents).step(predictions, generators)
+
+    assert isinstance(ended, Exception)
+    expected = moved(Walks(beside[1:], latents[1:]), predictions[1:], generators[1:])
+    assert all(isinstance(each, Tensor) and torch.equal(each, own) for each, own in zip(others, expected, strict=True))
