@@ -5,18 +5,20 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import discord
 
 from bot.discord.auth_status import REVOKED, AuthStatus
-from bot.discord.errors import FAULTS, DiscordRefusal, later_seconds, refusal_of
+from bot.discord.error_codes import DiscordRefusal
+from bot.discord.errors import FAULTS, WAITING, later_seconds, reason_of, refusal_of
 from bot.discord.message_ids import posted_text
 from bot.discord.rendering import render, render_legacy, snowflake
 from bot.discord.routes import Route, Routes
 from bot.discord.uploads import pack
 from handlers.messages.chat_platform import TryLater, Undeliverable
-from handlers.messages.message import Message, ShownImage
+from handlers.messages.message import Message, Mood, ShownImage
 from pipeline.images.image_process import ImageProcesses
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -30,9 +32,12 @@ _SECONDS_BETWEEN_OLD_EDITS: Final = 300.0
 _REMEMBERED: Final = 2000
 _CLOSED_SECONDS: Final = 10.0
 
+_NOT_TAKEN: Final = "It is ready, but Discord does not take it here; /history has it."
+_SENT_DIRECTLY: Final = "It came to you in a direct message."
+
 
 class _Closed(Exception):
-    """None of the routes that were tried is open."""
+    """None of the routes that were tried takes the message."""
 
 
 @dataclass(slots=True)
@@ -77,7 +82,7 @@ class DiscordPlatform:
             try:
                 await route.send(render(message), "")
             except FAULTS as error:
-                if refusal_of(error, by_token=route.by_token) is DiscordRefusal.LATER:
+                if refusal_of(error, by_token=route.by_token) in WAITING:
                     raise self._later(error, route) from error
                 _log.info("no more progress on message %s by %s: %s", address.message_id, route.name, error)
                 self._lose(address, route, status)
@@ -90,12 +95,45 @@ class DiscordPlatform:
             try:
                 route, message_ids = await self._send(self.routes.to(address), address, message, nonce)
             except _Closed as why:
-                raise Undeliverable(f"no way to the member is open ({why})") from None
+                status.settled = True
+                await self._say_so(address, message, nonce)
+                raise Undeliverable(f"no way to the member takes it ({why})") from None
             status.settled = True
-        if message.mentions and not route.notifies and not address.private:
+        if route.notifies:
+            await self._clear(address, message, route)
+        elif message.mentions and not address.private:
             await self._mention(address, message_ids[0], nonce)
         self.routes.live.drop(address.message_id)
         return posted_text(message_ids)
+
+    async def _say_so(self, address: ReplyAddress, message: Message, nonce: str) -> None:
+        """Say in words that the result is not taken, by a route that takes those: what refused an image may do that."""
+        lines = (_NOT_TAKEN,) if message.images else message.lines
+        words = Message(headline=message.headline, mood=Mood.FAILED, lines=lines, job_id=message.job_id)
+        try:
+            route, _ = await self._send(self.routes.to(address), address, words, f"{nonce[:24]}w")
+        except _Closed as why:
+            _log.info("the member cannot be told either: %s", why)
+        else:
+            if route.notifies:
+                await self._clear(address, message, route)
+
+    async def _clear(self, address: ReplyAddress, message: Message, taken: Route) -> None:
+        """Take away the status message, whose buttons are over, since the result came by the route `taken`."""
+        words = render(Message(headline=message.headline, lines=(_SENT_DIRECTLY,), job_id=message.job_id))
+        for route in self.routes.to(address):
+            if route.remove is None:
+                continue
+            tell = partial(route.send, words, "")
+            for step in (tell, route.remove) if taken.direct else (route.remove, tell):
+                try:
+                    await step()
+                except discord.NotFound:
+                    break
+                except FAULTS as error:
+                    _log.info("the %s stays: %s", route.name, error)
+                else:
+                    return
 
     def _check_open(self) -> None:
         """Raise TryLater where the connection has ended for good: the result waits for the next start."""
@@ -104,7 +142,7 @@ class DiscordPlatform:
 
     def _later(self, error: Exception, route: Route) -> TryLater:
         """The error to raise after a refusal that may pass; a refusal of our token is recorded."""
-        if isinstance(error, discord.HTTPException) and error.status == 401:
+        if refusal_of(error, by_token=route.by_token) is DiscordRefusal.TOKEN:
             self.auth_status.lose(REVOKED)
         return TryLater(later_seconds(error), f"{route.name}: {error}")
 
@@ -117,16 +155,19 @@ class DiscordPlatform:
     async def _send(
         self, routes: Iterable[Route], address: ReplyAddress, message: Message, nonce: str
     ) -> tuple[Route, list[str]]:
-        """Try each route in turn; raises _Closed when none is open, TryLater when it is Discord's turn to recover."""
+        """Try each route in turn; raises _Closed when none takes it, TryLater when it is Discord's turn to recover."""
         tried: list[str] = []
         for route in routes:
             try:
                 message_ids = await self._by(route, address, message, nonce)
             except FAULTS as error:
-                if refusal_of(error, by_token=route.by_token) is DiscordRefusal.LATER:
+                refusal = refusal_of(error, by_token=route.by_token)
+                if refusal in WAITING:
                     raise self._later(error, route) from error
                 _log.info("%s is closed: %s", route.name, error)
-                tried.append(f"{route.name}: {getattr(error, 'code', error)}")
+                tried.append(f"{route.name}: {reason_of(error)}")
+                if refusal is DiscordRefusal.PERMANENT:
+                    break
             else:
                 if not route.by_token:
                     self.auth_status.regain()
@@ -166,7 +207,7 @@ class DiscordPlatform:
             try:
                 return [await route.send(render(message), nonce)]
             except discord.HTTPException as error:
-                if refusal_of(error, by_token=route.by_token) is DiscordRefusal.LATER:
+                if refusal_of(error, by_token=route.by_token) in WAITING:
                     raise
         return []
 

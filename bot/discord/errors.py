@@ -1,61 +1,38 @@
-"""What Discord's refusals mean for a delivery: try another route, a smaller message, embeds, or later."""
+"""What Discord's refusals mean for a delivery: by their codes, else by their statuses, else by their kind."""
 
-from enum import Enum
 from typing import Final
 
 import aiohttp
 import discord
 
-
-class DiscordRefusal(Enum):
-    """What to do next."""
-
-    NEXT_ROUTE = "next route"
-    SMALLER = "smaller"
-    LEGACY = "legacy"
-    LATER = "later"
-
-
-_CLOSED: Final = {
-    10003,  # unknown channel
-    10008,  # unknown message
-    10015,  # unknown webhook: the token of an interaction is over
-    10062,  # unknown interaction
-    30046,  # too many edits of an old message
-    40094,  # too many follow-ups of a user-installed app
-    50001,  # no access
-    50007,  # no direct messages to this member
-    50013,  # no permission
-    50027,  # the token of an interaction is over
-    50083,  # archived thread
-    160005,  # locked thread
-    200000,  # the server's AutoMod
-    240000,  # a link that Discord considers harmful
-}
-_TOO_LARGE: Final = {40005, 50045}
-_WRONG_FORM: Final = 50035
+from bot.discord.error_codes import BY_CODE, BY_STATUS, DiscordRefusal
 
 FAULTS: Final = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 """What sending may raise; everything else is an error of ours."""
 
+WAITING: Final = frozenset({DiscordRefusal.LATER, DiscordRefusal.TOKEN})
+"""What passes by itself, or once the bot has a new token: nothing is lost until then."""
+
 
 def refusal_of(error: BaseException, *, by_token: bool) -> DiscordRefusal:
-    """What `error` means; through an interaction's token (`by_token`) a 401 closes that route only."""
-    if not isinstance(error, discord.HTTPException):
+    """What `error` means; a refused token of an interaction (`by_token`) closes that route only."""
+    if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
         return DiscordRefusal.LATER
-    if error.code in _TOO_LARGE or error.status == 413:
-        return DiscordRefusal.SMALLER
-    if error.code == _WRONG_FORM:
-        return DiscordRefusal.LEGACY
-    if error.code in _CLOSED or error.status in {403, 404} or (by_token and error.status == 401):
-        return DiscordRefusal.NEXT_ROUTE
-    return DiscordRefusal.LATER
+    refusal = BY_STATUS.get(error.status, DiscordRefusal.PERMANENT)
+    if error.code:  # zero is what a page without a code has, too
+        refusal = BY_CODE.get(error.code, refusal)
+    return DiscordRefusal.NEXT_ROUTE if by_token and refusal is DiscordRefusal.TOKEN else refusal
 
 
 def later_seconds(error: BaseException) -> float:
     """When to try again after a refusal that may pass."""
     if isinstance(error, discord.RateLimited):
         return error.retry_after
-    if isinstance(error, discord.HTTPException) and error.status == 401:
-        return 60.0  # the bot's own token is wrong or revoked, which only its owner can mend
-    return 5.0
+    return 60.0 if refusal_of(error, by_token=False) is DiscordRefusal.TOKEN else 5.0
+
+
+def reason_of(error: BaseException) -> str:
+    """The refusal in a few words, for the log and the admins."""
+    if isinstance(error, discord.HTTPException):
+        return f"Discord's {error.code or error.status}"
+    return type(error).__name__

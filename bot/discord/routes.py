@@ -18,7 +18,7 @@ class Route:
     """One route: `send` posts or edits and returns the message's id; `limit` is the most bytes a file may have.
 
     `notifies` says that the message is new, so that a mention in it notifies; `by_token` that it is sent by the token
-    of an interaction.
+    of an interaction; `direct` that the member alone reads it. `remove` takes away the message that the route edits.
     """
 
     name: str
@@ -26,6 +26,8 @@ class Route:
     limit: int
     notifies: bool
     by_token: bool = False
+    direct: bool = False
+    remove: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,8 @@ class Routes:
         async def send(rendering: DiscordMessage, _nonce: str) -> str:
             return str((await interaction.edit_original_response(**rendering.as_edit())).id)
 
-        limit = interaction.filesize_limit
-        return Route(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True)
+        limit, remove = interaction.filesize_limit, interaction.delete_original_response
+        return Route(name="deferred answer", send=send, limit=limit, notifies=False, by_token=True, remove=remove)
 
     def _follow_up(self, interaction: discord.Interaction[Any]) -> Route:
         async def send(rendering: DiscordMessage, _nonce: str) -> str:
@@ -75,11 +77,13 @@ class Routes:
         return Route(name="follow-up", send=send, limit=limit, notifies=True, by_token=True)
 
     def _edit_status(self, place: str, message_id: str) -> Route:
+        message = self._channel(place).get_partial_message(int(message_id))
+
         async def send(rendering: DiscordMessage, _nonce: str) -> str:
-            message = self._channel(place).get_partial_message(int(message_id))
             return str((await message.edit(**rendering.as_edit())).id)
 
-        return Route(name="status message", send=send, limit=self._limit(place), notifies=False)
+        limit = self._limit(place)
+        return Route(name="status message", send=send, limit=limit, notifies=False, remove=message.delete)
 
     def _post(self, name: str, place: str) -> Route:
         async def send(rendering: DiscordMessage, nonce: str) -> str:
@@ -92,7 +96,7 @@ class Routes:
             channel = await direct_channel(self.client, user_id)
             return str((await channel.send(**rendering.as_new(), nonce=nonce)).id)
 
-        return Route(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True)
+        return Route(name="direct message", send=send, limit=DEFAULT_FILE_LIMIT, notifies=True, direct=True)
 
     def _channel(self, place: str) -> discord.PartialMessageable:
         return self.client.get_partial_messageable(int(place))

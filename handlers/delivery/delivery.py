@@ -169,7 +169,11 @@ class Delivery:
         except Undeliverable as why:
             _log.warning("kept for history: %s", why, extra=reply.job.log_context())
             await self.context.outbox.mark_kept(reply, str(why))
+            await self.context.audit.record_daily(
+                reply.job.guild_id, "Limner", "not delivered", f"a result was not delivered and is kept: {why}"
+            )
         except TryLater as later:
+            _log.info("delivered later: %s", later, extra=reply.job.log_context())
             await self.context.outbox.rest(reply, later.seconds)
         except Exception:
             _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())

@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.tables import audit
+
+_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,14 @@ class AuditLog:
         """Adds an entry."""
         async with self._database.write() as connection:
             await add_entry(connection, guild_id=guild_id, at=self._clock(), actor=actor, action=action, detail=detail)
+
+    async def record_daily(self, guild_id: int, actor: str, action: str, detail: str) -> None:
+        """Adds an entry unless the guild has the same one of the last day: what goes wrong often is said once."""
+        now = self._clock()
+        same = audit.c.guild_id == guild_id, audit.c.action == action, audit.c.detail == detail
+        async with self._database.write() as connection:
+            if not await connection.scalar(select(exists().where(*same, audit.c.at > now - _DAY))):
+                await add_entry(connection, guild_id=guild_id, at=now, actor=actor, action=action, detail=detail)
 
     async def entries(self, guild_id: int, limit: int = 25, before: int | None = None) -> tuple[AuditEntry, ...]:
         """A guild's entries, newest first, at most `limit`, of ids below `before`."""

@@ -7,7 +7,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot.discord.errors import DiscordRefusal, later_seconds, refusal_of
+from bot.discord.error_codes import DiscordRefusal
+from bot.discord.errors import WAITING, later_seconds, reason_of, refusal_of
 
 
 def _refused(status: HTTPStatus, code: int = 0) -> discord.HTTPException:
@@ -24,7 +25,13 @@ def _refused(status: HTTPStatus, code: int = 0) -> discord.HTTPException:
         (_refused(HTTPStatus.BAD_REQUEST, 40005), DiscordRefusal.SMALLER),
         (_refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), DiscordRefusal.SMALLER),
         (_refused(HTTPStatus.BAD_REQUEST, 50035), DiscordRefusal.LEGACY),
+        (_refused(HTTPStatus.BAD_REQUEST, 50046), DiscordRefusal.PERMANENT),
+        (_refused(HTTPStatus.BAD_REQUEST, 99_999_999), DiscordRefusal.NEXT_ROUTE),
+        (_refused(HTTPStatus.UNAUTHORIZED), DiscordRefusal.TOKEN),
+        (_refused(HTTPStatus.BAD_REQUEST, 40060), DiscordRefusal.ANSWERED),
+        (_refused(HTTPStatus.TOO_MANY_REQUESTS, 20028), DiscordRefusal.LATER),
         (_refused(HTTPStatus.BAD_GATEWAY), DiscordRefusal.LATER),
+        (_refused(HTTPStatus.SERVICE_UNAVAILABLE, 10008), DiscordRefusal.LATER),
         (TimeoutError(), DiscordRefusal.LATER),
     ],
 )
@@ -38,10 +45,17 @@ def test_a_dead_token_closes_its_own_route_only() -> None:
     unauthorized = _refused(HTTPStatus.UNAUTHORIZED)
 
     assert refusal_of(unauthorized, by_token=True) is DiscordRefusal.NEXT_ROUTE
-    assert refusal_of(unauthorized, by_token=False) is DiscordRefusal.LATER
+    assert refusal_of(unauthorized, by_token=False) in WAITING
     assert later_seconds(unauthorized) > later_seconds(_refused(HTTPStatus.BAD_GATEWAY))
 
 
 def test_discord_says_itself_how_long_to_wait() -> None:
     """Where it limits the rate."""
     assert later_seconds(discord.RateLimited(12.5)) == 12.5
+
+
+def test_the_reason_is_discords_own_number() -> None:
+    """By which its pages are searched; a failure that is not Discord's has a name."""
+    assert reason_of(_refused(HTTPStatus.FORBIDDEN, 50013)) == "Discord's 50013"
+    assert reason_of(_refused(HTTPStatus.FORBIDDEN)) == "Discord's 403"
+    assert reason_of(TimeoutError()) == "TimeoutError"

@@ -143,6 +143,24 @@ async def test_what_can_reach_nobody_is_kept(
     assert len(await context.queue.images(guild.id, job_id or 0)) == 1
 
 
+async def test_what_can_reach_nobody_is_said_to_the_admins_once_a_day(
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """In the log of the settings, with the platform's reason and without what was asked for."""
+    for day in range(2):
+        for _ in range(2):
+            await call("imagine", prompt="secret fox")
+            await _finish(context, guild)
+            chat.troubles = [Undeliverable("Slack's missing_scope")]
+            await delivery.deliver_due()
+        assert len(await context.audit.entries(guild.id)) == day + 1
+        clock.advance(86_401)
+
+    log = await call("settings", show="log", admin=True)
+    assert "Limner · a result was not delivered and is kept: Slack's missing_scope" in log.lines[0]
+    assert "secret" not in "".join(log.lines)
+
+
 async def test_progress_is_shown_when_it_changes_and_no_more_often_than_the_platform_likes(
     context: AppContext, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:

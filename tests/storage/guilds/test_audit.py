@@ -23,3 +23,16 @@ async def test_audit_pages_newest_first_in_one_guild(guild: Guild, other_guild: 
     rest = await audit_log.entries(guild.id, limit=2, before=first[-1].id)
 
     assert [entry.detail for entry in (*first, *rest)] == ["2", "1", "0"]
+
+
+async def test_what_goes_wrong_often_is_noted_once_a_day(
+    guild: Guild, other_guild: Guild, audit_log: AuditLog, clock: FakeClock
+) -> None:
+    """For each guild and each reason of its own."""
+    for hours in (0, 23, 25):
+        clock.advance(hours * 3600)
+        for there, why in ((guild, "no scope"), (guild, "no room"), (other_guild, "no scope")):
+            await audit_log.record_daily(there.id, "Limner", "trouble", why)
+
+    assert [entry.detail for entry in await audit_log.entries(guild.id)] == ["no room", "no scope"] * 2
+    assert [entry.detail for entry in await audit_log.entries(other_guild.id)] == ["no scope"] * 2

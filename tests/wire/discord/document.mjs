@@ -1,9 +1,10 @@
-// Writes Discord's HTTP API as one JSON document: each operation's path and the schema of its body.
+// Writes Discord's HTTP API as one JSON document: each operation's path and the schema of its body, and all error codes.
 //
 // discord-api-spec holds the schemas as Zod's and the operations as TypeScript's types; both come from Discord's own
-// OpenAPI document.
+// OpenAPI document, which lists no error codes: discord-api-types has those of Discord's pages.
 import { readFileSync } from "node:fs";
 import * as schemas from "discord-api-spec/zod";
+import { RESTJSONErrorCodes } from "discord-api-types/v10";
 import * as z from "zod/mini";
 
 const SUFFIX = "Schema";
@@ -77,4 +78,5 @@ function allPaths(known) {
 }
 
 const components = { schemas: allSchemas() };
-process.stdout.write(JSON.stringify({ paths: allPaths(components.schemas), components }));
+const errors = Object.fromEntries(Object.entries(RESTJSONErrorCodes).filter(([, code]) => typeof code === "number"));
+process.stdout.write(JSON.stringify({ paths: allPaths(components.schemas), components, errors }));

@@ -69,14 +69,15 @@ class Person:
         return self._send(_COMMAND, data)
 
     def click(self, message: Message, label: str) -> Interaction:
-        """Click a button of a message."""
+        """Click a button of a message, in the server or in direct messages."""
         button = next(part for part in flat(message.components) if part.get("label") == label)
         return self.forge(message, button["custom_id"])
 
     def forge(self, message: Message, custom_id: str) -> Interaction:
         """Click a button that the message may never have had."""
         payload = dict(serializers.message_payload(self.server.discord.backend, message))
-        return self._send(_COMPONENT, {"custom_id": custom_id, "component_type": 2}, message=payload)
+        data = {"custom_id": custom_id, "component_type": 2}
+        return self._send(_COMPONENT, data, channel_id=message.channel_id, message=payload)
 
     async def fill(self, interaction: Interaction, **values: str) -> Interaction:
         """Write `values` over what stands in the modal that `interaction` opened, by the fields' ids, and send it."""
@@ -87,7 +88,8 @@ class Person:
         modal = await eventually(look)
         parts = [{**label, "component": _entry(label["component"], values)} for label in modal["components"]]
         assert not values, f"the form has no field {list(values)}"
-        return self._send(_MODAL, {"custom_id": modal["custom_id"], "components": parts})
+        data = {"custom_id": modal["custom_id"], "components": parts}
+        return self._send(_MODAL, data, channel_id=interaction.channel_id)
 
     def menu(self, name: str, message: Message) -> Interaction:
         """Choose a message command."""
@@ -111,16 +113,25 @@ class Person:
 
         async def look() -> Message | None:
             ids = [interaction.message_id, *interaction.followup_ids]
-            known = self.server.discord.backend.messages.get(self.server.channel_id, {})
+            known = self.server.discord.backend.messages.get(interaction.channel_id, {})
             found = [known[id_] for id_ in ids if id_ is not None and id_ in known]
             return next((message for message in found if words in text(message)), None)
 
         return await eventually(look)
 
-    def _send(self, kind: int, data: dict[str, Any], **extra: Any) -> Interaction:
+    def direct(self) -> list[Message]:
+        """The direct messages with the bot, oldest first."""
+        backend = self.server.discord.backend
+        return [message for _, message in sorted(backend.messages.get(self._direct_id(), {}).items())]
+
+    def _direct_id(self) -> int:
+        return int(self.server.discord.backend.get_dm_channel(self.id).id)
+
+    def _send(self, kind: int, data: dict[str, Any], channel_id: int | None = None, **extra: Any) -> Interaction:
+        is_direct = channel_id == self._direct_id()
         record, payload = base_payload(
-            self.server.discord.backend, type=kind, channel_id=self.server.channel_id,
-            guild_id=self.server.guild_id, user_id=self.id, data=data,
+            self.server.discord.backend, type=kind, channel_id=channel_id or self.server.channel_id,
+            guild_id=None if is_direct else self.server.guild_id, user_id=self.id, data=data,
         )  # fmt: skip
         if "message" in extra:
             record.source_message_id = int(extra["message"]["id"])
