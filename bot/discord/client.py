@@ -12,6 +12,7 @@ from discord import app_commands, ui
 
 from bot.discord.attachments import Download, downloaded
 from bot.discord.auth_status import AuthStatus
+from bot.discord.first_answer import first_answer
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.interactions import DiscordInteractionHandler
 from bot.discord.live_interactions import LiveInteractions
@@ -120,9 +121,10 @@ _BUTTON: Final = re.compile(r"v1:[a-z-]+:\d+:\d+", re.ASCII)
 
 
 async def _refuse_foreign(interaction: discord.Interaction[Any]) -> None:
-    await interaction.response.send_message(
-        "This is of another version of Limner; use a newer message, or type the command.", ephemeral=True
-    )
+    with first_answer(interaction):
+        await interaction.response.send_message(
+            "This is of another version of Limner; use a newer message, or type the command.", ephemeral=True
+        )
 
 
 class PressedButton(ui.DynamicItem[ui.Button[Any]], template=_BUTTON):

@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 import discord
 
 from bot.discord.attachments import Download, chosen, downloaded
+from bot.discord.first_answer import first_answer
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
+_TOKEN_SECONDS: Final = 900.0
 _OTHER_PARTS: Final = (
     "The pictures are deleted here; Discord lets nobody but you take away the other messages that show them to you "
     "alone: choose 'Dismiss message' below each."
@@ -179,6 +181,8 @@ class DiscordInteractionHandler:
             await _refuse_at_once(interaction, error)
             return
         message_id = await _defer(interaction, private=hidden)
+        if not await self._is_first(interaction):
+            return
         self.live.add(message_id, interaction)
         try:
             caller = await self._caller(interaction, message_id, private=hidden)
@@ -204,7 +208,7 @@ class DiscordInteractionHandler:
             case SendDirect():
                 await self._send_direct(interaction, result)
             case AlreadyHeard():
-                await interaction.delete_original_response()
+                await _delete_answer(interaction)
             case Form() | Remove():
                 raise TypeError(f"{type(result).__name__} is no message")
             case _:
@@ -212,7 +216,10 @@ class DiscordInteractionHandler:
 
     async def _press_in_place(self, interaction: Interaction, pressed: Press) -> None:
         """Show the result of the click in the clicked message, which delivery edits from here on."""
-        await interaction.response.defer()
+        with first_answer(interaction):
+            await interaction.response.defer()
+        if not await self._is_first(interaction):
+            return
         message_id = None if interaction.message is None else str(interaction.message.id)
         if message_id is not None:
             self.live.add(message_id, interaction)
@@ -224,8 +231,7 @@ class DiscordInteractionHandler:
             return
         if isinstance(result, Remove):
             self.live.drop(message_id)
-            with suppress(discord.NotFound):  # somebody was faster
-                await interaction.delete_original_response()
+            await _delete_answer(interaction)
             left = await _delete_parts(interaction, posted_ids(result.posted)[1:])
             if left and _is_ephemeral(interaction):
                 await _tell(interaction, UserError(_OTHER_PARTS))
@@ -239,10 +245,11 @@ class DiscordInteractionHandler:
         except UserError as error:
             await _refuse_at_once(interaction, error)
             return
-        if isinstance(result, Form):
-            await interaction.response.send_modal(build_modal(result, private=private))
-        else:
-            await interaction.response.defer()
+        with first_answer(interaction):
+            if isinstance(result, Form):
+                await interaction.response.send_modal(build_modal(result, private=private))
+            else:
+                await interaction.response.defer()
 
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
         sentence = result.sent
@@ -263,6 +270,10 @@ class DiscordInteractionHandler:
             member=with_rights(member_of(interaction), guild.settings),
             reply=address_of(interaction, message_id, private=private),
         )
+
+    async def _is_first(self, interaction: Interaction) -> bool:
+        """Whether no other process has taken the interaction: an acknowledgement alone does not say whose it was."""
+        return await self.context.clicks.is_first(f"discord {interaction.id}", _TOKEN_SECONDS)
 
     def _settings(self, interaction: Interaction) -> GuildSettings:
         """The guild's settings as last read, since the acknowledgement must not wait for the database."""
@@ -299,14 +310,17 @@ def _with_flags(command: Command, given: Mapping[str, Value]) -> dict[str, Value
 
 async def _defer(interaction: Interaction, *, private: bool) -> str:
     """Acknowledge and return the id of the message that will hold the answer."""
-    response = await interaction.response.defer(ephemeral=private, thinking=True)
+    response = None
+    with first_answer(interaction):
+        response = await interaction.response.defer(ephemeral=private, thinking=True)
     if response is not None and response.message_id is not None:
         return str(response.message_id)
     return str((await interaction.original_response()).id)
 
 
 async def _refuse_at_once(interaction: Interaction, error: UserError) -> None:
-    await interaction.response.send_message(**render(_refusal(error)).as_new(), ephemeral=True)
+    with first_answer(interaction):
+        await interaction.response.send_message(**render(_refusal(error)).as_new(), ephemeral=True)
 
 
 async def _tell(interaction: Interaction, error: UserError) -> None:
@@ -317,6 +331,12 @@ async def _tell(interaction: Interaction, error: UserError) -> None:
         await _refuse_at_once(interaction, error)
 
 
+async def _delete_answer(interaction: Interaction) -> None:
+    """Delete the answer; one that is gone already was deleted, by an earlier try or by the member."""
+    with suppress(discord.NotFound):
+        await interaction.delete_original_response()
+
+
 async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> int:
     """Delete the further messages of the clicked result; returns how many could not be deleted."""
     left = 0
@@ -324,6 +344,8 @@ async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) 
     for message_id in message_ids:
         try:
             await place.get_partial_message(int(message_id)).delete()
+        except discord.NotFound:
+            left += _is_ephemeral(interaction)  # the bot cannot see those; any other is gone
         except discord.HTTPException as error:
             _log.info("a part of a result stays: %s", error)
             left += 1
@@ -337,7 +359,7 @@ async def _whisper(interaction: Interaction, message: Message) -> None:
     """
     await interaction.edit_original_response(**render(Message(headline="Answered privately.")).as_edit())
     await interaction.followup.send(**render(message).as_new(), ephemeral=True)
-    await interaction.delete_original_response()
+    await _delete_answer(interaction)
 
 
 async def _refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:
