@@ -10,7 +10,8 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.client import retry_handlers
-from bot.slack.errors import SlackRefusal, code_of, delivery_errors, refusal_of
+from bot.slack.error_codes import SlackRefusal
+from bot.slack.errors import delivery_errors, refusal_of
 from bot.slack.interaction import SlackInteraction
 from bot.slack.rendering import Block, SlackMessage, plain
 from bot.slack.workspaces import Workspaces
@@ -72,14 +73,14 @@ class Answers:
             await client.chat_postMessage(channel=opened["channel"]["id"], text=content.text, blocks=content.blocks)
 
     async def open_view(self, interaction: SlackInteraction, view: Block) -> None:
-        """Open a form; the trigger is valid for three seconds, so this comes first."""
+        """Open a form; the trigger is valid for three seconds, so this comes first. Raises SlackApiError."""
         client = await self.workspaces.client(interaction.tenant)
         try:
             await client.views_open(trigger_id=interaction.trigger_id, view=view)
         except SlackApiError as error:
-            if code_of(error) not in {"expired_trigger_id", "exchanged_trigger_id"}:
+            # An earlier try of ours opened the form, and its answer was lost.
+            if refusal_of(error) is not SlackRefusal.ANSWERED:
                 raise
-            await self.refuse(interaction, "The form took too long to open; please ask for it again.")
 
     async def _respond(self, url: str, content: SlackMessage, *, private: bool) -> bool:
         """Whether the response URL still accepted the answer."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -31,15 +32,19 @@ from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
+from bot.slack.pending_uploads import PendingUploads
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.signed_requests import SignedEdge, open_route
+from bot.slack.tenant import Tenant
 from bot.slack.transport import Distributed, SocketMode, Transport
 from bot.slack.uninstall import Uninstall
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
+from handlers.commands.context import AppContext
 from pipeline.supervisor import Supervisor
 from storage.guilds.installations import Installations
+from storage.platform import Platform
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +92,7 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
         chat = SlackPlatform(
             workspaces=workspaces,
             outbox=context.outbox,
+            pending=PendingUploads(notes=context.notes),
             renderer=Renderer(names=names, commands=context.commands),
             uploads=Uploads(session),
         )
@@ -122,9 +128,16 @@ async def _workspaces(
     encryption = open_encryption(settings)
     store = EncryptedInstallationStore(Installations(runtime.database), encryption)
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
-    many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client)
+    warn = partial(_warn_admins, runtime.context)
+    many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client, warn=warn)
     await many.remember_all()
     return many, oauth_flow(chosen, store, encryption, client, runtime.context.allowed_guilds)
+
+
+async def _warn_admins(context: AppContext, tenant: Tenant, why: str) -> None:
+    for guild in await context.guilds.all(Platform.SLACK):
+        if guild.external_id == tenant.team_id:
+            await context.audit.record_daily(guild.id, "Limner", "token", why)
 
 
 def _listeners(

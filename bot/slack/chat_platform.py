@@ -7,15 +7,17 @@ from typing import Final
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.client import RateLimitedClient
-from bot.slack.errors import SlackRefusal, code_of, delivery_errors, no_files_sentence, refusal_of
+from bot.slack.error_codes import SlackRefusal
+from bot.slack.errors import NOT_TAKEN, WAITING, delivery_errors, not_shown_sentence, reason_of, refusal_of
 from bot.slack.message_ids import MessageId
+from bot.slack.pending_uploads import PendingUpload, PendingUploads
 from bot.slack.progress import WorkspaceProgress
 from bot.slack.rendering import Renderer
 from bot.slack.routes import edit, mention, post, put
 from bot.slack.tenant import Tenant
-from bot.slack.uploads import Uploads
+from bot.slack.uploads import UploadRefused, Uploads
 from bot.slack.workspaces import Workspaces
-from handlers.messages.chat_platform import Undeliverable
+from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message, Mood
 from storage.platform import Platform
 from storage.queue.outbox import Outbox
@@ -24,17 +26,25 @@ from storage.queue.reply_address import ReplyAddress
 _EDIT_SECONDS: Final = 3.0
 
 
+# A file may be refused for a moment after Slack has called it processed.
+_SETTLING_SECONDS: Final = 60.0
+
+
+class _NotProcessed(Exception):
+    """Slack had hours for a file and is not done with it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class SlackPlatform:
     """Posts by the bot's token of the job's tenant, looked up again each time."""
 
     workspaces: Workspaces
     outbox: Outbox
+    pending: PendingUploads
     renderer: Renderer
     uploads: Uploads
     _boards: dict[str, WorkspaceProgress] = field(default_factory=dict)
     _standing: dict[int, MessageId] = field(default_factory=dict)
-    _uploaded: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def platform(self) -> Platform:
@@ -61,32 +71,59 @@ class SlackPlatform:
         try:
             place = await self._deliver(job_id, address, message, nonce)
         except Undeliverable:
-            self._forget(job_id, nonce)
+            await self._forget(job_id, message, nonce)
             raise
-        self._forget(job_id, nonce)
+        await self._forget(job_id, message, nonce)
         return place.text
 
     async def _deliver(self, job_id: int, address: ReplyAddress, message: Message, nonce: str) -> MessageId:
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
-            standing = await self._status(client, job_id, address, message)
-            file_ids = await self._upload(client, address, standing, message, nonce)
-            place = await put(client, address, standing, self.renderer.content(message, file_ids))
+            standing = None
+            try:
+                standing = await self._status(client, job_id, address, message)
+                file_ids = await self._files(client, message, nonce)
+                place = await put(client, address, standing, self.renderer.content(message, file_ids))
+            except SlackApiError as error:
+                if refusal_of(error) in WAITING:
+                    raise
+                await self._retry_upload(error, message, nonce)
+                await self._say(client, address, standing, message, not_shown_sentence(error))
+                raise Undeliverable(f"the result was not taken: {reason_of(error)}") from error
+            except (_NotProcessed, UploadRefused) as error:
+                await self._say(client, address, standing, message, NOT_TAKEN)
+                raise Undeliverable(str(error)) from error
             if message.mentions:
                 words = "this did not work out." if message.mood is Mood.FAILED else "your pictures are here."
                 await mention(client, address, place, words)
         return place
 
-    def _forget(self, job_id: int, nonce: str) -> None:
-        """Drop what is in memory of a job that is settled."""
+    async def _say(
+        self, client: RateLimitedClient, address: ReplyAddress, standing: MessageId | None, message: Message, why: str
+    ) -> None:
+        """Say what became of a result, without files and buttons; raises Undeliverable where even that is refused."""
+        lines = (why,) if message.images else message.lines
+        sorry = Message(headline=message.headline, mood=Mood.FAILED, lines=lines, job_id=message.job_id)
+        try:
+            await put(client, address, standing, self.renderer.content(sorry))
+        except SlackApiError as error:
+            if refusal_of(error) in WAITING:
+                raise
+            raise Undeliverable(f"not even words are taken: {reason_of(error)}") from error
+
+    async def _forget(self, job_id: int, message: Message, nonce: str) -> None:
+        """Drop what is kept of a job that is settled."""
         self._standing.pop(job_id, None)
-        self._uploaded.pop(nonce, None)
+        if message.images:
+            await self.pending.drop(nonce)
 
     async def send(self, address: ReplyAddress, message: Message) -> None:
         """Post a message that belongs to no running job, with its images; files go to the member alone."""
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
             file_ids = await self.uploads.upload(client, message.images)
+            if not await self.uploads.ready(client, file_ids, patient=True):
+                raise TryLater(_EDIT_SECONDS, "Slack has not processed the files")
             content = self.renderer.content(message, file_ids)
             if message.files:
                 opened = await client.conversations_open(users=address.user_id)
@@ -141,25 +178,40 @@ class SlackPlatform:
             return self._standing[job_id]
         return MessageId.parse(address.message_id) if address.message_id else None
 
-    async def _upload(
-        self, client: RateLimitedClient, address: ReplyAddress, standing: MessageId | None, message: Message, nonce: str
-    ) -> tuple[str, ...]:
-        """The ids of a message's files, which are uploaded once however often posting is tried."""
-        if nonce not in self._uploaded:
-            try:
-                self._uploaded[nonce] = await self.uploads.upload(client, message.images)
-            except SlackApiError as error:
-                if refusal_of(error) is not SlackRefusal.NO_FILES:
-                    raise
-                sorry = Message(
-                    headline=message.headline,
-                    mood=Mood.FAILED,
-                    lines=(no_files_sentence(error),),
-                    job_id=message.job_id,
-                )
-                await put(client, address, standing, self.renderer.content(sorry))
-                raise Undeliverable(f"no files are taken: {code_of(error)}") from error
-        return self._uploaded[nonce]
+    async def _files(self, client: RateLimitedClient, message: Message, nonce: str) -> tuple[str, ...]:
+        """The ids of a message's files, uploaded once however often posting is tried, and processed by Slack.
+
+        Raises TryLater while Slack is not done with them, _NotProcessed once it had its time.
+        """
+        if not message.images:
+            return ()
+        pending = await self.pending.get(nonce)
+        if pending is None or not pending.files:
+            pending = await self.pending.put(nonce, await self.uploads.upload(client, message.images))
+        if not await self.uploads.ready(client, pending.files):
+            raise self._not_yet(pending)
+        return pending.files
+
+    async def _retry_upload(self, error: SlackApiError, message: Message, nonce: str) -> None:
+        """Raise TryLater where the same images may be shown after all: uploaded again, or once Slack has them ready."""
+        if not message.images:
+            return
+        match refusal_of(error):
+            case SlackRefusal.FILE_GONE:
+                if await self.pending.lose(nonce):
+                    raise TryLater(_EDIT_SECONDS, f"uploading again: {reason_of(error)}") from error
+            case SlackRefusal.NOT_READY:
+                pending = await self.pending.get(nonce)
+                if pending is not None and self.pending.age(pending) < _SETTLING_SECONDS:
+                    raise TryLater(_EDIT_SECONDS, reason_of(error)) from error
+            case _:
+                return
+
+    def _not_yet(self, pending: PendingUpload) -> Exception:
+        wait = self.pending.wait(pending)
+        if wait is None:
+            return _NotProcessed("Slack did not process the files")
+        return TryLater(wait, f"Slack is not done with {', '.join(pending.files)}")
 
 
 def _job_id(message: Message) -> int:

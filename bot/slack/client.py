@@ -1,8 +1,10 @@
 """A Web API client that keeps to its workspace's rate limit and retries what may succeed later."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import aiohttp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
@@ -13,6 +15,8 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.slack.error_codes import SlackRefusal
+from bot.slack.errors import refusal_of
 from bot.slack.rate_limit import RateLimit
 
 _SHORT_SECONDS: Final = 3
@@ -44,17 +48,33 @@ def retry_handlers() -> list[AsyncRetryHandler]:
     ]
 
 
+NewToken = Callable[[str], Awaitable[str | None]]
+"""The token that has taken the place of a refused one, or None."""
+
+
 class RateLimitedClient(AsyncWebClient):
-    """A workspace's client: each call waits for its turn."""
+    """A workspace's client: each call waits for its turn; `new_token` is asked where Slack refuses the token."""
 
     def __init__(
         self, *, token: str | None, base_url: str, session: aiohttp.ClientSession, rate_limit: RateLimit
     ) -> None:
         super().__init__(token=token, base_url=base_url, session=session, retry_handlers=retry_handlers())
         self.rate_limit = rate_limit
+        self.new_token: NewToken | None = None
 
     async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
         """Call a method when its turn comes; raises TryLater, SlackApiError or a connection's own error."""
         body = arguments.get("json") or arguments.get("params") or {}
         await self.rate_limit.turn(api_method, body.get("channel"))
+        try:
+            return await super().api_call(api_method, **arguments)
+        except SlackApiError as error:
+            if refusal_of(error) is not SlackRefusal.REVOKED or not await self._has_new_token():
+                raise
         return await super().api_call(api_method, **arguments)
+
+    async def _has_new_token(self) -> bool:
+        refused = self.token or ""
+        token = await self.new_token(refused) if self.new_token is not None else None
+        self.token = token or refused
+        return token is not None

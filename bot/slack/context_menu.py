@@ -8,8 +8,8 @@ from bot.slack.answers import Answers
 from bot.slack.attachments import Attachments
 from bot.slack.interaction import SlackInteraction
 from bot.slack.interactions import Ack, Body, SlackInteractionHandler
-from bot.slack.modal import SlackModalState, fields_of, form_view, modal
-from bot.slack.rendering import Block, plain, section
+from bot.slack.modal import fields_of, form_view, modal, note
+from bot.slack.rendering import Block
 from bot.slack.workspaces import Workspaces
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.imagine import COMMAND
@@ -42,11 +42,13 @@ class ImageMenu:
         async with self.interactions.reporting_errors(interaction):
             self.interactions.guilds.check(interaction.tenant)
             client = await self.workspaces.client(interaction.tenant)
-            opened = await client.views_open(trigger_id=interaction.trigger_id, view=_note("Looking at the picture …"))
+            opened = await client.views_open(
+                trigger_id=interaction.trigger_id, view=note(_TITLE, "Looking at the picture …")
+            )
             try:
                 view = await self._form(interaction, body["message"])
             except UserError as error:
-                view = _note(refusal(error))
+                view = note(_TITLE, refusal(error))
             await client.views_update(view_id=opened["view"]["id"], view=view)
 
     async def begun(self, ack: Ack, body: Body) -> None:
@@ -62,15 +64,14 @@ class ImageMenu:
         interaction = SlackInteraction.of_interactivity(body)
         async with self.interactions.reporting_errors(interaction):
             file_id = _file_id(body["message"])
-            view = _note(_NO_IMAGE) if file_id is None else await self._chosen_form(interaction, file_id, form)
+            view = note(_TITLE, _NO_IMAGE) if file_id is None else await self._chosen_form(interaction, file_id, form)
             await self.answers.open_view(interaction, view)
 
     async def _chosen_form(self, interaction: SlackInteraction, file_id: str, form: ImageForm) -> Block:
         image = ChosenFile(option=CHOSEN, name="picture", size=0, place=file_id)
         caller = await self.interactions.guilds.caller(interaction)
-        return form_view(
-            await form(image, caller, self.interactions.context), interaction.channel_id, interaction.thread_id
-        )
+        opened = await form(image, caller, self.interactions.context)
+        return form_view(opened, interaction.form_state(opened.command.name, opened.call_id))
 
     async def _form(self, interaction: SlackInteraction, message: Mapping[str, Any]) -> Block:
         file_id = _file_id(message)
@@ -84,10 +85,7 @@ class ImageMenu:
         except UserError:
             return await self._chosen_form(interaction, file_id, start_form)
         values = request_options(metadata.request()).texts()
-        place = SlackModalState(
-            command=COMMAND.name, call_id=None, channel_id=interaction.channel_id, thread_id=interaction.thread_id
-        )
-        return modal(_TITLE, COMMAND, fields_of(COMMAND, values), place)
+        return modal(_TITLE, COMMAND, fields_of(COMMAND, values), interaction.form_state(COMMAND.name))
 
 
 def _file_id(message: Mapping[str, Any]) -> str | None:
@@ -98,7 +96,3 @@ def _file_id(message: Mapping[str, Any]) -> str | None:
         if block.get("type") == "image" and "slack_file" in block:
             return str(block["slack_file"]["id"])
     return None
-
-
-def _note(words: str) -> Block:
-    return {"type": "modal", "title": plain(_TITLE, 24), "close": plain("Close", 24), "blocks": [section(words)]}

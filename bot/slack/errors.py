@@ -1,54 +1,43 @@
-"""What Slack's errors mean for a message that is to be delivered."""
+"""What Slack's errors mean for a message that is to be delivered, and what is said of them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import Enum
 from typing import Final
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError, SlackTokenRotationError
 
+from bot.slack.error_codes import BY_CODE, SlackRefusal
 from handlers.messages.chat_platform import TryLater, Undeliverable
 
 _RETRY_SECONDS: Final = 10.0
 
+FAULTS: Final = (SlackClientError, aiohttp.ClientError, TimeoutError, TryLater)
+"""What a call may raise; everything else is an error of ours."""
 
-class SlackRefusal(Enum):
-    """What to do about an error: try another route, post without images, give up, try later, or report it."""
+WAITING: Final = frozenset({SlackRefusal.LATER, SlackRefusal.REVOKED})
+"""What is no answer to the message: Slack is not well, or has taken our token back."""
 
-    CLOSED = "this conversation is closed to us"
-    NO_FILES = "files are not taken here"
-    REVOKED = "we are not installed any more"
-    NOT_READY = "a file is not ready yet"
-    UNEXPECTED = "our own mistake"
-
-
-_REFUSALS: Final = {
-    SlackRefusal.CLOSED: (
-        "not_in_channel", "channel_not_found", "is_archived", "is_inactive", "message_not_found",
-        "cant_update_message", "edit_window_closed", "restricted_action", "restricted_action_read_only_channel",
-        "restricted_action_thread_only_channel", "restricted_action_thread_locked",
-        "restricted_action_non_threadable_channel", "cannot_reply_to_message", "thread_not_found",
-        "messages_tab_disabled", "user_disabled", "user_not_found", "user_not_visible", "cannot_dm_bot",
-        "posting_to_channel_denied", "user_not_in_channel",
-    ),
-    SlackRefusal.NO_FILES: (
-        "file_uploads_disabled", "storage_limit_reached", "file_upload_size_restricted", "file_type_not_allowed",
-    ),
-    SlackRefusal.REVOKED: (
-        "token_revoked", "token_expired", "account_inactive", "invalid_auth", "not_authed", "team_access_not_granted",
-        "no_permission", "org_login_required",
-    ),
-    SlackRefusal.NOT_READY: ("invalid_blocks",),
-}  # fmt: skip
-
-_BY_CODE: Final = {code: refusal for refusal, codes in _REFUSALS.items() for code in codes}
-
-_SENTENCES: Final = {
+_NOT_SHOWN: Final[Mapping[str | SlackRefusal, str]] = {
     "file_uploads_disabled": "This workspace takes no uploads; ask an admin for them. /history keeps the pictures.",
     "storage_limit_reached": "This workspace has no storage left; delete files there. /history keeps the pictures.",
+    SlackRefusal.NO_FILES: "This workspace does not take these files; ask an admin. /history keeps the pictures.",
+    SlackRefusal.FORBIDDEN: "Slack does not let Limner show the pictures; ask an admin. /history keeps them.",
 }
-_NO_FILES: Final = "This workspace does not take these files; ask an admin. /history keeps the pictures."
+NOT_TAKEN: Final = "Slack did not take the pictures; /history keeps them."
+
+_ANSWERS: Final[Mapping[str | SlackRefusal, str]] = {
+    "missing_scope": "Limner lacks a permission in this workspace; an admin can grant it by installing Limner again.",
+    SlackRefusal.CLOSED: "Limner may not write here; type /invite @Limner, or ask in another channel.",
+    SlackRefusal.NO_FILES: "This workspace does not take these files; ask an admin.",
+    SlackRefusal.FILE_GONE: "Slack no longer has that file; upload it again.",
+    SlackRefusal.REVOKED: "Slack no longer lets Limner into this workspace; ask an admin to install it again.",
+    SlackRefusal.LATER: "Slack is busy at the moment; try again in a minute.",
+    SlackRefusal.TOO_LATE: "Slack took too long to open the form; type the command again, or click again.",
+    SlackRefusal.FORBIDDEN: "This workspace does not let Limner do that; ask an admin.",
+}
+BUSY: Final = _ANSWERS[SlackRefusal.LATER]
+OUR_FAULT: Final = "Something went wrong on our side and is in the log; please try again."
 
 
 def code_of(error: SlackApiError) -> str:
@@ -58,13 +47,28 @@ def code_of(error: SlackApiError) -> str:
 
 
 def refusal_of(error: SlackApiError) -> SlackRefusal:
-    """What the error means."""
-    return _BY_CODE.get(code_of(error), SlackRefusal.UNEXPECTED)
+    """What the error means; a code that Slack's reference did not have is a request of ours that is wrong."""
+    status = error.response.status_code
+    if status == 429 or status >= 500:
+        return SlackRefusal.LATER
+    return BY_CODE.get(code_of(error), SlackRefusal.OURS)
 
 
-def no_files_sentence(error: SlackApiError) -> str:
-    """What to tell a member where files are not accepted."""
-    return _SENTENCES.get(code_of(error), _NO_FILES)
+def sentence_of(error: SlackApiError) -> str:
+    """What to tell a member who asked for something."""
+    by_refusal = _ANSWERS.get(refusal_of(error), OUR_FAULT)
+    return _ANSWERS.get(code_of(error), by_refusal)
+
+
+def not_shown_sentence(error: SlackApiError) -> str:
+    """What to tell a member in place of their images."""
+    by_refusal = _NOT_SHOWN.get(refusal_of(error), NOT_TAKEN)
+    return _NOT_SHOWN.get(code_of(error), by_refusal)
+
+
+def reason_of(error: Exception) -> str:
+    """The error in a few words, for the log and the admins."""
+    return f"Slack's {code_of(error)}" if isinstance(error, SlackApiError) else type(error).__name__
 
 
 @contextmanager
@@ -73,12 +77,12 @@ def delivery_errors() -> Iterator[None]:
     try:
         yield
     except SlackTokenRotationError as error:
-        raise Undeliverable(f"the token could not be renewed: {code_of(error.api_error)}") from error
+        raise Undeliverable(f"the token could not be renewed: {reason_of(error.api_error)}") from error
     except SlackApiError as error:
         if refusal_of(error) is SlackRefusal.REVOKED:
-            raise Undeliverable(f"Limner was removed from the workspace ({code_of(error)})") from error
-        if (wait := _wait(error)) is not None:
-            raise TryLater(wait, code_of(error)) from error
+            raise Undeliverable(f"Limner was removed from the workspace ({reason_of(error)})") from error
+        if refusal_of(error) is SlackRefusal.LATER:
+            raise TryLater(_asked_for(error.response.headers), reason_of(error)) from error
         raise
     except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
         headers = error.headers if isinstance(error, aiohttp.ClientResponseError) else None
@@ -89,12 +93,3 @@ def _asked_for(headers: Mapping[str, str]) -> float:
     """How long Slack asks to wait, in seconds; a usual while where it does not say."""
     text = headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else _RETRY_SECONDS
-
-
-def _wait(error: SlackApiError) -> float | None:
-    """How long to wait where the error passes by itself."""
-    status = error.response.status_code
-    if status == 429:
-        return _asked_for(error.response.headers)
-    passing = status >= 500 or code_of(error) in {"internal_error", "fatal_error", "service_unavailable", "ratelimited"}
-    return _RETRY_SECONDS if passing or refusal_of(error) is SlackRefusal.NOT_READY else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.modal import SlackModalState
 from bot.slack.tenant import Tenant
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -42,10 +43,11 @@ class SlackInteraction:
     def of_interactivity(cls, body: Payload) -> "SlackInteraction":
         """A click, a shortcut or a form, with the channel and thread of its message where there is one."""
         user, container = body["user"], body.get("container") or {}
-        message = body.get("message") or {}
+        message, team, tenant = body.get("message") or {}, body.get("team") or {}, tenant_of_interactivity(body)
+        is_foreign = team.get("id", tenant.team_id) != tenant.team_id
         return cls(
-            tenant=_tenant_of_interactivity(body),
-            team_name=(body.get("team") or {}).get("domain", user.get("team_id", "")),
+            tenant=tenant,
+            team_name=tenant.team_id if is_foreign else team.get("domain", tenant.team_id),
             user_id=user["id"],
             user_name=user.get("username") or user.get("name") or user["id"],
             channel_id=(body.get("channel") or {}).get("id") or container.get("channel_id"),
@@ -56,16 +58,23 @@ class SlackInteraction:
 
     @classmethod
     def of_event(cls, body: Payload) -> "SlackInteraction":
-        """A mention, or an opened Home tab."""
+        """A mention, or an opened Home tab; what a workflow writes has no user."""
         event = body["event"]
         return cls(
             tenant=tenant_of_event(body),
             team_name=body.get("team_id") or "",
-            user_id=event["user"],
-            user_name=event["user"],
+            user_id=event.get("user", ""),
+            user_name=event.get("user", ""),
             channel_id=event.get("channel"),
             thread_id=event.get("thread_ts"),
         )
+
+    def form_state(self, command: str, call_id: int | None = None) -> SlackModalState:
+        """What a form that is opened here must know when it comes back."""
+        return SlackModalState(
+            command=command, call_id=call_id, channel_id=self.channel_id, thread_id=self.thread_id,
+            tenant=self.tenant.text,
+        )  # fmt: skip
 
     @property
     def reply(self) -> ReplyAddress:
@@ -88,10 +97,19 @@ def tenant_of_event(body: Payload) -> Tenant:
     return Tenant(team_id=team_id, org_id=own.get("enterprise_id") if own.get("is_enterprise_install") else None)
 
 
-def _tenant_of_interactivity(body: Payload) -> Tenant:
-    team = body.get("team") or {}
+def tenant_of_interactivity(body: Payload) -> Tenant:
+    """The tenant that installed us where a click or a form came from.
+
+    In a shared channel the member may be of another workspace, which Slack names as the payload's team: a form of ours
+    carries the tenant that it was opened for, and Slack adds the workspace that installed us to the view.
+    """
+    view = body.get("view") or {}
+    if view.get("private_metadata") and (text := SlackModalState.parse(view["private_metadata"]).tenant):
+        return Tenant.parse(text)
+    team, message = body.get("team") or {}, body.get("message") or {}
+    is_ours = bool(message.get("app_id")) and message.get("app_id") == body.get("api_app_id")
+    own_team = team.get("id") or body["user"].get("team_id", "")
+    team_id = view.get("app_installed_team_id") or (is_ours and message.get("team")) or own_team
     is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
-    enterprise = body.get("enterprise") or {}
-    org_id = enterprise.get("id") or team.get("enterprise_id")
-    team_id = team.get("id") or body["user"].get("team_id", "")
+    org_id = (body.get("enterprise") or {}).get("id") or team.get("enterprise_id")
     return Tenant(team_id=team_id, org_id=org_id if is_org else None)

@@ -12,7 +12,8 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.answers import OPEN_FORM, Answers, open_form_button
 from bot.slack.attachments import Attachments
 from bot.slack.chat_platform import SlackPlatform
-from bot.slack.errors import code_of, delivery_errors
+from bot.slack.error_codes import SlackRefusal
+from bot.slack.errors import BUSY, FAULTS, OUR_FAULT, code_of, delivery_errors, reason_of, refusal_of, sentence_of
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import SlackInteraction
 from bot.slack.message_ids import MessageId
@@ -25,6 +26,7 @@ from bot.slack.modal import (
     form_view,
     handed_over,
     modal,
+    note,
     option_of,
 )
 from bot.slack.rendering import Block
@@ -53,7 +55,7 @@ Body = Mapping[str, Any]
 
 # Slack waits three seconds for a form's answer; the rest is for the network.
 _FORM_SECONDS: Final = 2.0
-_OUR_FAULT: Final = "Something went wrong on our side and is in the log; please try again."
+_NO_WAY: Final = "Slack does not let Limner answer here; ask an admin of this workspace."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,13 @@ class SlackInteractionHandler:
             await self._run(interaction, below_umbrella(body.get("text", ""), self.context))
 
     async def mention(self, ack: Ack, body: Body) -> None:
-        """A command or a prompt in a message to us; in a thread the answer goes into the thread."""
+        """A command or a prompt in a message to us; in a thread the answer goes into the thread.
+
+        What a workflow or another app writes has no member to answer, and is left alone.
+        """
         await ack()
+        if not body["event"].get("user"):
+            return
         interaction = SlackInteraction.of_event(body)
         async with self.reporting_errors(interaction):
             await self._run(interaction, by_mention(body["event"].get("text", ""), self.context))
@@ -124,16 +131,20 @@ class SlackInteractionHandler:
         interaction = replace(interaction, channel_id=place.channel_id, thread_id=place.thread_id)
         calling = asyncio.create_task(self._submit(interaction, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
-        if calling.done() and isinstance(error := calling.exception(), InvalidRequest):
+        error = calling.exception() if calling.done() else None
+        if isinstance(error, InvalidRequest):
             sentence = self.chat.renderer.spell(refusal(error))
             await ack(response_action="errors", errors=errors(body["view"], error.field, sentence))
+            return
+        if isinstance(error, NotInstalled):  # then the form itself is the one place for an answer
+            await ack(response_action="update", view=note("Limner", str(error)))
             return
         await ack()
         async with self.reporting_errors(interaction):
             await self.answers.give(interaction, await calling)
 
     async def suggest(self, ack: Ack, body: Body) -> None:
-        """The options of a select, as the member types; only those of their own workspace."""
+        """The options of a select, as the member types; only those of their own workspace, none where that fails."""
         interaction = SlackInteraction.of_interactivity(body)
         option = self._asked_option(body["action_id"])
         if option is None or option.completion is None:
@@ -141,12 +152,12 @@ class SlackInteractionHandler:
             return
         try:
             caller = await self.guilds.caller(interaction)
-        except UserError:
-            await ack(options=[])
-            return
-        found = await complete(
-            option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, context=self.context
-        )
+            found = await complete(
+                option.completion, body.get("value", ""), guild=caller.guild, member=caller.member, context=self.context
+            )
+        except (UserError, Undeliverable, *FAULTS) as why:
+            _log.warning("no suggestions in %s: %s", interaction.tenant.team_id, why)
+            found = ()
         await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found])
 
     @asynccontextmanager
@@ -158,14 +169,28 @@ class SlackInteractionHandler:
             await self._refuse(interaction, refusal(error))
         except NotInstalled as why:
             await self._refuse(interaction, str(why))
-        except (TryLater, Undeliverable) as why:
+        except Undeliverable as why:
             _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
+            await self._refuse(interaction, _NO_WAY)
         except SlackApiError as error:
-            _log.exception("Slack refused an answer: %s", code_of(error))
-            await self._refuse(interaction, _OUR_FAULT)
+            is_ours = refusal_of(error) is SlackRefusal.OURS
+            _log.warning("Slack refused an answer: %s", code_of(error), exc_info=error if is_ours else None)
+            await self._warn_admins(interaction, error)
+            await self._refuse(interaction, sentence_of(error))
+        except FAULTS as why:
+            _log.warning("no answer in %s: %s", interaction.tenant.team_id, reason_of(why))
+            await self._refuse(interaction, BUSY)
         except Exception:
             _log.exception("an interaction failed")
-            await self._refuse(interaction, _OUR_FAULT)
+            await self._refuse(interaction, OUR_FAULT)
+
+    async def _warn_admins(self, interaction: SlackInteraction, error: SlackApiError) -> None:
+        """Note in the log of the settings what only an admin can allow."""
+        if refusal_of(error) is not SlackRefusal.FORBIDDEN:
+            return
+        guild = await self.guilds.guild(interaction)
+        detail = f"Slack did not let Limner answer: {reason_of(error)}"
+        await self.context.audit.record_daily(guild.id, "Limner", "forbidden", detail)
 
     async def _refuse(self, interaction: SlackInteraction, sentence: str) -> None:
         try:
@@ -209,9 +234,8 @@ class SlackInteractionHandler:
             case Message():
                 await self.answers.give(interaction, result)
             case Form():
-                await self.answers.open_view(
-                    interaction, form_view(result, interaction.channel_id, interaction.thread_id)
-                )
+                place = interaction.form_state(result.command.name, result.call_id)
+                await self.answers.open_view(interaction, form_view(result, place))
             case SendDirect():
                 await self.chat.send(replace(interaction.reply, private=True), result.message)
                 await self.answers.say(
@@ -240,9 +264,7 @@ class SlackInteractionHandler:
         return None if asked is None or found is None else found.option(asked[1])
 
     def _form(self, interaction: SlackInteraction, typed: TextCommand) -> Block:
-        place = SlackModalState(
-            command=typed.command.name, call_id=None, channel_id=interaction.channel_id, thread_id=interaction.thread_id
-        )
+        place = interaction.form_state(typed.command.name)
         title = self.chat.renderer.names.typed(typed.command)
         return modal(title, typed.command, fields_of(typed.command, readable_values(typed)), place)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from bot.slack.rendering import Block, plain
+from bot.slack.rendering import Block, plain, section
 from handlers.commands.command import Command
 from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
@@ -27,28 +27,35 @@ _MEMBER: Final = re.compile(r"[UW][A-Z0-9]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackModalState:
-    """What a form must know when it comes back: its command, the saved call that it completes, where answers go."""
+    """What a form must know when it comes back: its command, the saved call that it completes, where answers go.
+
+    `tenant` is the one that it was opened for: in a shared channel the member may be of another.
+    """
 
     command: str
     call_id: int | None
     channel_id: str | None
     thread_id: str | None
+    tenant: str = ""
 
     @property
     def text(self) -> str:
         """The form that a view carries."""
-        return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id])
+        return json.dumps([self.command, self.call_id, self.channel_id, self.thread_id, {"tenant": self.tenant}])
 
     @classmethod
     def parse(cls, text: str) -> "SlackModalState":
         """The state in a view's metadata; raises UserError where it is none."""
         try:
-            # A form that another version opened may have more fields.
-            command, call_id, channel_id, thread_id, *_ = json.loads(text)
+            # A form that another version opened may have more fields, or fewer.
+            command, call_id, channel_id, thread_id, *more = json.loads(text)
             call_id = None if call_id is None else int(call_id)
         except (TypeError, ValueError, OverflowError, RecursionError):
             raise UserError("This form is from another version of Limner; type the command instead.") from None
-        return cls(command=str(command), call_id=call_id, channel_id=channel_id, thread_id=thread_id)
+        tenant = more[0].get("tenant", "") if more and isinstance(more[0], dict) else ""
+        return cls(
+            command=str(command), call_id=call_id, channel_id=channel_id, thread_id=thread_id, tenant=str(tenant)
+        )
 
 
 def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:
@@ -56,10 +63,14 @@ def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:
     return tuple(Field(option=option, value=values.get(option.name, "")) for option in command.options)
 
 
-def form_view(form: Form, channel_id: str | None, thread_id: str | None) -> Block:
+def form_view(form: Form, place: SlackModalState) -> Block:
     """The modal that continues a saved call."""
-    place = SlackModalState(command=form.command.name, call_id=form.call_id, channel_id=channel_id, thread_id=thread_id)
     return modal(form.title, form.command, form.fields, place)
+
+
+def note(title: str, words: str) -> Block:
+    """A modal that only says something."""
+    return {"type": "modal", "title": plain(title, _TITLE), "close": plain("Close", _TITLE), "blocks": [section(words)]}
 
 
 def modal(title: str, command: Command, fields: tuple[Field, ...], place: SlackModalState) -> Block:

@@ -18,6 +18,7 @@ _BUTTON_TEXT: Final = 75
 _CODE: Final = 2900
 _TEXT: Final = 3000
 _BAR_WIDTH: Final = 12
+_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _MESSAGE_BLOCKS: Final = 50
 
 
@@ -93,6 +94,13 @@ def plain(text: str, limit: int) -> Block:
 def escaped(text: str) -> str:
     """Text that can neither mention nor link: Slack reads only these three characters."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unescaped(text: str) -> str:
+    """Slack escapes three characters in what members type."""
+    for entity, character in _ENTITIES:
+        text = text.replace(entity, character)
+    return text
 
 
 def bar(progress: Bar) -> str:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bot.slack.rendering import unescaped
 from handlers.commands.arguments import read_value
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
@@ -13,7 +14,6 @@ from handlers.commands.options import value_text
 from handlers.commands.parsing import parse_text
 from pipeline.errors import InvalidRequest
 
-_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 # None goes on past another "<", so that many of them are not each read to the end of the text.
 _NAMED: Final = re.compile(r"<([@#])[A-Z0-9]+\|([^<>]*)>")
 _LINK: Final = re.compile(r"<((?:https?|mailto):[^|<>]+)(?:\|[^<>]*)?>")
@@ -57,13 +57,6 @@ def plain_words(call: TextCommand) -> TextCommand:
         return TextCommand(command=call.command, text=unescaped(call.text))
     text = _NAMED.sub(lambda match: match[1] + match[2], call.text)
     return TextCommand(command=call.command, text=unescaped(_LINK.sub(lambda match: match[1], text)))
-
-
-def unescaped(text: str) -> str:
-    """Slack escapes three characters in what members type."""
-    for entity, character in _ENTITIES:
-        text = text.replace(entity, character)
-    return text
 
 
 def readable_values(call: TextCommand) -> dict[str, str]:

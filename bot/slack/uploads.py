@@ -1,4 +1,4 @@
-"""Uploads of images to Slack: three steps, then a wait until Slack has processed them."""
+"""Uploads of images to Slack: three steps, then a look whether Slack has processed them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,12 +7,19 @@ from typing import Final
 import aiohttp
 
 from bot.slack.client import RateLimitedClient
-from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Attachment, ShownImage
 
 _ALT_TEXT: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.25
-_LOOKS: Final = 6
+_LOOKS: Final = 4
+_PATIENT_LOOKS: Final = 7
+
+
+_PASSING: Final = {408, 425, 429}
+
+
+class UploadRefused(Exception):
+    """Slack does not take the bytes of a file, and never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,7 @@ class Uploads:
     _session: aiohttp.ClientSession
 
     async def upload(self, client: RateLimitedClient, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
-        """Upload images and return their files' ids, ready to show; raises TryLater or Slack's own errors."""
+        """Upload images and return their files' ids, which Slack may not have processed; raises its own errors."""
         if not images:
             return ()
         file_ids = tuple([await self._send_image(client, image) for image in images])
@@ -30,9 +37,15 @@ class Uploads:
             {"id": file_id, "title": image.file_name} for file_id, image in zip(file_ids, images, strict=True)
         ]
         await client.files_completeUploadExternal(files=titles)
-        for file_id in file_ids:
-            await _wait_until_ready(client, file_id)
         return file_ids
+
+    async def ready(self, client: RateLimitedClient, file_ids: tuple[str, ...], *, patient: bool = False) -> bool:
+        """Whether Slack has processed the files, after a few looks: a message that shows one before is refused."""
+        looks = _PATIENT_LOOKS if patient else _LOOKS
+        for file_id in file_ids:
+            if not await _is_ready(client, file_id, looks):
+                return False
+        return True
 
     async def share(self, client: RateLimitedClient, channel: str, words: str, files: tuple[Attachment, ...]) -> None:
         """Post files that are no images into a conversation, below a few words."""
@@ -52,14 +65,14 @@ class Uploads:
 
     async def _send(self, url: str, data: bytes) -> None:
         async with self._session.post(url, data=data) as answer:
+            if 400 <= answer.status < 500 and answer.status not in _PASSING:
+                raise UploadRefused(f"Slack answered an upload with {answer.status}")
             answer.raise_for_status()
 
 
-async def _wait_until_ready(client: RateLimitedClient, file_id: str) -> None:
-    """Slack processes a file after its upload; a message that shows it before that is refused."""
-    for look in range(_LOOKS):
+async def _is_ready(client: RateLimitedClient, file_id: str, looks: int) -> bool:
+    for look in range(looks):
         await asyncio.sleep(_FIRST_LOOK_SECONDS * 2**look)
-        file = (await client.files_info(file=file_id))["file"]
-        if file.get("mimetype"):
-            return
-    raise TryLater(_FIRST_LOOK_SECONDS * 2**_LOOKS, f"Slack has not processed {file_id} yet")
+        if (await client.files_info(file=file_id))["file"].get("mimetype"):
+            return True
+    return False

@@ -1,24 +1,43 @@
 """The workspaces that we serve: for each, who we are there and a client with a token that is valid now."""
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
+import aiohttp
+from slack_sdk.errors import SlackClientError, SlackTokenRotationError
 from slack_sdk.oauth.installation_store import Bot
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.slack.client import RateLimitedClient
+from bot.slack.error_codes import SlackRefusal
+from bot.slack.errors import reason_of, refusal_of
 from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.rate_limit import RateLimit
 from bot.slack.tenant import Tenant
-from handlers.messages.chat_platform import Undeliverable
+from handlers.messages.chat_platform import TryLater, Undeliverable
+
+_log = logging.getLogger(__name__)
 
 # A rotated token is valid for 12 hours; it is renewed when less than two are left.
 _MINUTES_LEFT: Final = 120
+_AT_ONCE: Final = 10**6
 _FRESH_SECONDS: Final = 60.0
+
+_REFUSED: Final = "Slack no longer renews Limner's access to this workspace; ask an admin to install Limner again."
+
+
+Warn = Callable[[Tenant, str], Awaitable[None]]
+"""Tells a workspace's admins what they should know."""
+
+
+async def _log_alone(tenant: Tenant, why: str) -> None:
+    _log.warning("%s: %s", tenant.text, why)
 
 
 class NotInstalled(Undeliverable):
@@ -73,14 +92,20 @@ class OneWorkspace:
 
 @dataclass(slots=True, kw_only=True)
 class ManyWorkspaces:
-    """The workspaces that installed us by OAuth; a token near its end is renewed before it is used."""
+    """The workspaces that installed us by OAuth; a token near its end is renewed before it is used.
+
+    `clock` tells seconds of any kind, `wall_clock` those by which Slack says when a token ends.
+    """
 
     store: EncryptedInstallationStore
     rotator: AsyncTokenRotator
     new_client: Callable[[RateLimit], RateLimitedClient]
+    warn: Warn = _log_alone
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
     _clients: dict[str, RateLimitedClient] = field(default_factory=dict)
     _known: dict[str, tuple[float, Bot]] = field(default_factory=dict)
+    _refused_at: dict[str, float] = field(default_factory=dict)
     _renewing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def remember_all(self) -> None:
@@ -92,7 +117,8 @@ class ManyWorkspaces:
     async def client(self, tenant: Tenant) -> RateLimitedClient:
         """The workspace's client, with a token that is valid for a while."""
         if tenant.text not in self._clients:
-            self._clients[tenant.text] = self.new_client(RateLimit())
+            new = self._clients[tenant.text] = self.new_client(RateLimit())
+            new.new_token = partial(self._newer, tenant)
         client = self._clients[tenant.text]
         client.token = (await self._renewed(tenant)).bot_token
         return client
@@ -115,12 +141,61 @@ class ManyWorkspaces:
         """Renew one at a time, since a refresh token works once; anyone who waited finds the new token."""
         async with self._renewing[tenant.installation]:
             bot = await self._bot(tenant)
-            renewed = await self.rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=_MINUTES_LEFT)
-            if renewed is None:
+            refused_at = self._refused_at.get(tenant.installation, float("-inf"))
+            if self._is_valid(bot) and self.clock() - refused_at < _FRESH_SECONDS:
                 return bot
+            try:
+                return await self._rotated(tenant, bot, _MINUTES_LEFT) or bot
+            except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+                return await self._unrenewed(tenant, bot, error)
+
+    async def _unrenewed(self, tenant: Tenant, bot: Bot, error: Exception) -> Bot:
+        """What serves where a token cannot be renewed: the one that another process got, else the old one to its end.
+
+        Raises NotInstalled where there is none, or TryLater where Slack may renew it later.
+        """
+        stored = await self.store.find(tenant.installation)
+        if stored is not None and stored.bot_token != bot.bot_token:
+            self._known[tenant.installation] = (self.clock(), stored)
+            return stored
+        self._refused_at[tenant.installation] = self.clock()
+        cause = error.api_error if isinstance(error, SlackTokenRotationError) else None
+        passes = cause is None or refusal_of(cause) is SlackRefusal.LATER
+        reason = reason_of(cause or error)
+        _log.warning("the token of %s could not be renewed: %s", tenant.text, reason)
+        if not passes:
+            await self.warn(tenant, f"Slack does not renew Limner's access ({reason}); install Limner again")
+        if self._is_valid(bot):
+            return bot
+        if passes:
+            raise TryLater(_FRESH_SECONDS, f"the token could not be renewed: {reason}") from error
+        raise NotInstalled(_REFUSED) from error
+
+    async def _newer(self, tenant: Tenant, refused: str) -> str | None:
+        """The token in place of one that Slack refused before its time: another process's, or a new one."""
+        async with self._renewing[tenant.installation]:
+            bot = await self.store.find(tenant.installation)
+            if bot is not None and bot.bot_token == refused:
+                try:
+                    bot = await self._rotated(tenant, bot, _AT_ONCE)
+                except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+                    _log.warning("a refused token of %s could not be renewed: %s", tenant.text, type(error).__name__)
+                    return None
+            if bot is None:
+                return None
+            self._known[tenant.installation] = (self.clock(), bot)
+            return str(bot.bot_token)
+
+    async def _rotated(self, tenant: Tenant, bot: Bot, minutes_left: int) -> Bot | None:
+        """The bot with a new token, which is stored; None where its token lasts for longer, or does not end."""
+        renewed = await self.rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=minutes_left)
+        if renewed is not None:
             await self.store.async_save_bot(renewed)
             self._known[tenant.installation] = (self.clock(), renewed)
-            return renewed
+        return renewed
+
+    def _is_valid(self, bot: Bot) -> bool:
+        return bot.bot_token_expires_at is None or bot.bot_token_expires_at > self.wall_clock()
 
     async def _bot(self, tenant: Tenant) -> Bot:
         """The stored bot, read again after a minute, since another process may have renewed it."""
@@ -129,6 +204,6 @@ class ManyWorkspaces:
             bot = await self.store.find(tenant.installation)
             if bot is None:
                 self._known.pop(tenant.installation, None)
-                raise NotInstalled(f"Limner is not installed in workspace {tenant.team_id}; install it again.")
+                raise NotInstalled("Limner is not installed in this workspace; ask an admin to install it again.")
             self._known[tenant.installation] = (self.clock(), bot)
         return bot

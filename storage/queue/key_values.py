@@ -1,6 +1,6 @@
 """Small texts by name that must outlive a restart, such as the hash of the commands that a platform has."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from storage.database import Database
 from storage.tables import key_values
@@ -24,3 +24,8 @@ class KeyValues:
         statement = statement.on_conflict_do_update(index_elements=["name"], set_={"text": text})
         async with self._database.write() as connection:
             await connection.execute(statement)
+
+    async def drop(self, name: str) -> None:
+        """Deletes the text under `name`, if there is one."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(key_values).where(key_values.c.name == name))

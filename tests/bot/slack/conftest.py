@@ -18,6 +18,7 @@ from bot.slack.command_names import CommandNames
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
+from bot.slack.pending_uploads import PendingUploads
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.tenant import Tenant
@@ -97,8 +98,9 @@ def chat(context: AppContext, client: FakeClient, workspaces: FakeWorkspaces) ->
     assert client.session is not None
     renderer = Renderer(names=CommandNames(), commands=context.commands)
     return SlackPlatform(
-        workspaces=workspaces, outbox=context.outbox, renderer=renderer, uploads=Uploads(client.session)
-    )
+        workspaces=workspaces, outbox=context.outbox, pending=PendingUploads(notes=context.notes), renderer=renderer,
+        uploads=Uploads(client.session),
+    )  # fmt: skip
 
 
 @pytest.fixture

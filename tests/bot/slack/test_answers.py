@@ -1,5 +1,8 @@
 """How an answer reaches the requester where the first way is closed."""
 
+import pytest
+from slack_sdk.errors import SlackApiError
+
 from bot.slack.answers import Answers, open_form_button
 from bot.slack.rendering import SlackMessage
 from handlers.messages.message import Message
@@ -36,14 +39,22 @@ async def test_a_jobs_status_is_left_to_delivery(client: FakeClient, answers: An
     assert client.calls == []
 
 
-async def test_a_form_that_came_too_late_is_said(client: FakeClient, answers: Answers) -> None:
-    """Slack keeps a trigger for three seconds."""
-    client.refusals["views.open"] = ["expired_trigger_id"]
+@pytest.mark.parametrize("code", ["expired_trigger_id", "invalid_trigger_id"])
+async def test_a_form_that_comes_too_late_is_an_error(client: FakeClient, answers: Answers, code: str) -> None:
+    """Slack keeps a trigger for three seconds; what is said of it stands with the other errors."""
+    client.refusals["views.open"] = [code]
+
+    with pytest.raises(SlackApiError, match=code):
+        await answers.open_view(interaction(trigger_id="t"), {"type": "modal"})
+
+
+async def test_a_form_that_an_earlier_try_opened_is_open(client: FakeClient, answers: Answers) -> None:
+    """Slack carried the first request out and failed to say so: the second finds the trigger used."""
+    client.refusals["views.open"] = ["exchanged_trigger_id"]
 
     await answers.open_view(interaction(trigger_id="t"), {"type": "modal"})
 
-    [said] = client.made("chat.postEphemeral")
-    assert "The form took too long to open" in said["text"]
+    assert client.made("chat.postEphemeral") == []
 
 
 def test_the_button_of_a_form_keeps_what_was_typed() -> None:

@@ -1,5 +1,6 @@
 """Forms as Slack's modals: each option has its field, and what comes back is read by option."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ STATE = SlackModalState(command="imagine", call_id=7, channel_id="C1", thread_id
 
 
 def test_a_form_knows_what_it_completes_when_it_comes_back() -> None:
-    """Also when another version of Limner opened it and says more."""
-    assert SlackModalState.parse(STATE.text) == STATE
+    """Also when another version of Limner opened it and says more, or less."""
+    for state in (STATE, replace(STATE, tenant="T1@E1")):
+        assert SlackModalState.parse(state.text) == state
+    assert SlackModalState.parse('["imagine", 7, "C1", null]') == STATE
     assert SlackModalState.parse('["imagine", 7, "C1", null, "new"]') == STATE
 
 

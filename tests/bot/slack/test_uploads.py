@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.slack.uploads import Uploads
+from bot.slack.uploads import UploadRefused, Uploads
 from handlers.messages.message import Attachment, ShownImage
 from tests.bot.slack.conftest import FakeClient
 
@@ -37,8 +37,7 @@ def uploads(client: FakeClient) -> Uploads:
 async def test_an_image_is_uploaded_without_a_channel(
     client: FakeClient, uploads: Uploads, received: list[bytes]
 ) -> None:
-    """With its words for those who cannot see it; it is ready once Slack knows its kind."""
-    client.answers["files.info"] = {"file": {"mimetype": "image/png"}}
+    """With its words for those who cannot see it."""
     image = ShownImage(data=b"fox", file_name="fox.png", alt_text="a fox " * 1000)
 
     assert await uploads.upload(client, (image,)) == ("F1",)
@@ -67,3 +66,34 @@ async def test_nothing_to_upload_asks_nothing(client: FakeClient, uploads: Uploa
     """Most messages show no image."""
     assert await uploads.upload(client, ()) == ()
     assert client.calls == []
+
+
+@pytest.mark.parametrize(("kind", "is_ready"), [("image/png", True), ("", False)])
+async def test_a_file_is_ready_once_slack_knows_its_kind(
+    client: FakeClient, uploads: Uploads, kind: str, is_ready: bool
+) -> None:
+    """Asked a few times, and then left for later."""
+    client.answers["files.info"] = {"file": {"mimetype": kind}}
+
+    assert await uploads.ready(client, ("F1",)) is is_ready
+
+    assert len(client.made("files.info")) == (1 if is_ready else 4)
+
+
+async def test_bytes_that_slack_does_not_take_are_no_failure_of_the_network(
+    client: FakeClient, uploads: Uploads
+) -> None:
+    """They are not sent again and again."""
+
+    async def refuse(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=413)
+
+    app = web.Application()
+    app.router.add_post("/upload", refuse)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/upload"))
+        client.answers["files.getUploadURLExternal"] = {"upload_url": url, "file_id": "F1"}
+
+        with pytest.raises(UploadRefused, match="413"):
+            await uploads.upload(client, (ShownImage(data=b"fox", file_name="fox.png", alt_text="a fox"),))

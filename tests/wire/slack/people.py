@@ -13,6 +13,7 @@ from tests.wire.slack.payloads import payload as payload_of
 from tests.wire.slack.workspace import PostedMessage, StoredFile, Workspace, new_ts
 
 _PATIENCE_SECONDS: Final = 20.0
+_APP: Final = "A111"
 
 Found = TypeVar("Found")
 
@@ -29,12 +30,16 @@ class Acked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Someone:
-    """A member of a workspace who types, clicks and submits."""
+    """A member of a workspace who types, clicks and submits.
+
+    One whose `home` is another workspace is in a channel that this one shares with it.
+    """
 
     slack: FakeSlack
     workspace: Workspace
     door: Door
     id: str = "UADA"
+    home: str | None = None
 
     async def command(self, command: str, text: str = "", channel: str = "CGEN", **changes: Any) -> Acked:
         """Type a slash command."""
@@ -53,6 +58,7 @@ class Someone:
 
     async def click(self, message: PostedMessage, label: str) -> Acked:
         """Press a button of a message."""
+        team = self.workspace
         button = message.buttons[label]
         action = {**button, "block_id": "b", "action_ts": new_ts()}
         payload = payload_of(
@@ -64,7 +70,11 @@ class Someone:
                 **({"thread_ts": message.thread_ts} if message.thread_ts else {}),
             },
             response_url=self._response_url(message.channel, message.ts),
-            message={"type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks},
+            message={
+                "type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks,
+                "team": team.team_id, "app_id": _APP, "bot_id": team.bot_id,
+            },
+            api_app_id=_APP,
         )  # fmt: skip
         return await self._send("interactive", payload)
 
@@ -86,14 +96,14 @@ class Someone:
         assert not values, f"the form has no field {list(values)}"
         payload = payload_of(
             "view_submission", **self._who(),
-            view={**payload_of("view_submission")["view"], **view, "state": {"values": state}},
+            view={**payload_of("view_submission")["view"], **self._opened(view), "state": {"values": state}},
         )  # fmt: skip
         return await self._send("interactive", payload)
 
     async def suggest(self, view: dict[str, Any], block_id: str, action_id: str, typed: str) -> Acked:
         """Type into a select that asks the app for its options."""
         payload = payload_of(
-            "block_suggestion", **self._who(trigger=False), view=view, value=typed,
+            "block_suggestion", **self._who(trigger=False), view=self._opened(view), value=typed,
             block_id=block_id, action_id=action_id, container={"type": "view", "view_id": view["id"]},
         )  # fmt: skip
         return await self._send("interactive", payload)
@@ -144,11 +154,16 @@ class Someone:
         answer = await self.door.send(kind, payload, retry=retry)
         return Acked(payload=answer, seconds=time.monotonic() - start)
 
+    def _opened(self, view: dict[str, Any]) -> dict[str, Any]:
+        """A view as Slack tells of it: with the workspace of the member, and the one that installed the app."""
+        team = self.workspace.team_id
+        return {**view, "team_id": self.home or team, "app_installed_team_id": team}
+
     def _who(self, *, trigger: bool = True) -> dict[str, Any]:
         team, name = self.workspace, self.workspace.people[self.id].name
         who: dict[str, Any] = {
-            "user": {"id": self.id, "username": name, "name": name, "team_id": team.team_id},
-            "team": {"id": team.team_id, "domain": team.name},
+            "user": {"id": self.id, "username": name, "name": name, "team_id": self.home or team.team_id},
+            "team": {"id": self.home or team.team_id, "domain": self.home or team.name},
         }  # fmt: skip
         if team.enterprise_id:
             who["team"] |= {"enterprise_id": team.enterprise_id, "enterprise_name": "Org"}

@@ -4,14 +4,16 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from storage.platform import Platform
+from storage.tables import replies
 from tests.eventually import eventually
 from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.installing import install
 from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
-from tests.wire.slack.stage import Stage, oauth_settings, on_stage
+from tests.wire.slack.stage import Stage, oauth_settings, on_stage, socket_settings
 from tests.wire.slack.workspace import PostedMessage, Workspace, direct_channel, new_workspace
 
 
@@ -116,6 +118,95 @@ async def test_a_file_is_shown_only_when_slack_has_processed_it(ada: Someone) ->
     assert len(ada.slack.called("files.info")) >= 5
 
 
+async def test_a_file_that_slack_works_on_for_long_is_uploaded_once(
+    slack: FakeSlack, workspace: Workspace, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    """Its id is kept, also over a restart, and asked for until Slack is done."""
+    workspace.processing_looks = 12
+    settings = socket_settings(slack, tmp_path)
+    async with on_stage(slack, settings, empty_sqlite) as before:
+        await before.member().command("/imagine", "red fox")
+        await before.member().sees(lambda _: len(slack.called("files.info")) >= 4)
+    async with on_stage(slack, settings, empty_sqlite) as after:
+        message = await after.member().sees(finished)
+
+        assert message.images == list(workspace.files)
+        assert await after.context.notes.get(f"slack files of {await _nonce(after)}") is None
+    assert len(slack.called("files.getUploadURLExternal")) == 1
+
+
+async def test_a_file_that_was_taken_away_is_uploaded_again(ada: Someone) -> None:
+    """Somebody deleted it before it was shown."""
+    ada.workspace.troubles["chat.update"] = ["file_deleted"]
+    await ada.command("/imagine", "red fox")
+
+    message = await ada.sees(finished)
+
+    assert message.images == [list(ada.workspace.files)[-1]]
+    assert len(ada.workspace.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "words"),
+    [
+        ("files.getUploadURLExternal", "missing_scope", "ask an admin"),
+        ("files.completeUploadExternal", "access_denied", "ask an admin"),
+        ("files.info", "missing_scope", "ask an admin"),
+        ("chat.update", "ekm_access_denied", "ask an admin"),
+        ("chat.update", "msg_too_long", "did not take the pictures"),
+    ],
+)
+async def test_a_final_error_ends_in_words_and_a_line_for_the_admins(
+    ada: Someone, stage: Stage, method: str, error: str, words: str
+) -> None:
+    """It is not tried again; the images stay in the history."""
+    ada.workspace.troubles[method] = [error]
+    await ada.command("/imagine", "red fox")
+    await _settled(stage)
+
+    [status] = ada.workspace.in_channel("CGEN")
+    assert words in status.words
+    assert "Cancel" not in status.buttons
+    assert ada.workspace.troubles[method] == []
+    guild = (await stage.context.guilds.all(Platform.SLACK))[0]
+    entries = await stage.context.audit.entries(guild.id)
+    assert [error in entry.detail for entry in entries] == [True]
+
+
+async def test_a_channel_that_takes_no_files_has_them_sent_directly(ada: Someone, stage: Stage) -> None:
+    """A channel shared with another organisation may forbid uploads; the status message says where they are."""
+    ada.workspace.channels["CGEN"].refuses_files = True
+    await ada.command("/imagine", "red fox")
+
+    assert "takes no files from Limner" in (await ada.sees(direct)).words
+    await _settled(stage)
+    [status] = ada.workspace.in_channel("CGEN")
+    assert "came to you in a direct message" in status.words
+    assert status.buttons == {}
+
+
+async def test_where_no_files_are_taken_at_all_words_are(ada: Someone, stage: Stage) -> None:
+    """Neither in the channel nor directly."""
+    ada.workspace.channels["CGEN"].refuses_files = True
+    ada.workspace.troubles["conversations.open"] = ["user_disabled"]
+    await ada.command("/imagine", "red fox")
+    await _settled(stage)
+
+    [status] = ada.workspace.in_channel("CGEN")
+    assert "does not take these files" in status.words
+
+
+async def test_a_status_message_that_is_over_leaves_no_cancel_behind(ada: Someone, stage: Stage) -> None:
+    """It can no longer be edited, and the image came as a new message: the old one is taken away."""
+    ada.workspace.troubles["chat.update"] = ["edit_window_closed"] * 2
+    await ada.command("/imagine", "red fox")
+
+    message = await ada.sees(finished)
+    await _settled(stage)
+
+    assert ada.workspace.in_channel("CGEN") == [message]
+
+
 async def test_an_error_that_passes_is_tried_again_and_uploads_nothing_twice(ada: Someone) -> None:
     """Slack's own refusal delays the image."""
     ada.workspace.troubles["chat.update"] = ["internal_error"]
@@ -134,6 +225,12 @@ async def test_a_member_who_cannot_be_written_to_keeps_the_image_in_the_history(
 
     assert direct(ada.workspace) is None
     assert len(await stage.context.queue.images(1, 1)) == 1
+
+
+async def _nonce(stage: Stage) -> str:
+    """The nonce of the one reply."""
+    async with stage.database.read() as connection:
+        return str(await connection.scalar(select(replies.c.nonce)))
 
 
 async def _settled(stage: Stage) -> None:

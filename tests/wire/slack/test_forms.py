@@ -106,7 +106,14 @@ async def test_a_trigger_that_is_too_old_is_explained(ada: Someone, stage: Stage
     stage.slack.triggers = _LateTriggers(stage.slack.triggers, late)  # type: ignore[assignment] # the same two verbs
     await ada.command("/imagine")
 
-    assert "ask for it again" in (await ada.sees(private_answer())).words
+    assert "Slack took too long to open the form; type the command again" in (await ada.sees(private_answer())).words
+
+
+async def test_a_trigger_that_slack_does_not_know_is_explained(ada: Someone) -> None:
+    """As one that is too old: the member can do something about it, and nothing is wrong on our side."""
+    await ada.command("/imagine", trigger_id="unheard.of")
+
+    assert "type the command again" in (await ada.sees(private_answer())).words
 
 
 class _LateTriggers:

@@ -122,7 +122,7 @@ async def _user_info(call: Call) -> Answer:
         raise Refused("user_not_found")
     return {
         "user": {
-            "id": person.id, "team_id": call.workspace.team_id, "name": person.name, "deleted": False,
+            "id": person.id, "team_id": person.home or call.workspace.team_id, "name": person.name, "deleted": False,
             "is_admin": person.is_admin, "is_owner": person.is_owner, "is_bot": False, "tz": "Europe/Berlin",
         }
     }  # fmt: skip
@@ -240,7 +240,11 @@ def _open_channel(call: Call, argument: str = "channel") -> Channel:
 
 
 def _check_images(call: Call, blocks: list[dict[str, Any]]) -> None:
-    """A block may show a file of ours only once Slack has processed it."""
+    """A block may show a file of ours only once Slack has processed it, and where files are taken."""
+    channel = call.workspace.channels.get(call.get("channel"))
+    if channel is not None and channel.refuses_files and any("slack_file" in block for block in blocks):
+        what = "upload" if call.method == "chat.update" else "link"
+        raise Refused(f"slack_connect_file_{what}_sharing_blocked")
     for block in blocks:
         if block["type"] == "image" and "slack_file" in block:
             file = call.workspace.files.get(block["slack_file"]["id"])

@@ -28,22 +28,24 @@ def new_ts() -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Person:
-    """A member of a workspace."""
+    """Someone in a workspace's channels: its member, or one of the workspace `home` in a shared channel."""
 
     id: str
     name: str
     is_admin: bool = False
     is_owner: bool = False
+    home: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A conversation; `refusal` is the error that posting here answers."""
+    """A conversation; `refusal` is the error that posting here answers; one that `refuses_files` takes words alone."""
 
     id: str
     name: str
     has_bot: bool = True
     refusal: str | None = None
+    refuses_files: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
