@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 _Listener = Callable[[Ack, Body], Awaitable[None]]
 
-NOT_INSTALLED = "Limner is no longer installed in this workspace; ask an admin to install it again."
-
 
 class Authorize(AsyncAuthorize):
     """Tells Bolt who we are in the workspace of a request; it makes no request, since Slack waits three seconds."""
@@ -53,12 +51,12 @@ class Authorize(AsyncAuthorize):
         actor_team_id: str | None = None,  # noqa: ARG002 - Bolt's signature
         actor_user_id: str | None = None,  # noqa: ARG002 - Bolt's signature
     ) -> AuthorizeResult | None:
-        """Who we are there, or None where nobody installed us."""
+        """Who we are there; nobody where we are not installed, which the listeners answer in a sentence."""
         org_id = enterprise_id if context.is_enterprise_install else None
         try:
             identity = await self._workspaces.identity(Tenant(team_id=team_id or "", org_id=org_id))
         except NotInstalled:
-            return None
+            return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, user_id=user_id)
         return AuthorizeResult(
             enterprise_id=enterprise_id,
             team_id=team_id,
@@ -94,7 +92,6 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
         client=client,
         signing_secret=signing_secret,
         authorize=Authorize(workspaces),  # type: ignore[arg-type] # Bolt takes an AsyncAuthorize, and says so only in its code
-        user_facing_authorize_error_message=NOT_INSTALLED,
     )
 
     async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name

@@ -21,7 +21,8 @@ class SlackGuilds:
     _guild_ids: dict[str, int] = field(default_factory=dict)
 
     async def caller(self, interaction: SlackInteraction) -> Caller:
-        """The member in their workspace's guild, with its settings as they are now."""
+        """The member in their workspace's guild, with its settings as they are now; raises NotInstalled."""
+        await self.members.workspaces.identity(interaction.tenant)
         guild = await self.guild(interaction)
         member = await self.members.member(interaction, guild.settings.roles)
         return Caller(guild=guild, member=with_rights(member, guild.settings), reply=interaction.reply)

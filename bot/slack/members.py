@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from slack_sdk.errors import SlackApiError
 
@@ -76,5 +76,15 @@ class Members:
         except SlackApiError as error:
             _log.warning("users.info failed in %s: %s", interaction.tenant.team_id, code_of(error))
             return Member(id=interaction.user_id, name=interaction.user_name)
-        is_admin = bool(user.get("is_admin") or user.get("is_owner"))
+        is_admin = bool(user.get("is_admin") or user.get("is_owner")) and not _is_foreign(user, interaction)
         return Member(id=interaction.user_id, name=user.get("name") or interaction.user_name, is_admin=is_admin)
+
+
+def _is_foreign(user: Mapping[str, Any], interaction: SlackInteraction) -> bool:
+    """Whether the member is of another workspace, in a shared channel: who is an admin there is none here."""
+    organisation = (user.get("enterprise_user") or {}).get("enterprise_id")
+    if interaction.tenant.org_id is not None and organisation == interaction.tenant.org_id:
+        return False
+    return (
+        bool(user.get("is_stranger")) or user.get("team_id", interaction.tenant.team_id) != interaction.tenant.team_id
+    )
