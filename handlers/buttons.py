@@ -11,9 +11,12 @@ from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import saved_call
 from handlers.jobs.ending import cancel, delete
+from handlers.jobs.result_images import save
 from handlers.jobs.visible_job import visible_job
 from handlers.messages.message import Button, Message, Verb
 from pipeline.errors import UserError
+from storage.guilds.guilds import Guild
+from storage.platform import Platform
 
 MAP_VERBS: Final = frozenset({Verb.USE_MAP, Verb.SOFTER, Verb.STRONGER, Verb.OWN_MAP})
 """What can be done with a map that was drawn, by the one who asked for it alone."""
@@ -69,6 +72,17 @@ def manner(verb: Verb) -> ClickResponse:
             assert_never(verb)
 
 
+async def home_guild(pressed: Press, platform: Platform, member_id: str, context: AppContext) -> Guild | None:
+    """The guild in which the member asked for what the button is about, None for what is not theirs.
+
+    Where a result came in a direct message the click alone does not say which guild it is of.
+    """
+    stored = context.calls if pressed.verb is Verb.CALL else context.queue
+    guild_id = await stored.guild_of(pressed.target, member_id)
+    guild = None if guild_id is None else await context.guilds.get(guild_id)
+    return guild if guild is not None and guild.platform is platform else None
+
+
 async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     """What the click does; raises UserError."""
     key = f"{caller.guild.id}:{caller.member.id}:{_action_key(pressed)}"
@@ -103,5 +117,5 @@ async def _call(call_id: int, caller: Caller, context: AppContext) -> Message:
     return message if message.job_id is None else Message(headline="It is on its way.", private=True)
 
 
-_OF_EVERY_JOB: Final[dict[Verb, Action]] = {Verb.CANCEL: cancel, Verb.DELETE: delete}
+_OF_EVERY_JOB: Final[dict[Verb, Action]] = {Verb.CANCEL: cancel, Verb.DELETE: delete, Verb.SAVE: save}
 """What can be done with a job of any kind that has no way of its own to do it."""

@@ -10,9 +10,9 @@ import discord
 import yarl
 from discord import app_commands, ui
 
+from bot.discord.answers import first_answer
 from bot.discord.attachments import Download, downloaded
 from bot.discord.auth_status import AuthStatus
-from bot.discord.first_answer import first_answer
 from bot.discord.guilds import DiscordGuilds
 from bot.discord.interactions import DiscordInteractionHandler
 from bot.discord.live_interactions import LiveInteractions

@@ -12,7 +12,8 @@ from pipeline.errors import UserError
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 
-_DIRECT: Final = "dm-"
+DIRECT: Final = "dm-"
+"""How the external id of the guild begins that a member's direct messages are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class DiscordGuilds:
                 with suppress(UserError):  # not to be served, as anyone who asks there is told
                     await self.ensure(external_id, name)
         for external_id in set(self._last_read) - set(present):
-            if not external_id.startswith(_DIRECT):
+            if not external_id.startswith(DIRECT):
                 await self.remove(external_id)
 
     async def remove(self, external_id: str) -> None:
@@ -70,4 +71,4 @@ class DiscordGuilds:
 
 def _external_id(interaction: discord.Interaction[Any]) -> str:
     """The server's id, or a name for the member's direct messages."""
-    return str(interaction.guild_id) if interaction.guild_id is not None else f"{_DIRECT}{interaction.user.id}"
+    return str(interaction.guild_id) if interaction.guild_id is not None else f"{DIRECT}{interaction.user.id}"

@@ -3,24 +3,35 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, assert_never
 
 import discord
 
+from bot.discord.answers import (
+    defer,
+    delete_answer,
+    delete_parts,
+    first_answer,
+    is_ephemeral,
+    refuse,
+    refuse_at_once,
+    show,
+    tell,
+    whisper,
+)
 from bot.discord.attachments import Download, chosen, downloaded
-from bot.discord.first_answer import first_answer
-from bot.discord.guilds import DiscordGuilds
+from bot.discord.errors import WAITING, refusal_of
+from bot.discord.guilds import DIRECT, DiscordGuilds
 from bot.discord.live_interactions import LiveInteractions
-from bot.discord.members import address_of, check_install, check_target, is_installed, member_of
+from bot.discord.members import address_of, check_install, check_target, is_installed, member_in, member_of
 from bot.discord.message_ids import posted_ids
 from bot.discord.modal import DiscordModalState, build_modal, read_entries
 from bot.discord.rendering import render
 from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack, with_fitting_files
-from handlers.buttons import ClickResponse, Press, manner, press
+from handlers.buttons import ClickResponse, Press, home_guild, manner, press
 from handlers.commands.actions import AlreadyHeard, Pressed, Remove, SendDirect
 from handlers.commands.arguments import Value, read_options
 from handlers.commands.call import Caller
@@ -33,11 +44,11 @@ from handlers.commands.forms import advanced_form, submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
-from handlers.messages.message import Message, Mood
-from handlers.messages.refusal import refusal
+from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
 from pipeline.processes.fair_turns import Share
-from storage.guilds.guilds import GuildSettings
+from storage.guilds.guilds import Guild, GuildSettings
+from storage.platform import Platform
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +79,7 @@ class DiscordInteractionHandler:
             raw = _with_flags(command, given)
             options = read_options(command, raw)
         except UserError as error:
-            await _refuse_at_once(interaction, error)
+            await refuse_at_once(interaction, error)
             return
         await self._reply(
             interaction,
@@ -102,7 +113,7 @@ class DiscordInteractionHandler:
         try:
             entries = read_entries(self.context.command(modal.command), dict(interaction.data or {}))
         except UserError as error:
-            await _refuse_at_once(interaction, error)
+            await refuse_at_once(interaction, error)
             return
         await self._reply(
             interaction,
@@ -110,15 +121,17 @@ class DiscordInteractionHandler:
                 modal.call_id, entries, caller, self.context, partial(chosen, download=self.download)
             ),
             private=lambda _settings: modal.private,
+            about=Press(verb=Verb.CALL, target=modal.call_id, index=0),
         )
 
     async def press(self, interaction: Interaction, pressed: Press) -> None:
         """Answer a click in the way that its verb asks for."""
-        ephemeral = _is_ephemeral(interaction)
+        ephemeral = is_ephemeral(interaction)
         match manner(pressed.verb):
             case ClickResponse.FORM:
                 private = ephemeral or self._settings(interaction).private_by_default
-                await self._open(interaction, lambda caller: press(pressed, caller, self.context), private=private)
+                work = partial(press, pressed, context=self.context)
+                await self._open(interaction, work, private=private, about=pressed)
             case ClickResponse.IN_PLACE:
                 await self._press_in_place(interaction, pressed)
             case ClickResponse.NEW_MESSAGE:
@@ -126,9 +139,11 @@ class DiscordInteractionHandler:
                     interaction,
                     lambda caller: press(pressed, caller, self.context),
                     private=lambda settings: ephemeral or settings.private_by_default,
+                    about=pressed,
                 )
             case ClickResponse.PRIVATE_MESSAGE:
-                await self._reply(interaction, lambda caller: press(pressed, caller, self.context), private=_always)
+                work = partial(press, pressed, context=self.context)
+                await self._reply(interaction, work, private=_always, about=pressed)
             case other:
                 assert_never(other)
 
@@ -161,7 +176,7 @@ class DiscordInteractionHandler:
         _log.error("an interaction failed (%s)", number, exc_info=error)
         sentence = f"Something went wrong on our side and was noted as {number}; try again in a minute."
         try:
-            await _tell(interaction, UserError(sentence))
+            await tell(interaction, UserError(sentence))
         except discord.HTTPException as second:
             _log.warning("the member could not be told of %s: %s", number, second)
 
@@ -170,6 +185,7 @@ class DiscordInteractionHandler:
         interaction: Interaction,
         work: Callable[[Caller], Awaitable[Pressed]],
         private: Callable[[GuildSettings], bool],
+        about: Press | None = None,
     ) -> None:
         """Acknowledge, do the work, answer; a job's answer is left to delivery, which edits it from here on."""
         hidden = private(self._settings(interaction))
@@ -178,37 +194,39 @@ class DiscordInteractionHandler:
             if not hidden:
                 check_target(interaction)
         except UserError as error:
-            await _refuse_at_once(interaction, error)
+            await refuse_at_once(interaction, error)
             return
-        message_id = await _defer(interaction, private=hidden)
+        message_id = await defer(interaction, private=hidden)
         if not await self._is_first(interaction):
             return
         self.live.add(message_id, interaction)
         try:
-            caller = await self._caller(interaction, message_id, private=hidden)
-            _check_still_public(hidden=hidden, wanted=private(caller.guild.settings))
+            caller = await self._caller(interaction, message_id, private=hidden, about=about)
+            if not caller.direct:  # there everything is private
+                _check_still_public(hidden=hidden, wanted=private(caller.guild.settings))
             result = await work(caller)
         except UserError as error:
             self.live.drop(message_id)
-            await _refuse(interaction, error, private=hidden)
+            await refuse(interaction, error, private=hidden)
             return
         if isinstance(result, Message) and result.job_id is not None:
             return
         self.live.drop(message_id)
         await self._answer(interaction, result, private=hidden)
-        await self.guilds.read(interaction)  # the command may have changed the settings
+        await self.guilds.ensure(
+            caller.guild.external_id, caller.guild.name
+        )  # the command may have changed its settings
 
     async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
         match result:
             case Message() if result.private and not private:
-                await _whisper(interaction, with_fitting_files(result, interaction.filesize_limit))
+                await whisper(interaction, with_fitting_files(result, interaction.filesize_limit))
             case Message():
-                fitting = with_fitting_files(result, interaction.filesize_limit)
-                await interaction.edit_original_response(**render(fitting).as_edit())
+                await show(interaction, with_fitting_files(result, interaction.filesize_limit))
             case SendDirect():
                 await self._send_direct(interaction, result)
             case AlreadyHeard():
-                await _delete_answer(interaction)
+                await delete_answer(interaction)
             case Form() | Remove():
                 raise TypeError(f"{type(result).__name__} is no message")
             case _:
@@ -224,26 +242,27 @@ class DiscordInteractionHandler:
         if message_id is not None:
             self.live.add(message_id, interaction)
         try:
-            caller = await self._caller(interaction, message_id, private=_is_ephemeral(interaction))
+            caller = await self._caller(interaction, message_id, private=is_ephemeral(interaction), about=pressed)
             result = await press(pressed, caller, self.context)
         except UserError as error:
-            await _tell(interaction, error)
+            await tell(interaction, error)
             return
         if isinstance(result, Remove):
             self.live.drop(message_id)
-            await _delete_answer(interaction)
-            left = await _delete_parts(interaction, posted_ids(result.posted)[1:])
-            if left and _is_ephemeral(interaction):
-                await _tell(interaction, UserError(_OTHER_PARTS))
+            await delete_answer(interaction)
+            left = await delete_parts(interaction, posted_ids(result.posted)[1:])
+            if left and is_ephemeral(interaction):
+                await tell(interaction, UserError(_OTHER_PARTS))
 
     async def _open(
-        self, interaction: Interaction, work: Callable[[Caller], Awaitable[Pressed]], *, private: bool
-    ) -> None:
+        self, interaction: Interaction, work: Callable[[Caller], Awaitable[Pressed]], *, private: bool,
+        about: Press | None = None,
+    ) -> None:  # fmt: skip
         try:
             check_install(interaction)
-            result = await work(await self._caller(interaction, None, private=private))
+            result = await work(await self._caller(interaction, None, private=private, about=about))
         except UserError as error:
-            await _refuse_at_once(interaction, error)
+            await refuse_at_once(interaction, error)
             return
         with first_answer(interaction):
             if isinstance(result, Form):
@@ -252,24 +271,40 @@ class DiscordInteractionHandler:
                 await interaction.response.defer()
 
     async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
-        sentence = result.sent
+        """Write to the member directly; where Discord does not let us, show it here, to them alone."""
         packed = await pack(result.message.images, DEFAULT_FILE_LIMIT, self.context.images, share_of(interaction))
         message = replace(result.message, lines=(*result.message.lines, *packed.refusals))
         try:
             channel = await direct_channel(interaction.client, str(interaction.user.id))
             for images in packed.messages:
                 await channel.send(**render(replace(message, images=images)).as_new())
-        except discord.Forbidden:
-            sentence = "Discord lets nobody write to you directly; allow messages from members of this server."
-        await interaction.edit_original_response(**render(Message(headline=sentence)).as_edit())
+        except discord.HTTPException as error:
+            if refusal_of(error, by_token=False) in WAITING:
+                raise
+            _log.info("a direct message is not taken: %s", error)
+            await show(interaction, result.message)
+        else:
+            await interaction.edit_original_response(**render(Message(headline=result.sent)).as_edit())
 
-    async def _caller(self, interaction: Interaction, message_id: str | None, *, private: bool) -> Caller:
-        guild = await self.guilds.read(interaction)
-        return Caller(
-            guild=guild,
-            member=with_rights(member_of(interaction), guild.settings),
-            reply=address_of(interaction, message_id, private=private),
-        )
+    async def _caller(
+        self, interaction: Interaction, message_id: str | None, *, private: bool, about: Press | None = None
+    ) -> Caller:
+        """Who calls, in the guild of the interaction, or in direct messages in the one of what the click is `about`."""
+        reply = address_of(interaction, message_id, private=private)
+        home = await self._home(interaction, about)
+        guild = home or await self.guilds.read(interaction)
+        member = member_of(interaction) if home is None else await member_in(home.external_id, interaction)
+        rights = with_rights(member, guild.settings)
+        return Caller(guild=guild, member=rights, reply=reply, direct=home is not None)
+
+    async def _home(self, interaction: Interaction, about: Press | None) -> Guild | None:
+        """The server where the member asked for what they click on in direct messages."""
+        if about is None or interaction.guild_id is not None:
+            return None
+        home = await home_guild(about, Platform.DISCORD, str(interaction.user.id), self.context)
+        if home is None or home.external_id.startswith(DIRECT):
+            return None
+        return await self.guilds.ensure(home.external_id, home.name)
 
     async def _is_first(self, interaction: Interaction) -> bool:
         """Whether no other process has taken the interaction: an acknowledgement alone does not say whose it was."""
@@ -296,79 +331,9 @@ def _always(_settings: GuildSettings) -> bool:
     return True
 
 
-def _is_ephemeral(interaction: Interaction) -> bool:
-    return interaction.message is not None and interaction.message.flags.ephemeral
-
-
 def _with_flags(command: Command, given: Mapping[str, Value]) -> dict[str, Value]:
     """The values, with the flags that were typed after the free text, as every other platform allows."""
     if command.rest is None or not isinstance(text := given.get(command.rest.name), str):
         return dict(given)
     without = {name: value for name, value in given.items() if name != command.rest.name}
     return {**parse_text(command, text), **without}
-
-
-async def _defer(interaction: Interaction, *, private: bool) -> str:
-    """Acknowledge and return the id of the message that will hold the answer."""
-    response = None
-    with first_answer(interaction):
-        response = await interaction.response.defer(ephemeral=private, thinking=True)
-    if response is not None and response.message_id is not None:
-        return str(response.message_id)
-    return str((await interaction.original_response()).id)
-
-
-async def _refuse_at_once(interaction: Interaction, error: UserError) -> None:
-    with first_answer(interaction):
-        await interaction.response.send_message(**render(_refusal(error)).as_new(), ephemeral=True)
-
-
-async def _tell(interaction: Interaction, error: UserError) -> None:
-    """Show the error to the member alone, whether or not there was an answer before."""
-    if interaction.response.is_done():
-        await interaction.followup.send(**render(_refusal(error)).as_new(), ephemeral=True)
-    else:
-        await _refuse_at_once(interaction, error)
-
-
-async def _delete_answer(interaction: Interaction) -> None:
-    """Delete the answer; one that is gone already was deleted, by an earlier try or by the member."""
-    with suppress(discord.NotFound):
-        await interaction.delete_original_response()
-
-
-async def _delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -> int:
-    """Delete the further messages of the clicked result; returns how many could not be deleted."""
-    left = 0
-    place = interaction.client.get_partial_messageable(interaction.channel_id or 0)
-    for message_id in message_ids:
-        try:
-            await place.get_partial_message(int(message_id)).delete()
-        except discord.NotFound:
-            left += _is_ephemeral(interaction)  # the bot cannot see those; any other is gone
-        except discord.HTTPException as error:
-            _log.info("a part of a result stays: %s", error)
-            left += 1
-    return left
-
-
-async def _whisper(interaction: Interaction, message: Message) -> None:
-    """Answer privately after a public acknowledgement.
-
-    The first follow-up replaces the acknowledgement and is as public, so that one is answered and then deleted.
-    """
-    await interaction.edit_original_response(**render(Message(headline="Answered privately.")).as_edit())
-    await interaction.followup.send(**render(message).as_new(), ephemeral=True)
-    await _delete_answer(interaction)
-
-
-async def _refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:
-    """Show the error to the member alone; a public acknowledgement is deleted first."""
-    if private:
-        await interaction.edit_original_response(**render(_refusal(error)).as_edit())
-    else:
-        await _whisper(interaction, _refusal(error))
-
-
-def _refusal(error: UserError) -> Message:
-    return Message(headline=refusal(error), mood=Mood.FAILED, private=True)

@@ -34,6 +34,25 @@ def member_of(interaction: discord.Interaction[Any]) -> Member:
     )
 
 
+async def member_in(guild_id: str, interaction: discord.Interaction[Any]) -> Member:
+    """The one who wrote directly, as a member of a server; raises UserError where they or the bot are none."""
+    guild = interaction.client.get_guild(int(guild_id))
+    if guild is None:
+        raise UserError("Limner is no longer in the server where this was made.")
+    try:
+        found = await guild.fetch_member(interaction.user.id)
+    except discord.NotFound:
+        raise UserError("You are no longer in the server where this was made.") from None
+    allowed = found.guild_permissions
+    return Member(
+        id=str(found.id),
+        name=found.display_name,
+        is_admin=allowed.manage_guild or allowed.administrator,
+        manages_messages=allowed.manage_messages or allowed.administrator,
+        roles=tuple(str(role.id) for role in found.roles),
+    )
+
+
 def address_of(interaction: discord.Interaction[Any], message_id: str | None, *, private: bool) -> ReplyAddress:
     """Where the answer goes, in values that outlive the interaction's token."""
     channel_id, thread_id = str(interaction.channel_id), None

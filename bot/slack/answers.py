@@ -1,7 +1,7 @@
 """How an answer reaches the requester: as a form, privately by the response URL, or as a job's status."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -14,8 +14,10 @@ from bot.slack.error_codes import SlackRefusal
 from bot.slack.errors import delivery_errors, refusal_of
 from bot.slack.interaction import SlackInteraction
 from bot.slack.rendering import Block, SlackMessage, plain
-from bot.slack.workspaces import Workspaces
+from bot.slack.workspaces import NotInstalled, Workspaces
+from handlers.commands.actions import SendDirect
 from handlers.commands.typed import is_typed
+from handlers.messages.chat_platform import Undeliverable
 from handlers.messages.message import Message, Mood
 
 _log = logging.getLogger(__name__)
@@ -36,14 +38,28 @@ class Answers:
         """Answer with a command's message; a job's status is posted by delivery, a moment later."""
         if message.job_id is not None:
             return
+        content = await self.chat.content(interaction.reply, message)
         if message.files:
-            await self.chat.send(interaction.reply, message)
+            await self.chat.send(interaction.reply, content, message.files)
             sent = Message(headline="Sent to you in a direct message.", private=True)
             await self.say(interaction, self.chat.renderer.content(sent), private=True)
-        elif message.images or (interaction.channel_id is None and not message.private):
-            await self.chat.send(interaction.reply, message)
+        elif not message.private and (message.images or interaction.channel_id is None):
+            await self.chat.send(interaction.reply, content)
         else:
-            await self.say(interaction, self.chat.renderer.content(message), private=message.private)
+            await self.say(interaction, content, private=message.private)
+
+    async def give_directly(self, interaction: SlackInteraction, direct: SendDirect) -> None:
+        """Write to the member directly; where Slack does not let us, show it here, to them alone."""
+        content = await self.chat.content(interaction.reply, direct.message)
+        try:
+            await self.chat.send(replace(interaction.reply, private=True), content)
+        except (Undeliverable, SlackApiError) as error:
+            if isinstance(error, NotInstalled):
+                raise
+            _log.info("a direct message is not taken: %s", error)
+            await self.say(interaction, content, private=True)
+        else:
+            await self.say(interaction, self.chat.renderer.content(Message(headline=direct.sent)), private=True)
 
     async def refuse(self, interaction: SlackInteraction, sentence: str, *, form: Block | None = None) -> None:
         """Tell the member alone what is wrong, with the button that opens the form where there is one."""

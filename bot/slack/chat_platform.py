@@ -12,13 +12,13 @@ from bot.slack.errors import NOT_TAKEN, WAITING, delivery_errors, not_shown_sent
 from bot.slack.message_ids import MessageId
 from bot.slack.pending_uploads import PendingUpload, PendingUploads
 from bot.slack.progress import WorkspaceProgress
-from bot.slack.rendering import Renderer
+from bot.slack.rendering import Renderer, SlackMessage
 from bot.slack.routes import edit, mention, post, put
 from bot.slack.tenant import Tenant
 from bot.slack.uploads import UploadRefused, Uploads
 from bot.slack.workspaces import Workspaces
 from handlers.messages.chat_platform import TryLater, Undeliverable
-from handlers.messages.message import Message, Mood
+from handlers.messages.message import Attachment, Message, Mood
 from storage.platform import Platform
 from storage.queue.outbox import Outbox
 from storage.queue.reply_address import ReplyAddress
@@ -117,17 +117,24 @@ class SlackPlatform:
         if message.images:
             await self.pending.drop(nonce)
 
-    async def send(self, address: ReplyAddress, message: Message) -> None:
-        """Post a message that belongs to no running job, with its images; files go to the member alone."""
+    async def content(self, address: ReplyAddress, message: Message) -> SlackMessage:
+        """A message of no running job, its images uploaded and processed; raises as `deliver` does."""
+        if not message.images:
+            return self.renderer.content(message)
         with delivery_errors():
             client = await self.workspaces.client(Tenant.parse(address.tenant))
             file_ids = await self.uploads.upload(client, message.images)
             if not await self.uploads.ready(client, file_ids, patient=True):
                 raise TryLater(_EDIT_SECONDS, "Slack has not processed the files")
-            content = self.renderer.content(message, file_ids)
-            if message.files:
+            return self.renderer.content(message, file_ids)
+
+    async def send(self, address: ReplyAddress, content: SlackMessage, files: tuple[Attachment, ...] = ()) -> None:
+        """Post a message of `content`; files that are no images go to the member alone."""
+        with delivery_errors():
+            client = await self.workspaces.client(Tenant.parse(address.tenant))
+            if files:
                 opened = await client.conversations_open(users=address.user_id)
-                await self.uploads.share(client, opened["channel"]["id"], content.text, message.files)
+                await self.uploads.share(client, opened["channel"]["id"], content.text, files)
             else:
                 await post(client, address, content)
 

@@ -72,6 +72,16 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
+def unless_gone() -> Iterator[None]:
+    """Delete something in the block; what is no longer there is deleted."""
+    try:
+        yield
+    except SlackApiError as error:
+        if code_of(error) != "message_not_found" and refusal_of(error) is not SlackRefusal.FILE_GONE:
+            raise
+
+
+@contextmanager
 def delivery_errors() -> Iterator[None]:
     """Turns errors of Slack and the network into TryLater or Undeliverable; our own pass unchanged."""
     try:

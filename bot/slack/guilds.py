@@ -1,10 +1,11 @@
 """The caller of an interaction: its workspace as a guild, its user as a member."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
 from bot.slack.tenant import Tenant
+from handlers.buttons import Press, home_guild
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import with_rights
@@ -26,6 +27,18 @@ class SlackGuilds:
         guild = await self.guild(interaction)
         member = await self.members.member(interaction, guild.settings.roles)
         return Caller(guild=guild, member=with_rights(member, guild.settings), reply=interaction.reply)
+
+    async def at_home(self, interaction: SlackInteraction, pressed: Press) -> SlackInteraction:
+        """The interaction in the workspace where the member asked for what they click on.
+
+        In an organisation a direct message is one for all its workspaces, and Slack names the one that is open.
+        """
+        if not interaction.is_direct or interaction.tenant.org_id is None:
+            return interaction
+        home = await home_guild(pressed, Platform.SLACK, interaction.user_id, self.context)
+        if home is None or home.external_id not in await self._teams(interaction.tenant):
+            return interaction
+        return replace(interaction, tenant=replace(interaction.tenant, team_id=home.external_id), team_name=home.name)
 
     async def guild(self, interaction: SlackInteraction) -> Guild:
         """The guild of the member's workspace, with its settings as they are now; raises UserError as `check` does."""

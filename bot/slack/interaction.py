@@ -69,6 +69,11 @@ class SlackInteraction:
             thread_id=event.get("thread_ts"),
         )
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether it happened in direct messages with us."""
+        return (self.channel_id or "").startswith("D")
+
     def form_state(self, command: str, call_id: int | None = None) -> SlackModalState:
         """What a form that is opened here must know when it comes back."""
         return SlackModalState(
@@ -108,8 +113,10 @@ def tenant_of_interactivity(body: Payload) -> Tenant:
         return Tenant.parse(text)
     team, message = body.get("team") or {}, body.get("message") or {}
     is_ours = bool(message.get("app_id")) and message.get("app_id") == body.get("api_app_id")
+    posted_by = message.get("team", "") if is_ours else ""
     own_team = team.get("id") or body["user"].get("team_id", "")
-    team_id = view.get("app_installed_team_id") or (is_ours and message.get("team")) or own_team
+    # What an organisation's app posts may be the organisation's, which is no workspace.
+    team_id = view.get("app_installed_team_id") or (posted_by if posted_by.startswith("T") else own_team)
     is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"
     org_id = (body.get("enterprise") or {}).get("id") or team.get("enterprise_id")
     return Tenant(team_id=team_id, org_id=org_id if is_org else None)

@@ -13,7 +13,17 @@ from bot.slack.answers import OPEN_FORM, Answers, open_form_button
 from bot.slack.attachments import Attachments
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.error_codes import SlackRefusal
-from bot.slack.errors import BUSY, FAULTS, OUR_FAULT, code_of, delivery_errors, reason_of, refusal_of, sentence_of
+from bot.slack.errors import (
+    BUSY,
+    FAULTS,
+    OUR_FAULT,
+    code_of,
+    delivery_errors,
+    reason_of,
+    refusal_of,
+    sentence_of,
+    unless_gone,
+)
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import SlackInteraction
 from bot.slack.message_ids import MessageId
@@ -103,7 +113,8 @@ class SlackInteractionHandler:
             pressed = read_button_id(body["actions"][0]["action_id"])
             if pressed is None:
                 raise UserError("This button is from another version of Limner; type the command instead.")
-            caller = await self.guilds.caller(interaction)
+            interaction = await self.guilds.at_home(interaction, pressed)
+            caller = replace(await self.guilds.caller(interaction), direct=interaction.is_direct)
             if manner(pressed.verb) is ClickResponse.IN_PLACE:
                 caller = replace(caller, reply=replace(caller.reply, message_id=_clicked(body).text))
             await self._take(interaction, body, await press(pressed, caller, self.context))
@@ -216,6 +227,8 @@ class SlackInteractionHandler:
 
     async def _submit(self, interaction: SlackInteraction, place: SlackModalState, view: Mapping[str, Any]) -> Message:
         caller = await self.guilds.caller(interaction)
+        if place.call_id is not None:
+            caller = replace(caller, direct=interaction.is_direct)
         client = await self.workspaces.client(interaction.tenant)
         files = {name: self.attachments.offered(handed, client) for name, handed in handed_over(view).items()}
         given: dict[str, Value] = {**entries(view), **files}
@@ -237,10 +250,7 @@ class SlackInteractionHandler:
                 place = interaction.form_state(result.command.name, result.call_id)
                 await self.answers.open_view(interaction, form_view(result, place))
             case SendDirect():
-                await self.chat.send(replace(interaction.reply, private=True), result.message)
-                await self.answers.say(
-                    interaction, self.chat.renderer.content(Message(headline=result.sent)), private=True
-                )
+                await self.answers.give_directly(interaction, result)
             case Remove():
                 await self._remove(interaction, body)
             case AlreadyHeard():
@@ -249,13 +259,15 @@ class SlackInteractionHandler:
                 assert_never(result)
 
     async def _remove(self, interaction: SlackInteraction, body: Body) -> None:
-        """Delete the message, and its files from the workspace."""
+        """Delete the message, and its files from the workspace; what is gone already was deleted by an earlier try."""
         client = await self.workspaces.client(interaction.tenant)
         container = body["container"]
-        await client.chat_delete(channel=container["channel_id"], ts=container["message_ts"])
+        with unless_gone():
+            await client.chat_delete(channel=container["channel_id"], ts=container["message_ts"])
         for block in (body.get("message") or {}).get("blocks", ()):
             if file_id := (block.get("slack_file") or {}).get("id"):
-                await client.files_delete(file=file_id)
+                with unless_gone():
+                    await client.files_delete(file=file_id)
 
     def _asked_option(self, action_id: str) -> Option | None:
         """The option that a select asks for; None where this version has none such."""

@@ -23,11 +23,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls a command in a guild, and `reply`, where the answer goes."""
+    """Who calls a command in a guild, and `reply`, where the answer goes.
+
+    `direct` says that they go on in direct messages with what came of the guild: no rule of its channels applies there.
+    """
 
     guild: Guild
     member: Member
     reply: ReplyAddress
+    direct: bool = False
 
     @property
     def share(self) -> Share:

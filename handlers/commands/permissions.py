@@ -22,7 +22,8 @@ def check_permission(caller: Caller, command: str) -> None:
     if caller.member.is_admin:
         return
     settings = caller.guild.settings
-    if settings.allowed_channels and caller.reply.channel_id not in settings.allowed_channels:
+    elsewhere = not caller.direct and caller.reply.channel_id not in settings.allowed_channels
+    if settings.allowed_channels and elsewhere:
         raise NotAllowed("Pictures are not made in this channel; ask in one that the admins allowed.")
     check_role(caller.guild, caller.member, command)
 

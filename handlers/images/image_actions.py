@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from handlers.commands.actions import Action, SendDirect
+from handlers.commands.actions import Action
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.form import Form
@@ -17,10 +17,9 @@ from handlers.images.reuse_control import same_control_form
 from handlers.images.submission import request_cost, submit
 from handlers.jobs.job_spec import JobSpec, without_context
 from handlers.jobs.payloads import REQUEST
-from handlers.jobs.result_images import shown_images
 from handlers.messages.job_status import done, repeat_buttons
-from handlers.messages.message import Message, Mood, ShownImage, Verb
-from pipeline.errors import InvalidRequest, UserError
+from handlers.messages.message import Message, ShownImage, Verb
+from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_VARIATIONS, ImageRequest, Variation
 from storage.queue.jobs import Job, JobKind
 
@@ -90,16 +89,6 @@ async def _upscale(job: Job, index: int, caller: Caller, context: AppContext) ->
     return await submit(caller, context, upscaled(request, image, facts), facts)
 
 
-async def _save(job: Job, _index: int, caller: Caller, context: AppContext) -> SendDirect:
-    shown = await shown_images(job, caller.reply, context)
-    if not shown.images:
-        raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
-    lines = (shown.withheld,) if shown.withheld else ()
-    headline = REQUEST.read(job.payload).prompt
-    message = Message(headline=headline, mood=Mood.DONE, lines=lines, images=shown.images, job_id=job.id)
-    return SendDirect(message=message, sent="Sent to you in a direct message.")
-
-
 def _made(job: Job, images: tuple[ShownImage, ...]) -> Message:
     return done(job, REQUEST.read(job.payload), images)
 
@@ -111,7 +100,6 @@ _ACTIONS: Final[dict[Verb, Action]] = {
     Verb.UPSCALE: _upscale,
     Verb.EDIT: _edit,
     Verb.INFO: _info,
-    Verb.SAVE: _save,
     Verb.SAME_CONTROL: same_control_form,
 }
 

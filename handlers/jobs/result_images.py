@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 
+from handlers.commands.actions import SendDirect
+from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.messages.message import ShownImage
+from handlers.messages.message import Message, Mood, ShownImage
 from handlers.messages.nsfw import NsfwDisplay, nsfw_display, withheld_sentence
+from pipeline.errors import UserError
 from storage.guilds.guilds import GuildSettings
 from storage.queue.images import StoredImage
 from storage.queue.jobs import Job
@@ -37,6 +40,19 @@ async def shown_images(job: Job, address: ReplyAddress, context: AppContext) -> 
         images=tuple([await _shown(image, title, context, hidden=manner is NsfwDisplay.HIDDEN) for image in seen]),
         withheld=withheld_sentence(nsfw, choice, address.platform) if withheld else "",
     )
+
+
+async def save(job: Job, _index: int, caller: Caller, context: AppContext) -> SendDirect:
+    """The button that sends what a job made to the one who clicks; raises UserError where there is nothing to see."""
+    shown = await shown_images(job, caller.reply, context)
+    if not shown.images:
+        raise UserError(shown.withheld or "This job has no picture to send yet; wait until it is done.")
+    if job.member_id == caller.member.id:
+        await context.outbox.mark_fetched(job.id)
+    lines = (shown.withheld,) if shown.withheld else ()
+    headline = context.jobs.title(job)
+    message = Message(headline=headline, mood=Mood.DONE, lines=lines, images=shown.images, job_id=job.id)
+    return SendDirect(message=message, sent="Sent to you in a direct message.")
 
 
 async def _shown(image: StoredImage, title: str, context: AppContext, *, hidden: bool = False) -> ShownImage:

@@ -230,6 +230,12 @@ class JobQueue:
             row = (await connection.execute(_select_job(guild_id, job_id))).one_or_none()
         return None if row is None else job_of(row)
 
+    async def guild_of(self, job_id: int, member_id: str) -> int | None:
+        """The guild in which the member asked for job `job_id`; None where there is no such job of theirs."""
+        query = select(jobs.c.guild_id).where(jobs.c.id == job_id, jobs.c.member_id == member_id)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def member_jobs(
         self,
         guild_id: int,

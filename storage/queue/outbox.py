@@ -13,7 +13,7 @@ from storage.platform import Platform
 from storage.queue.jobs import Job, JobState
 from storage.queue.records import job_of
 from storage.queue.reply_address import ReplyAddress
-from storage.tables import jobs, replies
+from storage.tables import images, jobs, replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +178,20 @@ class Outbox:
         async with self._database.read() as connection:
             query = select(replies.c.posted_message_id).where(replies.c.job_id == job_id)
             return (await connection.execute(query)).scalar_one_or_none()
+
+    async def newest_kept(self, guild_id: int, member_id: str) -> Job | None:
+        """The member's newest job whose images could not be delivered and were not fetched since."""
+        mine = jobs.c.guild_id == guild_id, jobs.c.member_id == member_id, replies.c.state == ReplyState.KEPT
+        query = select(jobs).join(replies).where(*mine, jobs.c.id.in_(select(images.c.job_id)))
+        async with self._database.read() as connection:
+            row = (await connection.execute(query.order_by(jobs.c.id.desc()).limit(1))).one_or_none()
+        return None if row is None else job_of(row)
+
+    async def mark_fetched(self, job_id: int) -> None:
+        """Records that the member fetched what could not be delivered."""
+        kept = replies.c.job_id == job_id, replies.c.state == ReplyState.KEPT
+        async with self._database.write() as connection:
+            await connection.execute(update(replies).where(*kept).values(state=ReplyState.POSTED))
 
     async def unsettled(self, platform: Platform) -> int:
         """How many replies of the platform are neither posted nor kept, their jobs final or not."""

@@ -69,6 +69,12 @@ class SavedCalls:
             id=row.id, guild_id=row.guild_id, member_id=row.member_id, command=row.command, values=values, file=file
         )
 
+    async def guild_of(self, call_id: int, member_id: str) -> int | None:
+        """The guild in which the call was saved for the member; None where there is no such call of theirs."""
+        query = select(saved_calls.c.guild_id).where(saved_calls.c.id == call_id, saved_calls.c.member_id == member_id)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def delete_old(self, older_than_seconds: float) -> None:
         """Deletes the calls that were saved longer ago than that."""
         async with self._database.write() as connection:

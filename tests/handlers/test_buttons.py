@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.buttons import Press, button_id, manner, press, read_button_id
+from handlers.buttons import Press, button_id, home_guild, manner, press, read_button_id
 from handlers.commands.actions import AlreadyHeard, Remove, SendDirect
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
@@ -77,6 +77,21 @@ async def test_a_click_of_another_guild_finds_nothing(context: AppContext, call:
 
     with pytest.raises(UserError, match="no longer kept here"):
         await press(_press(Verb.INFO, job_id), _caller(elsewhere), context)
+
+
+async def test_what_came_directly_is_of_the_guild_where_it_was_asked_for(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """For the member who asked, on the platform where they did."""
+    job_id = await _done(context, call)
+    call_id = await context.calls.save(guild.id, "ada", "imagine", {})
+
+    for pressed in (_press(Verb.AGAIN, job_id), _press(Verb.CALL, call_id)):
+        home = await home_guild(pressed, Platform.TERMINAL, "ada", context)
+        assert home is not None
+        assert home.id == guild.id
+        assert await home_guild(pressed, Platform.TERMINAL, "bob", context) is None
+        assert await home_guild(pressed, Platform.DISCORD, "ada", context) is None
 
 
 async def test_who_clicks_is_held_to_the_settings(context: AppContext, guild: Guild, call: CallCommand) -> None:

@@ -64,6 +64,16 @@ def test_images_are_asked_for_in_the_allowed_channels_alone(guild: Guild) -> Non
     check_permission(a_call(guild, ADA), "imagine")
 
 
+def test_no_channels_rule_applies_in_direct_messages(guild: Guild) -> None:
+    """A result came there, and its buttons work; the role is asked for all the same."""
+    settings = {"allowed_channels": ("art",), "command_roles": (("imagine", ("artists",)),)}
+    direct = replace(a_call(with_settings(guild, **settings), Member(id="ann", name="Ann"), "D1"), direct=True)
+
+    with pytest.raises(NotAllowed, match="needs a role"):
+        check_permission(direct, "imagine")
+    check_permission(replace(direct, member=replace(direct.member, roles=("artists",))), "imagine")
+
+
 async def test_a_job_is_its_owners_and_theirs_who_keep_order(context: AppContext, guild: Guild) -> None:
     """Nobody else's, whatever their roles."""
     job = await context.queue.enqueue(new_job(guild.id, "bob"))

@@ -2,11 +2,16 @@
 
 import pytest
 
+from handlers.buttons import Press, press
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.messages.message import Message, Verb
 from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.images import NewImage
 from storage.queue.jobs import Done
 from tests.app_contexts import CallCommand
+from tests.fakes import png, request
 
 
 def numbers(message: Message) -> list[int]:
@@ -62,3 +67,29 @@ async def test_a_long_prompt_is_cut(call: CallCommand, length: int, ends: str) -
 
     prompt = line.partition(": ")[2].partition(" · ")[0]
     assert (len(prompt), prompt[-1]) == (90, ends)
+
+
+async def test_what_could_not_be_brought_is_shown_until_it_is_saved(
+    call: CallCommand, context: AppContext, guild: Guild
+) -> None:
+    """Whatever made it; a search and further pages show nothing else than they say."""
+    job_id = (await call("imagine", prompt="red fox")).job_id
+    claim = await context.queue.claim("worker")
+    assert claim is not None
+    blob = await context.blobs.put(png(request()))
+    await context.queue.record_image(claim, NewImage(index=0, blob=blob, width=64, height=64, seed=7, parameters=""))
+    await context.queue.settle(claim, Done(device_seconds=1.0))
+    (reply,) = await context.outbox.due(Platform.TERMINAL, "chat")
+    await context.outbox.mark_kept(reply, "direct messages are closed")
+
+    shown = await call("history")
+    assert f"{job_id} could not be brought to you" in shown.lines[0]
+    assert len(shown.images) == 1
+    assert (shown.private, targets(shown, Verb.SAVE)) == (True, [job_id])
+    assert (await call("history", search="fox")).images == ()
+    assert (await call("history", member="bob")).images == ()
+
+    caller = Caller(guild=guild, member=Member(id="ada", name="Ada"), reply=reply.address)
+    await press(Press(verb=Verb.SAVE, target=job_id or 0, index=0), caller, context)
+
+    assert (await call("history")).images == ()

@@ -204,3 +204,12 @@ async def test_a_number_larger_than_any_jobs_is_no_jobs(
     assert await queue.place(guild.id, number) is None
     assert await queue.cancel(guild.id, number) is CancelResult.NOT_FOUND
     assert len(await queue.guild_jobs(guild.id, before=number)) == (number > 0)
+
+
+async def test_a_members_job_is_found_without_its_guild(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """A button that is clicked in direct messages knows no guild; another member finds nothing."""
+    job = await enqueue()
+
+    assert await queue.guild_of(job.id, job.member_id) == guild.id
+    assert await queue.guild_of(job.id, "somebody else") is None
+    assert await queue.guild_of(job.id + 1, job.member_id) is None

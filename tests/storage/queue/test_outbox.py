@@ -6,6 +6,7 @@ import pytest
 
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
+from storage.queue.images import NewImage
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Done, GiveUp, JobState, Retry
 from storage.queue.outbox import Outbox
@@ -171,3 +172,34 @@ async def test_a_guilds_open_jobs_come_in_pages(queue: JobQueue, outbox: Outbox,
     assert [reply.job.id for reply in (*first, *rest)] == [jobs[0].id, jobs[2].id, jobs[3].id]
     assert JobState.RUNNING in [reply.job.state for reply in first]
     assert await outbox.open_in_guild(Platform.DISCORD, guild.id + 1, 0, 2) == []
+
+
+async def test_what_could_not_be_delivered_is_found_until_it_is_fetched(
+    queue: JobQueue, outbox: Outbox, guild: Guild, other_guild: Guild, claim: Claim
+) -> None:
+    """By its member in its guild, and only if it made an image."""
+    member = claim.job.member_id
+    image = NewImage(index=0, blob="0" * 64, width=64, height=64, seed=7, parameters="")
+    assert await queue.record_image(claim, image)
+    await queue.settle(claim, Done(device_seconds=1.0))
+    assert await outbox.newest_kept(guild.id, member) is None
+    (reply,) = await outbox.due(Platform.DISCORD, "chat-1")
+    await outbox.mark_kept(reply, "closed")
+
+    kept = await outbox.newest_kept(guild.id, member)
+
+    assert kept is not None
+    assert kept.id == claim.job.id
+    assert await outbox.newest_kept(other_guild.id, member) is None
+    assert await outbox.newest_kept(guild.id, "somebody else") is None
+    await outbox.mark_fetched(kept.id)
+    assert await outbox.newest_kept(guild.id, member) is None
+
+
+async def test_what_made_nothing_is_not_offered(queue: JobQueue, outbox: Outbox, guild: Guild, claim: Claim) -> None:
+    """A failure that nobody could be told of has no image to fetch."""
+    await queue.settle(claim, GiveUp(sentence="The model is gone."))
+    (reply,) = await outbox.due(Platform.DISCORD, "chat-1")
+    await outbox.mark_kept(reply, "closed")
+
+    assert await outbox.newest_kept(guild.id, claim.job.member_id) is None

@@ -36,3 +36,12 @@ async def test_old_calls_are_deleted(calls: SavedCalls, guild: Guild, clock: Fak
 
     assert await calls.get(guild.id, old) is None
     assert await calls.get(guild.id, young) is not None
+
+
+async def test_a_members_call_is_found_without_its_guild(calls: SavedCalls, guild: Guild) -> None:
+    """A form that is filled in direct messages knows no guild; another member finds nothing."""
+    call_id = await calls.save(guild.id, "ann", "imagine", {})
+
+    assert await calls.guild_of(call_id, "ann") == guild.id
+    assert await calls.guild_of(call_id, "eve") is None
+    assert await calls.guild_of(call_id + 1, "ann") is None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 _TEAM: Final = {"id": "TFOX", "domain": "pixels", "enterprise_id": "EORG", "enterprise_name": "Org"}
 _USER: Final = {"id": "UADA", "username": "ada", "name": "ada", "team_id": "TFOX"}
+_ORG: Final = {"enterprise": None, "is_enterprise_install": False}
 _SIGNED: Final = {"api_app_id": "ALIMNER", "token": "not-used"}
 _VIEW: Final[dict[str, Any]] = {
     "id": "VFORM", "team_id": "TFOX", "type": "modal", "blocks": [], "private_metadata": "", "callback_id": "form",
@@ -25,19 +26,19 @@ _PAYLOADS: Final[dict[str, dict[str, Any]]] = {
         "is_enterprise_install": "false", "api_app_id": "ALIMNER",
     },
     "block_actions": {
-        "type": "block_actions", **_SIGNED, "user": _USER, "team": _TEAM, "trigger_id": "", "response_url": "",
+        "type": "block_actions", **_SIGNED, **_ORG, "user": _USER, "team": _TEAM, "trigger_id": "", "response_url": "",
         "container": {}, "channel": {"id": "CGEN", "name": "general"}, "message": {}, "actions": [],
     },
     "view_submission": {
-        "type": "view_submission", **_SIGNED, "user": _USER, "team": _TEAM, "trigger_id": "", "view": _VIEW,
+        "type": "view_submission", **_SIGNED, **_ORG, "user": _USER, "team": _TEAM, "trigger_id": "", "view": _VIEW,
         "response_urls": [],
     },
     "block_suggestion": {
-        "type": "block_suggestion", **_SIGNED, "user": _USER, "team": _TEAM, "container": {}, "action_id": "",
+        "type": "block_suggestion", **_SIGNED, **_ORG, "user": _USER, "team": _TEAM, "container": {}, "action_id": "",
         "block_id": "", "value": "", "view": _VIEW,
     },
     "message_action": {
-        "type": "message_action", "token": "not-used", "action_ts": "1.5", "user": _USER, "team": _TEAM,
+        "type": "message_action", **_ORG, "token": "not-used", "action_ts": "1.5", "user": _USER, "team": _TEAM,
         "channel": {"id": "CGEN", "name": "general"}, "callback_id": "", "trigger_id": "", "response_url": "",
         "message_ts": "1.0", "message": {},
     },

@@ -72,7 +72,8 @@ class Someone:
             response_url=self._response_url(message.channel, message.ts),
             message={
                 "type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks,
-                "team": team.team_id, "app_id": _APP, "bot_id": team.bot_id,
+                "team": team.enterprise_id if team.org_wide and message.channel.startswith("D") else team.team_id,
+                "app_id": _APP, "bot_id": team.bot_id,
             },
             api_app_id=_APP,
         )  # fmt: skip
@@ -167,6 +168,7 @@ class Someone:
         }  # fmt: skip
         if team.enterprise_id:
             who["team"] |= {"enterprise_id": team.enterprise_id, "enterprise_name": "Org"}
+            who |= {"enterprise": {"id": team.enterprise_id, "name": "Org"}, "is_enterprise_install": team.org_wide}
         return who | ({"trigger_id": self.slack.triggers.issue()} if trigger else {})
 
     def _response_url(self, channel: str, message_ts: str | None = None) -> str:
