@@ -33,6 +33,7 @@ from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
 from bot.slack.pending_uploads import PendingUploads
+from bot.slack.permalinks import Permalinks
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.signed_requests import SignedEdge, open_route
@@ -152,7 +153,13 @@ def _listeners(
     )
     return Listeners(
         interactions=interactions,
-        home=HomeTab(context=context, guilds=guilds, workspaces=workspaces, interactions=interactions),
+        home=HomeTab(
+            context=context,
+            guilds=guilds,
+            workspaces=workspaces,
+            interactions=interactions,
+            permalinks=Permalinks(notes=context.notes),
+        ),
         image_menu=ImageMenu(
             workspaces=workspaces, answers=answers, interactions=interactions, attachments=attachments
         ),

@@ -1,35 +1,36 @@
 """The Home tab: links to a member's images, and the answers of the commands about themselves."""
 
-import logging
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Final
-
-from slack_sdk.errors import SlackApiError
 
 from bot.slack.answers import open_form_button
 from bot.slack.client import RateLimitedClient
-from bot.slack.errors import code_of
+from bot.slack.errors import delivery_errors
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import SlackInteraction
 from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.message_ids import MessageId
+from bot.slack.permalinks import Permalinks, permalink
 from bot.slack.rendering import Block, section
+from bot.slack.tenant import Tenant
 from bot.slack.workspaces import Workspaces
 from handlers.commands.call import Caller
 from handlers.commands.command import Audience
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
+from handlers.messages.chat_platform import TryLater
 from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobState
-
-_log = logging.getLogger(__name__)
 
 # In the order in which they are shown; one that this version does not have is left out.
 _SHOWN: Final = ("queue", "history", "lora list", "subject list", "privacy", "settings")
 _MAX_BLOCKS: Final = 100
 _LINKS: Final = 10
 _TITLE: Final = 150
+_TRIES: Final = 3
+_LONGEST_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +41,43 @@ class HomeTab:
     guilds: SlackGuilds
     workspaces: Workspaces
     interactions: SlackInteractionHandler
+    permalinks: Permalinks
+    _opened: set[tuple[str, str]] = field(default_factory=set)
+    _drawing: set[tuple[str, str]] = field(default_factory=set)
 
     async def opened(self, ack: Ack, body: Body) -> None:
-        """Show it."""
+        """Show it; what is opened while it is drawn is drawn once more, however often."""
         await ack()
         if body["event"].get("tab") != "home":
             return
         interaction = SlackInteraction.of_event(body)
-        async with self.interactions.reporting_errors(interaction):
-            client = await self.workspaces.client(interaction.tenant)
-            blocks = await self._blocks(interaction)
-            await client.views_publish(
-                user_id=interaction.user_id, view={"type": "home", "blocks": blocks[:_MAX_BLOCKS]}
-            )
+        key = (interaction.tenant.text, interaction.user_id)
+        self._opened.add(key)
+        if key in self._drawing:
+            return
+        self._drawing.add(key)
+        try:
+            while key in self._opened:
+                self._opened.discard(key)
+                async with self.interactions.reporting_errors(interaction):
+                    await self._draw(interaction)
+        finally:
+            self._drawing.discard(key)
+
+    async def _draw(self, interaction: SlackInteraction) -> None:
+        """Draw it as it is now, a few times later where Slack cannot take it yet."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                with delivery_errors():
+                    client = await self.workspaces.client(interaction.tenant)
+                    view = {"type": "home", "blocks": (await self._blocks(interaction))[:_MAX_BLOCKS]}
+                    await client.views_publish(user_id=interaction.user_id, view=view)
+            except TryLater as later:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(min(later.seconds, _LONGEST_WAIT_SECONDS))
+            else:
+                return
 
     async def _blocks(self, interaction: SlackInteraction) -> list[Block]:
         caller = await self.guilds.caller(interaction)
@@ -73,30 +98,33 @@ class HomeTab:
         return blocks
 
     async def _images(self, interaction: SlackInteraction, caller: Caller) -> list[Block]:
-        """Links to the newest messages that hold the member's images, as far as they still exist."""
+        """Links to the newest messages that hold the member's images."""
         client = await self.workspaces.client(interaction.tenant)
         done = await self.context.queue.member_jobs(
             caller.guild.id, caller.member.id, states=(JobState.DONE,), limit=_LINKS
         )
-        links = [link for job in done if (link := await self._link(client, job)) is not None]
+        links = await self._links(client, interaction.tenant, done)
         if not links:
             return []
         items = [{"type": "rich_text_section", "elements": [link]} for link in links]
         bullets = {"type": "rich_text_list", "style": "bullet", "elements": items}
         return [{"type": "divider"}, section("Where your pictures are"), {"type": "rich_text", "elements": [bullets]}]
 
-    async def _link(self, client: RateLimitedClient, job: Job) -> Block | None:
-        """A link by the job's title, which a rich text shows as it is; None where the message is gone."""
-        posted = await self.context.outbox.posted_as(job.id)
-        if posted is None:
-            return None
-        place = MessageId.parse(posted)
-        try:
-            answer = await client.chat_getPermalink(channel=place.channel, message_ts=place.ts)
-        except SlackApiError as error:
-            _log.info("no link to the pictures of job %d: %s", job.id, code_of(error))
-            return None
-        return {"type": "link", "url": answer["permalink"], "text": self.context.jobs.title(job)[:_TITLE]}
+    async def _links(self, client: RateLimitedClient, tenant: Tenant, jobs: tuple[Job, ...]) -> list[Block]:
+        """A link by each job's title, which a rich text shows as it is; none for what was not posted."""
+        posted = await self.context.outbox.posted([job.id for job in jobs])
+        places = {job_id: MessageId.parse(reply.message_id or "") for job_id, reply in posted.items()}
+        newest = next((places[job.id] for job in jobs if job.id in places), None)
+        origin = None if newest is None else await self.permalinks.origin(client, tenant, newest)
+        if origin is None:
+            return []
+        found = []
+        for job in jobs:
+            if (place := places.get(job.id)) is not None:
+                reply = posted[job.id]
+                url = permalink(origin, place, reply.thread_id if place.channel == reply.channel_id else None)
+                found.append({"type": "link", "url": url, "text": self.context.jobs.title(job)[:_TITLE]})
+        return found
 
 
 def _rank(name: str) -> int:

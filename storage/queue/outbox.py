@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -178,6 +178,13 @@ class Outbox:
         async with self._database.read() as connection:
             query = select(replies.c.posted_message_id).where(replies.c.job_id == job_id)
             return (await connection.execute(query)).scalar_one_or_none()
+
+    async def posted(self, job_ids: Collection[int]) -> dict[int, ReplyAddress]:
+        """Where the replies of these jobs went, with the ids of their messages; those not posted are left out."""
+        query = _REPLIES.add_columns(replies.c.posted_message_id).where(replies.c.job_id.in_(job_ids))
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.where(replies.c.posted_message_id.is_not(None)))
+            return {row.id: replace(_reply_of(row).address, message_id=row.posted_message_id) for row in rows}
 
     async def newest_kept(self, guild_id: int, member_id: str) -> Job | None:
         """The member's newest job whose images could not be delivered and were not fetched since."""

@@ -203,3 +203,17 @@ async def test_what_made_nothing_is_not_offered(queue: JobQueue, outbox: Outbox,
     await outbox.mark_kept(reply, "closed")
 
     assert await outbox.newest_kept(guild.id, claim.job.member_id) is None
+
+
+async def test_where_results_went_is_read_for_many_at_once(
+    queue: JobQueue, outbox: Outbox, guild: Guild, enqueue: Enqueue
+) -> None:
+    """Each with the id of its message; what is not posted is not there."""
+    posted = await queue.enqueue(new_job(guild.id, reply=ADDRESS))
+    waiting = await enqueue()
+    await queue.cancel(guild.id, posted.id)
+    (reply,) = await outbox.due(Platform.DISCORD, "chat-1")
+    await outbox.mark_posted(reply, "m9")
+
+    assert await outbox.posted([posted.id, waiting.id]) == {posted.id: replace(ADDRESS, message_id="m9")}
+    assert await outbox.posted([]) == {}

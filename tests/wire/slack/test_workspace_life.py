@@ -27,7 +27,7 @@ async def test_the_home_tab_shows_ones_own_jobs_and_starts_an_image(ada: Someone
 
 
 async def test_the_home_tab_links_to_ones_images_and_names_the_loras(ada: Someone, bob: Someone, stage: Stage) -> None:
-    """Prompts stand as they were written; a message that is gone has no link, and another member sees none."""
+    """Prompts stand as they were written, and another member sees no link; Slack is asked for one link alone."""
     for prompt in ("first fox", "<!channel> *owl*"):
         await ada.command("/imagine", prompt)
     messages = await ada.sees(lambda w: (found := [m for m in w.in_channel("CGEN") if m.images])[1:] and found)
@@ -49,11 +49,39 @@ async def test_the_home_tab_links_to_ones_images_and_names_the_loras(ada: Someon
     assert "What is kept of you here" in home
     assert "/archives/" not in str(await bob.sees(lambda w: w.homes.get("UBOB")))
 
-    ada.workspace.messages.remove(messages[0])
     seen = ada.workspace.home_views
     await ada.open_home()
     await ada.sees(lambda w: w.home_views > seen)
-    assert str(ada.workspace.homes["UADA"]).count("/archives/") == 1
+    assert str(ada.workspace.homes["UADA"]).count("/archives/") == 2
+    assert len(ada.slack.called("chat.getPermalink")) == 1
+
+
+async def test_however_often_the_home_tab_is_opened_it_is_drawn(ada: Someone, bob: Someone, stage: Stage) -> None:
+    """At least once after the last opening, and not once for each; another member's is drawn meanwhile."""
+    stage.slack.unanswered.add("views.publish")
+    for _ in range(16):
+        await ada.open_home()
+    await bob.open_home()
+    await bob.sees(lambda w: "UBOB" in w.homes and "UADA" in w.homes)
+    stage.device.eager = False
+    await ada.command("/imagine", "a fox of the last moment")
+    await ada.sees(lambda _: stage.device.submitted)
+    async with stage.slack.changed:
+        stage.slack.unanswered.clear()
+        stage.slack.changed.notify_all()
+
+    await ada.sees(lambda w: "a fox of the last moment" in str(w.homes.get("UADA")))
+
+    assert len([call for call in stage.slack.called("views.publish") if call["user_id"] == "UADA"]) == 2
+
+
+async def test_a_home_tab_that_slack_does_not_take_yet_is_drawn_later(ada: Someone) -> None:
+    """An opening is not dropped."""
+    ada.workspace.troubles["views.publish"] = ["internal_error"]
+
+    await ada.open_home()
+
+    assert await ada.sees(lambda w: w.homes.get("UADA"))
 
 
 async def _all_posted(stage: Stage) -> bool:
