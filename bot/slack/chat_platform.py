@@ -206,11 +206,11 @@ class SlackPlatform:
         match refusal_of(error):
             case SlackRefusal.FILE_GONE:
                 if await self.pending.lose(nonce):
-                    raise TryLater(_EDIT_SECONDS, f"uploading again: {reason_of(error)}") from error
+                    raise TryLater(_EDIT_SECONDS, f"uploading again: {reason_of(error)}", alone=True) from error
             case SlackRefusal.NOT_READY:
                 pending = await self.pending.get(nonce)
                 if pending is not None and self.pending.age(pending) < _SETTLING_SECONDS:
-                    raise TryLater(_EDIT_SECONDS, reason_of(error)) from error
+                    raise TryLater(_EDIT_SECONDS, reason_of(error), alone=True) from error
             case _:
                 return
 
@@ -218,7 +218,7 @@ class SlackPlatform:
         wait = self.pending.wait(pending)
         if wait is None:
             return _NotProcessed("Slack did not process the files")
-        return TryLater(wait, f"Slack is not done with {', '.join(pending.files)}")
+        return TryLater(wait, f"Slack is not done with {', '.join(pending.files)}", alone=True)
 
 
 def _job_id(message: Message) -> int:

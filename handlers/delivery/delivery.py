@@ -174,7 +174,8 @@ class Delivery:
             )
         except TryLater as later:
             _log.info("delivered later: %s", later, extra=reply.job.log_context())
-            await self.context.outbox.rest(reply, later.seconds)
+            put_off = self.context.outbox.defer if later.alone else self.context.outbox.rest
+            await put_off(reply, later.seconds)
         except Exception:
             _log.exception("posting failed; it will be tried again", extra=reply.job.log_context())
             await self.context.outbox.defer(reply, _FIRST_RETRY_SECONDS * 2 ** min(reply.tries, 8))

@@ -12,11 +12,15 @@ class Undeliverable(Exception):
 
 
 class TryLater(Exception):
-    """The platform cannot take the message now; `seconds` is when to try again."""
+    """The platform cannot take the message now; `seconds` is when to try again.
 
-    def __init__(self, seconds: float, why: str) -> None:
+    `alone` says that the cause is the message's own, so that others to the same place need not wait for it.
+    """
+
+    def __init__(self, seconds: float, why: str, *, alone: bool = False) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.alone = alone
 
 
 class ChatPlatform(Protocol):

@@ -92,6 +92,23 @@ async def test_a_platform_that_is_busy_is_tried_again_when_it_asked(
     assert len(chat.delivered) == 1
 
 
+async def test_a_message_that_waits_for_itself_alone_holds_up_no_other(
+    context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
+) -> None:
+    """A file that the platform works on for long: what is asked for later in the same channel comes first."""
+    first = (await call("imagine", prompt="slow fox")).job_id
+    second = (await call("imagine", prompt="quick fox")).job_id
+    for _ in range(2):
+        await _finish(context, guild)
+    chat.troubles = [TryLater(300, "the file is not ready", alone=True)]
+
+    await delivery.deliver_due()
+    assert [message.job_id for _, message in chat.delivered] == [second]
+    clock.advance(301)
+    await delivery.deliver_due()
+    assert [message.job_id for _, message in chat.delivered] == [second, first]
+
+
 async def test_an_unexpected_error_loses_nothing(
     context: AppContext, guild: Guild, call: CallCommand, delivery: Delivery, chat: FakeChat, clock: FakeClock
 ) -> None:
