@@ -44,12 +44,12 @@ async def test_the_buttons_of_a_direct_message_work(
     stage: Stage, discord: FakeDiscord, pixels: Server, ada: Person
 ) -> None:
     """In the server where it was asked for, whose data it is: again, as a form, as words, and away."""
+    await _delivered(stage, discord, ada)
+    [message] = await _direct(ada)
     (guild,) = await stage.context.guilds.all(Platform.DISCORD)
     await stage.context.guilds.save_settings(
         guild.id, GuildSettings(allowed_channels=(str(pixels.channel_id),)), "boss"
     )
-    await _delivered(stage, discord, ada)
-    [message] = await _direct(ada)
 
     await ada.reads(ada.click(message, "Info"), "/imagine prompt:red fox")
     ada.click(message, "Again")
