@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from benchmarks.measuring import HEADER, Row
+from storage.clock import Clock
 from storage.database import Database, migrate
 from storage.guilds.guilds import GuildStore
 from storage.platform import Platform
@@ -75,8 +78,12 @@ class SimulatedPool:
     now: float = 0.0
     _running: list[tuple[float, int, Claim]] = field(default_factory=list)
 
-    def __call__(self) -> float:
-        """The Unix second, as far as the queue is concerned."""
+    async def read(self, connection: AsyncConnection) -> float:  # noqa: ARG002  a server would be asked
+        """The second, as far as the queue is concerned."""
+        return self.now
+
+    def wall(self) -> float:
+        """What people would read."""
         return self.now
 
     async def run(self, queue: JobQueue, guilds: Sequence[int], arrivals: Sequence[Asked]) -> list[Finished]:
@@ -139,19 +146,19 @@ def jain(finished: Sequence[Finished]) -> float:
 async def through_the_queue(arrivals: Sequence[Asked], slots: int) -> list[Finished]:
     """How a pool of `slots` serves `arrivals` from the real queue."""
     pool = SimulatedPool(slots=slots)
-    async with _database() as database:
-        store = GuildStore(database, pool)
+    async with _database(pool) as database:
+        store = GuildStore(database)
         count = 1 + max(asked.guild for asked in arrivals)
         guilds = [(await store.ensure(Platform.DISCORD, str(number), "g")).id for number in range(count)]
-        return await pool.run(JobQueue(database, pool), guilds, arrivals)
+        return await pool.run(JobQueue(database), guilds, arrivals)
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[Database]:
+async def _database(clock: Clock) -> AsyncIterator[Database]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'queue.db'}"
         await migrate(url)
-        database = await Database.open(url)
+        database = await Database.open(url, clock)
         try:
             yield database
         finally:

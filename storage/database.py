@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pipeline.files import make_private
+from storage.clock import BootClock, Clock, Machine, ServerClock
 from storage.errors import StorageError, cannot_be_opened, database_error
 from storage.tables import FIRST_REVISION, SCHEMA_REVISION
 
@@ -29,20 +30,31 @@ _MIGRATION_LOCK: Final = 0x11AA_4E12
 
 
 class Database:
-    """An open database, shared by all that store something; close it when done."""
+    """An open database, shared by all that store something; close it when done.
+
+    `clock` is the one clock of everything that waits in it.
+    """
+
+    clock: Clock
 
     def __init__(self, engine: AsyncEngine, place: str) -> None:
         self._place = place
-        self._reader = engine
         self._file = _file_id(place)
-        self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._sqlite = engine.dialect.name == "sqlite"
+        # All statements of one reading see the same moment: SQLite does so by itself, PostgreSQL when it is asked.
+        moment = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = engine.execution_options(**moment)
+        self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite has one writer at a time and polls for its turn; inside a process a lock is both fair and prompt.
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._sqlite else nullcontext()
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
-        """Opens the database at `url`; raises StorageError when it cannot be reached or lacks migrations."""
+    async def open(cls, url: str, clock: Clock | None = None, machine: Machine | None = None) -> "Database":
+        """Opens the database at `url`; raises StorageError when it cannot be reached or lacks migrations.
+
+        Without a `clock` of its own it has the one that all processes share; on SQLite that counts by the `machine`,
+        by default the one that this process runs on.
+        """
         address = _address(url)
         place = _place(address)
         if address.get_backend_name() == "sqlite":
@@ -50,6 +62,7 @@ class Database:
         database = cls(_engine(address), place)
         try:
             await database._check_revision()
+            database.clock = clock or await database._shared_clock(machine or Machine.this())
         except BaseException:
             await database.close()
             raise
@@ -61,7 +74,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose statements only read."""
+        """A connection whose statements only read, all of them as of one moment."""
         with database_error(self._place):
             async with self._reader.begin() as connection:
                 yield connection
@@ -72,6 +85,18 @@ class Database:
         with database_error(self._place):
             async with self._turn, self._writer.begin() as connection:
                 yield connection
+
+    async def now(self) -> float:
+        """What the clock shows, for those who need no connection besides."""
+        async with self.read() as connection:
+            return await self.clock.read(connection)
+
+    async def file_time(self) -> float:
+        """The time that a file written now would bear, or an earlier one: files bear the wall clock's time.
+
+        Where the wall clock was put forward, what was written just before would seem old otherwise.
+        """
+        return min(await self.now(), self.clock.wall())
 
     def insert(self, table: Table) -> Any:
         """An INSERT that can say ON CONFLICT, which SQLAlchemy spells in each dialect's own class."""
@@ -96,6 +121,19 @@ class Database:
         )
         async with self.read() as connection:
             return int((await connection.execute(text(query))).scalar_one())
+
+    async def _shared_clock(self, machine: Machine) -> Clock:
+        if not self._sqlite:
+            return ServerClock()
+        async with self.read() as connection:
+            if (clock := await BootClock.stored(connection, machine)) is not None:
+                return clock
+            clock = await BootClock.new(connection, machine)
+        # A file that cannot be written has only readers, who need not agree.
+        with suppress(StorageError):
+            async with self.write() as connection:
+                return await clock.store(connection)
+        return clock
 
     async def _check_revision(self) -> None:
         async with self.read() as connection:

@@ -1,4 +1,8 @@
-"""The tables, private to this folder: rows leave it as dataclasses only. Times are Unix seconds."""
+"""The tables, private to this folder: rows leave it as dataclasses only.
+
+Times are those of the database's clock (`storage/clock.py`), in seconds close to Unix seconds; only those of `audit`,
+`guilds.created_at`, `loras` and `installations`, which nothing measures by, are the wall clock's.
+"""
 
 from typing import Any, Final
 

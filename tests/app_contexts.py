@@ -32,22 +32,17 @@ CallCommand = Callable[..., Awaitable[Message]]
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def sqlite(empty_sqlite: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite(empty_sqlite: Path, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Database]:
     """An open database in a file of its own: for tests of what stands above storage."""
     path = tmp_path / "limner.db"
     shutil.copy(empty_sqlite, path)
-    database = await Database.open(f"sqlite:///{path}")
+    database = await Database.open(f"sqlite:///{path}", clock)
     yield database
     await database.close()
 
 
 @pytest.fixture
-def context(sqlite: Database, tmp_path: Path, clock: FakeClock) -> AppContext:
+def context(sqlite: Database, tmp_path: Path) -> AppContext:
     context = AppContext.over(
         sqlite,
         blobs=FileBlobStore(tmp_path / "blobs"),
@@ -55,7 +50,6 @@ def context(sqlite: Database, tmp_path: Path, clock: FakeClock) -> AppContext:
         models=(FACTS,),
         commands=COMMANDS,
         jobs=JOBS,
-        clock=clock,
     )
     return replace(context, new_seed=lambda: 42, images=images_opened_here())
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, migrate
 from storage.tables import metadata
+from tests.fakes import FakeClock
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +61,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An open database without rows."""
-    database = await Database.open(database_url)
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
+    """An open database without rows, whose clock waits."""
+    database = await Database.open(database_url, clock)
     yield database
     if database_url.startswith("postgresql"):
         # The next test gets the same database.

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from PIL import Image
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
@@ -165,12 +166,19 @@ class FakeChat:
 
 @dataclass(slots=True)
 class FakeClock:
-    """A clock that moves when a test says so."""
+    """A clock that moves when a test says so; the wall clock may be `ahead` of it."""
 
     now: float = 1_000_000.0
+    ahead: float = 0.0
 
     def __call__(self) -> float:
         return self.now
+
+    async def read(self, connection: AsyncConnection) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now + self.ahead
 
     def advance(self, seconds: float) -> None:
         self.now += seconds

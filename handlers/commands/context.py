@@ -1,7 +1,6 @@
 """Everything that a handler may need, put together once at start-up."""
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -108,23 +107,22 @@ class AppContext:
         jobs: JobTable,
         max_upload_bytes: int = 200 * 2**20,
         lora_quota_bytes: int = 10 * 2**30,
-        clock: Callable[[], float] = time.time,
     ) -> Self:
-        """The context whose stores all lie in `database` and whose clock, in Unix seconds, is `clock`."""
+        """The context whose stores all lie in `database`."""
         return cls(
-            queue=JobQueue(database, clock),
-            outbox=Outbox(database, clock),
-            guilds=GuildStore(database, clock),
+            queue=JobQueue(database),
+            outbox=Outbox(database),
+            guilds=GuildStore(database),
             blobs=blobs,
-            audit=AuditLog(database, clock),
-            calls=SavedCalls(database, clock),
-            clicks=Deduplication(database, clock),
+            audit=AuditLog(database),
+            calls=SavedCalls(database),
+            clicks=Deduplication(database),
             members=MemberData(database),
             notes=KeyValues(database),
             costs=StepCosts(KeyValues(database)),
-            loras=LoraStore(database, clock),
-            source_keys=SourceKeyStore(database, seal, clock),
-            handed=TrainingUploads(database, clock),
+            loras=LoraStore(database),
+            source_keys=SourceKeyStore(database, seal),
+            handed=TrainingUploads(database),
             models=models,
             commands=commands,
             jobs=jobs,

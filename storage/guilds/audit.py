@@ -1,7 +1,5 @@
 """Who changed what in a guild: entries that are added and never edited."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +14,7 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """`actor` did `action` at Unix second `at`; `detail` says it in words."""
+    """`actor` did `action` at Unix second `at` of the wall clock; `detail` says it in words."""
 
     id: int
     guild_id: int
@@ -27,20 +25,20 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The audit entries of every guild; `clock` tells Unix seconds."""
+    """The audit entries of every guild."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def record(self, guild_id: int, actor: str, action: str, detail: str) -> None:
         """Adds an entry."""
         async with self._database.write() as connection:
-            await add_entry(connection, guild_id=guild_id, at=self._clock(), actor=actor, action=action, detail=detail)
+            at = self._database.clock.wall()
+            await add_entry(connection, guild_id=guild_id, at=at, actor=actor, action=action, detail=detail)
 
     async def record_daily(self, guild_id: int, actor: str, action: str, detail: str) -> None:
         """Adds an entry unless the guild has the same one of the last day: what goes wrong often is said once."""
-        now = self._clock()
+        now = self._database.clock.wall()
         same = audit.c.guild_id == guild_id, audit.c.action == action, audit.c.detail == detail
         async with self._database.write() as connection:
             if not await connection.scalar(select(exists().where(*same, audit.c.at > now - _DAY))):

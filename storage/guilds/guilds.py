@@ -1,7 +1,5 @@
 """A guild, which is a Discord server, a Slack workspace or one person's terminal, and what its admins have set."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -82,11 +80,10 @@ class Guild:
 
 
 class GuildStore:
-    """The guilds that Limner serves; `clock` tells Unix seconds."""
+    """The guilds that Limner serves."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def ensure(self, platform: Platform, external_id: str, name: str) -> Guild:
         """The guild of that external id: stored if it is new, else with its name updated and its removal undone."""
@@ -95,7 +92,7 @@ class GuildStore:
             "external_id": external_id,
             "name": name,
             "settings": _dump(GuildSettings()),
-            "created_at": self._clock(),
+            "created_at": self._database.clock.wall(),
         }
         statement = self._database.insert(guilds).values(row)
         statement = statement.on_conflict_do_update(
@@ -128,7 +125,7 @@ class GuildStore:
             await add_entry(
                 connection,
                 guild_id=guild_id,
-                at=self._clock(),
+                at=self._database.clock.wall(),
                 actor=actor,
                 action="settings",
                 detail=_changes(old, settings),
@@ -137,13 +134,13 @@ class GuildStore:
     async def mark_removed(self, guild_id: int) -> None:
         """Records that the bot left the guild; `purge` deletes it after a period of grace."""
         async with self._database.write() as connection:
-            values = update(guilds).where(guilds.c.id == guild_id).values(removed_at=self._clock())
-            await connection.execute(values)
+            removed_at = await self._database.clock.read(connection)
+            await connection.execute(update(guilds).where(guilds.c.id == guild_id).values(removed_at=removed_at))
 
     async def purge(self, older_than_seconds: float) -> int:
         """Deletes guilds removed longer ago than that, with all that is theirs; returns how many."""
         async with self._database.write() as connection:
-            removed = guilds.c.removed_at <= self._clock() - older_than_seconds
+            removed = guilds.c.removed_at <= await self._database.clock.read(connection) - older_than_seconds
             return len((await connection.execute(delete(guilds).where(removed).returning(guilds.c.id))).all())
 
 

@@ -1,8 +1,5 @@
 """What a platform gave us when somebody installed us there: texts that are encrypted before they come here."""
 
-import time
-from collections.abc import Callable
-
 from sqlalchemy import delete, select
 
 from storage.database import Database
@@ -11,15 +8,14 @@ from storage.tables import installations
 
 
 class Installations:
-    """Encrypted texts by tenant, the platform's id of a workspace or organisation; `clock` tells Unix seconds."""
+    """Encrypted texts by tenant, the platform's id of a workspace or organisation."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def save(self, platform: Platform, tenant: str, encrypted: str) -> None:
         """Stores the text of `tenant` in place of the one that was there."""
-        values = {"encrypted": encrypted, "saved_at": self._clock()}
+        values = {"encrypted": encrypted, "saved_at": self._database.clock.wall()}
         statement = self._database.insert(installations).values(platform=platform, tenant=tenant, **values)
         statement = statement.on_conflict_do_update(index_elements=["platform", "tenant"], set_=values)
         async with self._database.write() as connection:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import RowMapping, delete, func, select
 
 from storage.database import Database
 from storage.queue.jobs import JobState
@@ -11,7 +11,7 @@ from storage.tables import images, jobs, loras, member_shares, saved_calls
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptJob:
-    """What is kept of one job of a member; `payload` is the request as it was stored, times are Unix seconds."""
+    """What is kept of one job of a member; `payload` is the request as it was stored, times are the wall clock's."""
 
     id: int
     member_name: str
@@ -39,7 +39,9 @@ class MemberData:
         )  # fmt: skip
         query = select(*columns).where(jobs.c.guild_id == guild_id, jobs.c.member_id == member_id).order_by(jobs.c.id)
         async with self._database.read() as connection:
-            return tuple(KeptJob(**row) for row in (await connection.execute(query)).mappings())
+            clock = self._database.clock
+            ahead = round(clock.wall() - await clock.read(connection))
+            return tuple(_kept(row, ahead) for row in (await connection.execute(query)).mappings())
 
     async def delete(self, guild_id: int, member_id: str) -> int:
         """Deletes the member's jobs that no longer wait, with their images, saved calls and private LoRAs.
@@ -69,3 +71,10 @@ class MemberData:
         statement = delete(jobs).where(jobs.c.guild_id == guild_id, jobs.c.id == job_id, ended).returning(jobs.c.id)
         async with self._database.write() as connection:
             return (await connection.execute(statement)).one_or_none() is not None
+
+
+def _kept(row: RowMapping, ahead: int) -> KeptJob:
+    """The job in a row, whose times the wall clock is `ahead` of."""
+    ended = row["finished_at"]
+    times = {"created_at": row["created_at"] + ahead, "finished_at": None if ended is None else ended + ahead}
+    return KeptJob(**{**row, **times})

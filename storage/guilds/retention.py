@@ -1,8 +1,5 @@
 """How long finished jobs stay."""
 
-import time
-from collections.abc import Callable
-
 from sqlalchemy import delete, select
 
 from storage.database import Database
@@ -11,7 +8,7 @@ from storage.tables import jobs, replies
 _BATCH = 500
 
 
-async def delete_old_jobs(database: Database, older_than_seconds: float, clock: Callable[[], float] = time.time) -> int:
+async def delete_old_jobs(database: Database, older_than_seconds: float) -> int:
     """Deletes jobs that ended longer ago than that, with their images' rows, unless their reply is still owed.
 
     Returns how many; their blobs go when the garbage collector next comes.
@@ -19,7 +16,7 @@ async def delete_old_jobs(database: Database, older_than_seconds: float, clock: 
     old = (
         select(jobs.c.id)
         .join(replies)
-        .where(jobs.c.finished_at <= clock() - older_than_seconds, replies.c.state != "open")
+        .where(jobs.c.finished_at <= await database.now() - older_than_seconds, replies.c.state != "open")
         .order_by(jobs.c.finished_at)
         .limit(_BATCH)
     )

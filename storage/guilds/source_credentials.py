@@ -1,12 +1,11 @@
 """Each guild's keys for the places that LoRA files come from, stored encrypted and read only to fetch a file."""
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final, assert_never
 
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.lora.sources.keys import SourceKeys
 from storage.database import Database
@@ -25,12 +24,11 @@ class KeySource(StrEnum):
 
 
 class SourceKeyStore:
-    """The keys of all guilds, encrypted; `clock` tells Unix seconds."""
+    """The keys of all guilds, encrypted."""
 
-    def __init__(self, database: Database, encryption: Encryption, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, encryption: Encryption) -> None:
         self._database = database
         self._encryption = encryption
-        self._clock = clock
 
     async def put(self, guild_id: int, source: KeySource, key: str, actor: str) -> None:
         """Stores the guild's key for `source` in place of an earlier one, and an audit entry that `actor` set it.
@@ -45,9 +43,7 @@ class SourceKeyStore:
         )
         async with self._database.write() as connection:
             await connection.execute(statement)
-            await add_entry(
-                connection, guild_id=guild_id, at=self._clock(), actor=actor, action=_ACTION, detail=f"{source} key set"
-            )
+            await self._note(connection, guild_id, actor, f"{source} key set")
 
     async def sources(self, guild_id: int) -> frozenset[KeySource]:
         """The places for which the guild has a key."""
@@ -70,11 +66,12 @@ class SourceKeyStore:
         async with self._database.write() as connection:
             found = (await connection.execute(delete(source_keys).where(*where))).rowcount == 1
             if found:
-                detail = f"{source} key removed"
-                await add_entry(
-                    connection, guild_id=guild_id, at=self._clock(), actor=actor, action=_ACTION, detail=detail
-                )
+                await self._note(connection, guild_id, actor, f"{source} key removed")
         return found
+
+    async def _note(self, connection: AsyncConnection, guild_id: int, actor: str, detail: str) -> None:
+        at = self._database.clock.wall()
+        await add_entry(connection, guild_id=guild_id, at=at, actor=actor, action=_ACTION, detail=detail)
 
 
 def _with(keys: SourceKeys, source: KeySource, key: str) -> SourceKeys:

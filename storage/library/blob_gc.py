@@ -1,7 +1,5 @@
 """Deletes the blobs that nothing refers to."""
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Select, Table, select, union
@@ -13,9 +11,7 @@ from storage.tables import metadata
 _BATCH: Final = 500
 
 
-async def collect_blobs(
-    database: Database, blobs: BlobStore, grace_seconds: float, clock: Callable[[], float] = time.time
-) -> int:
+async def collect_blobs(database: Database, blobs: BlobStore, grace_seconds: float) -> int:
     """Deletes blobs that no row mentions and that were stored longer ago than `grace_seconds`; returns how many.
 
     Blobs that were never stored whole go after the same time. The grace is for blobs whose row is not there yet: it
@@ -23,7 +19,7 @@ async def collect_blobs(
     """
     deleted = 0
     batch: list[str] = []
-    oldest_kept = clock() - grace_seconds
+    oldest_kept = await database.file_time() - grace_seconds
     await blobs.drop_unfinished(oldest_kept)
     async for key in blobs.keys(stored_before=oldest_kept):
         batch.append(key)

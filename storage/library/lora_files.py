@@ -2,8 +2,6 @@
 
 import asyncio
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select, union
@@ -14,15 +12,13 @@ from storage.queue.jobs import OPEN_STATES
 from storage.tables import job_loras, jobs, loras
 
 
-async def sweep_lora_files(
-    database: Database, folder: Path, grace_seconds: float, clock: Callable[[], float] = time.time
-) -> int:
+async def sweep_lora_files(database: Database, folder: Path, grace_seconds: float) -> int:
     """Deletes the files in `folder` older than `grace_seconds` that no library and no open job needs.
 
     A library needs a LoRA's file and those of the same training. Returns how many files and folders of broken imports
     went; the grace must be longer than an import takes.
     """
-    old = await asyncio.to_thread(_older, folder, clock() - grace_seconds)
+    old = await asyncio.to_thread(_older, folder, await database.file_time() - grace_seconds)
     if not old:
         return 0
     open_jobs = select(jobs.c.id).where(jobs.c.state.in_(OPEN_STATES))

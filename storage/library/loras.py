@@ -6,8 +6,7 @@ and others can give its name to theirs.
 
 import re
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -50,7 +49,7 @@ class NewLora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora(NewLora):
-    """A LoRA of a guild's library; `created_at` is in Unix seconds."""
+    """A LoRA of a guild's library; `created_at` is in Unix seconds of the wall clock."""
 
     id: int
     created_at: float
@@ -85,15 +84,14 @@ def check_scale(scale: float) -> None:
 
 
 class LoraStore:
-    """The libraries of all guilds; `clock` tells Unix seconds."""
+    """The libraries of all guilds."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def add(self, new: NewLora) -> Lora:
         """Adds a LoRA; raises InvalidRequest if there is one of that name already."""
-        row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._clock()}
+        row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._database.clock.wall()}
         row["scope"] = _scope(new.owner_id, row.pop("private"))
         try:
             async with self._database.write() as connection:

@@ -1,7 +1,6 @@
 """The files that members uploaded for training, kept no longer than the training needs them."""
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import ColumnElement, Update, delete, select, update
@@ -14,11 +13,10 @@ _KINDS: Final = (JobKind.CHECK_IMAGES, JobKind.TRAIN)
 
 
 class TrainingUploads:
-    """The files of every guild's trainings; `clock` tells Unix seconds."""
+    """The files of every guild's trainings."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def are_kept(self, guild_id: int, job_id: int) -> bool:
         """Whether the files of the guild's job are still there."""
@@ -49,10 +47,9 @@ class TrainingUploads:
 
     async def forget_old(self, older_than_seconds: float) -> int:
         """Forgets the files of all jobs that ended longer ago than that, in any state; returns how many files."""
-        ended = select(jobs.c.id).where(
-            jobs.c.kind.in_(_KINDS), jobs.c.finished_at <= self._clock() - older_than_seconds
-        )
         async with self._database.write() as connection:
+            oldest = await self._database.clock.read(connection) - older_than_seconds
+            ended = select(jobs.c.id).where(jobs.c.kind.in_(_KINDS), jobs.c.finished_at <= oldest)
             return (await connection.execute(_no_longer(job_blobs.c.job_id.in_(ended)))).rowcount
 
 

@@ -1,8 +1,5 @@
 """Which events just arrived, so that two clicks at once do one thing, whichever processes receive them."""
 
-import time
-from collections.abc import Callable
-
 from sqlalchemy import delete
 
 from storage.database import Database
@@ -10,25 +7,25 @@ from storage.tables import deduplication
 
 
 class Deduplication:
-    """Remembers each key for a window, in which it is not the first again; `clock` tells Unix seconds."""
+    """Remembers each key for a window, in which it is not the first again."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time, window_seconds: float = 3.0) -> None:
+    def __init__(self, database: Database, window_seconds: float = 3.0) -> None:
         self._database = database
-        self._clock = clock
         self._window_seconds = window_seconds
 
     async def is_first(self, key: str, window_seconds: float | None = None) -> bool:
         """Whether nobody took `key` within the window; one atomic statement, so of two at once only one gets True."""
-        now = self._clock()
-        until = now + (self._window_seconds if window_seconds is None else window_seconds)
-        statement = self._database.insert(deduplication).values(key=key, expires_at=until)
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"], set_={"expires_at": until}, where=deduplication.c.expires_at <= now
-        ).returning(deduplication.c.key)
         async with self._database.write() as connection:
-            return (await connection.execute(statement)).one_or_none() is not None
+            now = await self._database.clock.read(connection)
+            until = now + (self._window_seconds if window_seconds is None else window_seconds)
+            statement = self._database.insert(deduplication).values(key=key, expires_at=until)
+            statement = statement.on_conflict_do_update(
+                index_elements=["key"], set_={"expires_at": until}, where=deduplication.c.expires_at <= now
+            )
+            return (await connection.execute(statement.returning(deduplication.c.key))).one_or_none() is not None
 
     async def forget_old(self) -> None:
         """Deletes the keys whose window is over."""
         async with self._database.write() as connection:
-            await connection.execute(delete(deduplication).where(deduplication.c.expires_at <= self._clock()))
+            now = await self._database.clock.read(connection)
+            await connection.execute(delete(deduplication).where(deduplication.c.expires_at <= now))

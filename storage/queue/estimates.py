@@ -46,7 +46,7 @@ async def estimate(connection: AsyncConnection, cost_key: str, units: float, sec
 
 
 async def position_of(connection: AsyncConnection, job: Row[Any], now: float) -> QueuePosition:
-    """Where a queued `job` stands in the fair order at Unix second `now`."""
+    """Where a queued `job` stands in the fair order at second `now`."""
     before, seconds = await ahead_of(connection, job, now)
     running = (await connection.execute(_RUNNING)).all()
     # As many jobs as run now are taken to run side by side until then.

@@ -25,7 +25,7 @@ _TURN_DIGITS: Final = 4
 
 
 def charged(score: float, seconds: float, at: float) -> float:
-    """`score` after a use of `seconds` at Unix second `at`; negative seconds take back a use of that time."""
+    """`score` after a use of `seconds` at second `at`; negative seconds take back a use of that time."""
     if seconds == 0:
         return score
     change = log2(abs(seconds)) + at / HALF_LIFE_SECONDS
@@ -36,7 +36,7 @@ def charged(score: float, seconds: float, at: float) -> float:
 
 
 def used_seconds(score: float, at: float) -> float:
-    """What is left at Unix second `at` of the use behind `score`."""
+    """What is left at second `at` of the use behind `score`."""
     return float(2.0 ** (score - at / HALF_LIFE_SECONDS))
 
 
@@ -68,7 +68,7 @@ async def add_waiting(database: Database, connection: AsyncConnection, job: Any)
 async def update_shares(
     connection: AsyncConnection, job: Any, *, waiting: int = 0, used: float = 0.0, at: float = 0.0
 ) -> None:
-    """Adds `waiting` jobs like `job`, and `used` device seconds at Unix second `at`; both may be negative."""
+    """Adds `waiting` jobs like `job`, and `used` device seconds at second `at`; both may be negative."""
     # Always the guild's share first, so that all who need both locks take them in one order.
     for shares in (guild_shares, member_shares):
         where = _of(shares, job)

@@ -23,7 +23,7 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """A recorded image; `created_at` is in Unix seconds."""
+    """A recorded image; `created_at` is the database clock's, close to Unix seconds."""
 
     id: int
     job_id: int

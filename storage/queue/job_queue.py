@@ -1,10 +1,9 @@
 """The durable queue: enqueue, claim in fair order, heartbeat, settle, cancel, rescue."""
 
 import asyncio
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final, assert_never
@@ -66,19 +65,18 @@ class CancelResult(Enum):
 
 
 class JobQueue:
-    """Jobs in SQL, shared by every chat and worker process; `clock` tells Unix seconds."""
+    """Jobs in SQL, shared by every chat and worker process."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def enqueue(self, new: NewJob) -> Job:
         """Stores the job and its reply in one transaction; once this returns, nothing can lose it.
 
         Raises TooManyWaiting where more of the member's jobs would wait than `new` allows, and then nothing is stored.
         """
-        now = self._clock()
         async with self._database.write() as connection:
+            now = await self._now(connection)
             seconds = await estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
             row = (await connection.execute(insert(jobs).values(new_row(new, seconds, now)).returning(*jobs.c))).one()
             address = {**asdict(new.reply), "job_id": row.id, "nonce": uuid.uuid4().hex[:24]}
@@ -97,9 +95,10 @@ class JobQueue:
     async def claim(self, worker: str, order: ClaimOrder = FAIR) -> Claim | None:
         """Takes the next job in `order` for `worker`; None when none is ready."""
         for _ in range(_CLAIM_TRIES):
-            if not await self.is_ready(order):
-                return None
-            now = {"claim_now": self._clock()}
+            async with self._database.read() as connection:
+                now = {"claim_now": await self._now(connection)}
+                if not await connection.scalar(order.any_ready, now):
+                    return None
             async with self._database.write() as connection:
                 row = (await connection.execute(order.claim, {**now, "claim_worker": worker})).one_or_none()
                 if row is not None:
@@ -120,19 +119,19 @@ class JobQueue:
     async def is_ready(self, order: ClaimOrder) -> bool:
         """Whether a job in `order` could be claimed now."""
         async with self._database.read() as connection:
-            return bool(await connection.scalar(order.any_ready, {"claim_now": self._clock()}))
+            return bool(await connection.scalar(order.any_ready, {"claim_now": await self._now(connection)}))
 
     async def upcoming(self, limit: int) -> tuple[Job, ...]:
         """The first job of each of the `limit` guilds whose turn is next, in fair order; nothing is claimed."""
-        values = {"claim_now": self._clock(), "upcoming_limit": limit}
         async with self._database.read() as connection:
+            values = {"claim_now": await self._now(connection), "upcoming_limit": limit}
             return tuple(job_of(row) for row in await connection.execute(UPCOMING, values))
 
     async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, ClaimStatus]:
         """Records signs of life in one transaction; returns for each job id whether its claim still holds."""
-        now = self._clock()
         statuses = {}
         async with self._database.write() as connection:
+            now = await self._now(connection)
             # In the order of ids, so that two workers never wait for each other.
             for beat in sorted(beats, key=lambda beat: beat.claim.job.id):
                 status = await _record_beat(connection, worker, beat, now)
@@ -165,10 +164,11 @@ class JobQueue:
     async def record_image(self, claim: Claim, image: NewImage) -> bool:
         """Records an image once for each index; False when the claim is lost, and then nothing changed."""
         row: dict[str, Any] = asdict(image)
-        row |= {"job_id": claim.job.id, "position": row.pop("index"), "created_at": self._clock()}
+        row |= {"job_id": claim.job.id, "position": row.pop("index")}
         async with self._database.write() as connection:
             if await held_job(connection, claim.job.id, claim.token) is None:
                 return False
+            row["created_at"] = await self._now(connection)
             await connection.execute(self._database.insert(images).values(row).on_conflict_do_nothing())
             await delete_snapshots(connection, claim.job.id, image.index)
         return True
@@ -178,7 +178,7 @@ class JobQueue:
         async with self._database.write() as connection:
             job = await held_job(connection, claim.job.id, claim.token)
             if job is not None:
-                await end_attempt(connection, job, outcome, self._clock())
+                await end_attempt(connection, job, outcome, await self._now(connection))
         return job is not None
 
     async def release(self, claim: Claim) -> bool:
@@ -186,7 +186,7 @@ class JobQueue:
         async with self._database.write() as connection:
             job = await held_job(connection, claim.job.id, claim.token)
             if job is not None:
-                await hand_back(connection, job, self._clock())
+                await hand_back(connection, job, await self._now(connection))
         return job is not None
 
     async def cancel(self, guild_id: int, job_id: int) -> CancelResult:
@@ -197,7 +197,7 @@ class JobQueue:
                 return CancelResult.NOT_FOUND
             match JobState(job.state):
                 case JobState.QUEUED:
-                    await apply_transition(connection, job, Transition.CANCEL_WAITING, self._clock())
+                    await apply_transition(connection, job, Transition.CANCEL_WAITING, await self._now(connection))
                     return CancelResult.CANCELLED
                 case JobState.RUNNING:
                     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
@@ -209,9 +209,9 @@ class JobQueue:
 
     async def rescue(self, stale_after_seconds: float) -> list[int]:
         """Takes jobs back from workers that were silent for `stale_after_seconds`; returns the jobs' ids."""
-        now = self._clock()
-        stale = (jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at <= now - stale_after_seconds)
         async with self._database.read() as connection:
+            now = await self._now(connection)
+            stale = (jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at <= now - stale_after_seconds)
             found = (await connection.execute(select(jobs.c.id, jobs.c.worker).where(*stale))).all()
         counts = Counter(worker for _, worker in found)
         rescued = []
@@ -270,12 +270,11 @@ class JobQueue:
 
     async def place(self, guild_id: int, job_id: int) -> QueuePosition | None:
         """Where a queued job of the guild stands in the fair order; None when it is not queued."""
-        now = self._clock()
         async with self._database.read() as connection:
             job = (await connection.execute(_select_job(guild_id, job_id))).one_or_none()
             if job is None or job.state != JobState.QUEUED:
                 return None
-            return await position_of(connection, job, now)
+            return await position_of(connection, job, await self._now(connection))
 
     async def estimate(self, cost_key: str, units: float, seconds_per_unit: float | None = None) -> float:
         """Predicted device seconds for `units` of work like `cost_key`, from the last jobs like it that were done.
@@ -291,6 +290,9 @@ class JobQueue:
         async with self._database.read() as connection:
             found = {JobState(state): count for state, count in await connection.execute(query)}
         return {state: found.get(state, 0) for state in JobState}
+
+    async def _now(self, connection: AsyncConnection) -> float:
+        return await self._database.clock.read(connection)
 
     async def _newest(
         self, states: Collection[JobState], limit: int, before: int | None, *where: ColumnElement[bool]

@@ -1,12 +1,12 @@
 """The outbox: the replies that are owed, each given to one poster until it is posted or kept."""
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, String, and_, case, cast, exists, func, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.platform import Platform
@@ -57,9 +57,8 @@ class ReplyState(StrEnum):
 class Outbox:
     """Hands each final, unposted reply to one poster at a time."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time, lease_seconds: float = 60) -> None:
+    def __init__(self, database: Database, lease_seconds: float = 60) -> None:
         self._database = database
-        self._clock = clock
         self._lease_seconds = lease_seconds
 
     async def waiting(
@@ -67,13 +66,14 @@ class Outbox:
     ) -> list[Waiting]:
         """The first due reply of each destination, at most `limit`, but for those that are passed over; leases none."""
         order = replies.c.due_at, replies.c.job_id
+        now = await self._database.now()
         first = (
             select(
                 replies.c.job_id, replies.c.due_at, jobs.c.guild_id, _DESTINATION.label("destination"),
                 func.row_number().over(partition_by=_DESTINATION, order_by=order).label("place"),
             )
             .join_from(replies, jobs)
-            .where(_open(platform), replies.c.due_at <= self._clock())
+            .where(_open(platform), replies.c.due_at <= now)
             .where(_DESTINATION.not_in(passing), jobs.c.guild_id.not_in(passing_guilds))
             .subquery()
         )  # fmt: skip
@@ -87,8 +87,11 @@ class Outbox:
 
         A lease that runs out makes its reply due again.
         """
-        now = self._clock()
-        due = [_open(platform), replies.c.due_at <= now, *([] if job_id is None else [replies.c.job_id == job_id])]
+        async with self._database.read() as connection:
+            now = await self._database.clock.read(connection)
+            due = [_open(platform), replies.c.due_at <= now, *([] if job_id is None else [replies.c.job_id == job_id])]
+            if not await connection.scalar(select(exists().where(*due))):
+                return []
         waiting = (
             select(replies.c.job_id)
             .where(*due)
@@ -96,8 +99,6 @@ class Outbox:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        if not await self._any(*due):
-            return []
         async with self._database.write() as connection:
             # Two statements: as a subquery of the UPDATE, PostgreSQL may run the limited SELECT more than once.
             leased = (await connection.scalars(waiting)).all()
@@ -111,38 +112,34 @@ class Outbox:
 
     async def mark_posted(self, reply: Reply, message_id: str) -> bool:
         """Records that the reply is posted as `message_id`; False when it was already settled."""
-        return await self._change(
-            reply, state=ReplyState.POSTED, posted_message_id=message_id, settled_at=self._clock()
-        )
+        return await self._settle(reply, state=ReplyState.POSTED, posted_message_id=message_id)
 
     async def mark_kept(self, reply: Reply, why: str) -> bool:
         """Records that the reply cannot be delivered and stays in the history; False when it was already settled."""
-        return await self._change(reply, state=ReplyState.KEPT, kept_because=why, settled_at=self._clock())
+        return await self._settle(reply, state=ReplyState.KEPT, kept_because=why)
 
     async def defer(self, reply: Reply, seconds: float) -> bool:
         """Ends the lease and makes the reply due again after `seconds`; False when it was already settled."""
-        return await self._change(reply, due_at=self._clock() + seconds, poster=None, tries=replies.c.tries + 1)
+        async with self._database.write() as connection:
+            due_at = await self._database.clock.read(connection) + seconds
+            return await _change(connection, reply, due_at=due_at, poster=None, tries=replies.c.tries + 1)
 
     async def rest(self, reply: Reply, seconds: float) -> None:
         """Defers the reply, and with it all that is due at its destination, which keeps their order."""
-        until = self._clock() + seconds
         await self.defer(reply, seconds)
-        others = (
-            select(replies.c.job_id)
-            .join_from(replies, jobs)
-            .where(
-                _open(reply.address.platform), replies.c.due_at <= self._clock(), _DESTINATION.in_([reply.destination])
-            )
-        )
         async with self._database.write() as connection:
-            await connection.execute(update(replies).where(replies.c.job_id.in_(others)).values(due_at=until))
+            now = await self._database.clock.read(connection)
+            due = _open(reply.address.platform), replies.c.due_at <= now, _DESTINATION.in_([reply.destination])
+            others = select(replies.c.job_id).join_from(replies, jobs).where(*due)
+            values = update(replies).where(replies.c.job_id.in_(others)).values(due_at=now + seconds)
+            await connection.execute(values)
 
     async def renew(self, poster: str, job_ids: Collection[int]) -> None:
         """Lets the leases of these jobs' replies begin again, as far as they are still the poster's."""
         this = replies.c.job_id.in_(job_ids), replies.c.poster == poster, replies.c.state == ReplyState.OPEN
         async with self._database.write() as connection:
-            values = update(replies).where(*this).values(due_at=self._clock() + self._lease_seconds)
-            await connection.execute(values)
+            due_at = await self._database.clock.read(connection) + self._lease_seconds
+            await connection.execute(update(replies).where(*this).values(due_at=due_at))
 
     async def open_replies(self, platform: Platform, limit: int = 200) -> list[Reply]:
         """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown."""
@@ -206,15 +203,15 @@ class Outbox:
             query = select(func.count()).select_from(replies).where(_open(platform))
             return (await connection.execute(query)).scalar_one()
 
-    async def _any(self, *where: ColumnElement[bool]) -> bool:
-        async with self._database.read() as connection:
-            return bool(await connection.scalar(select(exists().where(*where))))
-
-    async def _change(self, reply: Reply, **values: object) -> bool:
-        this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN
+    async def _settle(self, reply: Reply, **values: object) -> bool:
         async with self._database.write() as connection:
-            changed = await connection.execute(update(replies).where(*this).values(values).returning(replies.c.job_id))
-            return changed.one_or_none() is not None
+            return await _change(connection, reply, settled_at=await self._database.clock.read(connection), **values)
+
+
+async def _change(connection: AsyncConnection, reply: Reply, **values: object) -> bool:
+    this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN
+    changed = await connection.execute(update(replies).where(*this).values(values).returning(replies.c.job_id))
+    return changed.one_or_none() is not None
 
 
 _ADDRESS_FIELDS: Final = tuple(field.name for field in fields(ReplyAddress))

@@ -1,9 +1,9 @@
 """Calls that wait for a click or a form: the command, its values so far, and the member whose call it is."""
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 
@@ -34,26 +34,25 @@ class SavedCall:
 
 
 class SavedCalls:
-    """The saved calls of every guild; `clock` tells Unix seconds."""
+    """The saved calls of every guild."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def save(
         self, guild_id: int, member_id: str, command: str, values: Mapping[str, str], file: ChosenFile | None = None
     ) -> int:
         """Stores a call and returns its id, which a button or a form carries."""
-        row = {
+        row: dict[str, Any] = {
             "guild_id": guild_id,
             "member_id": member_id,
             "command": command,
             "arguments": json.dumps(dict(values)),
             "file": None if file is None else json.dumps(asdict(file)),
-            "created_at": self._clock(),
         }
-        statement = insert(saved_calls).values(row).returning(saved_calls.c.id)
         async with self._database.write() as connection:
+            row["created_at"] = await self._database.clock.read(connection)
+            statement = insert(saved_calls).values(row).returning(saved_calls.c.id)
             return int((await connection.execute(statement)).scalar_one())
 
     async def get(self, guild_id: int, call_id: int) -> SavedCall | None:
@@ -78,5 +77,5 @@ class SavedCalls:
     async def delete_old(self, older_than_seconds: float) -> None:
         """Deletes the calls that were saved longer ago than that."""
         async with self._database.write() as connection:
-            old = saved_calls.c.created_at <= self._clock() - older_than_seconds
-            await connection.execute(delete(saved_calls).where(old))
+            oldest = await self._database.clock.read(connection) - older_than_seconds
+            await connection.execute(delete(saved_calls).where(saved_calls.c.created_at <= oldest))

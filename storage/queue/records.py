@@ -38,7 +38,7 @@ def image_of(row: Row[Any]) -> StoredImage:
 
 
 def new_row(new: NewJob, estimated_seconds: float, now: float) -> dict[str, Any]:
-    """The row of `jobs` for a job that is enqueued at Unix second `now`."""
+    """The row of `jobs` for a job that is enqueued at second `now` of the database clock."""
     return {
         "guild_id": new.guild_id,
         "member_id": new.member_id,

@@ -178,7 +178,7 @@ async def test_an_upscaled_image_is_drawn_again_over_itself(
     assert (request.width, request.height, request.steps_made) == (256, 256, 1)
     assert request.image_keys == (second.blob,)
     await context.members.delete_job(guild.id, job_id)
-    await collect_blobs(sqlite, context.blobs, grace_seconds=-60)
+    await collect_blobs(sqlite, context.blobs, grace_seconds=float("-inf"))
     assert await context.blobs.get(second.blob)
 
 

@@ -206,9 +206,10 @@ async def at_terminal(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
 async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
     """A simulated Discord server."""
     shutil.copy(empty_sqlite, data / "limner.db")
-    database = await Database.open(f"sqlite:///{data / 'limner.db'}")
+    clock = FakeClock()
+    database = await Database.open(f"sqlite:///{data / 'limner.db'}", clock)
     try:
-        clock, blobs = FakeClock(), FileBlobStore(data / "blobs")
+        blobs = FileBlobStore(data / "blobs")
         context = AppContext.over(
             database,
             blobs=blobs,
@@ -216,7 +217,6 @@ async def on_discord(data: Path, empty_sqlite: Path) -> AsyncIterator[Place]:
             models=(FACTS,),
             commands=COMMANDS,
             jobs=JOBS,
-            clock=clock,
         )
         async with simulation(context, clock) as world, rendering(context, FakeDevice()):
             yield OnDiscord(world=world)

@@ -10,28 +10,22 @@ from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
 from storage.queue.jobs import Job
 from storage.queue.outbox import Outbox
-from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def queue(database: Database) -> JobQueue:
+    return JobQueue(database)
 
 
 @pytest.fixture
-def queue(database: Database, clock: FakeClock) -> JobQueue:
-    return JobQueue(database, clock)
+def outbox(database: Database) -> Outbox:
+    return Outbox(database, lease_seconds=60)
 
 
 @pytest.fixture
-def outbox(database: Database, clock: FakeClock) -> Outbox:
-    return Outbox(database, clock, lease_seconds=60)
-
-
-@pytest.fixture
-def guilds(database: Database, clock: FakeClock) -> GuildStore:
-    return GuildStore(database, clock)
+def guilds(database: Database) -> GuildStore:
+    return GuildStore(database)
 
 
 @pytest.fixture

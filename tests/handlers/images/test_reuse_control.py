@@ -72,7 +72,7 @@ async def test_a_kept_map_outlives_the_collection_of_blobs(ada: Person, sqlite: 
     form = await ada.press(Verb.SAME_CONTROL, made)
     await ada.context.members.delete_job(ada.guild.id, job.id)
 
-    await collect_blobs(sqlite, ada.context.blobs, grace_seconds=-60)
+    await collect_blobs(sqlite, ada.context.blobs, grace_seconds=float("-inf"))
     await submitted(ada, form)
     _, again = await ada.ended()
     assert again.images

@@ -63,7 +63,7 @@ async def test_from_images_to_a_subject_in_a_prompt(
 
     # The images that were handed over go with the next sweep; the sheets stay.
     kept = {key async for key in context.blobs.keys(stored_before=float("inf"))}
-    await collect_blobs(sqlite, context.blobs, 0.0, lambda: float("inf"))
+    await collect_blobs(sqlite, context.blobs, grace_seconds=float("-inf"))
     left = {key async for key in context.blobs.keys(stored_before=float("inf"))}
     assert len(kept - left) == 3
     assert not list((tmp_path / "trainings").glob("*/images"))

@@ -5,12 +5,11 @@ import pytest
 from storage.database import Database
 from storage.guilds.audit import AuditLog
 from storage.guilds.guilds import Guild
-from tests.fakes import FakeClock
 
 
 @pytest.fixture
-def audit_log(database: Database, clock: FakeClock) -> AuditLog:
-    return AuditLog(database, clock)
+def audit_log(database: Database) -> AuditLog:
+    return AuditLog(database)
 
 
 async def test_audit_pages_newest_first_in_one_guild(guild: Guild, other_guild: Guild, audit_log: AuditLog) -> None:

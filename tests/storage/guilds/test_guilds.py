@@ -25,8 +25,8 @@ SETTINGS = GuildSettings(
 
 
 @pytest.fixture
-def audit_log(database: Database, clock: FakeClock) -> AuditLog:
-    return AuditLog(database, clock)
+def audit_log(database: Database) -> AuditLog:
+    return AuditLog(database)
 
 
 async def test_guild_is_stored_once(guilds: GuildStore) -> None:

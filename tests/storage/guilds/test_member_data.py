@@ -13,7 +13,6 @@ from storage.queue.images import NewImage
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Done, Job
 from storage.queue.pending_calls import SavedCalls
-from tests.fakes import FakeClock
 from tests.new_jobs import Enqueue, new_job
 
 
@@ -51,13 +50,13 @@ async def test_export_is_all_of_one_member_in_one_guild(
 
 
 async def test_delete_takes_all_but_what_waits(
-    members: MemberData, queue: JobQueue, guild: Guild, enqueue: Enqueue, database: Database, clock: FakeClock
+    members: MemberData, queue: JobQueue, guild: Guild, enqueue: Enqueue, database: Database
 ) -> None:
     """Jobs, images, saved calls and private LoRAs go; what was shared with the guild and others' things stay."""
     done = await _finish(queue, enqueue)
     others = await _finish(queue, enqueue, "bob")
     waiting = await enqueue("ann")
-    calls, loras = SavedCalls(database, clock), LoraStore(database, clock)
+    calls, loras = SavedCalls(database), LoraStore(database)
     call = await calls.save(guild.id, "ann", "imagine", {"prompt": "fox"})
     lora = NewLora(guild_id=guild.id, name="mine", owner_id="ann", base_family=ModelFamily.SDXL, key="1-a", size=1)
     await loras.add(lora)

@@ -38,7 +38,7 @@ async def test_old_jobs_go_when_they_were_answered(
             await outbox.mark_posted(reply, "m1")
     waiting = await enqueue()
 
-    assert await delete_old_jobs(database, 100, clock) == 1
+    assert await delete_old_jobs(database, 100) == 1
 
     left = {job.id for job in await queue.guild_jobs(guild.id)}
     assert left == {unanswered.id, young.id, waiting.id}
@@ -46,7 +46,7 @@ async def test_old_jobs_go_when_they_were_answered(
 
 
 async def test_retention_goes_on_after_a_batch(
-    database: Database, queue: JobQueue, outbox: Outbox, clock: FakeClock, enqueue: Enqueue,
+    database: Database, queue: JobQueue, outbox: Outbox, enqueue: Enqueue,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """More old jobs than one batch holds are all deleted in one call."""
@@ -54,4 +54,4 @@ async def test_retention_goes_on_after_a_batch(
     for _ in range(5):
         await _finish(queue, outbox, enqueue)
 
-    assert await delete_old_jobs(database, 0, clock) == 5
+    assert await delete_old_jobs(database, 0) == 5

@@ -14,8 +14,8 @@ from tests.fakes import FakeClock
 
 
 @pytest.fixture
-def loras(database: Database, clock: FakeClock) -> LoraStore:
-    return LoraStore(database, clock)
+def loras(database: Database) -> LoraStore:
+    return LoraStore(database)
 
 
 def _new(guild: Guild, name: str, **changes: Any) -> NewLora:

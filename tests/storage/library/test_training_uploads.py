@@ -14,8 +14,8 @@ FACE, FOX = "a" * 64, "b" * 64
 
 
 @pytest.fixture
-def uploads(database: Database, clock: FakeClock) -> TrainingUploads:
-    return TrainingUploads(database, clock)
+def uploads(database: Database) -> TrainingUploads:
+    return TrainingUploads(database)
 
 
 async def _training(

@@ -9,8 +9,8 @@ from tests.fakes import FakeClock
 
 
 @pytest.fixture
-def calls(database: Database, clock: FakeClock) -> SavedCalls:
-    return SavedCalls(database, clock)
+def calls(database: Database) -> SavedCalls:
+    return SavedCalls(database)
 
 
 async def test_a_call_comes_back_whole_to_its_guild_alone(calls: SavedCalls, guild: Guild, other_guild: Guild) -> None:
