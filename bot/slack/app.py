@@ -31,7 +31,7 @@ from bot.slack.home import HomeTab
 from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
-from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, oauth_flow
+from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, EncryptedStates, oauth_flow
 from bot.slack.pending_uploads import PendingUploads
 from bot.slack.permalinks import Permalinks
 from bot.slack.rate_limit import RateLimit
@@ -132,7 +132,8 @@ async def _workspaces(
     warn = partial(_warn_admins, runtime.context)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client, warn=warn)
     await many.remember_all()
-    return many, oauth_flow(chosen, store, encryption, client, runtime.context.allowed_guilds)
+    states = EncryptedStates(encryption, runtime.database.now)
+    return many, oauth_flow(chosen, store, states, client, runtime.context.allowed_guilds)
 
 
 async def _warn_admins(context: AppContext, tenant: Tenant, why: str) -> None:

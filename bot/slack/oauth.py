@@ -2,8 +2,7 @@
 
 import logging
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -35,11 +34,14 @@ _STATE_SECONDS: Final = 600
 
 
 class EncryptedStates(AsyncOAuthStateStore):
-    """Encrypted states that prove themselves; the browser's cookie, which Bolt checks, ties each to its requester."""
+    """Encrypted states that prove themselves; the browser's cookie, which Bolt checks, ties each to its requester.
 
-    def __init__(self, encryption: Encryption, clock: Callable[[], float] = time.monotonic) -> None:
+    `now` is the time that all processes share, since one may issue a state and another see it come back.
+    """
+
+    def __init__(self, encryption: Encryption, now: Callable[[], Awaitable[float]]) -> None:
         self._encryption = encryption
-        self._clock = clock
+        self._now = now
         self._used: dict[str, float] = {}
 
     @property
@@ -49,17 +51,15 @@ class EncryptedStates(AsyncOAuthStateStore):
 
     async def async_issue(self, *args: object, **kwargs: object) -> str:  # noqa: ARG002 - slack_sdk's signature
         """A new state."""
-        return self._encryption.encrypt(secrets.token_urlsafe(16))
+        return self._encryption.encrypt_at(await self._now(), secrets.token_urlsafe(16))
 
     async def async_consume(self, state: str) -> bool:
         """Whether the state is ours, recent and unused."""
-        now = self._clock()
+        now = await self._now()
         self._used = {text: at for text, at in self._used.items() if at > now - _STATE_SECONDS}
         if state in self._used or not state.isascii():
             return False
-        try:
-            self._encryption.decrypt(state, max_age_seconds=_STATE_SECONDS)
-        except UserError:
+        if not self._encryption.is_recent(state, _STATE_SECONDS, now):
             return False
         self._used[state] = now
         return True
@@ -98,7 +98,7 @@ async def _failed(args: AsyncFailureArgs) -> BoltResponse:
 
 
 def oauth_flow(
-    transport: Distributed, store: EncryptedInstallationStore, encryption: Encryption, client: AsyncWebClient,
+    transport: Distributed, store: EncryptedInstallationStore, states: EncryptedStates, client: AsyncWebClient,
     allowed: AllowedGuilds,
 ) -> AsyncOAuthFlow:  # fmt: skip
     """The flow behind `/slack/install` and `/slack/oauth_redirect`, for the guilds that are `allowed`."""
@@ -113,7 +113,7 @@ def oauth_flow(
         authorization_url=f"{origin}/oauth/v2/authorize",
         installation_store=store,
         installation_store_bot_only=True,
-        state_store=EncryptedStates(encryption),
+        state_store=states,
         state_expiration_seconds=_STATE_SECONDS,
         callback_options=AsyncCallbackOptions(success=_installed, failure=_failed),
         logger=_log,

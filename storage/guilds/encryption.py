@@ -47,10 +47,22 @@ class Encryption:
         """`text`, encrypted, as text."""
         return self.fernet.encrypt(text.encode()).decode()
 
-    def decrypt(self, encrypted: str, max_age_seconds: int | None = None) -> str:
-        """The text in `encrypted`; raises UserError where no key opens it or it is too old."""
+    def encrypt_at(self, second: float, text: str) -> str:
+        """`text`, encrypted, with the `second` at which that was done."""
+        return self.fernet.encrypt_at_time(text.encode(), int(second)).decode()
+
+    def is_recent(self, encrypted: str, seconds: int, now: float) -> bool:
+        """Whether a key opens `encrypted` and it was encrypted at most so many `seconds` before `now`."""
         try:
-            return self.fernet.decrypt(encrypted, ttl=max_age_seconds).decode()
+            self.fernet.decrypt_at_time(encrypted, seconds, int(now))
+        except InvalidToken:
+            return False
+        return True
+
+    def decrypt(self, encrypted: str) -> str:
+        """The text in `encrypted`; raises UserError where no key opens it."""
+        try:
+            return self.fernet.decrypt(encrypted).decode()
         except InvalidToken:
             raise UserError(
                 "What was stored cannot be opened with this LIMNER_KEY; set the key that sealed it."

@@ -130,6 +130,7 @@ async def simulation(context: AppContext, clock: FakeClock) -> AsyncIterator[Wor
         yield data
 
     client = LimnerClient(context, shard_count=1, download=download)
+    client.live.clock = clock
     env = simcord.Env(client)
     guild = env.create_guild(name="Pixel People")
     channel = guild.create_text_channel("art")
