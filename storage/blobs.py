@@ -43,8 +43,11 @@ class BlobStore(Protocol):
     async def file(self, key: str) -> Path:
         """A file with the bytes of `key`, for other processes to read; raises StorageError as `get`."""
 
-    async def delete(self, key: str) -> None:
-        """Removes `key`; a key that is not there is no error."""
+    async def delete(self, key: str, stored_before: float | None = None) -> None:
+        """Removes `key`, unless it was stored again at a later Unix second than `stored_before`.
+
+        A key that is not there is no error.
+        """
 
     def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
         """All keys, or those last stored before a Unix second."""
@@ -106,10 +109,13 @@ class FileBlobStore:
         with self._disk_errors():
             return await self._run(self._checked, key)
 
-    async def delete(self, key: str) -> None:
-        """Removes `key`; a key that is not there is no error."""
-        with self._disk_errors():
-            await self._run(partial(self._path(key).unlink, missing_ok=True))
+    async def delete(self, key: str, stored_before: float | None = None) -> None:
+        """Removes `key`, unless it was stored again at a later Unix second than `stored_before`.
+
+        A key that is not there is no error.
+        """
+        with self._disk_errors(), suppress(FileNotFoundError):
+            await self._run(_delete, self._path(key), stored_before)
 
     async def keys(self, stored_before: float | None = None) -> AsyncIterator[str]:
         """All keys, or those last stored before a Unix second."""
@@ -205,8 +211,10 @@ def _hash(path: Path) -> str:
 def _write(path: Path, data: bytes) -> None:
     """Leaves either the whole file or none, also when the power fails."""
     if path.exists() and _hash(path) == path.name:
-        os.utime(path)
-        return
+        with suppress(FileNotFoundError):
+            os.utime(path)
+        if path.exists():  # else the collector took it at this moment
+            return
     part = _new_part(path.parent)
     try:
         _append(part, data)
@@ -214,6 +222,11 @@ def _write(path: Path, data: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _delete(path: Path, stored_before: float | None) -> None:
+    if stored_before is None or path.stat().st_mtime < stored_before:
+        path.unlink()
 
 
 def _new_part(folder: Path) -> Path:

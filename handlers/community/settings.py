@@ -47,10 +47,12 @@ async def settings(caller: Caller, options: SettingsOptions, context: AppContext
     if options.show == "log":
         return await _log(caller, context)
     old = caller.guild.settings
-    new = _changed(old, options, context)
-    if new == old:
+    if _changed(old, options, context) == old:
         return _message("Settings of this server", old, context)
-    await context.guilds.save_settings(caller.guild.id, new, caller.member.name)
+    # Another admin may have changed something meanwhile.
+    new = await context.guilds.change_settings(
+        caller.guild.id, lambda now: _changed(now, options, context), caller.member.name
+    )
     return _message("Saved", new, context)
 
 

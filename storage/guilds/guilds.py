@@ -1,5 +1,6 @@
 """A guild, which is a Discord server, a Slack workspace or one person's terminal, and what its admins have set."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -65,6 +66,8 @@ class GuildSettings:
         return frozenset(role for _, roles in self.command_roles for role in roles)
 
 
+SettingsChange = Callable[[GuildSettings], GuildSettings]
+
 _SETTINGS: Final = TypeAdapter(GuildSettings)
 
 
@@ -114,13 +117,20 @@ class GuildStore:
             return tuple(_guild_of(row) for row in await connection.execute(query))
 
     async def save_settings(self, guild_id: int, settings: GuildSettings, actor: str) -> None:
-        """Stores the settings and, in the same transaction, an audit entry that names what `actor` changed."""
+        """Stores the settings in place of those that were there, as `change_settings` does."""
+        await self.change_settings(guild_id, lambda _: settings, actor)
+
+    async def change_settings(self, guild_id: int, change: SettingsChange, actor: str) -> GuildSettings:
+        """Stores what `change` makes of the settings as they are now, so that of two at once neither is lost.
+
+        In the same transaction an audit entry names what `actor` changed. Returns the new settings.
+        """
         this = guilds.c.id == guild_id
         async with self._database.write() as connection:
             query = select(guilds).where(this).with_for_update()
             old = _guild_of((await connection.execute(query)).one()).settings
-            if settings == old:
-                return
+            if (settings := change(old)) == old:
+                return old
             await connection.execute(update(guilds).where(this).values(settings=_dump(settings)))
             await add_entry(
                 connection,
@@ -130,6 +140,7 @@ class GuildStore:
                 action="settings",
                 detail=_changes(old, settings),
             )
+        return settings
 
     async def mark_removed(self, guild_id: int) -> None:
         """Records that the bot left the guild; `purge` deletes it after a period of grace."""

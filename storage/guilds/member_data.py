@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, delete, func, select
+from sqlalchemy import RowMapping, delete, exists, func, select
 
 from storage.database import Database
 from storage.queue.jobs import JobState
@@ -50,19 +50,24 @@ class MemberData:
         claim lost and stops. The images' bytes go with the next collection of blobs, the LoRAs' files with the next
         sweep.
         """
+        theirs = (jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
+        claimed = (*theirs, jobs.c.state != JobState.QUEUED)
         async with self._database.write() as connection:
-            theirs = (jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
-            gone = await connection.execute(
-                delete(jobs).where(*theirs, jobs.c.state != JobState.QUEUED).returning(jobs.c.id)
-            )
-            count = len(gone.all())
+            # Locked in the order of ids, as heartbeats do it, so that the two never wait for each other.
+            await connection.execute(select(jobs.c.id).where(*claimed).order_by(jobs.c.id).with_for_update())
+            count = len((await connection.execute(delete(jobs).where(*claimed).returning(jobs.c.id))).all())
             await connection.execute(
                 delete(saved_calls).where(saved_calls.c.guild_id == guild_id, saved_calls.c.member_id == member_id)
             )
             # Only a private LoRA's scope is a member's id; what was shared is the guild's.
             await connection.execute(delete(loras).where(loras.c.guild_id == guild_id, loras.c.scope == member_id))
-            share = (member_shares.c.guild_id == guild_id, member_shares.c.member_id == member_id)
-            await connection.execute(delete(member_shares).where(*share, member_shares.c.waiting == 0))
+            # A job that a worker claimed a moment ago waits no longer, but will be charged to the share.
+            share = (
+                member_shares.c.guild_id == guild_id,
+                member_shares.c.member_id == member_id,
+                member_shares.c.waiting == 0,
+            )
+            await connection.execute(delete(member_shares).where(*share, ~exists().where(*theirs)))
         return count
 
     async def delete_job(self, guild_id: int, job_id: int) -> bool:

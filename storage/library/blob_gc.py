@@ -24,17 +24,18 @@ async def collect_blobs(database: Database, blobs: BlobStore, grace_seconds: flo
     async for key in blobs.keys(stored_before=oldest_kept):
         batch.append(key)
         if len(batch) == _BATCH:
-            deleted += await _delete_unused(database, blobs, batch)
+            deleted += await _delete_unused(database, blobs, batch, oldest_kept)
             batch.clear()
-    return deleted + await _delete_unused(database, blobs, batch)
+    return deleted + await _delete_unused(database, blobs, batch, oldest_kept)
 
 
-async def _delete_unused(database: Database, blobs: BlobStore, keys: list[str]) -> int:
+async def _delete_unused(database: Database, blobs: BlobStore, keys: list[str], oldest_kept: float) -> int:
     used = union(*(_used(table).where(table.c.blob.in_(keys)) for table in _REFERRING))
     async with database.read() as connection:
         unused = set(keys) - set((await connection.scalars(used)).all())
     for key in unused:
-        await blobs.delete(key)
+        # A request that came meanwhile may have stored the same bytes again, and have no row yet.
+        await blobs.delete(key, stored_before=oldest_kept)
     return len(unused)
 
 

@@ -22,6 +22,8 @@ UNUSED: Final = -1.0e9
 _SCORE_DIGITS: Final = 6
 _SCORE_ERROR: Final = 10.0**-_SCORE_DIGITS
 _TURN_DIGITS: Final = 4
+# A use that lies far ahead, since a server's clock was set back, is more than any other, but still a number.
+_MOST_USED: Final = 500.0
 
 
 def charged(score: float, seconds: float, at: float) -> float:
@@ -37,7 +39,7 @@ def charged(score: float, seconds: float, at: float) -> float:
 
 def used_seconds(score: float, at: float) -> float:
     """What is left at second `at` of the use behind `score`."""
-    return float(2.0 ** (score - at / HALF_LIFE_SECONDS))
+    return float(2.0 ** min(score - at / HALF_LIFE_SECONDS, _MOST_USED))
 
 
 def share_key(guild_id: int, member_id: str) -> str:

@@ -147,3 +147,15 @@ async def test_storing_again_makes_a_file_new(tmp_path: Path) -> None:
     await blobs.put_chunks(pieces())
 
     assert await _keys(blobs, 1.0) == set()
+
+
+async def test_what_is_stored_again_meanwhile_is_not_deleted(blobs: BlobStore) -> None:
+    """The collector deletes only what is as old as it was when it looked."""
+    key = await blobs.put(DATA)
+
+    await blobs.delete(key, stored_before=time.time() - 100)
+    assert await blobs.get(key) == DATA
+
+    await blobs.delete(key, stored_before=time.time() + 100)
+    assert await _keys(blobs) == set()
+    await blobs.delete(key, stored_before=time.time() + 100)

@@ -1,5 +1,8 @@
 """Guilds, their settings and their audit entries, on every database."""
 
+import asyncio
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -67,6 +70,21 @@ async def test_changes_are_audited(guilds: GuildStore, guild: Guild, audit_log: 
     (entry,) = await audit_log.entries(guild.id)
     assert (entry.actor, entry.action, entry.at) == ("ann", "settings", clock.now)
     assert entry.detail == "max_steps: 50 → 30"
+
+
+async def test_of_two_changes_at_once_neither_is_lost(guilds: GuildStore, guild: Guild) -> None:
+    """Two admins on two platforms' processes: each changes what there is, not what was read before."""
+
+    def with_channel(name: str, old: GuildSettings) -> GuildSettings:
+        return replace(old, allowed_channels=(*old.allowed_channels, name))
+
+    await asyncio.gather(
+        *(guilds.change_settings(guild.id, partial(with_channel, name), "ann") for name in ("art", "lab", "zoo"))
+    )
+
+    stored = await guilds.get(guild.id)
+    assert stored is not None
+    assert sorted(stored.settings.allowed_channels) == ["art", "lab", "zoo"]
 
 
 async def test_saving_the_same_settings_is_no_change(guilds: GuildStore, guild: Guild, audit_log: AuditLog) -> None:

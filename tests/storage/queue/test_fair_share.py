@@ -38,6 +38,12 @@ def test_giving_back_more_than_was_used_leaves_nothing() -> None:
     assert used_seconds(UNUSED, NOW) == 0.0
 
 
+def test_use_of_a_far_future_is_a_number() -> None:
+    """A server's clock that was set back by months leaves a use that is more than any other, and no error."""
+    assert charged(UNUSED, 10.0, NOW) < charged(UNUSED, 10.0, NOW + 1e8)
+    assert used_seconds(charged(UNUSED, 10.0, NOW + 1e8), NOW) > 1e100
+
+
 def test_scores_compare_without_being_touched() -> None:
     """Of two shares the one that used more stays ahead, however long both rest."""
     little, much = charged(UNUSED, 10.0, NOW), charged(UNUSED, 11.0, NOW)
