@@ -127,7 +127,7 @@ class Busy:
 
 async def main(url: str, name: str, guilds: str, times: str) -> None:
     database = await Database.open(url)
-    dice = random.Random(name)  # noqa: S311  the same deeds every time
+    dice = random.Random(name)  # noqa: S311  the same actions every time
     busy = Busy(name=name, database=database, guilds=json.loads(guilds), dice=dice)
     for _ in range(int(times)):
         await busy.do_something()

@@ -143,7 +143,7 @@ async def test_processes_take_each_job_once(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deeds:
+class Actions:
     """What `busy_process` says that it did."""
 
     asked: list[int]
@@ -171,10 +171,10 @@ async def test_processes_do_all_at_once(
     ]  # fmt: skip
     outputs = await asyncio.gather(*(process.communicate() for process in started))
     assert [process.returncode for process in started] == [0] * processes
-    deeds = [Deeds(**json.loads(output)) for output, _ in outputs]
+    actions = [Actions(**json.loads(output)) for output, _ in outputs]
 
-    posted = [job_id for each in deeds for job_id in each.posted] + await _finish_all(database_url)
-    first = [key for each in deeds for key in each.first]
+    posted = [job_id for each in actions for job_id in each.posted] + await _finish_all(database_url)
+    first = [key for each in actions for key in each.first]
     async with database.read() as connection:
         rows = await connection.execute(select(jobs_table.c.id, jobs_table.c.state))
         left = {row.id: row.state for row in rows}
@@ -182,13 +182,13 @@ async def test_processes_do_all_at_once(
     settings = await guilds.get(guild.id)
 
     assert set(left.values()) <= {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
-    assert len(left) == sum(len(each.asked) for each in deeds) - sum(each.deleted for each in deeds)
+    assert len(left) == sum(len(each.asked) for each in actions) - sum(each.deleted for each in actions)
     assert len(posted) == len(set(posted))
     assert left.keys() <= set(posted)
     assert len(first) == len(set(first))
     assert set(waiting) <= {0}
     assert settings is not None
-    assert len(settings.settings.allowed_channels) == sum(each.changes for each in deeds)
+    assert len(settings.settings.allowed_channels) == sum(each.changes for each in actions)
 
 
 async def _finish_all(url: str) -> list[int]:
