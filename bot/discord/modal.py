@@ -12,11 +12,12 @@ from handlers.commands.command import Command
 from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
 from handlers.commands.parsing import parse_text, write_flags
+from pipeline.errors import UserError
 
 _MAX_QUESTIONS: Final = 5
 _FOLDED: Final = "more"
 _ID: Final = re.compile(r"v1:form:([a-z -]{1,65}):(\d{1,19}):([01])", re.ASCII)
-_MAX_TEXT: Final = 2000
+_MAX_TEXT: Final = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,10 @@ class DiscordModalState:
 
 
 def build_modal(form: Form, *, private: bool) -> ui.Modal:
-    """The modal of `form`; it survives a restart, since its id says what it completes."""
+    """The modal of `form`; it survives a restart, since its id says what it completes.
+
+    Raises UserError where a text is longer than a question can hold: none is ever cut.
+    """
     modal_id = DiscordModalState(command=form.command.name, call_id=form.call_id, private=private)
     modal = ui.Modal(title=form.title[:45], timeout=None, custom_id=str(modal_id))
     asked, folded = _split(form.fields)
@@ -88,7 +92,7 @@ def _question(field: Field) -> ui.Label[Any]:
         component = ui.TextInput(
             custom_id=option.name,
             style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
-            default=field.value or None,
+            default=_fitting(field.value),
             placeholder=_placeholder(option),
             required=option.required,
             max_length=_MAX_TEXT,
@@ -100,10 +104,17 @@ def _folded_question(command: Command, fields: tuple[Field, ...]) -> ui.Label[An
     names = ", ".join(f"--{field.option.name}" for field in fields)
     text = " ".join(write_flags(command, {field.option.name: field.value for field in fields}))
     component = ui.TextInput[Any](
-        custom_id=_FOLDED, style=discord.TextStyle.paragraph, default=text[:_MAX_TEXT] or None, required=False,
+        custom_id=_FOLDED, style=discord.TextStyle.paragraph, default=_fitting(text), required=False,
         placeholder=names[:100], max_length=_MAX_TEXT,
     )  # fmt: skip
     return ui.Label(text="More options", description="Each as a flag and its value", component=component)
+
+
+def _fitting(text: str) -> str | None:
+    """The text that stands in a question, None for none."""
+    if len(text) > _MAX_TEXT:
+        raise UserError(f"That is more than a form can hold ({_MAX_TEXT} characters); type the command instead.")
+    return text or None
 
 
 def _title(name: str) -> str:

@@ -23,7 +23,7 @@ from handlers.messages.message import Message, Mood
 _log = logging.getLogger(__name__)
 
 OPEN_FORM: Final = "open-form"
-_BUTTON_VALUE: Final = 1900
+BUTTON_VALUE: Final = 1900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +117,11 @@ class Answers:
 
 
 def open_form_button(command: str, text: str = "", label: str = "Open form") -> dict[str, Any]:
-    """A button that opens a command's form with what was typed already, as far as that is text."""
-    value = text[:_BUTTON_VALUE] if is_typed(text) else ""
+    """A button that opens a command's form with what was typed already, as far as that is text.
+
+    It holds at most BUTTON_VALUE characters.
+    """
+    value = text if is_typed(text) else ""
     return {
         "type": "button",
         "action_id": f"{OPEN_FORM}:{command}",

@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.answers import OPEN_FORM, Answers, open_form_button
+from bot.slack.answers import BUTTON_VALUE, OPEN_FORM, Answers, open_form_button
 from bot.slack.attachments import Attachments
 from bot.slack.chat_platform import SlackPlatform
 from bot.slack.error_codes import SlackRefusal
@@ -35,6 +35,7 @@ from bot.slack.modal import (
     fields_of,
     form_view,
     handed_over,
+    holds,
     modal,
     note,
     option_of,
@@ -169,7 +170,7 @@ class SlackInteractionHandler:
         except (UserError, Undeliverable, *FAULTS) as why:
             _log.warning("no suggestions in %s: %s", interaction.tenant.team_id, why)
             found = ()
-        await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found])
+        await ack(options=[choice(f"{item.value} · {item.help}", item.value) for item in found if holds(item.value)])
 
     @asynccontextmanager
     async def reporting_errors(self, interaction: SlackInteraction) -> AsyncIterator[None]:
@@ -220,7 +221,9 @@ class SlackInteractionHandler:
         try:
             message = await answer(typed.command, parse_text(typed.command, typed.text), caller, self.context)
         except InvalidRequest as error:
-            form = open_form_button(typed.command.name, typed.text) if typed.command.options else None
+            form = None
+            if typed.command.options and len(typed.text) <= BUTTON_VALUE:
+                form = open_form_button(typed.command.name, typed.text)
             await self.answers.refuse(interaction, refusal(error), form=form)
         else:
             await self.answers.give(interaction, message)

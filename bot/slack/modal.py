@@ -20,6 +20,7 @@ _LABEL: Final = 150
 _HINT: Final = 150
 _CHOICES: Final = 100
 _CHOICE_TEXT: Final = 75
+_CHOICE_VALUE: Final = 150
 _INPUT_TEXT: Final = 3000
 _CHANNEL: Final = re.compile(r"[CDG][A-Z0-9]+")
 _MEMBER: Final = re.compile(r"[UW][A-Z0-9]+")
@@ -116,8 +117,13 @@ def option_of(action_id: str) -> tuple[str, str] | None:
 
 
 def choice(text: str, value: str) -> Block:
-    """One entry of a select."""
-    return {"text": plain(text, _CHOICE_TEXT), "value": value[:_CHOICE_TEXT]}
+    """One entry of a select, of a value that it `holds`."""
+    return {"text": plain(text, _CHOICE_TEXT), "value": value}
+
+
+def holds(value: str) -> bool:
+    """Whether an entry of a select can hold the value."""
+    return len(value) <= _CHOICE_VALUE
 
 
 def _input(command: Command, field: Field) -> Block:
@@ -141,12 +147,16 @@ def _hint(option: Option) -> str:
 
 
 def _element(option: Option, value: str) -> Block:
-    if option.completion is not None:
+    # A value that no select can hold is typed as a text instead: none is ever cut.
+    if option.completion is not None and holds(value):
         suggested = {"initial_option": choice(value, value)} if value else {}
         return {"type": "external_select", "min_query_length": 0, **suggested}
     match option.kind:
         case OptionKind.TEXT | OptionKind.ROLE:
-            filled = {"initial_value": value[:_INPUT_TEXT]} if value else {}
+            if len(value) > _INPUT_TEXT:
+                most = f"({_INPUT_TEXT} characters)"
+                raise UserError(f"That is more than a form can hold {most}; type the command instead.")
+            filled = {"initial_value": value} if value else {}
             return {"type": "plain_text_input", "multiline": option.rest, "max_length": _INPUT_TEXT, **filled}
         case OptionKind.INTEGER | OptionKind.NUMBER:
             return _number(option, value)

@@ -1,6 +1,6 @@
 """Forms that ask for more values of a command, and what comes of what was entered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Final
 
 from handlers.commands.arguments import Value
@@ -11,10 +11,10 @@ from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer, check_audience
 from handlers.commands.form import Field, Form
 from handlers.commands.option import Option, OptionKind
-from handlers.commands.options import value_text
+from handlers.commands.options import Options, value_text
 from handlers.commands.permissions import NotAllowed
 from handlers.commands.typed import MAX_VALUE, check_typed
-from handlers.messages.message import Message
+from handlers.messages.message import Button, Message, Verb
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile, SavedCall
 
@@ -33,10 +33,16 @@ async def advanced_form(command: Command, raw: Mapping[str, Value], caller: Call
 
 
 async def edit_form(
-    command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext, *, file: ChosenFile | None = None
-) -> Form:
-    """A form for all options of `command` that are no files, filled with `raw`; `file` is fetched when it is sent."""
-    asked = tuple(option for option in command.options if option.kind is not OptionKind.FILE)
+    command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext,
+    *, file: ChosenFile | None = None, kept: Container[str] = (),
+) -> Form:  # fmt: skip
+    """A form for the options of `command`, filled with `raw`, but for files and those that are `kept` as they are.
+
+    `file` is fetched when the form is sent.
+    """
+    asked = tuple(
+        option for option in command.options if option.kind is not OptionKind.FILE and option.name not in kept
+    )
     return await _form(command, asked, raw, caller, context, file=file)
 
 
@@ -55,6 +61,12 @@ async def submit_form(
     kind = given.pop(KIND, None)
     name = saved.command if kind is None else f"{saved.command.partition(' ')[0]} {kind}"
     return await answer(context.command(name), given, caller, context)
+
+
+async def call_button(caller: Caller, context: AppContext, command: str, options: Options, label: str) -> Button:
+    """A button that makes the call of `command` with `options`."""
+    target = await context.calls.save(caller.guild.id, caller.member.id, command, options.texts())
+    return Button(verb=Verb.CALL, target=target, label=label)
 
 
 async def saved_call(call_id: int, caller: Caller, context: AppContext) -> SavedCall:

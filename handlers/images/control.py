@@ -11,7 +11,7 @@ from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
 from handlers.images.control_preview import as_ready_map, show_map
-from handlers.images.earlier_request import ControlBase, controlled_request
+from handlers.images.earlier_request import ControlBase, controlled_request, drawn_as
 from handlers.images.extra_controls import Also, more_controls
 from handlers.images.input_image import attached_image
 from handlers.images.new_request import one_request
@@ -113,7 +113,7 @@ async def _with_map_of(
         keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
     )
     controls = (_with(options, use), *earlier.controls[1:])
-    request = replace(request, width=earlier.width, height=earlier.height, controls=controls)
+    request = replace(drawn_as(request, earlier), width=earlier.width, height=earlier.height, controls=controls)
     return await submit(caller, context, request, facts)
 
 

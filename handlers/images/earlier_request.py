@@ -1,5 +1,6 @@
 """An earlier image's request, for whom may see the image: so that its control is used again."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from handlers.commands.call import Caller
@@ -24,6 +25,13 @@ async def controlled_request(caller: Caller, context: AppContext, job_id: int) -
     if not request.controls:
         raise InvalidRequest("base", f"Picture {job_id} was made without a control; attach a picture instead.")
     return request
+
+
+def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
+    """`request`, drawn as the earlier one was in all that the commands which begin with an image have no option for."""
+    if request.model != earlier.model:
+        return request
+    return replace(request, scheduler=earlier.scheduler, guidance_rescale=earlier.guidance_rescale)
 
 
 async def _is_shown(job: Job, caller: Caller, context: AppContext) -> bool:

@@ -10,7 +10,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import check_permission
-from handlers.images.earlier_request import ControlBase, controlled_request
+from handlers.images.earlier_request import ControlBase, controlled_request, drawn_as
 from handlers.images.extra_controls import Also, more_controls
 from handlers.images.input_image import AttachedImage, attached_image, with_more_around
 from handlers.images.new_request import one_request
@@ -100,7 +100,7 @@ async def _again_over(earlier: ImageRequest, caller: Caller, options: EditOption
     request, facts = await one_request(
         options.drawing, caller, context, prompt=options.prompt, negative=options.negative, count=options.count
     )
-    request = replace(request, width=earlier.width, height=earlier.height, start=start)
+    request = replace(drawn_as(request, earlier), width=earlier.width, height=earlier.height, start=start)
     return await submit(caller, context, replace(request, controls=_same(earlier.controls, options)), facts)
 
 

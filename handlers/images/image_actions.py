@@ -58,7 +58,7 @@ async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> F
     options = editable_options(request, context.model(request.model))
     if request.image_keys and job.member_id == caller.member.id:
         options = replace(options, base=job.id)
-    return await edit_form(IMAGINE, options.given(), caller, context)
+    return await edit_form(IMAGINE, options.given(), caller, context, kept={"base"})
 
 
 async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> Message:

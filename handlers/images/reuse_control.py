@@ -31,4 +31,4 @@ async def same_control_form(job: Job, _index: int, caller: Caller, context: AppC
             prompt=asked.prompt, strength=request.start.strength, control_scale=use.scale, negative=asked.negative,
             count=asked.count, drawing=drawing, base=job.id,
         )  # fmt: skip
-    return await edit_form(command, options.given(), caller, context)
+    return await edit_form(command, options.given(), caller, context, kept={"base"})

@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
 from handlers.commands.option import Completion, Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed
-from handlers.messages.message import Button, Message, Verb
+from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora
 from pipeline.errors import UserError
 from pipeline.requests.image_request import MAX_LORA_SCALE
@@ -78,7 +79,7 @@ async def list_loras(caller: Caller, options: ListOptions, context: AppContext, 
         if there
     ]
     buttons = [
-        await saved_button(caller, context, f"{kind.lower()} list", ListOptions(search=search, page=number), label)
+        await call_button(caller, context, f"{kind.lower()} list", ListOptions(search=search, page=number), label)
         for number, label in turns
     ]
     return Message(
@@ -121,7 +122,7 @@ async def remove_lora(caller: Caller, options: _RemoveOptions, context: AppConte
     """Take a LoRA out of the library, once confirmed; its file goes when no open job needs it."""
     lora = await own_lora(options.name, caller, context)
     if not options.confirm:
-        button = await saved_button(
+        button = await call_button(
             caller, context, "lora remove", _RemoveOptions(name=lora.name, confirm=True), "Remove it"
         )
         return Message(headline=f"Remove the LoRA '{lora.name}' for good?", buttons=((button,),), private=True)
@@ -152,12 +153,6 @@ def _answer(done: bool, words: str) -> Message:
     if not done:
         raise UserError("This LoRA was removed meanwhile; /lora list shows those that there are.")
     return Message(headline=words, private=True)
-
-
-async def saved_button(caller: Caller, context: AppContext, command: str, options: Options, label: str) -> Button:
-    """A button that makes the call."""
-    target = await context.calls.save(caller.guild.id, caller.member.id, command, options.texts())
-    return Button(verb=Verb.CALL, target=target, label=label)
 
 
 def _line(lora: Lora) -> str:

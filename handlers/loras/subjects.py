@@ -6,8 +6,9 @@ from typing import Final
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
 from handlers.commands.options import Options
-from handlers.loras.library import Confirm, ListOptions, Whose, card, list_loras, own_lora, saved_button, share
+from handlers.loras.library import Confirm, ListOptions, Whose, card, list_loras, own_lora, share
 from handlers.messages.message import Message
 from handlers.prompts.loras import named_lora
 from handlers.prompts.subjects import SubjectName, check_subject
@@ -52,7 +53,7 @@ async def delete_subject(caller: Caller, options: _DeleteOptions, context: AppCo
     """Delete a subject, once confirmed, with the sheets of its images and samples."""
     lora = check_subject(await own_lora(options.name, caller, context))
     if not options.confirm:
-        button = await saved_button(
+        button = await call_button(
             caller, context, "subject delete", _DeleteOptions(name=lora.name, confirm=True), "Delete it"
         )
         return Message(

@@ -203,7 +203,10 @@ async def test_what_an_image_began_with_is_kept_when_its_words_are_edited(
     assert request.prompt == "blue fox"
     assert request.start is not None
     assert isinstance(others, Form)
-    assert {field.option.name: field.value for field in others.fields}["base"] == ""
+    begun = await submit_form(others.call_id, {"prompt": "blue fox"}, _caller(guild, "bob"), context)
+    theirs = await context.queue.get(guild.id, begun.job_id or 0)
+    assert theirs is not None
+    assert REQUEST.read(theirs.payload).start is None
     with pytest.raises(UserError, match="You have no job"):
         await submit_form(others.call_id, {"prompt": "fox", "base": str(upscaled)}, _caller(guild, "bob"), context)
 

@@ -1,6 +1,12 @@
 """Forms on Discord: filled with what is known, read after a restart, refused in a sentence."""
 
+import pytest
+
+from bot.discord.modal import build_modal, read_entries
+from handlers.commands.context import AppContext
+from handlers.commands.form import Field, Form
 from handlers.jobs.payloads import REQUEST
+from pipeline.errors import UserError
 from tests.bot.discord.conftest import World, finished, words
 
 
@@ -36,3 +42,28 @@ async def test_a_wrong_value_in_a_form_is_refused_in_a_sentence(world: World) ->
     said = [message for message in (result.response, *result.followups) if message is not None]
     assert "width 'wide' is not a whole number" in words(said[-1])
     assert await world.context.queue.claim("a worker") is None
+
+
+def _form(context: AppContext, name: str, **values: str) -> Form:
+    command = context.command(name)
+    fields = tuple(Field(option=option, value=values.get(option.name, "")) for option in command.options)
+    return Form(title=name, command=command, call_id=7, fields=fields)
+
+
+async def test_no_text_in_a_form_is_cut(context: AppContext) -> None:
+    """The longest words that an image can have, and every option behind them, come back as they were."""
+    values = {"prompt": "p" * 2000, "negative": "n" * 2000, "seed": "4294967295", "steps": "150", "guidance": "30"}
+    modal = build_modal(_form(context, "control edge", **values), private=False)
+
+    components = modal.to_dict()["components"]
+    sent = [{**label["component"], "value": label["component"].get("value", "")} for label in components]
+    entries = read_entries(context.command("control edge"), {"components": [{"component": each} for each in sent]})
+
+    assert {name: text for name, text in entries.items() if text} == values
+
+
+@pytest.mark.parametrize("option", ["prompt", "negative"])
+async def test_what_no_form_can_hold_is_refused_in_a_sentence(context: AppContext, option: str) -> None:
+    """Whether it has a question of its own or stands among the flags."""
+    with pytest.raises(UserError, match="more than a form can hold"):
+        build_modal(_form(context, "control edge", **{option: "x" * 4001}), private=False)

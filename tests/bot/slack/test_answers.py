@@ -3,7 +3,7 @@
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.answers import Answers, open_form_button
+from bot.slack.answers import BUTTON_VALUE, Answers, open_form_button
 from bot.slack.rendering import SlackMessage
 from handlers.messages.message import Message
 from tests.bot.slack.conftest import FakeClient, interaction
@@ -58,6 +58,6 @@ async def test_a_form_that_an_earlier_try_opened_is_open(client: FakeClient, ans
 
 
 def test_the_button_of_a_form_keeps_what_was_typed() -> None:
-    """As much as Slack takes, and never nothing, which it refuses."""
+    """To the last character, and never nothing, which Slack refuses."""
     assert open_form_button("imagine")["value"] == " "
-    assert open_form_button("imagine", "x" * 5000)["value"] == "x" * 1900
+    assert open_form_button("imagine", "x" * BUTTON_VALUE)["value"] == "x" * BUTTON_VALUE

@@ -7,6 +7,7 @@ import pytest
 
 from bot.slack.modal import SlackModalState, entries, errors, fields_of, handed_over, modal, option_of
 from handlers.commands.context import AppContext
+from pipeline.errors import UserError
 
 STATE = SlackModalState(command="imagine", call_id=7, channel_id="C1", thread_id=None)
 
@@ -50,6 +51,26 @@ def test_every_option_has_a_field_with_its_value_and_limits(context: AppContext)
 def test_entries_are_read_from_every_kind_of_field(state: dict[str, Any], entered: str) -> None:
     """An empty field is an empty text."""
     assert entries({"state": {"values": {"option": {"action": state}}}}) == {"option": entered}
+
+
+@pytest.mark.parametrize(("names", "kind"), [(1, "external_select"), (8, "plain_text_input")])
+def test_a_value_that_no_select_can_hold_is_a_text(context: AppContext, names: int, kind: str) -> None:
+    """Eight LoRAs are more than an entry of a select may have; none of them is cut off."""
+    imagine = context.command("imagine")
+    value = ", ".join(f"a-lora-with-a-long-name-{number}:0.8" for number in range(names))
+
+    view = modal("Imagine", imagine, fields_of(imagine, {"lora": value}), STATE)
+
+    (element,) = (block["element"] for block in view["blocks"] if block.get("block_id") == "lora")
+    kept = element["initial_option"]["value"] if kind == "external_select" else element["initial_value"]
+    assert (element["type"], kept) == (kind, value)
+
+
+def test_what_no_form_can_hold_is_refused_in_a_sentence(context: AppContext) -> None:
+    """Rather than cut."""
+    imagine = context.command("imagine")
+    with pytest.raises(UserError, match="more than a form can hold"):
+        modal("Imagine", imagine, fields_of(imagine, {"prompt": "x" * 3001}), STATE)
 
 
 def test_files_are_read_by_option() -> None:
