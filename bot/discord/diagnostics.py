@@ -19,11 +19,13 @@ async def examine_discord(settings: Settings) -> AsyncIterator[Observation]:
     """Check the token, then each server; nothing is changed and nothing is posted."""
     try:
         async with logged_in(settings) as client:
-            guilds = [guild async for guild in client.fetch_guilds(limit=200)]
+            guilds = [guild async for guild in client.fetch_guilds(limit=None)]
             words = f"token valid ({client.user}), {len(guilds)} servers; no privileged intent is needed"
             yield Observation(words=words, advice="" if guilds else _INVITE)
             for guild in guilds[:_SHOWN_SERVERS]:
                 yield await _server(client, guild.id)
+            if len(guilds) > _SHOWN_SERVERS:
+                yield Observation(words=f"{len(guilds) - _SHOWN_SERVERS} more servers, not looked at")
     except UserError as error:
         yield Observation(words="not connected", advice=str(error))
 

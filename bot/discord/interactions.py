@@ -247,6 +247,9 @@ class DiscordInteractionHandler:
         except UserError as error:
             await tell(interaction, error)
             return
+        if isinstance(result, Message) and result.job_id is None and result.buttons:
+            # A question before it is done: the clicked message stays as it is.
+            await interaction.followup.send(**render(result).as_new(), ephemeral=True)
         if isinstance(result, Remove):
             self.live.drop(message_id)
             await delete_answer(interaction)
@@ -261,12 +264,13 @@ class DiscordInteractionHandler:
         try:
             check_install(interaction)
             result = await work(await self._caller(interaction, None, private=private, about=about))
+            modal = build_modal(result, private=private) if isinstance(result, Form) else None
         except UserError as error:
             await refuse_at_once(interaction, error)
             return
         with first_answer(interaction):
-            if isinstance(result, Form):
-                await interaction.response.send_modal(build_modal(result, private=private))
+            if modal is not None:
+                await interaction.response.send_modal(modal)
             else:
                 await interaction.response.defer()
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
 from handlers.commands.option import Details
 from handlers.commands.options import Options
 from handlers.jobs.payloads import REQUEST
@@ -37,26 +38,26 @@ class HistoryOptions(Options):
 async def history(caller: Caller, options: HistoryOptions, context: AppContext) -> Message:
     """The caller's own jobs, newest first, a page at a time; a button each makes it again, one sends what was made."""
     search = (options.search or "").strip()
-    found, more = await _page(caller, context, search, options.before)
+    found, older = await _page(caller, context, search, options.before)
     kept = await _undelivered(caller, context) if not search and options.before is None else None
-    if not found and kept is None:
+    if not found and older is None and kept is None:
         words = f"Nothing of yours mentions '{search:.60}'." if search else "You have asked for nothing here yet."
         return Message(headline=words, private=True)
-    rows = [tuple(Button(verb=Verb.AGAIN, target=job.id, label=f"Again: {job.id}") for job in found)]
     made = [job.id for job in found if job.state is JobState.DONE]
     if kept is not None and kept.job_id is not None and kept.job_id not in made:
         made = [kept.job_id, *made[: _PAGE - 1]]
-    rows.append(tuple(Button(verb=Verb.SAVE, target=job_id, label=f"Save: {job_id}") for job_id in made))
-    if more:
-        values = HistoryOptions(search=search, before=found[-1].id).texts()
-        older = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, values)
-        rows.append((Button(verb=Verb.CALL, target=older, label="Older"),))
-    message = Message(
-        headline="Your pictures",
-        lines=tuple(_line(job) for job in found),
-        buttons=tuple(row for row in rows if row),
-        private=True,
-    )
+    rows = [
+        tuple(Button(verb=Verb.AGAIN, target=job.id, label=f"Again: {job.id}") for job in found),
+        tuple(Button(verb=Verb.SAVE, target=job_id, label=f"Save: {job_id}") for job_id in made),
+    ]
+    lines = [_line(job) for job in found]
+    if older is not None:
+        if len(found) < _PAGE:
+            lines.append(f"Searched back to job {older}; Older looks further.")
+        further = HistoryOptions(search=search, before=older)
+        rows.append((await call_button(caller, context, COMMAND.name, further, "Older"),))
+    buttons = tuple(row for row in rows if row)
+    message = Message(headline="Your pictures", lines=tuple(lines), buttons=buttons, private=True)
     return message if kept is None else replace(message, lines=(*kept.lines, *message.lines), images=kept.images)
 
 
@@ -70,17 +71,24 @@ async def _undelivered(caller: Caller, context: AppContext) -> Message | None:
     return Message(headline="", lines=(words,), images=shown.images, job_id=job.id)
 
 
-async def _page(caller: Caller, context: AppContext, search: str, before: int | None) -> tuple[list[Job], bool]:
-    """One page of jobs whose prompt has every word of `search`, and whether there is another."""
+async def _page(caller: Caller, context: AppContext, search: str, before: int | None) -> tuple[list[Job], int | None]:
+    """One page of jobs whose prompt has every word of `search`, and the job before which the next page begins.
+
+    A search ends after so many jobs, since each has to be read; None says that no older job is left.
+    """
     words = set(search.casefold().split())
     found: list[Job] = []
     for _ in range(_SEARCHED // _BATCH):
-        jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, limit=_BATCH, before=before)
-        found += [job for job in jobs if job.kind == JobKind.IMAGINE and _mentions(job, words)]
-        if len(found) > _PAGE or len(jobs) < _BATCH:
-            break
+        jobs = await context.queue.member_jobs(
+            caller.guild.id, caller.member.id, kinds=(JobKind.IMAGINE,), limit=_BATCH, before=before
+        )
+        found += [job for job in jobs if _mentions(job, words)]
+        if len(found) > _PAGE:
+            return found[:_PAGE], found[_PAGE - 1].id
+        if len(jobs) < _BATCH:
+            return found, None
         before = jobs[-1].id
-    return found[:_PAGE], len(found) > _PAGE
+    return found, before
 
 
 def _mentions(job: Job, words: set[str]) -> bool:

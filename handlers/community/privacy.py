@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal, assert_never
 from handlers.commands.call import Caller
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
 from handlers.commands.option import Details
 from handlers.commands.options import Options
-from handlers.messages.message import Attachment, Button, Message, Verb
+from handlers.messages.message import Attachment, Message
 from storage.queue.jobs import OPEN_STATES
 
 
@@ -69,18 +70,19 @@ async def _export(caller: Caller, context: AppContext) -> Message:
 
 async def _ask(caller: Caller, context: AppContext) -> Message:
     kept = await context.members.export(caller.guild.id, caller.member.id)
-    values = PrivacyOptions(what="delete", confirm=True).texts()
-    confirmed = await context.calls.save(caller.guild.id, caller.member.id, COMMAND.name, values)
+    confirmed = await call_button(
+        caller, context, COMMAND.name, PrivacyOptions(what="delete", confirm=True), "Delete everything"
+    )
     return Message(
         headline=f"Delete all {len(kept)} of your jobs, their pictures and your private LoRAs?",
         lines=("What still waits or renders is cancelled. Messages already in a channel stay until you delete them.",),
-        buttons=((Button(verb=Verb.CALL, target=confirmed, label="Delete everything"),),),
+        buttons=((confirmed,),),
         private=True,
     )
 
 
 async def _delete(caller: Caller, context: AppContext) -> Message:
-    jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, states=OPEN_STATES, limit=1000)
+    jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id, states=OPEN_STATES)
     for job in jobs:
         await context.queue.cancel(caller.guild.id, job.id)
     count = await context.members.delete(caller.guild.id, caller.member.id)

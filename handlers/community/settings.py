@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal
 from handlers.commands.call import Caller
 from handlers.commands.command import Audience, Command
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
 from handlers.commands.option import Completion, Details
 from handlers.commands.options import ChannelId, MemberId, Options, RoleId
-from handlers.messages.message import Message, PointedKind, Pointers
+from handlers.messages.message import Button, Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.guilds.guilds import GuildSettings, NsfwPolicy
@@ -40,12 +41,13 @@ class SettingsOptions(Options):
     forget_role: Annotated[RoleId | None, Details("Take a role off the list")] = None
     name_admin: Annotated[MemberId | None, Details("Let this member decide here too")] = None
     forget_admin: Annotated[MemberId | None, Details("Let them decide no longer")] = None
+    before: Annotated[int | None, Details("The log before this entry", low=1, flag_only=True)] = None
 
 
 async def settings(caller: Caller, options: SettingsOptions, context: AppContext) -> Message:
     """Show the settings, change those that were given, or show the log of changes."""
     if options.show == "log":
-        return await _log(caller, context)
+        return await _log(options.before, caller, context)
     old = caller.guild.settings
     if _changed(old, options, context) == old:
         return _message("Settings of this server", old, context)
@@ -112,13 +114,20 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
     return Message(headline=headline, lines=tuple(lines), pointers=tuple(p for p in pointers if p.ids), private=True)
 
 
-async def _log(caller: Caller, context: AppContext) -> Message:
-    entries = await context.audit.entries(caller.guild.id, limit=_LOG_LINES)
+async def _log(before: int | None, caller: Caller, context: AppContext) -> Message:
+    """A page of the log, newest first."""
+    found = await context.audit.entries(caller.guild.id, limit=_LOG_LINES + 1, before=before)
+    entries = found[:_LOG_LINES]
     lines = [
         f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M} UTC · {entry.actor} · {entry.detail}"
         for entry in entries
     ]
-    return Message(headline="Who changed what", lines=tuple(lines) or ("Nothing was changed yet.",), private=True)
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    if len(found) > _LOG_LINES:
+        older = SettingsOptions(show="log", before=entries[-1].id)
+        buttons = ((await call_button(caller, context, COMMAND.name, older, "Older"),),)
+    shown = tuple(lines) or ("Nothing was changed yet.",)
+    return Message(headline="Who changed what", lines=shown, buttons=buttons, private=True)
 
 
 COMMAND: Final = Command(

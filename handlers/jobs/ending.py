@@ -1,25 +1,57 @@
 """The end that a member may put to a job of any kind: cancel it while it runs, delete it afterwards."""
 
-from typing import assert_never
+from dataclasses import dataclass
+from typing import Annotated, Final, assert_never
 
 from handlers.commands.actions import Remove
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
+from handlers.commands.forms import call_button
+from handlers.commands.option import Completion, Details
+from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed, may_manage
 from handlers.jobs.visible_job import visible_job
 from handlers.messages.message import Message
 from pipeline.errors import UserError
 from storage.queue.job_queue import CancelResult
-from storage.queue.jobs import OPEN_STATES, Job
+from storage.queue.jobs import OPEN_STATES, Job, JobKind, JobState
+
+CANCEL: Final = "cancel"
+"""The command that cancels."""
 
 
-async def cancel_job(caller: Caller, context: AppContext, job_id: int) -> Message:
-    """Cancel the one job `job_id`, if it is the caller's or the caller is an admin."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOptions(Options):
+    """The options of /cancel."""
+
+    job: Annotated[
+        int | None,
+        Details("Its number; without one, all of yours", rest=True, low=1, completion=Completion.OPEN_JOBS),
+    ] = None
+    confirm: Annotated[bool | None, Details("Stop without asking again", flag_only=True)] = None
+
+
+def is_dear(job: Job) -> bool:
+    """Whether so much work would be lost that nobody should cancel the job by mistake."""
+    return job.kind == JobKind.TRAIN and job.state is JobState.RUNNING
+
+
+def what_is_lost(job: Job) -> str:
+    """What becomes of a training that is stopped."""
+    return "It keeps the best that it has learnt." if job.step else "Nothing of it is kept."
+
+
+async def cancel_job(caller: Caller, context: AppContext, job_id: int, *, confirmed: bool = False) -> Message:
+    """Cancel the one job `job_id`, if it is the caller's or the caller is an admin; what is dear once `confirmed`."""
     job = await context.queue.get(caller.guild.id, job_id)
     if job is None or not (may_manage(caller.member, job) or await visible_job(job_id, caller, context)):
         raise UserError(f"There is no job {job_id} here; /queue lists yours.")
     if not may_manage(caller.member, job):
         raise NotAllowed(f"Job {job_id} belongs to {job.member_name}; only they or an admin can cancel it.")
+    if is_dear(job) and not confirmed:
+        stop = await call_button(caller, context, CANCEL, CancelOptions(job=job_id, confirm=True), "Stop it")
+        headline = f"Stop learning {context.jobs.title(job)}?"
+        return Message(headline=headline, lines=(what_is_lost(job),), buttons=((stop,),), private=True)
     result = await context.queue.cancel(caller.guild.id, job_id)
     match result:
         case CancelResult.CANCELLED:

@@ -94,7 +94,8 @@ async def leave_out(job: Job, index: int, caller: Caller, context: AppContext) -
 async def class_form(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     """A form for another class word."""
     order = await _kept(job, caller, context)
-    return await edit_form(COMMAND, AgainOptions(base=job.id, class_=order.class_word).given(), caller, context)
+    again = AgainOptions(base=job.id, class_=order.class_word)
+    return await edit_form(COMMAND, again.given(), caller, context, kept={"base"})
 
 
 async def train_again(caller: Caller, options: AgainOptions, context: AppContext) -> Message:
@@ -115,11 +116,10 @@ async def train_again(caller: Caller, options: AgainOptions, context: AppContext
 async def train_add(caller: Caller, options: TrainAddOptions, context: AppContext) -> Message:
     """Look at the images of the caller's latest sheet again, with more behind them."""
     files = training_files(options.files)
-    jobs = await context.queue.member_jobs(caller.guild.id, caller.member.id)
-    sheet = next((job for job in jobs if job.kind == JobKind.CHECK_IMAGES), None)
-    if sheet is None:
+    sheets = await context.queue.member_jobs(caller.guild.id, caller.member.id, kinds=(JobKind.CHECK_IMAGES,), limit=1)
+    if not sheets:
         raise UserError("You have no sheet here to add pictures to; begin with /train subject or /train style.")
-    order = await _kept(sheet, caller, context)
+    order = await _kept(sheets[0], caller, context)
     if (count := len(order.files) + len(files)) > MAX_IMAGES:
         raise InvalidRequest("images", f"These would be {count} pictures; begin again with the best {MAX_IMAGES}.")
     order = _again(order, caller, files=(*order.files, *files))

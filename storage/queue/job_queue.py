@@ -16,7 +16,7 @@ from storage.queue.claim import FAIR, UPCOMING, ClaimOrder, suspects
 from storage.queue.estimates import QueuePosition, estimate, position_of
 from storage.queue.fair_share import add_waiting, update_shares
 from storage.queue.images import NewImage, StoredImage
-from storage.queue.jobs import Job, JobState, NewJob, Outcome, TooManyWaiting, Transition
+from storage.queue.jobs import Job, JobKind, JobState, NewJob, Outcome, TooManyWaiting, Transition
 from storage.queue.records import image_of, job_of, new_row
 from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
 from storage.queue.transitions import apply_transition, end_attempt, hand_back, held_job, rescue_job
@@ -240,18 +240,23 @@ class JobQueue:
         self,
         guild_id: int,
         member_id: str,
+        *,
         states: Collection[JobState] = tuple(JobState),
-        limit: int = 25,
+        kinds: Collection[JobKind] | None = None,
+        limit: int | None = None,
         before: int | None = None,
     ) -> tuple[Job, ...]:
-        """A member's jobs in these states, newest first, at most `limit`, of ids below `before`."""
-        return await self._newest(states, limit, before, jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
+        """A member's jobs in these states, newest first, of `kinds` alone, at most `limit`, of ids below `before`."""
+        theirs = [jobs.c.guild_id == guild_id, jobs.c.member_id == member_id]
+        if kinds is not None:
+            theirs.append(jobs.c.kind.in_(kinds))
+        return await self._newest(states, limit, before, *theirs)
 
     async def guild_jobs(
         self,
         guild_id: int,
         states: Collection[JobState] = tuple(JobState),
-        limit: int = 25,
+        limit: int | None = None,
         before: int | None = None,
     ) -> tuple[Job, ...]:
         """A guild's jobs in these states, newest first, at most `limit`, of ids below `before`."""
@@ -295,7 +300,7 @@ class JobQueue:
         return await self._database.clock.read(connection)
 
     async def _newest(
-        self, states: Collection[JobState], limit: int, before: int | None, *where: ColumnElement[bool]
+        self, states: Collection[JobState], limit: int | None, before: int | None, *where: ColumnElement[bool]
     ) -> tuple[Job, ...]:
         query = select(jobs).where(*where, jobs.c.state.in_(states)).order_by(jobs.c.id.desc()).limit(limit)
         if before is not None:

@@ -151,9 +151,15 @@ class Outbox:
                 found += [_reply_of(row) for row in rows]
         return found
 
-    async def open_in_guild(self, platform: Platform, guild_id: int, after: int, limit: int) -> list[Reply]:
-        """Up to `limit` replies of the guild whose jobs are not final, of ids above `after`, oldest first."""
-        where = _open(platform), replies.c.due_at.is_(None), jobs.c.guild_id == guild_id, jobs.c.id > after
+    async def open_in_guild(
+        self, platform: Platform, guild_id: int, after: int, limit: int, besides: str = ""
+    ) -> list[Reply]:
+        """Up to `limit` replies of the guild whose jobs are not final, of ids above `after`, oldest first.
+
+        Those of the member `besides` are left out.
+        """
+        others = jobs.c.guild_id == guild_id, jobs.c.member_id != besides
+        where = _open(platform), replies.c.due_at.is_(None), *others, jobs.c.id > after
         async with self._database.read() as connection:
             rows = await connection.execute(_REPLIES.where(*where).order_by(jobs.c.id).limit(limit))
             return [_reply_of(row) for row in rows]

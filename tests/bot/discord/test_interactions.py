@@ -6,9 +6,11 @@ import discord
 import pytest
 
 from handlers.jobs.payloads import REQUEST
+from handlers.training.request import TRAINING, ConceptKind, TrainOrder
 from storage.platform import Platform
-from storage.queue.jobs import GiveUp, JobState
+from storage.queue.jobs import GiveUp, JobKind, JobState
 from tests.bot.discord.conftest import World, body, labels, words
+from tests.new_jobs import new_job
 
 
 async def test_a_prompt_becomes_one_message_with_its_images(world: World) -> None:
@@ -156,6 +158,32 @@ async def test_cancelling_ends_the_job_and_the_message_says_so(world: World) -> 
     assert "Cancelled." in words(world.last)
     [job] = await world.context.queue.guild_jobs(1, states=tuple(JobState))
     assert job.state is JobState.CANCELLED
+
+
+async def test_stopping_a_training_is_asked_for_twice(world: World) -> None:
+    """The question is for the one who clicked alone, and the training's message stays."""
+    order = TrainOrder(key="1-a", name="rex", concept=ConceptKind.SUBJECT, files=(), class_word="dog", model="pocket")
+    await world.ada.slash(world.channel, "imagine", prompt="fox")
+    [image] = await world.context.queue.guild_jobs(1)
+    await world.context.queue.cancel(1, image.id)
+    here = await world.context.outbox.address(1, image.id)
+    asked = new_job(1, str(world.ada.id), kind=JobKind.TRAIN, payload=TRAINING.write(order), reply=here)
+    job = await world.context.queue.enqueue(asked)
+    await world.progress(await world.claim(), 10)
+    status = world.last
+
+    result = await world.ada.click(status, label="Stop and keep the best")
+    (question,) = result.followups
+    before = await world.context.queue.get(1, job.id)
+    await world.ada.click(question, label="Stop it")
+    after = await world.context.queue.get(1, job.id)
+
+    assert "Stop learning rex, a dog?" in words(question)
+    assert question.flags.ephemeral
+    assert labels(status) == ["Stop and keep the best"]
+    assert before is not None
+    assert after is not None
+    assert (before.cancel_requested, after.cancel_requested) == (False, True)
 
 
 async def _answer(world: World, name: str, **options: object) -> str:

@@ -93,3 +93,22 @@ async def test_what_could_not_be_brought_is_shown_until_it_is_saved(
     await press(Press(verb=Verb.SAVE, target=job_id or 0, index=0), caller, context)
 
     assert (await call("history")).images == ()
+
+
+async def test_a_long_search_says_how_far_it_came(
+    call: CallCommand, context: AppContext, guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads that there is nothing while something was not looked at."""
+    monkeypatch.setattr("handlers.community.history._BATCH", 2)
+    monkeypatch.setattr("handlers.community.history._SEARCHED", 4)
+    wanted = (await call("imagine", prompt="a whale")).job_id
+    jobs = [(await call("imagine", prompt=f"fox {number}")).job_id for number in range(5)]
+
+    first = await call("history", search="whale")
+    (older,) = targets(first, Verb.CALL)
+    saved = await context.calls.get(guild.id, older)
+    assert saved is not None
+    second = await call(saved.command, **dict(saved.values))
+
+    assert first.lines == (f"Searched back to job {jobs[1]}; Older looks further.",)
+    assert numbers(second) == [wanted]

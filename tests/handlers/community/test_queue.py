@@ -5,7 +5,7 @@ from dataclasses import replace
 from handlers.buttons import Press, press
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
-from handlers.messages.message import Message
+from handlers.messages.message import Message, Verb
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -75,3 +75,24 @@ async def test_another_guilds_jobs_are_not_there(context: AppContext, call: Call
     message = await call("queue", member="eve")
 
     assert [line.partition(":")[0] for line in message.lines] == ["Of others", "1"]
+
+
+async def test_every_job_of_ones_own_is_on_some_page(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """Oldest first, with the true number of those that are left; others' jobs are paged through beside them."""
+    own = [(await call("imagine", prompt=f"fox {number}")).job_id for number in range(23)]
+    theirs = [(await call("imagine", prompt=f"owl {number}", member="bob")).job_id for number in range(12)]
+    caller = Caller(guild=guild, member=Member(id="ada", name="Ada"), reply=replace(HERE, user_id="ada"))
+    pages = [await call("queue")]
+    while pages[-1].buttons and pages[-1].buttons[0][0].label == "More of yours":
+        more = pages[-1].buttons[0][0]
+        page = await press(Press(verb=more.verb, target=more.target, index=0), caller, context)
+        assert isinstance(page, Message)
+        pages.append(page)
+    first, *_ = pages
+    others = await press(Press(verb=Verb.CALL, target=first.buttons[0][1].target, index=0), caller, context)
+
+    assert isinstance(others, Message)
+    assert "13 more of yours" in first.lines
+    shown = [line.partition(":")[0] for page in (*pages, others) for line in page.lines if " · " in line]
+    assert sorted(map(int, shown)) == sorted(filter(None, [*own, *theirs]))
+    assert [len(page.lines) for page in pages[1:]] == [11, 3]

@@ -53,3 +53,18 @@ async def test_what_is_not_named_stays(context: AppContext, guild: Guild, call: 
     assert stored is not None
     settings = stored.settings
     assert (settings.max_steps, settings.max_pixels, settings.allowed_channels) == (30, 512 * 512, ("art",))
+
+
+async def test_the_log_goes_back_to_the_first_change(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """A page at a time."""
+    for steps in range(1, 21):
+        await call("settings", admin=True, max_steps=steps)
+
+    first = await call("settings", admin=True, show="log")
+    ((older,),) = first.buttons
+    saved = await context.calls.get(guild.id, older.target)
+    assert saved is not None
+    second = await call(saved.command, admin=True, **dict(saved.values))
+
+    assert (len(first.lines), len(second.lines), second.buttons) == (15, 5, ())
+    assert second.lines[-1].endswith("max_steps: 50 → 1")

@@ -156,6 +156,18 @@ async def test_history_can_be_asked_by_state(queue: JobQueue, guild: Guild, enqu
     assert [job.id for job in queued] == [waiting.id]
 
 
+async def test_jobs_can_be_asked_by_kind(queue: JobQueue, guild: Guild, enqueue: Enqueue) -> None:
+    """The latest of a kind is found, however many others came after it; without a limit all of them are."""
+    check = await enqueue(kind=JobKind.CHECK_IMAGES)
+    others = [(await enqueue()).id for _ in range(30)]
+
+    latest = await queue.member_jobs(guild.id, "ann", kinds=(JobKind.CHECK_IMAGES,), limit=1)
+    rest = await queue.member_jobs(guild.id, "ann", kinds=(JobKind.IMAGINE,))
+
+    assert [job.id for job in latest] == [check.id]
+    assert [job.id for job in rest] == others[::-1]
+
+
 async def test_failed_transaction_leaves_nothing(queue: JobQueue, guild: Guild) -> None:
     """A job whose guild does not exist leaves neither a job nor a share behind."""
     with pytest.raises(IntegrityError):
