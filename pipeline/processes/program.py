@@ -65,7 +65,8 @@ def open_frames() -> tuple[BinaryIO, Callable[[object], None]]:
     """The two ends of frames between this process and its parent.
 
     From here on Ctrl-C, which reaches every process of a terminal, is the parent's to understand; and what libraries
-    print goes to the log, so that the pipe carries messages alone.
+    print goes to the log, so that the pipes carry messages alone. A thread may wait for a frame for as long as the
+    process lives: Python's own standard input, which it locks at its end, is another stream.
 
     Returns:
         The stream to read frames from, and what sends a message as one.
@@ -75,11 +76,13 @@ def open_frames() -> tuple[BinaryIO, Callable[[object], None]]:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    orders, pipe = os.fdopen(os.dup(sys.stdin.fileno()), "rb"), os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
 
     def say(message: object) -> None:
         pipe.write(frames.pack(message))
         pipe.flush()
 
-    return sys.stdin.buffer, say
+    return orders, say

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 from torch._inductor import standalone_compile
@@ -22,7 +22,7 @@ def _main(folder: Path, backend: str) -> None:
     stream, _ = open_frames()
     spec = frames.read(stream)
     assert isinstance(spec, CompileSpec), "an engine begins with the spec"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(stream,), daemon=True).start()
     torch.set_num_threads(spec.threads)
     try:
         names = _convert(spec, folder) if backend == OPENVINO else _compile(spec, folder)
@@ -50,9 +50,8 @@ def _convert(spec: CompileSpec, folder: Path) -> tuple[str, ...]:
     return weights
 
 
-def _end_with_parent() -> None:
-    # Not through sys.stdin, whose lock would be missed at the interpreter's own end.
-    os.read(sys.stdin.fileno(), 1)
+def _end_with_parent(stream: BinaryIO) -> None:
+    stream.read(1)
     os._exit(1)
 
 

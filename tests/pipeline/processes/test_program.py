@@ -1,10 +1,14 @@
-"""A child process as it sees itself."""
+"""A child process as it sees itself, and the pipes to its parent."""
 
+import asyncio
 import gc
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 
 import pytest
 
+from pipeline.processes import frames
 from pipeline.processes.program import keeping_all
 
 
@@ -34,3 +38,23 @@ def test_an_import_that_fails_leaves_the_collector_on() -> None:
         raise ModuleNotFoundError("torch")
 
     assert gc.isenabled()
+
+
+@pytest.mark.slow
+async def test_a_program_ends_by_itself_while_a_thread_hears_its_parent() -> None:
+    """Quietly and with status zero: no lock of the interpreter's own is missed at its end."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.pipeline.processes.listening", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdin.write(frames.pack("hello"))
+    await child.stdin.drain()
+
+    said = await frames.receive(child.stdout)
+    complaints = await child.stderr.read()
+    status = await child.wait()
+    child.stdin.close()
+
+    assert (said, complaints, status) == ("hello", b"", 0)
