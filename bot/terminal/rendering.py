@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +33,9 @@ class Screen:
     draws_status: bool = True
     shows_buttons: bool = True
     buttons: list[Button] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
     _running: dict[int, Message] = field(default_factory=dict)
+    _lines: dict[str, float] = field(default_factory=dict)
     _live: Live | None = None
 
     def show_running(self, message: Message) -> None:
@@ -65,12 +69,23 @@ class Screen:
         for row in message.buttons if self.shows_buttons else ():
             self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", highlight=False)
 
+    def begin(self, line: str) -> None:
+        """Let a typed line that takes its time stand in the status line."""
+        self._lines[line] = self.clock()
+
+    def end(self, line: str) -> None:
+        """The line is answered."""
+        self._lines.pop(line, None)
+
     def status_line(self) -> str:
-        """The running jobs in one line of plain text."""
-        return "   ".join(
+        """The running jobs, and how long lines have been at work, in one line of plain text."""
+        jobs = (
             f"{_SYMBOLS[message.mood]} {message.headline[:30]} · {' '.join(message.lines)}"
             for message in self._running.values()
         )
+        working = _SYMBOLS[Mood.WORKING]
+        lines = (f"{working} {line[:30]} · {self.clock() - began:.0f} s" for line, began in self._lines.items())
+        return "   ".join((*jobs, *lines))
 
     def close(self) -> None:
         """Remove the status lines."""

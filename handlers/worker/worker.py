@@ -85,6 +85,7 @@ class Worker:
     _isolation: Isolation = field(init=False)
     _stop: asyncio.Event = field(init=False)
     _preparations: Preparations = field(init=False)
+    _draining: asyncio.Timeout | None = None
 
     def __post_init__(self) -> None:
         self._slots = tuple(DeviceSlots(device=device) for device in self.devices)
@@ -96,6 +97,17 @@ class Worker:
     def is_busy(self) -> bool:
         """Whether any device has images to make."""
         return any(slots.jobs for slots in self._slots)
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        """The jobs that are on its devices."""
+        return tuple(job.claim.job for slots in self._slots for job in slots.jobs)
+
+    def hurry(self) -> None:
+        """Let no image be finished any more: they are set aside at once, now or when the worker stops."""
+        self.drain_seconds = 0.0
+        if self._draining is not None:
+            self._draining.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running images finish or give them back, uncounted."""
@@ -330,8 +342,9 @@ class Worker:
         """Let running images finish, then set the rest aside; their jobs go back, the attempt not counted."""
         await self._preparations.stop()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.drain_seconds):
+            async with asyncio.timeout(self.drain_seconds) as self._draining:
                 await asyncio.gather(*(slots.wait_until_empty() for slots in self._slots))
+        self._draining = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.suspend_seconds):
                 for slots in self._slots:

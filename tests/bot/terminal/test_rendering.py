@@ -12,7 +12,7 @@ from handlers.messages.chat_platform import TryLater
 from handlers.messages.message import Bar, Message, Mood, ShownImage
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
-from tests.fakes import png, request
+from tests.fakes import FakeClock, png, request
 
 ADDRESS = ReplyAddress(platform=Platform.TERMINAL, channel_id="terminal", user_id="ada")
 
@@ -89,6 +89,19 @@ def test_the_status_line_tells_what_runs_until_it_is_done() -> None:
     assert screen.status_line() == "🎨 red fox · 3 of 20 steps"
 
     screen.show(_done(b"", job_id=1))
+    assert screen.status_line() == ""
+
+
+def test_the_status_line_tells_for_how_long_a_line_is_at_work() -> None:
+    """A command that takes its time leaves the prompt free."""
+    screen, _ = _screen()
+    clock = FakeClock()
+    screen.clock = clock
+    screen.begin("/subject export rex")
+    clock.advance(7)
+    assert screen.status_line() == "🎨 /subject export rex · 7 s"
+
+    screen.end("/subject export rex")
     assert screen.status_line() == ""
 
 

@@ -245,6 +245,27 @@ async def test_a_soft_stop_lets_an_image_finish_that_is_nearly_there(context: Ap
     assert job.state is JobState.DONE
 
 
+@pytest.mark.parametrize("already_stopping", [True, False])
+async def test_a_worker_in_a_hurry_waits_for_no_image(
+    context: AppContext, guild: Guild, already_stopping: bool
+) -> None:
+    """Whether it stops already or only then, the image goes back to the queue, its attempt not counted."""
+    job_id = await _enqueue(context, guild)
+    device = FakeDevice(eager=False)
+    async with _working(context, device) as worker:
+        worker.drain_seconds = 2 * _PATIENCE
+        await _submitted(device, 1)
+        assert [job.id for job in worker.running] == [job_id]
+        if already_stopping:
+            asyncio.get_running_loop().call_later(0.05, worker.hurry)
+        else:
+            worker.hurry()
+
+    job = await context.queue.get(guild.id, job_id)
+    assert job is not None
+    assert (job.state, job.attempt) == (JobState.QUEUED, 0)
+
+
 async def test_a_device_holds_no_more_than_its_share(context: AppContext, guild: Guild) -> None:
     """What one device cannot start yet stays in the queue, for others."""
     for _ in range(5):
