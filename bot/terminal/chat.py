@@ -48,7 +48,6 @@ async def _leave(worker: Worker, session: TerminalSession, lines: RunningLines) 
     titles = tuple(session.context.jobs.title(job) for job in worker.running)
     if (message := leaving_words((*titles, *lines.names), worker.drain_seconds)) is None:
         return
-    session.chat.screen.show(message)
     loop = asyncio.get_running_loop()
 
     def leave_now() -> None:
@@ -57,6 +56,7 @@ async def _leave(worker: Worker, session: TerminalSession, lines: RunningLines) 
         worker.hurry()
 
     loop.add_signal_handler(signal.SIGINT, leave_now)
+    session.chat.screen.show(message)
     await lines.finish()
 
 
