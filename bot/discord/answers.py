@@ -15,6 +15,8 @@ from bot.discord.uploads import pack
 from handlers.messages.message import Message, Mood
 from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
+from pipeline.images.image_process import ImageProcesses
+from pipeline.processes.fair_turns import Share
 
 _log = logging.getLogger(__name__)
 
@@ -88,14 +90,22 @@ async def delete_parts(interaction: Interaction, message_ids: tuple[str, ...]) -
     return left
 
 
-async def show(interaction: Interaction, message: Message) -> None:
-    """Answer in place of the acknowledgement, with images that do not fit into one message in further ones."""
-    packed = await pack(message.images, interaction.filesize_limit)
+def share_of(interaction: Interaction) -> Share:
+    """By whom fair turns are counted: the server, and the member in it."""
+    return str(interaction.guild_id or 0), str(interaction.user.id)
+
+
+async def show(interaction: Interaction, message: Message, images: ImageProcesses) -> None:
+    """Answer in place of the acknowledgement, with images that do not fit into one message in further ones.
+
+    Those that are too large for Discord are made smaller by one of `images`.
+    """
+    packed = await pack(message.images, interaction.filesize_limit, images, share_of(interaction))
     first, *rest = packed.messages
     whole = replace(message, images=first, lines=(*message.lines, *packed.refusals))
     await interaction.edit_original_response(**render(whole).as_edit())
-    for images in rest:
-        part = Message(headline=message.headline, images=images)
+    for further in rest:
+        part = Message(headline=message.headline, images=further)
         await interaction.followup.send(**render(part).as_new(), ephemeral=True)
 
 

@@ -7,8 +7,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
+from bot.discord.answers import share_of
 from bot.discord.attachments import is_discords, offered
-from bot.discord.interactions import DiscordInteractionHandler, share_of
+from bot.discord.interactions import DiscordInteractionHandler
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.info import image_info
 from handlers.messages.message import Message

@@ -17,6 +17,7 @@ from bot.discord.answers import (
     is_ephemeral,
     refuse,
     refuse_at_once,
+    share_of,
     show,
     tell,
     whisper,
@@ -46,7 +47,6 @@ from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
-from pipeline.processes.fair_turns import Share
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 
@@ -168,7 +168,7 @@ class DiscordInteractionHandler:
 
     async def refuse(self, interaction: Interaction, error: UserError) -> None:
         """Tell the member alone what is wrong."""
-        await _tell(interaction, error)
+        await tell(interaction, error)
 
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
         """Log an error of ours and tell the member, with a number by which the log line is found."""
@@ -222,7 +222,7 @@ class DiscordInteractionHandler:
             case Message() if result.private and not private:
                 await whisper(interaction, with_fitting_files(result, interaction.filesize_limit))
             case Message():
-                await show(interaction, with_fitting_files(result, interaction.filesize_limit))
+                await show(interaction, with_fitting_files(result, interaction.filesize_limit), self.context.images)
             case SendDirect():
                 await self._send_direct(interaction, result)
             case AlreadyHeard():
@@ -286,7 +286,7 @@ class DiscordInteractionHandler:
             if refusal_of(error, by_token=False) in WAITING:
                 raise
             _log.info("a direct message is not taken: %s", error)
-            await show(interaction, result.message)
+            await show(interaction, result.message, self.context.images)
         else:
             await interaction.edit_original_response(**render(Message(headline=result.sent)).as_edit())
 
@@ -318,11 +318,6 @@ class DiscordInteractionHandler:
         """The guild's settings as last read, since the acknowledgement must not wait for the database."""
         guild = self.guilds.remembered(interaction)
         return guild.settings if guild is not None else GuildSettings()
-
-
-def share_of(interaction: Interaction) -> Share:
-    """By whom fair turns are counted: the server, and the member in it."""
-    return str(interaction.guild_id or 0), str(interaction.user.id)
 
 
 def _check_still_public(*, hidden: bool, wanted: bool) -> None:

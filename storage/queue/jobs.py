@@ -101,10 +101,11 @@ class TooManyWaiting(Exception):
 class Job:
     """A job as it was when read.
 
-    Times are the database clock's, close to Unix seconds; `attempt` counts claims that were not handed back; `restarts` counts returns to the queue
-    for no fault of the job; `together` is set for a suspect, which was on a device when it died: so many jobs may be on
-    its next device, itself included. `preview` is a small encoded image, there only while the job runs; `error` is the
-    sentence for the member when the job failed, or the reason of its last retry.
+    Times are the database clock's, close to Unix seconds; `attempt` counts claims that were not handed back;
+    `restarts` counts returns to the queue for no fault of the job; `together` is set for a suspect, which was on a
+    device when it died: so many jobs may be on its next device, itself included. `preview` is a small encoded image,
+    there only while the job runs; `error` is the sentence for the member when the job failed, or the reason of its last
+    retry.
     """
 
     id: int

@@ -68,7 +68,7 @@ async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float, cou
 
 
 async def _isolate(
-    connection: AsyncConnection, job: Row[Any], transition: Transition, now: float, count: int, **values: object
+    connection: AsyncConnection, job: Row[Any], transition: Transition, now: float, count: int, **values: Any
 ) -> None:
     """Puts a locked `job`, which died with `count` in all, back as a suspect, without counting this attempt."""
     group = min(count, job.together or count)

@@ -44,7 +44,7 @@ def _deadly_start(job: EngineJob) -> DenoisingState:
     return _start(job)
 
 
-EngineJob.start = _deadly_start  # type: ignore[method-assign]  # what this module is for
+EngineJob.start = _deadly_start  # type: ignore[assignment, method-assign]  # what this module is for
 
 if __name__ == "__main__":
     _main()

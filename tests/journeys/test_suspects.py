@@ -18,6 +18,7 @@ from storage.guilds.guilds import GuildStore
 from storage.platform import Platform
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Job, JobState
+from storage.queue.key_values import KeyValues
 from storage.queue.step_costs import StepCosts
 from tests.eventually import eventually
 from tests.fakes import request
@@ -37,7 +38,7 @@ async def _working(database: Database, data: Path, *, at_once: int, silence_seco
         name="worker",
         queue=JobQueue(database),
         blobs=FileBlobStore(data / "blobs"),
-        costs=StepCosts(database),
+        costs=StepCosts(KeyValues(database)),
         jobs=JOBS,
         devices=(ChildDevice(SPEC, program="tests.journeys.deadly_device"),),
         images_at_once=at_once,

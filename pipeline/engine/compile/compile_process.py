@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
@@ -91,7 +92,7 @@ class _Pure(nn.Module):
 
     def __init__(self, forward: Forward) -> None:
         super().__init__()
-        self._call = lambda weights, arguments: functional_call(forward, weights, arguments)
+        self._call = partial(functional_call, forward)
 
     def forward(self, weights: dict[str, Tensor], *arguments: Any) -> Tensor:
         prediction: Tensor = self._call(weights, arguments)

@@ -5,6 +5,7 @@ import pytest
 from storage.database import Database
 from storage.guilds.audit import AuditLog
 from storage.guilds.guilds import Guild
+from tests.fakes import FakeClock
 
 
 @pytest.fixture
