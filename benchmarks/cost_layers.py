@@ -72,8 +72,8 @@ def _layouts(bench: "CostBench") -> Iterator[Cost]:
 class _NormCopies(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
     """What would be copied on CUDA into another layout.
 
-    There a convolution's output is channels last where its weight is, and copies an input that is not; GroupNorm's
-    output is contiguous, and it copies an input that is not.
+    There a convolution computes channels last where its input or its weight is, and copies an input that is not;
+    GroupNorm's output is contiguous, and it copies an input that is not.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _NormCopies(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""
         name = str(func)
-        convolves = "conv" in name and args[0].ndim == 4 and _is_last(args[1])
+        convolves = "conv" in name and args[0].ndim == 4 and (_is_last(args[0]) or _is_last(args[1]))
         if ("group_norm" in name and not args[0].is_contiguous()) or (convolves and not _is_last(args[0])):
             self.count += 1
             self.bytes += args[0].nbytes
@@ -92,7 +92,7 @@ class _NormCopies(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
 
 
 def _is_last(tensor: Tensor) -> bool:
-    return tensor.is_contiguous(memory_format=torch.channels_last)
+    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
 @torch.inference_mode()
