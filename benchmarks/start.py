@@ -3,14 +3,15 @@
     python -m benchmarks.start [--runs 5] [--imports FILE]
 
 Each run is the whole of `limner imagine` with pocket, by a fresh process, first in an empty data folder, then again in
-it. CPU-seconds are those of the command and of its device's process. As many runs more count the imports, as
-`python -X importtime` does in both processes, and the quickest is taken, since others share the cores; FILE gets the 25
-imports that took longest, with all that they import.
+it. CPU-seconds are those of the command and of its device's process; what both import is measured by itself, too. As
+many runs more are timed by `python -X importtime` in both processes: FILE gets the 25 imports of the quickest run that
+took longest, with all that they import. Those are seconds on the clock, which others' work on the same cores lengthens.
 """
 
 import argparse
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,10 @@ _OPTIONS: Final = ("--steps", "6", "--seed", "7")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PACKAGES: Final = ("torch", "diffusers", "transformers", "peft")
 _LONGEST: Final = 25
+_IMPORTS: Final = {
+    "command": "import bot.__main__, bot.terminal.one_shot",
+    "device": "from pipeline.processes.program import keeping_all\nwith keeping_all():\n import pipeline.engine.engine",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,15 @@ def run_command(data: Path, **environment: str) -> tuple[Start, str]:
         raise SystemExit(f"the command made no image:\n{written}")
     user, system, children_user, children_system = (int(ticks) / _TICKS for ticks in fields[11:15])
     return Start(own=user + system, device=children_user + children_system, wall=wall), written
+
+
+def import_seconds(statements: str) -> float:
+    """The processor time of a fresh process that imports and ends at once."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ending = f"{statements}\nimport os\nos._exit(0)"
+    subprocess.run((sys.executable, "-c", ending), cwd=_ROOT, check=True)  # noqa: S603  our own statements
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def imports_in(errors: str) -> list[Imported]:
@@ -127,11 +141,12 @@ def main() -> None:
             fresh.append(run_command(Path(data))[0])
             used.append(run_command(Path(data))[0])
             timed.append(run_command(Path(data), PYTHONPROFILEIMPORTTIME="1"))
-    least, imports = min(((start, imports_in(errors)) for start, errors in timed), key=lambda run: _seconds(run[1]))
+    imports = min((imports_in(errors) for _, errors in timed), key=_seconds)
+    alone = {side: median(import_seconds(code) for _ in range(chosen.runs)) for side, code in _IMPORTS.items()}
     print(f"{_machine()}\n")
     print("| data folder | command, CPU-s | device, CPU-s | both, CPU-s | on the clock, s |\n|---|---|---|---|---|")
     print(f"{_row('fresh', fresh)}\n{_row('used', used)}\n")
-    print(f"Imports took {_seconds(imports):.2f} s of the {least.total:.2f} CPU-s of the run that counts them.")
+    print(f"Imports alone: {alone['command']:.2f} CPU-s in the command, {alone['device']:.2f} in the device.")
     if chosen.imports is not None:
         chosen.imports.write_text(_summary(imports), encoding="utf-8")
 
