@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.buttons import Press, press
+from handlers.buttons import press
 from handlers.commands.context import AppContext
 from handlers.context.training_hours import TrainingHours
 from handlers.delivery.delivery import Delivery
 from handlers.messages.job_status import in_progress
-from handlers.messages.message import Verb
 from pipeline.families.family import ModelFamily
 from pipeline.training.messages import TrainingPace
 from pipeline.training.report import TrainingProgress, TrainingReport
@@ -150,7 +149,7 @@ async def test_a_training_that_is_stopped_keeps_the_best_so_far(
             return str(job.id) if button.label == "Stop and keep the best" else None
 
         number = int(await eventually(label))
-        await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), context)
+        await call("cancel", job=number, confirm=True)
         job = await ended(context, guild, JobKind.TRAIN)
         ready = await delivered(context, clock)
     assert (job.state, job.device_seconds) == (JobState.DONE, 65.0)

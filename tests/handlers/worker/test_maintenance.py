@@ -6,7 +6,6 @@ import pytest
 
 from handlers.buttons import Press, press
 from handlers.commands.context import AppContext
-from handlers.messages.message import Verb
 from handlers.worker.maintenance import forget_offers, sweep_trainings
 from pipeline.errors import UserError
 from storage.database import Database
@@ -40,7 +39,7 @@ async def test_what_came_to_nothing_is_gone_after_a_day(
             return job is not None and job.step > 0
 
         await eventually(learnt)
-        await press(Press(verb=Verb.CANCEL, target=number, index=0), caller(guild), context)
+        await call("cancel", job=number, confirm=True)
         assert (await ended(context, guild, JobKind.TRAIN)).error == "The disk is full."
     assert await context.handed.are_kept(guild.id, checked.id)
     clock.advance(86_401)
