@@ -26,7 +26,7 @@ class Prefetch:
                 await device.expect(REQUEST.read(job.payload))
         return upcoming
 
-    def has_told(self, device: Device) -> bool:
+    def has_announced(self, device: Device) -> bool:
         """Whether the device may be loading what a waiting job needs."""
         return bool(self._announced.get(device.name))
 

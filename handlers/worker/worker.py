@@ -301,7 +301,7 @@ class Worker:
         jobs, was_ready = slots.jobs, slots.device.name in self.ready
         self.ready.discard(slots.device.name)
         _log.error("device %s is lost with %d jobs: %s", slots.device.name, len(jobs), why)
-        died = Died(jobs=len(jobs), alone=len(jobs) == 1 and not self._prefetch.has_told(slots.device))
+        died = Died(jobs=len(jobs), alone=len(jobs) == 1 and not self._prefetch.has_announced(slots.device))
         for job in jobs:
             slots.drop(job)
             await self._save_snapshots(job)

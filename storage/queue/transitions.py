@@ -41,7 +41,7 @@ async def end_attempt(connection: AsyncConnection, job: Row[Any], outcome: Outco
         case Retry(after_seconds=seconds, why=why):
             await apply_transition(connection, job, Transition.RETRY, now, error=why, run_after=now + seconds)
         case Died(alone=False, jobs=count):
-            await _isolate(connection, job, Transition.ISOLATE, now, count)
+            await apply_transition(connection, job, Transition.ISOLATE, now, **_as_suspect(job, count))
         case Died() if job.attempt >= job.max_attempts:
             await apply_transition(connection, job, Transition.EXHAUST, now, error=_killer(job))
         case Died():
@@ -60,22 +60,19 @@ async def rescue_job(connection: AsyncConnection, job: Row[Any], now: float, cou
     if job.cancel_requested:
         await apply_transition(connection, job, Transition.CANCEL, now)
     elif job.together != 1 or job.step > before:
-        await _isolate(connection, job, Transition.RESCUE, now, count, reached=max(job.step, before))
+        values = _as_suspect(job, count) | {"reached": max(job.step, before)}
+        await apply_transition(connection, job, Transition.RESCUE, now, **values)
     elif job.attempt >= job.max_attempts:
         await apply_transition(connection, job, Transition.ABANDON, now, error=_killer(job))
     else:
         await apply_transition(connection, job, Transition.RESCUE, now, restarts=job.restarts + 1)
 
 
-async def _isolate(
-    connection: AsyncConnection, job: Row[Any], transition: Transition, now: float, count: int, **values: Any
-) -> None:
-    """Puts a locked `job`, which died with `count` in all, back as a suspect, without counting this attempt."""
+def _as_suspect(job: Row[Any], count: int) -> dict[str, int]:
+    """What changes in a `job` that died with `count` in all, and goes back without counting this attempt."""
     group = min(count, job.together or count)
-    values |= {"together": 1 if group <= _FEW else group // 2}
-    await apply_transition(
-        connection, job, transition, now, attempt=job.attempt - 1, restarts=job.restarts + 1, **values
-    )
+    together = 1 if group <= _FEW else group // 2
+    return {"attempt": job.attempt - 1, "restarts": job.restarts + 1, "together": together}
 
 
 def _killer(job: Row[Any]) -> str:

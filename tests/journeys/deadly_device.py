@@ -30,7 +30,7 @@ def _kill_server() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-_DEEDS: Final[dict[str, Callable[[], object]]] = {
+_ENDS: Final[dict[str, Callable[[], object]]] = {
     KILLS_DEVICE: lambda: os.kill(os.getpid(), signal.SIGSEGV),
     KILLS_SERVER: _kill_server,
     HANGS: lambda: threading.Event().wait(),
@@ -39,12 +39,12 @@ _start = EngineJob.start
 
 
 def _deadly_start(job: EngineJob) -> DenoisingState:
-    if deed := _DEEDS.get(job.request.prompt):
-        deed()
+    if end := _ENDS.get(job.request.prompt):
+        end()
     return _start(job)
 
 
-EngineJob.start = _deadly_start  # type: ignore[assignment, method-assign]  # what this module is for
+EngineJob.start = _deadly_start  # type: ignore[method-assign, assignment]  # what this module is for
 
 if __name__ == "__main__":
     _main()

@@ -53,10 +53,10 @@ async def _working(database: Database, data: Path, *, at_once: int, silence_seco
         await running
 
 
-async def _enqueue(database: Database, deed: str, innocent: int) -> list[Job]:
+async def _enqueue(database: Database, culprit: str, innocent: int) -> list[Job]:
     """The culprit's job, and those of others in as many guilds."""
     guilds, jobs = GuildStore(database), []
-    for number, prompt in enumerate([deed, *["red fox"] * innocent]):
+    for number, prompt in enumerate([culprit, *["red fox"] * innocent]):
         guild = await guilds.ensure(Platform.DISCORD, str(number), f"guild {number}")
         payload = REQUEST.write(request(prompt, seed=number, steps=6))
         jobs.append(await JobQueue(database).enqueue(new_job(guild.id, payload=payload)))

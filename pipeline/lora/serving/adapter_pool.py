@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -126,17 +126,15 @@ class AdapterPool:
         return adapter
 
     def _store(self, pages: LoraPages) -> dict[tuple[str, int], tuple[int, ...]]:
-        """Copy a whole LoRA to the device, or nothing of it: what lies there without a LoRA is lost to all others."""
+        """Copy a whole LoRA to the device, or nothing of it."""
         pools = {where: self.pool(where) for where in pages.banks}
         most = self.page_rows
         numbers: dict[tuple[str, int], tuple[int, ...]] = {}
-        try:
+        with ExitStack() as undo:
             for where, part in pages.banks.items():
                 numbers[where] = pools[where].store(part, most)
-        except Exception:
-            for where, taken in numbers.items():
-                pools[where].drop(taken)
-            raise
+                undo.callback(pools[where].drop, numbers[where])
+            undo.pop_all()
         return numbers
 
     def release(self, adapter: Adapter) -> None:

@@ -38,9 +38,9 @@ async def test_a_device_that_was_started_again_hears_it_once_more(shift: Shift) 
 
     await prefetch.tell(shift.device)
     await prefetch.tell(shift.device)
-    assert prefetch.has_told(shift.device)
+    assert prefetch.has_announced(shift.device)
     prefetch.forget(shift.device)
-    assert not prefetch.has_told(shift.device)
+    assert not prefetch.has_announced(shift.device)
     await prefetch.tell(shift.device)
 
     assert [expected.prompt for expected in shift.device.expected] == ["next", "next"]

@@ -80,7 +80,7 @@ def test_prompts_of_other_lengths_share_no_call_and_change_no_bit() -> None:
 
 
 def test_a_text_that_is_longer_for_the_second_tokenizer_is_counted_by_that(tmp_path: Path) -> None:
-    """Its row is as long as its batch, whoever comes first, and the others come out as without it."""
+    """Its row is as long as its batch, in whatever order they come, and the others come out as without it."""
     save_mote(tmp_path / "mote")
     engine = Engine(replace(SPEC, models=(str(tmp_path / "mote"),)))
     model = engine._cache.loaded["mote"]
