@@ -1,5 +1,7 @@
 """/cancel: one job, or all of one member."""
 
+from dataclasses import replace
+
 import pytest
 
 from handlers.buttons import Press, press
@@ -15,6 +17,12 @@ from storage.queue.jobs import OPEN_STATES, JobKind, JobState
 from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.new_jobs import new_job
+
+
+@pytest.fixture
+def context(context: AppContext) -> AppContext:
+    """Without the limit of waiting jobs, which several pages of them exceed."""
+    return replace(context, most_waiting=None)
 
 
 async def test_cancel_stops_what_is_ones_own(context: AppContext, guild: Guild, call: CallCommand) -> None:

@@ -15,6 +15,12 @@ from tests.new_jobs import new_job
 HERE = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="bob")
 
 
+@pytest.fixture
+def context(context: AppContext) -> AppContext:
+    """Without the limit of waiting jobs, which several pages of them exceed."""
+    return replace(context, most_waiting=None)
+
+
 async def test_queue_tells_the_place_of_ones_own_jobs_and_of_others(call: CallCommand) -> None:
     """What was asked in the same channel is named with its words, its owner and its turn; equal shares go by name."""
     await call("imagine", prompt="owl", member="bob")
