@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from handlers.buttons import Press, press
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
