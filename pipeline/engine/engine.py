@@ -119,7 +119,6 @@ class Engine:
         if ticket in self._jobs and ticket not in self._finished:
             job = self._jobs[ticket]
             with self._answering_for(job):
-                self._outbox.withdraw(ticket)
                 snapshot = Snapshot.of(job.rendering, job.group).to_bytes() if job.rendering else None
                 self._end(Suspended(ticket=ticket, snapshot=snapshot))
 

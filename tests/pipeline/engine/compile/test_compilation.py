@@ -17,7 +17,7 @@ from pipeline.engine.compile.compile_process import CompileSpec
 from pipeline.engine.compile.forward import CompiledForward, Forward
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
-from pipeline.requests.device_messages import Rendered, Stepped
+from pipeline.requests.device_messages import Rendered, Suspended
 from pipeline.requests.image_request import ImageRequest
 from tests.pipeline.conftest import SPEC
 from tests.pipeline.engine.compile.drawn_graph import as_drawn, request, with_lora
@@ -116,8 +116,11 @@ def test_a_suspended_image_goes_on_compiled_where_the_device_can(engine: Engine,
     gate.let_through(engine)
     whole = render(engine, b=request())["b"]
     engine.admit("c", request())
-    snapshot = next(event.snapshot for event in engine.step() if isinstance(event, Stepped))
-    engine.cancel("c")
+    events = engine.step()
+    engine.suspend("c")
+    while not engine.idle:
+        events += engine.step()
+    snapshot = next(event.snapshot for event in events if isinstance(event, Suspended))
     other = Engine(replace(SPEC, models=(str(speck),)))
 
     engine.admit("d", request(), snapshot)
