@@ -1,11 +1,13 @@
 """Who asks from where: the same few facts from every kind of payload that Slack sends."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.modal import SlackModalState
 from bot.slack.tenant import Tenant
+from pipeline.errors import UserError
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
 
@@ -109,8 +111,9 @@ def tenant_of_interactivity(body: Payload) -> Tenant:
     carries the tenant that it was opened for, and Slack adds the workspace that installed us to the view.
     """
     view = body.get("view") or {}
-    if view.get("private_metadata") and (text := SlackModalState.parse(view["private_metadata"]).tenant):
-        return Tenant.parse(text)
+    with suppress(UserError):  # a form of another version carries none, and is refused later
+        if view.get("private_metadata") and (text := SlackModalState.parse(view["private_metadata"]).tenant):
+            return Tenant.parse(text)
     team, message = body.get("team") or {}, body.get("message") or {}
     is_ours = bool(message.get("app_id")) and message.get("app_id") == body.get("api_app_id")
     posted_by = message.get("team", "") if is_ours else ""

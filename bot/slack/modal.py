@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 
 CALLBACK: Final = "form"
 OPTION_ACTION: Final = "option"
+_ANOTHER_VERSION: Final = "This form is from another version of Limner; type the command instead."
 
 _TITLE: Final = 24
 _LABEL: Final = 150
@@ -52,11 +53,11 @@ class SlackModalState:
             command, call_id, channel_id, thread_id, *more = json.loads(text)
             call_id = None if call_id is None else int(call_id)
         except (TypeError, ValueError, OverflowError, RecursionError):
-            raise UserError("This form is from another version of Limner; type the command instead.") from None
+            raise UserError(_ANOTHER_VERSION) from None
+        if not isinstance(command, str) or not all(isinstance(text, str | None) for text in (channel_id, thread_id)):
+            raise UserError(_ANOTHER_VERSION)
         tenant = more[0].get("tenant", "") if more and isinstance(more[0], dict) else ""
-        return cls(
-            command=str(command), call_id=call_id, channel_id=channel_id, thread_id=thread_id, tenant=str(tenant)
-        )
+        return cls(command=command, call_id=call_id, channel_id=channel_id, thread_id=thread_id, tenant=str(tenant))
 
 
 def fields_of(command: Command, values: Mapping[str, str]) -> tuple[Field, ...]:

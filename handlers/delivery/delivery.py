@@ -60,7 +60,7 @@ class Delivery:
         try:
             await asyncio.gather(
                 self._repeat(self._begin_posting, self._posting, stop),
-                self._repeat(self._begin_showing, self._showing, stop),
+                self._repeat(self._begin_showing, None, stop),
             )
         finally:
             await asyncio.gather(self._posting.close(self.grace_seconds), self._showing.close(0.0))
@@ -82,8 +82,8 @@ class Delivery:
             left = self._begin_each(left)
         self._raise_noted()
 
-    async def _repeat(self, begin: Callable[[], Awaitable[object]], turns: Turns, stop: asyncio.Event) -> None:
-        """Begin what can begin, whenever there may be more of it; an error is logged and costs one round."""
+    async def _repeat(self, begin: Callable[[], Awaitable[object]], turns: Turns | None, stop: asyncio.Event) -> None:
+        """Begin what can begin at every tick, and sooner where one of `turns` has ended; an error costs one round."""
         stopping, failed = asyncio.create_task(stop.wait()), 0
         while not stop.is_set():
             try:
@@ -94,7 +94,8 @@ class Delivery:
                 await asyncio.wait([stopping], timeout=_TICK_SECONDS * 2**failed)
             else:
                 failed = 0
-                await turns.wait(_TICK_SECONDS, stopping)
+                ending = () if turns is None else turns.tasks
+                await asyncio.wait((stopping, *ending), timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
     def _note(self, error: Exception) -> None:

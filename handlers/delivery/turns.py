@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +32,11 @@ class Turns:
     def is_working(self) -> bool:
         """Whether any work is under way."""
         return bool(self._turns)
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The work that is under way."""
+        return [turn.task for turn in self._turns.values()]
 
     @property
     def free(self) -> int:
@@ -71,21 +75,14 @@ class Turns:
 
     async def wait_for_one(self) -> None:
         """Until some work has ended; at once where none is under way."""
-        if tasks := self._tasks():
+        if tasks := self.tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-
-    async def wait(self, seconds: float, stopping: asyncio.Task[Any]) -> None:
-        """Until some work has ended, `stopping` has, or it is time to look again."""
-        await asyncio.wait([stopping, *self._tasks()], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self, seconds: float) -> None:
         """Let what is under way end, for so long; then break it off."""
-        if not (tasks := self._tasks()):
+        if not (tasks := self.tasks):
             return
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        return [turn.task for turn in self._turns.values()]

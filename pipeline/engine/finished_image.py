@@ -19,12 +19,12 @@ _NO_IMAGE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedImage:
-    """The pixels (height, width, 3) in uint8, whether its latents were `sound` numbers, what the pixels are put back
-    into, and what decided them.
+    """The pixels (height, width, 3) in uint8, whether its latents were `broken`, no numbers, what the pixels are put
+    back into, and what decided them.
     """
 
     pixels: HostCopy
-    sound: HostCopy
+    broken: HostCopy
     canvas: Canvas | None
     metadata: ImageMetadata
 
@@ -37,7 +37,7 @@ class FinishedImage:
         Raises:
             UserError: its numbers are no image.
         """
-        if not self.sound.get():
+        if self.broken.get():
             raise UserError(_NO_IMAGE)
         painted = Image.fromarray(self.pixels.get().numpy())
         image = painted if self.canvas is None else self.canvas.put_back(painted)

@@ -236,9 +236,9 @@ class LoadedModel:
         Returns:
             On its way to the host.
         """
-        pixels, sound = HostCopy(self.denoiser.decode(rendering.latents)), torch.isfinite(rendering.latents).all()
+        pixels, broken = HostCopy(self.denoiser.decode(rendering.latents)), (~torch.isfinite(rendering.latents)).any()
         info = self._info(rendering.request, key)
-        return FinishedImage(pixels=pixels, sound=HostCopy(sound), canvas=rendering.canvas, metadata=info)
+        return FinishedImage(pixels=pixels, broken=HostCopy(broken), canvas=rendering.canvas, metadata=info)
 
     def close(self) -> None:
         """Load nothing more."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
+from torch import Tensor
 
-from pipeline.engine import denoiser
 from pipeline.engine.denoiser import Denoiser, DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.engine_request import EngineJob
@@ -57,11 +57,19 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     def of_rendering(_: object, rendering: DenoisingState, *__: object) -> Sequence[int]:
         return (rendering.request.seed,)
 
+    def move(rendering: DenoisingState, latents: Tensor | Exception) -> None:
+        try:
+            made.meet("step", rendering.request.seed)
+        except RuntimeError as error:
+            latents = error
+        moved(rendering, latents)
+
+    moved = DenoisingState.move
     let_fail(EngineJob, "start", "encode", lambda job: (job.request.seed,))
     let_fail(EngineJob, "assign", "place", lambda job, _: (job.request.seed,))
     let_fail(EngineJob, "candidate", "slot", lambda job: (job.request.seed,))
-    let_fail(Denoiser, "_predict", "forward", lambda _, __, rows, ___: [row.request.seed for row in rows])
-    let_fail(denoiser, "_step", "step", lambda rendering, *_: (rendering.request.seed,))
+    let_fail(Denoiser, "_predict", "forward", lambda _, __, rows, *___: [row.request.seed for row in rows])
+    monkeypatch.setattr(DenoisingState, "move", move)
     let_fail(LoadedModel, "preview", "preview", of_rendering)
     let_fail(LoadedModel, "finish", "decode", of_rendering)
     let_fail(LoadedModel, "_info", "metadata", lambda _, request, __: (request.seed,))

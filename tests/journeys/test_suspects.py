@@ -93,6 +93,7 @@ async def test_a_job_that_kills_its_device_fails_alone(database: Database, tmp_p
         assert len(await JobQueue(database).images(job.guild_id, job.id)) == 1
 
 
+@pytest.mark.soak
 async def test_a_job_that_hangs_does_not_hold_up_the_others(sqlite: Database, tmp_path: Path) -> None:
     """Its device is ended, and they are made on the next one."""
     jobs = await _enqueue(sqlite, HANGS, innocent=2)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.devices import process_device
 from pipeline.devices.process_device import ChildDevice
 from pipeline.requests.device_messages import (
     Lost,
@@ -60,10 +59,9 @@ async def test_a_killed_process_is_lost_once_and_starts_again() -> None:
     assert set(children_of(os.getpid())) == before
 
 
-async def test_a_process_that_cannot_be_understood_is_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_cannot_be_understood_is_lost_too() -> None:
     """A listener that ended in silence would keep its jobs waiting for ever."""
-    monkeypatch.setattr(process_device, "_PROGRAM", "tests.pipeline.devices.garbled")
-    device = ChildDevice(SPEC)
+    device = ChildDevice(SPEC, program="tests.pipeline.devices.garbled")
     await device.start()
 
     assert await Listener(device).until(Lost) == [Lost(why="what it sent cannot be read (UnpicklingError)")]

@@ -66,7 +66,7 @@ def test_a_lora_that_does_not_fit_leaves_nothing_behind(
     pool = AdapterPool(networks, CPU, torch.float32, budget=10**9)
     last = pool.pool(list(pages.banks)[-1])
 
-    def full(_: BankPages) -> tuple[int, ...]:
+    def full(_: BankPages, most: int) -> tuple[int, ...]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
