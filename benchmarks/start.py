@@ -115,7 +115,7 @@ def _version(package: str) -> str:
 
 def _row(name: str, starts: Sequence[Start]) -> str:
     sides = zip(*((start.own, start.device, start.total, start.wall) for start in starts), strict=True)
-    cells = [f"{median(side):.2f} ({min(side):.2f} to {max(side):.2f})" for side in sides]
+    cells = [f"{median(side):.2f}" for side in sides]
     return f"| {name} | {' | '.join(cells)} |"
 
 
