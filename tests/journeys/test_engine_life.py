@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
+from threading import Barrier
 from typing import Any, ClassVar
 
 import pytest
@@ -179,7 +180,14 @@ class Life(RuleBasedStateMachine):
         for where, pages in self._pool()._pools.items():
             used = sum(len(adapter.pages.get(where, ())) for adapter in self._pool()._adapters.values())
             assert len(pages._free) + used + 1 == len(pages.down)
+        self._await_writers()
         assert held_bytes() <= self.held_when_idle
+
+    def _await_writers(self) -> None:
+        """A cancelled image may still be being written; then its pixels are held for a moment more."""
+        met = Barrier(2)
+        for written in [self.engine._outbox._writers.submit(met.wait) for _ in range(met.parties)]:
+            written.result()
 
     def _check_the_same_alone(self, request: ImageRequest, image: bytes) -> None:
         """As an engine makes it that has seen nothing of all this."""

@@ -13,6 +13,7 @@ from pipeline.requests.image_request import Scheduler
 from tests.pipeline.conftest import a_request
 
 
+@pytest.mark.slow  # loads torch, to save the model
 def test_facts_are_read_from_configs_and_headers(model_folder: Callable[[str], Path]) -> None:
     """Family, native size, defaults, hash, without loading anything."""
     pocket, sd15 = ModelSource.parse("pocket").facts(), ModelSource.parse(str(model_folder("sd15"))).facts()
@@ -27,6 +28,7 @@ def test_facts_are_read_from_configs_and_headers(model_folder: Callable[[str], P
         pocket.check(a_request(width=264, height=256))
 
 
+@pytest.mark.slow  # loads torch, to save the model
 def test_a_model_states_its_own_defaults(copy: Path) -> None:
     """In `limner.json`, so that a few-step model is asked for few steps."""
     own = {"steps": 6, "guidance_scale": 1.5, "scheduler": "lcm", "upscale_strength": 0.2}
