@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.gpu_model import SDXL_UNET
 from benchmarks.measuring import Cost
 from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedNetwork, adapt
@@ -35,19 +36,7 @@ def layer_costs(bench: "CostBench") -> Iterator[Cost]:
 def sdxl_unet() -> UNet2DConditionModel:
     """SDXL's own, without numbers."""
     with _META:
-        return UNet2DConditionModel(
-            sample_size=128,
-            block_out_channels=(320, 640, 1280),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=(1, 2, 10),
-            attention_head_dim=(5, 10, 20),
-            cross_attention_dim=2048,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
-        ).to(torch.bfloat16)
+        return UNet2DConditionModel(**SDXL_UNET).to(torch.bfloat16)
 
 
 def _call(unet: UNet2DConditionModel, latents: Tensor, width: int) -> None:

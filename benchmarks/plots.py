@@ -22,13 +22,16 @@ def plot_ratios(table: Sequence[Sequence[str]], path: Path) -> None:
     axes.barh(places, ratios, color=["#4c9f70" if held else "#c8553d" for held in holds])
     axes.plot(musts, places, "k|", markersize=18, markeredgewidth=2, label="must")
     axes.plot(aims, places, "k:", linewidth=0, marker="d", markersize=5, label="aim")
-    for place, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
+    for place, row in enumerate(rows):
+        # In the bar, where no mark of a limit is.
         axes.annotate(
-            row["ratio"].partition(" ")[0], (ratio, place), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )
+            row["ratio"].partition(" ")[0], (0, place), (3, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", va="center", fontsize=8, color="white", weight="bold",
+        )  # fmt: skip
     axes.set_yticks(places, [f"{row['workload']}\nagainst {row['against']}" for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.set_xlim(left=0.5)
     axes.set_xlabel("times better; where the limit is an upper one, times as long")
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=110)
@@ -55,5 +58,5 @@ def plot_memory(held: Sequence[tuple[int, float, float]], budget: float, path: P
     axes.set_xlabel("requests")
     axes.set_ylabel("MiB")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    axes.legend(loc="center right")
     figure.savefig(path, dpi=110)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, assert_never
@@ -13,12 +13,13 @@ from handlers.jobs.payloads import REQUEST
 from handlers.jobs.preparation import Preparation, Preparations
 from handlers.worker.device import Device
 from handlers.worker.device_slots import DeviceSlots
+from handlers.worker.device_starts import DeviceStarts
 from handlers.worker.heartbeat import Heartbeat
 from handlers.worker.isolation import Isolation
 from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
 from handlers.worker.running_job import OpenJob, index_of
-from handlers.worker.watchdog import watch
+from handlers.worker.silence import watch
 from pipeline.errors import without_places
 from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.device_messages import (
@@ -47,8 +48,6 @@ _log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.25
 _RETRY_SECONDS: Final = 5.0
-_LONGEST_PAUSE: Final = 60.0
-_MOST_DOUBLINGS: Final = 10
 _FAULT: Final = "The picture could not be made because of a fault on our side; try again later."
 
 
@@ -83,6 +82,7 @@ class Worker:
     _slots: tuple[DeviceSlots, ...] = field(init=False)
     _prefetch: Prefetch = field(init=False)
     _isolation: Isolation = field(init=False)
+    _starts: DeviceStarts = field(init=False)
     _stop: asyncio.Event = field(init=False)
     _preparations: Preparations = field(init=False)
     _draining: asyncio.Timeout | None = None
@@ -90,6 +90,7 @@ class Worker:
     def __post_init__(self) -> None:
         self._slots = tuple(DeviceSlots(device=device) for device in self.devices)
         self._prefetch = Prefetch(queue=self.queue, depth=self.images_at_once)
+        self._starts = DeviceStarts(restart_seconds=self.restart_seconds, troubles=self.troubles)
         self._isolation = Isolation(queue=self.queue, worker=self.name, ready=self.ready)
         self._preparations = Preparations(queue=self.queue, blobs=self.blobs, kinds=self.kinds)
 
@@ -213,7 +214,7 @@ class Worker:
 
     async def _listen(self, slots: DeviceSlots) -> None:
         if not slots.started:
-            await self._start(slots, slots.device.start)
+            await self._starts.start(slots, slots.device.start)
             slots.started = True
         async for event in slots.device.events():
             slots.hear()
@@ -310,25 +311,10 @@ class Worker:
             except Exception:
                 _log.exception("it is not given back before it is rescued", extra=job.claim.job.log_context())
         if not was_ready:
-            await self._pause_before_another_load(slots, why)
+            await self._starts.pause(slots, why)
         self._prefetch.forget(slots.device)
-        await self._start(slots, slots.device.restart)
+        await self._starts.start(slots, slots.device.restart)
         slots.wake()
-
-    async def _start(self, slots: DeviceSlots, start: Callable[[], Awaitable[None]]) -> None:
-        """Start the device's process, however long the machine has no file, memory or process left for it."""
-        while True:
-            try:
-                return await start()
-            except OSError as error:
-                _log.warning("device %s cannot be started; it is tried again", slots.device.name, exc_info=error)
-                await self._pause_before_another_load(slots, f"its process cannot be started ({error.strerror})")
-
-    async def _pause_before_another_load(self, slots: DeviceSlots, why: str) -> None:
-        """A device that cannot load is tried ever more seldom; a person may mend it meanwhile."""
-        self.troubles[slots.device.name] = why
-        failed, slots.failed_loads = slots.failed_loads, slots.failed_loads + 1
-        await asyncio.sleep(min(_LONGEST_PAUSE, self.restart_seconds * 2 ** min(failed, _MOST_DOUBLINGS)))
 
     async def _give_back_after_error(self, slots: DeviceSlots, event: Event) -> None:
         """When recording failed (a full disk, an unreachable database) the job is tried again later."""

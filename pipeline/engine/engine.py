@@ -15,7 +15,7 @@ from pipeline.engine.engine_request import EngineJob
 from pipeline.engine.inpaint_canvas import NO_IMAGES
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.model_cache import ModelCache
-from pipeline.engine.outbox import Outbox, failure
+from pipeline.engine.outgoing_events import OutgoingEvents, failure
 from pipeline.engine.snapshot import Snapshot
 from pipeline.engine.step_report import StepReport
 from pipeline.errors import UserError
@@ -58,13 +58,13 @@ class Engine:
         self._finished: deque[str] = deque()
         self._behind: Span | None = None
         self._doubted: LoadedModel | None = None
-        self._outbox = Outbox()
-        self._outbox.put(self._ready())
+        self._outgoing = OutgoingEvents()
+        self._outgoing.put(self._ready())
 
     @property
     def idle(self) -> bool:
         """Whether `step` would find nothing to do or say."""
-        return not self._jobs and self._outbox.empty
+        return not self._jobs and self._outgoing.empty
 
     def admit(
         self,
@@ -106,7 +106,7 @@ class Engine:
         Args:
             ticket: of the request; one that has ended or is unknown is ignored.
         """
-        if self._outbox.withdraw(ticket) or ticket in self._jobs:
+        if self._outgoing.withdraw(ticket) or ticket in self._jobs:
             self._end(Dropped(ticket=ticket))
 
     def suspend(self, ticket: str) -> None:
@@ -145,7 +145,7 @@ class Engine:
 
     def _taken(self) -> list[Event]:
         """The events that are complete; waits a moment for one if there is nothing else to do."""
-        events = self._outbox.take(0.0 if self._jobs else _PATIENCE_SECONDS)
+        events = self._outgoing.take(0.0 if self._jobs else _PATIENCE_SECONDS)
         for event in events:
             if isinstance(event, Refused | Faulted) and event.ticket in self._jobs:
                 self._forget(event.ticket)
@@ -227,9 +227,9 @@ class Engine:
 
     def _say(self, report: StepReport) -> None:
         if report.has_files:
-            self._outbox.write(report.step.ticket, report.event)
+            self._outgoing.write(report.step.ticket, report.event)
         else:
-            self._outbox.put(report.event())
+            self._outgoing.put(report.event())
 
     def _keep_pace(self, span: Span) -> None:
         """Let the device be one call behind the host and no more: neither waits for the other, and memory stays
@@ -248,7 +248,7 @@ class Engine:
             with self._charging([job]):
                 image = job.model.finish(job.started, job.group)
             self._forget(job.ticket)
-            self._outbox.write(
+            self._outgoing.write(
                 job.ticket, lambda: Rendered(ticket=job.ticket, png=image.png(), device_seconds=job.seconds)
             )
 
@@ -299,7 +299,7 @@ class Engine:
         """Say the last event of a ticket and keep nothing of it."""
         if event.ticket in self._jobs:
             self._forget(event.ticket)
-        self._outbox.put(event)
+        self._outgoing.put(event)
 
     def _forget(self, ticket: str) -> None:
         """Keep nothing of a ticket but its events."""

@@ -186,7 +186,7 @@ class Life(RuleBasedStateMachine):
     def _await_writers(self) -> None:
         """A cancelled image may still be being written; then its pixels are held for a moment more."""
         met = Barrier(2)
-        for written in [self.engine._outbox._writers.submit(met.wait) for _ in range(met.parties)]:
+        for written in [self.engine._outgoing._writers.submit(met.wait) for _ in range(met.parties)]:
             written.result()
 
     def _check_the_same_alone(self, request: ImageRequest, image: bytes) -> None:
@@ -202,7 +202,7 @@ class Life(RuleBasedStateMachine):
 def step(engine: Engine) -> list[Event]:
     """One step with all that it says: which files are written by when is not to decide what an example does next."""
     events = engine.step()
-    wait(engine._outbox._unwritten())
+    wait(engine._outgoing._unwritten())
     return events + engine._taken()
 
 
@@ -227,7 +227,7 @@ def held_bytes() -> int:
 def test_everyone_is_answered_once_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The LoRAs' room on the device holds two of three, so that they push each other out."""
     # pytest keeps what is logged, and with a traceback every tensor in its frames.
-    for name in ("engine", "batch_step", "outbox"):
+    for name in ("engine", "batch_step", "outgoing_events"):
         monkeypatch.setattr(logging.getLogger(f"pipeline.engine.{name}"), "disabled", True)
     save_sd15(tmp_path / "sd15")
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "sd15")

@@ -13,7 +13,6 @@ from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
-from handlers.commands.call import Member
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
 from storage.database import Database
@@ -22,18 +21,6 @@ from storage.queue.images import NewImage
 from storage.queue.jobs import Done
 from tests.brushes import with_brushes
 from tests.fakes import png, request
-
-
-@pytest.fixture
-def text() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def session(context: AppContext, guild: Guild, tmp_path: Path, text: io.StringIO) -> TerminalSession:
-    screen = Screen(console=Console(file=text, width=120))
-    chat = TerminalPlatform(folder=tmp_path / "images", screen=screen)
-    return TerminalSession(context=context, chat=chat, guild=guild, member=Member(id="ada", name="Ada", is_admin=True))
 
 
 async def _finish_next(session: TerminalSession) -> None:

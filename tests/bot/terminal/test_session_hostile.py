@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.completer import CommandCompleter
-from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
-from handlers.commands.call import Member
 from handlers.commands.context import AppContext
+from handlers.commands.typed import is_typed
 from handlers.registry import COMMANDS
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import JobState
@@ -25,16 +22,9 @@ pytestmark = pytest.mark.slow  # every option of every command, several times
 
 
 @pytest.fixture
-def text() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def session(context: AppContext, guild: Guild, tmp_path: Path, text: io.StringIO) -> TerminalSession:
-    screen = Screen(console=Console(file=text, width=120))
-    chat = TerminalPlatform(folder=tmp_path / "images", screen=screen)
-    member = Member(id="ada", name="Ada", is_admin=True)
-    return TerminalSession(context=replace(context, most_waiting=10_000), chat=chat, guild=guild, member=member)
+def context(context: AppContext) -> AppContext:
+    """Without the limit of waiting jobs, since every option is tried."""
+    return replace(context, most_waiting=None)
 
 
 @pytest.fixture
@@ -99,4 +89,5 @@ async def test_completion_survives_whatever_stands_in_the_line(session: Terminal
     for value in (*VALUES, *LONG):
         word = value.split()[-1] if value.split() else ""
         for start in ("", "/lora info ", "/cancel ", "/edit fox --image ", "/imagine @", "/imagine fox --lora "):
-            await completer.suggestions(start + value, word)
+            found = await completer.suggestions(start + value, word)
+            assert not found or is_typed(start + value)

@@ -2,7 +2,7 @@
 
 import threading
 
-from pipeline.engine.outbox import _MOST_UNWRITTEN, Outbox
+from pipeline.engine.outgoing_events import _MOST_UNWRITTEN, OutgoingEvents
 from pipeline.errors import UserError
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, Stepped
 
@@ -11,29 +11,29 @@ def step(ticket: str, number: int) -> Stepped:
     return Stepped(ticket=ticket, step=number, steps=9)
 
 
-def all_of(outbox: Outbox) -> list[Event]:
+def all_of(outgoing: OutgoingEvents) -> list[Event]:
     events: list[Event] = []
-    while not outbox.empty:
-        events += outbox.take(timeout=5)
+    while not outgoing.empty:
+        events += outgoing.take(timeout=5)
     return events
 
 
 def test_a_tickets_events_keep_their_order_and_hold_up_nobody_elses() -> None:
     """While the first of them is still being written."""
-    outbox, gate = Outbox(), threading.Event()
+    outgoing, gate = OutgoingEvents(), threading.Event()
 
     def slow() -> Event:
         gate.wait()
         return step("a", 1)
 
-    outbox.write("a", slow)
-    outbox.put(step("a", 2))
-    outbox.put(step("b", 1))
-    before = outbox.take()
+    outgoing.write("a", slow)
+    outgoing.put(step("a", 2))
+    outgoing.put(step("b", 1))
+    before = outgoing.take()
     gate.set()
 
     assert before == [step("b", 1)]
-    assert all_of(outbox) == [step("a", 1), step("a", 2)]
+    assert all_of(outgoing) == [step("a", 1), step("a", 2)]
 
 
 def test_what_cannot_be_written_ends_its_ticket_with_the_reason() -> None:
@@ -45,13 +45,13 @@ def test_what_cannot_be_written_ends_its_ticket_with_the_reason() -> None:
     def faulty() -> Event:
         raise ValueError("a bug")
 
-    outbox = Outbox()
-    outbox.write("a", refused)
-    outbox.put(step("a", 2))
-    outbox.write("b", faulty)
-    outbox.put(step("c", 1))
+    outgoing = OutgoingEvents()
+    outgoing.write("a", refused)
+    outgoing.put(step("a", 2))
+    outgoing.write("b", faulty)
+    outgoing.put(step("c", 1))
 
-    events = all_of(outbox)
+    events = all_of(outgoing)
 
     assert sorted(events, key=repr) == sorted(
         [
@@ -65,27 +65,27 @@ def test_what_cannot_be_written_ends_its_ticket_with_the_reason() -> None:
 
 def test_what_is_withdrawn_never_leaves() -> None:
     """Also where it is already being written."""
-    outbox, gate, begun = Outbox(), threading.Event(), threading.Event()
+    outgoing, gate, begun = OutgoingEvents(), threading.Event(), threading.Event()
 
     def slow() -> Event:
         begun.set()
         gate.wait()
         return Rendered(ticket="a", png=b"", device_seconds=1)
 
-    outbox.write("a", slow)
+    outgoing.write("a", slow)
     begun.wait()
 
-    assert "a" in outbox
-    assert outbox.withdraw("a")
-    assert not outbox.withdraw("a")
-    outbox.put(Dropped(ticket="a"))
+    assert not outgoing.empty
+    assert outgoing.withdraw("a")
+    assert not outgoing.withdraw("a")
+    outgoing.put(Dropped(ticket="a"))
     gate.set()
-    assert all_of(outbox) == [Dropped(ticket="a")]
+    assert all_of(outgoing) == [Dropped(ticket="a")]
 
 
 def test_the_steps_wait_where_too_much_is_unwritten() -> None:
     """So that memory stays bounded: one more goes in only after another came out."""
-    outbox, gate, full = Outbox(), threading.Event(), threading.Event()
+    outgoing, gate, full = OutgoingEvents(), threading.Event(), threading.Event()
 
     def slow() -> Event:
         gate.wait()
@@ -97,9 +97,9 @@ def test_the_steps_wait_where_too_much_is_unwritten() -> None:
 
     threading.Thread(target=open_when_full).start()
     for number in range(_MOST_UNWRITTEN):
-        outbox.write(str(number), slow)
+        outgoing.write(str(number), slow)
     full.set()
-    outbox.write("last", slow)
+    outgoing.write("last", slow)
 
     assert gate.is_set()
-    assert len(all_of(outbox)) == _MOST_UNWRITTEN + 1
+    assert len(all_of(outgoing)) == _MOST_UNWRITTEN + 1

@@ -26,7 +26,7 @@ class _Entry:
     event: Future[Event]
 
 
-class Outbox:
+class OutgoingEvents:
     """The events of an engine; those of one ticket leave in the order in which they were put in."""
 
     def __init__(self) -> None:
@@ -37,9 +37,6 @@ class Outbox:
     def empty(self) -> bool:
         """Whether `take` has nothing to give, now or later."""
         return not self._entries
-
-    def __contains__(self, ticket: str) -> bool:
-        return any(entry.ticket == ticket for entry in self._entries)
 
     def put(self, event: TicketEvent | Ready) -> None:
         """Put in an event that is complete.
