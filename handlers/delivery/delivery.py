@@ -169,10 +169,11 @@ class Delivery:
             message_id = await self.chat.deliver(reply.address, message, reply.nonce)
         except Undeliverable as why:
             _log.warning("kept for history: %s", why, extra=reply.job.log_context())
-            await self.context.outbox.mark_kept(reply, str(why))
+            # First, since a process that dies in between delivers again, and the line is written once a day.
             await self.context.audit.record_daily(
                 reply.job.guild_id, "Limner", "not delivered", f"a result was not delivered and is kept: {why}"
             )
+            await self.context.outbox.mark_kept(reply, str(why))
         except TryLater as later:
             _log.info("delivered later: %s", later, extra=reply.job.log_context())
             put_off = self.context.outbox.defer if later.alone else self.context.outbox.rest

@@ -95,5 +95,5 @@ async def test_an_image_that_no_route_takes_ends_in_a_sentence(
     assert "/history has it" in text(message)
     assert labels(message) == []
     guild = (await stage.context.guilds.all(Platform.DISCORD))[0]
-    [entry] = await eventually(lambda: stage.context.audit.entries(guild.id))
+    [entry] = await stage.context.audit.entries(guild.id)
     assert f"Discord's {code}" in entry.detail
