@@ -27,10 +27,10 @@ from sqlalchemy import (
 
 from storage.column_types import PlainText, RowId
 
-FIRST_REVISION: Final = "1003"
+FIRST_REVISION: Final = "1004"
 """Where migrations begin; data of a lower number is from before the first release, and nothing reads it."""
 
-SCHEMA_REVISION: Final = "1003"
+SCHEMA_REVISION: Final = "1004"
 """The newest migration, so that opening a database need not import Alembic; a test compares them."""
 
 metadata = MetaData(
@@ -72,6 +72,14 @@ guilds = Table(
     Column("removed_at", Double),
     UniqueConstraint("platform", "external_id"),
     sqlite_autoincrement=True,
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("guild_id", ForeignKey("guilds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("application_id", String(64), primary_key=True),
+    Column("removed_at", Double),
 )
 
 loras = Table(
@@ -200,6 +208,8 @@ replies = Table(
     _required("locale", String(16)),
     Column("tenant", String(64), nullable=False, server_default=""),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
+    # The row of the inbox that asked for the job, which asks for one job at most.
+    Column("receipt", BigInteger, unique=True),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),
@@ -251,6 +261,24 @@ member_shares = Table(
 
 deduplication = Table(
     "deduplication", metadata, Column("key", String(160), primary_key=True), _required("expires_at", Double)
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id(),
+    _required("platform", String(16)),
+    _required("key", String(160)),
+    # What the platform sent, for as long as it is not answered.
+    Column("encrypted", PlainText),
+    _required("holder", PlainText),
+    _required("attempt", Integer),
+    _required("received_at", Double),
+    _required("held_at", Double),
+    UniqueConstraint("platform", "key"),
+    _partial("ix_inbox_open", "platform", "held_at", where="encrypted IS NOT NULL"),
+    Index(None, "received_at"),
+    sqlite_autoincrement=True,
 )
 
 saved_calls = Table(

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "1003"
+revision = "1004"
 down_revision = None
 
 
@@ -40,6 +40,38 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_key_values")),
+    )
+    op.create_table(
+        "inbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("platform", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=160), nullable=False),
+        sa.Column("encrypted", sa.Text(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("received_at", sa.Double(), nullable=False),
+        sa.Column("held_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
+        sa.UniqueConstraint("platform", "key", name=op.f("uq_inbox_platform_key")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_inbox_open",
+            ["platform", "held_at"],
+            unique=False,
+            sqlite_where=sa.text("encrypted IS NOT NULL"),
+            postgresql_where=sa.text("encrypted IS NOT NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_inbox_received_at"), ["received_at"], unique=False)
+
+    op.create_table(
+        "connections",
+        sa.Column("guild_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("application_id", sa.String(length=64), nullable=False),
+        sa.Column("removed_at", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_connections_guild_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("guild_id", "application_id", name=op.f("pk_connections")),
     )
     op.create_table(
         "audit",
@@ -283,6 +315,7 @@ def upgrade() -> None:
         sa.Column("locale", sa.String(length=16), nullable=False),
         sa.Column("tenant", sa.String(length=64), server_default="", nullable=False),
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("receipt", sa.BigInteger(), nullable=True),
         sa.Column("nonce", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
@@ -294,6 +327,7 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('open', 'posted', 'kept')", name=op.f("ck_replies_state")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_replies_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_replies")),
+        sa.UniqueConstraint("receipt", name=op.f("uq_replies_receipt")),
     )
     with op.batch_alter_table("replies", schema=None) as batch_op:
         batch_op.create_index(
