@@ -208,8 +208,6 @@ replies = Table(
     _required("locale", String(16)),
     Column("tenant", String(64), nullable=False, server_default=""),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
-    # The row of the inbox that asked for the job, which asks for one job at most.
-    Column("receipt", BigInteger, unique=True),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),
@@ -271,7 +269,6 @@ inbox = Table(
     _required("key", String(160)),
     # What the platform sent, for as long as it is not answered.
     Column("encrypted", PlainText),
-    _required("holder", PlainText),
     _required("attempt", Integer),
     _required("received_at", Double),
     _required("held_at", Double),

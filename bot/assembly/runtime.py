@@ -279,6 +279,8 @@ async def running_duties(runtime: Runtime, importers: Importers | None = None) -
     await rescue()
     # By time that passes, since jobs would wait for as long as a wall clock was set back.
     duties = [runtime.supervisor.repeat("the rescue of jobs", runtime.settings.stale_seconds / 2, rescue)]
+    holding = runtime.context.inbox.hold
+    duties.append(runtime.supervisor.repeat("the hold on what is answered", runtime.settings.stale_seconds / 4, holding))
     if importers is not None:
         # Later than the start of the devices, which need the cores first.
         duties.append(runtime.supervisor.repeat("the importer that is kept ready", 60, importers.keep_one, first=10))
@@ -306,7 +308,7 @@ def _housekeeping(runtime: Runtime) -> AsyncIOScheduler:
             1,
             partial(maintenance.sweep_trainings, database, context.handed, settings.trainings),
         ),
-        ("the end of old offers", 1, partial(maintenance.forget_offers, context.clicks, context.calls)),
+        ("the end of old offers", 1, partial(maintenance.forget_offers, context.clicks, context.inbox, context.calls)),
         ("the purge of guilds", 24, partial(maintenance.purge_guilds, context.guilds)),
     ):
         scheduler.add_job(runtime.supervisor.attempt, "interval", [name, duty], hours=hours)

@@ -36,8 +36,16 @@ def first_answer(interaction: Interaction) -> Iterator[None]:
         if refusal_of(error, by_token=True) is not DiscordRefusal.ANSWERED:
             raise
         _log.info("an answer took effect although Discord said otherwise")
-        # What comes next must be a follow-up, and discord.py learns that from an answer alone.
-        interaction.response._response_type = discord.InteractionResponseType.deferred_message_update  # noqa: SLF001
+        _note_answered(interaction)
+
+
+async def first_message(interaction: Interaction) -> discord.InteractionMessage | None:
+    """The message of the first answer, which another process gave; None where there was none, or it is gone."""
+    with suppress(discord.NotFound):
+        message = await interaction.original_response()
+        _note_answered(interaction)
+        return message
+    return None
 
 
 def is_ephemeral(interaction: Interaction) -> bool:
@@ -129,3 +137,8 @@ async def refuse(interaction: Interaction, error: UserError, *, private: bool) -
 
 def _refusal(error: UserError) -> Message:
     return Message(headline=refusal(error), mood=Mood.FAILED, private=True)
+
+
+def _note_answered(interaction: Interaction) -> None:
+    """What comes next must be a follow-up, and discord.py learns that from an answer alone."""
+    interaction.response._response_type = discord.InteractionResponseType.deferred_message_update  # noqa: SLF001

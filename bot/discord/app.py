@@ -58,13 +58,20 @@ async def running_discord(
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)
-        listening = (supervisor or Supervisor()).start("the connection to Discord", partial(_listen, client, token))
+        supervisor = supervisor or Supervisor()
+        stale = settings.stale_seconds
+        tasks = (
+            supervisor.start("the connection to Discord", partial(_listen, client, token)),
+            supervisor.repeat("what members on Discord wait for", stale / 2, partial(client.resume, stale)),
+        )
         try:
             yield DiscordApp(client=client, platform=platform)
         finally:
+            await context.inbox.finish()
             await client.close()
-            listening.cancel()  # it may be about to begin again
-            await asyncio.gather(listening, return_exceptions=True)
+            for task in tasks:  # one may be about to begin again
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         await client.close()
 

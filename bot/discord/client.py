@@ -14,11 +14,13 @@ from bot.discord.answers import first_answer
 from bot.discord.attachments import Download, downloaded
 from bot.discord.auth_status import AuthStatus
 from bot.discord.guilds import DiscordGuilds
+from bot.discord.inbox import DiscordInbox, keep_payloads
 from bot.discord.interactions import DiscordInteractionHandler
 from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import missing_permissions
 from bot.discord.modal import DiscordModalState
 from bot.discord.rendering import render
+from bot.discord.routes import Routes
 from bot.discord.translations import Translations
 from bot.discord.tree import build_tree
 from handlers.buttons import read_button_id
@@ -54,9 +56,11 @@ class LimnerClient(discord.AutoShardedClient):
         self.live = LiveInteractions()
         self.auth_status = AuthStatus()
         self.known_guilds = DiscordGuilds(context=context)
+        self.inbox = DiscordInbox(inbox=context.inbox)
         self.handler = DiscordInteractionHandler(
-            context=context, guilds=self.known_guilds, live=self.live, download=download
+            context=context, guilds=self.known_guilds, live=self.live, inbox=self.inbox, download=download
         )
+        keep_payloads(self._connection.parsers)
         self.tree = build_tree(self, self.handler)
         self._gateway_url = gateway_url
 
@@ -75,6 +79,11 @@ class LimnerClient(discord.AutoShardedClient):
         """Store the guilds that we are in."""
         await self.known_guilds.meet({str(guild.id): guild.name for guild in self.guilds})
         _log.info("Discord: ready as %s in %d guilds", self.user, len(self.guilds))
+
+    async def resume(self, stale_seconds: float) -> None:
+        """Take up the interactions that nobody answers, once the guilds are known."""
+        if self.is_ready():
+            await self.inbox.resume(self._connection.parsers, Routes(client=self, live=self.live), stale_seconds)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """A guild invited us; one that is not to be served is told whom to ask."""

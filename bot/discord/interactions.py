@@ -14,6 +14,7 @@ from bot.discord.answers import (
     delete_answer,
     delete_parts,
     first_answer,
+    first_message,
     is_ephemeral,
     refuse,
     refuse_at_once,
@@ -25,6 +26,7 @@ from bot.discord.answers import (
 from bot.discord.attachments import Download, chosen, downloaded
 from bot.discord.errors import WAITING, refusal_of
 from bot.discord.guilds import DIRECT, DiscordGuilds
+from bot.discord.inbox import DiscordInbox, check_attempts, is_resumed
 from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import address_of, check_install, check_target, is_installed, member_in, member_of
 from bot.discord.message_ids import posted_ids
@@ -54,7 +56,6 @@ _log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
-_TOKEN_SECONDS: Final = 900.0
 _OTHER_PARTS: Final = (
     "The pictures are deleted here; Discord lets nobody but you take away the other messages that show them to you "
     "alone: choose 'Dismiss message' below each."
@@ -71,6 +72,7 @@ class DiscordInteractionHandler:
     context: AppContext
     guilds: DiscordGuilds
     live: LiveInteractions
+    inbox: DiscordInbox
     download: Download = downloaded
 
     async def command(self, interaction: Interaction, command: Command, given: Mapping[str, Value]) -> None:
@@ -196,11 +198,29 @@ class DiscordInteractionHandler:
         except UserError as error:
             await refuse_at_once(interaction, error)
             return
-        message_id = await defer(interaction, private=hidden)
-        if not await self._is_first(interaction):
-            return
+        async with self.inbox.receive(interaction, private=hidden) as is_ours:
+            if is_ours:
+                await self._reply_once(interaction, work, private, about, hidden=hidden)
+
+    async def _reply_once(
+        self,
+        interaction: Interaction,
+        work: Callable[[Caller], Awaitable[Pressed]],
+        private: Callable[[GuildSettings], bool],
+        about: Press | None,
+        *,
+        hidden: bool,
+    ) -> None:
+        if is_resumed():
+            first = await first_message(interaction)
+            if first is None:  # Discord has told the member that nothing was heard
+                return
+            message_id, hidden = str(first.id), first.flags.ephemeral
+        else:
+            message_id = await defer(interaction, private=hidden)
         self.live.add(message_id, interaction)
         try:
+            check_attempts()
             caller = await self._caller(interaction, message_id, private=hidden, about=about)
             if not caller.direct:  # there everything is private
                 _check_still_public(hidden=hidden, wanted=private(caller.guild.settings))
@@ -233,15 +253,22 @@ class DiscordInteractionHandler:
                 assert_never(result)
 
     async def _press_in_place(self, interaction: Interaction, pressed: Press) -> None:
+        async with self.inbox.receive(interaction, private=True) as is_ours:
+            if is_ours:
+                await self._press_once(interaction, pressed)
+
+    async def _press_once(self, interaction: Interaction, pressed: Press) -> None:
         """Show the result of the click in the clicked message, which delivery edits from here on."""
-        with first_answer(interaction):
-            await interaction.response.defer()
-        if not await self._is_first(interaction):
+        if not is_resumed():
+            with first_answer(interaction):
+                await interaction.response.defer()
+        elif await first_message(interaction) is None:
             return
         message_id = None if interaction.message is None else str(interaction.message.id)
         if message_id is not None:
             self.live.add(message_id, interaction)
         try:
+            check_attempts()
             caller = await self._caller(interaction, message_id, private=is_ephemeral(interaction), about=pressed)
             result = await press(pressed, caller, self.context)
         except UserError as error:
@@ -309,10 +336,6 @@ class DiscordInteractionHandler:
         if home is None or home.external_id.startswith(DIRECT):
             return None
         return await self.guilds.ensure(home.external_id, home.name)
-
-    async def _is_first(self, interaction: Interaction) -> bool:
-        """Whether no other process has taken the interaction: an acknowledgement alone does not say whose it was."""
-        return await self.context.clicks.is_first(f"discord {interaction.id}", _TOKEN_SECONDS)
 
     def _settings(self, interaction: Interaction) -> GuildSettings:
         """The guild's settings as last read, since the acknowledgement must not wait for the database."""

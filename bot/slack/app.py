@@ -29,6 +29,7 @@ from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.guilds import SlackGuilds
 from bot.slack.home import HomeTab
 from bot.slack.installations import EncryptedInstallationStore
+from bot.slack.inbox import SlackInbox
 from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, EncryptedStates, oauth_flow
@@ -99,6 +100,7 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
         )
         listeners = _listeners(runtime, workspaces, chat, session, settings)
         app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
+        resuming = _resuming(runtime, listeners, app)
         try:
             if isinstance(chosen, SocketMode):
                 yield SlackApp(
@@ -115,7 +117,17 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
                     _supervisor=runtime.supervisor,
                 )
         finally:
+            await context.inbox.finish()
+            resuming.cancel()
+            await asyncio.gather(resuming, return_exceptions=True)
             await chat.close()
+
+
+def _resuming(runtime: Runtime, listeners: Listeners, app: AsyncApp) -> asyncio.Task[None]:
+    """Take up again and again what nobody answers."""
+    stale = runtime.settings.stale_seconds
+    resume = partial(listeners.inbox.resume, app.async_dispatch, listeners.interactions.refuse, stale)
+    return runtime.supervisor.repeat("what members on Slack wait for", stale / 2, resume)
 
 
 async def _workspaces(
@@ -167,7 +179,8 @@ def _listeners(
         uninstall=Uninstall(guilds=guilds, workspaces=workspaces),
         names=chat.renderer.names,
         commands=context.commands,
-        deduplication=PayloadDeduplication(stored=context.clicks),
+        deduplication=PayloadDeduplication(),
+        inbox=SlackInbox(inbox=context.inbox),
     )
 
 

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from bot.slack.context_menu import CALLBACK as USE_IMAGE
 from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, ImageMenu
 from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.home import HomeTab
+from bot.slack.inbox import NotStored, SlackInbox, is_resumed
 from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.modal import CALLBACK, OPTION_ACTION
 from bot.slack.signed_requests import WRONG_SHAPE
@@ -78,10 +78,7 @@ class Listeners:
     names: CommandNames
     commands: tuple[Command, ...]
     deduplication: PayloadDeduplication
-
-
-class _HeardBefore(Exception):
-    """Another process, or this one before a restart, has received the payload."""
+    inbox: SlackInbox
 
 
 def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
@@ -95,7 +92,7 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
     )
 
     async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
-        if not listeners.deduplication.is_new(body):
+        if not (is_resumed() or listeners.deduplication.is_new(body)):
             return BoltResponse(status=200)
         await next()
         return None
@@ -109,25 +106,25 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
     _listen_to_commands(app, listeners)
     app.action(re.compile(f"^{OPEN_FORM}:"))(listeners.interactions.open_form)
     # Any other: it reads the ids that are ours, and says of all others that they are not.
-    app.action(re.compile(""))(_first(listeners, listeners.interactions.button))
+    app.action(re.compile(""))(_kept(listeners, listeners.interactions.button))
     app.options(re.compile(f"^{OPTION_ACTION}:"))(listeners.interactions.suggest)
     # A form is answered after the work, since the answer says what is wrong; Slack never sends one twice.
-    app.view(CALLBACK)(listeners.interactions.submission)
+    app.view(CALLBACK)(_kept(listeners, listeners.interactions.submission))
     app.message_shortcut(USE_IMAGE)(listeners.image_menu.used)
     app.message_shortcut(START_CALLBACK)(listeners.image_menu.begun)
     app.message_shortcut(CONTROL_CALLBACK)(listeners.image_menu.followed)
-    app.event("app_mention")(_first(listeners, listeners.interactions.mention))
+    app.event("app_mention")(_kept(listeners, listeners.interactions.mention))
     app.event("app_home_opened")(listeners.home.opened)
-    app.event("app_uninstalled")(listeners.uninstall.uninstalled)
-    app.event("tokens_revoked")(listeners.uninstall.revoked)
+    app.event("app_uninstalled")(_kept(listeners, listeners.uninstall.uninstalled))
+    app.event("tokens_revoked")(_kept(listeners, listeners.uninstall.revoked))
     return app
 
 
 def _listen_to_commands(app: AsyncApp, listeners: Listeners) -> None:
-    app.command(listeners.names.umbrella)(_first(listeners, listeners.interactions.umbrella))
+    app.command(listeners.names.umbrella)(_kept(listeners, listeners.interactions.umbrella))
     for head in heads(listeners.commands):
         if not is_housekeeping(head):
-            app.command(listeners.names.slash(head.name))(_first(listeners, _listener(listeners.interactions, head)))
+            app.command(listeners.names.slash(head.name))(_kept(listeners, _listener(listeners.interactions, head)))
 
 
 def _listener(interactions: SlackInteractionHandler, head: Command) -> _Listener:
@@ -137,16 +134,17 @@ def _listener(interactions: SlackInteractionHandler, head: Command) -> _Listener
     return heard
 
 
-def _first(listeners: Listeners, listener: _Listener) -> _Listener:
-    """A listener that acknowledges every payload, and handles only those never received before."""
+def _kept(listeners: Listeners, listener: _Listener) -> _Listener:
+    """A listener that acknowledges every payload, and keeps those it handles until they are answered."""
 
     async def heard(ack: Ack, body: Body) -> None:
-        async def acknowledge(**answer: Any) -> None:
-            await ack(**answer)
-            if not await listeners.deduplication.is_first(body):
-                raise _HeardBefore
-
-        with suppress(_HeardBefore):
-            await listener(acknowledge, body)
+        try:
+            async with listeners.inbox.receive(body) as is_ours:
+                await (listener(ack, body) if is_ours else ack())
+        except NotStored as error:
+            if body.get("type") == "event_callback":
+                raise  # Slack sends an event again that we do not acknowledge
+            await ack()
+            await listeners.interactions.refuse(body, str(error))
 
     return heard

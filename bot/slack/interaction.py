@@ -28,6 +28,13 @@ class SlackInteraction:
     response_url: str = ""
 
     @classmethod
+    def of(cls, body: Payload) -> "SlackInteraction":
+        """The interaction of any payload."""
+        if body.get("type") == "event_callback":
+            return cls.of_event(body)
+        return cls.of_command(body) if "command" in body else cls.of_interactivity(body)
+
+    @classmethod
     def of_command(cls, body: Payload) -> "SlackInteraction":
         """A slash command, which Slack does not allow in a thread."""
         is_org = str(body.get("is_enterprise_install", "")).casefold() == "true"

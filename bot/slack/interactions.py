@@ -25,6 +25,7 @@ from bot.slack.errors import (
     unless_gone,
 )
 from bot.slack.guilds import SlackGuilds
+from bot.slack.inbox import is_resumed
 from bot.slack.interaction import SlackInteraction
 from bot.slack.message_ids import MessageId
 from bot.slack.modal import (
@@ -58,6 +59,7 @@ from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from handlers.messages.refusal import refusal
 from pipeline.errors import InvalidRequest, UserError
+from storage.queue.inbox import AnsweredElsewhere, Unreachable
 
 _log = logging.getLogger(__name__)
 
@@ -144,11 +146,11 @@ class SlackInteractionHandler:
         calling = asyncio.create_task(self._submit(interaction, place, body["view"]))
         await asyncio.wait({calling}, timeout=_FORM_SECONDS)
         error = calling.exception() if calling.done() else None
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, InvalidRequest) and not is_resumed():
             sentence = self.chat.renderer.spell(refusal(error))
             await ack(response_action="errors", errors=errors(body["view"], error.field, sentence))
             return
-        if isinstance(error, NotInstalled):  # then the form itself is the one place for an answer
+        if isinstance(error, NotInstalled) and not is_resumed():  # then the form itself is the one place for an answer
             await ack(response_action="update", view=note("Limner", str(error)))
             return
         await ack()
@@ -177,6 +179,8 @@ class SlackInteractionHandler:
         """Turn every error in the block into a sentence that only the member sees."""
         try:
             yield
+        except AnsweredElsewhere:
+            raise
         except UserError as error:
             await self._refuse(interaction, refusal(error))
         except NotInstalled as why:
@@ -196,6 +200,11 @@ class SlackInteractionHandler:
             _log.exception("an interaction failed")
             await self._refuse(interaction, OUR_FAULT)
 
+    async def refuse(self, body: Body, sentence: str) -> None:
+        """Tell the member whose payload it is that it comes to nothing; an event of the workspace's has none."""
+        if (interaction := SlackInteraction.of(body)).user_id:
+            await self._refuse(interaction, sentence)
+
     async def _warn_admins(self, interaction: SlackInteraction, error: SlackApiError) -> None:
         """Note in the log of the settings what only an admin can allow."""
         if refusal_of(error) is not SlackRefusal.FORBIDDEN:
@@ -208,7 +217,11 @@ class SlackInteractionHandler:
         try:
             with delivery_errors():
                 await self.answers.refuse(interaction, sentence)
-        except (TryLater, Undeliverable, SlackApiError) as why:
+        except TryLater as why:
+            if self.context.inbox.handled_id is not None:
+                raise Unreachable(str(why)) from why
+            _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
+        except (Undeliverable, SlackApiError) as why:
             _log.warning("no answer in %s: %s", interaction.tenant.team_id, why)
 
     async def _run(self, interaction: SlackInteraction, heard: TextCommand) -> None:

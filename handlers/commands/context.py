@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from handlers.commands.actions import Action
 from handlers.commands.call import Caller
@@ -18,6 +18,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.images.image_process import ImageProcesses
 from pipeline.images.upscalers import Upscalers
 from pipeline.models.metadata import ModelFacts
+from pipeline.processes.fair_turns import FairTurns
 from pipeline.requests.image_request import MAX_SEED
 from storage.blobs import BlobStore
 from storage.database import Database
@@ -30,6 +31,7 @@ from storage.library.loras import LoraStore
 from storage.library.training_uploads import TrainingUploads
 from storage.queue.deduplication import Deduplication
 from storage.queue.images import StoredImage
+from storage.queue.inbox import Inbox
 from storage.queue.job_queue import JobQueue
 from storage.queue.jobs import Job, JobKind
 from storage.queue.key_values import KeyValues
@@ -38,9 +40,20 @@ from storage.queue.pending_calls import SavedCalls
 from storage.queue.step_costs import StepCosts
 
 
+_NO_LIMIT: Final = 2**31
+_CALLS_OF_ONE: Final = 2
+_MOST_CALLS: Final = 200
+_CROWDED: Final = "Too many of your commands are being read at once; send this one again when they are answered."
+
+
 def random_seed() -> int:
     """A seed that nobody chose."""
     return random.SystemRandom().randint(0, MAX_SEED)
+
+
+def member_turns() -> FairTurns:
+    """Turns at commands: a member who sends many at once waits for their own, and nobody else does."""
+    return FairTurns(at_once=_NO_LIMIT, most_each=_CALLS_OF_ONE, most_waiting=_MOST_CALLS, crowded=_CROWDED)
 
 
 class JobTable(Protocol):
@@ -70,6 +83,7 @@ class AppContext:
     """The stores, the models (the first is the default), the commands, the kinds of job and the limits."""
 
     queue: JobQueue
+    inbox: Inbox
     outbox: Outbox
     guilds: GuildStore
     blobs: BlobStore
@@ -89,6 +103,7 @@ class AppContext:
     lora_quota_bytes: int = 10 * 2**30
     allowed_guilds: AllowedGuilds = field(default_factory=AllowedGuilds)
     most_waiting: int | None = 20
+    calls_at_once: FairTurns = field(default_factory=member_turns)
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
     exporting: LoraExporter = field(default_factory=LoraExporter)
@@ -111,6 +126,7 @@ class AppContext:
         """The context whose stores all lie in `database`."""
         return cls(
             queue=JobQueue(database),
+            inbox=Inbox(database, seal),
             outbox=Outbox(database),
             guilds=GuildStore(database),
             blobs=blobs,

@@ -20,8 +20,14 @@ from storage.guilds.guilds import GuildSettings
 async def answer(command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext) -> Message:
     """Call `command` with `raw` values (text or native) for `caller`; raises UserError.
 
-    Files that are offered are taken in last, when nothing else can be refused before the handler is called.
+    Files that are offered are taken in last, when nothing else can be refused before the handler is called. A member's
+    commands take turns, so that who sends many at once waits for their own.
     """
+    async with context.calls_at_once.turn(("/".join(caller.share),)):
+        return await _answer(command, raw, caller, context)
+
+
+async def _answer(command: Command, raw: Mapping[str, Value], caller: Caller, context: AppContext) -> Message:
     check_audience(command, caller.member)
     check_role(caller.guild, caller.member, command.name)
     options = read_options(command, raw)

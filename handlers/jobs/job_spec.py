@@ -111,6 +111,7 @@ class JobSpecs:
             blobs=spec.blobs(payload),
             loras=spec.loras(payload),
             most_waiting=context.most_waiting,
+            received_id=context.inbox.handled_id,
         )
         try:
             job = await context.queue.enqueue(new)
@@ -119,6 +120,7 @@ class JobSpecs:
                 f"{error.waiting} of yours wait here already, and at most {context.most_waiting} may; "
                 "wait until one is made, or take some back with /cancel."
             ) from error
+        context.inbox.note_answered()
         place = await context.queue.place(caller.guild.id, job.id) if spec.waits else None
         return waiting(job, spec.title(payload), place, restarted=False)
 

@@ -13,6 +13,7 @@ from storage.library.lora_files import sweep_lora_files
 from storage.library.training_folders import sweep_training_folders
 from storage.library.training_uploads import TrainingUploads
 from storage.queue.deduplication import Deduplication
+from storage.queue.inbox import Inbox
 from storage.queue.job_queue import JobQueue
 from storage.queue.pending_calls import SavedCalls
 
@@ -23,6 +24,8 @@ _BLOB_GRACE_SECONDS: Final = 3600.0
 _LORA_GRACE_SECONDS: Final = 6 * 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
 _OFFER_SECONDS: Final = 7 * _DAY
+_REPEATED_SECONDS: Final = 3600.0
+"""Longer than any platform sends again what it has sent."""
 _HANDED_SECONDS: Final = _DAY
 
 
@@ -63,7 +66,8 @@ async def purge_guilds(guilds: GuildStore) -> None:
     _log.info("purged %d removed guilds", count)
 
 
-async def forget_offers(clicks: Deduplication, calls: SavedCalls) -> None:
-    """Forget the clicks of a moment ago, and the forms and offers that nobody came back to."""
+async def forget_offers(clicks: Deduplication, inbox: Inbox, calls: SavedCalls) -> None:
+    """Forget the clicks and commands of a moment ago, and the forms and offers that nobody came back to."""
     await clicks.forget_old()
+    await inbox.forget_old(_REPEATED_SECONDS)
     await calls.delete_old(_OFFER_SECONDS)

@@ -16,6 +16,7 @@ from storage.queue.claim import FAIR, UPCOMING, ClaimOrder, suspects
 from storage.queue.estimates import QueuePosition, estimate, position_of
 from storage.queue.fair_share import add_waiting, update_shares
 from storage.queue.images import NewImage, StoredImage
+from storage.queue.inbox import take_out
 from storage.queue.jobs import Job, JobKind, JobState, NewJob, Outcome, TooManyWaiting, Transition
 from storage.queue.records import image_of, job_of, new_row
 from storage.queue.snapshots import StoredSnapshot, delete_snapshots, load_snapshots, store_snapshots
@@ -73,9 +74,12 @@ class JobQueue:
     async def enqueue(self, new: NewJob) -> Job:
         """Stores the job and its reply in one transaction; once this returns, nothing can lose it.
 
-        Raises TooManyWaiting where more of the member's jobs would wait than `new` allows, and then nothing is stored.
+        Raises TooManyWaiting where more of the member's jobs would wait than `new` allows, and AnsweredElsewhere where
+        what it answers has been answered; then nothing is stored.
         """
         async with self._database.write() as connection:
+            if new.received_id is not None:
+                await take_out(connection, new.received_id)
             now = await self._now(connection)
             seconds = await estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
             row = (await connection.execute(insert(jobs).values(new_row(new, seconds, now)).returning(*jobs.c))).one()

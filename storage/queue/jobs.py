@@ -72,7 +72,7 @@ class NewJob:
     job; `loras` are the keys of the LoRAs that it uses or is to make. `cost_key` names jobs that cost alike and
     `cost_units` counts this one's share (megapixel-steps, for an image): together they predict device seconds.
     `seconds_per_unit` is the prediction until a job like it was done. With this one, at most `most_waiting` of the
-    member's jobs may wait in the guild.
+    member's jobs may wait in the guild. `received_id` is what of the inbox it answers.
     """
 
     guild_id: int
@@ -87,6 +87,7 @@ class NewJob:
     blobs: tuple[str, ...] = ()
     loras: tuple[str, ...] = ()
     most_waiting: int | None = None
+    received_id: int | None = None
 
 
 class TooManyWaiting(Exception):

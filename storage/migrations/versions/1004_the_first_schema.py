@@ -47,7 +47,6 @@ def upgrade() -> None:
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("key", sa.String(length=160), nullable=False),
         sa.Column("encrypted", sa.Text(), nullable=True),
-        sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("received_at", sa.Double(), nullable=False),
         sa.Column("held_at", sa.Double(), nullable=False),
@@ -315,7 +314,6 @@ def upgrade() -> None:
         sa.Column("locale", sa.String(length=16), nullable=False),
         sa.Column("tenant", sa.String(length=64), server_default="", nullable=False),
         sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("receipt", sa.BigInteger(), nullable=True),
         sa.Column("nonce", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
@@ -327,7 +325,6 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('open', 'posted', 'kept')", name=op.f("ck_replies_state")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_replies_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_replies")),
-        sa.UniqueConstraint("receipt", name=op.f("uq_replies_receipt")),
     )
     with op.batch_alter_table("replies", schema=None) as batch_op:
         batch_op.create_index(

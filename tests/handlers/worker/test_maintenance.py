@@ -55,7 +55,7 @@ async def test_offers_that_nobody_came_back_to_are_forgotten(
     offer = (await call("imagine", prompt="{red|blue} fox")).buttons[0][0]
     clock.advance(8 * 86_400)
 
-    await forget_offers(context.clicks, context.calls)
+    await forget_offers(context.clicks, context.inbox, context.calls)
 
     assert await context.calls.get(guild.id, offer.target) is None
     with pytest.raises(UserError, match="too old"):

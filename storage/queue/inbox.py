@@ -1,0 +1,230 @@
+"""What platforms sent and what is not answered yet: stored before it is acknowledged, so that no restart loses it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipeline.errors import UserError
+from storage.database import Database
+from storage.errors import StorageError
+from storage.guilds.encryption import Encryption
+from storage.platform import Platform
+from storage.tables import inbox
+
+_log = logging.getLogger(__name__)
+
+_MOST_TAKEN: Final = 20
+
+
+class AnsweredElsewhere(Exception):
+    """Another process took over what was received, and has answered it."""
+
+
+class Unreachable(Exception):
+    """The platform takes no answer now; what was received is to be answered later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What a platform sent `age` seconds ago, as JSON; `attempt` counts the processes that tried to answer it."""
+
+    id: int
+    payload: Any
+    attempt: int
+    age: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _Arrival:
+    row: dict[str, Any]
+    stored: asyncio.Future[int | None]
+
+
+@dataclass(slots=True)
+class _Handled:
+    id: int
+    answered: bool = False
+
+
+_HANDLED: Final[ContextVar[_Handled | None]] = ContextVar("handled", default=None)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What was received and is not answered, of every platform.
+
+    What is handled is held for as long as `hold` is called; what nobody holds is taken up by the next who asks.
+    """
+
+    database: Database
+    encryption: Encryption
+    _arrivals: list[_Arrival] = field(default_factory=list)
+    _storing: asyncio.Task[None] | None = None
+    _held: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+
+    async def receive(self, platform: Platform, key: str, payload: object) -> int | None:
+        """Stores a payload under its platform's `key`; None where it was received before.
+
+        What arrives while others are stored is stored with the next, in one transaction.
+        """
+        row = {"platform": platform, "key": key, "encrypted": self.encryption.encrypt(json.dumps(payload)), "attempt": 1}
+        arrival = _Arrival(row=row, stored=asyncio.get_running_loop().create_future())
+        self._arrivals.append(arrival)
+        if self._storing is None or self._storing.done():
+            self._storing = asyncio.create_task(self._store())
+        return await arrival.stored
+
+    @asynccontextmanager
+    async def handling(self, received_id: int) -> AsyncIterator[None]:
+        """Hold what was received until the block ends, and with that it is answered, also by a fault that was told.
+
+        Where the block is cancelled, or raises Unreachable, it is taken up later, by this process or another.
+        """
+        handled = _Handled(received_id)
+        token = _HANDLED.set(handled)
+        self._held[received_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        except AnsweredElsewhere:
+            _log.info("another process has answered what came as %d", received_id)
+        except Unreachable as why:
+            _log.warning("what came as %d is answered later: %s", received_id, why)
+            await self._hand_back(received_id)
+        except Exception:
+            await self._close_unless(handled)
+            raise
+        else:
+            await self._close_unless(handled)
+        finally:
+            self._held.pop(received_id).set_result(None)
+            _HANDLED.reset(token)
+
+    @property
+    def handled_id(self) -> int | None:
+        """What this task handles; a job that comes of it is stored as its answer."""
+        handled = _HANDLED.get()
+        return None if handled is None or handled.answered else handled.id
+
+    def note_answered(self) -> None:
+        """Take note that a job is stored, which answers what this task handles."""
+        if (handled := _HANDLED.get()) is not None:
+            handled.answered = True
+
+    async def close(self, received_id: int) -> None:
+        """Forgets the payload, which is answered."""
+        async with self.database.write() as connection:
+            await connection.execute(_closing(inbox.c.id == received_id))
+
+    async def finish(self, seconds: float = 3.0) -> None:
+        """Wait until all that is handled here is answered, so long at most; what is not is taken up after a restart."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while (waiting := self._unfinished()) and (left := ends - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(waiting, timeout=left)
+
+    def _unfinished(self) -> set[asyncio.Future[Any]]:
+        storing = {self._storing} if self._storing is not None and not self._storing.done() else set()
+        return storing | set(self._held.values())
+
+    async def hold(self) -> None:
+        """Tells the others that what is handled here is not left."""
+        if not self._held:
+            return
+        async with self.database.write() as connection:
+            now = await self.database.clock.read(connection)
+            await connection.execute(update(inbox).where(inbox.c.id.in_(list(self._held))).values(held_at=now))
+
+    async def take_left(self, platform: Platform, stale_seconds: float) -> list[Received]:
+        """Takes up what nobody has held for so long, oldest first; each goes to one process."""
+        async with self.database.write() as connection:
+            now = await self.database.clock.read(connection)
+            left = (
+                select(inbox.c.id)
+                .where(inbox.c.platform == platform, inbox.c.encrypted.is_not(None))
+                .where(inbox.c.held_at <= now - stale_seconds)
+                .order_by(inbox.c.id)
+                .limit(_MOST_TAKEN)
+                .with_for_update(skip_locked=True)
+            )
+            taking = update(inbox).where(inbox.c.id.in_(left)).values(held_at=now, attempt=inbox.c.attempt + 1)
+            rows = (await connection.execute(taking.returning(*inbox.c))).all()
+        found = [await self._opened(row, now) for row in sorted(rows, key=lambda row: row.id)]
+        return [received for received in found if received is not None]
+
+    async def forget_old(self, older_than_seconds: float) -> None:
+        """Deletes what was answered, and came longer ago than a platform repeats itself."""
+        async with self.database.write() as connection:
+            oldest = await self.database.clock.read(connection) - older_than_seconds
+            await connection.execute(delete(inbox).where(inbox.c.encrypted.is_(None), inbox.c.received_at <= oldest))
+
+    async def _close_unless(self, handled: _Handled) -> None:
+        if not handled.answered:
+            await self.close(handled.id)
+
+    async def _hand_back(self, received_id: int) -> None:
+        """Leave it for later without counting the attempt, which failed for no fault of what was received."""
+        async with self.database.write() as connection:
+            now = await self.database.clock.read(connection)
+            values = {"held_at": now, "attempt": inbox.c.attempt - 1}
+            await connection.execute(update(inbox).where(inbox.c.id == received_id).values(values))
+
+    async def _opened(self, row: Any, now: float) -> Received | None:
+        try:
+            payload = json.loads(self.encryption.decrypt(row.encrypted))
+        except UserError:
+            _log.error("what was received as %d was encrypted with another key; it cannot be answered", row.id)
+            await self.close(row.id)
+            return None
+        return Received(id=row.id, payload=payload, attempt=row.attempt, age=now - row.received_at)
+
+    async def _store(self) -> None:
+        while self._arrivals:
+            arrivals: list[_Arrival] = []
+            try:
+                async with self.database.write() as connection:
+                    arrivals, self._arrivals = self._arrivals, []
+                    ids = await self._insert(connection, arrivals)
+            except Exception as error:
+                if not arrivals:
+                    arrivals, self._arrivals = self._arrivals, []
+                for arrival in arrivals:
+                    if not arrival.stored.done():
+                        arrival.stored.set_exception(error)
+                continue
+            await self._hand_out(arrivals, ids)
+
+    async def _insert(self, connection: AsyncConnection, arrivals: Collection[_Arrival]) -> dict[str, int]:
+        """The ids of those that are new, by their platforms and keys."""
+        now = await self.database.clock.read(connection)
+        rows = [{**arrival.row, "received_at": now, "held_at": now} for arrival in arrivals]
+        statement = self.database.insert(inbox).values(rows).on_conflict_do_nothing()
+        stored = await connection.execute(statement.returning(inbox.c.platform, inbox.c.key, inbox.c.id))
+        return {f"{row.platform} {row.key}": row.id for row in stored}
+
+    async def _hand_out(self, arrivals: Collection[_Arrival], ids: dict[str, int]) -> None:
+        for arrival in arrivals:
+            # Of two with one key in one transaction, the first is the one that was received.
+            id_ = ids.pop(f"{arrival.row['platform']} {arrival.row['key']}", None)
+            if not arrival.stored.done():
+                arrival.stored.set_result(id_)
+            elif id_ is not None:  # who waited has given up, and said so
+                with suppress(StorageError):
+                    await self.close(id_)
+
+
+async def take_out(connection: AsyncConnection, received_id: int) -> None:
+    """Closes what was received in the transaction that stores its answer; raises AnsweredElsewhere."""
+    closing = _closing((inbox.c.id == received_id) & inbox.c.encrypted.is_not(None)).returning(inbox.c.id)
+    if (await connection.execute(closing)).one_or_none() is None:
+        raise AnsweredElsewhere
+
+
+def _closing(which: ColumnElement[bool]) -> Any:
+    return update(inbox).where(which).values(encrypted=None)
