@@ -36,7 +36,7 @@ from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.platform import Platform
 from storage.queue.images import NewImage
 from storage.queue.job_queue import JobQueue

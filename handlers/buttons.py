@@ -86,7 +86,7 @@ async def home_guild(pressed: Press, platform: Platform, member_id: str, context
 async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     """What the click does; raises UserError."""
     key = f"{caller.guild.id}:{caller.member.id}:{_action_key(pressed)}"
-    if not await context.clicks.is_first(key):
+    if not await context.clicks.is_first(key, context.inbox.handled_id):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
         return await _call(pressed.target, caller, context)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from pipeline.files import make_private
 from storage.clock import BootClock, Clock, Machine, ServerClock
 from storage.errors import StorageError, cannot_be_opened, database_error
 from storage.tables import FIRST_REVISION, SCHEMA_REVISION
+from storage.write_turn import WriteTurn
 
 _BUSY_SECONDS: Final = 30
 _CONNECT_SECONDS: Final = 10
@@ -45,8 +46,8 @@ class Database:
         moment = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = engine.execution_options(**moment)
         self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
-        # SQLite has one writer at a time and polls for its turn; inside a process a lock is both fair and prompt.
-        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._sqlite else nullcontext()
+        # SQLite has one writer at a time and polls for its turn; inside a process one that is given is fair and prompt.
+        self._turn = WriteTurn() if self._sqlite else None
 
     @classmethod
     async def open(cls, url: str, clock: Clock | None = None, machine: Machine | None = None) -> "Database":
@@ -80,10 +81,14 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits at the end of the block, or leaves nothing behind."""
+    async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block, or leaves nothing behind.
+
+        One that is `urgent` comes before all that wait in this process.
+        """
+        turn = nullcontext() if self._turn is None else self._turn.take(urgent=urgent)
         with database_error(self._place):
-            async with self._turn, self._writer.begin() as connection:
+            async with turn, self._writer.begin() as connection:
                 yield connection
 
     async def now(self) -> float:

@@ -258,7 +258,12 @@ member_shares = Table(
 )
 
 deduplication = Table(
-    "deduplication", metadata, Column("key", String(160), primary_key=True), _required("expires_at", Double)
+    "deduplication",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    # What of the inbox took the key, and takes it again where its process was stopped.
+    Column("received_id", RowId),
+    _required("expires_at", Double),
 )
 
 inbox = Table(

@@ -17,7 +17,7 @@ from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import Scheduler
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress

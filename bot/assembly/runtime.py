@@ -48,8 +48,8 @@ from pipeline.supervisor import Supervisor
 from pipeline.training.process import train_apart
 from storage.blobs import FileBlobStore
 from storage.database import Database, migrate
+from storage.encryption import Encryption
 from storage.errors import disk_error
-from storage.guilds.encryption import Encryption
 from storage.queue.jobs import JobKind
 
 _log = logging.getLogger(__name__)
@@ -280,7 +280,9 @@ async def running_duties(runtime: Runtime, importers: Importers | None = None) -
     # By time that passes, since jobs would wait for as long as a wall clock was set back.
     duties = [runtime.supervisor.repeat("the rescue of jobs", runtime.settings.stale_seconds / 2, rescue)]
     holding = runtime.context.inbox.hold
-    duties.append(runtime.supervisor.repeat("the hold on what is answered", runtime.settings.stale_seconds / 4, holding))
+    duties.append(
+        runtime.supervisor.repeat("the hold on what is answered", runtime.settings.stale_seconds / 4, holding)
+    )
     if importers is not None:
         # Later than the start of the devices, which need the cores first.
         duties.append(runtime.supervisor.repeat("the importer that is kept ready", 60, importers.keep_one, first=10))

@@ -28,8 +28,8 @@ from bot.slack.context_menu import ImageMenu
 from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.guilds import SlackGuilds
 from bot.slack.home import HomeTab
-from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.inbox import SlackInbox
+from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.interactions import SlackInteractionHandler
 from bot.slack.members import Members
 from bot.slack.oauth import INSTALL_PATH, REDIRECT_PATH, EncryptedStates, oauth_flow

@@ -94,6 +94,13 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
     async def hear_once(body: Body, next: Callable[[], Awaitable[Any]]) -> BoltResponse | None:  # noqa: A002 - Bolt's name
         if not (is_resumed() or listeners.deduplication.is_new(body)):
             return BoltResponse(status=200)
+        try:
+            if not await listeners.inbox.store(body):
+                return BoltResponse(status=200)
+        except NotStored:
+            if body.get("type") == "event_callback":  # Slack sends it again
+                listeners.deduplication.forget(body)
+                return BoltResponse(status=503)
         await next()
         return None
 
@@ -135,15 +142,13 @@ def _listener(interactions: SlackInteractionHandler, head: Command) -> _Listener
 
 
 def _kept(listeners: Listeners, listener: _Listener) -> _Listener:
-    """A listener that acknowledges every payload, and keeps those it handles until they are answered."""
+    """A listener to payloads that are kept until they are answered."""
 
     async def heard(ack: Ack, body: Body) -> None:
         try:
-            async with listeners.inbox.receive(body) as is_ours:
-                await (listener(ack, body) if is_ours else ack())
+            async with listeners.inbox.handling():
+                await listener(ack, body)
         except NotStored as error:
-            if body.get("type") == "event_callback":
-                raise  # Slack sends an event again that we do not acknowledge
             await ack()
             await listeners.interactions.refuse(body, str(error))
 

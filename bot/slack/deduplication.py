@@ -30,6 +30,10 @@ class PayloadDeduplication:
         self._heard[key] = now
         return True
 
+    def forget(self, body: Mapping[str, Any]) -> None:
+        """Let the payload be new when Slack sends it again, since nothing was made of it."""
+        self._heard.pop(key_of(body), None)
+
 
 def key_of(body: Mapping[str, Any]) -> str:
     """What tells a payload from every other; empty where Slack gave it no id."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bot.slack.answers import OPEN_FORM
 from bot.slack.deduplication import key_of
 from pipeline.errors import UserError
 from storage.errors import StorageError
@@ -28,12 +29,22 @@ _STORE_SECONDS: Final = 2.0
 _ANSWERABLE_SECONDS: Final = 29 * 60.0
 """Slack's addresses for answers live for thirty minutes; the last is left for answers that are on their way."""
 
+_KEPT_EVENTS: Final = {"app_mention", "app_uninstalled", "tokens_revoked"}
 _MOST_ATTEMPTS: Final = 3
 _NOT_STORED: Final = "Limner cannot take this now, since its database does not answer; send it again in a minute."
 _TOO_LATE: Final = "Limner was stopped before it could answer this; please send it again."
 _DEADLY: Final = "Limner was stopped each time it tried to answer this; send it again in another way."
 
-_RESUMED: Final[ContextVar[int | None]] = ContextVar("resumed", default=None)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """The payload that is handled, as it lies in the inbox; `resumed` says that it was acknowledged before."""
+
+    received_id: int
+    resumed: bool = False
+
+
+_STORED: Final[ContextVar[_Stored | None]] = ContextVar("stored", default=None)
 
 
 class NotStored(UserError):
@@ -46,24 +57,37 @@ class SlackInbox:
 
     inbox: Inbox
 
+    async def store(self, body: Body) -> bool:
+        """Store a payload that is kept, for the listener to handle; whether no process received it before.
+
+        Raises NotStored.
+        """
+        if is_resumed():
+            return True
+        _STORED.set(None)  # one task may read several requests
+        if not _is_kept(body):
+            return True
+        # One without an id is always new.
+        key = hashlib.sha256((key_of(body) or uuid.uuid4().hex).encode()).hexdigest()
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                received_id = await self.inbox.receive(Platform.SLACK, key, body)
+        except (StorageError, TimeoutError) as error:
+            _log.warning("a payload cannot be stored: %s", error or type(error).__name__)
+            raise NotStored(_NOT_STORED) from error
+        if received_id is None:
+            return False
+        _STORED.set(_Stored(received_id=received_id))
+        return True
+
     @asynccontextmanager
-    async def receive(self, body: Body) -> AsyncIterator[bool]:
-        """Store the payload until the block ends; whether it is this process's to answer. Raises NotStored."""
-        received_id = _RESUMED.get()
-        if received_id is None:
-            # One without an id is always new.
-            key = hashlib.sha256((key_of(body) or uuid.uuid4().hex).encode()).hexdigest()
-            try:
-                async with asyncio.timeout(_STORE_SECONDS):
-                    received_id = await self.inbox.receive(Platform.SLACK, key, body)
-            except (StorageError, TimeoutError) as error:
-                _log.warning("a payload cannot be stored: %s", error or type(error).__name__)
-                raise NotStored(_NOT_STORED) from error
-        if received_id is None:
-            yield False
-            return
-        async with self.inbox.handling(received_id):
-            yield True
+    async def handling(self) -> AsyncIterator[None]:
+        """Hold the stored payload until it is answered. Raises NotStored where it could not be."""
+        stored = _STORED.get()
+        if stored is None:
+            raise NotStored(_NOT_STORED)
+        async with self.inbox.handling(stored.received_id):
+            yield
 
     async def resume(
         self,
@@ -78,14 +102,28 @@ class SlackInbox:
                 async with self.inbox.handling(received.id):
                     await refuse(received.payload, _DEADLY if deadly else _TOO_LATE)
                 continue
-            token = _RESUMED.set(received.id)
+            token = _STORED.set(_Stored(received_id=received.id, resumed=True))
             try:
                 # As it comes over a socket: there a payload bears no signature.
                 await dispatch(AsyncBoltRequest(mode="socket_mode", body=received.payload))
             finally:
-                _RESUMED.reset(token)
+                _STORED.reset(token)
 
 
 def is_resumed() -> bool:
     """Whether the payload that is handled was received, and acknowledged, before."""
-    return _RESUMED.get() is not None
+    stored = _STORED.get()
+    return stored is not None and stored.resumed
+
+
+def _is_kept(body: Body) -> bool:
+    """Whether someone waits for more than a form, which no later process could open."""
+    match body.get("type"):
+        case "event_callback":
+            return body["event"].get("type") in _KEPT_EVENTS
+        case "block_actions":
+            return not str(body["actions"][0].get("action_id")).startswith(OPEN_FORM)
+        case "view_submission":
+            return True
+        case _:
+            return "command" in body

@@ -7,7 +7,7 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.guilds.installations import Installations
 from storage.platform import Platform
 

@@ -23,7 +23,7 @@ from bot.slack.manifest import BOT_SCOPES
 from bot.slack.transport import Distributed
 from handlers.context.allowed_guilds import AllowedGuilds
 from pipeline.errors import UserError
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.platform import Platform
 
 _log = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from pipeline.processes.fair_turns import FairTurns
 from pipeline.requests.image_request import MAX_SEED
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.encryption import Encryption
 from storage.guilds.audit import AuditLog
-from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import GuildStore
 from storage.guilds.member_data import MemberData
 from storage.guilds.source_credentials import SourceKeyStore
@@ -38,7 +38,6 @@ from storage.queue.key_values import KeyValues
 from storage.queue.outbox import Outbox
 from storage.queue.pending_calls import SavedCalls
 from storage.queue.step_costs import StepCosts
-
 
 _NO_LIMIT: Final = 2**31
 _CALLS_OF_ONE: Final = 2

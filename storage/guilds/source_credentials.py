@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.lora.sources.keys import SourceKeys
 from storage.database import Database
+from storage.encryption import Encryption
 from storage.guilds.audit import add_entry
-from storage.guilds.encryption import Encryption
 from storage.tables import source_keys
 
 _ACTION: Final = "lora key"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,14 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import UserError
 from storage.database import Database
+from storage.encryption import Encryption
 from storage.errors import StorageError
-from storage.guilds.encryption import Encryption
 from storage.platform import Platform
 from storage.tables import inbox
 
 _log = logging.getLogger(__name__)
 
 _MOST_TAKEN: Final = 20
+_FINISH_SECONDS: Final = 3.0
 
 
 class AnsweredElsewhere(Exception):
@@ -75,7 +76,12 @@ class Inbox:
 
         What arrives while others are stored is stored with the next, in one transaction.
         """
-        row = {"platform": platform, "key": key, "encrypted": self.encryption.encrypt(json.dumps(payload)), "attempt": 1}
+        row = {
+            "platform": platform,
+            "key": key,
+            "encrypted": self.encryption.encrypt(json.dumps(payload)),
+            "attempt": 1,
+        }
         arrival = _Arrival(row=row, stored=asyncio.get_running_loop().create_future())
         self._arrivals.append(arrival)
         if self._storing is None or self._storing.done():
@@ -123,11 +129,12 @@ class Inbox:
         async with self.database.write() as connection:
             await connection.execute(_closing(inbox.c.id == received_id))
 
-    async def finish(self, seconds: float = 3.0) -> None:
-        """Wait until all that is handled here is answered, so long at most; what is not is taken up after a restart."""
-        ends = asyncio.get_running_loop().time() + seconds
-        while (waiting := self._unfinished()) and (left := ends - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(waiting, timeout=left)
+    async def finish(self) -> None:
+        """Wait a moment for what is handled here; what is not answered then is taken up after a restart."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while waiting := self._unfinished():
+                    await asyncio.wait(waiting)
 
     def _unfinished(self) -> set[asyncio.Future[Any]]:
         storing = {self._storing} if self._storing is not None and not self._storing.done() else set()
@@ -188,35 +195,47 @@ class Inbox:
         while self._arrivals:
             arrivals: list[_Arrival] = []
             try:
-                async with self.database.write() as connection:
-                    arrivals, self._arrivals = self._arrivals, []
+                async with self.database.write(urgent=True) as connection:
+                    arrivals = self._waiting()
                     ids = await self._insert(connection, arrivals)
             except Exception as error:
-                if not arrivals:
-                    arrivals, self._arrivals = self._arrivals, []
-                for arrival in arrivals:
+                for arrival in arrivals or self._waiting():
                     if not arrival.stored.done():
                         arrival.stored.set_exception(error)
-                continue
-            await self._hand_out(arrivals, ids)
+            else:
+                await self._hand_out(arrivals, ids)
 
-    async def _insert(self, connection: AsyncConnection, arrivals: Collection[_Arrival]) -> dict[str, int]:
+    def _waiting(self) -> list[_Arrival]:
+        """Those that came so far, but for those whose senders have been told that they were not taken."""
+        arrivals, self._arrivals = self._arrivals, []
+        return [arrival for arrival in arrivals if not arrival.stored.done()]
+
+    async def _insert(self, connection: AsyncConnection, arrivals: Sequence[_Arrival]) -> dict[str, int]:
         """The ids of those that are new, by their platforms and keys."""
+        if not arrivals:
+            return {}
         now = await self.database.clock.read(connection)
         rows = [{**arrival.row, "received_at": now, "held_at": now} for arrival in arrivals]
         statement = self.database.insert(inbox).values(rows).on_conflict_do_nothing()
         stored = await connection.execute(statement.returning(inbox.c.platform, inbox.c.key, inbox.c.id))
         return {f"{row.platform} {row.key}": row.id for row in stored}
 
-    async def _hand_out(self, arrivals: Collection[_Arrival], ids: dict[str, int]) -> None:
+    async def _hand_out(self, arrivals: Sequence[_Arrival], ids: dict[str, int]) -> None:
         for arrival in arrivals:
             # Of two with one key in one transaction, the first is the one that was received.
             id_ = ids.pop(f"{arrival.row['platform']} {arrival.row['key']}", None)
             if not arrival.stored.done():
                 arrival.stored.set_result(id_)
-            elif id_ is not None:  # who waited has given up, and said so
-                with suppress(StorageError):
-                    await self.close(id_)
+            elif id_ is not None:
+                await self._take_back(id_)
+
+    async def _take_back(self, received_id: int) -> None:
+        """Delete what was stored a moment after its sender was told that it was not."""
+        try:
+            async with self.database.write(urgent=True) as connection:
+                await connection.execute(delete(inbox).where(inbox.c.id == received_id))
+        except StorageError as error:
+            _log.warning("what came as %d will be answered, although it was refused: %s", received_id, error)
 
 
 async def take_out(connection: AsyncConnection, received_id: int) -> None:

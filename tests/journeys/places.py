@@ -23,7 +23,7 @@ from handlers.commands.parsing import parse_text
 from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from tests.app_contexts import FACTS
 from tests.bot.discord.conftest import World, labels, simulation
 from tests.bot.discord.conftest import words as text

@@ -11,6 +11,7 @@ def upgrade() -> None:
     op.create_table(
         "deduplication",
         sa.Column("key", sa.String(length=160), nullable=False),
+        sa.Column("received_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_deduplication")),
     )
@@ -66,7 +67,9 @@ def upgrade() -> None:
 
     op.create_table(
         "connections",
-        sa.Column("guild_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column(
+            "guild_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
         sa.Column("application_id", sa.String(length=64), nullable=False),
         sa.Column("removed_at", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["guild_id"], ["guilds.id"], name=op.f("fk_connections_guild_id"), ondelete="CASCADE"),

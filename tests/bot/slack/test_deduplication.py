@@ -14,3 +14,14 @@ def test_a_payload_is_new_once_in_a_process(clock: FakeClock) -> None:
     assert all(process.is_new({}) for _ in range(2))
     clock.advance(900)
     assert process.is_new({"event_id": "E1"})
+
+
+def test_what_came_to_nothing_is_new_when_it_comes_again(clock: FakeClock) -> None:
+    """Slack sends again what was not acknowledged."""
+    process = PayloadDeduplication(clock=clock)
+    assert process.is_new({"event_id": "E1"})
+
+    process.forget({"event_id": "E1"})
+    process.forget({})
+
+    assert process.is_new({"event_id": "E1"})

@@ -7,7 +7,7 @@ from slack_sdk.oauth.installation_store import Bot
 
 from bot.slack.installations import EncryptedInstallationStore
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.guilds.installations import Installations
 from storage.platform import Platform
 

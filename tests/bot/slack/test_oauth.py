@@ -5,7 +5,7 @@ from cryptography.fernet import Fernet
 
 from bot.slack.oauth import EncryptedStates
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from tests.fakes import FakeClock
 
 

@@ -13,7 +13,7 @@ from bot.slack.tenant import Tenant
 from bot.slack.workspaces import BotIdentity, ManyWorkspaces, NotInstalled, OneWorkspace
 from handlers.messages.chat_platform import TryLater
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.guilds.installations import Installations
 from tests.bot.slack.conftest import FakeClient
 from tests.fakes import FakeClock

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.sources.keys import SourceKeys
 from storage.database import Database
+from storage.encryption import Encryption
 from storage.guilds.audit import AuditLog
-from storage.guilds.encryption import Encryption
 from storage.guilds.guilds import Guild
 from storage.guilds.source_credentials import KeySource, SourceKeyStore
 from storage.tables import source_keys

@@ -108,7 +108,7 @@ class Busy:
     async def click(self) -> None:
         """Somebody clicks what others click too."""
         key = f"click {self.dice.randrange(20)}"
-        if await Deduplication(self.database).is_first(key, FAR):
+        if await Deduplication(self.database, FAR).is_first(key):
             self.first.append(key)
 
     async def change(self) -> None:

@@ -28,14 +28,24 @@ async def test_a_key_is_first_again_after_its_window(database: Database, clock: 
     assert await deduplication.is_first("click")
 
 
+async def test_who_took_a_key_and_was_stopped_may_take_it_again(database: Database) -> None:
+    """Nobody else may, nor one of whom nothing is known."""
+    deduplication = Deduplication(database)
+    assert await deduplication.is_first("click", 7)
+
+    assert await deduplication.is_first("click", 7)
+    assert not await deduplication.is_first("click", 8)
+    assert not await deduplication.is_first("click")
+
+
 async def test_only_keys_past_their_window_are_forgotten(database: Database, clock: FakeClock) -> None:
     """Each key has the window that it was taken with."""
-    deduplication = Deduplication(database)
-    await deduplication.is_first("short", 10)
-    await deduplication.is_first("long", 100)
+    short, long = Deduplication(database, 10), Deduplication(database, 100)
+    await short.is_first("short")
+    await long.is_first("long")
     clock.advance(50)
 
-    await deduplication.forget_old()
+    await short.forget_old()
 
-    assert await deduplication.is_first("short", 10)
-    assert not await deduplication.is_first("long")
+    assert await short.is_first("short")
+    assert not await short.is_first("long")

@@ -12,10 +12,11 @@ from bot.assembly.runtime import Runtime
 from bot.assembly.settings import Settings
 from bot.discord.app import DiscordApp, running_discord
 from handlers.commands.context import AppContext
+from handlers.jobs.job_spec import JobSpecs
 from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from tests.app_contexts import FACTS
 from tests.eventually import eventually
 from tests.fakes import FakeDevice
@@ -29,11 +30,14 @@ class Stage:
 
     edge: DiscordApp
     context: AppContext
+    database: Database
     device: FakeDevice
 
 
 @asynccontextmanager
-async def on_stage(discord: FakeDiscord, data: Path, empty_sqlite: Path) -> AsyncIterator[Stage]:
+async def on_stage(
+    discord: FakeDiscord, data: Path, empty_sqlite: Path, *, jobs: JobSpecs = JOBS, **changes: str
+) -> AsyncIterator[Stage]:
     """Run Limner until the block ends; the database of an earlier run in the same folder is taken up again."""
     path = data / "limner.db"
     if not path.exists():
@@ -41,9 +45,9 @@ async def on_stage(discord: FakeDiscord, data: Path, empty_sqlite: Path) -> Asyn
     database = await Database.open(f"sqlite:///{path}")
     context = AppContext.over(
         database, blobs=FileBlobStore(data / "blobs"), seal=Encryption.from_file(data), models=(FACTS,),
-        commands=COMMANDS, jobs=JOBS,
+        commands=COMMANDS, jobs=jobs,
     )  # fmt: skip
-    settings = Settings(**{"LIMNER_DATA": str(data), **discord.environment})  # type: ignore[arg-type] # as from the environment
+    settings = Settings(**{"LIMNER_DATA": str(data), **discord.environment, **changes})  # type: ignore[arg-type] # as from the environment
     base, gateway = sdk.http.Route.BASE, sdk.gateway.DiscordWebSocket.DEFAULT_GATEWAY
     device = FakeDevice()
     try:
@@ -55,7 +59,7 @@ async def on_stage(discord: FakeDiscord, data: Path, empty_sqlite: Path) -> Asyn
             await eventually(ready)
             runtime = Runtime(context=context, database=database, settings=settings)
             async with working(runtime, edge.platform, device):
-                yield Stage(edge=edge, context=context, device=device)
+                yield Stage(edge=edge, context=context, database=database, device=device)
     finally:
         sdk.http.Route.BASE, sdk.gateway.DiscordWebSocket.DEFAULT_GATEWAY = base, gateway
         await database.close()

@@ -1,11 +1,10 @@
 """First answers on Discord: one that took effect counts, whatever was said of it."""
 
 import pytest
-from simcord.backend.models import Message
 
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord, Fault
-from tests.wire.discord.people import Person, Server, labels, text
+from tests.wire.discord.people import Person, Server
 from tests.wire.discord.stage import Stage
 
 
@@ -55,23 +54,3 @@ async def test_each_kind_of_first_answer_may_be_lost(
     await eventually(gone)
     assert lost.times == 0
     assert len(stage.device.submitted) == 2
-
-
-async def test_two_processes_that_hear_of_one_click_do_one_thing(
-    stage: Stage, discord: FakeDiscord, ada: Person, pixels: Server
-) -> None:
-    """An acknowledgement that was given already says nothing of whose it was."""
-    ada.slash("imagine", prompt="red fox")
-    [message] = await pixels.images(1)
-    await stage.context.clicks.is_first(f"discord {ada.click(message, 'Again').id}", 900)
-
-    ada.slash("imagine", prompt="last fox")
-    found = await pixels.images(2)
-
-    assert [_prompt(each) for each in found] == ["red fox", "last fox"]
-    assert discord.count("POST", "/interactions/*/callback") == 3
-
-
-def _prompt(message: Message) -> str:
-    assert "Delete" in labels(message)
-    return text(message).split("**")[1]

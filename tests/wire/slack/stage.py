@@ -16,10 +16,11 @@ from bot.slack.transport import transport
 from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from handlers.context.allowed_guilds import AllowedGuilds
+from handlers.jobs.job_spec import JobSpecs
 from handlers.registry import COMMANDS, JOBS
 from storage.blobs import FileBlobStore
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from tests.app_contexts import FACTS
 from tests.fakes import FakeDevice
 from tests.pool import working
@@ -69,8 +70,9 @@ def oauth_settings(slack: FakeSlack, data: Path, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def on_stage(
-    slack: FakeSlack, settings: Settings, empty_sqlite: Path, commands: tuple[Command, ...] = COMMANDS
-) -> AsyncIterator[Stage]:
+    slack: FakeSlack, settings: Settings, empty_sqlite: Path, commands: tuple[Command, ...] = COMMANDS,
+    jobs: JobSpecs = JOBS,
+) -> AsyncIterator[Stage]:  # fmt: skip
     """Run Limner until the block ends; the database of an earlier run in the same folder is taken up again."""
     path = settings.data / "limner.db"
     if not path.exists():
@@ -85,7 +87,7 @@ async def on_stage(
         seal=Encryption.from_file(settings.data),
         models=(FACTS,),
         commands=commands,
-        jobs=JOBS,
+        jobs=jobs,
         max_upload_bytes=limit,
     )
     context = replace(context, allowed_guilds=AllowedGuilds.parse(settings.guilds))

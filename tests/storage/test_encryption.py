@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pipeline.errors import UserError
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 
 
 def test_only_its_own_key_decrypts_a_text() -> None:
