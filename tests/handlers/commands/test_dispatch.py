@@ -1,5 +1,6 @@
 """The way from raw values to a handler."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.processes.fair_turns import FairTurns
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 from storage.queue.reply_address import ReplyAddress
@@ -81,3 +83,44 @@ async def test_where_a_call_came_privately_its_answer_stays_so(context: AppConte
 
     assert said.headline == "private"
     assert (await answer(COMMAND, {"private": True}, caller(guild), context)).headline == "private"
+
+
+async def test_who_sends_many_waits_for_their_own_alone(context: AppContext, guild: Guild) -> None:
+    """Two at a time are read; somebody else's come at once, and all are answered."""
+    go_on, read = asyncio.Event(), list[str]()
+
+    async def wait(caller: Caller, _options: Options, _context: AppContext) -> Message:
+        read.append(caller.member.name)
+        await go_on.wait()
+        return Message(headline="done")
+
+    command = replace(COMMAND, handler=wait)
+    ada = caller(guild)
+    bob = replace(ada, member=Member(id="bob", name="Bob"))
+    sent = [asyncio.create_task(answer(command, {}, each, context)) for each in (*[ada] * 10, bob)]
+    while "Bob" not in read:  # noqa: ASYNC110 - nothing tells of it but the list
+        await asyncio.sleep(0)
+
+    assert read == ["Ada", "Ada", "Bob"]
+    go_on.set()
+    assert len(await asyncio.gather(*sent)) == 11
+
+
+async def test_more_than_anyone_needs_are_refused(context: AppContext, guild: Guild) -> None:
+    """In a sentence; those that were taken go on."""
+    turns = FairTurns(at_once=9, most_each=1, most_waiting=1, crowded="Too many of your commands.")
+    go_on = asyncio.Event()
+
+    async def wait(_caller: Caller, _options: Options, _context: AppContext) -> Message:
+        await go_on.wait()
+        return Message(headline="done")
+
+    crowded = replace(context, calls_at_once=turns)
+    command = replace(COMMAND, handler=wait)
+    sent = [asyncio.create_task(answer(command, {}, caller(guild), crowded)) for _ in range(3)]
+    await asyncio.sleep(0)
+    go_on.set()
+
+    results = await asyncio.gather(*sent, return_exceptions=True)
+
+    assert [str(each) for each in results if isinstance(each, UserError)] == ["Too many of your commands."]
