@@ -69,7 +69,6 @@ guilds = Table(
     _required("name", PlainText),
     _required("settings", PlainText),
     _required("created_at", Double),
-    Column("removed_at", Double),
     UniqueConstraint("platform", "external_id"),
     sqlite_autoincrement=True,
 )
@@ -304,6 +303,7 @@ installations = Table(
     "installations",
     metadata,
     Column("platform", String(16), primary_key=True),
+    Column("application_id", String(64), primary_key=True),
     Column("tenant", String(64), primary_key=True),
     _required("encrypted", PlainText),
     _required("saved_at", Double),

@@ -66,7 +66,7 @@ class LimnerClient(discord.AutoShardedClient):
 
     async def setup_hook(self) -> None:
         """Before the gateway: remember the guilds, make the buttons work, publish the commands if they changed."""
-        await self.known_guilds.open()
+        await self.known_guilds.open(str(self.application_id))
         self.add_dynamic_items(PressedButton)
         await self.tree.set_translator(Translations())
         await publish(self.tree, self.context.notes, self.application_id or 0)

@@ -18,18 +18,23 @@ DIRECT: Final = "dm-"
 
 @dataclass(slots=True, kw_only=True)
 class DiscordGuilds:
-    """Discord's guilds by their external ids; the direct messages of each member are a guild of their own."""
+    """Discord's guilds by their external ids; the direct messages of each member are a guild of their own.
+
+    `application_id` is the bot's own, since another may serve the same guilds.
+    """
 
     context: AppContext
+    application_id: str = ""
     _last_read: dict[str, Guild] = field(default_factory=dict)
 
     def remembered(self, interaction: discord.Interaction[Any]) -> Guild | None:
         """The interaction's guild as it was last read, or None before the first time; no database is asked."""
         return self._last_read.get(_external_id(interaction))
 
-    async def open(self) -> None:
-        """Remember every guild that is stored and still to be served."""
-        for guild in await self.context.guilds.all(Platform.DISCORD):
+    async def open(self, application_id: str) -> None:
+        """Be the bot of that application, and remember every guild that it serves."""
+        self.application_id = application_id
+        for guild in await self.context.connections.guilds(Platform.DISCORD, application_id):
             with suppress(UserError):
                 self.context.allowed_guilds.check(Platform.DISCORD, guild.external_id)
                 self._last_read[guild.external_id] = guild
@@ -40,12 +45,15 @@ class DiscordGuilds:
         return await self.ensure(_external_id(interaction), name)
 
     async def ensure(self, external_id: str, name: str) -> Guild:
-        """The guild of that external id, stored when it is new; raises UserError where it is not to be served."""
+        """The guild of that external id, stored and connected when it is new; raises UserError if not to be served."""
         self.context.allowed_guilds.check(Platform.DISCORD, external_id)
-        known = self._last_read.get(external_id)
-        guild = await self.context.guilds.get(known.id) if known is not None and known.name == name else None
+        known, guild = self._last_read.get(external_id), None
+        if known is not None and known.name == name:
+            # Asked for each time: another process may have learnt that we left and came back.
+            guild = await self.context.connections.find(known.id, self.application_id)
         if guild is None:
             guild = await self.context.guilds.ensure(Platform.DISCORD, external_id, name)
+            await self.context.connections.connect(guild.id, self.application_id)
         self._last_read[external_id] = guild
         return guild
 
@@ -63,10 +71,10 @@ class DiscordGuilds:
                 await self.remove(external_id)
 
     async def remove(self, external_id: str) -> None:
-        """Record that we were removed from a server; its data is deleted after a period of grace."""
+        """Record that we were removed from a server, whose data is kept for a while, and longer by other bots in it."""
         guild = self._last_read.pop(external_id, None)
         if guild is not None:
-            await self.context.guilds.mark_removed(guild.id)
+            await self.context.connections.disconnect(guild.id, self.application_id)
 
 
 def _external_id(interaction: discord.Interaction[Any]) -> str:

@@ -90,7 +90,8 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
     names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, context.commands)
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
-        workspaces, flow = await _workspaces(chosen, settings, runtime, client, session)
+        workspaces = await _workspaces(chosen, settings, runtime, client, session)
+        guilds = SlackGuilds(context=context, members=Members(workspaces=workspaces))
         chat = SlackPlatform(
             workspaces=workspaces,
             outbox=context.outbox,
@@ -98,7 +99,7 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
             renderer=Renderer(names=names, commands=context.commands),
             uploads=Uploads(session),
         )
-        listeners = _listeners(runtime, workspaces, chat, session, settings)
+        listeners = _listeners(guilds, workspaces, chat, session, settings)
         app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
         resuming = _resuming(runtime, listeners, app)
         try:
@@ -112,7 +113,7 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
             else:
                 yield SlackApp(
                     chat=chat,
-                    routes=_routes(app, flow, chosen.signing_secret),
+                    routes=_routes(app, _flow(chosen, guilds, workspaces, runtime, client), chosen.signing_secret),
                     _socket=None,
                     _supervisor=runtime.supervisor,
                 )
@@ -132,20 +133,29 @@ def _resuming(runtime: Runtime, listeners: Listeners, app: AsyncApp) -> asyncio.
 
 async def _workspaces(
     chosen: Transport, settings: Settings, runtime: Runtime, client: AsyncWebClient, session: aiohttp.ClientSession
-) -> tuple[Workspaces, AsyncOAuthFlow | None]:
+) -> Workspaces:
     def new_client(rate_limit: RateLimit, token: str | None = None) -> RateLimitedClient:
         return RateLimitedClient(token=token, base_url=settings.slack_api_base, session=session, rate_limit=rate_limit)
 
     if not isinstance(chosen, Distributed):
-        return OneWorkspace(new_client(RateLimit(), chosen.bot_token)), None
-    encryption = open_encryption(settings)
-    store = EncryptedInstallationStore(Installations(runtime.database), encryption)
+        return OneWorkspace(new_client(RateLimit(), chosen.bot_token))
+    installations = Installations(runtime.database, chosen.client_id)
+    store = EncryptedInstallationStore(installations, open_encryption(settings))
     rotator = AsyncTokenRotator(client_id=chosen.client_id, client_secret=chosen.client_secret, client=client)
     warn = partial(_warn_admins, runtime.context)
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client, warn=warn)
     await many.remember_all()
-    states = EncryptedStates(encryption, runtime.database.now)
-    return many, oauth_flow(chosen, store, states, client, runtime.context.allowed_guilds)
+    return many
+
+
+def _flow(
+    chosen: Transport, guilds: SlackGuilds, workspaces: Workspaces, runtime: Runtime, client: AsyncWebClient
+) -> AsyncOAuthFlow | None:
+    """What installs us in further workspaces, where the transport is for many."""
+    if not isinstance(chosen, Distributed) or not isinstance(workspaces, ManyWorkspaces):
+        return None
+    states = EncryptedStates(open_encryption(runtime.settings), runtime.database.now)
+    return oauth_flow(chosen, workspaces.store, states, client, guilds)
 
 
 async def _warn_admins(context: AppContext, tenant: Tenant, why: str) -> None:
@@ -155,10 +165,9 @@ async def _warn_admins(context: AppContext, tenant: Tenant, why: str) -> None:
 
 
 def _listeners(
-    runtime: Runtime, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
+    guilds: SlackGuilds, workspaces: Workspaces, chat: SlackPlatform, session: aiohttp.ClientSession, settings: Settings
 ) -> Listeners:
-    context = runtime.context
-    guilds = SlackGuilds(context=context, members=Members(workspaces=workspaces))
+    context = guilds.context
     answers = Answers(workspaces=workspaces, chat=chat, session=session)
     attachments = Attachments(session=session, origin=files_origin(settings.slack_api_base))
     interactions = SlackInteractionHandler(

@@ -35,7 +35,7 @@ async def examine_slack(chosen: Transport, settings: Settings) -> AsyncIterator[
             yield await _bot_token(client(chosen.bot_token), "SLACK_BOT_TOKEN")
             return
         try:
-            tokens = await _installed(settings)
+            tokens = await _installed(chosen, settings)
         except UserError as error:
             yield Observation(words="installations cannot be read", advice=str(error))
             return
@@ -45,10 +45,11 @@ async def examine_slack(chosen: Transport, settings: Settings) -> AsyncIterator[
             yield await _bot_token(client(token), name)
 
 
-async def _installed(settings: Settings) -> list[tuple[str, str]]:
+async def _installed(chosen: Distributed, settings: Settings) -> list[tuple[str, str]]:
     database = await Database.open(settings.database_url)
     try:
-        bots = await EncryptedInstallationStore(Installations(database), open_encryption(settings)).bots()
+        installations = Installations(database, chosen.client_id)
+        bots = await EncryptedInstallationStore(installations, open_encryption(settings)).bots()
     finally:
         await database.close()
     return [(bot.team_name or bot.enterprise_name or bot.team_id or "?", bot.bot_token) for bot in bots]

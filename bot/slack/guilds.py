@@ -15,10 +15,14 @@ from storage.platform import Platform
 
 @dataclass(slots=True, kw_only=True)
 class SlackGuilds:
-    """Finds or stores the guild of a workspace, and asks Slack who the member is."""
+    """Finds or stores the guild of a workspace, and asks Slack who the member is.
+
+    `application_id` is the Slack app that we are, empty until Slack has told us.
+    """
 
     context: AppContext
     members: Members
+    application_id: str = ""
     _guild_ids: dict[str, int] = field(default_factory=dict)
 
     async def caller(self, interaction: SlackInteraction) -> Caller:
@@ -43,11 +47,16 @@ class SlackGuilds:
     async def guild(self, interaction: SlackInteraction) -> Guild:
         """The guild of the member's workspace, with its settings as they are now; raises UserError as `check` does."""
         self.check(interaction.tenant)
-        team_id = interaction.tenant.team_id
+        team_id, connections = interaction.tenant.team_id, self.context.connections
+        # Some payloads, such as those of shortcuts, do not name the application.
+        self.application_id = application_id = interaction.application_id or self.application_id
         known = self._guild_ids.get(team_id)
-        guild = await self.context.guilds.get(known) if known is not None else None
+        # Asked for each time: another process may have learnt that we were removed and came back.
+        guild = await connections.find(known, application_id) if known is not None else None
         if guild is None:
             guild = await self.context.guilds.ensure(Platform.SLACK, team_id, interaction.team_name)
+            if application_id:
+                await connections.connect(guild.id, application_id)
             self._guild_ids[team_id] = guild.id
             await self._note(interaction.tenant)
         return guild
@@ -56,12 +65,23 @@ class SlackGuilds:
         """Raise UserError unless the workspace, or its organisation, is to be served."""
         self.context.allowed_guilds.check(Platform.SLACK, tenant.team_id, organisation=tenant.org_id)
 
-    async def remove(self, tenant: Tenant) -> None:
-        """Schedule all data of a tenant's workspaces for deletion."""
-        for team_id in await self._teams(tenant):
-            self._guild_ids.pop(team_id, None)
-            guild = await self.context.guilds.ensure(Platform.SLACK, team_id, team_id)
-            await self.context.guilds.mark_removed(guild.id)
+    async def meet(self, tenant: Tenant, application_id: str) -> None:
+        """Record that the application is installed in those of a tenant's workspaces that were ever here."""
+        for guild in await self._stored(tenant):
+            await self.context.connections.connect(guild.id, application_id)
+
+    async def remove(self, tenant: Tenant, application_id: str) -> None:
+        """Record that the application was removed from a tenant's workspaces.
+
+        Their data is kept for a while, and longer where another of our applications is installed.
+        """
+        for guild in await self._stored(tenant):
+            self._guild_ids.pop(guild.external_id, None)
+            await self.context.connections.disconnect(guild.id, application_id)
+
+    async def _stored(self, tenant: Tenant) -> list[Guild]:
+        found = [await self.context.guilds.find(Platform.SLACK, team_id) for team_id in await self._teams(tenant)]
+        return [guild for guild in found if guild is not None]
 
     async def _note(self, tenant: Tenant) -> None:
         """Remember which workspaces an organisation has: its removal names none of them."""

@@ -16,7 +16,10 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackInteraction:
-    """One interaction; `trigger_id` opens a form within 3 seconds, `response_url` answers for 30 minutes."""
+    """One interaction; `trigger_id` opens a form within 3 seconds, `response_url` answers for 30 minutes.
+
+    `application_id` is the Slack app that it came to, empty where Slack does not say.
+    """
 
     tenant: Tenant
     team_name: str
@@ -26,6 +29,7 @@ class SlackInteraction:
     thread_id: str | None = None
     trigger_id: str = ""
     response_url: str = ""
+    application_id: str = ""
 
     @classmethod
     def of(cls, body: Payload) -> "SlackInteraction":
@@ -46,6 +50,7 @@ class SlackInteraction:
             channel_id=body["channel_id"],
             trigger_id=body.get("trigger_id", ""),
             response_url=body.get("response_url", ""),
+            application_id=body.get("api_app_id", ""),
         )
 
     @classmethod
@@ -63,6 +68,7 @@ class SlackInteraction:
             thread_id=container.get("thread_ts") or message.get("thread_ts"),
             trigger_id=body.get("trigger_id", ""),
             response_url=body.get("response_url", ""),
+            application_id=body.get("api_app_id", ""),
         )
 
     @classmethod
@@ -76,6 +82,7 @@ class SlackInteraction:
             user_name=event.get("user", ""),
             channel_id=event.get("channel"),
             thread_id=event.get("thread_ts"),
+            application_id=body.get("api_app_id", ""),
         )
 
     @property

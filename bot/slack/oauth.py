@@ -18,10 +18,11 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.guilds import SlackGuilds
 from bot.slack.installations import EncryptedInstallationStore
 from bot.slack.manifest import BOT_SCOPES
+from bot.slack.tenant import Tenant
 from bot.slack.transport import Distributed
-from handlers.context.allowed_guilds import AllowedGuilds
 from pipeline.errors import UserError
 from storage.encryption import Encryption
 from storage.platform import Platform
@@ -72,19 +73,24 @@ class _NotServed(BoltError):
 class _AllowedFlow(AsyncOAuthFlow):
     """Stores the installations of the guilds that are served, and gives the others' tokens back."""
 
-    allowed: AllowedGuilds
+    guilds: SlackGuilds
 
     async def store_installation(self, request: AsyncBoltRequest, installation: Installation) -> None:
-        """Store it; raises BoltError."""
+        """Store it, and connect the workspaces that come back; raises BoltError."""
         organisation = installation.enterprise_id
         try:
             # An organisation-wide installation names no workspace.
-            self.allowed.check(Platform.SLACK, installation.team_id or organisation or "", organisation=organisation)
+            allowed = self.guilds.context.allowed_guilds
+            allowed.check(Platform.SLACK, installation.team_id or organisation or "", organisation=organisation)
         except UserError as refusal:
             with suppress(SlackApiError):
                 await self.client.auth_revoke(token=installation.bot_token or "")
             raise _NotServed(str(refusal)) from None
         await super().store_installation(request, installation)
+        tenant = Tenant(
+            team_id=installation.team_id or "", org_id=organisation if installation.is_enterprise_install else None
+        )
+        await self.guilds.meet(tenant, installation.app_id or "")
 
 
 async def _installed(args: AsyncSuccessArgs) -> BoltResponse:
@@ -99,9 +105,9 @@ async def _failed(args: AsyncFailureArgs) -> BoltResponse:
 
 def oauth_flow(
     transport: Distributed, store: EncryptedInstallationStore, states: EncryptedStates, client: AsyncWebClient,
-    allowed: AllowedGuilds,
+    guilds: SlackGuilds,
 ) -> AsyncOAuthFlow:  # fmt: skip
-    """The flow behind `/slack/install` and `/slack/oauth_redirect`, for the guilds that are `allowed`."""
+    """The flow behind `/slack/install` and `/slack/oauth_redirect`, for the guilds that are allowed."""
     site = urlsplit(client.base_url)
     origin = "https://slack.com" if site.hostname == "slack.com" else f"{site.scheme}://{site.netloc}"
     settings = AsyncOAuthSettings(
@@ -119,5 +125,5 @@ def oauth_flow(
         logger=_log,
     )
     flow = _AllowedFlow(settings=settings, client=client, logger=_log)
-    flow.allowed = allowed
+    flow.guilds = guilds
     return flow

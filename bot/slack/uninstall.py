@@ -1,4 +1,4 @@
-"""A workspace uninstalls us: its token is deleted at once, its data after a period of grace."""
+"""A workspace uninstalls one of our apps: its token is deleted at once, the workspace's data when no app is left."""
 
 import logging
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Uninstall:
         await ack()
         tenant = tenant_of_event(body)
         await self.workspaces.forget(tenant)
-        await self.guilds.remove(tenant)
-        _log.info("removed from %s; its data is scheduled for deletion", tenant.text)
+        await self.guilds.remove(tenant, body["api_app_id"])
+        _log.info("removed from %s; its data is deleted in thirty days unless it comes back", tenant.text)
 
     async def revoked(self, ack: Ack, body: Body) -> None:
         """Tokens were revoked; only the bot's matters, since no user's is ever asked for."""

@@ -31,6 +31,7 @@ from storage.queue.reply_address import ReplyAddress
 _log = logging.getLogger(__name__)
 
 _GUILD: Final = "local"
+_APPLICATION: Final = "terminal"
 _CHANNEL: Final = "terminal"
 _POLL_SECONDS: Final = 0.1
 _BUTTON: Final = re.compile(r"#(\d{1,6})")
@@ -49,6 +50,7 @@ class TerminalSession:
     async def open(cls, runtime: Runtime, chat: TerminalPlatform) -> "TerminalSession":
         """Find or make the terminal's guild."""
         guild = await runtime.context.guilds.ensure(Platform.TERMINAL, _GUILD, "this terminal")
+        await runtime.context.connections.connect(guild.id, _APPLICATION)
         user = getpass.getuser()
         member = Member(id=user, name=user, is_admin=True)
         # The only member takes nobody's turn, so a pipe may be as long as it is, unless a limit was set on purpose.

@@ -24,6 +24,7 @@ from storage.blobs import BlobStore
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.guilds.audit import AuditLog
+from storage.guilds.connections import Connections
 from storage.guilds.guilds import GuildStore
 from storage.guilds.member_data import MemberData
 from storage.guilds.source_credentials import SourceKeyStore
@@ -85,6 +86,7 @@ class AppContext:
     inbox: Inbox
     outbox: Outbox
     guilds: GuildStore
+    connections: Connections
     blobs: BlobStore
     audit: AuditLog
     calls: SavedCalls
@@ -128,6 +130,7 @@ class AppContext:
             inbox=Inbox(database, seal),
             outbox=Outbox(database),
             guilds=GuildStore(database),
+            connections=Connections(database),
             blobs=blobs,
             audit=AuditLog(database),
             calls=SavedCalls(database),

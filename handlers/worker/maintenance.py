@@ -61,9 +61,9 @@ async def sweep_trainings(database: Database, handed: TrainingUploads, folder: P
 
 
 async def purge_guilds(guilds: GuildStore) -> None:
-    """Delete what belongs to guilds that removed us, after their grace period."""
+    """Delete what belongs to guilds that nobody serves any more, after their grace period."""
     count = await guilds.purge(_GUILD_GRACE_SECONDS)
-    _log.info("purged %d removed guilds", count)
+    _log.info("purged %d guilds that nobody serves", count)
 
 
 async def forget_offers(clicks: Deduplication, inbox: Inbox, calls: SavedCalls) -> None:

@@ -6,14 +6,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.database import Database
 from storage.guilds.audit import add_entry
 from storage.platform import Platform
-from storage.tables import guilds
+from storage.tables import connections, guilds
 
 
 class NsfwPolicy(StrEnum):
@@ -89,7 +89,7 @@ class GuildStore:
         self._database = database
 
     async def ensure(self, platform: Platform, external_id: str, name: str) -> Guild:
-        """The guild of that external id: stored if it is new, else with its name updated and its removal undone."""
+        """The guild of that external id: stored if it is new, else with its name updated."""
         row = {
             "platform": platform,
             "external_id": external_id,
@@ -98,23 +98,29 @@ class GuildStore:
             "created_at": self._database.clock.wall(),
         }
         statement = self._database.insert(guilds).values(row)
-        statement = statement.on_conflict_do_update(
-            index_elements=["platform", "external_id"], set_={"name": name, "removed_at": None}
-        )
+        statement = statement.on_conflict_do_update(index_elements=["platform", "external_id"], set_={"name": name})
         async with self._database.write() as connection:
-            return _guild_of((await connection.execute(statement.returning(*guilds.c))).one())
+            return guild_of((await connection.execute(statement.returning(*guilds.c))).one())
 
     async def get(self, guild_id: int) -> Guild | None:
         """The guild of that id, or None."""
         async with self._database.read() as connection:
             row = (await connection.execute(select(guilds).where(guilds.c.id == guild_id))).one_or_none()
-        return None if row is None else _guild_of(row)
+        return None if row is None else guild_of(row)
+
+    async def find(self, platform: Platform, external_id: str) -> Guild | None:
+        """The guild of that external id, or None."""
+        query = select(guilds).where(guilds.c.platform == platform, guilds.c.external_id == external_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else guild_of(row)
 
     async def all(self, platform: Platform) -> tuple[Guild, ...]:
-        """The platform's guilds that have not removed us."""
-        query = select(guilds).where(guilds.c.platform == platform, guilds.c.removed_at.is_(None)).order_by(guilds.c.id)
+        """The platform's guilds that an application serves."""
+        served = select(connections.c.guild_id).where(connections.c.removed_at.is_(None))
+        query = select(guilds).where(guilds.c.platform == platform, guilds.c.id.in_(served)).order_by(guilds.c.id)
         async with self._database.read() as connection:
-            return tuple(_guild_of(row) for row in await connection.execute(query))
+            return tuple(guild_of(row) for row in await connection.execute(query))
 
     async def save_settings(self, guild_id: int, settings: GuildSettings, actor: str) -> None:
         """Stores the settings in place of those that were there, as `change_settings` does."""
@@ -128,7 +134,7 @@ class GuildStore:
         this = guilds.c.id == guild_id
         async with self._database.write() as connection:
             query = select(guilds).where(this).with_for_update()
-            old = _guild_of((await connection.execute(query)).one()).settings
+            old = guild_of((await connection.execute(query)).one()).settings
             if (settings := change(old)) == old:
                 return old
             await connection.execute(update(guilds).where(this).values(settings=_dump(settings)))
@@ -142,20 +148,19 @@ class GuildStore:
             )
         return settings
 
-    async def mark_removed(self, guild_id: int) -> None:
-        """Records that the bot left the guild; `purge` deletes it after a period of grace."""
-        async with self._database.write() as connection:
-            removed_at = await self._database.clock.read(connection)
-            await connection.execute(update(guilds).where(guilds.c.id == guild_id).values(removed_at=removed_at))
-
     async def purge(self, older_than_seconds: float) -> int:
-        """Deletes guilds removed longer ago than that, with all that is theirs; returns how many."""
+        """Deletes guilds that no application has served for so long, with all that is theirs; returns how many."""
+        connected = select(connections.c.guild_id)
         async with self._database.write() as connection:
-            removed = guilds.c.removed_at <= await self._database.clock.read(connection) - older_than_seconds
-            return len((await connection.execute(delete(guilds).where(removed).returning(guilds.c.id))).all())
+            since = await self._database.clock.read(connection) - older_than_seconds
+            served = connected.where(or_(connections.c.removed_at.is_(None), connections.c.removed_at > since))
+            # One without any connection is being stored at this moment.
+            gone = guilds.c.id.in_(connected), guilds.c.id.not_in(served)
+            return len((await connection.execute(delete(guilds).where(*gone).returning(guilds.c.id))).all())
 
 
-def _guild_of(row: Row[Any]) -> Guild:
+def guild_of(row: Row[Any]) -> Guild:
+    """The guild in a row of the table of guilds."""
     return Guild(
         id=row.id,
         platform=Platform(row.platform),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from storage.database import Database
+from storage.guilds.connections import Connections
 from storage.guilds.guilds import Guild, GuildStore
 from storage.platform import Platform
 from storage.queue.job_queue import Claim, JobQueue
@@ -26,6 +27,11 @@ def outbox(database: Database) -> Outbox:
 @pytest.fixture
 def guilds(database: Database) -> GuildStore:
     return GuildStore(database)
+
+
+@pytest.fixture
+def connections(database: Database) -> Connections:
+    return Connections(database)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("removed_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_guilds")),
         sa.UniqueConstraint("platform", "external_id", name=op.f("uq_guilds_platform_external_id")),
         sqlite_autoincrement=True,
@@ -31,10 +30,11 @@ def upgrade() -> None:
     op.create_table(
         "installations",
         sa.Column("platform", sa.String(length=16), nullable=False),
+        sa.Column("application_id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("encrypted", sa.Text(), nullable=False),
         sa.Column("saved_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("platform", "tenant", name=op.f("pk_installations")),
+        sa.PrimaryKeyConstraint("platform", "application_id", "tenant", name=op.f("pk_installations")),
     )
     op.create_table(
         "key_values",

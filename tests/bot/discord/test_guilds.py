@@ -6,6 +6,7 @@ import discord
 import pytest
 import simcord
 
+from bot.discord.guilds import DiscordGuilds
 from handlers.commands.context import AppContext
 from handlers.context.allowed_guilds import AllowedGuilds
 from storage.platform import Platform
@@ -56,11 +57,45 @@ async def test_a_server_that_removes_us_is_marked_for_deletion(world: World) -> 
 
 async def test_a_server_that_removed_us_while_we_were_away_is_noticed(world: World) -> None:
     """At the next start the list of servers is compared with what is stored."""
-    await world.context.guilds.ensure(Platform.DISCORD, "12345", "Long Gone")
+    gone = await world.context.guilds.ensure(Platform.DISCORD, "12345", "Long Gone")
+    await world.context.connections.connect(gone.id, str(world.client.application_id))
 
     await world.restart()
 
     assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People"]
+
+
+async def test_two_bots_on_one_database_leave_each_others_servers_alone(world: World, clock: FakeClock) -> None:
+    """Neither its list of servers, nor its removal from one of them, ends what the other serves there."""
+    await world.ada.slash(world.channel, "imagine", prompt="fox")
+    (pixels,) = await world.context.guilds.all(Platform.DISCORD)
+    second = DiscordGuilds(context=world.context)
+    await second.open("second bot")
+    await second.meet({"777": "Ink Works"})
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Pixel People", "Ink Works"]
+
+    await world.restart()
+    await second.meet({"777": "Ink Works", pixels.external_id: "Pixel People"})
+    await second.remove(pixels.external_id)
+    clock.advance(100 * 86_400)
+    assert await world.context.guilds.purge(86_400) == 0
+    guild = world.client.get_guild(world.guild.id)
+    assert guild is not None
+    await world.client.on_guild_remove(guild)
+    assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Ink Works"]
+    clock.advance(86_400)
+    assert await world.context.guilds.purge(86_400) == 1
+
+
+async def test_a_server_that_two_processes_know_is_connected_by_the_one_that_hears_it_again(world: World) -> None:
+    """The other process learnt that we were removed; this one is asked there, so we are back."""
+    await world.ada.slash(world.channel, "imagine", prompt="fox")
+    (pixels,) = await world.context.guilds.all(Platform.DISCORD)
+    await world.context.connections.disconnect(pixels.id, str(world.client.application_id))
+
+    await world.ada.slash(world.channel, "imagine", prompt="owl")
+
+    assert await world.context.guilds.all(Platform.DISCORD) == (pixels,)
 
 
 def _said(result: simcord.InteractionResult) -> str:

@@ -117,6 +117,6 @@ def interaction(team_id: str = "T1", org_id: str | None = None, **changes: Any) 
     """Ada's interaction in a workspace's channel C1."""
     values: dict[str, Any] = {
         "tenant": Tenant(team_id=team_id, org_id=org_id), "team_name": f"team {team_id}", "user_id": "U1",
-        "user_name": "ada", "channel_id": "C1",
+        "user_name": "ada", "channel_id": "C1", "application_id": "A111",
     }  # fmt: skip
     return SlackInteraction(**{**values, **changes})

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from storage.guilds.guilds import GuildSettings
 from storage.platform import Platform
 from tests.bot.slack.conftest import FakeWorkspaces, interaction
+from tests.fakes import FakeClock
 
 
 async def _there(context: AppContext) -> list[str]:
@@ -37,7 +38,7 @@ async def test_an_organisations_removal_takes_the_workspaces_that_it_served(
     for each in (interaction("T1", "E1"), interaction("T2", "E1"), interaction("T3")):
         await guilds.guild(each)
 
-    await guilds.remove(Tenant(team_id="T1", org_id="E1"))
+    await guilds.remove(Tenant(team_id="T1", org_id="E1"), "A111")
 
     assert await _there(context) == ["T3"]
 
@@ -45,11 +46,55 @@ async def test_an_organisations_removal_takes_the_workspaces_that_it_served(
 async def test_a_workspace_that_returns_is_there_again(context: AppContext, guilds: SlackGuilds) -> None:
     """Its data is kept if it comes back in time."""
     first = await guilds.guild(interaction("T1"))
-    await guilds.remove(Tenant(team_id="T1"))
+    await guilds.remove(Tenant(team_id="T1"), "A111")
     assert await _there(context) == []
 
     assert (await guilds.guild(interaction("T1"))).id == first.id
     assert await _there(context) == ["T1"]
+
+
+async def test_two_apps_in_one_workspace_come_and_go_by_themselves(
+    context: AppContext, guilds: SlackGuilds, clock: FakeClock
+) -> None:
+    """The data stays while one of them is installed, under the name that the workspace has."""
+    first = await guilds.guild(interaction("T1"))
+    second = SlackGuilds(context=context, members=guilds.members)
+    await second.guild(interaction("T1", application_id="A222"))
+
+    await guilds.remove(Tenant(team_id="T1"), "A111")
+    clock.advance(100)
+    assert await context.guilds.purge(50) == 0
+    assert (await second.guild(interaction("T1", application_id="A222"))).name == "team T1"
+    await second.remove(Tenant(team_id="T1"), "A222")
+    assert await _there(context) == []
+    assert (await guilds.guild(interaction("T1"))).id == first.id
+
+
+async def test_an_app_that_is_installed_again_keeps_the_workspace(
+    context: AppContext, guilds: SlackGuilds, clock: FakeClock
+) -> None:
+    """Before anybody types a command; a workspace that was never here is not stored by that."""
+    await guilds.guild(interaction("T1"))
+    await guilds.remove(Tenant(team_id="T1"), "A111")
+
+    await guilds.meet(Tenant(team_id="T1"), "A111")
+    await guilds.meet(Tenant(team_id="T2"), "A111")
+
+    clock.advance(100)
+    assert await context.guilds.purge(50) == 0
+    assert await _there(context) == ["T1"]
+
+
+async def test_a_payload_that_does_not_name_the_app_is_of_the_one_that_we_are(
+    context: AppContext, guilds: SlackGuilds
+) -> None:
+    """Shortcuts do not name it; what came before has told us."""
+    await guilds.guild(interaction("T1"))
+
+    await guilds.guild(interaction("T2", application_id=""))
+
+    assert await _there(context) == ["T1", "T2"]
+    assert [guild.external_id for guild in await context.connections.guilds(Platform.SLACK, "A111")] == ["T1", "T2"]
 
 
 async def test_a_workspace_that_is_not_listed_is_no_guild(context: AppContext, workspaces: FakeWorkspaces) -> None:

@@ -14,7 +14,7 @@ from storage.platform import Platform
 
 @pytest.fixture
 def store(sqlite: Database, tmp_path: Path) -> EncryptedInstallationStore:
-    return EncryptedInstallationStore(Installations(sqlite), Encryption.from_file(tmp_path))
+    return EncryptedInstallationStore(Installations(sqlite, "111.222"), Encryption.from_file(tmp_path))
 
 
 def _bot(token: str, team_id: str | None, org_id: str | None = None) -> Bot:
@@ -33,7 +33,7 @@ async def test_a_bot_comes_back_whole_and_lies_encrypted(store: EncryptedInstall
 
     assert found is not None
     assert (found.bot_token, found.bot_user_id) == ("xoxb-new", "U0")
-    stored = await Installations(sqlite).find(Platform.SLACK, "T1")
+    stored = await Installations(sqlite, "111.222").find(Platform.SLACK, "T1")
     assert stored is not None
     assert "xoxb" not in stored
 

@@ -19,10 +19,13 @@ async def test_an_uninstalled_workspace_is_marked_for_deletion(
     context: AppContext, uninstall: Uninstall, workspaces: FakeWorkspaces
 ) -> None:
     """Slack may send the event twice."""
-    await context.guilds.ensure(Platform.SLACK, "T1", "pixels")
+    guild = await context.guilds.ensure(Platform.SLACK, "T1", "pixels")
+    await context.connections.connect(guild.id, "A111")
 
     for _ in range(2):
-        await uninstall.uninstalled(acknowledge, {"team_id": "T1", "event": {"type": "app_uninstalled"}})
+        await uninstall.uninstalled(
+            acknowledge, {"api_app_id": "A111", "team_id": "T1", "event": {"type": "app_uninstalled"}}
+        )
 
     assert set(workspaces.forgotten) == {Tenant(team_id="T1")}
     assert await context.guilds.all(Platform.SLACK) == ()

@@ -24,7 +24,7 @@ Process = Callable[[], ManyWorkspaces]
 
 @pytest.fixture
 def store(sqlite: Database, tmp_path: Path) -> EncryptedInstallationStore:
-    return EncryptedInstallationStore(Installations(sqlite), Encryption.from_file(tmp_path))
+    return EncryptedInstallationStore(Installations(sqlite, "111.222"), Encryption.from_file(tmp_path))
 
 
 @pytest.fixture

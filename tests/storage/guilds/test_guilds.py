@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import InvalidRequest
 from storage.database import Database
 from storage.guilds.audit import AuditLog
+from storage.guilds.connections import Connections
 from storage.guilds.guilds import Guild, GuildSettings, GuildStore
 from storage.platform import Platform
 from storage.queue.images import NewImage
@@ -39,6 +40,8 @@ async def test_guild_is_stored_once(guilds: GuildStore) -> None:
 
     assert (second.id, second.name, second.settings) == (first.id, "New name", GuildSettings())
     assert await guilds.get(first.id) == second
+    assert await guilds.find(Platform.DISCORD, "1") == second
+    assert await guilds.find(Platform.SLACK, "1") is None
 
 
 async def test_same_number_on_two_platforms_is_two_guilds(guilds: GuildStore) -> None:
@@ -95,26 +98,24 @@ async def test_saving_the_same_settings_is_no_change(guilds: GuildStore, guild: 
 
 
 async def test_purge_deletes_what_is_the_guilds(
-    guilds: GuildStore, guild: Guild, other_guild: Guild, clock: FakeClock, queue: JobQueue, enqueue: Enqueue
+    guilds: GuildStore, connections: Connections, guild: Guild, clock: FakeClock, queue: JobQueue, enqueue: Enqueue
 ) -> None:
-    """After the period of grace a removed guild goes with its jobs and images; others and returned ones stay."""
+    """After the period of grace a guild goes with its jobs and images."""
     job = await enqueue()
     claim = await queue.claim("worker-1")
     assert claim is not None
     await queue.record_image(claim, NewImage(index=0, blob="a" * 64, width=8, height=8, seed=1, parameters="fox"))
-    await guilds.mark_removed(guild.id)
-    await guilds.mark_removed(other_guild.id)
+    await connections.connect(guild.id, "bot")
+    await connections.disconnect(guild.id, "bot")
 
     clock.now += 99
     assert await guilds.purge(100) == 0
-    await guilds.ensure(other_guild.platform, other_guild.external_id, other_guild.name)
     clock.now += 1
     assert await guilds.purge(100) == 1
 
     assert await guilds.get(guild.id) is None
     assert await queue.get(guild.id, job.id) is None
     assert await queue.images(guild.id, job.id) == ()
-    assert await guilds.get(other_guild.id) is not None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from storage.platform import Platform
 
 @pytest.fixture
 def installations(database: Database) -> Installations:
-    return Installations(database)
+    return Installations(database, "111.222")
 
 
 async def test_the_newest_text_of_a_tenant_stands(installations: Installations) -> None:
@@ -25,3 +25,17 @@ async def test_the_newest_text_of_a_tenant_stands(installations: Installations) 
     await installations.delete(Platform.SLACK, "T1")
     await installations.delete(Platform.SLACK, "T2")
     assert await installations.find(Platform.SLACK, "T1") is None
+
+
+async def test_two_applications_in_one_workspace_keep_a_text_each(
+    database: Database, installations: Installations
+) -> None:
+    """The one that is removed takes its own away."""
+    other = Installations(database, "333.444")
+    await installations.save(Platform.SLACK, "T1", "first")
+    await other.save(Platform.SLACK, "T1", "second")
+
+    await other.delete(Platform.SLACK, "T1")
+
+    assert await installations.find(Platform.SLACK, "T1") == "first"
+    assert await other.tenants(Platform.SLACK) == ()

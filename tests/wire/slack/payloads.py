@@ -10,12 +10,12 @@ from typing import Any, Final
 _TEAM: Final = {"id": "TFOX", "domain": "pixels", "enterprise_id": "EORG", "enterprise_name": "Org"}
 _USER: Final = {"id": "UADA", "username": "ada", "name": "ada", "team_id": "TFOX"}
 _ORG: Final = {"enterprise": None, "is_enterprise_install": False}
-_SIGNED: Final = {"api_app_id": "ALIMNER", "token": "not-used"}
+_SIGNED: Final = {"api_app_id": "A111", "token": "not-used"}
 _VIEW: Final[dict[str, Any]] = {
     "id": "VFORM", "team_id": "TFOX", "type": "modal", "blocks": [], "private_metadata": "", "callback_id": "form",
     "state": {"values": {}}, "hash": "1.form", "title": {"type": "plain_text", "text": "Form"},
     "clear_on_close": False, "notify_on_close": False, "close": None, "submit": None, "previous_view_id": None,
-    "root_view_id": "VFORM", "app_id": "ALIMNER", "external_id": "", "app_installed_team_id": "TFOX", "bot_id": "BFOX",
+    "root_view_id": "VFORM", "app_id": "A111", "external_id": "", "app_installed_team_id": "TFOX", "bot_id": "BFOX",
 }  # fmt: skip
 
 _PAYLOADS: Final[dict[str, dict[str, Any]]] = {
@@ -23,7 +23,7 @@ _PAYLOADS: Final[dict[str, dict[str, Any]]] = {
         "token": "not-used", "team_id": "TFOX", "team_domain": "pixels", "channel_id": "CGEN",
         "channel_name": "general", "user_id": "UADA", "user_name": "ada", "command": "/imagine", "text": "",
         "enterprise_id": "EORG", "enterprise_name": "Org", "response_url": "", "trigger_id": "",
-        "is_enterprise_install": "false", "api_app_id": "ALIMNER",
+        "is_enterprise_install": "false", "api_app_id": "A111",
     },
     "block_actions": {
         "type": "block_actions", **_SIGNED, **_ORG, "user": _USER, "team": _TEAM, "trigger_id": "", "response_url": "",

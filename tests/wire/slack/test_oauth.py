@@ -11,7 +11,7 @@ from storage.guilds.installations import Installations
 from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.slack.doors import SignedRequests
-from tests.wire.slack.fake_slack import FakeSlack
+from tests.wire.slack.fake_slack import CLIENT_ID, FakeSlack
 from tests.wire.slack.installing import install
 from tests.wire.slack.looks import finished
 from tests.wire.slack.stage import Stage, oauth_settings, on_stage
@@ -43,7 +43,7 @@ async def test_tokens_are_stored_encrypted(stage: Stage) -> None:
     workspace = stage.slack.add(new_workspace())
     await install(stage.slack, stage.url, workspace)
 
-    encrypted = await Installations(stage.database).find(Platform.SLACK, workspace.team_id)
+    encrypted = await Installations(stage.database, CLIENT_ID).find(Platform.SLACK, workspace.team_id)
 
     assert encrypted is not None
     assert workspace.token not in encrypted
@@ -79,7 +79,7 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(stage: Stage
     ada = stage.someone(workspace)
     await ada.command("/imagine", "red fox")
     assert await ada.sees(finished)
-    assert await Installations(stage.database).tenants(Platform.SLACK) == ("E9",)
+    assert await Installations(stage.database, CLIENT_ID).tenants(Platform.SLACK) == ("E9",)
 
     await ada.event({"type": "app_uninstalled"})
 
@@ -97,7 +97,7 @@ async def test_a_removed_workspace_is_asked_to_install_again(stage: Stage) -> No
     await ada.event({"type": "tokens_revoked", "tokens": {"bot": [workspace.bot_user], "oauth": []}})
 
     async def forgotten() -> bool | None:
-        return await Installations(stage.database).tenants(Platform.SLACK) == () or None
+        return await Installations(stage.database, CLIENT_ID).tenants(Platform.SLACK) == () or None
 
     await eventually(forgotten)
     await ada.command("/imagine", "red fox")
@@ -118,7 +118,7 @@ async def test_a_forged_state_installs_nothing(stage: Stage, how: str) -> None:
     )
 
     assert status in {400, 401}
-    assert await Installations(stage.database).tenants(Platform.SLACK) == ()
+    assert await Installations(stage.database, CLIENT_ID).tenants(Platform.SLACK) == ()
 
 
 @pytest.mark.parametrize(("secret", "age"), [("wrong", 0), (None, 400)])
@@ -171,7 +171,7 @@ async def test_a_workspace_that_is_not_listed_installs_nothing(
         await stage.someone(listed).command("/imagine", "red fox")
         assert await stage.someone(listed).sees(finished)
 
-        assert await Installations(stage.database).tenants(Platform.SLACK) == ("E9",)
+        assert await Installations(stage.database, CLIENT_ID).tenants(Platform.SLACK) == ("E9",)
     assert unlisted.revoked == {unlisted.token}
     assert listed.revoked == set()
 
