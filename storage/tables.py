@@ -207,6 +207,7 @@ replies = Table(
     _required("locale", String(16)),
     Column("tenant", String(64), nullable=False, server_default=""),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
+    Column("application_id", String(64), nullable=False, server_default=""),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),

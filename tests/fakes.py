@@ -149,6 +149,7 @@ class FakeChat:
     """A chat platform that remembers what it was given; `troubles` are raised by the next deliveries, in turn."""
 
     platform: Platform = Platform.TERMINAL
+    application_id: str = ""
     seconds_between_edits: float = 3.0
     delivered: list[tuple[ReplyAddress, Message]] = field(default_factory=list)
     progress: list[Message] = field(default_factory=list)

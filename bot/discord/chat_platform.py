@@ -64,6 +64,11 @@ class DiscordPlatform:
         return Platform.DISCORD
 
     @property
+    def application_id(self) -> str:
+        """The bot's own, once it has logged in."""
+        return str(self.routes.client.application_id or "")
+
+    @property
     def seconds_between_edits(self) -> float:
         """Discord's advice for one message."""
         return 3.0

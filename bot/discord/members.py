@@ -67,6 +67,7 @@ def address_of(interaction: discord.Interaction[Any], message_id: str | None, *,
         private=private,
         locale=str(interaction.locale),
         age_restricted=_is_age_restricted(interaction.channel),
+        application_id=str(interaction.application_id),
     )
 
 

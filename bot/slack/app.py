@@ -19,6 +19,7 @@ from bot.assembly.http_edge import refuse_expectation
 from bot.assembly.runtime import Runtime, open_encryption
 from bot.assembly.settings import Settings
 from bot.slack.answers import Answers
+from bot.slack.application import Application
 from bot.slack.attachments import SLACK_FILES, Attachments
 from bot.slack.bolt_app import Listeners, bolt_app
 from bot.slack.chat_platform import SlackPlatform
@@ -91,13 +92,15 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
         workspaces = await _workspaces(chosen, settings, runtime, client, session)
-        guilds = SlackGuilds(context=context, members=Members(workspaces=workspaces))
+        application = await _application(chosen, workspaces)
+        guilds = SlackGuilds(context=context, members=Members(workspaces=workspaces), application=application)
         chat = SlackPlatform(
             workspaces=workspaces,
             outbox=context.outbox,
             pending=PendingUploads(notes=context.notes),
             renderer=Renderer(names=names, commands=context.commands),
             uploads=Uploads(session),
+            application=application,
         )
         listeners = _listeners(guilds, workspaces, chat, session, settings)
         app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
@@ -146,6 +149,16 @@ async def _workspaces(
     many = ManyWorkspaces(store=store, rotator=rotator, new_client=new_client, warn=warn)
     await many.remember_all()
     return many
+
+
+async def _application(chosen: Transport, workspaces: Workspaces) -> Application:
+    """The Slack app that we are, as far as it is known before Slack sends anything."""
+    application = Application()
+    if isinstance(chosen, SocketMode):
+        application.learn_from_token(chosen.app_token)
+    if isinstance(workspaces, ManyWorkspaces):
+        application.learn(next((bot.app_id for bot in await workspaces.store.bots()), None))
+    return application
 
 
 def _flow(

@@ -6,6 +6,7 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.application import Application
 from bot.slack.client import RateLimitedClient
 from bot.slack.error_codes import SlackRefusal
 from bot.slack.errors import NOT_TAKEN, WAITING, delivery_errors, not_shown_sentence, reason_of, refusal_of
@@ -43,6 +44,7 @@ class SlackPlatform:
     pending: PendingUploads
     renderer: Renderer
     uploads: Uploads
+    application: Application = field(default_factory=Application)
     _boards: dict[str, WorkspaceProgress] = field(default_factory=dict)
     _standing: dict[int, MessageId] = field(default_factory=dict)
 
@@ -50,6 +52,11 @@ class SlackPlatform:
     def platform(self) -> Platform:
         """Slack."""
         return Platform.SLACK
+
+    @property
+    def application_id(self) -> str:
+        """The Slack app, once it is known."""
+        return self.application.id
 
     @property
     def seconds_between_edits(self) -> float:

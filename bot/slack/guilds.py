@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from bot.slack.application import Application
 from bot.slack.interaction import SlackInteraction
 from bot.slack.members import Members
 from bot.slack.tenant import Tenant
@@ -15,14 +16,11 @@ from storage.platform import Platform
 
 @dataclass(slots=True, kw_only=True)
 class SlackGuilds:
-    """Finds or stores the guild of a workspace, and asks Slack who the member is.
-
-    `application_id` is the Slack app that we are, empty until Slack has told us.
-    """
+    """Finds or stores the guild of a workspace, and asks Slack who the member is."""
 
     context: AppContext
     members: Members
-    application_id: str = ""
+    application: Application = field(default_factory=Application)
     _guild_ids: dict[str, int] = field(default_factory=dict)
 
     async def caller(self, interaction: SlackInteraction) -> Caller:
@@ -48,8 +46,7 @@ class SlackGuilds:
         """The guild of the member's workspace, with its settings as they are now; raises UserError as `check` does."""
         self.check(interaction.tenant)
         team_id, connections = interaction.tenant.team_id, self.context.connections
-        # Some payloads, such as those of shortcuts, do not name the application.
-        self.application_id = application_id = interaction.application_id or self.application_id
+        application_id = self.application.learn(interaction.application_id)
         known = self._guild_ids.get(team_id)
         # Asked for each time: another process may have learnt that we were removed and came back.
         guild = await connections.find(known, application_id) if known is not None else None

@@ -107,6 +107,7 @@ class SlackInteraction:
             thread_id=self.thread_id,
             private=self.channel_id is None,
             tenant=self.tenant.text,
+            application_id=self.application_id,
         )
 
 

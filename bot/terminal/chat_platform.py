@@ -31,6 +31,11 @@ class TerminalPlatform:
         return Platform.TERMINAL
 
     @property
+    def application_id(self) -> str:
+        """A terminal has no other applications."""
+        return ""
+
+    @property
     def seconds_between_edits(self) -> float:
         """A terminal can be redrawn at any time."""
         return 0.1

@@ -117,7 +117,11 @@ class Delivery:
         if not turns.free:
             return 0
         waiting = await outbox.waiting(
-            self.chat.platform, limit=turns.free, passing=turns.busy, passing_guilds=turns.full_guilds
+            self.chat.platform,
+            limit=turns.free,
+            passing=turns.busy,
+            passing_guilds=turns.full_guilds,
+            application_id=self.chat.application_id,
         )
         return sum(turns.begin(due.destination, due.guild_id, partial(self._post, due.job_id)) for due in waiting)
 
@@ -132,7 +136,7 @@ class Delivery:
 
     async def _begin_showing(self) -> list[Reply]:
         """Begin to show what is on its way; returns what could not begin yet."""
-        replies = await self.context.outbox.open_replies(self.chat.platform)
+        replies = await self.context.outbox.open_replies(self.chat.platform, application_id=self.chat.application_id)
         open_ids = {reply.job.id for reply in replies}
         self._shown = {job_id: shown for job_id, shown in self._shown.items() if job_id in open_ids}
         return self._begin_each(replies)

@@ -31,6 +31,10 @@ class ChatPlatform(Protocol):
         """Which platform this is; delivery asks the outbox for its replies."""
 
     @property
+    def application_id(self) -> str:
+        """Which of the platform's applications we are; empty where that is not known."""
+
+    @property
     def seconds_between_edits(self) -> float:
         """The least time between two progress edits of one message."""
 

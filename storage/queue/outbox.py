@@ -5,7 +5,21 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, String, and_, case, cast, exists, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
@@ -13,7 +27,7 @@ from storage.platform import Platform
 from storage.queue.jobs import Job, JobState
 from storage.queue.records import job_of
 from storage.queue.reply_address import ReplyAddress
-from storage.tables import images, jobs, replies
+from storage.tables import connections, images, jobs, replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +76,17 @@ class Outbox:
         self._lease_seconds = lease_seconds
 
     async def waiting(
-        self, platform: Platform, limit: int, passing: Collection[str] = (), passing_guilds: Collection[int] = ()
+        self,
+        platform: Platform,
+        limit: int,
+        passing: Collection[str] = (),
+        passing_guilds: Collection[int] = (),
+        application_id: str = "",
     ) -> list[Waiting]:
-        """The first due reply of each destination, at most `limit`, but for those that are passed over; leases none."""
+        """The first due reply of each destination, at most `limit`, but for those that are passed over; leases none.
+
+        Of several applications on the platform, those that `application_id` owes.
+        """
         order = replies.c.due_at, replies.c.job_id
         now = await self._database.now()
         first = (
@@ -73,7 +95,7 @@ class Outbox:
                 func.row_number().over(partition_by=_DESTINATION, order_by=order).label("place"),
             )
             .join_from(replies, jobs)
-            .where(_open(platform), replies.c.due_at <= now)
+            .where(_open(platform), replies.c.due_at <= now, _owed_by(application_id))
             .where(_DESTINATION.not_in(passing), jobs.c.guild_id.not_in(passing_guilds))
             .subquery()
         )  # fmt: skip
@@ -141,12 +163,16 @@ class Outbox:
             due_at = await self._database.clock.read(connection) + self._lease_seconds
             await connection.execute(update(replies).where(*this).values(due_at=due_at))
 
-    async def open_replies(self, platform: Platform, limit: int = 200) -> list[Reply]:
-        """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown."""
+    async def open_replies(self, platform: Platform, limit: int = 200, application_id: str = "") -> list[Reply]:
+        """Up to `limit` replies whose jobs are not final, running jobs first: those whose progress is shown.
+
+        Of several applications on the platform, those that `application_id` owes.
+        """
         found: list[Reply] = []
         async with self._database.read() as connection:
             for state in (JobState.RUNNING, JobState.QUEUED):
-                query = _REPLIES.where(_open(platform), replies.c.due_at.is_(None), jobs.c.state == state)
+                shown = _open(platform), replies.c.due_at.is_(None), jobs.c.state == state, _owed_by(application_id)
+                query = _REPLIES.where(*shown)
                 rows = await connection.execute(query.order_by(jobs.c.id).limit(limit - len(found)))
                 found += [_reply_of(row) for row in rows]
         return found
@@ -242,6 +268,18 @@ _DESTINATION: Final = (
 def _open(platform: Platform) -> ColumnElement[bool]:
     # The state is written into the statement: planners use a partial index only for a condition that they can see.
     return and_(replies.c.platform == platform, replies.c.state == literal_column("'open'"))
+
+
+def _owed_by(application_id: str) -> ColumnElement[bool]:
+    """Whether the application posts the reply: it was asked for it, or the one that was has left the guild."""
+    if not application_id:
+        return true()
+    asked = select(connections).where(
+        connections.c.guild_id == jobs.c.guild_id,
+        connections.c.application_id == replies.c.application_id,
+        connections.c.removed_at.is_(None),
+    )
+    return or_(replies.c.application_id.in_(("", application_id)), ~asked.exists())
 
 
 def _reply_of(row: Row[Any]) -> Reply:

@@ -10,7 +10,8 @@ class ReplyAddress:
     """Where the reply to a request is posted; `message_id` is the status message, once there is one.
 
     `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
-    the platform let only adults in where it was asked.
+    the platform let only adults in where it was asked; `application_id` is the application that was asked, which posts
+    it unless it has left the guild.
     """
 
     platform: Platform
@@ -22,3 +23,4 @@ class ReplyAddress:
     locale: str = "en"
     tenant: str = ""
     age_restricted: bool = False
+    application_id: str = ""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from sqlalchemy import exists, select
@@ -227,10 +228,10 @@ async def test_what_is_under_way_is_looked_at_once_a_tick(
     looks = 0
     look = Outbox.open_replies
 
-    async def counted(outbox: Outbox, platform: Platform) -> list[Reply]:
+    async def counted(outbox: Outbox, platform: Platform, **others: Any) -> list[Reply]:
         nonlocal looks
         looks += 1
-        return await look(outbox, platform)
+        return await look(outbox, platform, **others)
 
     monkeypatch.setattr(Outbox, "open_replies", counted)
     monkeypatch.setattr("handlers.delivery.delivery._TICK_SECONDS", 3600.0)

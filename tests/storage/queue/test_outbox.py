@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from storage.guilds.connections import Connections
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.images import NewImage
@@ -23,6 +24,7 @@ ADDRESS = ReplyAddress(
     private=True,
     locale="de",
     age_restricted=True,
+    application_id="bot",
 )
 
 
@@ -60,6 +62,26 @@ async def test_address_comes_back_whole(queue: JobQueue, outbox: Outbox, guild: 
     (reply,) = await outbox.open_replies(Platform.DISCORD)
 
     assert reply.address == replace(ADDRESS, message_id="m9")
+
+
+async def test_an_application_posts_what_it_was_asked_for(
+    queue: JobQueue, outbox: Outbox, connections: Connections, guild: Guild
+) -> None:
+    """Another leaves it alone, progress and result, until the one that was asked has left the guild."""
+    job = await queue.enqueue(new_job(guild.id, reply=ADDRESS))
+    for bot in ("bot", "other"):
+        await connections.connect(guild.id, bot)
+    shown = [bool(await outbox.open_replies(Platform.DISCORD, application_id=bot)) for bot in ("bot", "other", "")]
+    await queue.cancel(guild.id, job.id)
+
+    async def takers() -> list[str]:
+        bots = "bot", "other", ""
+        return [bot for bot in bots if await outbox.waiting(Platform.DISCORD, limit=9, application_id=bot)]
+
+    assert shown == [True, False, True]
+    assert await takers() == ["bot", ""]
+    await connections.disconnect(guild.id, "bot")
+    assert await takers() == ["bot", "other", ""]
 
 
 async def test_two_posters_share_no_reply(queue: JobQueue, outbox: Outbox, claim: Claim) -> None:
