@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipeline.error_log import ErrorLog
+
 _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 0.5
@@ -21,10 +23,11 @@ Work = Callable[[], Awaitable[object]]
 
 @dataclass(slots=True)
 class _Kept:
-    """How one task is doing: how often it failed in a row, and since when it runs again."""
+    """How one task is doing: how often it failed in a row, since when it runs again, and what was said of it."""
 
     failures: int = 0
     running_since: float | None = None
+    errors: ErrorLog = field(default_factory=lambda: ErrorLog(_log))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,8 +79,10 @@ class Supervisor:
                     if stop is None or stop.is_set():
                         return
                     _log.error("%s has ended; it is begun again", name)
-                except Exception:
-                    _log.exception("%s failed; it is begun again", name)
+                except Exception as error:
+                    if self._has_recovered(kept):
+                        kept.errors.goes_well("%s", name)
+                    kept.errors.note(error, "%s failed; it is begun again", name)
                 kept.failures = 1 if self._has_recovered(kept) else kept.failures + 1
                 kept.running_since = None
                 await _pause(min(_LONGEST_PAUSE, self.first_pause * 2 ** min(kept.failures - 1, _MOST_DOUBLINGS)), stop)
@@ -106,6 +111,7 @@ class Supervisor:
             while True:
                 await duty()
                 self._tasks[name].failures = 0
+                self._tasks[name].errors.goes_well("%s", name)
                 await asyncio.sleep(seconds)
 
         return self.start(name, forever)
@@ -121,8 +127,9 @@ class Supervisor:
         try:
             await duty()
             kept.failures = 0
-        except Exception:
-            _log.exception("%s failed; it is tried again at its next time", name)
+            kept.errors.goes_well("%s", name)
+        except Exception as error:
+            kept.errors.note(error, "%s failed; it is tried again at its next time", name)
             kept.failures += 1
 
     def _has_recovered(self, kept: _Kept) -> bool:

@@ -14,6 +14,7 @@ from handlers.jobs.result_images import shown_images
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
 from handlers.messages.job_status import in_progress
 from handlers.messages.message import Message
+from pipeline.error_log import ErrorLog
 from storage.queue.jobs import Job, JobKind, JobState
 from storage.queue.outbox import Reply
 
@@ -50,6 +51,7 @@ class Delivery:
     _posted_jobs: set[int] = field(default_factory=set)
     _renewed_at: float = float("-inf")
     _error: Exception | None = None
+    _errors: ErrorLog = field(default_factory=lambda: ErrorLog(_log))
 
     def __post_init__(self) -> None:
         new = partial(Turns, at_once=_AT_ONCE, of_guild=_AT_ONCE_OF_A_GUILD, failed=self._note)
@@ -84,23 +86,24 @@ class Delivery:
 
     async def _repeat(self, begin: Callable[[], Awaitable[object]], turns: Turns | None, stop: asyncio.Event) -> None:
         """Begin what can begin at every tick, and sooner where one of `turns` has ended; an error costs one round."""
-        stopping, failed = asyncio.create_task(stop.wait()), 0
+        stopping, failed, errors = asyncio.create_task(stop.wait()), 0, ErrorLog(_log)
         while not stop.is_set():
             try:
                 await begin()
-            except Exception:
-                _log.exception("delivery to %s failed; a later round tries again", self.chat.platform)
+            except Exception as error:
+                errors.note(error, "delivery to %s failed; a later round tries again", self.chat.platform)
                 failed = min(failed + 1, _MOST_DOUBLINGS)
                 await asyncio.wait([stopping], timeout=_TICK_SECONDS * 2**failed)
             else:
                 failed = 0
+                errors.goes_well("delivery to %s", self.chat.platform)
                 ending = () if turns is None else turns.tasks
                 await asyncio.wait((stopping, *ending), timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
     def _note(self, error: Exception) -> None:
         """An error that ended one message's turn; it gets another."""
-        _log.error("delivery to %s failed; a later round tries again", self.chat.platform, exc_info=error)
+        self._errors.note(error, "delivery to %s failed; a later round tries again", self.chat.platform)
         self._error = error
 
     def _raise_noted(self) -> None:
@@ -131,6 +134,7 @@ class Delivery:
         try:
             for reply in await self.context.outbox.due(self.chat.platform, self.poster, job_id=job_id):
                 await self._deliver(reply)
+            self._errors.goes_well("delivery to %s", self.chat.platform)
         finally:
             self._posted_jobs.discard(job_id)
 

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from handlers.jobs.preparation import Preparations
 from handlers.worker.device_slots import DeviceSlots
+from pipeline.error_log import ErrorLog
 from storage.queue.job_queue import ClaimStatus, JobQueue
 
 _log = logging.getLogger(__name__)
@@ -24,12 +25,14 @@ class Heartbeat:
     preparations: Preparations
 
     async def run(self) -> None:
-        """Beat until cancelled; an error is logged and costs one beat."""
+        """Beat until cancelled; an error costs one beat."""
+        errors = ErrorLog(_log)
         while True:
             try:
                 await self._beat()
-            except Exception:
-                _log.exception("the heartbeat failed; the next one tries again")
+                errors.goes_well("the heartbeat")
+            except Exception as error:
+                errors.note(error, "the heartbeat failed; the next one tries again")
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _beat(self) -> None:

@@ -20,6 +20,7 @@ from handlers.worker.preemption import choose_preempted
 from handlers.worker.prefetch import Prefetch
 from handlers.worker.running_job import OpenJob, index_of
 from handlers.worker.silence import watch
+from pipeline.error_log import ErrorLog
 from pipeline.errors import without_places
 from pipeline.images.image_process import ImageProcesses
 from pipeline.requests.device_messages import (
@@ -135,6 +136,7 @@ class Worker:
 
     async def _feed(self, slots: DeviceSlots) -> None:
         """Claim for one device whenever it has room; while it has none, tell it what is next."""
+        errors = ErrorLog(_log)
         while not self._stop.is_set():
             try:
                 if claims := await self._claim(slots):
@@ -143,8 +145,9 @@ class Worker:
                     continue
                 if slots.device.name in self.ready and not self._has_room(slots) and not self._isolation.keeps(slots):
                     await self._preempt(slots, await self._prefetch.tell(slots.device))
-            except Exception:
-                _log.exception("claiming failed; the next round tries again")
+                errors.goes_well("claiming")
+            except Exception as error:
+                errors.note(error, "claiming failed; the next round tries again")
             await slots.wait(self._stop, _POLL_SECONDS)
 
     async def _claim(self, slots: DeviceSlots) -> list[Claim]:
