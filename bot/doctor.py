@@ -7,7 +7,10 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
+from yarl import URL
+
 from bot.assembly.diagnostics import Observation
+from bot.assembly.health import open_port
 from bot.assembly.runtime import open_devices
 from bot.assembly.settings import Settings
 from bot.slack.transport import transport
@@ -18,6 +21,8 @@ from pipeline.requests.device_messages import Lost, Ready
 from storage.database import Database, migration_state
 
 _MIGRATE: Final = "run: limner migrate"
+_SEE_LOG: Final = "the log of limner serve says more"
+_READINESS_SECONDS: Final = 5.0
 
 
 class Verdict(Enum):
@@ -42,6 +47,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Check everything in turn, the quick things first."""
     yield _data_folder(settings)
     yield await _database(settings)
+    async for finding in _port(settings):
+        yield finding
     for model in settings.models:
         yield _model(model)
     for device in open_devices(settings):
@@ -110,6 +117,38 @@ async def _database(settings: Settings) -> Finding:
     return Finding(
         name="database", verdict=Verdict.FOUND, words=f"{kind}, {size / 2**20:.1f} MB, migrations up to date"
     )
+
+
+async def _port(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the port is free; where a `limner serve` has it, what that lacks."""
+    words = f"{settings.host or 'all addresses'}, port {settings.port or 'any that is free'}"
+    try:
+        for listener in open_port(settings.host, settings.port):
+            listener.close()
+    except UserError as error:
+        if (missing := await _readiness(settings)) is None:
+            yield Finding(name="port", verdict=Verdict.MISSING, words=words, advice=str(error))
+            return
+        yield Finding(name="port", verdict=Verdict.FOUND, words=f"{words}: limner serve is running")
+        for name, why in missing.items():
+            yield Finding(name="serve", verdict=Verdict.MISSING, words=f"{name}: {why}", advice=_SEE_LOG)
+    else:
+        yield Finding(name="port", verdict=Verdict.FOUND, words=words)
+
+
+async def _readiness(settings: Settings) -> dict[str, str] | None:
+    """What the `limner serve` at the port says that it lacks; None where none answers there."""
+    import aiohttp  # noqa: PLC0415 - only where something listens
+
+    host = "127.0.0.1" if settings.host in {"", "0.0.0.0", "::"} else settings.host  # noqa: S104 - none is opened
+    timeout = aiohttp.ClientTimeout(total=_READINESS_SECONDS)
+    try:
+        url = URL.build(scheme="http", host=host, port=settings.port, path="/readyz")
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+            missing = (await answer.json())["missing"]
+            return {str(name): str(why) for name, why in missing.items()}
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _model(model: str) -> Finding:

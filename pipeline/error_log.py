@@ -36,7 +36,7 @@ class ErrorLog:
             del self._said[next(iter(self._said))]
         self._said[this] = None
         if isinstance(error, UserError):
-            self.logger.error(f"{words}: %s", *arguments, error)
+            self.logger.error("%s: %s", words % arguments, error)
         else:
             self.logger.error(words, *arguments, exc_info=error)
 
@@ -49,4 +49,4 @@ class ErrorLog:
         """
         if self._said:
             self._said.clear()
-            self.logger.info(f"{words} works again", *arguments)
+            self.logger.info("%s works again", words % arguments)

@@ -20,7 +20,13 @@ _ROOT: Final = re.compile(r"(?<![\w:/.<])/([^\s/'\",;:)]*)")
 
 
 class UserError(Exception):
-    """One clear sentence that says what happened and what to do; shown to the person as it is."""
+    """One clear sentence that says what happened and what to do; shown to the person as it is.
+
+    Attributes:
+        passes: whether it may pass without anybody changing a setting, as with a server that is about to start.
+    """
+
+    passes: bool = False
 
 
 class InvalidRequest(UserError):

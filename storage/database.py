@@ -273,7 +273,7 @@ def _require_file(place: str) -> None:
 def _require_folder(place: str) -> None:
     # A connection that cannot be opened leaves a thread behind, which complains where the event loop ends before it.
     if not place.startswith("file:") and not Path(place).parent.is_dir():
-        raise StorageError(cannot_be_opened(place), place)
+        raise StorageError(cannot_be_opened(place), place, passes=True)
 
 
 def _close_to_others(place: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from pipeline.errors import UserError
+from storage.errors import disk_error
 
 _KEY_FILE = "secret.key"
 
@@ -32,16 +33,15 @@ class Encryption:
 
     @classmethod
     def from_file(cls, folder: Path) -> "Encryption":
-        """From the key in the data folder, readable by its owner only; made where it is missing."""
+        """From the key in the data folder, readable by its owner only; made where it is missing.
+
+        Raises UserError.
+        """
         path = folder / _KEY_FILE
-        if not path.exists():
-            # Linked once it is whole: another process that starts now finds a key or none, and the first one counts.
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=_KEY_FILE) as file:
-                file.write(Fernet.generate_key())
-                file.flush()
-                with contextlib.suppress(FileExistsError):
-                    os.link(file.name, path)
-        return cls.from_keys(path.read_text())
+        try:
+            return cls.from_keys(_key_in(path))
+        except OSError as error:
+            raise disk_error(error, "the key", path) from error
 
     def encrypt(self, text: str) -> str:
         """`text`, encrypted, as text."""
@@ -67,3 +67,14 @@ class Encryption:
             raise UserError(
                 "What was stored cannot be opened with this LIMNER_KEY; set the key that sealed it."
             ) from None
+
+
+def _key_in(path: Path) -> str:
+    if not path.exists():
+        # Linked once it is whole: another process that starts now finds a key or none, and the first one counts.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name) as file:
+            file.write(Fernet.generate_key())
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text()

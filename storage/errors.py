@@ -21,16 +21,21 @@ _POSTGRES_SENTENCES: Final = {
     "53300": "The database {place} has no connection left; raise its max_connections or run fewer processes.",
 }
 
+_LASTING_POSTGRES: Final = frozenset({"28000", "28P01", "42501"})
+_LASTING_SQLITE: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
 
 class StorageError(UserError):
     """The database or the blob store cannot do its work; the text says what to mend and holds no secret.
 
-    It names the `place`, which is for the person who runs Limner; `plain` is the same without it.
+    It names the `place`, which is for the person who runs Limner; `plain` is the same without it. `passes` says that
+    it may pass by itself, as with a server that is about to start.
     """
 
-    def __init__(self, sentence: str, place: object = "") -> None:
+    def __init__(self, sentence: str, place: object = "", *, passes: bool = False) -> None:
         super().__init__(sentence)
         self.place = str(place)
+        self.passes = passes
 
     @property
     def plain(self) -> str:
@@ -42,14 +47,15 @@ def disk_error(error: OSError, what: str, place: object = "") -> StorageError:
     """The sentence for a file operation that failed: `what` lies at `place`, a path."""
     named = f"{what} {place}".rstrip()
     beginning = named[:1].upper() + named[1:]
+    may_not_write = error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             sentence = f"The disk that holds {named} is full; free some space there and try again."
-        case errno.EROFS | errno.EACCES | errno.EPERM:
+        case _ if may_not_write:
             sentence = f"{beginning} cannot be written; give the user that runs Limner the right to write there."
         case _:
             sentence = f"{beginning} cannot be used ({error.strerror or error}); check the disk that holds it."
-    return StorageError(sentence, place)
+    return StorageError(sentence, place, passes=not may_not_write)
 
 
 def cannot_be_opened(place: str) -> str:
@@ -66,10 +72,16 @@ def database_error(place: str) -> Iterator[None]:
         sentence = _sentence(error, place)
         if sentence is None:
             raise
-        raise StorageError(sentence, place) from error
+        raise StorageError(sentence, place, passes=_passes(error)) from error
     except OSError as error:
         # asyncpg reports a server that does not answer as the socket's own error.
-        raise StorageError(_unreachable(place), place) from error
+        raise StorageError(_unreachable(place), place, passes=True) from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _LASTING_SQLITE
+    return str(getattr(error.orig, "sqlstate", None) or "") not in _LASTING_POSTGRES
 
 
 def _sentence(error: DBAPIError, place: str) -> str | None:

@@ -40,8 +40,9 @@ class Readiness:
         return await asyncio.shield(self._look)
 
     async def _missing(self) -> dict[str, str]:
-        found = await asyncio.gather(*(self._ask(name) for name in self.checks))
-        return {name: why for name, why in zip(self.checks, found, strict=True) if why is not None}
+        names = tuple(self.checks)  # more may come while these are asked
+        found = await asyncio.gather(*(self._ask(name) for name in names))
+        return {name: why for name, why in zip(names, found, strict=True) if why is not None}
 
     async def _ask(self, name: str) -> str | None:
         """What the check says; one that has not answered goes on, so that no second waits beside it."""

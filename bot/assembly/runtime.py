@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -267,18 +267,26 @@ def build_delivery(runtime: Runtime, chat: ChatPlatform) -> Delivery:
     return Delivery(context=runtime.context, chat=chat, poster=process_name())
 
 
-def _delivering(runtime: Runtime, chat: ChatPlatform, stop: asyncio.Event) -> asyncio.Task[None]:
+async def _deliver(runtime: Runtime, chat: ChatPlatform | Awaitable[ChatPlatform], stop: asyncio.Event) -> None:
+    """Deliver until the stop, once the platform is there."""
+    if isinstance(chat, Awaitable):
+        coming, stopping = asyncio.ensure_future(chat), asyncio.create_task(stop.wait())
+        await asyncio.wait((coming, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not coming.done():
+            coming.cancel()
+            return
+        chat = coming.result()
     delivery = build_delivery(runtime, chat)
-    return runtime.supervisor.start(f"delivery to {chat.platform}", partial(delivery.run, stop), stop)
+    await runtime.supervisor.keep(f"delivery to {chat.platform}", partial(delivery.run, stop), stop)
 
 
 @asynccontextmanager
 async def running_duties(runtime: Runtime, importers: Importers | None = None) -> AsyncIterator[None]:
     """Run rescue, retention and collection again and again, rescue also at once; keep one of `importers` ready."""
     rescue = partial(maintenance.rescue_jobs, runtime.context.queue, runtime.settings.stale_seconds)
-    await rescue()
     # By time that passes, since jobs would wait for as long as a wall clock was set back.
-    duties = [runtime.supervisor.repeat("the rescue of jobs", runtime.settings.stale_seconds / 2, rescue)]
+    duties = [runtime.supervisor.repeat("the rescue of jobs", runtime.settings.stale_seconds / 2, rescue, first=0)]
     holding = runtime.context.inbox.hold
     duties.append(
         runtime.supervisor.repeat("the hold on what is answered", runtime.settings.stale_seconds / 4, holding)
@@ -319,10 +327,11 @@ def _housekeeping(runtime: Runtime) -> AsyncIOScheduler:
 
 @asynccontextmanager
 async def running_pool(
-    runtime: Runtime, chats: tuple[ChatPlatform, ...], *, serving: bool = False
+    runtime: Runtime, chats: tuple[ChatPlatform | Awaitable[ChatPlatform], ...], *, serving: bool = False
 ) -> AsyncIterator[Worker]:
     """Run the worker, the deliveries and the duties until the block ends, then stop them softly.
 
+    Delivery to a platform that is yet to come begins when it is there.
     A process that will be `serving` for long has its devices measure themselves first and compile what they often run,
     and keeps an importer of LoRAs ready.
     """
@@ -330,7 +339,7 @@ async def running_pool(
     async with _open_importers(runtime.settings) as importers:
         worker = build_worker(runtime, open_devices(runtime.settings, serving=serving), importers)
         working = runtime.supervisor.start("the worker", partial(worker.run, stop_work), stop_work)
-        deliveries = [_delivering(runtime, chat, stop_delivery) for chat in chats]
+        deliveries = [asyncio.create_task(_deliver(runtime, chat, stop_delivery)) for chat in chats]
         async with running_duties(runtime, importers if serving else None):
             try:
                 yield worker

@@ -1,7 +1,6 @@
 """The Discord app of this process: logged in, listening, and closed at the end."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,21 +9,19 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-import aiohttp
 import discord
 
+from bot.assembly.platform_link import LoginRefused
 from bot.assembly.settings import Settings
 from bot.discord.auth_status import REVOKED
 from bot.discord.chat_platform import DiscordPlatform
 from bot.discord.client import LimnerClient
+from bot.discord.errors import FAULTS, reason_of
 from bot.discord.routes import Routes
 from handlers.commands.context import AppContext
 from pipeline.errors import UserError
 from pipeline.supervisor import Supervisor
 
-_log = logging.getLogger(__name__)
-
-_LOGIN_TRIES: Final = 5
 _AUTHENTICATION_FAILED: Final = 4004
 
 
@@ -43,6 +40,8 @@ class DiscordApp:
             return "the connection has ended; see the log"
         if not self.client.is_ready():
             return "still connecting"
+        if self.client.publication.trouble is not None:
+            return self.client.publication.trouble
         closed = [str(number) for number, shard in self.client.shards.items() if shard.is_closed()]
         return f"shards reconnecting: {', '.join(closed)}" if closed else None
 
@@ -51,7 +50,7 @@ class DiscordApp:
 async def running_discord(
     settings: Settings, context: AppContext, supervisor: Supervisor | None = None
 ) -> AsyncIterator[DiscordApp]:
-    """Log in, listen until the block ends, close; raises UserError when Discord refuses the token."""
+    """Log in, listen until the block ends, close; raises LoginRefused, or UserError where it may pass."""
     use_api_base(settings.discord_api_base)
     client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
     platform = DiscordPlatform(routes=Routes(client=client, live=client.live), auth_status=client.auth_status)
@@ -78,7 +77,7 @@ async def running_discord(
 
 @asynccontextmanager
 async def logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
-    """A client for a few requests, without the gateway; raises UserError when the token is missing or refused."""
+    """A client for a few requests, without the gateway; raises UserError when it cannot log in."""
     if settings.discord_token is None:
         raise UserError("DISCORD_TOKEN is not set; docs/discord.md says where it comes from.")
     use_api_base(settings.discord_api_base)
@@ -98,20 +97,16 @@ def use_api_base(base: str | None) -> None:
 
 
 async def _log_in(client: discord.Client, token: str) -> None:
-    for attempt in range(1, _LOGIN_TRIES + 1):
-        try:
-            await client.login(token)
-        except discord.LoginFailure:
-            raise UserError(
-                "Discord refused DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot."
-            ) from None
-        except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
-            if attempt == _LOGIN_TRIES:
-                raise UserError(f"Discord cannot be reached ({error}); check the network of this machine.") from error
-            _log.warning("Discord cannot be reached, trying again: %s", error)
-            await asyncio.sleep(2**attempt)
-        else:
-            return
+    try:
+        await client.login(token)
+    except discord.LoginFailure:
+        raise LoginRefused(
+            "Discord refused DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot."
+        ) from None
+    except FAULTS as error:
+        raise UserError(
+            f"Discord cannot be reached ({reason_of(error)}); check the network of this machine."
+        ) from error
 
 
 async def _listen(client: LimnerClient, token: str) -> None:

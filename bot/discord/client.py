@@ -1,14 +1,13 @@
 """The connection to Discord: gateway, guilds, buttons, the publication of commands."""
 
-import hashlib
-import json
+import asyncio
 import logging
 import re
 from typing import Any, Final
 
 import discord
 import yarl
-from discord import app_commands, ui
+from discord import ui
 
 from bot.discord.answers import first_answer
 from bot.discord.attachments import Download, downloaded
@@ -19,6 +18,7 @@ from bot.discord.interactions import DiscordInteractionHandler
 from bot.discord.live_interactions import LiveInteractions
 from bot.discord.members import missing_permissions
 from bot.discord.modal import DiscordModalState
+from bot.discord.publication import CommandPublication
 from bot.discord.rendering import render
 from bot.discord.routes import Routes
 from bot.discord.translations import Translations
@@ -27,7 +27,6 @@ from handlers.buttons import read_button_id
 from handlers.commands.context import AppContext
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
-from storage.queue.key_values import KeyValues
 
 _log = logging.getLogger(__name__)
 
@@ -62,18 +61,29 @@ class LimnerClient(discord.AutoShardedClient):
         )
         keep_payloads(self._connection.parsers)
         self.tree = build_tree(self, self.handler)
+        self.publication = CommandPublication(tree=self.tree, notes=context.notes)
+        self._publishing: asyncio.Task[None] | None = None
         self._gateway_url = gateway_url
 
     async def setup_hook(self) -> None:
-        """Before the gateway: remember the guilds, make the buttons work, publish the commands if they changed."""
+        """Before the gateway: remember the guilds, make the buttons work, begin to publish the commands."""
         await self.known_guilds.open(str(self.application_id))
         self.add_dynamic_items(PressedButton)
         await self.tree.set_translator(Translations())
-        await publish(self.tree, self.context.notes, self.application_id or 0)
+        if self._publishing is None or self._publishing.done():
+            # Beside the gateway, since members have the commands of before.
+            self._publishing = asyncio.create_task(self.publication.run(self.application_id or 0))
         if self._gateway_url is not None:
             # A client that knows its number of shards takes the default address.
             discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
             self.shard_count, _, _ = await self.http.get_bot_gateway()
+
+    async def close(self) -> None:
+        """Close the connection, and publish no more."""
+        if self._publishing is not None:
+            self._publishing.cancel()
+            await asyncio.gather(self._publishing, return_exceptions=True)
+        await super().close()
 
     async def on_ready(self) -> None:
         """Store the guilds that we are in."""
@@ -167,16 +177,3 @@ class PressedButton(ui.DynamicItem[ui.Button[Any]], template=_BUTTON):
             await client.handler.press(interaction, pressed)
         except Exception as error:
             await client.handler.fault(interaction, error)
-
-
-async def publish(tree: app_commands.CommandTree[Any], notes: KeyValues, application_id: int) -> bool:
-    """Publish the commands if they differ from those published last; whether they were published."""
-    payloads = [await command.get_translated_payload(tree, Translations()) for command in tree.get_commands(type=None)]
-    fingerprint = hashlib.sha256(json.dumps(payloads, sort_keys=True).encode()).hexdigest()
-    name = f"discord commands of {application_id}"
-    if await notes.get(name) == fingerprint:
-        return False
-    await tree.sync()
-    await notes.put(name, fingerprint)
-    _log.info("Discord: published %d commands", len(payloads))
-    return True

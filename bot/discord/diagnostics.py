@@ -8,6 +8,7 @@ import discord
 from bot.assembly.diagnostics import Observation
 from bot.assembly.settings import Settings
 from bot.discord.app import logged_in
+from bot.discord.errors import FAULTS, reason_of
 from bot.discord.members import missing_permissions
 from pipeline.errors import UserError
 
@@ -28,6 +29,8 @@ async def examine_discord(settings: Settings) -> AsyncIterator[Observation]:
                 yield Observation(words=f"{len(guilds) - _SHOWN_SERVERS} more servers, not looked at")
     except UserError as error:
         yield Observation(words="not connected", advice=str(error))
+    except FAULTS as error:
+        yield Observation(words=f"Discord does not answer all ({reason_of(error)})", advice="run limner doctor again")
 
 
 async def _server(client: discord.Client, guild_id: int) -> Observation:

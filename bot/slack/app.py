@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Final, assert_never
 
 import aiohttp
 from aiohttp import web
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
@@ -27,6 +27,7 @@ from bot.slack.client import RateLimitedClient, retry_handlers
 from bot.slack.command_names import CommandNames
 from bot.slack.context_menu import ImageMenu
 from bot.slack.deduplication import PayloadDeduplication
+from bot.slack.errors import FAULTS, join_error
 from bot.slack.guilds import SlackGuilds
 from bot.slack.home import HomeTab
 from bot.slack.inbox import SlackInbox
@@ -39,11 +40,13 @@ from bot.slack.permalinks import Permalinks
 from bot.slack.rate_limit import RateLimit
 from bot.slack.rendering import Renderer
 from bot.slack.signed_requests import SignedEdge, open_route
+from bot.slack.socket import Socket
 from bot.slack.tenant import Tenant
-from bot.slack.transport import Distributed, SocketMode, Transport
+from bot.slack.transport import Distributed, SignedRequests, SocketMode, Transport
 from bot.slack.uninstall import Uninstall
 from bot.slack.uploads import Uploads
 from bot.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
+from handlers.commands.command import Command
 from handlers.commands.context import AppContext
 from pipeline.supervisor import Supervisor
 from storage.guilds.installations import Installations
@@ -51,7 +54,10 @@ from storage.platform import Platform
 
 _log = logging.getLogger(__name__)
 
-EVENTS_PATH = "/slack/events"
+EVENTS_PATH: Final = "/slack/events"
+_BOT_REFUSED: Final = (
+    "Slack refused SLACK_BOT_TOKEN ({code}); install the app in the workspace again and copy the token (docs/slack.md)."
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,8 +66,19 @@ class SlackApp:
 
     chat: SlackPlatform
     routes: tuple[web.RouteDef, ...]
-    _socket: AsyncSocketModeHandler | None
+    workspaces: Workspaces
+    _socket: Socket | None
     _supervisor: Supervisor
+
+    async def log_in(self) -> None:
+        """Show Slack the tokens of the settings; raises LoginRefused, or UserError where it may pass."""
+        if isinstance(self.workspaces, OneWorkspace):
+            try:
+                await self.workspaces.identity(Tenant(team_id=""))
+            except FAULTS as error:
+                raise join_error(error, _BOT_REFUSED) from error
+        if self._socket is not None:
+            await self._socket.open()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -69,26 +86,33 @@ class SlackApp:
         if self._socket is None:
             yield
             return
-        connecting = self._supervisor.start("the connection to Slack", self._socket.connect_async)
+        connecting = self._supervisor.start("the WebSocket to Slack", self._socket.connect)
         try:
             yield
         finally:
-            await self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's
+            await self._socket.close()
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
 
     async def check(self) -> str | None:
         """What is missing before members are heard, for /readyz."""
-        if self._socket is None or await self._socket.client.is_connected():
-            return None
-        return "not connected to Slack; limner doctor says why"
+        return None if self._socket is None else await self._socket.check()
+
+
+@asynccontextmanager
+async def running_slack(chosen: Transport, settings: Settings, runtime: Runtime) -> AsyncIterator[SlackApp]:
+    """Join Slack and listen until the block ends; raises LoginRefused, or UserError where it may pass."""
+    async with open_slack(chosen, settings, runtime) as app:
+        await app.log_in()
+        async with app.listening():
+            yield app
 
 
 @asynccontextmanager
 async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) -> AsyncIterator[SlackApp]:
-    """Slack over the chosen transport; raises UserError for settings that cannot be used."""
+    """Slack over the chosen transport, not yet asked for anything; raises UserError."""
     context = runtime.context
-    names = CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, context.commands)
+    names = parse_names(settings, context.commands)
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(base_url=settings.slack_api_base, session=session, retry_handlers=retry_handlers())
         workspaces = await _workspaces(chosen, settings, runtime, client, session)
@@ -103,28 +127,31 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
             application=application,
         )
         listeners = _listeners(guilds, workspaces, chat, session, settings)
-        app = bolt_app(listeners, workspaces, client, "" if isinstance(chosen, SocketMode) else chosen.signing_secret)
+        secret = "" if isinstance(chosen, SocketMode) else chosen.signing_secret
+        app = bolt_app(listeners, workspaces, client, secret)
+        routes: tuple[web.RouteDef, ...] = ()
+        socket: Socket | None = None
+        if isinstance(chosen, SocketMode):
+            socket = Socket(app, client, chosen.app_token)
+        else:
+            routes = _routes(app, _flow(chosen, guilds, workspaces, runtime, client), chosen.signing_secret)
         resuming = _resuming(runtime, listeners, app)
         try:
-            if isinstance(chosen, SocketMode):
-                yield SlackApp(
-                    chat=chat,
-                    routes=(),
-                    _socket=_socket_handler(app, client, chosen.app_token),
-                    _supervisor=runtime.supervisor,
-                )
-            else:
-                yield SlackApp(
-                    chat=chat,
-                    routes=_routes(app, _flow(chosen, guilds, workspaces, runtime, client), chosen.signing_secret),
-                    _socket=None,
-                    _supervisor=runtime.supervisor,
-                )
+            yield SlackApp(
+                chat=chat, routes=routes, workspaces=workspaces, _socket=socket, _supervisor=runtime.supervisor
+            )
         finally:
             await context.inbox.finish()
             resuming.cancel()
             await asyncio.gather(resuming, return_exceptions=True)
+            if socket is not None:
+                await socket.close()
             await chat.close()
+
+
+def parse_names(settings: Settings, commands: tuple[Command, ...]) -> CommandNames:
+    """What the commands are called in Slack; raises UserError where the settings name them wrongly."""
+    return CommandNames.parse(settings.slack_command_prefix, settings.slack_command_names, commands)
 
 
 def _resuming(runtime: Runtime, listeners: Listeners, app: AsyncApp) -> asyncio.Task[None]:
@@ -212,6 +239,19 @@ def files_origin(api_base: str) -> str:
     return SLACK_FILES if origin == "https://slack.com" else origin
 
 
+def route_paths(chosen: Transport) -> tuple[tuple[str, str], ...]:
+    """The methods and paths at which Slack, or a browser that installs us, will ask."""
+    match chosen:
+        case SocketMode():
+            return ()
+        case SignedRequests():
+            return (("POST", EVENTS_PATH),)
+        case Distributed():
+            return (("POST", EVENTS_PATH), ("GET", INSTALL_PATH), ("GET", REDIRECT_PATH))
+        case _:
+            assert_never(chosen)
+
+
 def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None, signing_secret: str) -> tuple[web.RouteDef, ...]:
     edge = SignedEdge(secret=signing_secret, answer=app.async_dispatch)
     routes = [web.post(EVENTS_PATH, edge.handle, expect_handler=refuse_expectation)]
@@ -219,10 +259,3 @@ def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None, signing_secret: str) -> 
         for path, answer in ((INSTALL_PATH, flow.handle_installation), (REDIRECT_PATH, flow.handle_callback)):
             routes.append(web.get(path, open_route(answer), expect_handler=refuse_expectation))
     return tuple(routes)
-
-
-def _socket_handler(app: AsyncApp, client: AsyncWebClient, app_token: str) -> AsyncSocketModeHandler:
-    own = AsyncWebClient(
-        token=app_token, base_url=client.base_url, session=client.session, retry_handlers=client.retry_handlers
-    )
-    return AsyncSocketModeHandler(app, app_token, logger=_log, web_client=own)

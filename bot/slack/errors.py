@@ -7,8 +7,10 @@ from typing import Final
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError, SlackTokenRotationError
 
+from bot.assembly.platform_link import LoginRefused
 from bot.slack.error_codes import BY_CODE, SlackRefusal
 from handlers.messages.chat_platform import TryLater, Undeliverable
+from pipeline.errors import UserError
 
 _RETRY_SECONDS: Final = 10.0
 
@@ -69,6 +71,19 @@ def not_shown_sentence(error: SlackApiError) -> str:
 def reason_of(error: Exception) -> str:
     """The error in a few words, for the log and the admins."""
     return f"Slack's {code_of(error)}" if isinstance(error, SlackApiError) else type(error).__name__
+
+
+def join_error(error: Exception, token_refused: str) -> UserError:
+    """Why Slack cannot be joined; `token_refused` is said, with Slack's `code`, where the token is to be replaced."""
+    if not isinstance(error, SlackApiError):
+        return UserError(
+            f"Slack does not answer ({reason_of(error)}); check this machine's network and SLACK_API_BASE."
+        )
+    match refusal_of(error):
+        case SlackRefusal.REVOKED | SlackRefusal.FORBIDDEN:
+            return LoginRefused(token_refused.format(code=code_of(error)))
+        case _:
+            return UserError(f"Slack lets nobody in now ({reason_of(error)}); it is tried again.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
+from pipeline.errors import UserError
 from storage.encryption import Encryption
 from storage.guilds.installations import Installations
 from storage.platform import Platform
@@ -55,8 +56,16 @@ class EncryptedInstallationStore(AsyncInstallationStore):
         return Bot(**values)
 
     async def bots(self) -> list[Bot]:
-        """Every stored bot."""
-        found = [await self.find(tenant) for tenant in await self._installations.tenants(Platform.SLACK)]
+        """Every stored bot that can be read; raises UserError where none of them can."""
+        found, unread = [], []
+        for tenant in await self._installations.tenants(Platform.SLACK):
+            try:
+                found.append(await self.find(tenant))
+            except (UserError, ValueError, TypeError) as error:
+                _log.error("the installation of %s cannot be read: %s", tenant, error)
+                unread.append(error)
+        if unread and not found:
+            raise UserError("No installation can be read; set the LIMNER_KEY that sealed them, or install again.")
         return [bot for bot in found if bot is not None]
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:

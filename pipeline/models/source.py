@@ -20,6 +20,12 @@ _PICKLES: Final = frozenset({".ckpt", ".pt", ".pth", ".bin"})
 _COMPONENTS: Final = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
 
+class ModelMissing(UserError):
+    """A model is not where it should be: it may be pulled, or the disk that holds it mounted."""
+
+    passes = True
+
+
 class SourceKind(StrEnum):
     """The four places that a model's name can mean."""
 
@@ -137,7 +143,7 @@ class ModelSource:
 
     def _existing(self, path: Path, advice: str) -> Path:
         if not path.exists():
-            raise UserError(f"Model '{self}' is not at {path}; {advice}.")
+            raise ModelMissing(f"Model '{self}' is not at {path}; {advice}.")
         return path
 
     def _snapshot(self) -> Path:
@@ -145,7 +151,7 @@ class ModelSource:
         try:
             return Path(hub.snapshot_download(self.location, revision=self.revision, local_files_only=True))
         except hub.errors.LocalEntryNotFoundError:
-            raise UserError(f"Model '{self}' is not on this machine yet; run: limner models pull {self}") from None
+            raise ModelMissing(f"Model '{self}' is not on this machine yet; run: limner models pull {self}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from bot.discord import uploads
-from bot.discord.client import publish
+from bot.discord.publication import publish
 from handlers.jobs.payloads import REQUEST
 from storage.queue.jobs import JobState
 from tests.bot.discord.conftest import World, finished, labels, words

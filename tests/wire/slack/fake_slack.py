@@ -34,7 +34,8 @@ _numbers = itertools.count(1)
 class FakeSlack:
     """The server; `shift` moves its clock, `calls` holds each Web API call as (team, method, arguments).
 
-    What the `unanswered` methods do is done, and their answers wait until the set no longer names them.
+    What the `unanswered` methods do is done, and their answers wait until the set no longer names them. While it
+    `is_down`, its API answers no call.
     """
 
     workspaces: dict[str, Workspace] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class FakeSlack:
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     codes: dict[str, str] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
+    is_down: bool = False
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     view_opened: asyncio.Event = field(default_factory=asyncio.Event)
     rate_limits: RateLimits = field(init=False)
@@ -103,6 +105,8 @@ class FakeSlack:
             await runner.cleanup()
 
     async def _api(self, request: web.Request) -> web.Response:
+        if self.is_down:
+            return web.Response(status=503, text="<!DOCTYPE html><html><body>Slack is down</body></html>")
         name = request.match_info["method"]
         arguments = await _arguments(request)
         specification = method(name)
