@@ -22,7 +22,7 @@ from bot.discord.publication import CommandPublication
 from bot.discord.rendering import render
 from bot.discord.routes import Routes
 from bot.discord.translations import Translations
-from bot.discord.tree import build_tree
+from bot.discord.tree import build_tree, report
 from handlers.buttons import read_button_id
 from handlers.commands.context import AppContext
 from handlers.messages.message import Message, Mood
@@ -121,7 +121,7 @@ class LimnerClient(discord.AutoShardedClient):
         try:
             await self.handler.submit(interaction, modal)
         except Exception as error:
-            await self.handler.fault(interaction, error)
+            await report(self.handler, interaction, error)
 
 
 async def _tell(guild: discord.Guild, refusal: UserError) -> None:
@@ -176,4 +176,4 @@ class PressedButton(ui.DynamicItem[ui.Button[Any]], template=_BUTTON):
         try:
             await client.handler.press(interaction, pressed)
         except Exception as error:
-            await client.handler.fault(interaction, error)
+            await report(client.handler, interaction, error)

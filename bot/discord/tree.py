@@ -44,7 +44,15 @@ class LimnerTree(app_commands.CommandTree[Any]):
             await self.handler.refuse(interaction, UserError(_OLD_FORM))
             return
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        await self.handler.fault(interaction, cause)
+        await report(self.handler, interaction, cause)
+
+
+async def report(handler: DiscordInteractionHandler, interaction: Interaction, error: BaseException) -> None:
+    """Tell the member of an error that nobody expected: in its sentence where it has one, as a disk that is full."""
+    if isinstance(error, UserError):
+        await handler.refuse(interaction, error)
+    else:
+        await handler.fault(interaction, error)
 
 
 def build_tree(client: discord.Client, handler: DiscordInteractionHandler) -> LimnerTree:

@@ -15,6 +15,7 @@ from storage.queue.reply_address import ReplyAddress
 _log = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 1000
+_CLOSING_SECONDS: Final = 3.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +47,9 @@ class WorkspaceProgress:
             await self._drawing[job_id].wait()
 
     async def close(self) -> None:
-        """Stop drawing."""
+        """Draw what is still to be drawn, for a moment, then stop."""
+        if self._drawer is not None:
+            await asyncio.wait((self._drawer,), timeout=_CLOSING_SECONDS)
         self._newest.clear()
         if self._drawer is not None:
             self._drawer.cancel()

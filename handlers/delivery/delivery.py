@@ -12,9 +12,10 @@ from handlers.commands.context import AppContext
 from handlers.delivery.turns import Turns
 from handlers.jobs.result_images import shown_images
 from handlers.messages.chat_platform import ChatPlatform, TryLater, Undeliverable
-from handlers.messages.job_status import in_progress
+from handlers.messages.job_status import in_progress, interrupted
 from handlers.messages.message import Message
 from pipeline.error_log import ErrorLog
+from pipeline.errors import UserError
 from storage.queue.jobs import Job, JobKind, JobState
 from storage.queue.outbox import Reply
 
@@ -28,6 +29,7 @@ _AT_ONCE: Final = 24
 """So many messages are under way at a time, with their images in memory: enough that some that hang are no matter."""
 _AT_ONCE_OF_A_GUILD: Final = 4
 _MOST_DOUBLINGS: Final = 5
+_LAST_WORD_SECONDS: Final = 3.0
 _RENEWAL_SECONDS: Final = 20.0
 """How often the leases of what is being posted are renewed: an upload may take longer than one of them lasts."""
 
@@ -66,6 +68,23 @@ class Delivery:
             )
         finally:
             await asyncio.gather(self._posting.close(self.grace_seconds), self._showing.close(0.0))
+        await self._say_interrupted()
+
+    async def _say_interrupted(self) -> None:
+        """Tell those whose images were being made that they go on later; where that fails, only a word is missing."""
+        begun = {job_id for job_id, (_, message) in self._shown.items() if message.bar is not None}
+        if not begun:
+            return
+        try:
+            async with asyncio.timeout(_LAST_WORD_SECONDS):
+                for reply in await self.context.outbox.open_replies(
+                    self.chat.platform, application_id=self.chat.application_id
+                ):
+                    if reply.job.id in begun and reply.job.state is JobState.QUEUED:
+                        message = interrupted(reply.job, self.context.jobs.title(reply.job))
+                        await self.chat.show_progress(reply.address, message)
+        except (TimeoutError, TryLater, UserError) as error:
+            _log.info("not every member is told that Limner is stopped: %s", error)
 
     async def deliver_due(self) -> int:
         """Post every finished job whose reply is due, to the end; returns how many were begun."""

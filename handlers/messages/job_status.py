@@ -11,6 +11,7 @@ LONG_SECONDS: Final = 60.0
 """A member who waited longer than this is mentioned when the images are there."""
 
 _PREVIEW_NAME = "preview.jpg"
+_STOPPED: Final = "Limner is being stopped; this goes on where it was when it is started again."
 _INVERTED: Final = "The map was black on white; it was turned into white on black, as maps of lines are read."
 
 
@@ -47,6 +48,11 @@ def rendering(job: Job, title: str, rests: str = "") -> Message:
         buttons=((_cancel(job),),),
         job_id=job.id,
     )
+
+
+def interrupted(job: Job, title: str) -> Message:
+    """When Limner is stopped while the images are being made: a bar that stood still would say that they still are."""
+    return Message(headline=title, mood=Mood.WAITING, lines=(_STOPPED,), job_id=job.id)
 
 
 def progress_words(job: Job) -> str:

@@ -225,13 +225,14 @@ async def test_a_wrong_token_is_one_sentence(discord: FakeDiscord, tmp_path: Pat
 async def test_a_soft_stop_gives_back_what_runs(
     discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
 ) -> None:
-    """A stop ends the process in good order; the next one draws what was left."""
+    """A stop ends the process in good order and tells the member; the next one draws what was left."""
     async with serving(tmp_path, **discord.environment, LIMNER_DRAIN_SECONDS="0") as served:
         await served.ready()
         ada.slash("imagine", prompt="slow fox", **_SLOW)
-        await _seen(pixels, "slow fox")
+        await _seen(pixels, " steps")
         served.process.send_signal(signal.SIGTERM)
         assert await served.process.wait() == 0
+        assert "Limner is being stopped; this goes on where it was" in text(pixels.messages()[0])
 
     async with serving(tmp_path, **discord.environment):
         [message] = await pixels.images(1)

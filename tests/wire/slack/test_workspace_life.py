@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.families.family import ModelFamily
+from pipeline.requests.device_messages import Stepped
 from storage.library.loras import NewLora, new_key
 from storage.platform import Platform
 from tests.eventually import eventually
@@ -136,6 +137,26 @@ async def test_what_is_repeated_after_a_restart_is_heard_once(
         await after.member().sees(lambda w: len([m for m in w.messages if m.images]) == 3)
 
         assert len(after.device.submitted) == 1
+
+
+async def test_a_stop_is_told_where_an_image_is_being_made(
+    slack: FakeSlack, workspace: Workspace, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    """No bar stands still: the message says that it goes on, and the next process does."""
+    settings = socket_settings(slack, tmp_path)
+    async with on_stage(slack, settings, empty_sqlite) as before:
+        before.device.eager = False
+        ada = before.member()
+        await ada.command("/imagine", "red fox")
+        await ada.sees(lambda _: before.device.submitted)
+        before.device.say(Stepped(ticket=before.device.submitted[0].ticket, step=3, steps=20))
+        await ada.sees(lambda w: any("3 of " in m.words for m in w.in_channel("CGEN")))
+
+    [message] = workspace.in_channel("CGEN")
+    assert "Limner is being stopped; this goes on where it was" in message.words
+    async with on_stage(slack, settings, empty_sqlite) as after:
+        await after.member().sees(finished)
+    assert len(workspace.in_channel("CGEN")) == 1
 
 
 async def test_a_missing_scope_makes_nobody_an_admin_and_stops_nothing(ada: Someone) -> None:
