@@ -21,6 +21,11 @@ _POSTGRES_SENTENCES: Final = {
     "53300": "The database {place} has no connection left; raise its max_connections or run fewer processes.",
 }
 
+_PASSING: Final = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOENT, errno.ESTALE, errno.EMFILE, errno.ENFILE,
+    errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT,
+})  # fmt: skip
+"""What is over once there is room again, or the disk is back."""
 _LASTING_POSTGRES: Final = frozenset({"28000", "28P01", "42501"})
 _LASTING_SQLITE: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
@@ -47,15 +52,14 @@ def disk_error(error: OSError, what: str, place: object = "") -> StorageError:
     """The sentence for a file operation that failed: `what` lies at `place`, a path."""
     named = f"{what} {place}".rstrip()
     beginning = named[:1].upper() + named[1:]
-    may_not_write = error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             sentence = f"The disk that holds {named} is full; free some space there and try again."
-        case _ if may_not_write:
+        case errno.EROFS | errno.EACCES | errno.EPERM:
             sentence = f"{beginning} cannot be written; give the user that runs Limner the right to write there."
         case _:
             sentence = f"{beginning} cannot be used ({error.strerror or error}); check the disk that holds it."
-    return StorageError(sentence, place, passes=not may_not_write)
+    return StorageError(sentence, place, passes=error.errno in _PASSING)
 
 
 def cannot_be_opened(place: str) -> str:

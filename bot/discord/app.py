@@ -104,9 +104,11 @@ async def _log_in(client: discord.Client, token: str) -> None:
             "Discord refused DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot."
         ) from None
     except FAULTS as error:
-        raise UserError(
-            f"Discord cannot be reached ({reason_of(error)}); check the network of this machine."
-        ) from error
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> UserError:
+    return UserError(f"Discord cannot be reached ({reason_of(error)}); check the network of this machine.")
 
 
 async def _listen(client: LimnerClient, token: str) -> None:
@@ -124,3 +126,5 @@ async def _listen(client: LimnerClient, token: str) -> None:
             f"Discord closed the connection for good ({error.code}); limner doctor says what to mend, then start again."
         )
         client.auth_status.lose(REVOKED if error.code == _AUTHENTICATION_FAILED else why)
+    except FAULTS as error:
+        raise _unreachable(error) from error

@@ -18,12 +18,14 @@ from bot.terminal.history import ChatHistory
 from bot.terminal.rendering import Screen, image_class
 from bot.terminal.running_lines import RunningLines, draft_message
 from bot.terminal.session import TerminalSession
+from bot.terminal.stop_signal import ending_at_sigterm
 from handlers.commands.typed import MAX_LINE
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 
 _MOST_READ: Final = 2 * MAX_LINE
 _NAMED: Final = 3
+_STOPPED: Final = "Limner was stopped; what is not finished goes on next time."
 _WELCOME = "Type a prompt, a command (/help lists them) or a button (#1). Ctrl-D leaves; the queue goes on next time."
 
 
@@ -36,8 +38,14 @@ async def chat(settings: Settings) -> None:
         session = await TerminalSession.open(runtime, platform)
         if interactive:
             lines = RunningLines(run=session.run_line, screen=screen)
-            await _converse(settings, session, screen, lines)
-            await _leave(worker, session, lines)
+            with ending_at_sigterm(_STOPPED):
+                try:
+                    await _converse(settings, session, screen, lines)
+                    await _leave(worker, session, lines)
+                except asyncio.CancelledError:
+                    lines.cancel()
+                    worker.hurry()
+                    raise
         else:
             await _read_all(session)
     screen.close()

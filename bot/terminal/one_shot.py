@@ -8,11 +8,12 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from bot.assembly.runtime import open_runtime, running_pool
+from bot.assembly.runtime import Runtime, open_runtime, running_pool
 from bot.assembly.settings import Settings
 from bot.terminal.chat_platform import TerminalPlatform
 from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
+from bot.terminal.stop_signal import ending_at_sigterm
 from handlers.commands.arguments import Value
 from handlers.images.imagine import COMMAND
 from handlers.images.options import request_options
@@ -22,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.images.metadata import ImageMetadata, read
 
 _LOOK_SECONDS: Final = 0.5
+_STOPPED: Final = "Stopped before the picture was made; run the same command again."
 
 
 async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | None) -> bool:
@@ -29,26 +31,35 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
     screen = Screen(console=Console(), shows_buttons=False)
     platform = TerminalPlatform(folder=settings.images, screen=screen)
     info = read_image(like) if like else None
-    async with open_runtime(settings) as runtime:
-        session = await TerminalSession.open(runtime, platform)
-        if info and info.model_hash != runtime.context.model(None).hash:
-            screen.show(Message(headline="The picture was made with another model; this one will differ."))
-        if info and not raw:
-            waiting = await session.repeat(info.request())
-        else:
-            waiting = await session.call(COMMAND, {**(request_options(info.request()).given() if info else {}), **raw})
-        screen.show_running(waiting)
-        async with running_pool(runtime, (platform,)) as worker:
-            try:
-                final = await _delivered(platform, waiting.job_id, worker)
-            except (asyncio.CancelledError, UserError):
-                await runtime.context.queue.cancel(session.guild.id, waiting.job_id or 0)
-                raise
-            finally:
-                screen.close()
+    with ending_at_sigterm(_STOPPED):
+        async with open_runtime(settings) as runtime:
+            final = await _made(runtime, platform, raw, info)
     for image in final.images:
         screen.console.print(Text(read(image.data).parameters(), style="dim"))
     return final.mood is Mood.DONE
+
+
+async def _made(
+    runtime: Runtime, platform: TerminalPlatform, raw: dict[str, Value], info: ImageMetadata | None
+) -> Message:
+    """The last message of the job; it is cancelled where it is broken off."""
+    screen = platform.screen
+    session = await TerminalSession.open(runtime, platform)
+    if info and info.model_hash != runtime.context.model(None).hash:
+        screen.show(Message(headline="The picture was made with another model; this one will differ."))
+    if info and not raw:
+        waiting = await session.repeat(info.request())
+    else:
+        waiting = await session.call(COMMAND, {**(request_options(info.request()).given() if info else {}), **raw})
+    screen.show_running(waiting)
+    async with running_pool(runtime, (platform,)) as worker:
+        try:
+            return await _delivered(platform, waiting.job_id, worker)
+        except (asyncio.CancelledError, UserError):
+            await runtime.context.queue.cancel(session.guild.id, waiting.job_id or 0)
+            raise
+        finally:
+            screen.close()
 
 
 def read_image(path: Path) -> ImageMetadata:

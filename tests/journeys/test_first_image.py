@@ -1,12 +1,14 @@
 """What a newcomer does first, by the README's own words."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.journeys.terminal import run, start
+from tests.eventually import eventually
+from tests.journeys.terminal import children, run, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
@@ -97,6 +99,24 @@ async def test_a_wrong_setting_is_one_sentence(tmp_path: Path, settings: dict[st
     assert sentence in errors
     assert "Traceback" not in errors
     assert "secret" not in errors
+
+
+async def test_a_stop_is_one_sentence_and_leaves_nothing_to_be_made(tmp_path: Path) -> None:
+    """SIGTERM while an image is being made: it is cancelled, and not made by the next process."""
+    process = await start(("imagine", "slow fox", "--steps", "50", "--count", "4"), tmp_path)
+
+    async def has_begun() -> bool:
+        return any("pipeline.devices.program" in child.cmdline() for child in children(process))
+
+    await eventually(has_begun)
+    process.send_signal(signal.SIGTERM)
+    out, errors = await process.communicate()
+
+    assert process.returncode == 1, out
+    assert errors.decode().strip() == "Stopped before the picture was made; run the same command again."
+    _, said, _ = await run("chat", data=tmp_path, text="/queue\n")
+    assert "Nothing of yours is waiting." in said
+    assert not (tmp_path / "images").exists()
 
 
 async def test_weights_that_do_not_fit_are_one_sentence_and_lose_no_job(tmp_path: Path) -> None:

@@ -1,8 +1,22 @@
 """What a worker's heartbeat brings to the queue and hears of it."""
 
+import asyncio
+import errno
+import logging
+from collections.abc import Sequence
+
+import pytest
+
+from handlers.commands.context import AppContext
+from handlers.jobs.preparation import Preparations
+from handlers.worker.heartbeat import Heartbeat
+from storage.database import Database
+from storage.errors import disk_error
 from storage.queue.claim import suspects
+from storage.queue.job_queue import Beat, ClaimStatus, JobQueue
 from storage.queue.jobs import JobState
 from storage.queue.snapshots import StoredSnapshot
+from tests.eventually import eventually
 from tests.fakes import FakeClock
 from tests.handlers.worker.shifts import STALE_SECONDS, Shift
 
@@ -45,3 +59,39 @@ async def test_a_job_that_was_taken_from_us_is_let_go(shift: Shift, clock: FakeC
     first, second = shift.device.submitted
     assert first.ticket in shift.device.cancelled
     assert second.request.prompt == "next"
+
+
+class FullDisk(JobQueue):
+    """A queue on a disk that is full for the first beats."""
+
+    beats = 0
+
+    async def heartbeat(self, worker: str, beats: Sequence[Beat]) -> dict[int, ClaimStatus]:
+        self.beats += 1
+        if self.beats <= 5:
+            raise disk_error(OSError(errno.ENOSPC, "No space left on device"), "the database")
+        return await super().heartbeat(worker, beats)
+
+
+async def test_a_disk_that_stays_full_is_logged_once(
+    context: AppContext, sqlite: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In its sentence, without a traceback twice a second; and that it works again."""
+    monkeypatch.setattr("handlers.worker.heartbeat._BEAT_SECONDS", 0.001)
+    caplog.set_level(logging.INFO)
+    queue = FullDisk(sqlite)
+    preparations = Preparations(queue=queue, blobs=context.blobs, kinds={})
+    beating = asyncio.create_task(Heartbeat(name="w", queue=queue, slots=(), preparations=preparations).run())
+
+    async def beats_again() -> bool:
+        return queue.beats > 6
+
+    await eventually(beats_again)
+    beating.cancel()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the heartbeat failed; the next one tries again: The disk that holds the database is full; free some space "
+        "there and try again.",
+        "the heartbeat works again",
+    ]
+    assert not any(record.exc_info for record in caplog.records)
