@@ -26,7 +26,7 @@ class ErrorLog:
         Args:
             error: what was raised.
             words: what failed, and what is done about it, as `logging` formats them.
-            arguments: what they name.
+            *arguments: what they name.
         """
         this = f"{words % arguments} {type(error).__name__}: {error}"
         if this in self._said:
@@ -45,7 +45,7 @@ class ErrorLog:
 
         Args:
             words: what works again.
-            arguments: what they name.
+            *arguments: what they name.
         """
         if self._said:
             self._said.clear()

@@ -12,6 +12,7 @@ from handlers.context.allowed_guilds import AllowedGuilds
 from storage.platform import Platform
 from tests.bot.discord.conftest import World, interact, simulation, words
 from tests.fakes import FakeClock, png, request
+from tests.new_jobs import new_job
 
 
 async def test_two_servers_see_nothing_of_each_other(world: World) -> None:
@@ -85,6 +86,35 @@ async def test_two_bots_on_one_database_leave_each_others_servers_alone(world: W
     assert [guild.name for guild in await world.context.guilds.all(Platform.DISCORD)] == ["Ink Works"]
     clock.advance(86_400)
     assert await world.context.guilds.purge(86_400) == 1
+
+
+async def test_a_result_is_posted_by_the_bot_that_was_asked(world: World) -> None:
+    """Another in the same server leaves it alone, until that one has left."""
+    await world.ada.slash(world.channel, "imagine", prompt="fox")
+    claim = await world.claim()
+    own = str(world.client.application_id)
+    other = await world.context.queue.enqueue(
+        new_job(
+            claim.job.guild_id,
+            str(world.ada.id),
+            payload=claim.job.payload,
+            reply=replace(world.address(), application_id="second bot"),
+        )
+    )
+    await world.context.connections.connect(claim.job.guild_id, "second bot")
+    await world.context.queue.cancel(claim.job.guild_id, other.id)
+    await world.finish(claim)
+    posted = len(world.channel.history())
+    owed = await world.context.outbox.address(claim.job.guild_id, claim.job.id)
+
+    assert owed is not None
+    assert owed.application_id == own
+    assert await world.context.outbox.posted_as(other.id) is None
+    await world.context.connections.disconnect(claim.job.guild_id, "second bot")
+    await world.deliver()
+
+    assert await world.context.outbox.posted_as(other.id) is not None
+    assert len(world.channel.history()) == posted + 1
 
 
 async def test_a_server_that_two_processes_know_is_connected_by_the_one_that_hears_it_again(world: World) -> None:
