@@ -272,6 +272,7 @@ inbox = Table(
     _id(),
     _required("platform", String(16)),
     _required("key", String(160)),
+    Column("application_id", String(64), nullable=False, server_default=""),
     # What the platform sent, for as long as it is not answered.
     Column("encrypted", PlainText),
     _required("attempt", Integer),

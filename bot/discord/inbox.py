@@ -83,7 +83,9 @@ class DiscordInbox:
             payload = {"private": private, "interaction": arrival.payload}
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
-                    received_id = await self.inbox.receive(Platform.DISCORD, str(interaction.id), payload)
+                    received_id = await self.inbox.receive(
+                        Platform.DISCORD, str(interaction.id), payload, str(interaction.application_id)
+                    )
             except (StorageError, TimeoutError) as error:
                 _log.warning("an interaction cannot be stored: %s", error or type(error).__name__)
                 await refuse_at_once(interaction, UserError(_NOT_STORED))
@@ -96,7 +98,8 @@ class DiscordInbox:
 
     async def resume(self, parsers: Mapping[str, Parse], routes: Routes, stale_seconds: float) -> None:
         """Take up what other processes left, and what this one could not answer."""
-        for received in await self.inbox.take_left(Platform.DISCORD, stale_seconds):
+        application_id = str(routes.client.application_id)
+        for received in await self.inbox.take_left(Platform.DISCORD, stale_seconds, application_id):
             payload = received.payload["interaction"]
             if received.age >= TOKEN_SECONDS:
                 await self._say_too_late(received, routes)

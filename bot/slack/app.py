@@ -229,7 +229,7 @@ def _listeners(
         names=chat.renderer.names,
         commands=context.commands,
         deduplication=PayloadDeduplication(),
-        inbox=SlackInbox(inbox=context.inbox),
+        inbox=SlackInbox(inbox=context.inbox, application=guilds.application),
     )
 
 

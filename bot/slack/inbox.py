@@ -13,6 +13,7 @@ from typing import Any, Final
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bot.slack.answers import OPEN_FORM
+from bot.slack.application import Application
 from bot.slack.deduplication import key_of
 from pipeline.errors import UserError
 from storage.errors import StorageError
@@ -56,6 +57,7 @@ class SlackInbox:
     """Where payloads are kept until they are answered, by whichever process."""
 
     inbox: Inbox
+    application: Application
 
     async def store(self, body: Body) -> bool:
         """Store a payload that is kept, for the listener to handle; whether no process received it before.
@@ -71,7 +73,8 @@ class SlackInbox:
         key = hashlib.sha256((key_of(body) or uuid.uuid4().hex).encode()).hexdigest()
         try:
             async with asyncio.timeout(_STORE_SECONDS):
-                received_id = await self.inbox.receive(Platform.SLACK, key, body)
+                application_id = self.application.learn(body.get("api_app_id"))
+                received_id = await self.inbox.receive(Platform.SLACK, key, body, application_id)
         except (StorageError, TimeoutError) as error:
             _log.warning("a payload cannot be stored: %s", error or type(error).__name__)
             raise NotStored(_NOT_STORED) from error
@@ -96,7 +99,7 @@ class SlackInbox:
         stale_seconds: float,
     ) -> None:
         """Take up what other processes left, and what this one could not answer."""
-        for received in await self.inbox.take_left(Platform.SLACK, stale_seconds):
+        for received in await self.inbox.take_left(Platform.SLACK, stale_seconds, self.application.id):
             deadly = received.attempt > _MOST_ATTEMPTS
             if deadly or received.age >= _ANSWERABLE_SECONDS:
                 async with self.inbox.handling(received.id):

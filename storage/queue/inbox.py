@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import UserError
@@ -21,6 +21,8 @@ from storage.tables import inbox
 
 _log = logging.getLogger(__name__)
 
+_KEPT_SECONDS: Final = 86_400.0
+"""By then every token is over that could answer, and nobody is left who would say so."""
 _MOST_TAKEN: Final = 20
 _FINISH_SECONDS: Final = 3.0
 
@@ -71,14 +73,15 @@ class Inbox:
     _storing: asyncio.Task[None] | None = None
     _held: dict[int, asyncio.Future[None]] = field(default_factory=dict)
 
-    async def receive(self, platform: Platform, key: str, payload: object) -> int | None:
-        """Stores a payload under its platform's `key`; None where it was received before.
+    async def receive(self, platform: Platform, key: str, payload: object, application_id: str = "") -> int | None:
+        """Stores a payload that an application got, under its platform's `key`; None where it was received before.
 
         What arrives while others are stored is stored with the next, in one transaction.
         """
         row = {
             "platform": platform,
             "key": key,
+            "application_id": application_id,
             "encrypted": self.encryption.encrypt(json.dumps(payload)),
             "attempt": 1,
         }
@@ -148,14 +151,17 @@ class Inbox:
             now = await self.database.clock.read(connection)
             await connection.execute(update(inbox).where(inbox.c.id.in_(list(self._held))).values(held_at=now))
 
-    async def take_left(self, platform: Platform, stale_seconds: float) -> list[Received]:
-        """Takes up what nobody has held for so long, oldest first; each goes to one process."""
+    async def take_left(self, platform: Platform, stale_seconds: float, application_id: str = "") -> list[Received]:
+        """Takes up what nobody has held for so long, oldest first; each goes to one process.
+
+        Of several applications on the platform, what `application_id` got; one that is not known yet takes any.
+        """
         async with self.database.write() as connection:
             now = await self.database.clock.read(connection)
             left = (
                 select(inbox.c.id)
                 .where(inbox.c.platform == platform, inbox.c.encrypted.is_not(None))
-                .where(inbox.c.held_at <= now - stale_seconds)
+                .where(inbox.c.held_at <= now - stale_seconds, _got_by(application_id))
                 .order_by(inbox.c.id)
                 .limit(_MOST_TAKEN)
                 .with_for_update(skip_locked=True)
@@ -166,10 +172,11 @@ class Inbox:
         return [received for received in found if received is not None]
 
     async def forget_old(self, older_than_seconds: float) -> None:
-        """Deletes what was answered, and came longer ago than a platform repeats itself."""
+        """Deletes what was answered, and came longer ago than a platform repeats itself; after a day all else, too."""
         async with self.database.write() as connection:
-            oldest = await self.database.clock.read(connection) - older_than_seconds
-            await connection.execute(delete(inbox).where(inbox.c.encrypted.is_(None), inbox.c.received_at <= oldest))
+            now = await self.database.clock.read(connection)
+            answered = inbox.c.encrypted.is_(None) & (inbox.c.received_at <= now - older_than_seconds)
+            await connection.execute(delete(inbox).where(answered | (inbox.c.received_at <= now - _KEPT_SECONDS)))
 
     async def _close_unless(self, handled: _Handled) -> None:
         if not handled.answered:
@@ -247,3 +254,7 @@ async def take_out(connection: AsyncConnection, received_id: int) -> None:
 
 def _closing(which: ColumnElement[bool]) -> Any:
     return update(inbox).where(which).values(encrypted=None)
+
+
+def _got_by(application_id: str) -> ColumnElement[bool]:
+    return inbox.c.application_id.in_(("", application_id)) if application_id else true()

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("platform", sa.String(length=16), nullable=False),
         sa.Column("key", sa.String(length=160), nullable=False),
+        sa.Column("application_id", sa.String(length=64), server_default="", nullable=False),
         sa.Column("encrypted", sa.Text(), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("received_at", sa.Double(), nullable=False),

@@ -72,6 +72,20 @@ async def test_what_is_left_is_taken_up_by_one(inbox: Inbox, other: Inbox, clock
     assert await inbox.take_left(Platform.SLACK, STALE) == []
 
 
+async def test_each_application_answers_what_it_was_sent(inbox: Inbox, clock: FakeClock) -> None:
+    """Another one has other tokens; once there is none of them left, nothing is kept for it."""
+    await inbox.receive(Platform.DISCORD, "1", PAYLOAD, "ours")
+    clock.advance(STALE)
+    assert await inbox.take_left(Platform.DISCORD, STALE, "theirs") == []
+
+    [found] = await inbox.take_left(Platform.DISCORD, STALE, "ours")
+    assert found.payload == PAYLOAD
+    clock.advance(86_400)
+    await inbox.forget_old(60)
+
+    assert await inbox.take_left(Platform.DISCORD, STALE, "ours") == []
+
+
 async def test_what_is_handled_is_held(inbox: Inbox, other: Inbox, clock: FakeClock) -> None:
     """For as long as its process says so, and then it is answered."""
     async with inbox.handling(await received(inbox)):

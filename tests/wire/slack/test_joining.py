@@ -15,7 +15,7 @@ from handlers.commands.context import AppContext
 from pipeline.errors import UserError
 from pipeline.supervisor import Supervisor
 from storage.database import Database
-from storage.guilds.encryption import Encryption
+from storage.encryption import Encryption
 from storage.guilds.installations import Installations
 from storage.platform import Platform
 from tests.eventually import eventually
