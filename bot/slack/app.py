@@ -67,16 +67,22 @@ class SlackApp:
     chat: SlackPlatform
     routes: tuple[web.RouteDef, ...]
     workspaces: Workspaces
+    guilds: SlackGuilds
     _socket: Socket | None
     _supervisor: Supervisor
 
     async def log_in(self) -> None:
-        """Show Slack the tokens of the settings; raises LoginRefused, or UserError where it may pass."""
+        """Show Slack the tokens of the settings; raises LoginRefused, or UserError where it may pass.
+
+        A workspace that installed the app again after it had removed it is connected by that.
+        """
         if isinstance(self.workspaces, OneWorkspace):
             try:
-                await self.workspaces.identity(Tenant(team_id=""))
+                identity = await self.workspaces.identity(Tenant(team_id=""))
             except FAULTS as error:
                 raise join_error(error, _BOT_REFUSED) from error
+            if self.chat.application_id:
+                await self.guilds.meet(Tenant(team_id=identity.team_id), self.chat.application_id)
         if self._socket is not None:
             await self._socket.open()
 
@@ -138,7 +144,12 @@ async def open_slack(chosen: Transport, settings: Settings, runtime: Runtime) ->
         resuming = _resuming(runtime, listeners, app)
         try:
             yield SlackApp(
-                chat=chat, routes=routes, workspaces=workspaces, _socket=socket, _supervisor=runtime.supervisor
+                chat=chat,
+                routes=routes,
+                workspaces=workspaces,
+                guilds=guilds,
+                _socket=socket,
+                _supervisor=runtime.supervisor,
             )
         finally:
             await context.inbox.finish()

@@ -46,11 +46,12 @@ class NotInstalled(Undeliverable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotIdentity:
-    """Who we are in a workspace."""
+    """Who we are in a workspace, and which that is."""
 
     token: str
     bot_id: str
     user_id: str
+    team_id: str
 
 
 class Workspaces(Protocol):
@@ -82,7 +83,10 @@ class OneWorkspace:
         if self._identity is None:
             answer = await self._client.auth_test()
             self._identity = BotIdentity(
-                token=self._client.token or "", bot_id=answer.get("bot_id", ""), user_id=answer.get("user_id", "")
+                token=self._client.token or "",
+                bot_id=answer.get("bot_id", ""),
+                user_id=answer.get("user_id", ""),
+                team_id=answer.get("team_id", ""),
             )
         return self._identity
 
@@ -128,7 +132,7 @@ class ManyWorkspaces:
         _, bot = self._known.get(tenant.installation, (0.0, None))
         if bot is None:
             bot = await self._bot(tenant)
-        return BotIdentity(token=bot.bot_token, bot_id=bot.bot_id, user_id=bot.bot_user_id)
+        return BotIdentity(token=bot.bot_token, bot_id=bot.bot_id, user_id=bot.bot_user_id, team_id=tenant.team_id)
 
     async def forget(self, tenant: Tenant) -> None:
         """Delete the installation."""

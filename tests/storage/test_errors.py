@@ -5,6 +5,7 @@ import errno
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from storage.database import Database
 from storage.errors import StorageError, database_error, disk_error
 
 
@@ -55,3 +56,23 @@ def test_an_error_of_ours_passes() -> None:
         raise error
 
     assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("number", "passes"),
+    [(errno.ENOSPC, True), (errno.ENOENT, True), (errno.EACCES, False), (errno.EROFS, False), (errno.ENOTDIR, False)],
+)
+def test_what_may_pass_by_itself_is_told_apart(number: int, passes: bool) -> None:
+    """A disk that is full or not mounted yet may; rights and a wrong path may not."""
+    assert disk_error(OSError(number, "odd"), "the data folder").passes is passes
+
+
+async def test_a_server_that_does_not_run_yet_may_pass(unused_tcp_port: int) -> None:
+    """As when a machine starts; a kind of database that there is not may not."""
+    with pytest.raises(StorageError) as absent:
+        await Database.open(f"postgresql://limner@127.0.0.1:{unused_tcp_port}/limner")
+    with pytest.raises(StorageError) as unknown:
+        await Database.open("oracle://host/name")
+
+    assert absent.value.passes
+    assert not unknown.value.passes

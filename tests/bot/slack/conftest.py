@@ -71,7 +71,7 @@ class FakeWorkspaces:
         return self.only
 
     async def identity(self, tenant: Tenant) -> BotIdentity:
-        return BotIdentity(token=f"xoxb-{tenant.text}", bot_id="B0", user_id="U0")
+        return BotIdentity(token=f"xoxb-{tenant.text}", bot_id="B0", user_id="U0", team_id=tenant.team_id)
 
     async def forget(self, tenant: Tenant) -> None:
         self.forgotten.append(tenant)

@@ -43,12 +43,12 @@ def _bot(token: str, expires_at: float | None = None) -> Bot:
 
 async def test_the_one_workspace_asks_once_who_we_are(client: FakeClient) -> None:
     """Whatever it is asked about."""
-    client.answers["auth.test"] = {"bot_id": "B1", "user_id": "U0"}
+    client.answers["auth.test"] = {"bot_id": "B1", "user_id": "U0", "team_id": "T1"}
     workspace = OneWorkspace(client)
 
     identities = [await workspace.identity(Tenant(team_id=team)) for team in ("T1", "T1")]
 
-    assert identities == [BotIdentity(token="xoxb", bot_id="B1", user_id="U0")] * 2
+    assert identities == [BotIdentity(token="xoxb", bot_id="B1", user_id="U0", team_id="T1")] * 2
     assert len(client.made("auth.test")) == 1
 
 

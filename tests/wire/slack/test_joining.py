@@ -76,6 +76,21 @@ async def test_what_passes_is_no_refusal(runtime: Runtime, slack: FakeSlack, wor
     assert await _joined(runtime, slack)
 
 
+async def test_a_workspace_that_installs_the_app_again_is_connected(
+    runtime: Runtime, slack: FakeSlack, workspace: Workspace
+) -> None:
+    """As soon as its new token is used; one that was never here is not stored by that."""
+    assert await _joined(runtime, slack)
+    assert await runtime.context.guilds.find(Platform.SLACK, workspace.team_id) is None
+    guild = await runtime.context.guilds.ensure(Platform.SLACK, workspace.team_id, "pixels")
+    await runtime.context.connections.connect(guild.id, "A111")
+    await runtime.context.connections.disconnect(guild.id, "A111")
+
+    assert await _joined(runtime, slack)
+
+    assert await runtime.context.guilds.all(Platform.SLACK) == (guild,)
+
+
 async def test_a_slack_that_is_not_there_is_a_sentence(runtime: Runtime, slack: FakeSlack) -> None:
     """With what to look at."""
     slack.origin = "http://127.0.0.1:9"
