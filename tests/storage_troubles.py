@@ -50,7 +50,9 @@ def locked(_database: Database, path: Path) -> Iterator[None]:
 
 
 TROUBLES: Final = pytest.mark.parametrize("trouble", [full, read_only, locked])
-TOLD: Final = "Limner cannot store or read what this needs just now; try again later, or tell the person who runs it."
+REFUSAL: Final = (
+    "Limner cannot store or read what this needs just now; try again later, or tell the person who runs it."
+)
 """What every member is told, wherever they are."""
 
 

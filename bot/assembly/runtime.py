@@ -270,13 +270,13 @@ def build_delivery(runtime: Runtime, chat: ChatPlatform) -> Delivery:
 async def _deliver(runtime: Runtime, chat: ChatPlatform | Awaitable[ChatPlatform], stop: asyncio.Event) -> None:
     """Deliver until the stop, once the platform is there."""
     if isinstance(chat, Awaitable):
-        coming, stopping = asyncio.ensure_future(chat), asyncio.create_task(stop.wait())
-        await asyncio.wait((coming, stopping), return_when=asyncio.FIRST_COMPLETED)
+        awaited, stopping = asyncio.ensure_future(chat), asyncio.create_task(stop.wait())
+        await asyncio.wait((awaited, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not coming.done():
-            coming.cancel()
+        if not awaited.done():
+            awaited.cancel()
             return
-        chat = coming.result()
+        chat = awaited.result()
     delivery = build_delivery(runtime, chat)
     await runtime.supervisor.keep(f"delivery to {chat.platform}", partial(delivery.run, stop), stop)
 

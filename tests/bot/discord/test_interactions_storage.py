@@ -9,7 +9,7 @@ import simcord
 from storage.database import Database
 from storage.queue.jobs import JobState
 from tests.bot.discord.conftest import World, finished, words
-from tests.storage_troubles import TOLD, TROUBLES, Trouble
+from tests.storage_troubles import REFUSAL, TROUBLES, Trouble
 
 
 @TROUBLES
@@ -28,7 +28,7 @@ async def test_what_cannot_be_stored_is_answered(
             await world.admin.slash(world.channel, "settings", **{"max-steps": 9}),
         ]
 
-    assert [TOLD in _said(answer) for answer in answers] == [True] * len(answers)
+    assert [REFUSAL in _said(answer) for answer in answers] == [True] * len(answers)
     # discord.py reports to its own log what the tree was told of, besides.
     world.expected_errors = len(world.env.errors)
     await world.ada.slash(world.channel, "imagine", prompt="green frog")

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.eventually import eventually
-from tests.storage_troubles import TOLD, TROUBLES, Trouble
+from tests.storage_troubles import REFUSAL, TROUBLES, Trouble
 from tests.wire.slack.looks import finished
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage
 from tests.wire.slack.workspace import Workspace
 
 
-def _told(workspace: Workspace) -> int:
-    return sum(TOLD in message.words for message in workspace.private("UADA"))
+def _refusals(workspace: Workspace) -> int:
+    return sum(REFUSAL in message.words for message in workspace.private("UADA"))
 
 
 @TROUBLES
@@ -24,11 +24,11 @@ async def test_what_cannot_be_stored_is_answered(ada: Someone, stage: Stage, tmp
     message = await ada.sees(finished)
     with trouble(stage.database, tmp_path / "limner.db"):
         await ada.command("/imagine", "blue owl")
-        await ada.sees(lambda w: _told(w) == 1)
+        await ada.sees(lambda w: _refusals(w) == 1)
         await ada.click(message, "Again")
-        await ada.sees(lambda w: _told(w) == 2)
+        await ada.sees(lambda w: _refusals(w) == 2)
         await ada.mention("blue owl")
-        await ada.sees(lambda w: _told(w) == 3)
+        await ada.sees(lambda w: _refusals(w) == 3)
 
     await ada.command("/imagine", "green frog")
 
