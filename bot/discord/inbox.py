@@ -86,8 +86,10 @@ class DiscordInbox:
                     received_id = await self.inbox.receive(
                         Platform.DISCORD, str(interaction.id), payload, str(interaction.application_id)
                     )
-            except (StorageError, TimeoutError) as error:
-                _log.warning("an interaction cannot be stored: %s", error or type(error).__name__)
+            except StorageError as error:
+                await refuse_at_once(interaction, error)
+            except TimeoutError:
+                _log.warning("an interaction is not stored in time")
                 await refuse_at_once(interaction, UserError(_NOT_STORED))
         if received_id is None:
             yield False

@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, assert_never
@@ -49,6 +50,7 @@ from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
+from storage.errors import StorageError
 from storage.guilds.guilds import Guild, GuildSettings
 from storage.platform import Platform
 
@@ -233,9 +235,8 @@ class DiscordInteractionHandler:
             return
         self.live.drop(message_id)
         await self._answer(interaction, result, private=hidden)
-        await self.guilds.ensure(
-            caller.guild.external_id, caller.guild.name
-        )  # the command may have changed its settings
+        with suppress(StorageError):  # the command may have changed its settings
+            await self.guilds.ensure(caller.guild.external_id, caller.guild.name)
 
     async def _answer(self, interaction: Interaction, result: Pressed, *, private: bool) -> None:
         match result:
@@ -335,7 +336,10 @@ class DiscordInteractionHandler:
         home = await home_guild(about, Platform.DISCORD, str(interaction.user.id), self.context)
         if home is None or home.external_id.startswith(DIRECT):
             return None
-        return await self.guilds.ensure(home.external_id, home.name)
+        served = await self.context.connections.find(home.id, str(interaction.application_id))
+        if served is None:
+            raise UserError("Limner is no longer in the server where this was made.")
+        return served
 
     def _settings(self, interaction: Interaction) -> GuildSettings:
         """The guild's settings as last read, since the acknowledgement must not wait for the database."""

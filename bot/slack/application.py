@@ -1,9 +1,11 @@
 """Which Slack app this process is: Slack says so in what it sends, and in the token of Socket Mode."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+_APP_ID: Final = re.compile("[0-9A-Za-z._-]{1,64}")
 _APP_TOKEN: Final = re.compile(r"xapp-\d+-(A[0-9A-Z]+)-")
 
 
@@ -22,3 +24,9 @@ class Application:
         """Read the id in a token of Socket Mode; one of another form is learnt from what Slack sends."""
         if found := _APP_TOKEN.match(app_token):
             self.learn(found[1])
+
+
+def application_of(body: Mapping[str, Any]) -> str:
+    """The id that a payload names; empty where it names none."""
+    named = body.get("api_app_id")
+    return named if isinstance(named, str) and _APP_ID.fullmatch(named) else ""

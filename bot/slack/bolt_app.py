@@ -20,6 +20,7 @@ from bot.slack.context_menu import CONTROL_CALLBACK, START_CALLBACK, ImageMenu
 from bot.slack.deduplication import PayloadDeduplication
 from bot.slack.home import HomeTab
 from bot.slack.inbox import NotStored, SlackInbox, is_resumed
+from bot.slack.interaction import SlackInteraction
 from bot.slack.interactions import Ack, Body, SlackInteractionHandler
 from bot.slack.modal import CALLBACK, OPTION_ACTION
 from bot.slack.signed_requests import WRONG_SHAPE
@@ -98,7 +99,7 @@ def bolt_app(listeners: Listeners, workspaces: Workspaces, client: AsyncWebClien
             if not await listeners.inbox.store(body):
                 return BoltResponse(status=200)
         except NotStored:
-            if body.get("type") == "event_callback":  # Slack sends it again
+            if not SlackInteraction.of(body).user_id:  # nobody can be told, and Slack sends it again
                 listeners.deduplication.forget(body)
                 return BoltResponse(status=503)
         await next()

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,14 +12,13 @@ from typing import Any, Final
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bot.slack.answers import OPEN_FORM
-from bot.slack.application import Application
+from bot.slack.application import Application, application_of
 from bot.slack.deduplication import key_of
+from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.errors import StorageError
 from storage.platform import Platform
 from storage.queue.inbox import Inbox
-
-_log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 
@@ -45,11 +43,11 @@ class _Stored:
     resumed: bool = False
 
 
-_STORED: Final[ContextVar[_Stored | None]] = ContextVar("stored", default=None)
-
-
 class NotStored(UserError):
     """A payload could not be stored, so that nothing was accepted."""
+
+
+_STORED: Final[ContextVar[_Stored | NotStored | None]] = ContextVar("stored", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +71,11 @@ class SlackInbox:
         key = hashlib.sha256((key_of(body) or uuid.uuid4().hex).encode()).hexdigest()
         try:
             async with asyncio.timeout(_STORE_SECONDS):
-                application_id = self.application.learn(body.get("api_app_id"))
+                application_id = self.application.learn(application_of(body))
                 received_id = await self.inbox.receive(Platform.SLACK, key, body, application_id)
         except (StorageError, TimeoutError) as error:
-            _log.warning("a payload cannot be stored: %s", error or type(error).__name__)
-            raise NotStored(_NOT_STORED) from error
+            _STORED.set(why := NotStored(_why(error)))
+            raise why from error
         if received_id is None:
             return False
         _STORED.set(_Stored(received_id=received_id))
@@ -85,10 +83,11 @@ class SlackInbox:
 
     @asynccontextmanager
     async def handling(self) -> AsyncIterator[None]:
-        """Hold the stored payload until it is answered. Raises NotStored where it could not be."""
+        """Hold the stored payload until it is answered. Raises NotStored where it could not be stored."""
         stored = _STORED.get()
-        if stored is None:
-            raise NotStored(_NOT_STORED)
+        assert stored is not None, "every payload that is kept is stored first"
+        if isinstance(stored, NotStored):
+            raise stored
         async with self.inbox.handling(stored.received_id):
             yield
 
@@ -116,7 +115,11 @@ class SlackInbox:
 def is_resumed() -> bool:
     """Whether the payload that is handled was received, and acknowledged, before."""
     stored = _STORED.get()
-    return stored is not None and stored.resumed
+    return isinstance(stored, _Stored) and stored.resumed
+
+
+def _why(error: StorageError | TimeoutError) -> str:
+    return refusal(error) if isinstance(error, StorageError) else _NOT_STORED
 
 
 def _is_kept(body: Body) -> bool:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.application import application_of
 from bot.slack.modal import SlackModalState
 from bot.slack.tenant import Tenant
 from pipeline.errors import UserError
@@ -50,7 +51,7 @@ class SlackInteraction:
             channel_id=body["channel_id"],
             trigger_id=body.get("trigger_id", ""),
             response_url=body.get("response_url", ""),
-            application_id=body.get("api_app_id", ""),
+            application_id=application_of(body),
         )
 
     @classmethod
@@ -68,7 +69,7 @@ class SlackInteraction:
             thread_id=container.get("thread_ts") or message.get("thread_ts"),
             trigger_id=body.get("trigger_id", ""),
             response_url=body.get("response_url", ""),
-            application_id=body.get("api_app_id", ""),
+            application_id=application_of(body),
         )
 
     @classmethod
@@ -82,7 +83,7 @@ class SlackInteraction:
             user_name=event.get("user", ""),
             channel_id=event.get("channel"),
             thread_id=event.get("thread_ts"),
-            application_id=body.get("api_app_id", ""),
+            application_id=application_of(body),
         )
 
     @property

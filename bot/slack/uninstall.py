@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from bot.slack.application import application_of
 from bot.slack.guilds import SlackGuilds
 from bot.slack.interaction import tenant_of_event
 from bot.slack.interactions import Ack, Body
@@ -23,7 +24,7 @@ class Uninstall:
         await ack()
         tenant = tenant_of_event(body)
         await self.workspaces.forget(tenant)
-        await self.guilds.remove(tenant, body["api_app_id"])
+        await self.guilds.remove(tenant, application_of(body))
         _log.info("removed from %s; its data is deleted in thirty days unless it comes back", tenant.text)
 
     async def revoked(self, ack: Ack, body: Body) -> None:

@@ -162,6 +162,7 @@ class Inbox:
                 select(inbox.c.id)
                 .where(inbox.c.platform == platform, inbox.c.encrypted.is_not(None))
                 .where(inbox.c.held_at <= now - stale_seconds, _got_by(application_id))
+                .where(inbox.c.id.not_in(list(self._held)))
                 .order_by(inbox.c.id)
                 .limit(_MOST_TAKEN)
                 .with_for_update(skip_locked=True)

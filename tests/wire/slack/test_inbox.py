@@ -12,7 +12,7 @@ from tests.wire.slack.fake_slack import FakeSlack
 from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
-from tests.wire.slack.workspace import Workspace, new_ts
+from tests.wire.slack.workspace import Workspace
 from tests.wire.stopping import FOR_EVER, StoppedJobs, Stops, is_settled, make_older
 
 
@@ -86,25 +86,33 @@ async def test_what_ends_every_process_is_given_up(stage: Stage, stops: Stops, a
     assert stops.seen == 3
 
 
-async def test_what_cannot_be_stored_is_refused_at_once(stage: Stage, stops: Stops, ada: Someone) -> None:
-    """In time for Slack; an event is not acknowledged, so that Slack sends it again, and then it is taken."""
+async def test_what_is_not_stored_in_time_is_refused(stage: Stage, stops: Stops, ada: Someone) -> None:
+    """While Slack still waits; nothing comes of it later."""
     stops.left = 0
-    mentioned = {
-        "type": "app_mention", "user": ada.id, "text": f"<@{ada.workspace.bot_user}> an owl", "ts": new_ts(),
-        "channel": "CGEN", "event_ts": new_ts(),
-    }  # fmt: skip
     async with stage.database.write(urgent=True):
-        command = asyncio.create_task(ada.command("/imagine", "a red fox"))
-        mention = asyncio.create_task(ada.event(mentioned, event_id="Ev-owl"))
-        answer = await ada.sees(private_answer())
-        await asyncio.gather(command, mention, return_exceptions=True)
+        await asyncio.gather(ada.command("/imagine", "a red fox"), ada.mention("a grey owl"))
+        await ada.sees(lambda workspace: len(workspace.private("UADA")) == 2)
 
-    assert "its database does not answer; send it again" in answer.words
-    assert isinstance(mention.exception(), TimeoutError)
+    words = [message.words for message in ada.workspace.private("UADA")]
+    assert ["its database does not answer; send it again" in each for each in words] == [True, True]
+    await settled(stage)
     assert stage.device.submitted == []
-    stage.slack.violations.clear()  # it says that the event was not acknowledged
-    await ada.event(mentioned, event_id="Ev-owl", retry=1)
-    assert "owl" in (await ada.sees(finished)).words
+
+
+async def test_an_event_that_is_not_stored_comes_again(stage: Stage, slack: FakeSlack, ada: Someone) -> None:
+    """Nobody waits for an answer to it; Slack repeats what is not acknowledged."""
+    await ada.command("/limner", "queue")
+    await ada.sees(private_answer())
+    uninstalled = {"type": "app_uninstalled"}
+    async with stage.database.write(urgent=True):
+        with pytest.raises(TimeoutError):
+            await ada.event(uninstalled, event_id="Ev-1")
+    slack.violations.clear()  # it says so, too
+
+    await ada.event(uninstalled, event_id="Ev-1", retry=1)
+    await settled(stage)
+
+    assert await stage.context.guilds.purge(0) == 1
 
 
 async def _made(stage: Stage, count: int) -> bool:
