@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from sqlalchemy import select, union
+from sqlalchemy import select
 
 from storage.database import Database
 from storage.library.loras import training_key
@@ -15,8 +15,8 @@ from storage.tables import job_loras, jobs, loras
 async def sweep_lora_files(database: Database, folder: Path, grace_seconds: float) -> int:
     """Deletes the files in `folder` older than `grace_seconds` that no library and no open job needs.
 
-    A library needs a LoRA's file and those of the same training. Returns how many files and folders of broken imports
-    went; the grace must be longer than an import takes.
+    A library needs a LoRA's file and those of the same training; what was downloaded for it, its job alone needs.
+    Returns how many files and folders of broken imports went; the grace must be longer than an import takes.
     """
     old = await asyncio.to_thread(_older, folder, await database.file_time() - grace_seconds)
     if not old:
@@ -24,8 +24,9 @@ async def sweep_lora_files(database: Database, folder: Path, grace_seconds: floa
     open_jobs = select(jobs.c.id).where(jobs.c.state.in_(OPEN_STATES))
     in_use = select(job_loras.c.lora_key).where(job_loras.c.job_id.in_(open_jobs))
     async with database.read() as connection:
-        needed = {training_key(key) for key in (await connection.scalars(union(select(loras.c.key), in_use))).all()}
-    gone = [path for path in old if training_key(path.stem) not in needed]
+        to_come = {training_key(key) for key in (await connection.scalars(in_use)).all()}
+        needed = to_come | {training_key(key) for key in (await connection.scalars(select(loras.c.key))).all()}
+    gone = [path for path in old if training_key(path.stem) not in (to_come if path.is_dir() else needed)]
     for path in gone:
         await asyncio.to_thread(_delete, path)
     return len(gone)
