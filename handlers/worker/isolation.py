@@ -51,7 +51,8 @@ class Isolation:
             while not self._admits(slots, job):
                 if not waits:
                     return False
-                self._waiting.add(job.id)
+                if job.together is not None:  # any other waits for the end of this
+                    self._waiting.add(job.id)
                 await slots.wait(stop, _LOOK_SECONDS)
         finally:
             self._waiting.discard(job.id)

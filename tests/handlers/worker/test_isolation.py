@@ -7,10 +7,12 @@ import pytest
 from handlers.commands.context import AppContext
 from handlers.jobs.payloads import REQUEST
 from handlers.registry import JOBS
+from handlers.worker.device_slots import DeviceSlots
+from handlers.worker.isolation import Isolation
 from handlers.worker.worker import Worker
 from pipeline.requests.device_messages import Order
 from storage.guilds.guilds import Guild
-from storage.queue.jobs import JobState
+from storage.queue.jobs import Died, Done, JobState
 from tests.eventually import eventually
 from tests.fakes import FakeDevice, request
 from tests.new_jobs import new_job
@@ -102,3 +104,25 @@ async def test_suspects_do_not_wait_for_ever_on_a_busy_device(context: AppContex
     await running
 
     assert [render.request.prompt for render in device.submitted] == ["one", "two", "one", "two", "three"]
+
+
+async def test_a_prepared_job_waits_for_the_suspects_and_not_they_for_it(context: AppContext, guild: Guild) -> None:
+    """It comes to a device that is kept for them, and begins once the last of them has ended."""
+    suspect = await context.queue.enqueue(new_job(guild.id))
+    claim = await context.queue.claim("worker")
+    assert claim is not None
+    await context.queue.settle(claim, Died(jobs=1, alone=True))
+    prepared = await context.queue.enqueue(new_job(guild.id))
+    isolation = Isolation(queue=context.queue, worker="worker", ready={"fake"})
+    slots, stop = DeviceSlots(device=FakeDevice()), asyncio.Event()
+    (again,) = await isolation.claim(slots)
+    assert again.job.id == suspect.id
+
+    entering = asyncio.create_task(isolation.enter(slots, prepared, stop, waits=True))
+    await asyncio.sleep(0)
+    assert not entering.done()
+    await context.queue.settle(again, Done(device_seconds=1.0))
+    assert await isolation.claim(slots) == []
+
+    slots.wake()
+    assert await asyncio.wait_for(entering, 5)
