@@ -53,7 +53,8 @@ async def running_discord(
     """Log in, listen until the block ends, close; raises LoginRefused, or UserError where it may pass."""
     use_api_base(settings.discord_api_base)
     client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
-    platform = DiscordPlatform(routes=Routes(client=client, live=client.live), auth_status=client.auth_status)
+    routes = Routes(client=client, live=client.live)
+    platform = DiscordPlatform(routes=routes, outbox=context.outbox, auth_status=client.auth_status)
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)

@@ -21,6 +21,7 @@ from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message, Mood, ShownImage
 from pipeline.images.image_process import ImageProcesses
 from storage.platform import Platform
+from storage.queue.outbox import Outbox
 from storage.queue.reply_address import ReplyAddress
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class _Status:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     settled: bool = False
+    delivering: bool = False
     edited_at: float = float("-inf")
 
 
@@ -54,6 +56,7 @@ class DiscordPlatform:
     """Posts and edits messages by the first route that works."""
 
     routes: Routes
+    outbox: Outbox
     auth_status: AuthStatus = field(default_factory=AuthStatus)
     images: ImageProcesses = field(default_factory=ImageProcesses)
     _statuses: dict[str, _Status] = field(default_factory=dict)
@@ -91,11 +94,16 @@ class DiscordPlatform:
                     raise self._later(error, route) from error
                 _log.info("no more progress on message %s by %s: %s", address.message_id, route.name, error)
                 self._lose(address, route, status)
+            else:
+                # Another process may have put the result there, and this edit may have come after it.
+                if message.job_id is not None and not status.delivering:
+                    await self.outbox.post_again(message.job_id, address.message_id)
 
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         """Post the result by the first open route; where that is an edit, which notifies nobody, mention the member."""
         self._check_open()
         status = self._status(f"{address.message_id or nonce}/{message.job_id}")
+        status.delivering = True
         async with status.lock:
             try:
                 route, message_ids = await self._send(self.routes.to(address), address, message, nonce)

@@ -1,5 +1,6 @@
 """Slack's side of delivery: one status message a job, edited in place until it shows the images."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -9,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.application import Application
 from bot.slack.client import RateLimitedClient
 from bot.slack.error_codes import SlackRefusal
-from bot.slack.errors import NOT_TAKEN, WAITING, delivery_errors, not_shown_sentence, reason_of, refusal_of
+from bot.slack.errors import FAULTS, NOT_TAKEN, WAITING, delivery_errors, not_shown_sentence, reason_of, refusal_of
 from bot.slack.message_ids import MessageId
 from bot.slack.pending_uploads import PendingUpload, PendingUploads
 from bot.slack.progress import WorkspaceProgress
@@ -47,6 +48,7 @@ class SlackPlatform:
     application: Application = field(default_factory=Application)
     _boards: dict[str, WorkspaceProgress] = field(default_factory=dict)
     _standing: dict[int, MessageId] = field(default_factory=dict)
+    _delivering: set[int] = field(default_factory=set)
 
     @property
     def platform(self) -> Platform:
@@ -74,12 +76,15 @@ class SlackPlatform:
         twice: it repeats only an edit, which changes nothing.
         """
         job_id = _job_id(message)
-        await self._board(address.tenant).end(job_id)
+        self._delivering.add(job_id)
         try:
+            await self._board(address.tenant).end(job_id)
             place = await self._deliver(job_id, address, message, nonce)
         except Undeliverable:
             await self._forget(job_id, message, nonce)
             raise
+        finally:
+            self._delivering.discard(job_id)
         await self._forget(job_id, message, nonce)
         return place.text
 
@@ -167,6 +172,8 @@ class SlackPlatform:
             await self._post_status(client, job_id, address, message)
         else:
             await edit(client, address, standing, self.renderer.content(message))
+            if job_id not in self._delivering:  # another process may, and this edit may have come after it
+                await self.outbox.post_again(job_id, standing.text)
 
     async def _status(
         self, client: RateLimitedClient, job_id: int, address: ReplyAddress, message: Message
@@ -181,9 +188,12 @@ class SlackPlatform:
     async def _post_status(
         self, client: RateLimitedClient, job_id: int, address: ReplyAddress, message: Message
     ) -> MessageId:
-        standing = await post(client, address, self.renderer.content(message))
+        posted = await post(client, address, self.renderer.content(message))
+        standing = MessageId.parse(await self.outbox.set_message(job_id, posted.text))
         self._standing[job_id] = standing
-        await self.outbox.set_message(job_id, standing.text)
+        if standing != posted:  # another process has posted one at the same moment
+            with suppress(*FAULTS):
+                await client.chat_delete(channel=posted.channel, ts=posted.ts)
         return standing
 
     def _find(self, job_id: int, address: ReplyAddress) -> MessageId | None:

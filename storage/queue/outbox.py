@@ -35,13 +35,14 @@ class Reply:
     """A reply that is owed: the job as it was when read, where to post, and a `nonce` that never changes.
 
     A platform that refuses a second message with the same nonce keeps a crash between post and mark from showing.
-    `tries` counts how often posting was put off.
+    `tries` counts how often posting was put off; `poster` has leased it, if anyone has.
     """
 
     job: Job
     address: ReplyAddress
     nonce: str
     tries: int
+    poster: str | None = None
 
     @property
     def destination(self) -> str:
@@ -133,7 +134,7 @@ class Outbox:
             return [_reply_of(row) for row in rows]
 
     async def mark_posted(self, reply: Reply, message_id: str) -> bool:
-        """Records that the reply is posted as `message_id`; False when it was already settled."""
+        """Records that the reply is posted as `message_id`; False when it was settled, or is no longer its poster's."""
         return await self._settle(reply, state=ReplyState.POSTED, posted_message_id=message_id)
 
     async def mark_kept(self, reply: Reply, why: str) -> bool:
@@ -155,6 +156,24 @@ class Outbox:
             others = select(replies.c.job_id).join_from(replies, jobs).where(*due)
             values = update(replies).where(replies.c.job_id.in_(others)).values(due_at=now + seconds)
             await connection.execute(values)
+
+    async def post_again(self, job_id: int, message_id: str) -> bool:
+        """Makes the reply of a job that has ended due once more, if `message_id` shows it or is to show it.
+
+        For a process that has just put progress into that message: another one may have put the result there before.
+        What someone is posting at this moment is posted again, too. Returns whether there was such a reply.
+        """
+        shown = and_(replies.c.state == ReplyState.POSTED, replies.c.posted_message_id.startswith(message_id))
+        to_come = and_(replies.c.state == ReplyState.OPEN, replies.c.message_id == message_id)
+        ended = replies.c.job_id == job_id, replies.c.due_at.is_not(None), or_(shown, to_come)
+        async with self._database.read() as connection:
+            if not await connection.scalar(select(exists().where(*ended))):
+                return False
+        async with self._database.write() as connection:
+            now = await self._database.clock.read(connection)
+            due = {"state": ReplyState.OPEN, "poster": None, "due_at": now, "settled_at": None}
+            changed = await connection.execute(update(replies).where(*ended).values(due).returning(replies.c.job_id))
+            return changed.one_or_none() is not None
 
     async def renew(self, poster: str, job_ids: Collection[int]) -> None:
         """Lets the leases of these jobs' replies begin again, as far as they are still the poster's."""
@@ -190,10 +209,12 @@ class Outbox:
             rows = await connection.execute(_REPLIES.where(*where).order_by(jobs.c.id).limit(limit))
             return [_reply_of(row) for row in rows]
 
-    async def set_message(self, job_id: int, message_id: str) -> None:
-        """Remembers the status message that shows a job's progress."""
+    async def set_message(self, job_id: int, message_id: str) -> str:
+        """Remembers the status message that shows a job's progress, unless there is one; returns which it is."""
+        first = func.coalesce(replies.c.message_id, message_id)
+        statement = update(replies).where(replies.c.job_id == job_id).values(message_id=first)
         async with self._database.write() as connection:
-            await connection.execute(update(replies).where(replies.c.job_id == job_id).values(message_id=message_id))
+            return str((await connection.execute(statement.returning(replies.c.message_id))).scalar_one())
 
     async def address(self, guild_id: int, job_id: int) -> ReplyAddress | None:
         """Where the reply of the guild's job goes, or went; None when there is no such job."""
@@ -241,14 +262,14 @@ class Outbox:
 
 
 async def _change(connection: AsyncConnection, reply: Reply, **values: object) -> bool:
-    this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN
+    this = replies.c.job_id == reply.job.id, replies.c.state == ReplyState.OPEN, replies.c.poster == reply.poster
     changed = await connection.execute(update(replies).where(*this).values(values).returning(replies.c.job_id))
     return changed.one_or_none() is not None
 
 
 _ADDRESS_FIELDS: Final = tuple(field.name for field in fields(ReplyAddress))
 
-_REPLIES: Final = select(jobs, *(replies.c[name] for name in (*_ADDRESS_FIELDS, "nonce", "tries"))).join_from(
+_REPLIES: Final = select(jobs, *(replies.c[name] for name in (*_ADDRESS_FIELDS, "nonce", "tries", "poster"))).join_from(
     replies, jobs
 )
 
@@ -285,4 +306,4 @@ def _owed_by(application_id: str) -> ColumnElement[bool]:
 def _reply_of(row: Row[Any]) -> Reply:
     values = {name: getattr(row, name) for name in _ADDRESS_FIELDS}
     address = ReplyAddress(**{**values, "platform": Platform(row.platform)})
-    return Reply(job=job_of(row), address=address, nonce=row.nonce, tries=row.tries)
+    return Reply(job=job_of(row), address=address, nonce=row.nonce, tries=row.tries, poster=row.poster)

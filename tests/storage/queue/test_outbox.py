@@ -55,13 +55,44 @@ async def test_cancel_of_a_queued_job_is_answered(
 
 
 async def test_address_comes_back_whole(queue: JobQueue, outbox: Outbox, guild: Guild) -> None:
-    """Every part of a reply's address survives, and a later status message replaces the first."""
-    job = await queue.enqueue(new_job(guild.id, reply=ADDRESS))
-    await outbox.set_message(job.id, "m9")
+    """Every part of a reply's address survives."""
+    await queue.enqueue(new_job(guild.id, reply=ADDRESS))
 
     (reply,) = await outbox.open_replies(Platform.DISCORD)
 
-    assert reply.address == replace(ADDRESS, message_id="m9")
+    assert reply.address == ADDRESS
+
+
+async def test_of_two_status_messages_the_first_is_remembered(queue: JobQueue, outbox: Outbox, guild: Guild) -> None:
+    """The process that posted the other learns which one it is."""
+    job = await queue.enqueue(new_job(guild.id, reply=replace(ADDRESS, message_id=None)))
+
+    assert [await outbox.set_message(job.id, name) for name in ("m1", "m2")] == ["m1", "m1"]
+
+    (reply,) = await outbox.open_replies(Platform.DISCORD)
+    assert reply.address.message_id == "m1"
+
+
+async def test_a_result_that_progress_was_put_over_is_posted_again(
+    queue: JobQueue, outbox: Outbox, guild: Guild
+) -> None:
+    """By the one who was posting it, or once it was posted; a result in another message is left alone."""
+    job = await queue.enqueue(new_job(guild.id, reply=ADDRESS))
+    claim = await queue.claim("worker-1")
+    assert claim is not None
+    assert not await outbox.post_again(job.id, "m0")  # its job has not ended
+    await queue.settle(claim, Done(device_seconds=1.0))
+    (posting,) = await outbox.due(Platform.DISCORD, "chat-1")
+
+    assert await outbox.post_again(job.id, "m0")
+    assert not await outbox.mark_posted(posting, "m0")
+    (again,) = await outbox.due(Platform.DISCORD, "chat-2")
+    assert await outbox.mark_posted(again, "m0")
+
+    assert not await outbox.post_again(job.id, "m1")
+    assert await outbox.due(Platform.DISCORD, "chat-1") == []
+    assert await outbox.post_again(job.id, "m0")
+    assert [reply.job.id for reply in await outbox.due(Platform.DISCORD, "chat-1")] == [job.id]
 
 
 async def test_an_application_posts_what_it_was_asked_for(

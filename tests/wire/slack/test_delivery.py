@@ -1,11 +1,13 @@
 """Delivery in Slack: whatever closes, the image finds its member, or stays in the history."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from handlers.messages.message import Message, Mood
 from storage.platform import Platform
 from storage.tables import replies
 from tests.eventually import eventually
@@ -29,6 +31,37 @@ async def test_a_channel_without_the_bot_is_answered_directly(ada: Someone) -> N
     message = await ada.sees(direct)
 
     assert "/invite @Limner" in message.words
+
+
+async def test_progress_of_another_process_does_not_stay_over_a_result(ada: Someone, stage: Stage) -> None:
+    """It was on its way when the result was posted; the result comes back, and nothing else is posted."""
+    await ada.command("/imagine", "red fox")
+    shown = await ada.sees(finished)
+    await _settled(stage)
+    other = replace(stage.edge.chat, _boards={}, _standing={}, _delivering=set())
+    address = await stage.context.outbox.address(1, 1)
+    assert address is not None
+
+    await other.show_progress(address, Message(headline="red fox", mood=Mood.WORKING, job_id=1))
+    await ada.sees(lambda _: "red fox" in shown.words and not shown.images)
+
+    await ada.sees(lambda _: shown.images)
+    assert [message.ts for message in ada.workspace.in_channel("CGEN")] == [shown.ts]
+
+
+async def test_two_processes_leave_one_status_message(ada: Someone, stage: Stage) -> None:
+    """Both find that there is none, and both post one."""
+    stage.device.eager = False
+    other = replace(stage.edge.chat, _boards={}, _standing={}, _delivering=set())
+    await ada.command("/imagine", "red fox")
+    (status,) = await ada.sees(lambda w: w.in_channel("CGEN"))
+    address = await stage.context.outbox.address(1, 1)
+    assert address is not None
+
+    await other.show_progress(replace(address, message_id=None), Message(headline="red fox", job_id=1))
+
+    await ada.sees(lambda _: stage.slack.called("chat.delete"))
+    assert ada.workspace.in_channel("CGEN") == [status]
 
 
 @pytest.mark.parametrize("refusal", ["channel_not_found", "restricted_action_read_only_channel", "is_archived"])
