@@ -1,5 +1,6 @@
 """The gateway of the fake Discord: hello, identify, events, heartbeats, and resuming after a dropped line."""
 
+import contextlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -21,6 +22,19 @@ class Session:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     line: "Line | None" = None
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its client listens now."""
+        return self.line is not None and not self.line.socket.closed
+
+    async def send(self, event: str, payload: dict[str, Any]) -> None:
+        """Send an event; a client that has no line now hears it when it resumes."""
+        self.sent.append((event, payload))
+        if self.line is not None and self.is_heard:
+            # A client that has just died is no trouble of the others.
+            with contextlib.suppress(ConnectionError):
+                await self.line.send(_DISPATCH, payload, len(self.sent), event)
+
 
 @dataclass(slots=True)
 class Line:
@@ -37,7 +51,10 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """Everybody who listens; `url` is what clients are told to resume at, `token` the only one that is let in."""
+    """Everybody who listens; `url` is what clients are told to resume at, `token` the only one that is let in.
+
+    Every client that listens hears every event, as several with one token do.
+    """
 
     backend: Backend
     token: str
@@ -60,11 +77,8 @@ class Gateway:
 
     async def send(self, event: str, payload: Mapping[str, Any]) -> None:
         """Send an event to every session; who has no line now hears it when it resumes."""
-        text = json.dumps(payload).replace("https://cdn.simcord.invalid", self.files)
-        for session in self.sessions.values():
-            session.sent.append((event, json.loads(text)))
-            if session.line is not None and not session.line.socket.closed:
-                await session.line.send(_DISPATCH, json.loads(text), len(session.sent), event)
+        for session in list(self.sessions.values()):
+            await session.send(event, self._with_files(payload))
 
     async def drop(self, code: int = 4000) -> None:
         """Cut every line, as a network does, or for the reason that `code` stands for; sessions stay."""
@@ -81,7 +95,12 @@ class Gateway:
     @property
     def is_heard(self) -> bool:
         """Whether somebody listens."""
-        return any(session.line is not None and not session.line.socket.closed for session in self.sessions.values())
+        return any(session.is_heard for session in self.sessions.values())
+
+    def _with_files(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload with the addresses under which its files are found here."""
+        found: dict[str, Any] = json.loads(json.dumps(payload).replace("https://cdn.simcord.invalid", self.files))
+        return found
 
     async def _hear(self, line: Line, payload: dict[str, Any]) -> None:
         match payload["op"]:
@@ -99,9 +118,10 @@ class Gateway:
         self.identified += 1
         self.intents.add(data["intents"])
         session = Session(id=f"session-{self.identified}", line=line)
-        self.sessions = {session.id: session}
+        # One that nobody is connected to any more is not resumed: its client has just begun again.
+        self.sessions = {id_: other for id_, other in self.sessions.items() if other.is_heard} | {session.id: session}
         guilds = list(self.backend.guilds.values())
-        await self.send(
+        await session.send(
             "READY",
             {
                 "v": 10,
@@ -114,7 +134,7 @@ class Gateway:
             },
         )
         for guild in guilds:
-            await self.send("GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
+            await session.send("GUILD_CREATE", self._with_files(serializers.guild_create_payload(self.backend, guild)))
 
     async def _resume(self, line: Line, data: dict[str, Any]) -> None:
         session = self.sessions.get(data["session_id"])
