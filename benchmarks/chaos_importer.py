@@ -1,0 +1,27 @@
+"""The program of an import that opens nothing, for `benchmarks.chaos`: it stores the file as it came."""
+
+import hashlib
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.families.family import ModelFamily
+from pipeline.lora.importing.report import ImportReport
+from pipeline.processes.program import answer
+
+
+def _import(order: dict[str, Any]) -> dict[str, Any]:
+    target = Path(order["target"])
+    shutil.copyfile(order["source"], target)
+    data = target.read_bytes()
+    report = ImportReport(
+        layout="as it came", algorithms=("LoRA",), family=ModelFamily(order["family"]), layers=1, ranks=(4, 4),
+        residual=0.0, worst_residual=0.0, rounding=0.0, embeddings=(), trigger_words=(), licence=None,
+        sha256=hashlib.sha256(data).hexdigest(), size=len(data), notes=(),
+    )  # fmt: skip
+    return {"report": asdict(report)}
+
+
+if __name__ == "__main__":
+    answer(_import)
