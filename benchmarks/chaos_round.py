@@ -35,6 +35,7 @@ _WINDOW_SECONDS: Final = 2.0
 _WINDOW_BY_PROCESS: Final = 0.5
 _WINDOW_OF_AN_ENGINE: Final = 12.0
 _CROWD: Final = 7
+_CROWD_OF_AN_ENGINE: Final = 1
 _SERVERS: Final = 4
 _START_SECONDS: Final = 120.0
 _MOST_FALLEN: Final = 10
@@ -122,7 +123,8 @@ class Round:
         self._enough = self.plan.killed.total() + self.kills
         async with self._fakes():
             await self._begin_all()
-            crowd = [asyncio.create_task(self._ask_on(platform)) for platform in (0, 1) for _ in range(_CROWD)]
+            members = _CROWD_OF_AN_ENGINE if self.place.engine else _CROWD
+            crowd = [asyncio.create_task(self._ask_on(platform)) for platform in (0, 1) for _ in range(members)]
             looking = asyncio.create_task(self._look_for_orphans())
             await asyncio.gather(*(self._kill_on(slot) for slot in range(self.place.processes)))
             killed_at = time.monotonic()
@@ -226,7 +228,7 @@ class Round:
             asked=len(asks),
             acknowledged=sum(ask.acknowledged() for ask in asks),
             results=sum(ask.acknowledged() and ask.end() is End.RESULT for ask in asks),
-            lost=lost + await _open_work(database),
+            lost=max(lost, await _open_work(database)),
             twice=self._count_twice(),
             silent=silent,
             left_behind=self._left_behind(),
