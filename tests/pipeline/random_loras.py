@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionMixin
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.lora.format.file import FORMAT, VERSION
+from pipeline.families.family import ModelFamily
+from pipeline.lora.format.parts import LowRank, Part
+from pipeline.lora.format.writer import CanonicalWriter
 
 # Large enough to change an image, small enough to keep a random network's numbers in range.
 STRENGTH = 0.1
@@ -24,14 +25,10 @@ class RandomLora:
     layers: dict[str, tuple[Tensor, Tensor]]
 
     def save(self, folder: Path, family: str = "sdxl") -> None:
-        tensors: dict[str, Tensor] = {}
+        writer = CanonicalWriter(ModelFamily(family))
         for name, (down, up) in self.layers.items():
-            tensors |= {f"{name}.down": down.contiguous(), f"{name}.up": up.contiguous()}
-        save_file(
-            tensors,
-            folder / f"{self.key}.safetensors",
-            metadata={"format": FORMAT, "version": VERSION, "family": family},
-        )
+            writer.add(name, Part(change=LowRank(down=down, up=up)))
+        writer.save(folder / f"{self.key}.safetensors")
 
     @contextmanager
     def fused(self, pipeline: StableDiffusionMixin) -> Iterator[None]:

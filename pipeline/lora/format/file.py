@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,61 +10,47 @@ from typing import Final
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+from pipeline.lora.format.part_header import MAX_PARTS, SIDES, PartHeader
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
 FORMAT: Final = "limner-lora"
 VERSION: Final = "1"
-WITH_WORDS: Final = "2"
-"""The version of files that teach words, which a reader of version 1 must not pass over."""
-WITH_VECTORS: Final = "3"
-"""The version of files that change norms or biases, with or without words."""
 
 VECTORS: Final = (".gain", ".bias")
 """How the names of tensors end that are added to norms and biases."""
 
-MAX_RANK: Final = 256
 QUERIES: Final = "encoder.layers.0.self_attn.q_proj"
 """A layer of every text encoder that is as wide as its words' vectors."""
 
 NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
-_TENSOR: Final = re.compile(
-    r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)\.(?P<side>down|up|gain|bias)", re.ASCII
-)
+MAX_TENSORS: Final = 100_000
+_LAYER: Final = r"(?P<layer>(unet|text_encoder|text_encoder_2)\.[\w.]+)"
+_PART: Final = re.compile(rf"{_LAYER}\.(?P<number>0|[1-9]\d{{0,2}})\.(?P<side>{'|'.join(sorted(SIDES))})", re.ASCII)
+_VECTOR: Final = re.compile(rf"{_LAYER}\.(?P<side>gain|bias)", re.ASCII)
 _WORD: Final = re.compile(r"(?P<network>text_encoder|text_encoder_2)\.word\.(?P<number>\d{1,4})", re.ASCII)
 _DTYPES: Final = frozenset({"F32", "F16", "BF16"})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoraLayer:
-    """A low-rank update of one layer's weight, `up @ down` (Hu et al., 2021, arXiv 2106.09685), by its shapes.
-
-    `down` is (rank, in) for a Linear or (rank, in, kernel height, kernel width) for a Conv2d, `up` is (out, rank).
-    """
-
-    down: tuple[int, ...]
-    up: tuple[int, int]
-
-    @property
-    def rank(self) -> int:
-        """The rank of the update."""
-        return self.down[0]
+Parts = tuple[PartHeader, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraFile:
-    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.`, then the module's path in diffusers).
+    """A canonical LoRA: its layers by name (`unet.` or `text_encoder.`, then the module's path in diffusers), each with
+    its parts by their shapes.
 
-    `words` are its textual inversions, `word_encoders` the text encoders for which each of them has vectors. `vectors`
-    are the lengths of what it adds to norms (`<norm>.gain`, `<norm>.bias`) and to layers' biases (`<layer>.bias`), by
-    name.
+    `scale_rule` says what parts that are not linear do at scales other than 1. `words` are its textual inversions,
+    `word_encoders` the text encoders for which each of them has vectors. `vectors` are the lengths of what it adds to
+    norms (`<norm>.gain`, `<norm>.bias`) and to layers' biases (`<layer>.bias`), by name.
     """
 
     path: Path
     family: ModelFamily
-    layers: dict[str, LoraLayer]
+    scale_rule: ScaleRule
+    layers: Mapping[str, Parts]
     words: tuple[str, ...]
     word_encoders: tuple[tuple[str, ...], ...]
-    vectors: dict[str, int]
+    vectors: Mapping[str, int]
 
     @classmethod
     def open(cls, path: Path) -> "LoraFile":
@@ -80,25 +67,32 @@ class LoraFile:
         """
         file = WeightsFile.open(path)
         metadata = file.metadata
-        if metadata.get("format") != FORMAT or metadata.get("version") not in {VERSION, WITH_WORDS, WITH_VECTORS}:
+        if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
             raise UserError(f"{path.name} is not a LoRA in Limner's form; add it to the library again.")
         try:
             family = ModelFamily(metadata.get("family", ""))
-            words = _words(metadata.get("words", "[]"), metadata["version"])
+            scale_rule = ScaleRule(metadata.get("scale_rule", ""))
+            words = _words(metadata.get("words", "[]"))
             word_encoders = _word_encoders(len(words), file.tensors, family)
-            parts = _parts(file.tensors)
-            vectors = _vectors(parts, metadata["version"])
-            layers = {name: _layer(sides["down"], sides["up"]) for name, sides in parts.items() if sides}
+            layers, vectors = _sorted(file.tensors)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
         if not layers and not words and not vectors:
             raise UserError(f"{path.name} is damaged (it changes nothing); add it to the library again.")
-        return cls(path=path, family=family, layers=layers, words=words, word_encoders=word_encoders, vectors=vectors)
+        return cls(
+            path=path,
+            family=family,
+            scale_rule=scale_rule,
+            layers=layers,
+            words=words,
+            word_encoders=word_encoders,
+            vectors=vectors,
+        )
 
     @property
     def rank(self) -> int:
-        """The largest rank of any layer."""
-        return max((layer.rank for layer in self.layers.values()), default=0)
+        """The largest rank of any low-rank part."""
+        return max((part.rank for parts in self.layers.values() for part in parts), default=0)
 
     def word_tensors(self, place: int) -> dict[str, str]:
         """The names of the tensors of one textual inversion.
@@ -137,10 +131,21 @@ def word_name(network: str, place: int) -> str:
     return f"{network}.word.{place}"
 
 
-def _words(text: str, version: str) -> tuple[str, ...]:
+def part_name(layer: str, number: int) -> str:
+    """The name of a part, with which its tensors' names begin.
+
+    Args:
+        layer: its canonical name.
+        number: the part's place in the layer.
+
+    Returns:
+        As the canonical file has it.
+    """
+    return f"{layer}.{number}"
+
+
+def _words(text: str) -> tuple[str, ...]:
     words = tuple(json.loads(text))
-    if version != WITH_VECTORS and bool(words) is not (version == WITH_WORDS):
-        raise ValueError("words in a file of another version")
     if not all(isinstance(word, str) and word for word in words):
         raise ValueError("words that are none")
     return words
@@ -159,32 +164,32 @@ def _word_encoders(words: int, tensors: dict[str, TensorHeader], family: ModelFa
     return word_encoders
 
 
-def _parts(tensors: dict[str, TensorHeader]) -> dict[str, dict[str, tuple[int, ...]]]:
-    """The shapes of each layer's tensors by their sides."""
-    shapes: dict[str, dict[str, tuple[int, ...]]] = {}
+def _sorted(tensors: Mapping[str, TensorHeader]) -> tuple[dict[str, Parts], dict[str, int]]:
+    """The parts of each layer, and the lengths of vectors by name."""
+    if len(tensors) > MAX_TENSORS:
+        raise ValueError("too many tensors")
+    shapes: dict[str, dict[int, dict[str, tuple[int, ...]]]] = {}
+    vectors = {}
     for name, tensor in tensors.items():
         if _WORD.fullmatch(name):
             continue
-        match = _TENSOR.fullmatch(name)
-        if match is None or tensor.dtype not in _DTYPES:
+        if (match := _PART.fullmatch(name)) is not None:
+            _check_dtype(tensor, match["side"])
+            shapes.setdefault(match["layer"], {}).setdefault(int(match["number"]), {})[match["side"]] = tensor.shape
+        elif (match := _VECTOR.fullmatch(name)) is not None:
+            _check_dtype(tensor, match["side"])
+            (vectors[name],) = tensor.shape
+        else:
             raise ValueError("a tensor that has no place in it")
-        shapes.setdefault(match["layer"], {})[match["side"]] = tensor.shape
-    return shapes
+    return {layer: _parts(own) for layer, own in shapes.items()}, vectors
 
 
-def _vectors(parts: dict[str, dict[str, tuple[int, ...]]], version: str) -> dict[str, int]:
-    """Take the vectors out of `parts`: their lengths by name."""
-    vectors = {}
-    for layer, sides in parts.items():
-        for end in VECTORS:
-            if (shape := sides.pop(end[1:], None)) is not None:
-                (vectors[f"{layer}{end}"],) = shape
-    if bool(vectors) is not (version == WITH_VECTORS):
-        raise ValueError("changes of norms or biases in a file of another version")
-    return vectors
+def _check_dtype(tensor: TensorHeader, side: str) -> None:
+    if tensor.dtype not in ({"F64"} if side == "scale" else _DTYPES):
+        raise ValueError("a tensor of a type that has no place in it")
 
 
-def _layer(down: tuple[int, ...], up: tuple[int, ...]) -> LoraLayer:
-    if len(down) not in {2, 4} or len(up) != 2 or down[0] != up[1] or not 1 <= down[0] <= MAX_RANK:
-        raise ValueError("a layer whose two halves do not fit")
-    return LoraLayer(down=down, up=(up[0], up[1]))
+def _parts(shapes: Mapping[int, Mapping[str, tuple[int, ...]]]) -> Parts:
+    if len(shapes) > MAX_PARTS or shapes.keys() != set(range(len(shapes))):
+        raise ValueError("parts that are not counted")
+    return tuple(PartHeader.of(shapes[number]) for number in range(len(shapes)))

@@ -12,7 +12,9 @@ from safetensors.torch import load
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.lora.format.file import QUERIES, LoraFile, LoraLayer
+from pipeline.lora.format.file import QUERIES, LoraFile, Parts, part_name
+from pipeline.lora.format.part_header import PartKind
+from pipeline.lora.format.parts import LowRank, read_part
 from pipeline.lora.serving.layers import AdaptedNetwork, Bank
 from pipeline.lora.serving.vectors import Vectors
 from pipeline.models.textual_inversion import TextualInversion
@@ -93,9 +95,9 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     for where, layers in places.items():
         bank = networks[where[0]].banks[where[1]]
         ranks = {place: file.layers[name] for place, name in layers.items()}
-        pages = _empty(bank, ceil(max(layer.rank for layer in ranks.values()) / PAGE_RANK), dtype, ranks, pin)
+        pages = _empty(bank, ceil(max(map(_rank, ranks.values())) / PAGE_RANK), dtype, ranks, pin)
         for place, name in layers.items():
-            _write(pages, place, tensors.pop(f"{name}.down"), tensors.pop(f"{name}.up"))
+            _write(pages, place, *_halves(file.layers[name], name, tensors))
         banks[where] = pages
     vectors = {network: _vectors(networks[network], own, tensors, dtype, pin) for network, own in names.items()}
     return LoraPages(banks=banks, vectors=vectors, words=_textual_inversions(file, tensors, known, dtype))
@@ -173,13 +175,25 @@ def _file_name(network: str, own: str) -> str:
     return f"{network}.{own.removeprefix('text_model.')}"
 
 
-def _fits(layer: LoraLayer, bank: Bank) -> bool:
+def _fits(parts: Parts, bank: Bank) -> bool:
     shape = bank.shape
-    kernel = layer.down[2:] or (1, 1)
-    return (layer.down[1], layer.up[0], kernel) == (shape.inputs, shape.outputs, shape.kernel)
+    weight = (shape.outputs, shape.inputs, *shape.kernel)
+    return all(part.kind is PartKind.LOW_RANK and (part.fits(weight) or part.fits(weight[:2])) for part in parts)
 
 
-def _empty(bank: Bank, count: int, dtype: torch.dtype, used: Mapping[int, LoraLayer], pin: bool) -> BankPages:
+def _rank(parts: Parts) -> int:
+    return sum(part.rank for part in parts)
+
+
+def _halves(parts: Parts, name: str, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """All low-rank parts of a layer side by side."""
+    own = [read_part(header, part_name(name, number), tensors) for number, header in enumerate(parts)]
+    pairs = [(part.change, part.scale) for part in own if isinstance(part.change, LowRank)]
+    down = torch.cat([halves.down.float() for halves, _ in pairs])
+    return down, torch.cat([halves.up.float() * scale for halves, scale in pairs], dim=1)
+
+
+def _empty(bank: Bank, count: int, dtype: torch.dtype, used: Mapping[int, Parts], pin: bool) -> BankPages:
     layers, shape = len(bank.names), bank.shape
     return BankPages(
         down=torch.zeros(count, layers, shape.width, PAGE_RANK, dtype=dtype, pin_memory=pin),
