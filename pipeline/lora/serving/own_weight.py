@@ -1,0 +1,160 @@
+"""A layer's own weight for one request: the base's plus the changes of all of the request's LoRAs.
+
+Each change is taken against the pristine base, so that their order does not matter. They are summed in float32 and
+rounded once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pipeline.lora.format.parts import Added, Axis, Difference, Hada, Kron, LowRank, Part, Stretch, Turn
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.format.weight_change import (
+    Norms,
+    added_weight,
+    as_columns,
+    as_rows,
+    dora_gains,
+    part_change,
+)
+from pipeline.lora.serving.scratch import Scratch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPart:
+    """A part of one layer, and the norms that its magnitudes need of the served base, in float64."""
+
+    part: Part
+    norms: Norms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledPart:
+    """A part in a request: `scale` multiplies its own."""
+
+    own: LayerPart
+    scale: float
+    rule: ScaleRule = ScaleRule.LINEAR
+
+
+def plain_weight(weight: Tensor) -> Tensor:
+    """A weight as plain numbers.
+
+    Args:
+        weight: of a layer; may be quantized.
+
+    Returns:
+        Itself, or what its rounded numbers stand for.
+    """
+    return weight.dequantize() if hasattr(weight, "__tensor_flatten__") else weight
+
+
+def measured(part: Part, weight: Tensor) -> LayerPart:
+    """Measure once what a part needs of a base: nothing, but for DoRA.
+
+    Args:
+        part: of the layer.
+        weight: the layer's on the base that is served.
+
+    Returns:
+        The part with its norms, where the part's tensors are.
+    """
+    if part.magnitude is None:
+        return LayerPart(part=part)
+    assert isinstance(part.change, Added), "the file's check lets magnitudes go with added changes alone"
+    base = plain_weight(weight).to(_exact(weight.dtype))
+    on_input, home = part.magnitude.on_input, part.magnitude.norms.device
+    norms = Norms.of(base.double(), added_weight(part.change, base).double(), on_input=on_input)
+    return LayerPart(
+        part=part, norms=Norms(base=norms.base.to(home), cross=norms.cross.to(home), added=norms.added.to(home))
+    )
+
+
+def own_weight(weight: Tensor, parts: Sequence[ScaledPart], scratch: Scratch) -> Tensor:
+    """Fill a layer's own weight.
+
+    Args:
+        weight: the base's, (out, in, *kernel).
+        parts: of all LoRAs of one request.
+        scratch: what it is filled into.
+
+    Returns:
+        Of the same shape and dtype; the next call overwrites it.
+    """
+    base = plain_weight(weight)
+    total = scratch.take("total", base.shape, _exact(base.dtype))
+    total.copy_(base)
+    for each in parts:
+        if each.scale or each.rule is not ScaleRule.LINEAR:
+            _add(total, base, each, scratch)
+    if total.dtype == base.dtype:
+        return total
+    return scratch.take("rounded", base.shape, base.dtype).copy_(total)
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _add(total: Tensor, base: Tensor, scaled: ScaledPart, scratch: Scratch) -> None:
+    """Add one part's change of `base` to `total`."""
+    part, scale = scaled.own.part, scaled.scale * scaled.own.part.scale
+    match part.change:
+        case LowRank() | Kron() | Hada() | Difference() if scaled.own.norms is not None:
+            _add_normed(total, base, scaled, scratch)
+        case LowRank() | Kron() | Hada() | Difference():
+            _add_plain(total, part.change, scale, scratch)
+        case Stretch(gain=gain, axis=axis):
+            shaped = as_columns if axis is Axis.IN else as_rows
+            total.addcmul_(base, shaped(gain.to(total) * scale, base))
+        case Turn(blocks=blocks, rescale=None) if len(blocks) == 1 and scaled.rule is not ScaleRule.COMFYUI:
+            rows = base.to(total.dtype).reshape(*blocks.shape[1:3], -1)
+            total.view(rows.shape).baddbmm_(blocks[0].to(total), rows, alpha=scale)
+        case _:
+            total.add_(part_change(replace(part, scale=1.0), base.to(total.dtype), scale, scaled.rule))
+
+
+def _add_normed(total: Tensor, base: Tensor, scaled: ScaledPart, scratch: Scratch) -> None:
+    """A DoRA: `a * W + b * D`, by row or by column."""
+    part, norms = scaled.own.part, scaled.own.norms
+    assert part.magnitude is not None, "only a DoRA has norms"
+    assert norms is not None, "the caller asks for a DoRA"
+    of_base, of_added = dora_gains(part.magnitude, norms, scaled.scale * part.scale, scaled.rule)
+    shaped = as_columns if part.magnitude.on_input else as_rows
+    total.addcmul_(base, shaped(of_base.to(total), base))
+    gains = shaped(of_added.to(total), base)
+    match part.change:
+        case LowRank(down=down, up=up) if part.magnitude.on_input:
+            total.flatten(1).addmm_(up.to(total), (down.to(total).view(len(down), *base.shape[1:]) * gains).flatten(1))
+        case LowRank(down=down, up=up):
+            total.flatten(1).addmm_(up.to(total) * of_added.to(total)[:, None], down.to(total).flatten(1))
+        case Kron() | Hada() | Difference():
+            dense = scratch.take("dense", base.shape, total.dtype).zero_()
+            _add_plain(dense, part.change, 1.0, scratch)
+            total.addcmul_(dense, gains)
+
+
+def _add_plain(total: Tensor, change: Added, scale: float, scratch: Scratch) -> None:
+    """What a change adds that does not depend on the base."""
+    rows = total.flatten(1)
+    match change:
+        case LowRank(down=down, up=up):
+            rows.addmm_(up.to(total), down.to(total).flatten(1), alpha=scale)
+        case Kron(first=first, second=second):
+            whole = _product(second, total) if isinstance(second, LowRank) else second.to(total).flatten(1)
+            shape = (first.shape[0], whole.shape[0], first.shape[1], whole.shape[1])
+            rows.view(shape).addcmul_(first.to(total)[:, None, :, None], whole[None, :, None, :], value=scale)
+        case Hada(first=first, second=second):
+            one, other = (scratch.take(name, rows.shape, total.dtype) for name in ("hada", "other"))
+            torch.mm(first.up.to(total), first.down.to(total).flatten(1), out=one)
+            torch.mm(second.up.to(total), second.down.to(total).flatten(1), out=other)
+            rows.addcmul_(one, other, value=scale)
+        case Difference(values=values):
+            total.add_(values.view(total.shape), alpha=scale)
+
+
+def _product(halves: LowRank, like: Tensor) -> Tensor:
+    return halves.up.to(like) @ halves.down.to(like).flatten(1)
