@@ -16,15 +16,16 @@ BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 class WaitingRequest:
     """A request that waits for a slot.
 
-    `rows` is 2 with guidance, else 1; `pages` is what its LoRAs take. `bucket` is set where it requires a group of that
-    many rows, and then of exactly as many pages; `compiled` where it requires a compiled forward, which it gets if
-    there is one, or an eager one.
+    `rows` is 2 with guidance, else 1; `pages` is what its LoRAs take, and `own_weights` whether they need those.
+    `bucket` is set where it requires a group of that many rows, and then of exactly as many pages, with own weights or
+    without; `compiled` where it requires a compiled forward, which it gets if there is one, or an eager one.
     """
 
     ticket: str
     shape: Shape
     rows: int
     pages: int = 0
+    own_weights: bool = False
     bucket: int | None = None
     compiled: bool | None = None
 
@@ -197,7 +198,14 @@ class BatchScheduler:
         self._limits[key.shape] = min(limit, self._limit(key.shape))
         kind = None if key.compiled else False
         back = [
-            WaitingRequest(ticket=ticket, shape=key.shape, rows=len(rows), pages=key.pages, compiled=kind)
+            WaitingRequest(
+                ticket=ticket,
+                shape=key.shape,
+                rows=len(rows),
+                pages=key.pages,
+                own_weights=key.own_weights,
+                compiled=kind,
+            )
             for ticket, rows in slots.items()
         ]
         self._waiting.extendleft(reversed(back))
@@ -231,7 +239,12 @@ class BatchScheduler:
     def _asked_for(self, candidate: WaitingRequest, bucket: int) -> BatchKey | None:
         """The group of the size that a request requires, or of the largest that fits in memory."""
         fitting = min(bucket, self._limits.get(candidate.shape, bucket))
-        sizes = BatchKey(shape=candidate.shape, bucket=max(fitting, candidate.rows), pages=candidate.pages)
+        sizes = BatchKey(
+            shape=candidate.shape,
+            bucket=max(fitting, candidate.rows),
+            pages=candidate.pages,
+            own_weights=candidate.own_weights,
+        )
         key = replace(sizes, compiled=candidate.compiled is True and self._compiles(sizes))
         if (group := self._groups.get(key)) is not None:
             return key if group.free >= candidate.rows else None
@@ -242,14 +255,15 @@ class BatchScheduler:
 
     def _new_key(self, candidate: WaitingRequest, hosts: Container[BatchKey]) -> BatchKey | None:
         """A new group just large enough for all that wait for this shape; None if there is one of that size."""
-        pages = _size(max(other.pages for other in self._free_to_choose(candidate.shape)))
+        others = self._free_to_choose(candidate.shape)
+        pages, own = _size(max(other.pages for other in others)), any(other.own_weights for other in others)
         room = self._room(candidate, pages)
         if room < candidate.rows:
             return None
         limit = max(min(self._limit(candidate.shape), room), candidate.rows)
         wanted = min(self._expected(candidate.shape), limit)
         for bucket in BUCKETS:
-            sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages)
+            sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages, own_weights=own)
             key = replace(sizes, compiled=candidate.compiled is not False and self._compiles(sizes))
             if wanted <= bucket <= limit and key not in hosts:
                 return key
@@ -272,6 +286,7 @@ class BatchScheduler:
 
 def _may_host(key: BatchKey, candidate: WaitingRequest) -> bool:
     fits = key.shape == candidate.shape and key.pages >= candidate.pages
+    fits = fits and key.own_weights >= candidate.own_weights
     return fits and not (key.compiled and candidate.compiled is False)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from pipeline.engine.compile.captured_call import CapturedCall
 from pipeline.engine.compile.forward import CompiledForward, ForwardInputs, Halves
-from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack, ScaledAdapter
+from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
+from pipeline.lora.serving.row_stack import RowStack
 from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
 from pipeline.text.conditioning import Conditioning
 from pipeline.transfer import to_device
@@ -25,6 +26,7 @@ class RowMemory:
         attention: the UNet's cross-attention layers.
         bucket: the rows.
         pages: of LoRAs that a row may have.
+        own: run layers request by request, each on its own weights where its LoRAs need them.
         compiled: the forward that runs the batch, None for the eager one.
         captured: runs its calls as a CUDA graph; None runs them plainly.
     """
@@ -36,6 +38,7 @@ class RowMemory:
         *,
         bucket: int,
         pages: int,
+        own: bool = False,
         compiled: CompiledForward | None = None,
         captured: CapturedCall | None = None,
     ) -> None:
@@ -44,7 +47,7 @@ class RowMemory:
         self._captured = captured
         self._attention = attention
         self.pages = pages
-        self._stack = RowStack(adapters, "unet", rows=bucket, pages=pages)
+        self._stack = RowStack(adapters, "unet", rows=bucket, pages=pages, own=own)
         self._conditioning: Conditioning | None = None
         self._prepared: list[KeysAndValues] = []
         self._stale = True
@@ -175,6 +178,14 @@ class RowMemory:
         self._conditioning.write(rows, conditioning)
         self._stack.put(rows, parts)
         self._stale = True
+
+    def clear(self, rows: Sequence[int]) -> None:
+        """Keep nothing that the own weights of a request were made of.
+
+        Args:
+            rows: those of a request that has left.
+        """
+        self._stack.clear(rows)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

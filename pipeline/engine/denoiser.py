@@ -162,20 +162,23 @@ class Denoiser:
         torch.randn(clean.shape, generator=generator, dtype=self._checkpoint.hardware.vae_dtype)
         return KeptLatents(clean=clean, noise=noise, mask=to_device(mask, noise.device))
 
-    def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None) -> RowMemory:
+    def open(
+        self, bucket: int, pages: int, compiled: CompiledForward | None = None, *, own: bool = False
+    ) -> RowMemory:
         """The memory of a new batch.
 
         Args:
             bucket: its rows.
             pages: of LoRAs that a row may have.
             compiled: the forward that runs it, for these sizes; None runs it eagerly.
+            own: run layers request by request, each on its own weights where its LoRAs need them.
 
         Returns:
             With all rows free.
         """
         captured = None if self._graphs is None else CapturedCall(self._graphs)
         return RowMemory(
-            self._adapters, self._attention, bucket=bucket, pages=pages, compiled=compiled, captured=captured
+            self._adapters, self._attention, bucket=bucket, pages=pages, own=own, compiled=compiled, captured=captured
         )
 
     @torch.inference_mode()

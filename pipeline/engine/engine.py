@@ -204,6 +204,7 @@ class Engine:
                     raise cause
                 self._say(StepReport.of(job, self._spec))
                 if job.started.sampler.finished:
+                    job.leave()
                     self._scheduler.leave(job.ticket)
                     self._finished.append(job.ticket)
         self._keep_pace(span)
@@ -274,6 +275,8 @@ class Engine:
         """Halve a group that did not fit in memory, or refuse what is left; DeviceExhausted where no size would fit."""
         jobs = [self._jobs[ticket] for ticket in self._scheduler.tickets(key)]
         halved = self._scheduler.halve(key)
+        for job in jobs if halved else ():
+            job.leave()
         model = jobs[0].model
         model.forget(self._scheduler.keys)
         self._hardware.release_unused()
@@ -307,6 +310,7 @@ class Engine:
         for line in (self._arriving, self._finished):
             if ticket in line:
                 line.remove(ticket)
+        job.leave()
         self._scheduler.leave(ticket)
         if job.loaded is not None:
             job.loaded.loras.release(job.adapters)

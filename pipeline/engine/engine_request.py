@@ -9,7 +9,7 @@ from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Snapshot
 from pipeline.errors import InvalidRequest
-from pipeline.lora.serving.adapter_pool import Adapter, ScaledAdapter, pages_needed
+from pipeline.lora.serving.adapter_pool import Adapter, ScaledAdapter, needs_own_weights, pages_needed
 from pipeline.models.device_timer import Span
 from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.image_request import ImageRequest
@@ -86,12 +86,14 @@ class EngineJob:
         """
         parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
         before = self.snapshot.pages if self.snapshot else self.request.lora_pages
+        own_before = self.snapshot.own_weights if self.snapshot else self.request.own_weights
         self.shape = shape = self.model.shape(self.request, self.adapters)
         return WaitingRequest(
             ticket=self.ticket,
             shape=shape,
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
+            own_weights=needs_own_weights(parts, "unet") or own_before,
             bucket=self.snapshot.bucket if self.snapshot else self.request.bucket,
             compiled=self._compiled(),
         )
@@ -126,6 +128,13 @@ class EngineJob:
             self.rendering = self.start()
         self.key = slot.key
         self.model.denoiser.assign(self.model.memory(slot.key), self.rendering, slot.rows)
+
+    def leave(self) -> None:
+        """Keep nothing where its slot was; it has none any more."""
+        if self.loaded is None or self.rendering is None or self.key is None:
+            return
+        rows, self.rendering.rows = self.rendering.rows, ()
+        self.loaded.clear(self.key, rows)
 
     @property
     def model(self) -> LoadedModel:

@@ -137,7 +137,7 @@ class LoadedModel:
         """
         if key not in self._memories:
             compiled = self.compilation.forward(key) if self.compilation and key.compiled else None
-            self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled)
+            self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled, own=key.own_weights)
         return self._memories[key]
 
     @property
@@ -215,6 +215,16 @@ class LoadedModel:
         """
         self._memories = {key: memory for key, memory in self._memories.items() if key in open_keys}
 
+    def clear(self, key: BatchKey, rows: Sequence[int]) -> None:
+        """Keep nothing of a request that leaves a group.
+
+        Args:
+            key: of the group; one that has been forgotten is left alone.
+            rows: of the request.
+        """
+        if key in self._memories:
+            self._memories[key].clear(rows)
+
     def preview(self, rendering: DenoisingState) -> Preview:
         """A small image of what the denoiser expects the end to be.
 
@@ -254,6 +264,7 @@ class LoadedModel:
             model_hash=self.facts.hash,
             bucket=key.bucket,
             lora_pages=key.pages if request.loras else 0,
+            own_weights=key.own_weights,
             compiled=key.compiled,
             device=hardware.name,
             dtype=hardware.dtype_name if self._weights is Weights.FULL else f"{hardware.dtype_name}, {self._weights}",

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -10,6 +11,8 @@ from pipeline.engine.denoiser import DenoisingState
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES
 from pipeline.requests.batch_key import BatchKey
 from pipeline.transfer import HostCopy, to_device
+
+_FIELDS: Final = ("bucket", "pages", "own_weights", "compiled", "places")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class Snapshot:
 
     bucket: int
     pages: int
+    own_weights: bool
     compiled: bool
     tensors: dict[str, HostCopy]
     places: dict[str, int | None]
@@ -39,7 +43,14 @@ class Snapshot:
         tensors, places = rendering.sampler.history()
         own = {"latents": rendering.latents, "generator": rendering.generator.get_state()}
         copies = {name: HostCopy(tensor) for name, tensor in (own | tensors).items()}
-        return cls(bucket=key.bucket, pages=key.pages, compiled=key.compiled, tensors=copies, places=places)
+        return cls(
+            bucket=key.bucket,
+            pages=key.pages,
+            own_weights=key.own_weights,
+            compiled=key.compiled,
+            tensors=copies,
+            places=places,
+        )
 
     def to_bytes(self) -> bytes:
         """As a safetensors file; on any thread.
@@ -48,7 +59,7 @@ class Snapshot:
             About 262 KB for an SDXL image of 1024 pixels a side, and as much again for each tensor that the sampler
             keeps.
         """
-        fields = {"bucket": self.bucket, "pages": self.pages, "compiled": self.compiled, "places": self.places}
+        fields = {name: getattr(self, name) for name in _FIELDS}
         tensors = {name: copy.get() for name, copy in self.tensors.items()}
         packed: bytes = save(tensors, metadata={"parked": json.dumps(fields)})
         return packed
@@ -69,7 +80,7 @@ class Snapshot:
         try:
             length = min(int.from_bytes(packed[:8], "little"), MAX_HEADER_BYTES)
             fields = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["parked"])
-            own = {name: fields[name] for name in ("bucket", "pages", "compiled", "places")}
+            own = {name: fields[name] for name in _FIELDS}
             return cls(tensors={name: HostCopy(tensor) for name, tensor in load(packed).items()}, **own)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError("a snapshot is damaged") from error

@@ -35,8 +35,8 @@ class ImageMetadata:
     """All that decided an image.
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
-    `bucket` is the number of rows of the padded batch, `lora_pages` the number of LoRA pages of each row; `compiled`
-    says whether the denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it
+    `bucket` is the number of rows of the padded batch, `lora_pages` the number of LoRA pages of each row;
+    `own_weights` says whether layers ran request by request for their LoRAs; `compiled` whether the denoiser ran compiled, which rounds differently; `device` and `dtype` say where and how exactly it
     ran; `versions` are (name, version) of the libraries that decide.
     """
 
@@ -45,6 +45,7 @@ class ImageMetadata:
     model_hash: str
     bucket: int
     lora_pages: int = 0
+    own_weights: bool = False
     compiled: bool = False
     device: str
     dtype: str
@@ -57,9 +58,15 @@ class ImageMetadata:
         instead.
 
         Returns:
-            With the batch's size, pages and compilation as they were.
+            With the batch's size, pages and ways of running as they were.
         """
-        return replace(self.made_from, bucket=self.bucket, lora_pages=self.lora_pages, compiled=self.compiled)
+        return replace(
+            self.made_from,
+            bucket=self.bucket,
+            lora_pages=self.lora_pages,
+            own_weights=self.own_weights,
+            compiled=self.compiled,
+        )
 
     def parameters(self) -> str:
         """The text that AUTOMATIC1111 writes and Civitai reads.

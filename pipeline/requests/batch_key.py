@@ -20,6 +20,8 @@ class Shape:
 class BatchKey:
     """A group: rows of one shape, padded to `bucket` rows and to `pages` pages of LoRAs a row, `compiled` or not.
 
+    With `own_weights` layers run request by request, each on weights of its own where its LoRAs need them.
+
     All are part of the key because an image's last bits depend on the sizes of the tensors in a call and on the code
     that computes it, and on nothing else of its neighbours: so they are fixed for an image's whole life.
     """
@@ -27,4 +29,5 @@ class BatchKey:
     shape: Shape
     bucket: int
     pages: int = 0
+    own_weights: bool = False
     compiled: bool = False

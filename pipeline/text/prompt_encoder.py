@@ -10,7 +10,14 @@ from torch import Tensor
 
 from pipeline.families.family import Family, ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
+from pipeline.lora.serving.adapter_pool import (
+    Adapter,
+    AdapterPool,
+    ScaledAdapter,
+    needs_own_weights,
+    pages_needed,
+)
+from pipeline.lora.serving.row_stack import RowStack
 from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
@@ -122,7 +129,9 @@ class PromptEncoder:
             texts = [encoder.inverted(text, _words(parts)) for encoder in self._encoders]
             with ExitStack() as running:
                 for encoder, own in zip(self._encoders, texts, strict=True):
-                    running.enter_context(self._stack(encoder, parts).applied())
+                    stack = self._stack(encoder, parts)
+                    running.callback(stack.clear, [0])
+                    running.enter_context(stack.applied())
                     running.enter_context(encoder.knowing(own))
                 self._remembered[key] = self._run([own.text for own in texts])
             if len(self._remembered) > _REMEMBERED_TEXTS:
@@ -131,7 +140,9 @@ class PromptEncoder:
         return self._remembered[key]
 
     def _stack(self, encoder: TextEncoder, parts: Sequence[ScaledAdapter]) -> RowStack:
-        stack = RowStack(self._adapters, encoder.network, rows=1, pages=pages_needed(parts, encoder.network))
+        network = encoder.network
+        own = needs_own_weights(parts, network)
+        stack = RowStack(self._adapters, network, rows=1, pages=pages_needed(parts, network), own=own)
         stack.put([0], parts)
         return stack
 

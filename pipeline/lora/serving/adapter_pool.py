@@ -1,34 +1,38 @@
 """LoRAs on the device, and what each row of a batch takes from their pages."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
 
-from pipeline.lora.serving.layers import RowWeights
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.serving.lora_parts import Layers, LoraParts
 from pipeline.lora.serving.page_pool import PagePool
-from pipeline.lora.serving.pages import PAGE_RANK, LoraPages, Networks
+from pipeline.lora.serving.pages import MOST_PAGES, LoraPages, Networks
+from pipeline.lora.serving.scratch import Scratch
 from pipeline.lora.serving.vectors import Vectors
 from pipeline.models.textual_inversion import TextualInversion
-from pipeline.transfer import to_device
 
 
 @dataclass(slots=True, kw_only=True)
 class Adapter:
     """A LoRA on the device.
 
-    `pages` are its page numbers by network and bank, `used` the places of the layers that it changes there, `size` its
-    bytes; `vectors` by network are added to norms and biases, `words` are its textual inversions; `pins` counts the
-    requests that use it.
+    `pages` are its page numbers by network and bank, `used` the places of the layers that it changes there; `parts` are
+    views of `arena`, for the networks that it has no pages in, and `rule` is what they do at other scales than 1;
+    `size` is the bytes of all; `vectors` by network are added to norms and biases, `words` are its textual inversions;
+    `pins` counts the requests that use it.
     """
 
     key: str
     pages: Mapping[tuple[str, int], tuple[int, ...]]
     used: Mapping[tuple[str, int], frozenset[int]]
     size: int
+    arena: LoraParts | None = None
+    parts: Layers = field(default_factory=dict)
+    rule: ScaleRule = ScaleRule.LINEAR
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     words: tuple[TextualInversion, ...] = ()
     pins: int = 0
@@ -36,7 +40,7 @@ class Adapter:
     @property
     def networks(self) -> frozenset[str]:
         """The networks whose layers it changes."""
-        return frozenset(name for name, _ in self.pages) | self.vectors.keys()
+        return frozenset(name for name, _ in self.pages) | self.vectors.keys() | self.parts.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,17 @@ class ScaledAdapter:
 
     adapter: Adapter
     scale: float
+
+    def scale_of(self, layer: str) -> float:  # noqa: ARG002  what a LoRA does may come to differ from layer to layer
+        """What multiplies the update of a layer.
+
+        Args:
+            layer: its name in the network.
+
+        Returns:
+            The same for all layers.
+        """
+        return self.scale
 
 
 def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:
@@ -55,8 +70,25 @@ def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:
         network: the one whose banks count.
 
     Returns:
-        Of the bank in which they have most together.
+        Of the bank in which they have most together; 0 where the row has its own weights instead.
     """
+    return 0 if needs_own_weights(parts, network) else _pages(parts, network)
+
+
+def needs_own_weights(parts: Sequence[ScaledAdapter], network: str) -> bool:
+    """Whether a request's rows run on their own weights: its LoRAs are more than a few pages.
+
+    Args:
+        parts: the LoRAs of a request.
+        network: the one that runs.
+
+    Returns:
+        True where any of them is not of low rank, or their ranks are too large together.
+    """
+    return any(network in part.adapter.parts for part in parts) or _pages(parts, network) > MOST_PAGES
+
+
+def _pages(parts: Sequence[ScaledAdapter], network: str) -> int:
     counts: dict[int, int] = {}
     for part in parts:
         for (name, number), pages in part.adapter.pages.items():
@@ -72,21 +104,24 @@ class AdapterPool:
         networks: the model's adapted networks, by name.
         device: that holds the LoRAs.
         dtype: of their numbers there.
-        budget: bytes of all of them, and as many again of what batches gather of them for their rows; what a single
-            request needs may be more.
+        budget: bytes of all of them and of the scratch for own weights, and as many again of what batches gather of
+            them for their rows; what a single request needs may be more.
+
+    `scratch` is what own weights are filled into.
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype, budget: int) -> None:
         self.networks = networks
         self._place = (device, dtype)
         self._budget = budget
+        self.scratch = Scratch(device)
         self._pools: dict[tuple[str, int], PagePool] = {}
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
 
     @property
     def size(self) -> int:
-        """Bytes of all LoRAs that are here."""
-        return sum(adapter.size for adapter in self._adapters.values())
+        """Bytes of all LoRAs that are here, and of the scratch."""
+        return self.scratch.size + sum(adapter.size for adapter in self._adapters.values())
 
     @property
     def resident(self) -> tuple[str, ...]:
@@ -115,11 +150,19 @@ class AdapterPool:
         if (adapter := self._adapters.get(key)) is None:
             if not self._make_room(pages.size, {adapter.key for adapter in beside}):
                 return None
-            numbers = self._store(pages)
-            used = {where: part.used for where, part in pages.banks.items()}
+            # What is one tensor comes first, so that a failure leaves no pages behind.
+            arena = None if pages.parts is None else pages.parts.copied_to(self._place[0])
             vectors = {network: self._copied(own) for network, own in pages.vectors.items()}
             self._adapters[key] = adapter = Adapter(
-                key=key, pages=numbers, used=used, size=pages.size, vectors=vectors, words=pages.words
+                key=key,
+                pages=self._store(pages),
+                used={where: part.used for where, part in pages.banks.items()},
+                size=pages.size,
+                arena=arena,
+                parts={} if arena is None else arena.layers(),
+                rule=pages.rule,
+                vectors=vectors,
+                words=pages.words,
             )
         self._adapters.move_to_end(key)
         adapter.pins += 1
@@ -184,125 +227,7 @@ class AdapterPool:
                 self.pool(where).drop(numbers)
             for vectors in adapter.vectors.values():
                 vectors.values.zero_()
+            if adapter.arena is not None:
+                adapter.arena.wipe()
         # What one request needs beyond the whole budget is let in alone: to refuse it would never end the request.
         return self.size + size <= self._budget or self._adapters.keys() <= own
-
-
-class RowStack:
-    """What the layers of one network take from the pool for each row of a batch.
-
-    Rows are gathered once, when a request joins, and not in every layer of every step.
-
-    Args:
-        pool: of the model's LoRAs.
-        network: its name.
-        rows: of the batch.
-        pages: that a row has room for.
-    """
-
-    def __init__(self, pool: AdapterPool, network: str, *, rows: int, pages: int) -> None:
-        self._pool = pool
-        self._network = network
-        self._rows = rows
-        self._pages = pages
-        self._weights: dict[int, RowWeights] = {}
-        self._used: dict[int, list[frozenset[int]]] = {}
-        self._vectors: Vectors | None = None
-        self._vectors_used: list[frozenset[str]] = [frozenset()] * rows
-
-    @property
-    def signature(self) -> Hashable:
-        """Which layers, norms and biases change in any row; equal signatures run the same kernels."""
-        layers = tuple((number, frozenset(weights.used)) for number, weights in sorted(self._weights.items()))
-        return layers, frozenset(self._vectors.used) if self._vectors is not None else None
-
-    def put(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
-        """Give rows their LoRAs, in place of those that they had.
-
-        Args:
-            rows: of one request.
-            parts: its LoRAs; none clears the rows.
-        """
-        touched = {number for part in parts for network, number in part.adapter.pages if network == self._network}
-        for number in touched | self._weights.keys():
-            self._put(number, rows, parts)
-        own = [(part.adapter.vectors.get(self._network), part.scale) for part in parts]
-        self._put_vectors(rows, [(vectors, scale) for vectors, scale in own if vectors is not None])
-
-    def reserve(self, numbers: Iterable[int]) -> list[tuple[Tensor, Tensor]]:
-        """The halves of some banks, at addresses that stay, whether or not a LoRA changes the banks yet.
-
-        Args:
-            numbers: of the banks.
-
-        Returns:
-            (down, up) of each, as in RowWeights.
-        """
-        weights = [self._weights.get(number) or self._empty(number) for number in numbers]
-        return [(own.down, own.up) for own in weights]
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Run the network's forward inside this block, with the rows' LoRAs.
-
-        Yields:
-            Nothing.
-        """
-        network = self._pool.networks[self._network]
-        for number, weights in self._weights.items():
-            network.banks[number].rows = weights
-        network.vectors.rows = self._vectors
-        try:
-            yield
-        finally:
-            network.vectors.rows = None
-            for bank in network.banks:
-                bank.rows = None
-
-    def _put(self, number: int, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
-        where = (self._network, number)
-        mine = [part for part in parts if where in part.adapter.pages]
-        pages = [(page, part.scale) for part in mine for page in part.adapter.pages[where]]
-        pages += [(0, 0.0)] * (self._pages - len(pages))
-        weights = self._weights.get(number) or self._empty(number)
-        down, up = self._gather(self._pool.pool(where), pages)
-        used = frozenset[int]().union(*(part.adapter.used[where] for part in mine))
-        for row in rows:
-            weights.down[:, row], weights.up[:, row] = down, up
-            self._used[number][row] = used
-        weights.used.clear()
-        weights.used.update(*self._used[number])
-
-    def _put_vectors(self, rows: Sequence[int], parts: Sequence[tuple[Vectors, float]]) -> None:
-        if self._vectors is None:
-            if not parts:
-                return
-            self._vectors = self._pool.no_vectors(self._network, self._rows)
-        values = self._vectors.values
-        for row in rows:
-            values[row] = 0
-            for vectors, scale in parts:
-                values[row].add_(vectors.values, alpha=scale)
-            self._vectors_used[row] = frozenset[str]().union(*(vectors.used for vectors, _ in parts))
-        self._vectors = replace(self._vectors, used=frozenset[str]().union(*self._vectors_used))
-
-    def _gather(self, pool: PagePool, pages: Sequence[tuple[int, float]]) -> tuple[Tensor, Tensor]:
-        """The halves (layers, width, rank) and (layers, rank, outputs) of these pages and scales side by side."""
-        device = pool.down.device
-        numbers = to_device(torch.tensor([page for page, _ in pages]), device)
-        scales = to_device(torch.tensor([scale for _, scale in pages], dtype=pool.up.dtype), device)
-        down = pool.down.index_select(0, numbers).permute(1, 2, 0, 3).flatten(2)
-        up = pool.up.index_select(0, numbers).mul_(scales[:, None, None, None]).transpose(0, 1).flatten(1, 2)
-        return down, up
-
-    def _empty(self, number: int) -> RowWeights:
-        pool = self._pool.pool((self._network, number))
-        _, layers, width, _ = pool.down.shape
-        rank = self._pages * PAGE_RANK
-        weights = self._weights[number] = RowWeights(
-            down=pool.down.new_zeros(layers, self._rows, width, rank),
-            up=pool.up.new_zeros(layers, self._rows, rank, pool.up.shape[-1]),
-            used=set(),
-        )
-        self._used[number] = [frozenset()] * self._rows
-        return weights

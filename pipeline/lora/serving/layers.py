@@ -1,26 +1,32 @@
-"""Diffusers' Linear and Conv2d layers and norms with a LoRA of its own for every row of a batch.
+"""Diffusers' Linear and Conv2d layers with a LoRA of its own for every row of a batch.
 
 LoRA: Hu et al., 2021 (arXiv 2106.09685); batched over rows as Punica does for language models (Chen et al., 2023, arXiv
 2310.18547).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.lora.serving.vectors import VectorBank, VectorPlace
+from pipeline.lora.serving.norms import AdaptedGroupNorm, AdaptedLayerNorm
+from pipeline.lora.serving.vectors import VectorBank, VectorPlace, on_last, on_second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerShape:
-    """What layers must have in common to share a tensor; `kernel` is (1, 1) for a Linear."""
+    """What layers must have in common to share a tensor; `kernel` is (1, 1) for a Linear.
+
+    `inputs` are those that one output sees, a part of the layer's own where it has several `groups`.
+    """
 
     inputs: int
     outputs: int
     kernel: tuple[int, int]
+    groups: int = 1
 
     @property
     def width(self) -> int:
@@ -55,13 +61,32 @@ class RowWeights:
         return self._halves[place]
 
 
+class ByRequest(Protocol):
+    """Runs layers request by request instead of all rows at once."""
+
+    def forward(self, layer: "AdaptedLinear | AdaptedConv2d", given: Tensor) -> Tensor:
+        """Run a layer.
+
+        Args:
+            layer: of the network.
+            given: its input for all rows of the batch.
+
+        Returns:
+            Its output without what is added to biases.
+        """
+
+
 @dataclass(slots=True, kw_only=True)
 class Bank:
-    """All layers of one shape in one network, by name; `rows` is what they use in the running forward."""
+    """All layers of one shape in one network, by name.
+
+    `rows` is what they use in the running forward, and `own` runs it request by request, where any has its own weights.
+    """
 
     shape: LayerShape
     names: list[str] = field(default_factory=list)
     rows: RowWeights | None = None
+    own: ByRequest | None = None
 
     def of(self, place: int) -> tuple[Tensor, Tensor] | None:
         """The halves of one layer's update for all rows.
@@ -79,10 +104,11 @@ class Bank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptedNetwork:
-    """Where the adapted layers of one network find their rows' updates."""
+    """The adapted layers of one network by name, and where they find their rows' updates."""
 
     banks: tuple[Bank, ...]
     vectors: VectorBank
+    layers: "Mapping[str, AdaptedLinear | AdaptedConv2d]"
 
 
 class AdaptedLinear(nn.Linear):
@@ -120,12 +146,41 @@ class AdaptedLinear(nn.Linear):
         Returns:
             (rows, ..., outputs).
         """
-        output = super().forward(input)
-        if (halves := self.bank.of(self.place)) is not None:
-            output = _changed(output, input, *halves)
+        if self.bank.own is not None:
+            output = self.bank.own.forward(self, input)
+        else:
+            output = super().forward(input)
+            if (halves := self.bank.of(self.place)) is not None:
+                output = self.changed(output, input, *halves)
         if (bias := self.bias_change.rows()) is not None:
-            output.add_(_on_last(bias, output))
+            output.add_(on_last(bias, output))
         return output
+
+    def product(self, given: Tensor, weight: Tensor) -> Tensor:
+        """The base's output with another weight.
+
+        Args:
+            given: (rows, ..., inputs).
+            weight: of the shape of the layer's own.
+
+        Returns:
+            (rows, ..., outputs).
+        """
+        return functional.linear(given, weight, self.bias)
+
+    def changed(self, output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        """Add what the two halves of an update make of the input.
+
+        Args:
+            output: (rows, ..., outputs), of the base.
+            given: (rows, ..., inputs).
+            down: (rows, width, rank).
+            up: (rows, rank, outputs).
+
+        Returns:
+            Of the output's shape.
+        """
+        return _changed(output, given, down, up)
 
 
 class AdaptedConv2d(nn.Conv2d):
@@ -140,7 +195,7 @@ class AdaptedConv2d(nn.Conv2d):
         """Adapt a layer; its weights are shared, not copied.
 
         Args:
-            base: the layer, not grouped.
+            base: the layer.
             bank: of its shape.
             place: its place there.
             bias_change: where its bias finds its update.
@@ -155,7 +210,10 @@ class AdaptedConv2d(nn.Conv2d):
                 base.kernel_size,  # type: ignore[arg-type]  # torch types it wider than it is
                 stride=base.stride,  # type: ignore[arg-type]  # as above
                 padding=base.padding,  # type: ignore[arg-type]  # as above
+                dilation=base.dilation,  # type: ignore[arg-type]  # as above
+                groups=base.groups,
                 bias=base.bias is not None,
+                padding_mode=base.padding_mode,
             )
         made.weight, made.bias = base.weight, base.bias
         made.bank, made.place, made.bias_change = bank, place, bias_change
@@ -170,108 +228,52 @@ class AdaptedConv2d(nn.Conv2d):
         Returns:
             (rows, outputs, height, width).
         """
-        output = super().forward(input)
-        # In place, so that what follows meets the same layout in memory whether a neighbour has a LoRA here or not.
-        if (halves := self.bank.of(self.place)) is not None:
-            output.add_(self._change(input, *halves).view(output.shape))
+        if self.bank.own is not None:
+            output = self.bank.own.forward(self, input)
+        else:
+            output = super().forward(input)
+            if (halves := self.bank.of(self.place)) is not None:
+                output = self.changed(output, input, *halves)
         if (bias := self.bias_change.rows()) is not None:
-            output.add_(_on_second(bias, output))
+            output.add_(on_second(bias, output))
         return output
 
-    def _change(self, input: Tensor, down: Tensor, up: Tensor) -> Tensor:  # noqa: A002  torch's own name
+    def product(self, given: Tensor, weight: Tensor) -> Tensor:
+        """The base's output with another weight.
+
+        Args:
+            given: (rows, inputs, height, width).
+            weight: of the shape of the layer's own.
+
+        Returns:
+            (rows, outputs, height, width).
+        """
+        return self._conv_forward(given, weight, self.bias)
+
+    def changed(self, output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        """Add what the two halves of an update make of the input; the layer is not grouped.
+
+        Args:
+            output: (rows, outputs, height, width), of the base; it is changed in place, so that what follows meets the
+                same layout in memory whether a neighbour has a LoRA here or not.
+            given: (rows, inputs, height, width).
+            down: (rows, width, rank).
+            up: (rows, rank, outputs).
+
+        Returns:
+            `output`.
+        """
         rows, _, rank = down.shape
         kernels = down.transpose(1, 2).reshape(rows * rank, self.in_channels, *self.kernel_size)
-        folded = input.reshape(1, rows * self.in_channels, *input.shape[2:])
-        hidden = functional.conv2d(folded, kernels, stride=self.stride, padding=self.padding, groups=rows)
-        return torch.bmm(up.transpose(1, 2), hidden.view(rows, rank, -1))
-
-
-class AdaptedLayerNorm(nn.LayerNorm):
-    """A LayerNorm over (rows, ..., channels) with an update for each row."""
-
-    gain_change: VectorPlace
-    bias_change: VectorPlace
-
-    @classmethod
-    def from_base(cls, base: nn.LayerNorm, gain_change: VectorPlace, bias_change: VectorPlace) -> Self:
-        """Adapt a norm; its weights are shared, not copied.
-
-        Args:
-            base: the norm.
-            gain_change: where its weight finds its update.
-            bias_change: where its bias does.
-
-        Returns:
-            A norm to stand in its place.
-        """
-        with torch.device("meta"):
-            made = cls(base.normalized_shape, eps=base.eps, bias=base.bias is not None)
-        made.weight, made.bias = base.weight, base.bias
-        made.gain_change, made.bias_change = gain_change, bias_change
-        return made.eval()
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus what each row's own gain and bias make of the normalized input.
-
-        Args:
-            input: (rows, ..., channels).
-
-        Returns:
-            Of the same shape.
-        """
-        output = super().forward(input)
-        if (gain := self.gain_change.rows()) is not None:
-            plain = functional.layer_norm(input, self.normalized_shape, eps=self.eps)
-            output.addcmul_(plain, _on_last(gain, output))
-        if (bias := self.bias_change.rows()) is not None:
-            output.add_(_on_last(bias, output))
-        return output
-
-
-class AdaptedGroupNorm(nn.GroupNorm):
-    """A GroupNorm over (rows, channels, ...) with an update for each row."""
-
-    gain_change: VectorPlace
-    bias_change: VectorPlace
-
-    @classmethod
-    def from_base(cls, base: nn.GroupNorm, gain_change: VectorPlace, bias_change: VectorPlace) -> Self:
-        """Adapt a norm; its weights are shared, not copied.
-
-        Args:
-            base: the norm.
-            gain_change: where its weight finds its update.
-            bias_change: where its bias does.
-
-        Returns:
-            A norm to stand in its place.
-        """
-        with torch.device("meta"):
-            made = cls(base.num_groups, base.num_channels, eps=base.eps)
-        made.weight, made.bias = base.weight, base.bias
-        made.gain_change, made.bias_change = gain_change, bias_change
-        return made.eval()
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's own name
-        """The base's output plus what each row's own gain and bias make of the normalized input.
-
-        Args:
-            input: (rows, channels, ...).
-
-        Returns:
-            Of the same shape.
-        """
-        output = super().forward(input)
-        if (gain := self.gain_change.rows()) is not None:
-            plain = functional.group_norm(input, self.num_groups, eps=self.eps)
-            output.addcmul_(plain, _on_second(gain, output))
-        if (bias := self.bias_change.rows()) is not None:
-            output.add_(_on_second(bias, output))
-        return output
+        folded = given.reshape(1, rows * self.in_channels, *given.shape[2:])
+        hidden = functional.conv2d(
+            folded, kernels, stride=self.stride, padding=self.padding, dilation=self.dilation, groups=rows
+        )
+        return output.add_(torch.bmm(up.transpose(1, 2), hidden.view(rows, rank, -1)).view(output.shape))
 
 
 def adapt(network: nn.Module) -> AdaptedNetwork:
-    """Replace every Linear, ungrouped Conv2d and norm of a network by an adapted one, in place.
+    """Replace every Linear, Conv2d and norm of a network by an adapted one, in place.
 
     Args:
         network: a diffusers UNet or a CLIP text model.
@@ -281,11 +283,14 @@ def adapt(network: nn.Module) -> AdaptedNetwork:
     """
     banks: dict[LayerShape, Bank] = {}
     vectors = VectorBank()
+    layers = {}
     for name, layer in list(network.named_modules()):
         if (adapted := _adapted(name, layer, banks, vectors)) is not None:
             parent, _, own = name.rpartition(".")
             setattr(network.get_submodule(parent), own, adapted)
-    return AdaptedNetwork(banks=tuple(banks.values()), vectors=vectors)
+            if isinstance(adapted, AdaptedLinear | AdaptedConv2d):
+                layers[name] = adapted
+    return AdaptedNetwork(banks=tuple(banks.values()), vectors=vectors, layers=layers)
 
 
 def _adapted(name: str, layer: nn.Module, banks: dict[LayerShape, Bank], vectors: VectorBank) -> nn.Module | None:
@@ -319,9 +324,10 @@ def shape_of(layer: nn.Module) -> LayerShape | None:
     match layer:
         case nn.Linear():
             return LayerShape(inputs=layer.in_features, outputs=layer.out_features, kernel=(1, 1))
-        case nn.Conv2d(groups=1):
+        case nn.Conv2d():
             height, width = layer.kernel_size
-            return LayerShape(inputs=layer.in_channels, outputs=layer.out_channels, kernel=(height, width))
+            inputs, groups = layer.in_channels // layer.groups, layer.groups
+            return LayerShape(inputs=inputs, outputs=layer.out_channels, kernel=(height, width), groups=groups)
         case _:
             return None
 
@@ -333,13 +339,3 @@ def _changed(output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
     rows, shape = len(down), output.shape
     hidden = torch.bmm(given.reshape(rows, -1, given.shape[-1]), down)
     return torch.baddbmm(output.view(rows, -1, shape[-1]), hidden, up).view(shape)
-
-
-def _on_last(vectors: Tensor, output: Tensor) -> Tensor:
-    """`vectors` (rows, channels) as they are added to (rows, ..., channels)."""
-    return vectors.view(len(vectors), *[1] * (output.ndim - 2), -1)
-
-
-def _on_second(vectors: Tensor, output: Tensor) -> Tensor:
-    """`vectors` (rows, channels) as they are added to (rows, channels, ...)."""
-    return vectors.view(*vectors.shape, *[1] * (output.ndim - 2))

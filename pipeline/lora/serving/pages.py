@@ -1,7 +1,10 @@
-"""A LoRA cut into pages of sixteen ranks: one tensor for each shape of layer instead of two for each layer."""
+"""A LoRA of low rank cut into pages of sixteen ranks: one tensor for each shape of layer instead of two for each layer.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+What has a larger rank, or none, stays as its file has it, in one arena.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -14,12 +17,19 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.lora.format.file import QUERIES, LoraFile, Parts, part_name
 from pipeline.lora.format.part_header import PartKind
-from pipeline.lora.format.parts import LowRank, read_part
+from pipeline.lora.format.parts import LowRank, Part, read_part
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.format.weight_change import bias_change
+from pipeline.lora.serving.base_tensors import base_tensor
 from pipeline.lora.serving.layers import AdaptedNetwork, Bank
+from pipeline.lora.serving.lora_parts import LoraParts
+from pipeline.lora.serving.own_weight import LayerPart, measured
 from pipeline.lora.serving.vectors import Vectors
 from pipeline.models.textual_inversion import TextualInversion
 
 PAGE_RANK: Final = 16
+MOST_PAGES: Final = 4
+"""Of a row: with more, an own weight costs less, and all rows of a batch have room for as many as any of them."""
 
 Networks = Mapping[str, AdaptedNetwork]
 _Known = Mapping[str, tuple[tuple[str, int], int, Bank]]
@@ -50,12 +60,15 @@ class BankPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraPages:
-    """One LoRA in pages, by network and number of the bank; banks that it leaves alone are not there.
+    """One LoRA on the host: in pages by network and number of the bank, where a network's parts are all of low rank.
 
-    `vectors` is what it adds to norms and biases, by network; `words` are its textual inversions.
+    Banks that it leaves alone are not there. `parts` are those of the other networks, and `rule` is what they do at
+    other scales than 1; `vectors` is what it adds to norms and biases, by network; `words` are its textual inversions.
     """
 
     banks: Mapping[tuple[str, int], BankPages]
+    parts: LoraParts | None = None
+    rule: ScaleRule = ScaleRule.LINEAR
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     words: tuple[TextualInversion, ...] = ()
 
@@ -64,7 +77,8 @@ class LoraPages:
         """Bytes on the host."""
         pages = sum(pages.size for pages in self.banks.values())
         vectors = sum(vectors.values.nbytes for vectors in self.vectors.values())
-        return pages + vectors + sum(word.size for word in self.words)
+        parts = 0 if self.parts is None else self.parts.size
+        return pages + parts + vectors + sum(word.size for word in self.words)
 
 
 def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool) -> LoraPages:
@@ -84,41 +98,109 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     """
     file = LoraFile.open(path)
     known = _known(networks)
-    places = _places(file, known)
+    places = _places(file, known, networks)
     names = _vector_names(file, networks)
     try:
         # Not `safe_open`, which leaves some bytes of every tensor behind for good (safetensors 0.8.0).
         tensors = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
-    banks = {}
-    for where, layers in places.items():
-        bank = networks[where[0]].banks[where[1]]
-        ranks = {place: file.layers[name] for place, name in layers.items()}
-        pages = _empty(bank, ceil(max(map(_rank, ranks.values())) / PAGE_RANK), dtype, ranks, pin)
-        for place, name in layers.items():
-            _write(pages, place, *_halves(file.layers[name], name, tensors))
-        banks[where] = pages
-    vectors = {network: _vectors(networks[network], own, tensors, dtype, pin) for network, own in names.items()}
-    return LoraPages(banks=banks, vectors=vectors, words=_textual_inversions(file, tensors, known, dtype))
+    thick = {where[0] for where, layers in places.items() if not all(_paged(file.layers[n]) for n in layers.values())}
+    thick |= {where[0] for where in places if networks[where[0]].banks[where[1]].shape.groups > 1}
+    banks = {
+        where: _bank_pages(networks[where[0]].banks[where[1]], layers, file, tensors, dtype, pin)
+        for where, layers in places.items()
+        if where[0] not in thick
+    }
+    own = {network: _layer_parts(networks, network, places, file, tensors) for network in thick}
+    vectors = {network: _vectors(networks[network], names.get(network, {}), tensors, dtype, pin) for network in names}
+    for network, layers in own.items():
+        if (changed := _with_biases(networks[network], layers, vectors.get(network), dtype, pin)) is not None:
+            vectors[network] = changed
+    return LoraPages(
+        banks=banks,
+        parts=LoraParts.of(own, pin=pin) if own else None,
+        rule=file.scale_rule,
+        vectors=vectors,
+        words=_textual_inversions(file, tensors, known, dtype),
+    )
+
+
+def _paged(parts: Parts) -> bool:
+    plain = all(part.kind is PartKind.LOW_RANK and not part.normed for part in parts)
+    return plain and sum(part.rank for part in parts) <= MOST_PAGES * PAGE_RANK
+
+
+def _bank_pages(
+    bank: Bank, names: Mapping[int, str], file: LoraFile, tensors: Mapping[str, Tensor], dtype: torch.dtype, pin: bool
+) -> BankPages:
+    ranks = {place: file.layers[name] for place, name in names.items()}
+    pages = _empty(bank, ceil(max(map(_rank, ranks.values())) / PAGE_RANK), dtype, ranks, pin)
+    for place, name in names.items():
+        _write(pages, place, *_halves(file.layers[name], name, tensors))
+    return pages
+
+
+@torch.inference_mode()
+def _layer_parts(
+    networks: Networks,
+    network: str,
+    places: Mapping[tuple[str, int], Mapping[int, str]],
+    file: LoraFile,
+    tensors: Mapping[str, Tensor],
+) -> dict[str, list[LayerPart]]:
+    """The parts of one network's layers, measured against its base."""
+    adapted = networks[network]
+    parts = {}
+    for (of, number), names in places.items():
+        for place, name in names.items() if of == network else ():
+            own = adapted.banks[number].names[place]
+            weight = base_tensor(adapted.layers[own], "weight")
+            assert weight is not None, "every layer has a weight"
+            parts[own] = [measured(part, weight) for part in _read(file.layers[name], name, tensors)]
+    return parts
+
+
+def _read(headers: Parts, name: str, tensors: Mapping[str, Tensor]) -> list[Part]:
+    return [read_part(header, part_name(name, number), tensors) for number, header in enumerate(headers)]
+
+
+def _with_biases(
+    network: AdaptedNetwork,
+    layers: Mapping[str, Sequence[LayerPart]],
+    vectors: Vectors | None,
+    dtype: torch.dtype,
+    pin: bool,
+) -> Vectors | None:
+    """`vectors` with what parts change of biases that are the base's."""
+    for own, parts in layers.items():
+        bias = base_tensor(network.layers[own], "bias")
+        if bias is None or not (change := bias_change([each.part for each in parts], bias.float().cpu(), 1.0)).any():
+            continue
+        vectors = vectors or Vectors(
+            values=torch.zeros(network.vectors.width, dtype=dtype, pin_memory=pin), used=frozenset()
+        )
+        vectors.values[network.vectors.places[f"{own}.bias"]] += change.to(dtype)
+        vectors = replace(vectors, used=vectors.used | {f"{own}.bias"})
+    return vectors
 
 
 def _vectors(
-    network: AdaptedNetwork, names: Mapping[str, str], tensors: dict[str, Tensor], dtype: torch.dtype, pin: bool
+    network: AdaptedNetwork, names: Mapping[str, str], tensors: Mapping[str, Tensor], dtype: torch.dtype, pin: bool
 ) -> Vectors:
     """All vectors of one network in a row; `names` are those in the file by those in the network."""
     values = torch.zeros(network.vectors.width, dtype=dtype, pin_memory=pin)
     for own, name in names.items():
-        values[network.vectors.places[own]] = tensors.pop(name)
+        values[network.vectors.places[own]] = tensors[name]
     return Vectors(values=values, used=frozenset(names))
 
 
 def _textual_inversions(
-    file: LoraFile, tensors: dict[str, Tensor], known: _Known, dtype: torch.dtype
+    file: LoraFile, tensors: Mapping[str, Tensor], known: _Known, dtype: torch.dtype
 ) -> tuple[TextualInversion, ...]:
     words = []
     for place, text in enumerate(file.words):
-        vectors = {network: tensors.pop(name).to(dtype) for network, name in file.word_tensors(place).items()}
+        vectors = {network: tensors[name].to(dtype) for network, name in file.word_tensors(place).items()}
         for network, own in vectors.items():
             _, _, queries = known.get(f"{network}.{QUERIES}", (None, 0, None))
             if queries is None or queries.shape.inputs != own.shape[1]:
@@ -137,13 +219,13 @@ def _known(networks: Networks) -> _Known:
     }
 
 
-def _places(file: LoraFile, known: _Known) -> dict[tuple[str, int], dict[int, str]]:
+def _places(file: LoraFile, known: _Known, networks: Networks) -> dict[tuple[str, int], dict[int, str]]:
     """For each bank that `file` changes: the layer's name in the file by its place in the bank."""
     places: dict[tuple[str, int], dict[int, str]] = {}
     misfits = 0
     for name, layer in file.layers.items():
         where, place, bank = known.get(name, (None, 0, None))
-        if where is None or bank is None or not _fits(layer, bank):
+        if where is None or bank is None or not _fits(layer, networks[where[0]].layers[bank.names[place]].weight.shape):
             misfits += 1
         else:
             places.setdefault(where, {})[place] = name
@@ -175,10 +257,10 @@ def _file_name(network: str, own: str) -> str:
     return f"{network}.{own.removeprefix('text_model.')}"
 
 
-def _fits(parts: Parts, bank: Bank) -> bool:
-    shape = bank.shape
-    weight = (shape.outputs, shape.inputs, *shape.kernel)
-    return all(part.kind is PartKind.LOW_RANK and (part.fits(weight) or part.fits(weight[:2])) for part in parts)
+def _fits(parts: Parts, weight: torch.Size) -> bool:
+    # A convolution over single pixels is a Linear to some programs.
+    shapes = [tuple(weight), tuple(weight[:2])] if weight[2:].numel() == 1 else [tuple(weight)]
+    return all(any(part.fits(shape) for shape in shapes) for part in parts)
 
 
 def _rank(parts: Parts) -> int:
@@ -187,7 +269,7 @@ def _rank(parts: Parts) -> int:
 
 def _halves(parts: Parts, name: str, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """All low-rank parts of a layer side by side."""
-    own = [read_part(header, part_name(name, number), tensors) for number, header in enumerate(parts)]
+    own = _read(parts, name, tensors)
     pairs = [(part.change, part.scale) for part in own if isinstance(part.change, LowRank)]
     down = torch.cat([halves.down.float() for halves, _ in pairs])
     return down, torch.cat([halves.up.float() * scale for halves, scale in pairs], dim=1)

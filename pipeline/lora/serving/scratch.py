@@ -23,6 +23,11 @@ class Scratch:
         """Bytes of all slots."""
         return sum(slot.nbytes for slot in self._slots.values())
 
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Where the slots are; they stay there until one grows."""
+        return tuple(slot.data_ptr() for slot in self._slots.values())
+
     def take(self, slot: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A tensor in a slot, with whatever numbers are left there.
 
@@ -42,6 +47,7 @@ class Scratch:
             held = self._slots[slot, dtype] = torch.zeros(count, dtype=dtype, device=self._device)
         return held[:count].view(tuple(shape))
 
+    @torch.inference_mode()
     def wipe(self) -> None:
         """Set all numbers to zero: nothing of one guild's LoRA may be left for another's."""
         for slot in self._slots.values():

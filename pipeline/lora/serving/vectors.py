@@ -58,3 +58,29 @@ class VectorPlace:
         """
         rows = self.bank.rows
         return None if rows is None or self.name not in rows.used else rows.values[:, self.bank.places[self.name]]
+
+
+def on_last(vectors: Tensor, output: Tensor) -> Tensor:
+    """Shape a vector for each row so that it is added along the last dimension.
+
+    Args:
+        vectors: (rows, channels).
+        output: (rows, ..., channels).
+
+    Returns:
+        (rows, 1, ..., channels).
+    """
+    return vectors.view(len(vectors), *[1] * (output.ndim - 2), -1)
+
+
+def on_second(vectors: Tensor, output: Tensor) -> Tensor:
+    """Shape a vector for each row so that it is added along the second dimension.
+
+    Args:
+        vectors: (rows, channels).
+        output: (rows, channels, ...).
+
+    Returns:
+        (rows, channels, 1, ...).
+    """
+    return vectors.view(*vectors.shape, *[1] * (output.ndim - 2))

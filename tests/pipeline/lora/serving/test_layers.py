@@ -50,8 +50,8 @@ USES: tuple[tuple[tuple[str, float], ...], ...] = (
     (("attention-4", 0.3), ("text-32", 0.8)),
     (("convolutions-128", 0.5), ("attention-4", 0.7)),
 )
-# One batch for all: sixteen rows, and as many pages as the deepest of them needs.
-TOGETHER = {"bucket": 16, "lora_pages": 8}
+# One batch for all: sixteen rows, as many pages as the deepest in pages needs, and own weights for what is deeper.
+TOGETHER = {"bucket": 16, "lora_pages": 4, "own_weights": True}
 
 
 @dataclass(frozen=True, kw_only=True)

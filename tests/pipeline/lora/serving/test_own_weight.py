@@ -12,7 +12,7 @@ from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.format.weight_change import part_change
 from pipeline.lora.serving.own_weight import ScaledPart, measured, own_weight
 from pipeline.lora.serving.scratch import Scratch
-from tests.pipeline.lora.serving.own_parts import KINDS
+from tests.pipeline.lora.serving.random_parts import KINDS
 
 CPU = torch.device("cpu")
 LINEAR, CONV = (1280, 640), (640, 64, 3, 3)

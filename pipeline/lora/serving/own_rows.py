@@ -1,0 +1,135 @@
+"""A batch's layers run request by request, each on its own weights where its LoRAs need them."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.lora.format.parts import LowRank, Part
+from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
+from pipeline.lora.serving.arena import ALIGNED
+from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedLinear, Bank
+from pipeline.lora.serving.own_weight import LayerPart, ScaledPart, own_weight
+
+Layer = AdaptedLinear | AdaptedConv2d
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    rows: tuple[int, ...]
+    parts: tuple[ScaledAdapter, ...]
+
+
+class OwnRows:
+    """The requests of a batch, each of which a layer runs by itself: its result depends on itself alone.
+
+    Args:
+        pool: of the model's LoRAs.
+        network: whose layers run.
+        rows: of the batch.
+    """
+
+    def __init__(self, pool: AdapterPool, network: str, rows: int) -> None:
+        self._pool = pool
+        self._network = network
+        self._rows = rows
+        self._numbers = {id(bank): number for number, bank in enumerate(pool.networks[network].banks)}
+        self._requests: list[_Request] = []
+
+    @property
+    def signature(self) -> Hashable:
+        """Equal signatures run the same kernels on the same addresses."""
+        requests = tuple(
+            (request.rows, tuple((part.adapter.key, part.scale, id(part.adapter)) for part in request.parts))
+            for request in self._requests
+        )
+        pools = tuple(
+            self._pool.pool(where).down.data_ptr()
+            for request in self._requests
+            for part in request.parts
+            for where in part.adapter.pages
+        )
+        return requests, pools, self._pool.scratch.addresses
+
+    def put(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
+        """Give a request its rows, in place of whatever had them.
+
+        Args:
+            rows: of the request.
+            parts: the LoRAs that its own weights are made of; none where it runs on the base's.
+        """
+        self.clear(rows)
+        self._requests.append(_Request(rows=tuple(rows), parts=tuple(parts)))
+        self._requests.sort(key=lambda request: request.rows)
+
+    def clear(self, rows: Sequence[int]) -> None:
+        """Run some rows no more.
+
+        Args:
+            rows: of a request that has left.
+        """
+        gone = set(rows)
+        if any(request.parts for request in self._requests if gone & set(request.rows)):
+            self._pool.scratch.wipe()
+        self._requests = [request for request in self._requests if not gone & set(request.rows)]
+
+    def forward(self, layer: Layer, given: Tensor) -> Tensor:
+        """Run a layer for every request; rows that are free are zeros.
+
+        Args:
+            layer: of the network.
+            given: its input for all rows of the batch.
+
+        Returns:
+            Its output without what is added to biases.
+        """
+        if not self._requests:
+            return layer.product(given, layer.weight)
+        outputs = [self._run(layer, request, given) for request in self._requests]
+        places = [row for request in self._requests for row in request.rows]
+        if len(places) < self._rows:
+            outputs.append(outputs[0].new_zeros(self._rows - len(places), *outputs[0].shape[1:]))
+            places += sorted(set(range(self._rows)) - set(places))
+        if places != sorted(places):
+            rows = {place: row for own in outputs for row in own.split(1) for place in [places.pop(0)]}
+            outputs = [rows[place] for place in range(self._rows)]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _run(self, layer: Layer, request: _Request, given: Tensor) -> Tensor:
+        own = _taken(given, request.rows)
+        if parts := self._parts(layer, request):
+            return layer.product(own, own_weight(layer.weight, parts, self._pool.scratch))
+        output = layer.product(own, layer.weight)
+        if not request.parts and (halves := layer.bank.of(layer.place)) is not None:
+            output = layer.changed(output, own, *(_taken(half, request.rows) for half in halves))
+        return output
+
+    def _parts(self, layer: Layer, request: _Request) -> list[ScaledPart]:
+        """What a request's own weight of a layer is made of, in the order of its LoRAs."""
+        name = layer.bank.names[layer.place]
+        found = []
+        for part in request.parts:
+            scale, rule = part.scale_of(name), part.adapter.rule
+            own = part.adapter.parts.get(self._network, {}).get(name, ())
+            found += [ScaledPart(own=each, scale=scale, rule=rule) for each in own]
+            found += [ScaledPart(own=page, scale=scale) for page in self._pages(layer.bank, layer.place, part)]
+        return found
+
+    def _pages(self, bank: Bank, place: int, part: ScaledAdapter) -> list[LayerPart]:
+        where = (self._network, self._numbers[id(bank)])
+        if place not in part.adapter.used.get(where, ()):
+            return []
+        # Looked up each time: a pool that grows moves.
+        pool = self._pool.pool(where)
+        halves = [(pool.down[number, place].T, pool.up[number, place].T) for number in part.adapter.pages[where]]
+        return [LayerPart(part=Part(change=LowRank(down=down, up=up))) for down, up in halves]
+
+
+def _taken(given: Tensor, rows: tuple[int, ...]) -> Tensor:
+    """A request's rows, in the memory layout of the whole, and never at an address that slows a kernel down."""
+    first, count = rows[0], len(rows)
+    if rows == tuple(range(first, first + count)):
+        own = given[first : first + count]
+        return own if own.data_ptr() % ALIGNED == 0 else own.clone()
+    return torch.cat([given[row : row + 1] for row in rows])
