@@ -64,7 +64,6 @@ class Result:
     kept: float
     steps: int = 0
     cpu_seconds: float = 0.0
-    residual: float = 0.0
 
 
 def main() -> None:
@@ -80,8 +79,8 @@ def main() -> None:
     download_icons(asked.icons)
     subjects = SUBJECTS[: asked.subjects]
     results = [_result(subject, way, asked.icons, asked.folder) for way in asked.ways for subject in subjects]
-    print("| way | subjects | likeness | lowest | background | plain class kept | steps | CPU-seconds | residual |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| way | subjects | likeness | lowest | background | plain class kept | steps | CPU-seconds |")
+    print("|---|---|---|---|---|---|---|---|")
     for way in asked.ways:
         print(_row(way, [one for one in results if one.way == way]))
 
@@ -95,8 +94,7 @@ def _row(way: Way, results: Sequence[Result]) -> str:
     lowest = min(one.likeness for one in results)
     return (
         f"| {way} | {len(results)} | {average['likeness']:.1%} | {lowest:.1%} | {average['background']:.1%}"
-        f" | {average['kept']:.3f} | {average['steps']:.0f} | {average['cpu_seconds']:.0f}"
-        f" | {average['residual']:.1%} |"
+        f" | {average['kept']:.3f} | {average['steps']:.0f} | {average['cpu_seconds']:.0f} |"
     )
 
 
@@ -120,7 +118,7 @@ def _result(subject: Subject, way: Way, icons: Path, folder: Path) -> Result:
         seconds = time.process_time() - began
         chosen = report.candidates[-1 if way is Way.UNSTOPPED else report.chosen]
         judged = _judged(subject, way, images, order.folder / chosen.file, folder)
-        result = replace(judged, steps=report.steps, cpu_seconds=seconds, residual=chosen.residual)
+        result = replace(judged, steps=report.steps, cpu_seconds=seconds)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(asdict(result)))
     print(f"{subject.icon}, {way}: {result.likeness:.1%} alike after {result.steps} steps", flush=True)

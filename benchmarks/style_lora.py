@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from pipeline.lora.importing.opening import open_base
 
 from benchmarks.image_guidance import rendered
 from pipeline.families.family import ModelFamily
 from pipeline.images.grid import labelled_grid
 from pipeline.lora.importing.importer import Upload, import_lora
-from pipeline.lora.importing.opening import open_base
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.training.contact_sheet import image
 from recipes.pocket.export import SHIPPED as POCKET

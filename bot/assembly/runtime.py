@@ -231,7 +231,7 @@ def _lora_adding(runtime: Runtime, importers: Importers) -> LoraAdding:
 @asynccontextmanager
 async def _open_importers(settings: Settings) -> AsyncIterator[Importers]:
     base = _base(ModelSource.parse(settings.models[0]))
-    importers = Importers(lambda: importing(base.model, base.configs, base.facts.family))
+    importers = Importers(lambda: importing(base.configs, base.facts.family))
     try:
         yield importers
     finally:

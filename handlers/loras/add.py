@@ -31,7 +31,6 @@ class AddOptions(Options):
     file: Annotated[AttachedFile | None, Details("A .safetensors file")] = None
     name: Annotated[str | None, Details("What to call it here")] = None
     private: Annotated[bool | None, Details("For you alone")] = None
-    accept_loss: Annotated[bool | None, Details("Add it though part of it cannot be served")] = None
 
 
 async def add_lora(caller: Caller, options: AddOptions, context: AppContext) -> Message:
@@ -90,7 +89,6 @@ def _order(caller: Caller, options: AddOptions) -> LoraOrder:
         file_name="" if file is None else file.name,
         name=_wanted_name(options),
         private=options.private or False,
-        accept_loss=options.accept_loss or False,
     )
 
 

@@ -99,7 +99,6 @@ class LoraAdding:
         target = self.folder / f"{order.key}.safetensors"
         word = order.name or _name(fetched)
         report = await self._imported(fetched, target, word, importer)
-        check_loss(report, order)
         free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
@@ -114,7 +113,6 @@ class LoraAdding:
             order = Order(
                 source=fetched.path,
                 target=target,
-                model=base.model,
                 configs=base.configs,
                 family=base.facts.family,
                 word=word,
@@ -130,19 +128,6 @@ class LoraAdding:
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-
-
-def check_loss(report: ImportReport, order: LoraOrder) -> None:
-    """Raises UserError where the member must say that they want a LoRA that is not served whole."""
-    if report.needs_word and not order.accept_loss:
-        raise UserError(
-            f"Of this LoRA {_lost(report)} would be lost here; add it again with accept-loss if you want it so."
-        )
-
-
-def _lost(report: ImportReport) -> str:
-    """What of the LoRA is not served, in words; empty where all of it is."""
-    return f"{report.residual:.2%} of its weights" if report.residual else ""
 
 
 def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportReport, size: int) -> NewLora:
@@ -174,10 +159,9 @@ def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
 def _facts(fetched: FetchedFile, report: ImportReport) -> list[str]:
     low, high = report.ranks
     rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
-    lost = f" · lost: {_lost(report)}" if _lost(report) else ""
     vectors = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
     return [
-        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{lost}",
+        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}",
         *([f"Words with vectors of their own: {vectors}"] if vectors else []),
         f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
         f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",

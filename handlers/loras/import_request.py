@@ -13,7 +13,7 @@ class LoraOrder:
 
     `key` names the canonical file to come.
 
-    Without a `name` the source's own is used; `accept_loss` is the member's word for a file that is not served whole.
+    Without a `name` the source's own is used.
     """
 
     key: str
@@ -22,7 +22,6 @@ class LoraOrder:
     file_name: str = ""
     name: str | None = None
     private: bool = False
-    accept_loss: bool = False
     parts: tuple[LoraUse, ...] = ()
 
     @property

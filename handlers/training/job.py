@@ -257,9 +257,8 @@ def _clear(folder: Path) -> None:
 def _scores(order: TrainOrder, report: TrainingReport, chosen: TrainingCandidate) -> list[str]:
     scores, what = chosen.scores, "it" if order.concept is ConceptKind.SUBJECT else "the style"
     kept = f" · other pictures of a {order.class_word} unchanged {scores.kept:.0%}" if order.class_word else ""
-    lost = f" · {chosen.residual:.1%} of the change lost" if chosen.residual else ""
     return [
-        f"Trained here for {order.title} · {chosen.step} of {report.steps} steps{lost}",
+        f"Trained here for {order.title} · {chosen.step} of {report.steps} steps",
         f"Looks like {what} {min(1.0, scores.subject):.0%} · follows the prompt {scores.prompt:.0%}{kept} · "
         f"{seconds_words(report.seconds)}",
     ]

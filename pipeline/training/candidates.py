@@ -2,15 +2,12 @@
 
 from typing import Final
 
-import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.images.grid import labelled_grid
-from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Change
-from pipeline.lora.importing.lowering import Lowered, lower
+from pipeline.lora.format.parts import Difference, LowRank, Part
+from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.training.contact_sheet import image
 from pipeline.training.evaluation import Evaluator
 from pipeline.training.report import TrainingCandidate, TrainingReport
@@ -58,40 +55,32 @@ def _candidate(run: Run, evaluator: Evaluator, step: int) -> TrainingCandidate |
     with run.candidate(step):
         if (scores := evaluator.evaluate()) is None:
             return None
-        return TrainingCandidate(file=file, step=step, scores=scores, residual=_write(run, file))
+        _write(run, file)
+        return TrainingCandidate(file=file, step=step, scores=scores)
 
 
-def _write(run: Run, file: str) -> float:
-    """Write the weights in force as a canonical LoRA; returns the share of their change that it cannot hold."""
+def _write(run: Run, file: str) -> None:
+    """Write the weights in force as a canonical LoRA, with all that they have learnt."""
     writer = CanonicalWriter(run.model.checkpoint.facts.family)
-    whole = lost = 0.0
     for name, change in run.model.weights.changes():
-        lowered = _lowered(name, change)
-        left = _energy(change.bias)
-        if lowered is None:
-            left += _energy(change.dense)
-            whole += left
-        else:
-            writer.add(name, lowered.factors)
-            left += lowered.residual**2
-            whole += lowered.norm**2 + _energy(change.bias)
-        lost += left
+        for part in change.parts:
+            if _learnt(part):
+                writer.add(name, part)
+        for side, vector in (("gain", change.gain), ("bias", change.bias)):
+            if vector is not None and vector.any():
+                writer.add_vector(f"{name}.{side}", vector)
     writer.save(run.folder / file)
-    return float((lost / whole) ** 0.5) if whole else 0.0
 
 
-def _lowered(name: str, change: Change) -> Lowered | None:
-    """A layer's change as factors; None for a norm's, which has none, and where nothing changed."""
-    weight = change.dense if change.factors is None else change.factors.weight
-    if weight is None or weight.ndim == 1 or not weight.any():
-        return None
-    kind = LayerKind.LINEAR if weight.ndim == 2 else LayerKind.CONVOLUTION
-    layer = BaseLayer(name=name, kind=kind, shape=tuple(weight.shape), bias=change.bias is not None)
-    return lower(Change(factors=change.factors, dense=change.dense), layer, lambda: torch.zeros_like(weight))
-
-
-def _energy(tensor: Tensor | None) -> float:
-    return 0.0 if tensor is None else float(tensor.square().sum())
+def _learnt(part: Part) -> bool:
+    """Whether a part changes anything; halves begin with one that is zero."""
+    match part:
+        case Part(change=LowRank(up=up), magnitude=None):
+            return bool(up.any())
+        case Part(change=Difference(values=values)):
+            return bool(values.any())
+        case _:
+            return True
 
 
 def _draw_sheet(run: Run, step: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from pipeline.lora.format.parts import Difference, Part
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER
-from pipeline.lora.importing.change import Change
+from pipeline.lora.importing.changes import LayerChange
 
 _LEARN: Final = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.GroupNorm)
 
@@ -59,18 +60,22 @@ class FullWeights:
         finally:
             self._put([parameter for own in learnt for parameter in own])
 
-    def changes(self) -> Iterator[tuple[str, Change]]:
+    def changes(self) -> Iterator[tuple[str, LayerChange]]:
         """What was learnt.
 
         Yields:
-            Layers' canonical names, and the difference of their weights in float64; a norm's is one-dimensional.
+            Layers' canonical names, and the difference of their weights and biases.
         """
         for name, layer in self._layers.items():
             weight, *bias = [
                 now.detach().cpu().double() - before.double()
                 for now, before in zip(layer.parameters(), self._before[name], strict=True)
             ]
-            yield name, Change(dense=weight, bias=bias[0] if bias else None)
+            learnt = bias[0] if bias else None
+            if weight.ndim == 1:
+                yield name, LayerChange(gain=weight, bias=learnt)
+            else:
+                yield name, LayerChange(parts=(Part(change=Difference(values=weight)),), bias=learnt)
 
     def _pairs(self, learnt: list[list[Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
         for before, now in zip(self._before.values(), learnt, strict=True):

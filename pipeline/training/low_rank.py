@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.lora.format.parts import LowRank, Magnitude, Part
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER
-from pipeline.lora.importing.change import Change, Factors
+from pipeline.lora.importing.changes import LayerChange
 from pipeline.lora.serving.layers import shape_of
 from pipeline.training.config import TrainingConfig
 
@@ -63,20 +64,16 @@ class LowRankLayer(nn.Module):
             change = (output - bias + change) * stretch + bias - output
         return output + (change if self.strength == 1.0 else change * self.strength)
 
-    def change(self) -> Change:
+    def change(self) -> LayerChange:
         """What the layer has learnt.
 
         Returns:
-            In float64: factors, or with DoRA the whole difference.
+            One part: the halves, with DoRA's norms where it is one.
         """
         down = self.down.detach().double().view(-1, *self.base.weight.shape[1:])
-        factors = Factors(up=self.up.detach().double() * self.scale, down=down)
-        if self.gain is None:
-            return Change(factors=factors)
-        weight = self.base.weight.detach().double()
-        moved = weight + factors.weight
-        stretch = self.gain.detach().double() / _lengths(moved)
-        return Change(dense=moved * stretch.view(-1, *[1] * (weight.ndim - 1)) - weight)
+        halves = LowRank(up=self.up.detach().double() * self.scale, down=down)
+        magnitude = None if self.gain is None else Magnitude(norms=self.gain.detach())
+        return LayerChange(parts=(Part(change=halves, magnitude=magnitude),))
 
     def _path(self, input: Tensor) -> Tensor:  # noqa: A002  as above
         if isinstance(self.base, nn.Linear):
@@ -131,11 +128,11 @@ class LowRankWeights:
         finally:
             self._set(1.0)
 
-    def changes(self) -> Iterator[tuple[str, Change]]:
+    def changes(self) -> Iterator[tuple[str, LayerChange]]:
         """What was learnt.
 
         Yields:
-            Layers' canonical names, and their changes in float64.
+            Layers' canonical names, and their changes.
         """
         for name, layer in self._layers.items():
             network, _, path = name.partition(".")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.families.registry import FAMILIES
-from pipeline.lora.importing.change import Change
+from pipeline.lora.importing.changes import LayerChange
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.source import ModelSource
@@ -44,11 +44,11 @@ class TrainableWeights(Protocol):
             The block.
         """
 
-    def changes(self) -> Iterator[tuple[str, Change]]:
+    def changes(self) -> Iterator[tuple[str, LayerChange]]:
         """What was learnt.
 
         Returns:
-            Layers' canonical names, and their changes in float64.
+            Layers' canonical names, and their changes.
         """
 
 

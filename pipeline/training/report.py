@@ -35,15 +35,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCandidate:
-    """Weights that may be chosen: a canonical LoRA `file` in the training's folder, after so many steps.
-
-    `residual` is the share of a full fine-tune's change that the file's rank cannot hold, 0 for a LoRA.
-    """
+    """Weights that may be chosen: a canonical LoRA `file` in the training's folder, after so many steps."""
 
     file: str
     step: int
     scores: Scores
-    residual: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,19 +131,6 @@ def word_name(network: str, place: int) -> str:
     return f"{network}.word.{place}"
 
 
-def part_name(layer: str, number: int) -> str:
-    """The name of a part, with which its tensors' names begin.
-
-    Args:
-        layer: its canonical name.
-        number: the part's place in the layer.
-
-    Returns:
-        As the canonical file has it.
-    """
-    return f"{layer}.{number}"
-
-
 def _words(text: str) -> tuple[str, ...]:
     words = tuple(json.loads(text))
     if not all(isinstance(word, str) and word for word in words):

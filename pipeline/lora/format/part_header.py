@@ -112,6 +112,19 @@ class PartHeader:
         return _WHOLE.get(self.kind, _vector)(sides)
 
 
+def part_name(layer: str, number: int) -> str:
+    """The name of a part, with which its tensors' names begin.
+
+    Args:
+        layer: its canonical name.
+        number: the part's place in the layer.
+
+    Returns:
+        As the canonical file has it.
+    """
+    return f"{layer}.{number}"
+
+
 def _product(down: Shape, up: Shape) -> bool:
     """Whether two halves fit each other: (rank, in, *kernel) and (out, rank)."""
     return len(down) in {2, 4} and len(up) == 2 and down[0] == up[1]

@@ -6,14 +6,14 @@ LoRA: Hu et al., 2021 (arXiv 2106.09685). LoHa: Hyeon-Woo et al., 2021 (FedPara;
 2024 (arXiv 2402.09353).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 from torch import Tensor
 
-from pipeline.lora.format.part_header import PartHeader, PartKind
+from pipeline.lora.format.part_header import PartHeader, PartKind, part_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +131,20 @@ def read_part(header: PartHeader, name: str, tensors: Mapping[str, Tensor]) -> P
         magnitude = Magnitude(norms=own["magnitude_in" if on_input else "magnitude"], on_input=on_input)
     scale = float(own["scale"]) if "scale" in own else 1.0
     return Part(change=_change(header.kind, own), magnitude=magnitude, scale=scale)
+
+
+def parts_of(headers: Sequence[PartHeader], layer: str, tensors: Mapping[str, Tensor]) -> tuple[Part, ...]:
+    """All parts of a layer.
+
+    Args:
+        headers: of the layer in its file.
+        layer: its canonical name.
+        tensors: of the file.
+
+    Returns:
+        In their order.
+    """
+    return tuple(read_part(header, part_name(layer, number), tensors) for number, header in enumerate(headers))
 
 
 def tensors_of(part: Part) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline.families.family import ModelFamily
 from pipeline.files import write_atomically
-from pipeline.lora.format.file import FORMAT, VERSION, part_name, word_name
+from pipeline.lora.format.file import FORMAT, VERSION, word_name
+from pipeline.lora.format.part_header import part_name
 from pipeline.lora.format.parts import Part, tensors_of
 from pipeline.lora.format.scale_rule import ScaleRule
 

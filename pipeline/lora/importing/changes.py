@@ -1,4 +1,4 @@
-"""From one layer's tensors to its update: which algorithm wrote them, and what they make of the base's weight."""
+"""From one layer's tensors to its update: which algorithm wrote them, and the parts that they become."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ from typing import Final
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.lora.format.parts import Change, Difference, Part
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
-from pipeline.lora.importing.change import Change
 from pipeline.lora.importing.parts import LayerTensors, TensorRole
-from pipeline.lora.importing.products import ReadBase, WrongShape, glora, loha, lokr, lora
+from pipeline.lora.importing.products import WrongShape, glora, loha, lokr, lora
 from pipeline.lora.importing.rotations import boft, dora, ia3, oft
 
 
@@ -37,32 +37,44 @@ class _Recipe:
     algorithm: Algorithm
     needs: frozenset[TensorRole]
     may: frozenset[TensorRole]
-    make: Callable[[LayerTensors, BaseLayer, ReadBase], Change]
+    make: Callable[[LayerTensors, BaseLayer], "LayerChange"]
 
 
-def change_of(tensors: LayerTensors, layer: BaseLayer, read_base: ReadBase) -> tuple[Change, frozenset[Algorithm]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerChange:
+    """The update of one layer: the parts that change its weight, what is added to a norm's `gain` or to a `bias`, and
+    the algorithms that it was made with.
+    """
+
+    parts: tuple[Part, ...] = ()
+    gain: Tensor | None = None
+    bias: Tensor | None = None
+    algorithms: frozenset[Algorithm] = frozenset()
+
+
+def change_of(tensors: LayerTensors, layer: BaseLayer) -> LayerChange:
     """The update that a file's tensors describe for one layer.
 
     Args:
         tensors: the layer's parts, in float64.
         layer: of the base.
-        read_base: gives the base's weight in float64; only algorithms that depend on it call it.
 
     Returns:
-        The update, and the algorithms that it was made with.
+        The update; nothing in it depends on the base's weight.
 
     Raises:
         UserError: names the layer whose parts are missing, belong to no one algorithm, or have the wrong shape.
     """
     recipe = _recipe(tensors, layer)
-    change = recipe.make(tensors, layer, read_base)
+    change = recipe.make(tensors, layer)
     algorithms = {recipe.algorithm}
     if TensorRole.MAGNITUDE in tensors:
-        change = dora(change, tensors[TensorRole.MAGNITUDE], layer, read_base())
+        magnitude = dora(tensors[TensorRole.MAGNITUDE], layer)
+        change = replace(change, parts=tuple(replace(part, magnitude=magnitude) for part in change.parts))
         algorithms.add(Algorithm.DORA)
     if TensorRole.BIAS_DIFFERENCE in tensors:
         change = replace(change, bias=_shaped(tensors[TensorRole.BIAS_DIFFERENCE], (layer.outputs,), layer))
-    return change, frozenset(algorithms)
+    return replace(change, algorithms=frozenset(algorithms))
 
 
 def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
@@ -90,17 +102,27 @@ def _misfit(parts: frozenset[TensorRole], layer: BaseLayer) -> str:
     return f"This file's tensors for {layer.name} ({min(parts)} and others) belong to no known algorithm together."
 
 
-def _full(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
+def _one(make: Callable[[LayerTensors, BaseLayer], Change]) -> Callable[[LayerTensors, BaseLayer], LayerChange]:
+    return lambda tensors, layer: LayerChange(parts=(Part(change=make(tensors, layer)),))
+
+
+def _glora(tensors: LayerTensors, layer: BaseLayer) -> LayerChange:
+    return LayerChange(parts=tuple(Part(change=change) for change in glora(tensors, layer)))
+
+
+def _full(tensors: LayerTensors, layer: BaseLayer) -> LayerChange:
     if TensorRole.DIFFERENCE not in tensors:
-        return Change()
-    return Change(dense=_shaped(tensors[TensorRole.DIFFERENCE], layer.shape, layer))
+        return LayerChange()
+    return LayerChange(
+        parts=(Part(change=Difference(values=_shaped(tensors[TensorRole.DIFFERENCE], layer.shape, layer))),)
+    )
 
 
-def _norm(tensors: LayerTensors, layer: BaseLayer, _: ReadBase) -> Change:
+def _norm(tensors: LayerTensors, layer: BaseLayer) -> LayerChange:
     weight = tensors.get(TensorRole.NORM_DIFFERENCE, tensors.get(TensorRole.DIFFERENCE))
     bias = tensors.get(TensorRole.NORM_BIAS_DIFFERENCE)
-    return Change(
-        dense=None if weight is None else _shaped(weight, layer.shape, layer),
+    return LayerChange(
+        gain=None if weight is None else _shaped(weight, layer.shape, layer),
         bias=None if bias is None else _shaped(bias, layer.shape, layer),
     )
 
@@ -128,8 +150,8 @@ _NONE: Final = frozenset[TensorRole]()
 _ROTATED: Final = frozenset({TensorRole.RESCALE, TensorRole.ALPHA})
 
 _FULL: Final = _Recipe(algorithm=Algorithm.FULL, needs=frozenset({TensorRole.DIFFERENCE}), may=_NONE, make=_full)
-_OFT: Final = _Recipe(algorithm=Algorithm.OFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=oft)
-_BOFT: Final = _Recipe(algorithm=Algorithm.BOFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=boft)
+_OFT: Final = _Recipe(algorithm=Algorithm.OFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=_one(oft))
+_BOFT: Final = _Recipe(algorithm=Algorithm.BOFT, needs=frozenset({TensorRole.BLOCKS}), may=_ROTATED, make=_one(boft))
 _NORM: Final = _Recipe(
     algorithm=Algorithm.NORM,
     needs=_NONE,
@@ -141,18 +163,20 @@ _RECIPES: Final = (
         algorithm=Algorithm.LORA,
         needs=frozenset({TensorRole.DOWN, TensorRole.UP}),
         may=_SCALED | {TensorRole.MID},
-        make=lora,
+        make=_one(lora),
     ),
-    _Recipe(algorithm=Algorithm.LOHA, needs=_HADA, may=_SCALED, make=loha),
-    _Recipe(algorithm=Algorithm.LOHA, needs=_HADA | _HADA_CORES, may=_SCALED, make=loha),
+    _Recipe(algorithm=Algorithm.LOHA, needs=_HADA, may=_SCALED, make=_one(loha)),
+    _Recipe(algorithm=Algorithm.LOHA, needs=_HADA | _HADA_CORES, may=_SCALED, make=_one(loha)),
     *(
-        _Recipe(algorithm=Algorithm.LOKR, needs=first | second, may=_SCALED, make=lokr)
+        _Recipe(algorithm=Algorithm.LOKR, needs=first | second, may=_SCALED, make=_one(lokr))
         for first in _KRON_1
         for second in _KRON_2
     ),
-    _Recipe(algorithm=Algorithm.IA3, needs=frozenset({TensorRole.GAIN, TensorRole.GAIN_ON_INPUT}), may=_NONE, make=ia3),
     _Recipe(
-        algorithm=Algorithm.GLORA, needs=_GLORA, may=frozenset({TensorRole.ALPHA, TensorRole.GLORA_B_MID}), make=glora
+        algorithm=Algorithm.IA3, needs=frozenset({TensorRole.GAIN, TensorRole.GAIN_ON_INPUT}), may=_NONE, make=_one(ia3)
+    ),
+    _Recipe(
+        algorithm=Algorithm.GLORA, needs=_GLORA, may=frozenset({TensorRole.ALPHA, TensorRole.GLORA_B_MID}), make=_glora
     ),
     _FULL,
 )

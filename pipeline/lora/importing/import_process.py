@@ -26,8 +26,7 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order to import the file `source` for `model`, a diffusers folder or a checkpoint described by the folder
-    `configs`.
+    """An order to import the file `source` for the model that the folder `configs` describes.
 
     `word` activates a textual inversion that has no name of its own; `largest` is the size of a file in bytes;
     `adapter_config` is the text of the PEFT configuration beside it.
@@ -35,7 +34,6 @@ class Order:
 
     source: Path
     target: Path
-    model: Path
     configs: Path
     family: ModelFamily
     word: str = ""
@@ -57,24 +55,23 @@ async def import_apart(order: Order, limits: ChildLimits, child: Process | None 
     Raises:
         UserError: one sentence why it cannot be done.
     """
-    own = importing(order.model, order.configs, order.family) if child is None else nullcontext(child)
+    own = importing(order.configs, order.family) if child is None else nullcontext(child)
     async with own as asked:
         answer = await ask(asked, asdict(order), seconds=limits.seconds, broken=_BROKEN, memory=limits.memory)
     return _report(answer["report"])
 
 
-def importing(model: Path, configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
+def importing(configs: Path, family: ModelFamily) -> AbstractAsyncContextManager[Process]:
     """A child process that prepares itself for an import, as `running`.
 
     Args:
-        model: that the import will be for.
-        configs: the folder that describes it.
+        configs: the folder that describes the model that the import will be for.
         family: of the model.
 
     Returns:
         A context whose block has the process.
     """
-    return running(_PROGRAM, str(model), str(configs), family)
+    return running(_PROGRAM, str(configs), family)
 
 
 def _report(report: dict[str, Any]) -> ImportReport:

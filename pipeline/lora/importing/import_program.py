@@ -1,6 +1,6 @@
 """The program of an import's process: `python -m pipeline.lora.importing.import_program` answers one order.
 
-With a model, its configs and its family as arguments it opens that model before it waits for the order.
+With a model's configs and its family as arguments it reads those before it waits for the order.
 """
 
 import sys
@@ -12,21 +12,21 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
+from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
-from pipeline.lora.importing.opening import open_base
 from pipeline.processes.program import answer
 
 _GREEDY: Final = "This file needs more memory than an import may use here."
 
 
 @cache
-def _base(model: str, configs: str, family: str) -> ImportBase:
-    return open_base(Path(model), Path(configs), ModelFamily(family))
+def _base(configs: str, family: str) -> ImportBase:
+    return ImportBase.of(ModelFamily(family), skeleton(Path(configs), ModelFamily(family)))
 
 
 def _base_of(order: dict[str, Any]) -> ImportBase:
-    return _base(order["model"], order["configs"], order["family"])
+    return _base(order["configs"], order["family"])
 
 
 def _import(order: dict[str, Any]) -> dict[str, Any]:

@@ -2,65 +2,57 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from math import prod, sqrt
+from math import sqrt
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
-from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, Layers
-from pipeline.lora.importing.base_weights import BaseWeights, opened
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Change
-from pipeline.lora.importing.changes import Algorithm, change_of
+from pipeline.lora.format.parts import LowRank, Part, tensors_of
+from pipeline.lora.format.writer import CanonicalWriter
+from pipeline.lora.importing.base_layers import BaseLayer, Layers
+from pipeline.lora.importing.changes import Algorithm, LayerChange, change_of
 from pipeline.lora.importing.embeddings import alone, bundled
 from pipeline.lora.importing.families import refuse_other_kinds
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.header import FileLimits, read_header
 from pipeline.lora.importing.layer_names import LayerNames
-from pipeline.lora.importing.lowering import Lowered, lower
 from pipeline.lora.importing.matching import Matched, match
 from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.peft_config import PeftConfig, read_configs
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
+from pipeline.lora.importing.strength import EXPLODED, strength
 from pipeline.models.safetensors_header import WeightsFile
-
-# Weights of these models have a root mean square of some 0.03. A change under this one cannot be ten times its layer's
-# weight, and then the weight need not be read to know.
-_CALM: Final = 0.05
-_EXPLODED: Final = 10.0
-
 
 _LIMITS: Final = FileLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportBase:
-    """The model that LoRAs are imported for: its layers by name, and where their weights are."""
+    """The model that LoRAs are imported for: its layers by name; none of their weights is read."""
 
     family: ModelFamily
     layers: Layers
     names: LayerNames
-    weights: BaseWeights
 
     @classmethod
-    def of(cls, family: ModelFamily, layers: Layers, weights: BaseWeights) -> "ImportBase":
+    def of(cls, family: ModelFamily, layers: Layers) -> "ImportBase":
         """A base with all names that files give its layers.
 
         Args:
             family: of the model.
             layers: of the model.
-            weights: of the model.
 
         Returns:
             The base.
         """
-        return cls(family=family, layers=layers, names=LayerNames.of(layers), weights=weights)
+        return cls(family=family, layers=layers, names=LayerNames.of(layers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +73,7 @@ class Found:
     """One layer of the base, and the update that a file has for it."""
 
     layer: BaseLayer
-    change: Change
-    algorithms: frozenset[Algorithm]
+    change: LayerChange
 
 
 def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
@@ -94,7 +85,7 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
         target: the canonical file.
 
     Returns:
-        What is in it, and what was lost.
+        What is in it.
 
     Raises:
         UserError: one sentence of at most 200 characters: the file is no LoRA for this base, is damaged or hostile,
@@ -110,22 +101,19 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
     refuse_other_kinds(layers)
     matched = match(layers, base.names, base.family)
     words = bundled(file, base.family, base.layers)
-    sums = _store(changes(layers, matched, base, upload.adapter_config), base, writer)
+    sums = _store(changes(layers, matched, upload.adapter_config), writer)
     _teach(writer, file, words)
     report = sums.report(file, base, layout=matched.layout, embeddings=words, notes=_notes(matched))
     writer.save(target)
     return report
 
 
-def changes(
-    layers: FileLayers, matched: Matched, base: ImportBase, adapter_config: str | None = None
-) -> Iterator[Found]:
+def changes(layers: FileLayers, matched: Matched, adapter_config: str | None = None) -> Iterator[Found]:
     """The updates of a file, one layer at a time.
 
     Args:
         layers: of the file.
         matched: its layers' counterparts in the base.
-        base: the model.
         adapter_config: the text of the adapter_config.json beside the file.
 
     Yields:
@@ -135,16 +123,17 @@ def changes(
         UserError: as `import_lora`.
     """
     configs = read_configs(layers.file.metadata, adapter_config)
-    with opened(layers.file.path) as file:
+    with _opened(layers.file.path) as file:
         for layer, name in matched.names.items():
             tensors = _read(file, layers.layers[name], layer, configs)
-            change, algorithms = change_of(tensors, layer, partial(base.weights.read, layer))
-            _check_finite(change.tensors, layer)
-            yield Found(layer=layer, change=change, algorithms=algorithms)
+            change = change_of(tensors, layer)
+            for part in change.parts:
+                _check_finite((own.float() for own in tensors_of(part).values()), layer)
+            yield Found(layer=layer, change=change)
 
 
 def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding]) -> None:
-    with opened(file.path) as tensors:
+    with _opened(file.path) as tensors:
         for word in words:
             vectors = {network: tensors.get_tensor(name).float() for network, name in word.tensors.items()}
             if not all(bool(own.isfinite().all()) for own in vectors.values()):
@@ -152,25 +141,25 @@ def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding
             writer.add_word(word.trigger, {network: own.reshape(word.vectors, -1) for network, own in vectors.items()})
 
 
-def _store(found: Iterable[Found], base: ImportBase, writer: CanonicalWriter) -> "_Sums":
+def _store(found: Iterable[Found], writer: CanonicalWriter) -> "_Sums":
     sums = _Sums()
     for each in found:
-        sums.add_change(each)
-        _store_vectors(each, base, writer)
-        if each.layer.kind is LayerKind.NORM:
-            continue
-        if (lowered := lower(each.change, each.layer, partial(base.weights.read, each.layer))) is not None:
-            _refuse_explosion(lowered.norm, each.layer, base)
-            sums.add_stored(lowered, writer.add(each.layer.name, lowered.factors))
+        sums.add_change(each.change)
+        _store_vectors(each, writer)
+        for part in each.change.parts:
+            if (size := strength(part, each.layer)) > 0:
+                _refuse_explosion(size, each.layer)
+                writer.add(each.layer.name, part)
+                sums.add_stored(part)
     if writer.empty:
         raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
     return sums
 
 
-def _store_vectors(found: Found, base: ImportBase, writer: CanonicalWriter) -> None:
-    gain = found.change.dense if found.layer.kind is LayerKind.NORM else None
+def _store_vectors(found: Found, writer: CanonicalWriter) -> None:
+    gain = found.change.gain
     if gain is not None:
-        _refuse_explosion(float(gain.norm()), found.layer, base)
+        _refuse_explosion(float(gain.norm()) / sqrt(gain.numel()), found.layer)
     for side, vector in (("gain", gain), ("bias", found.change.bias)):
         if vector is None or not vector.any():
             continue
@@ -200,12 +189,9 @@ def _check_finite(tensors: Iterable[Tensor], layer: BaseLayer) -> None:
         raise UserError(f"This file holds infinite or missing numbers (NaN), in {layer.name}; its training broke down.")
 
 
-def _refuse_explosion(norm: float, layer: BaseLayer, base: ImportBase) -> None:
-    if norm <= _CALM * sqrt(prod(layer.shape)):
-        return
-    ratio = norm / max(float(base.weights.read(layer).norm()), 1e-9)
-    if ratio > _EXPLODED:
-        raise UserError(f"This file changes {layer.name} by {ratio:.3g} times its own weight; it would break pictures.")
+def _refuse_explosion(size: float, layer: BaseLayer) -> None:
+    if size > EXPLODED:
+        raise UserError(f"This file changes {layer.name} by {size:.3g} times a usual weight; it would break pictures.")
 
 
 def _notes(matched: Matched) -> tuple[str, ...]:
@@ -221,30 +207,24 @@ class _Sums:
         self._layers = 0
         self._algorithms: set[Algorithm] = set()
         self._ranks: list[int] = []
-        self._energy = self._lost = self._rounded = self._worst = 0.0
 
-    def add_change(self, found: Found) -> None:
+    def add_change(self, change: LayerChange) -> None:
         """Count one layer of the file.
 
         Args:
-            found: the layer.
+            change: of the layer.
         """
         self._layers += 1
-        self._algorithms |= found.algorithms
+        self._algorithms |= change.algorithms
 
-    def add_stored(self, lowered: Lowered, rounded: float) -> None:
-        """Count one layer that was written.
+    def add_stored(self, part: Part) -> None:
+        """Count one part that was written.
 
         Args:
-            lowered: as it was written.
-            rounded: the norm of what half precision changed in it.
+            part: as it was written.
         """
-        self._ranks.append(lowered.factors.rank)
-        self._energy += lowered.norm**2
-        self._lost += lowered.residual**2
-        self._rounded += rounded**2
-        if lowered.norm:
-            self._worst = max(self._worst, lowered.residual / lowered.norm)
+        if isinstance(part.change, LowRank):
+            self._ranks.append(int(part.change.down.shape[0]))
 
     def report(
         self,
@@ -267,16 +247,12 @@ class _Sums:
         Returns:
             What its card in the library shows.
         """
-        whole = self._energy or 1.0
         return ImportReport(
             layout=layout,
             algorithms=(*sorted(self._algorithms), *([TEXTUAL_INVERSION] if embeddings else [])),
             family=base.family,
             layers=self._layers,
             ranks=(min(self._ranks, default=0), max(self._ranks, default=0)),
-            residual=sqrt(self._lost / whole),
-            worst_residual=self._worst,
-            rounding=sqrt(self._rounded / whole),
             embeddings=embeddings,
             trigger_words=tuple(
                 dict.fromkeys((*(embedding.trigger for embedding in embeddings), *trigger_words(file.metadata)))
@@ -291,3 +267,13 @@ class _Sums:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, to be read tensor by tensor; raises UserError where it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path.name} is damaged or lacks a tensor; download it again.") from error

@@ -9,9 +9,6 @@ from typing import Final
 
 from pipeline.families.family import ModelFamily
 
-NEEDS_WORD: Final = 0.02
-"""A LoRA that loses more than this part of its change is served only if its member says so."""
-
 TEXTUAL_INVERSION: Final = "textual inversion"
 
 _MAX_TRIGGERS: Final = 8
@@ -32,12 +29,10 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """An imported file: what it was, what is stored of it, and what was lost.
+    """An imported file: what it was, and what is stored of it, which is all.
 
-    `layers` of the file's layers were matched, which are all, or the file would have been refused; `ranks` are the
-    smallest and largest rank stored. `residual` is the part of the whole update that the stored factors miss (by
-    Frobenius norm), `worst_residual` that of the layer that lost most, and `rounding` the part that half precision
-    rounds away. `notes` are sentences for the member.
+    `layers` of the file's layers were matched, or the file would have been refused; `ranks` are the smallest and
+    largest of what is stored as low-rank halves, 0 where nothing is. `notes` are sentences for the member.
     """
 
     layout: str
@@ -45,9 +40,6 @@ class ImportReport:
     family: ModelFamily
     layers: int
     ranks: tuple[int, int]
-    residual: float
-    worst_residual: float
-    rounding: float
     embeddings: tuple[Embedding, ...]
     trigger_words: tuple[str, ...]
     licence: str | None
@@ -59,11 +51,6 @@ class ImportReport:
     def matched(self) -> str:
         """The matched layers in words."""
         return f"{self.layers} of {self.layers}"
-
-    @property
-    def needs_word(self) -> bool:
-        """Whether the member must confirm that they want it as it is."""
-        return self.residual > NEEDS_WORD
 
 
 def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.lora.format.file import LoraFile
+from pipeline.lora.format.part_header import PartKind
 from pipeline.training.config import Method, Preservation
 from tests.pipeline.training.trainings import An, done
 
@@ -14,8 +15,9 @@ def test_the_report_names_sound_loras_and_the_best_of_them(an_order: An) -> None
     _, report = done(order)
     assert [one.step for one in report.candidates] == [2, 4, 6]
     for candidate in report.candidates:
-        assert LoraFile.open(order.folder / candidate.file).layers
-        assert 0 < candidate.residual < 1  # a change of full rank never fits
+        file = LoraFile.open(order.folder / candidate.file)
+        assert {part.kind for parts in file.layers.values() for part in parts} == {PartKind.DIFFERENCE}
+        assert {name.rpartition(".")[2] for name in file.vectors} == {"gain", "bias"}
     best = max(report.candidates, key=lambda one: one.scores.overall)
     assert report.candidates[report.chosen].scores.overall == best.scores.overall
     with Image.open(order.folder / report.sheet) as sheet:

@@ -9,6 +9,8 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.format.weight_change import weight_change
 from pipeline.training.config import TrainingConfig
 from pipeline.training.low_rank import LowRankLayer, LowRankWeights
 from pipeline.training.model import open_model
@@ -64,7 +66,7 @@ def test_the_kept_change_does_what_the_layer_did(number: int, dora: bool) -> Non
         if layer.gain is not None:
             layer.gain.mul_(0.9)
         weight = base.weight.double()
-        base.weight.add_(layer.change().weight(weight).float())
+        base.weight.add_(weight_change(layer.change().parts, weight, 1.0, ScaleRule.LINEAR).float())
     x = inputs(base)
     torch.testing.assert_close(layer(x), base(x), rtol=1e-4, atol=1e-4)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from pipeline.lora.importing.canonical_writer import CanonicalWriter
+from pipeline.lora.importing.change import Factors
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -13,8 +15,6 @@ from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Factors
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from tests.pipeline.lora.importing.measuring import base_of
 

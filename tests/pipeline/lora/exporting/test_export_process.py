@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from pipeline.lora.importing.canonical_writer import CanonicalWriter
+from pipeline.lora.importing.change import Factors
 from safetensors.torch import load_file
 
 from pipeline.errors import UserError
@@ -11,8 +13,6 @@ from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export_process import ExportOrder, export_apart
 from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.importing.base_layers import LayerKind, skeleton
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Factors
 from tests.pipeline.tiny_models import POCKET
 
 

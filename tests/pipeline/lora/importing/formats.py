@@ -183,9 +183,10 @@ class Format:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A file of a format: its path, and the change that it must make to each layer."""
+    """A file of a format: its path, and the change that it must make to each layer over its weight in `bases`."""
 
     path: Path
+    bases: dict[str, Tensor]
     weights: dict[str, Tensor]
     biases: dict[str, Tensor]
 
@@ -194,10 +195,11 @@ def write(wanted: Format, model: Path, folder: Path) -> Written:
     """Write a file of the format for the model in the folder `model`."""
     networks = load_networks(model)
     tensors: Tensors = {}
-    weights, biases = {}, {}
+    weights, biases, bases = {}, {}, {}
     for index, name in enumerate(wanted.layers):
         algorithm, options = wanted.algorithms[index % len(wanted.algorithms)]
         layer = bare(module_of(networks, name))
+        bases[name] = layer.weight.detach()
         judged = judge(algorithm, layer, seed=index, dtype=wanted.dtype, **options)
         own = judged.tensors if wanted.edit is None else wanted.edit(index, judged.tensors)
         weights[name] = judged.weight if wanted.fit is None else wanted.fit(index, own, judged)
@@ -209,7 +211,7 @@ def write(wanted: Format, model: Path, folder: Path) -> Written:
         tensors |= wanted.besides(tensors)
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', wanted.name.lower())}.safetensors"
     save_file(tensors, path, metadata=dict(wanted.metadata) or None)
-    return Written(path=path, weights=weights, biases=biases)
+    return Written(path=path, bases=bases, weights=weights, biases=biases)
 
 
 @cache

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.format.weight_change import weight_change
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind, layers_of
-from pipeline.lora.importing.changes import Algorithm, change_of
+from pipeline.lora.importing.changes import Algorithm, LayerChange, change_of
 from pipeline.lora.importing.parts import TensorRole
 from tests.pipeline.lora.importing.oracle import Layer, bare, judge
 
@@ -88,9 +90,9 @@ class TestAgainstLycoris:
         base = seeded(LAYERS[layer])
         judged = judge(algorithm, base, seed=1, **options)
 
-        change, _ = change_of(parts(judged.tensors), described(base), base.weight.detach)
+        change = change_of(parts(judged.tensors), described(base))
 
-        assert error(change.weight(base.weight.detach()), judged.weight) < LIMIT
+        assert error(whole(change, base.weight), judged.weight) < LIMIT
         assert (change.bias is None) == (judged.bias is None)
         if judged.bias is not None and change.bias is not None:
             assert error(change.bias, judged.bias) < LIMIT
@@ -101,11 +103,11 @@ class TestAgainstLycoris:
         base = seeded(NORMS[norm])
         judged = judge("norm", base, seed=1)
 
-        change, algorithms = change_of(parts(judged.tensors), described(base), base.weight.detach)
+        change = change_of(parts(judged.tensors), described(base))
 
-        assert algorithms == {Algorithm.NORM}
-        assert change.dense is not None
-        assert error(change.dense, judged.weight) < LIMIT
+        assert change.algorithms == {Algorithm.NORM}
+        assert change.gain is not None
+        assert error(change.gain, judged.weight) < LIMIT
         assert judged.bias is not None
         assert change.bias is not None
         assert error(change.bias, judged.bias) < LIMIT
@@ -133,10 +135,10 @@ class TestRefusals:
         left = {own: tensor for own, tensor in tensors.items() if own is not part}
         optional = {TensorRole.ALPHA, TensorRole.MAGNITUDE, TensorRole.RESCALE, TensorRole.BIAS_DIFFERENCE}
         if part in optional or (algorithm == "full" and part is TensorRole.DIFFERENCE):
-            change_of(left, described(base), base.weight.detach)
+            change_of(left, described(base))
             return
         with pytest.raises(UserError) as caught:
-            change_of(left, described(base), base.weight.detach)
+            change_of(left, described(base))
         assert len(str(caught.value)) <= 200
 
     @given(
@@ -159,7 +161,7 @@ class TestRefusals:
             return
         wrong = torch.ones(*tensor.shape[:axis], side, *tensor.shape[axis + 1 :]).double()
         with pytest.raises(UserError) as caught:
-            change_of({**tensors, part: wrong}, described(base), base.weight.detach)
+            change_of({**tensors, part: wrong}, described(base))
         assert len(str(caught.value)) <= 200
 
     @given(
@@ -173,7 +175,7 @@ class TestRefusals:
         if stray in tensors:
             return
         with pytest.raises(UserError):
-            change_of({**tensors, stray: torch.ones(3, 3, 3).double()}, described(base), base.weight.detach)
+            change_of({**tensors, stray: torch.ones(3, 3, 3).double()}, described(base))
 
     def test_a_kronecker_bomb_is_refused_before_it_is_multiplied(self) -> None:
         """Two matrices of a few kilobytes would make one of sixteen terabytes."""
@@ -184,7 +186,7 @@ class TestRefusals:
         }
 
         with pytest.raises(UserError, match="do not fit"):
-            change_of(tensors, layer, no_base)
+            change_of(tensors, layer)
 
     def test_a_norm_takes_no_low_rank_change(self) -> None:
         """A vector has no rank."""
@@ -192,12 +194,12 @@ class TestRefusals:
         tensors = {TensorRole.DOWN: torch.ones(1, 6).double(), TensorRole.UP: torch.ones(6, 1).double()}
 
         with pytest.raises(UserError, match="no known algorithm"):
-            change_of(tensors, layer, no_base)
+            change_of(tensors, layer)
 
 
 def parts(tensors: dict[str, Tensor]) -> dict[TensorRole, Tensor]:
     return {TensorRole(name): tensor.double() for name, tensor in tensors.items()}
 
 
-def no_base() -> Tensor:
-    raise AssertionError("this algorithm reads no base weight")
+def whole(change: LayerChange, base: Tensor) -> Tensor:
+    return weight_change(change.parts, base.detach(), 1.0, ScaleRule.LINEAR)

@@ -34,7 +34,6 @@ def order(model_folder: Callable[[str], Path], tmp_path: Path) -> Order:
     return Order(
         source=tmp_path / "lora.safetensors",
         target=tmp_path / "canonical.safetensors",
-        model=model,
         configs=model,
         family=ModelFamily.SDXL,
     )
@@ -50,7 +49,6 @@ async def test_a_report_comes_back_whole(order: Order) -> None:
     assert report.algorithms == ("LoRA", "textual inversion")
     assert report.embeddings[0].trigger == "cat"
     assert report.licence == "CC0"
-    assert not report.needs_word
     assert LoraFile.open(order.target).rank == 4
 
 
@@ -86,11 +84,11 @@ async def test_a_child_that_dies_costs_one_sentence(order: Order) -> None:
 
 async def test_a_child_that_runs_before_there_is_an_order_does_it(order: Order) -> None:
     """And is gone when its block ends; one that died meanwhile costs a sentence."""
-    async with importing(order.model, order.configs, order.family) as child:
+    async with importing(order.configs, order.family) as child:
         report = await import_apart(order, LIMITS, child)
     assert (report.layers, child.returncode) == (1, 0)
 
-    async with importing(order.model, order.configs, order.family) as child:
+    async with importing(order.configs, order.family) as child:
         child.kill()
         with pytest.raises(UserError, match="cannot be read as a LoRA"):
             await import_apart(order, LIMITS, child)
@@ -101,9 +99,9 @@ async def test_a_child_that_got_ready_for_a_model_that_is_gone_says_so_when_it_i
 ) -> None:
     """One sentence for that model; for another it does the order. A pool that is ready has a child for each order."""
     gone = tmp_path / "gone"
-    importers = Importers(lambda: importing(gone, gone, order.family))
+    importers = Importers(lambda: importing(gone, order.family))
     async with importers.ready() as imported:
         assert (await imported(order)).layers == 1
         with pytest.raises(UserError, match="gone"):
-            await imported(replace(order, model=gone, configs=gone))
+            await imported(replace(order, configs=gone))
     assert psutil.Process().children() == []

@@ -16,7 +16,6 @@ from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
-from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.report import ImportReport
 from pipeline.requests.image_request import LoraUse
 from tests.pipeline.conftest import SPEC, a_request
@@ -80,7 +79,7 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
     "alpha alone": ({f"{Q}.alpha": torch.ones(())}, "no known algorithm"),
     "NaN": (halves() | {f"{Q}.alpha": torch.tensor(float("nan"))}, "NaN"),
     "infinite": ({name: t * float("inf") for name, t in halves().items()}, "NaN"),
-    "exploding": (halves() | {f"{Q}.alpha": torch.tensor(1e10)}, "times its own weight"),
+    "exploding": (halves() | {f"{Q}.alpha": torch.tensor(1e10)}, "times a usual weight"),
     "checkpoint": ({"model.diffusion_model.input_blocks.0.0.weight": torch.ones(8, 4, 3, 3)}, "a whole checkpoint"),
     "UNet": (
         {"down_blocks.0.resnets.0.conv1.weight": torch.ones(8, 8, 3, 3), "conv_in.weight": torch.ones(8, 4, 3, 3)},
@@ -106,9 +105,12 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
         | {f"unet.{n}": t for n, t in halves("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q").items()},
         "twice",
     ),
-    "exploding norms": ({f"{NORM}.w_norm": torch.full((CHANNELS,), 1e5)}, "times its own weight"),
+    "exploding norms": ({f"{NORM}.w_norm": torch.full((CHANNELS,), 1e5)}, "times a usual weight"),
     "exploding biases": ({f"{NORM}.b_norm": torch.full((CHANNELS,), 1e5)}, "would break pictures"),
     "nothing but zeros": ({f"{NORM}.w_norm": torch.zeros(CHANNELS)}, "changes nothing"),
+    "a LoRA of zeros": ({name: tensor * 0 for name, tensor in halves().items()}, "changes nothing"),
+    "a LoRA that never learnt": (halves() | {f"{Q}.lora_up.weight": torch.zeros(OUT, 4)}, "changes nothing"),
+    "rotations by nothing": ({f"{Q}.oft_blocks": torch.zeros(8, 8, 8)}, "changes nothing"),
     "a textual inversion of another width": (
         {"emb_params": torch.ones(2, 768)},
         "made for another base: it has vectors of 768, SDXL takes 32 and 32",
@@ -132,7 +134,7 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
 
 
 def test_norms_alone_are_a_lora(base: ImportBase, tmp_path: Path) -> None:
-    """They are stored to the bit, and nothing is lost."""
+    """They are stored to the bit."""
     own = torch.linspace(-1, 1, CHANNELS)
 
     report = imported({f"{NORM}.w_norm": own, f"{NORM}.b_norm": 2 * own}, base, tmp_path)
@@ -142,7 +144,7 @@ def test_norms_alone_are_a_lora(base: ImportBase, tmp_path: Path) -> None:
     assert stored.keys() == {f"{name}.gain", f"{name}.bias"}
     assert torch.equal(stored[f"{name}.gain"], own)
     assert torch.equal(stored[f"{name}.bias"], 2 * own)
-    assert (report.layers, report.ranks, report.needs_word) == (1, (0, 0), False)
+    assert (report.layers, report.ranks) == (1, (0, 0))
 
 
 class TestRefusals:
@@ -172,9 +174,6 @@ class TestReport:
 
         assert (report.layout, report.algorithms, report.matched) == ("kohya", ("LoRA",), "1 of 1")
         assert report.ranks == (4, 4)
-        assert report.residual == 0.0
-        assert not report.needs_word
-        assert report.rounding < 1e-3
         assert report.trigger_words == ("my cat", "red")
         assert report.licence == "CC0"
         assert len(report.sha256) == 64
@@ -189,23 +188,8 @@ class TestReport:
         assert list(file.layers) == ["unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"]
         assert file.family is ModelFamily.SDXL
 
-    def test_a_wide_dense_change_needs_its_members_word(self, base: ImportBase, tmp_path: Path) -> None:
-        """A random difference of a layer with 512 rows and columns loses more than two per cent at rank 256."""
-        wide = replace(base.layers["unet.mid_block.attentions.0.proj_out"], shape=(512, 512))
-        wider = replace(base, names=LayerNames.of({wide.name: wide}))
-
-        report = imported(
-            {"lora_unet_mid_block_attentions_0_proj_out.diff": torch.randn(512, 512) * 0.01}, wider, tmp_path
-        )
-
-        assert report.ranks == (256, 256)
-        assert 0.2 < report.residual < 0.5
-        assert report.needs_word
-
 
 EXACT = 1e-6
-# Half precision keeps eleven bits of each number, and a product of two halves of them.
-ROUNDED = 1e-3
 
 
 def test_the_matrix_is_as_large_as_promised() -> None:
@@ -217,15 +201,14 @@ def test_the_matrix_is_as_large_as_promised() -> None:
 def test_the_change_of_every_layer_is_that_of_the_forward(
     wanted: Format, model_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """In float64 under one in a million; the canonical file's own rounding is stated apart."""
+    """Under one in a million, as the file is read and as its canonical form is."""
     measured = measure(wanted, model_folder(wanted.model), tmp_path)
 
     assert measured.exact < EXACT
-    assert measured.stored < ROUNDED + measured.report.worst_residual
+    assert measured.stored < EXACT
     assert measured.report.layout == wanted.layout
     assert measured.report.layers >= len(wanted.layers)
     assert measured.vectors < EXACT
-    assert not measured.report.needs_word
 
 
 SERVED = (

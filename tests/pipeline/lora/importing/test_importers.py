@@ -19,7 +19,7 @@ Children = Callable[[], set[psutil.Process]]
 @pytest.fixture
 def importers(tmp_path: Path) -> Importers:
     """Of a base that is not there, which costs a child no time before it is asked."""
-    return Importers(lambda: importing(tmp_path, tmp_path, ModelFamily.SDXL))
+    return Importers(lambda: importing(tmp_path, ModelFamily.SDXL))
 
 
 @pytest.fixture

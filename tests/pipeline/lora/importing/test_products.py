@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
+from pipeline.lora.format.parts import Hada, Kron, LowRank
 from pipeline.lora.importing.base_layers import BaseLayer, LayerKind
 from pipeline.lora.importing.changes import change_of
 from pipeline.lora.importing.parts import TensorRole
 from tests.pipeline.lora.importing.oracle import judge
-from tests.pipeline.lora.importing.test_changes import described, error, no_base, parts, seeded
+from tests.pipeline.lora.importing.test_changes import described, error, parts, seeded, whole
 
 LIMIT = 1e-6
 
@@ -25,21 +27,18 @@ class TestPlainLora:
         layer = BaseLayer(name="unet.0", kind=LayerKind.CONVOLUTION, shape=(8, 4, 3, 3), bias=False)
         down, up = torch.randn(4, 36).double(), torch.randn(8, 4).double()
 
-        change, _ = change_of(
-            {TensorRole.DOWN: down, TensorRole.UP: up, TensorRole.ALPHA: torch.tensor(2.0)}, layer, no_base
-        )
+        change = change_of({TensorRole.DOWN: down, TensorRole.UP: up, TensorRole.ALPHA: torch.tensor(2.0)}, layer)
 
-        assert change.factors is not None
-        assert torch.equal(change.factors.weight.flatten(1), up * 0.5 @ down)
+        assert torch.equal(whole(change, torch.zeros(8, 4, 3, 3).double()).flatten(1), up * 0.5 @ down)
 
     def test_a_missing_alpha_means_the_rank(self) -> None:
         """The scale is one."""
         layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
         down, up = torch.randn(3, 5).double(), torch.randn(6, 3).double()
 
-        change, _ = change_of({TensorRole.DOWN: down, TensorRole.UP: up}, layer, no_base)
+        change = change_of({TensorRole.DOWN: down, TensorRole.UP: up}, layer)
 
-        assert torch.equal(change.weight(torch.zeros(6, 5).double()), up @ down)
+        assert torch.equal(whole(change, torch.zeros(6, 5).double()), up @ down)
 
     def test_early_glora_names_its_halves_the_other_way_around(self) -> None:
         """A1111 and ComfyUI read both orders by shape; so is it here."""
@@ -48,9 +47,9 @@ class TestPlainLora:
         names = {"a1.weight": "a2.weight", "a2.weight": "a1.weight", "b1.weight": "b2.weight", "b2.weight": "b1.weight"}
         swapped = {names.get(name, name): tensor for name, tensor in judged.tensors.items()}
 
-        change, _ = change_of(parts(swapped), described(base), base.weight.detach)
+        change = change_of(parts(swapped), described(base))
 
-        assert error(change.weight(base.weight.detach()), judged.weight) < LIMIT
+        assert error(whole(change, base.weight), judged.weight) < LIMIT
 
     def test_a_bias_may_come_with_any_algorithm(self) -> None:
         """A LoRA with a bias of its own."""
@@ -58,7 +57,42 @@ class TestPlainLora:
         bias = torch.randn(6).double()
         tensors = {TensorRole.DOWN: torch.randn(3, 5).double(), TensorRole.UP: torch.randn(6, 3).double()}
 
-        change, _ = change_of({**tensors, TensorRole.BIAS_DIFFERENCE: bias}, layer, no_base)
+        change = change_of({**tensors, TensorRole.BIAS_DIFFERENCE: bias}, layer)
 
         assert change.bias is not None
         assert torch.equal(change.bias, bias)
+
+
+KINDS: list[tuple[str, dict[str, Any], type]] = [
+    ("lora", {"lora_dim": 100}, LowRank),
+    ("loha", {"lora_dim": 8}, LowRank),
+    ("loha", {"lora_dim": 9}, Hada),
+    ("lokr", {"lora_dim": 4, "factor": 8}, LowRank),
+    ("lokr", {"lora_dim": 100, "factor": 8, "full_matrix": True}, Kron),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "options", "kind"), KINDS, ids=str)
+def test_small_products_are_low_rank_and_others_keep_their_form(
+    algorithm: str, options: dict[str, Any], kind: type
+) -> None:
+    """Up to rank 64; a LoRA is one at any rank."""
+    base = seeded(nn.Linear(128, 128))
+
+    (part,) = change_of(parts(judge(algorithm, base, seed=1, **options).tensors), described(base)).parts
+
+    assert isinstance(part.change, kind)
+
+
+def test_halves_of_very_different_size_are_balanced() -> None:
+    """By powers of two, which lose nothing; half precision can hold both."""
+    layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
+    down, up = torch.randn(3, 5).double() * 1e9, torch.randn(6, 3).double() * 1e-9
+
+    change = change_of({TensorRole.DOWN: down, TensorRole.UP: up}, layer)
+
+    (part,) = change.parts
+    assert isinstance(part.change, LowRank)
+    assert float(part.change.down.abs().max()) < 1e3
+    assert float(part.change.up.abs().max()) > 1e-3
+    assert torch.equal(whole(change, torch.zeros(6, 5).double()), up @ down)
