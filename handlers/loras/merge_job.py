@@ -28,7 +28,6 @@ async def merged(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, merg
         for part in order.parts
     ]
     made = await merge(parts, folder / f"{order.key}.safetensors")
-    low, high = made.ranks
     words = dict.fromkeys(word for lora in members for word in lora.trigger_words.split(", ") if word)
     return NewLora(
         guild_id=job.guild_id,
@@ -38,7 +37,7 @@ async def merged(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, merg
         key=order.key,
         size=made.size,
         trigger_words=", ".join(words),
-        metadata=f"A set: {mentions_text(order.parts)}\n{made.layers} layers · ranks {low} to {high}",
+        metadata=f"A set: {mentions_text(order.parts)}\n{made.layers} layers",
         private=order.private,
     )
 

@@ -34,10 +34,9 @@ class MergeInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What a merge made: the number of layers, their lowest and highest rank, the file's size in bytes."""
+    """What a merge made: the number of layers whose weights change, and the file's size in bytes."""
 
     layers: int
-    ranks: tuple[int, int]
     size: int
 
 
@@ -57,5 +56,4 @@ async def merge_apart(members: Sequence[MergeInput], target: Path) -> Merged:
     order = {"members": [asdict(member) for member in members], "target": target}
     async with running(_PROGRAM) as child:
         answer = await ask(child, order, seconds=_SECONDS, broken=_BROKEN)
-    low, high = answer["ranks"]
-    return Merged(layers=answer["layers"], ranks=(low, high), size=answer["size"])
+    return Merged(**answer)
