@@ -12,8 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.gpu_model import SDXL_UNET
 from benchmarks.measuring import Cost
-from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack
+from pipeline.lora.serving.adapter_pool import AdapterPool
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedNetwork, adapt
+from pipeline.lora.serving.row_stack import RowStack
 from pipeline.models.hardware import Hardware
 
 if TYPE_CHECKING:

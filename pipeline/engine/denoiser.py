@@ -162,9 +162,7 @@ class Denoiser:
         torch.randn(clean.shape, generator=generator, dtype=self._checkpoint.hardware.vae_dtype)
         return KeptLatents(clean=clean, noise=noise, mask=to_device(mask, noise.device))
 
-    def open(
-        self, bucket: int, pages: int, compiled: CompiledForward | None = None, *, own: bool = False
-    ) -> RowMemory:
+    def open(self, bucket: int, pages: int, compiled: CompiledForward | None = None, *, own: bool = False) -> RowMemory:
         """The memory of a new batch.
 
         Args:

@@ -105,7 +105,7 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     thick = {where[0] for where, layers in places.items() if not all(_paged(file.layers[n]) for n in layers.values())}
     thick |= {where[0] for where in places if networks[where[0]].banks[where[1]].shape.groups > 1}
     banks = {
-        where: _bank_pages(networks[where[0]].banks[where[1]], layers, file, tensors, dtype, pin)
+        where: _bank_pages(networks[where[0]].banks[where[1]], layers, file, tensors, dtype=dtype, pin=pin)
         for where, layers in places.items()
         if where[0] not in thick
     }
@@ -129,7 +129,13 @@ def _paged(parts: Parts) -> bool:
 
 
 def _bank_pages(
-    bank: Bank, names: Mapping[int, str], file: LoraFile, tensors: Mapping[str, Tensor], dtype: torch.dtype, pin: bool
+    bank: Bank,
+    names: Mapping[int, str],
+    file: LoraFile,
+    tensors: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype,
+    pin: bool,
 ) -> BankPages:
     ranks = {place: file.layers[name] for place, name in names.items()}
     pages = _empty(bank, ceil(max(map(_rank, ranks.values())) / PAGE_RANK), dtype, ranks, pin)

@@ -113,9 +113,7 @@ class RowStack:
         where = (self._network, number)
         mine = [part for part in parts if where in part.adapter.pages]
         names = self._pool.networks[self._network].banks[number].names
-        pages = [
-            (page, [part.scale_of(name) for name in names]) for part in mine for page in part.adapter.pages[where]
-        ]
+        pages = [(page, [part.scale_of(name) for name in names]) for part in mine for page in part.adapter.pages[where]]
         pages += [(0, [0.0] * len(names))] * (self._pages - len(pages))
         weights = self._weights.get(number) or self._empty(number)
         down, up = self._gather(self._pool.pool(where), pages)

@@ -36,9 +36,7 @@ def low_rank(shape: Shape, rank: int) -> LowRank:
 def kron(shape: Shape, *, halves: bool) -> Kron:
     outputs, inputs, *kernel = shape
     second = (outputs // 4, inputs // 2, *kernel)
-    return Kron(
-        first=weights(4, 2, strength=STRENGTH), second=low_rank(second, 3) if halves else weights(*second)
-    )
+    return Kron(first=weights(4, 2, strength=STRENGTH), second=low_rank(second, 3) if halves else weights(*second))
 
 
 def hada(shape: Shape) -> Hada:
@@ -74,7 +72,9 @@ KINDS: dict[str, Callable[[Shape], Part]] = {
     "rescaled turn": _plain(
         lambda shape: Turn(blocks=turn(shape[0], 8, 1), rescale=1 + weights(shape[0], strength=STRENGTH))
     ),
-    "butterfly": _plain(lambda shape: Turn(blocks=turn(shape[0], 8, 3), rescale=1 + weights(shape[0], strength=STRENGTH))),
+    "butterfly": _plain(
+        lambda shape: Turn(blocks=turn(shape[0], 8, 3), rescale=1 + weights(shape[0], strength=STRENGTH))
+    ),
     "turn of inputs": _plain(lambda shape: TurnIn(blocks=turn(shape[1], 8, 1)[0])),
     "gain": _plain(lambda shape: Stretch(gain=weights(shape[0], strength=STRENGTH), axis=Axis.OUT)),
     "gain of inputs": _plain(lambda shape: Stretch(gain=weights(shape[1], strength=STRENGTH), axis=Axis.IN)),

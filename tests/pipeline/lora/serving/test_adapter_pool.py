@@ -13,15 +13,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.engine.engine import Engine
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, RowStack, ScaledAdapter, pages_needed
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter, pages_needed
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.pages import BankPages, LoraPages, load_pages
+from pipeline.lora.serving.row_stack import RowStack
 from pipeline.requests.device_messages import Refused, Rendered
 from pipeline.requests.image_request import LoraUse
 from tests.pipeline.conftest import SPEC, a_request
 from tests.tiers import examples
 
-METADATA = {"format": "limner-lora", "version": "1", "family": "sdxl"}
+METADATA = {"format": "limner-lora", "version": "1", "family": "sdxl", "scale_rule": "linear"}
 CPU = torch.device("cpu")
 
 
@@ -51,7 +52,7 @@ def halves(rank: int, out: int = 6, width: tuple[int, ...] = (6,)) -> tuple[torc
 
 def lora(name: str, rank: int, out: int = 6, width: tuple[int, ...] = (6,)) -> dict[str, torch.Tensor]:
     down, up = halves(rank, out, width)
-    return {f"unet.{name}.down": down, f"unet.{name}.up": up}
+    return {f"unet.{name}.0.down": down, f"unet.{name}.0.up": up}
 
 
 def test_a_lora_that_does_not_fit_leaves_nothing_behind(
@@ -110,9 +111,9 @@ def test_each_row_gets_its_own_sum_of_loras(network: Network, tmp_path: Path) ->
         changed.load_state_dict(plain.state_dict())
         for key, scale in use.items():
             for name in ("first", "second", "conv"):
-                if f"unet.{name}.down" in files[key]:
+                if f"unet.{name}.0.down" in files[key]:
                     weight = changed.get_parameter(f"{name}.weight")
-                    change = files[key][f"unet.{name}.up"] @ files[key][f"unet.{name}.down"].flatten(1)
+                    change = files[key][f"unet.{name}.0.up"] @ files[key][f"unet.{name}.0.down"].flatten(1)
                     weight.data += scale * change.view(weight.shape)
         with torch.inference_mode():
             torch.testing.assert_close(ours[0][row], changed.second(changed.first(vectors[row])), rtol=1e-5, atol=1e-5)

@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.lora.serving.adapter_pool import AdapterPool, RowStack, ScaledAdapter
+from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.pages import LoraPages, load_pages
+from pipeline.lora.serving.row_stack import RowStack
 from tests.pipeline.lora.serving.test_adapter_pool import CPU, lora, write
 
 
@@ -44,7 +45,7 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
     }
     adapters = {}
     for key, tensors in files.items():
-        pages = load_pages(write(tmp_path / key, tensors, version="3"), pool.networks, torch.float64, pin=False)
+        pages = load_pages(write(tmp_path / key, tensors), pool.networks, torch.float64, pin=False)
         adapter = pool.acquire(key, pages)
         assert adapter is not None
         adapters[key] = adapter
@@ -72,8 +73,8 @@ def test_each_row_gets_its_own_norms_and_biases(tmp_path: Path) -> None:
                 layer, _, side = name.rpartition(".")
                 if side in {"gain", "bias"}:
                     getattr(changed.get_submodule(layer), "bias" if side == "bias" else "weight").data += scale * vector
-            if "linear.up" in tensors:
-                changed.linear.weight.data += scale * tensors["linear.up"] @ tensors["linear.down"]
+            if "linear.0.up" in tensors:
+                changed.linear.weight.data += scale * tensors["linear.0.up"] @ tensors["linear.0.down"]
         with torch.inference_mode():
             torch.testing.assert_close(ours[row], changed(images[row : row + 1])[0], rtol=1e-12, atol=1e-12)
 
@@ -82,7 +83,7 @@ def test_vectors_count_in_the_budget_and_are_wiped(tmp_path: Path) -> None:
     """What leaves the device leaves nothing behind, and the copy on the host stays whole."""
     pool = AdapterPool({"unet": adapt(Normed())}, CPU, torch.float32, budget=0)
     tensors = vectors("group.gain")
-    pages = load_pages(write(tmp_path / "a", tensors, version="3"), pool.networks, torch.float32, pin=False)
+    pages = load_pages(write(tmp_path / "a", tensors), pool.networks, torch.float32, pin=False)
     adapter = pool.acquire("a", pages)
     assert adapter is not None
     assert adapter.size == pages.size == 4 * 6 * 6
