@@ -47,6 +47,7 @@ class RowMemory:
         self._captured = captured
         self._attention = attention
         self.pages = pages
+        self.own = own
         self._stack = RowStack(adapters, "unet", rows=bucket, pages=pages, own=own)
         self._conditioning: Conditioning | None = None
         self._prepared: list[KeysAndValues] = []
@@ -152,7 +153,7 @@ class RowMemory:
         tensors = {"latents": latents, "timesteps": timesteps}
         if conditioning.pooled is not None and conditioning.time_ids is not None:
             tensors |= {"pooled": conditioning.pooled, "time_ids": conditioning.time_ids}
-        return ForwardInputs(tensors=tensors, prepared=self.prepared, rows=rows)
+        return ForwardInputs(tensors=tensors, prepared=self.prepared, rows=rows, own_weights=self.own)
 
     def halves(self, changed: Iterable[int]) -> list[Halves]:
         """The halves of the LoRAs of some banks of layers.
@@ -161,9 +162,22 @@ class RowMemory:
             changed: numbers of the banks.
 
         Returns:
-            (down, up) of each bank; empty in a batch without LoRAs.
+            (down, up) of each bank; empty in a batch without LoRAs, or with own weights.
         """
-        return self._stack.reserve(changed) if self.pages else []
+        return self._stack.reserve(changed) if self.pages and not self.own else []
+
+    def call(self, compiled: CompiledForward, inputs: ForwardInputs) -> Tensor:
+        """Run a compiled forward with the LoRAs of this batch, some of which it may look up itself.
+
+        Args:
+            compiled: the forward.
+            inputs: from `inputs`.
+
+        Returns:
+            The prediction of all rows.
+        """
+        with self._stack.applied():
+            return compiled(inputs)
 
     def put(self, rows: Sequence[int], conditioning: Conditioning, parts: Sequence[ScaledAdapter]) -> None:
         """Give a request its rows, with its LoRAs.

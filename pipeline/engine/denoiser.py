@@ -260,7 +260,7 @@ class Denoiser:
         latents, timesteps = memory.feed(rows, inputs, steps)
         if (compiled := memory.compiled) is not None:
             read = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
-            answers = memory.run(partial(compiled, read))
+            answers = memory.run(partial(memory.call, compiled, read))
         elif residuals := residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning):
             answers = self._call(memory, latents, timesteps, residuals)
         else:
@@ -300,7 +300,7 @@ class Denoiser:
         unet, dtype = self._checkpoint.unet, self._checkpoint.hardware.dtype
         latents = torch.empty(memory.bucket, unet.config.in_channels, height, width, dtype=dtype, device="meta")
         timesteps = torch.empty(memory.bucket, device="meta")
-        rank = memory.pages * PAGE_RANK
+        rank = 0 if memory.own else memory.pages * PAGE_RANK
         return memory.inputs(latents, timesteps, self.forward.halves(memory.bucket, rank, dtype) if rank else [])
 
 

@@ -87,20 +87,21 @@ class EngineJob:
         parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
         before = self.snapshot.pages if self.snapshot else self.request.lora_pages
         own_before = self.snapshot.own_weights if self.snapshot else self.request.own_weights
+        own = needs_own_weights(parts, "unet")
         self.shape = shape = self.model.shape(self.request, self.adapters)
         return WaitingRequest(
             ticket=self.ticket,
             shape=shape,
             rows=self.rows,
             pages=max(pages_needed(parts, "unet"), before),
-            own_weights=needs_own_weights(parts, "unet") or own_before,
+            own_weights=own or own_before,
             bucket=self.snapshot.bucket if self.snapshot else self.request.bucket,
-            compiled=self._compiled(),
+            compiled=self._compiled(own),
         )
 
-    def _compiled(self) -> bool | None:
+    def _compiled(self, own: bool) -> bool | None:
         """Whether it insists on a compiled forward or on none."""
-        if self.controls or not self.model.covers(self.adapters):
+        if self.controls or not self.model.covers(self.adapters, own_weights=own):
             return False
         if self.snapshot:
             return self.snapshot.compiled

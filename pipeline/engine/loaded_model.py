@@ -156,16 +156,17 @@ class LoadedModel:
         """
         return self.compilation is not None and key in self.compilation
 
-    def covers(self, adapters: Sequence[Adapter]) -> bool:
+    def covers(self, adapters: Sequence[Adapter], *, own_weights: bool) -> bool:
         """Whether images with some LoRAs may run compiled.
 
         Args:
             adapters: the LoRAs.
+            own_weights: they run on these.
 
         Returns:
             False also where nothing is compiled on this device.
         """
-        return self.compilation is not None and self.compilation.covers(adapters)
+        return self.compilation is not None and self.compilation.covers(adapters, own_weights=own_weights)
 
     def benchmark(self) -> None:
         """Measure a compiled forward that has arrived since, if one has."""
@@ -181,7 +182,9 @@ class LoadedModel:
         """
         memory = self.memory(key)
         self.denoiser.advance(memory, renderings)
-        if self.compilation is not None and not key.compiled:
+        # An operator takes no quantized weights.
+        can_compile = not (key.own_weights and self._weights is Weights.FP8)
+        if self.compilation is not None and not key.compiled and can_compile:
             self.compilation.observe(key, lambda: self.denoiser.sizes(memory, key.shape.height, key.shape.width))
 
     def try_step(self, request: ImageRequest) -> None:

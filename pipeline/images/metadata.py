@@ -36,9 +36,9 @@ class ImageMetadata:
 
     `made_from` is the request that the engine ran (count 1); `model_name` and `model_hash` are as in ModelFacts;
     `bucket` is the number of rows of the padded batch, `lora_pages` the number of LoRA pages of each row; `own_weights`
-    says whether layers ran request by request for LoRAs that need it, `compiled` whether the denoiser ran compiled, which
-    rounds differently; `device` and `dtype` say where and how exactly it ran; `versions` are (name, version) of the
-    libraries that decide.
+    says whether layers ran request by request for LoRAs that need it, `compiled` whether the denoiser ran compiled,
+    which rounds differently; `device` and `dtype` say where and how exactly it ran; `versions` are (name, version) of
+    the libraries that decide.
     """
 
     made_from: ImageRequest

@@ -98,17 +98,20 @@ class Compilation:
         """
         return self._faster[_sizes(key)]
 
-    def covers(self, adapters: Sequence[Adapter]) -> bool:
+    def covers(self, adapters: Sequence[Adapter], *, own_weights: bool = False) -> bool:
         """Whether compiled forwards have room for all that some LoRAs change.
 
         Args:
             adapters: the LoRAs.
+            own_weights: they run on these, and so any layer may change.
 
         Returns:
             False where one changes layers that hardly any LoRA does, or vectors such as biases.
         """
         changed = self._forward.changed
-        return not any("unet" in adapter.vectors for adapter in adapters) and all(
+        if any("unet" in adapter.vectors for adapter in adapters):
+            return False
+        return own_weights or all(
             used <= changed.get(number, frozenset())
             for adapter in adapters
             for (network, number), used in adapter.used.items()
@@ -159,7 +162,7 @@ class Compilation:
 
     @torch.inference_mode()
     def _is_equal(self, compiled: CompiledForward, inputs: ForwardInputs) -> bool:
-        eager, ours = self._forward(*inputs.arguments), compiled(inputs)
+        eager, ours = self._forward.run(inputs), compiled(inputs)
         apart = float((ours.float() - eager.float()).norm() / eager.float().norm())
         if apart <= float(torch.finfo(eager.dtype).eps) ** 0.5:
             return True
@@ -168,7 +171,7 @@ class Compilation:
 
     @torch.inference_mode()
     def _is_faster(self, key: BatchKey, compiled: CompiledForward, inputs: ForwardInputs) -> bool:
-        sides = (lambda: compiled(inputs), lambda: self._forward(*inputs.arguments))
+        sides = (lambda: compiled(inputs), lambda: self._forward.run(inputs))
         for side in sides:
             side()
         ours, eager = zip(*[[self._seconds(side) for side in sides] for _ in range(_CALLS)], strict=True)

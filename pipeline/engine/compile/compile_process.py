@@ -200,6 +200,7 @@ def suits_openvino(spec: CompileSpec) -> bool:
     weights = spec.weights.values()
     return (
         spec.device.type == "cpu"
+        and not spec.sizes.own_weights
         and find_spec(OPENVINO) is not None
         and all(weight.dtype == torch.float32 and not is_traceable_wrapper_subclass(weight) for weight in weights)
         and Hardware.choose("cpu").fits(2 * sum(weight.nbytes for weight in weights))
@@ -241,6 +242,7 @@ def _without_numbers(spec: CompileSpec) -> tuple[Forward, ForwardInputs]:
         return _fake(tensor, mode, spec.device)
 
     forward = _rebuilt({name: fake(weight) for name, weight in spec.weights.items()}, spec.config)
+    forward.own_weights = spec.sizes.own_weights
     return forward, spec.sizes.each(fake)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from pipeline.lora.serving.layers import Bank, RowWeights
+from pipeline.lora.serving.opaque_layer import OpaqueLayers
 from pipeline.models.attention import KeysAndValues, PromptAttention, prepared_for
 
 Halves = tuple[Tensor, Tensor]
@@ -24,12 +25,13 @@ class ForwardInputs:
 
     `tensors` are `latents`, `timesteps` and, where the model has them, `pooled` and `time_ids`; `prepared` are the
     prompt's keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`, empty
-    without LoRAs.
+    without LoRAs and with `own_weights`: then layers run request by request, as operators that look up what they need.
     """
 
     tensors: dict[str, Tensor]
     prepared: list[KeysAndValues]
     rows: list[Halves]
+    own_weights: bool = False
 
     @property
     def arguments(self) -> tuple[dict[str, Tensor], list[KeysAndValues], list[Halves]]:
@@ -54,7 +56,7 @@ class ForwardInputs:
             With every tensor changed.
         """
         tensors, prepared, rows = pytree.tree_map(change, self.arguments)
-        return ForwardInputs(tensors=tensors, prepared=prepared, rows=rows)
+        return ForwardInputs(tensors=tensors, prepared=prepared, rows=rows, own_weights=self.own_weights)
 
 
 class Forward(nn.Module):
@@ -67,11 +69,14 @@ class Forward(nn.Module):
         unet: the denoiser.
         banks: its layers that LoRAs change.
         attention: its cross-attention layers.
+
+    `own_weights` says that layers run request by request.
     """
 
     def __init__(self, unet: nn.Module, banks: Sequence[Bank], attention: Sequence[PromptAttention]) -> None:
         super().__init__()
         self.unet = unet
+        self.own_weights = False
         self._banks = banks
         self._attention = attention
         places = {number: _changed_places(bank) for number, bank in enumerate(banks)}
@@ -95,6 +100,19 @@ class Forward(nn.Module):
             made.append((down, torch.empty(*lead, rank, shape.outputs, dtype=dtype, device="meta")))
         return made
 
+    def run(self, inputs: ForwardInputs) -> Tensor:
+        """One call of the UNet, eagerly.
+
+        Args:
+            inputs: of any sizes.
+
+        Returns:
+            The prediction, (rows, channels, height, width).
+        """
+        self.own_weights = inputs.own_weights
+        prediction: Tensor = self(*inputs.arguments)
+        return prediction
+
     def forward(self, tensors: dict[str, Tensor], prepared: list[KeysAndValues], rows: list[Halves]) -> Tensor:
         """One call of the UNet.
 
@@ -109,6 +127,8 @@ class Forward(nn.Module):
         banks = [self._banks[number] for number in self.changed] if rows else []
         for bank, (down, up), places in zip(banks, rows, self.changed.values(), strict=False):
             bank.rows = RowWeights(down=down, up=up, used=set(places))
+        for bank in self._banks if self.own_weights else ():
+            bank.own = OpaqueLayers()
         try:
             with prepared_for(self._attention, prepared):
                 prediction: Tensor = self.unet(
@@ -120,8 +140,8 @@ class Forward(nn.Module):
                 )[0]
                 return prediction
         finally:
-            for bank in banks:
-                bank.rows = None
+            for bank in self._banks:
+                bank.rows = bank.own = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

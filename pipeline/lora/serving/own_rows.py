@@ -74,6 +74,18 @@ class OwnRows:
             self._pool.scratch.wipe()
         self._requests = [request for request in self._requests if not gone & set(request.rows)]
 
+    def run(self, name: str, given: Tensor) -> Tensor:
+        """Run a layer by its name.
+
+        Args:
+            name: of the layer in the network.
+            given: its input for all rows of the batch.
+
+        Returns:
+            As `forward`.
+        """
+        return self.forward(self._pool.networks[self._network].layers[name], given)
+
     def forward(self, layer: Layer, given: Tensor) -> Tensor:
         """Run a layer for every request; rows that are free are zeros.
 

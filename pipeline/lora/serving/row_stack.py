@@ -1,7 +1,7 @@
 """What each row of a batch takes from the LoRAs on the device."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter, needs_own_weights
 from pipeline.lora.serving.layers import RowWeights
+from pipeline.lora.serving.opaque_layer import running
 from pipeline.lora.serving.own_rows import OwnRows
 from pipeline.lora.serving.page_pool import PagePool
 from pipeline.lora.serving.pages import PAGE_RANK
@@ -103,7 +104,8 @@ class RowStack:
         for bank in network.banks if self._own is not None else ():
             bank.own = self._own
         try:
-            yield
+            with nullcontext() if self._own is None else running(self._own.run):
+                yield
         finally:
             network.vectors.rows = None
             for bank in network.banks:

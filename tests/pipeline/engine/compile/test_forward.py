@@ -28,9 +28,11 @@ class Bench:
         self.model = LoadedModel(ModelSource.parse(str(folder)), Hardware.choose("cpu"), spec)
         self.compiler = compiler
 
-    def render(self, requests: Sequence[ImageRequest], bucket: int, compiled: CompiledForward | None) -> list[Tensor]:
+    def render(
+        self, requests: Sequence[ImageRequest], bucket: int, compiled: CompiledForward | None, *, own: bool = False
+    ) -> list[Tensor]:
         """The final latents of requests that run together, in their order from row 0 on."""
-        memory = self.model.denoiser.open(bucket, 1, compiled)
+        memory = self.model.denoiser.open(bucket, 1, compiled, own=own)
         running, row = list[DenoisingState](), 0
         for one in requests:
             self.model.loras.want(one.loras)
@@ -44,10 +46,10 @@ class Bench:
             self.model.denoiser.advance(memory, running)
         return [rendering.latents for rendering in running]
 
-    def compiled(self, bucket: int) -> CompiledForward:
+    def compiled(self, bucket: int, *, own: bool = False) -> CompiledForward:
         """The forward for a bucket of images of 64 pixels with LoRAs."""
         denoiser, shape = self.model.denoiser, self.model.shape(request())
-        memory = denoiser.open(bucket, 1)
+        memory = denoiser.open(bucket, 1, own=own)
         denoiser.assign(memory, self.model.begin(request(), ()), (0, 1))
         sizes = denoiser.sizes(memory, shape.height, shape.width)
         return self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")), denoiser.forward)
@@ -76,3 +78,21 @@ def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler:
     # Nothing is compiled a second time without the engine.
     with pytest.raises((AssertionError, RuntimeError)):
         bench.render(requests, 8, compiled)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
+@pytest.mark.parametrize("compiler", [as_drawn, inductor_in_child])
+def test_own_weights_run_in_one_compiled_graph(speck: Path, loras: Path, compiler: Compiler) -> None:
+    """Beside rows with pages and with nothing; the graph knows of none of them."""
+    bench = Bench(speck, loras, compiler)
+    requests = [request(seed=1), with_lora("usual", seed=2), with_lora("deep", seed=3)]
+    compiled = bench.compiled(bucket=8, own=True)
+
+    together = bench.render(requests, 8, compiled, own=True)
+    backwards = bench.render(requests[::-1], 8, compiled, own=True)[::-1]
+    eager = bench.render(requests, 8, None, own=True)
+
+    for ours, other, theirs in zip(together, backwards, eager, strict=True):
+        assert relative_error(ours, theirs) < 1e-5
+        assert torch.equal(ours, other)
