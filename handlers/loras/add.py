@@ -31,6 +31,10 @@ class AddOptions(Options):
     file: Annotated[AttachedFile | None, Details("A .safetensors file")] = None
     name: Annotated[str | None, Details("What to call it here")] = None
     private: Annotated[bool | None, Details("For you alone")] = None
+    alpha: Annotated[float | None, Details("Alpha, for a PEFT file without its config", low=-10_000, high=10_000)] = (
+        None
+    )
+    accept_loss: Annotated[bool | None, Details("Add it though part of it cannot be served")] = None
 
 
 async def add_lora(caller: Caller, options: AddOptions, context: AppContext) -> Message:
@@ -89,6 +93,8 @@ def _order(caller: Caller, options: AddOptions) -> LoraOrder:
         file_name="" if file is None else file.name,
         name=_wanted_name(options),
         private=options.private or False,
+        accept_loss=options.accept_loss or False,
+        alpha=options.alpha,
     )
 
 

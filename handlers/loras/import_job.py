@@ -98,15 +98,16 @@ class LoraAdding:
     async def _imported_from(self, fetched: FetchedFile, job: Job, order: LoraOrder, importer: Import) -> NewLora:
         target = self.folder / f"{order.key}.safetensors"
         word = order.name or _name(fetched)
-        report = await self._imported(fetched, target, word, importer)
+        report = await self._imported(fetched, target, replace(order, name=word), importer)
+        check_loss(report, order)
         free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
 
-    async def _imported(self, fetched: FetchedFile, target: Path, word: str, importer: Import) -> ImportReport:
+    async def _imported(self, fetched: FetchedFile, target: Path, wanted: LoraOrder, importer: Import) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model.
 
-        `word` calls for a textual inversion that has no name of its own.
+        The name that is `wanted` calls for a textual inversion that has no name of its own.
         """
         refusals: list[UserError] = []
         for base in self.bases:
@@ -115,8 +116,11 @@ class LoraAdding:
                 target=target,
                 configs=base.configs,
                 family=base.facts.family,
-                word=word,
+                word=wanted.name or "",
                 adapter_config=fetched.adapter_config,
+                base_model=fetched.base_model or "",
+                title=f"{fetched.title} {fetched.file_name}",
+                alpha=wanted.alpha,
             )
             try:
                 return await importer(order)

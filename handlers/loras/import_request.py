@@ -13,7 +13,8 @@ class LoraOrder:
 
     `key` names the canonical file to come.
 
-    Without a `name` the source's own is used.
+    Without a `name` the source's own is used; `accept_loss` is the member's word for a file that is not served whole,
+    `alpha` theirs for a file of PEFT that came without its config.
     """
 
     key: str
@@ -22,6 +23,8 @@ class LoraOrder:
     file_name: str = ""
     name: str | None = None
     private: bool = False
+    accept_loss: bool = False
+    alpha: float | None = None
     parts: tuple[LoraUse, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.file import QUERIES, encoders_of
 from pipeline.lora.importing.base_layers import Layers
-from pipeline.lora.importing.file_layers import BUNDLED
+from pipeline.lora.importing.file_layers import BUNDLED, OUTPUT
 from pipeline.lora.importing.report import Embedding, clean
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
@@ -37,7 +37,7 @@ def bundled(file: WeightsFile, family: ModelFamily, layers: Layers) -> tuple[Emb
     """
     found: dict[str, dict[str, TensorHeader]] = {}
     for name, tensor in file.tensors.items():
-        if (match := BUNDLED.fullmatch(name)) is not None:
+        if (match := BUNDLED.fullmatch(name)) is not None and not OUTPUT.search(name):
             found.setdefault(match["trigger"], {})[name] = tensor
     return tuple(_embedding(trigger, tensors, family, layers) for trigger, tensors in found.items())
 
@@ -57,13 +57,14 @@ def alone(file: WeightsFile, family: ModelFamily, layers: Layers, word: str) -> 
     Raises:
         UserError: it does not fit this base's text encoders.
     """
-    names = list(file.tensors)
-    flat = all(1 <= len(tensor.shape) <= 2 for tensor in file.tensors.values())
+    tensors = {name: tensor for name, tensor in file.tensors.items() if not OUTPUT.search(name)}
+    names = list(tensors)
+    flat = all(1 <= len(tensor.shape) <= 2 for tensor in tensors.values())
     known = all(name in _ENCODERS or name in _UNNAMED for name in names)
     # A token that stands for itself: one tensor without a dot, as diffusers saves it.
     if not names or not flat or len(names) > _MAX_TENSORS or not (known or (len(names) == 1 and "." not in names[0])):
         return None
-    return _embedding(word if known else names[0], file.tensors, family, layers)
+    return _embedding(word if known else names[0], tensors, family, layers)
 
 
 def _embedding(trigger: str, tensors: Mapping[str, TensorHeader], family: ModelFamily, layers: Layers) -> Embedding:

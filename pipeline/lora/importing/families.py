@@ -7,16 +7,12 @@ from typing import Final
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.families.sd import SD15
-from pipeline.families.sdxl import SDXL
+from pipeline.lora.importing.base_model_layers import SDXL_TWINS
+from pipeline.lora.importing.base_models import LayerShape, bases_of, flat_name
 from pipeline.lora.importing.file_layers import FileLayers
-from pipeline.lora.importing.parts import TensorRole
-
-_REFINER: Final = "the SDXL refiner"
-_SD2: Final = "SD 2"
-_OTHER_WIDTHS: Final = {1024: _SD2, 1280: _REFINER}
-_BY_CONTEXT: Final = {own.cross_attention_width: own.name for own in FAMILIES.values()} | _OTHER_WIDTHS
-_CONTEXT_LAYER: Final = re.compile(r".*attn2[._]to_[kv]")
+from pipeline.lora.importing.other_algorithms import refuse_other_tensors
+from pipeline.lora.importing.parts import TensorRole, split_name
+from pipeline.lora.importing.stated_bases import stated_base, stated_words
 
 
 def _patterns(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
@@ -32,38 +28,17 @@ _OTHER_KINDS: Final = _patterns(
     (r"^(ip_adapter|image_proj)\.", "an IP-Adapter, which is no LoRA"),
     (r"^adapter\.body\.|^body\.\d+\.block1", "a T2I-Adapter, which is no LoRA"),
     (r"\.(absmax|quant_map|quant_state\..*|qweight|qzeros|scales|weight_scale|scale_weight)$|^scaled_fp8$", _QUANTISED),
-    (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner)\.(?!.*(lora|hada|lokr|diff))", _WHOLE),
+    (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner)\.", _WHOLE),
     (r"^(encoder|decoder)\.(down|up|mid|conv_in|conv_out)|^(post_)?quant_conv\.", "a VAE, which is no LoRA"),
     (r"^(model\.1\.sub|body\.0\.rdb|conv_first|params_ema)", "an upscaler, which is no LoRA"),
 )  # fmt: skip
 
-# A layer whose name holds the pattern says what base the LoRA is made for; the first that fits counts.
-_OTHER_BASES: Final = _patterns(
-    (r"img_mod[._]linear|token_refiner|hunyuan", "HunyuanVideo"),
-    (r"distilled_guidance_layer", "Chroma"),
-    (r"double_stream_blocks|single_stream_blocks", "HiDream"),
-    (r"double_stream_modulation", "FLUX.2"),
-    (r"double_blocks|single_blocks|single_transformer_blocks", "FLUX.1"),
-    (r"joint_transformer_blocks", "AuraFlow"),
-    (r"joint_blocks", "SD 3"),
-    (r"(img|txt)_(mlp|mod)", "Qwen-Image"),
-    (r"transformer_blocks[._]\d+[._]attn[._]add_[qkv]_proj|lora_te3|text_encoder_3", "SD 3"),
-    (r"(?<!_)blocks[._]\d+[._](self_attn|cross_attn|ffn)", "Wan"),
-    (r"prior[._]unet|lora_prior", "Stable Cascade"),
-    (r"adaln_single|transformer_blocks[._]\d+[._]scale_shift", "PixArt"),
-    (r"(?<!encoder[._])(?<!text_model[._])layers[._]\d+[._](attention|adaLN)|noise_refiner", "Z-Image or Lumina"),
-    (r"^(lora_)?transformer[._]transformer_blocks[._]\d+[._]attn[12]", "LTX-Video"),
-)  # fmt: skip
-
-_SECOND_TEXT: Final = re.compile(r"lora_te2_|text_encoder_2\.")
-_DEEP: Final = re.compile(r".*(attentions|blocks_\d_1|blocks\.\d\.1)[._].*transformer_blocks[._][2-9]")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeFor:
-    """The base that a file is made for, as people write it; None where nothing says it."""
+    """The bases that a file may be made for, as people write them; none where nothing says it."""
 
-    base: str | None
+    bases: frozenset[str]
 
     def refuse_other_than(self, family: ModelFamily) -> None:
         """Check that the file may be for a base of this family.
@@ -74,8 +49,10 @@ class MadeFor:
         Raises:
             UserError: the file is clearly made for another one.
         """
-        if self.base is not None and self.base != FAMILIES[family].name:
-            raise UserError(f"This LoRA is made for {self.base}; this server runs {FAMILIES[family].name}.")
+        if self.bases and FAMILIES[family].name not in self.bases:
+            *others, last = sorted(self.bases - SDXL_TWINS or self.bases)
+            words = f"{', '.join(others)} or {last}" if others else last
+            raise UserError(f"This LoRA is made for {words}; this server runs {FAMILIES[family].name}.")
 
 
 def refuse_other_kinds(layers: FileLayers) -> None:
@@ -87,63 +64,70 @@ def refuse_other_kinds(layers: FileLayers) -> None:
     Raises:
         UserError: says what it is instead of a LoRA.
     """
+    refuse_other_tensors(layers.file.tensors)
     for name in layers.file.tensors:
+        split = split_name(name)
+        is_part = split is not None and split[1] is not TensorRole.GAIN
         for pattern, words in _OTHER_KINDS:
-            if pattern.search(name):
+            if pattern.search(name) and not (is_part and words is _WHOLE):
                 raise UserError(f"This file is {words}.")
     if layers.layers and layers.weights_only:
         raise UserError("This file holds a model's own weights, not changes of them; add it as a model.")
 
 
-def made_for(layers: FileLayers) -> MadeFor:
-    """The base of a file: by names of layers that only one base has, then by the width of its text, then by its
-    metadata.
+def made_for(layers: FileLayers, base_model: str = "") -> MadeFor:
+    """The base of a file: by the names and shapes of its layers; where these fit several bases or none, by what its
+    metadata or its page state.
 
     Args:
         layers: of the file.
+        base_model: what the page that it came from says that it is for.
 
     Returns:
-        The base, if anything says it.
+        The bases, if anything says it.
     """
-    for pattern, words in _OTHER_BASES:
-        if any(pattern.search(name) for name in layers.layers):
-            return MadeFor(base=words)
-    for name in layers.layers:
-        if _CONTEXT_LAYER.fullmatch(name) and (base := _BY_CONTEXT.get(_inputs(layers, name))) is not None:
-            return MadeFor(base=base)
-    if any(_SECOND_TEXT.match(name) or _DEEP.match(name) for name in layers.layers):
-        return MadeFor(base=SDXL.name)
-    return MadeFor(base=_from_metadata(layers.file.metadata))
+    shapes = [_shape(layers, name) for name in layers.layers]
+    others = [LayerShape(name=flat_name(name), inputs=0, outputs=0) for name in layers.unknown]
+    bases = bases_of((*shapes, *others))
+    own = FAMILIES.values()
+    for base in filter(None, (stated_base(base_model), stated_base(stated_words(layers.file.metadata)))):
+        # SDXL's layers are another model's, too, which only words can tell.
+        if base in bases or not bases or (base in SDXL_TWINS and any(family.name in bases for family in own)):
+            return MadeFor(bases=frozenset({base}))
+    return MadeFor(bases=bases)
 
 
-def _inputs(layers: FileLayers, name: str) -> int:
-    """The input channels of the layer that the file calls `name`; 0 where its parts do not show them."""
-    for part in (TensorRole.DOWN, TensorRole.HADA_1_DOWN, TensorRole.DIFFERENCE, TensorRole.GLORA_B_DOWN):
+def _shape(layers: FileLayers, name: str) -> LayerShape:
+    inputs, outputs = _sides(layers, name)
+    return LayerShape(name=flat_name(name), inputs=inputs, outputs=outputs)
+
+
+_IN: Final = (TensorRole.DOWN, TensorRole.HADA_1_DOWN, TensorRole.DIFFERENCE, TensorRole.GLORA_B_DOWN)
+_OUT: Final = (TensorRole.UP, TensorRole.HADA_1_UP, TensorRole.DIFFERENCE, TensorRole.GLORA_B_UP)
+
+
+def _sides(layers: FileLayers, name: str) -> tuple[int, int]:
+    """The input and output channels of the layer that the file calls `name`; 0 where its parts do not show them."""
+    parts = layers.layers[name]
+    if TensorRole.MID in parts or TensorRole.HADA_1_CORE in parts:
+        return 0, 0  # where a core stands between them, the halves lie otherwise
+    inputs = _kron(
+        layers, name, 1, (TensorRole.KRON_1, TensorRole.KRON_1_DOWN), (TensorRole.KRON_2, TensorRole.KRON_2_DOWN)
+    )
+    outputs = _kron(
+        layers, name, 0, (TensorRole.KRON_1, TensorRole.KRON_1_UP), (TensorRole.KRON_2, TensorRole.KRON_2_UP)
+    )
+    return _side(layers, name, 1, _IN) or inputs, _side(layers, name, 0, _OUT) or outputs
+
+
+def _side(layers: FileLayers, name: str, axis: int, parts: tuple[TensorRole, ...]) -> int:
+    for part in parts:
         if (header := layers.header(name, part)) is not None and len(header.shape) >= 2:
-            return header.shape[1]
-    first = layers.header(name, TensorRole.KRON_1) or layers.header(name, TensorRole.KRON_1_DOWN)
-    second = layers.header(name, TensorRole.KRON_2) or layers.header(name, TensorRole.KRON_2_DOWN)
-    if first is not None and second is not None and len(first.shape) == len(second.shape) == 2:
-        return first.shape[1] * second.shape[1]
+            return header.shape[axis]
     return 0
 
 
-def _from_metadata(metadata: dict[str, str]) -> str | None:
-    stated = f"{metadata.get('ss_base_model_version', '')} {metadata.get('modelspec.architecture', '')}".lower()
-    for pattern, words in _STATED:
-        if pattern.search(stated):
-            return words
-    return _SD2 if metadata.get("ss_v2") == "True" else None
-
-
-_STATED: Final = _patterns(
-    (r"flux", "FLUX.1"),
-    (r"stable-diffusion-v?3|sd_?3", "SD 3"),
-    (r"wan", "Wan"),
-    (r"hunyuan", "HunyuanVideo"),
-    (r"qwen", "Qwen-Image"),
-    (r"refiner", _REFINER),
-    (r"sdxl|stable-diffusion-xl", SDXL.name),
-    (r"stable-diffusion-v2|sd_?2|sd_v2", _SD2),
-    (r"stable-diffusion-v1|sd_?1|sd_v1", SD15.name),
-)
+def _kron(
+    layers: FileLayers, name: str, axis: int, first: tuple[TensorRole, ...], second: tuple[TensorRole, ...]
+) -> int:
+    return _side(layers, name, axis, first) * _side(layers, name, axis, second)

@@ -9,19 +9,25 @@ from pipeline.errors import UserError
 from pipeline.lora.importing.parts import TensorRole, split_name
 from pipeline.models.safetensors_header import TensorHeader, WeightsFile
 
-BUNDLED: Final = re.compile(r"bundle_emb\.(?P<trigger>.+?)\.(?P<part>string_to_param\.\*|emb_params|clip_[lg]|[\w*]+)")
+BUNDLED: Final = re.compile(
+    r"bundle_emb\.(?P<trigger>.+?)\.(?P<part>string_to_param\.\*|emb_params|clip_[lg](?:_out)?|[\w*]+)"
+)
 """Part of a textual inversion; a trigger may itself hold dots, and what follows the last part is the trainer's own."""
+
+OUTPUT: Final = re.compile(r"(?:^|\.)clip_[lg]_out$", re.ASCII)
+"""OneTrainer's vectors for what a text encoder gives, beside those for what it reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLayers:
     """What a file holds: `layers` by its own names, with the tensor of each part; `unknown` tensors are no part of a
-    layer.
+    layer; `notes` say what was left out, because it changes nothing or is not served.
     """
 
     file: WeightsFile
     layers: Mapping[str, Mapping[TensorRole, str]]
     unknown: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, file: WeightsFile) -> "FileLayers":
@@ -34,7 +40,7 @@ class FileLayers:
             Its layers.
 
         Raises:
-            UserError: two tensors are the same part of the same layer.
+            UserError: two tensors are the same part of the same layer, or no layer changes anything.
         """
         layers: dict[str, dict[TensorRole, str]] = {}
         unknown = []
@@ -47,7 +53,10 @@ class FileLayers:
             layer, part = split
             if layers.setdefault(layer, {}).setdefault(part, name) != name:
                 raise UserError("This file holds several adapters that change the same layers; add them one by one.")
-        return cls(file=file, layers=layers, unknown=tuple(unknown))
+        kept = {name: parts for name, parts in layers.items() if not _changes_nothing(parts, file)}
+        if layers and not kept:
+            raise UserError("This file changes nothing, none of its layers has a rank; add another version of it.")
+        return cls(file=file, layers=kept, unknown=tuple(unknown), notes=left_out(file, len(layers) - len(kept)))
 
     def header(self, layer: str, part: TensorRole) -> TensorHeader | None:
         """The shape and type of one part of a layer.
@@ -66,3 +75,29 @@ class FileLayers:
     def weights_only(self) -> bool:
         """Whether no layer has anything but a `.weight`: then these are a model's own weights, not updates of them."""
         return all(parts.keys() == {TensorRole.GAIN} for parts in self.layers.values())
+
+
+def _changes_nothing(parts: Mapping[TensorRole, str], file: WeightsFile) -> bool:
+    """Whether these are halves of rank 0, as resizing leaves them, or an alpha that stayed behind alone."""
+    if parts.keys() == {TensorRole.ALPHA}:
+        return True
+    halves = (parts.get(TensorRole.UP), parts.get(TensorRole.DOWN))
+    return all(name is not None and 0 in file.tensors[name].shape for name in halves)
+
+
+def left_out(file: WeightsFile, empty: int = 0) -> tuple[str, ...]:
+    """What of a file is not taken, as sentences for its member.
+
+    Args:
+        file: any weights file.
+        empty: the number of its layers that change nothing.
+
+    Returns:
+        None where all of it is taken.
+    """
+    notes = []
+    if empty:
+        notes.append(f"Layers of the file without a rank, which change nothing: {empty}; they were left out.")
+    if any(OUTPUT.search(name) for name in file.tensors):
+        notes.append("Its output embeddings, which are added after a text encoder, were left out; they are not served.")
+    return tuple(notes)

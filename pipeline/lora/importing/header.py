@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.content import PROBE_BYTES, refuse_other_content
+from pipeline.lora.importing.parts import TensorRole, split_name
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES, TensorHeader, WeightsFile
 
 MAX_TENSORS: Final = 20_000
@@ -19,6 +20,8 @@ MAX_METADATA_BYTES: Final = 8 * 1024 * 1024
 _BYTES: Final = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 # LyCORIS saves some alphas and switches as integers.
 _NUMBER_BYTES: Final = _BYTES | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+# A resized LoRA keeps the halves of a layer that has no rank left.
+_HALVES: Final = (TensorRole.UP, TensorRole.DOWN)
 _DTYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
 _FIELDS: Final = {"dtype", "shape", "data_offsets"}
 _DAMAGED: Final = "This file's header is damaged; download it again."
@@ -74,7 +77,7 @@ def read_header(path: Path, limits: FileLimits) -> WeightsFile:
     metadata = _metadata(header.pop("__metadata__", {}))
     if len(header) > MAX_TENSORS:
         raise UserError(f"This file holds {len(header):,} tensors; a LoRA may hold up to {MAX_TENSORS:,}.")
-    tensors = {_name(name): _tensor(entry) for name, entry in header.items()}
+    tensors = {_name(name): _tensor(entry, smallest=_smallest(name)) for name, entry in header.items()}
     _check_places(tensors, size - 8 - length)
     return WeightsFile(path=path, tensors=tensors, metadata=metadata, data_start=8 + length)
 
@@ -116,12 +119,17 @@ def _name(name: str) -> str:
     return name
 
 
-def _tensor(entry: object) -> TensorHeader:
+def _smallest(name: str) -> int:
+    split = split_name(name)
+    return 0 if split is not None and split[1] in _HALVES else 1
+
+
+def _tensor(entry: object, smallest: int = 1) -> TensorHeader:
     if not isinstance(entry, dict) or entry.keys() != _FIELDS:
         raise UserError(_DAMAGED)
     shape, (start, end) = _integers(entry["shape"]), _pair(_integers(entry["data_offsets"]))
     # Before any product of its sides is made, which may have millions of digits.
-    if len(shape) > MAX_DIMENSIONS or any(not 1 <= side <= MAX_SIDE for side in shape):
+    if len(shape) > MAX_DIMENSIONS or any(not smallest <= side <= MAX_SIDE for side in shape):
         raise UserError(f"A tensor in this file has a shape outside 1 to {MAX_SIDE:,}; that is no LoRA.")
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
@@ -154,7 +162,7 @@ def _check_places(tensors: dict[str, TensorHeader], size: int) -> None:
     if not tensors:
         raise UserError("This file holds no tensors, only a header; there is nothing to add.")
     end = 0
-    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.start):
+    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.end)):
         if tensor.start != end:
             wrong = "share bytes" if tensor.start < end else "leave a gap between them"
             raise UserError(f"Tensors in this file {wrong}; no trainer writes that.")

@@ -20,14 +20,14 @@ from pipeline.lora.importing.base_layers import BaseLayer, Layers
 from pipeline.lora.importing.changes import Algorithm, LayerChange, change_of
 from pipeline.lora.importing.embeddings import alone, bundled
 from pipeline.lora.importing.families import refuse_other_kinds
-from pipeline.lora.importing.file_layers import FileLayers
+from pipeline.lora.importing.file_layers import FileLayers, left_out
 from pipeline.lora.importing.header import FileLimits, read_header
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.matching import Matched, match
-from pipeline.lora.importing.parts import TensorRole
-from pipeline.lora.importing.peft_config import PeftConfig, read_configs
+from pipeline.lora.importing.parts import TensorRole, shaped
+from pipeline.lora.importing.peft_config import RANKED, PeftConfig, lacks_alpha, read_configs
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
-from pipeline.lora.importing.strength import EXPLODED, strength
+from pipeline.lora.importing.stated_bases import derivatives
 from pipeline.models.safetensors_header import WeightsFile
 
 _LIMITS: Final = FileLimits()
@@ -59,13 +59,17 @@ class ImportBase:
 class Upload:
     """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any.
 
-    `word` activates a textual inversion that has no name of its own.
+    `word` activates a textual inversion that has no name of its own; `base_model` and `title` are what its page says,
+    and `alpha` what its member says where the file does not.
     """
 
     path: Path
     word: str = ""
     limits: FileLimits = _LIMITS
     adapter_config: str | None = None
+    base_model: str = ""
+    title: str = ""
+    alpha: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,25 +100,33 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
     if (embedding := alone(file, base.family, base.layers, upload.word)) is not None:
         _teach(writer, file, (embedding,))
         writer.save(target)
-        return _Sums().report(file, base, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=())
+        return _Sums().report(file, base, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=left_out(file))
     layers = FileLayers.of(file)
     refuse_other_kinds(layers)
-    matched = match(layers, base.names, base.family)
+    matched = match(layers, base.names, base.family, upload.base_model)
     words = bundled(file, base.family, base.layers)
-    sums = _store(changes(layers, matched, upload.adapter_config), writer)
+    sums = _store(changes(layers, matched, base, upload.adapter_config, upload.alpha), base, writer)
     _teach(writer, file, words)
-    report = sums.report(file, base, layout=matched.layout, embeddings=words, notes=_notes(matched))
+    notes = (*_notes(matched), *layers.notes, *_alpha_note(layers, upload), *_origins(file, upload))
+    report = sums.report(file, base, layout=matched.layout, embeddings=words, notes=notes)
     writer.save(target)
     return report
 
 
-def changes(layers: FileLayers, matched: Matched, adapter_config: str | None = None) -> Iterator[Found]:
+def changes(
+    layers: FileLayers,
+    matched: Matched,
+    base: ImportBase,
+    adapter_config: str | None = None,
+    alpha: float | None = None,
+) -> Iterator[Found]:
     """The updates of a file, one layer at a time.
 
     Args:
         layers: of the file.
         matched: its layers' counterparts in the base.
         adapter_config: the text of the adapter_config.json beside the file.
+        alpha: what the member says, for a file that says none.
 
     Yields:
         The update of each layer of the base that the file changes.
@@ -122,8 +134,8 @@ def changes(layers: FileLayers, matched: Matched, adapter_config: str | None = N
     Raises:
         UserError: as `import_lora`.
     """
-    configs = read_configs(layers.file.metadata, adapter_config)
-    with _opened(layers.file.path) as file:
+    configs = read_configs(layers.file.metadata, adapter_config, alpha)
+    with opened(layers.file.path) as file:
         for layer, name in matched.names.items():
             tensors = _read(file, layers.layers[name], layer, configs)
             change = change_of(tensors, layer)
@@ -144,14 +156,14 @@ def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding
 def _store(found: Iterable[Found], writer: CanonicalWriter) -> "_Sums":
     sums = _Sums()
     for each in found:
-        sums.add_change(each.change)
-        _store_vectors(each, writer)
-        for part in each.change.parts:
-            if (size := strength(part, each.layer)) > 0:
-                _refuse_explosion(size, each.layer)
-                writer.add(each.layer.name, part)
-                sums.add_stored(part)
-    if writer.empty:
+        sums.add_change(each)
+        _store_vectors(each, base, writer)
+        if each.layer.kind is LayerKind.NORM:
+            continue
+        if (lowered := lower(each.change, each.layer, partial(base.weights.read, each.layer))) is not None:
+            _refuse_explosion(lowered.norm, each.layer, base)
+            sums.add_stored(lowered, writer.add(each.layer.name, lowered.factors))
+    if writer.empty or not sums.changes_anything:
         raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
     return sums
 
@@ -174,11 +186,12 @@ def _read(
     file: Any, parts: Mapping[TensorRole, str], layer: BaseLayer, configs: Mapping[str, PeftConfig]
 ) -> dict[TensorRole, Tensor]:
     """All tensors of one layer in float64, with the alpha that PEFT keeps elsewhere."""
-    tensors = {part: file.get_tensor(name).to(torch.float64) for part, name in parts.items()}
+    tensors = {part: shaped(file.get_tensor(name).to(torch.float64), name, part) for part, name in parts.items()}
     _check_finite(tensors.values(), layer)
     network, _, path = layer.name.partition(".")
-    if TensorRole.DOWN in tensors and TensorRole.ALPHA not in tensors and network in configs:
-        alpha = configs[network].alpha_of(path, tensors[TensorRole.DOWN].shape[0])
+    ranked = next((part for part in tensors if part in RANKED), None)
+    if ranked is not None and TensorRole.ALPHA not in tensors and network in configs:
+        alpha = configs[network].alpha_of(path, tensors[ranked].shape[0])
         if alpha is not None:
             tensors[TensorRole.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
     return tensors
@@ -200,6 +213,21 @@ def _notes(matched: Matched) -> tuple[str, ...]:
     return (f"The file holds {matched.twice} of its layers twice, by two ways of naming them; one half was taken.",)
 
 
+def _origins(file: WeightsFile, upload: Upload) -> tuple[str, ...]:
+    return tuple(own.sentence for own in derivatives(file.metadata, upload.base_model, upload.title))
+
+
+def _alpha_note(layers: FileLayers, upload: Upload) -> tuple[str, ...]:
+    if not lacks_alpha(layers, upload.adapter_config):
+        return ()
+    if upload.alpha is not None:
+        return (f"Alpha {upload.alpha:g}, as its member says.",)
+    return (
+        "This file came without PEFT's adapter_config.json, so its alpha is not known and its rank was taken; "
+        "add it again with alpha to set another.",
+    )
+
+
 class _Sums:
     """Totals over a file's layers."""
 
@@ -207,6 +235,8 @@ class _Sums:
         self._layers = 0
         self._algorithms: set[Algorithm] = set()
         self._ranks: list[int] = []
+        self._vectors = False
+        self._energy = self._lost = self._rounded = self._worst = 0.0
 
     def add_change(self, change: LayerChange) -> None:
         """Count one layer of the file.
@@ -215,7 +245,9 @@ class _Sums:
             change: of the layer.
         """
         self._layers += 1
-        self._algorithms |= change.algorithms
+        self._algorithms |= found.algorithms
+        vectors = (found.change.bias, found.change.dense if found.layer.kind is LayerKind.NORM else None)
+        self._vectors |= any(vector is not None and bool(vector.any()) for vector in vectors)
 
     def add_stored(self, part: Part) -> None:
         """Count one part that was written.
@@ -225,6 +257,11 @@ class _Sums:
         """
         if isinstance(part.change, LowRank):
             self._ranks.append(int(part.change.down.shape[0]))
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether any weight, norm or bias is another than before."""
+        return self._energy > 0 or self._vectors
 
     def report(
         self,

@@ -12,6 +12,9 @@ _SECOND_TEXT: Final = "text_encoder_2."
 # PEFT's containers; a file may be of one network without saying which, so the prefix stands with and without it.
 _PEFT: Final = "base_model.model."
 
+# What torch.compile and training on several devices put before a module's own name.
+_WRAPPERS: Final = re.compile(r"(?:(?<=\.)|^)(?:_orig_mod|module)\.", re.ASCII)
+
 # The inside of a residual block, by diffusers and by the original code.
 _RESIDUAL: Final = {
     "norm1": "in_layers.0",
@@ -54,7 +57,7 @@ class LayerNames:
             layers: of the base.
 
         Returns:
-            With all spellings of kohya, LyCORIS, diffusers, PEFT, ComfyUI and Stability.
+            With all spellings of kohya, LyCORIS, diffusers, PEFT, ComfyUI, OneTrainer and Stability.
         """
         named: dict[str, BaseLayer] = {}
         ambiguous = set()
@@ -76,7 +79,7 @@ class LayerNames:
         Returns:
             None if no layer, or more than one, has it.
         """
-        return self.layers.get(name)
+        return self.layers.get(_WRAPPERS.sub("", name))
 
 
 def _has_two_texts(layers: Layers) -> bool:
@@ -90,25 +93,26 @@ def _spellings(name: str, original: "OriginalNames", *, two_texts: bool) -> Iter
             yield from _unet_spellings(path, original)
         case "text_encoder.":
             # `lora_te_` in a file for two text encoders is the first, as every loader reads it.
-            yield from _text_spellings(path, "text_encoder", ("lora_te", "lora_te1"), alone=not two_texts)
+            yield from _text_spellings(path, "text_encoder", ("lora_te", "lora_te1"), "clip_l", alone=not two_texts)
         case "text_encoder_2.":
-            yield from _text_spellings(path, "text_encoder_2", ("lora_te2",), alone=False)
+            yield from _text_spellings(path, "text_encoder_2", ("lora_te2",), "clip_g", alone=False)
 
 
 def _unet_spellings(path: str, original: "OriginalNames") -> Iterator[str]:
     for own in {path, original.of_path(path)}:
         flat = own.replace(".", "_")
         yield from (f"lora_unet_{flat}", f"lycoris_{flat}", f"lycoris_unet_{flat}")
-        yield from (f"diffusion_model.{own}", f"model.diffusion_model.{own}")
-    yield from (f"unet.{path}", f"unet.{_PEFT}{path}", f"{_PEFT}{path}", f"{_PEFT}unet.{path}", path)
+        yield from (f"diffusion_model.{own}", f"model.diffusion_model.{own}", f"unet.{own}", own)
+    yield from (f"unet.{_PEFT}{path}", f"{_PEFT}{path}", f"{_PEFT}unet.{path}")
 
 
-def _text_spellings(path: str, network: str, prefixes: tuple[str, ...], *, alone: bool) -> Iterator[str]:
+def _text_spellings(path: str, network: str, prefixes: tuple[str, ...], comfy: str, *, alone: bool) -> Iterator[str]:
     for wrapper in ("", CLIP_WRAPPER):
         own = f"{wrapper}{path}"
         flat = own.replace(".", "_")
         yield from (f"{prefix}_{flat}" for prefix in prefixes)
         yield from (f"lycoris_{network}_{flat}", f"{network}.{own}", f"{network}.{_PEFT}{own}")
+        yield from (f"text_encoders.{comfy}.transformer.{own}", f"{comfy}.transformer.{own}", f"{comfy}.{own}")
         if alone:
             yield from (f"{_PEFT}{own}", f"lycoris_{flat}", own)
 

@@ -16,7 +16,7 @@ from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.report import clean
 
 _ORIGINAL: Final = re.compile(
-    r"(lora_unet_|lycoris_(unet_)?|(model\.)?diffusion_model\.)"
+    r"(lora_unet_|lycoris_(unet_)?|(model\.)?diffusion_model\.|unet\.|)"
     r"(input_blocks|middle_block|output_blocks|time_embed|label_emb|out)[._]\d"
 )
 _LAYOUTS: Final = (
@@ -26,6 +26,9 @@ _LAYOUTS: Final = (
     ("base_model.", "PEFT"),
     ("unet.base_model.", "PEFT"),
     ("diffusion_model.", "ComfyUI"),
+    ("model.diffusion_model.", "ComfyUI"),
+    ("text_encoders.", "ComfyUI"),
+    ("clip_", "OMI"),
     ("unet.", "diffusers"),
     ("text_encoder", "diffusers"),
 )
@@ -41,7 +44,7 @@ class Matched:
     twice: int
 
 
-def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched:
+def match(layers: FileLayers, known: LayerNames, family: ModelFamily, base_model: str = "") -> Matched:
     """Find the base's layer for each of a file's layers.
 
     A file that holds all its layers by Stability's names and again by diffusers' is read by the latter.
@@ -50,6 +53,7 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched
         layers: of the file.
         known: the base's layers by their names.
         family: of the base.
+        base_model: what the page that the file came from says that it is for.
 
     Returns:
         All of the file's layers.
@@ -57,7 +61,7 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched
     Raises:
         UserError: a layer is not in the base, or a tensor is left over.
     """
-    made_for(layers).refuse_other_than(family)
+    made_for(layers, base_model).refuse_other_than(family)
     names: dict[BaseLayer, str] = {}
     unknown, twice = [], 0
     for name in layers.layers:
@@ -69,8 +73,12 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily) -> Matched
         else:
             names[layer] = name
     ours = FAMILIES[family].name
-    if not names:
+    if not names and not layers.unknown:
         raise UserError(f"This file changes nothing that {ours} has; it is made for another base model.")
+    if not names:
+        raise UserError(
+            f"This file holds no LoRA of a known kind, but tensors such as {clean(layers.unknown[0], _SHOWN)}."
+        )
     if unknown:
         raise UserError(
             f"{len(unknown)} of this file's {len(layers.layers)} layers are not in {ours}, "
@@ -94,6 +102,8 @@ def layout(layers: FileLayers) -> str:
     own = next((words for prefix, words in _LAYOUTS if first.startswith(prefix)), "bare")
     if own == "kohya" and any(_ORIGINAL.match(name) for name in layers.layers):
         return "kohya, Stability's names"
+    if own in {"diffusers", "bare"} and any(_ORIGINAL.match(name) for name in layers.layers):
+        return "OMI" if own == "diffusers" else "Stability's names"
     tensors = layers.layers[first]
     if own == "diffusers" and ".processor." in tensors.get(TensorRole.DOWN, ""):
         return "diffusers of 2023"

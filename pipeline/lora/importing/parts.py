@@ -85,6 +85,21 @@ def split_name(name: str) -> tuple[str, TensorRole] | None:
     return match["layer"], next(part for part in TensorRole if match[part.name] is not None)
 
 
+def shaped(tensor: Tensor, name: str, part: TensorRole) -> Tensor:
+    """A tensor in the shape that says which side of the weight it belongs to.
+
+    Args:
+        tensor: as the file holds it.
+        name: of the tensor in the file.
+        part: its role.
+
+    Returns:
+        A magnitude of PEFT, ai-toolkit or diffusers flat, since it is always of the output channels, though a
+        convolution's is written as (1, out, 1, 1), which in LyCORIS's files is of the input channels.
+    """
+    return tensor.flatten() if part is TensorRole.MAGNITUDE and not name.endswith("dora_scale") else tensor
+
+
 def _text_side(match: re.Match[str]) -> str:
     return _TEXT_SIDES[match["side"]]
 

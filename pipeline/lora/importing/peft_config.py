@@ -8,9 +8,16 @@ from typing import Final
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER
+from pipeline.lora.importing.file_layers import FileLayers
+from pipeline.lora.importing.other_algorithms import refuse_other_config
+from pipeline.lora.importing.parts import TensorRole
 
 _METADATA: Final = ("lora_adapter_metadata", "adapter_config")
+RANKED: Final = frozenset({TensorRole.DOWN, TensorRole.HADA_1_DOWN})
+"""The parts whose first side is the rank that PEFT divides alpha by."""
+
 _NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
+_PEFT: Final = "base_model."
 _MAX_ALPHA: Final = 1e9
 # PEFT takes patterns as regular expressions; untrusted ones are not run here, and these need no running.
 _PLAIN: Final = re.compile(r"\^?[\w.]+", re.ASCII)
@@ -39,25 +46,46 @@ class PeftConfig:
         return alpha * rank**0.5 if alpha is not None and self.rank_stabilised else alpha
 
 
-def read_configs(metadata: Mapping[str, str], beside: str | None) -> dict[str, PeftConfig]:
+def lacks_alpha(layers: FileLayers, beside: str | None) -> bool:
+    """Whether nothing says the alpha of a file that PEFT wrote, which keeps it in a config of its own.
+
+    Args:
+        layers: of the file.
+        beside: the text of the adapter_config.json beside it, if there was one.
+
+    Returns:
+        Whether the rank must be taken for it.
+    """
+    return _text(layers.file.metadata, beside) is None and any(
+        _PEFT in name and parts.keys() & RANKED and TensorRole.ALPHA not in parts
+        for name, parts in layers.layers.items()
+    )
+
+
+def read_configs(
+    metadata: Mapping[str, str], beside: str | None = None, alpha: float | None = None
+) -> dict[str, PeftConfig]:
     """The adapter config of each network.
 
     Args:
         metadata: of the file.
         beside: the text of the adapter_config.json beside it; the metadata come first.
+        alpha: what the member says, for a file without a config.
 
     Returns:
-        By network; empty where there is no config.
+        By network; empty where nothing is known.
 
     Raises:
-        UserError: the config is damaged, or of an algorithm whose tensors mean something else in PEFT than in
-            LyCORIS.
+        UserError: the config is damaged, or of an algorithm that Limner does not read, or says another alpha than the
+            member.
     """
-    texts = [metadata[key] for key in _METADATA if key in metadata] + ([beside] if beside is not None else [])
-    if not texts:
-        return {}
+    text = _text(metadata, beside)
+    if text is None:
+        return {} if alpha is None else {network: PeftConfig(alpha=_number(alpha)) for network in _NETWORKS}
+    if alpha is not None:
+        raise UserError("This file states its own alpha; add it without one.")
     try:
-        entries = json.loads(texts[0])
+        entries = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError("The adapter config that comes with this file is damaged; download it again.") from error
     if not isinstance(entries, dict):
@@ -65,19 +93,22 @@ def read_configs(metadata: Mapping[str, str], beside: str | None) -> dict[str, P
     return {network: _config({**entries, **_own(entries, network)}) for network in _NETWORKS}
 
 
+def _text(metadata: Mapping[str, str], beside: str | None) -> str | None:
+    return next((metadata[key] for key in _METADATA if key in metadata), beside)
+
+
 def _own(entries: Mapping[str, object], network: str) -> dict[str, object]:
     """The entries that diffusers prefixes with the network's name."""
     return {key.removeprefix(f"{network}."): value for key, value in entries.items() if key.startswith(f"{network}.")}
 
 
-def _config(entries: Mapping[str, object]) -> PeftConfig:
-    kind = entries.get("peft_type", "LORA")
-    if kind != "LORA":
-        raise UserError(f"This is PEFT's {str(kind)[:20]}, whose files Limner cannot read; save it as LyCORIS does.")
+def _config(entries: dict[str, object]) -> PeftConfig:
+    refuse_other_config(entries)
     patterns = entries.get("alpha_pattern") or {}
     if not isinstance(patterns, dict) or not all(_PLAIN.fullmatch(key) for key in patterns):
         raise UserError("This file's adapter config names layers by patterns that Limner does not run.")
-    alpha = entries.get("lora_alpha")
+    # PEFT's LoHa calls it by the shorter name.
+    alpha = entries.get("lora_alpha", entries.get("alpha"))
     return PeftConfig(
         alpha=None if alpha is None else _number(alpha),
         patterns={key: _number(value) for key, value in patterns.items()},

@@ -3,7 +3,7 @@
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,9 @@ from pipeline.families.family import ModelFamily
 
 TEXTUAL_INVERSION: Final = "textual inversion"
 
+_TRIGGER_KEYS: Final = ("modelspec.trigger_phrase", "trigger_words", "ss_trigger_words")
+# What programs write where they have no word.
+_NO_WORD: Final = frozenset({"", "none", "null", "n/a", "-"})
 _MAX_TRIGGERS: Final = 8
 _MAX_TRIGGER: Final = 80
 _MAX_LICENCE: Final = 80
@@ -62,14 +65,13 @@ def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:
     Returns:
         The likeliest first, at most eight, cleaned.
     """
-    stated = [
-        metadata[key] for key in ("modelspec.trigger_phrase", "trigger_words", "ss_trigger_words") if key in metadata
-    ]
-    words = [word for text in stated for word in text.split(",")] or _frequent_tags(
-        metadata.get("ss_tag_frequency", "")
-    )
-    cleaned = [clean(word, _MAX_TRIGGER) for word in words]
-    return tuple(dict.fromkeys(word for word in cleaned if word))[:_MAX_TRIGGERS]
+    stated = [word for key in _TRIGGER_KEYS for word in metadata.get(key, "").strip(" []").split(",")]
+    return _words(stated) or _words(_frequent_tags(metadata.get("ss_tag_frequency", "")))
+
+
+def _words(raw: Iterable[str]) -> tuple[str, ...]:
+    cleaned = (clean(word, _MAX_TRIGGER).strip("\"' ") for word in raw)
+    return tuple(dict.fromkeys(word for word in cleaned if word.casefold() not in _NO_WORD))[:_MAX_TRIGGERS]
 
 
 def licence(metadata: Mapping[str, str]) -> str | None:

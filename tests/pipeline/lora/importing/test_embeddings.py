@@ -33,3 +33,13 @@ def test_bundled_textual_inversions_are_reported_beside_the_layers(base: ImportB
     assert [embedding.trigger for embedding in report.embeddings] == ["my. cat"]
     assert report.trigger_words == ("my. cat", "wax")
     assert LoraFile.open(tmp_path / "canonical.safetensors").words == ("my. cat",)
+
+
+def test_the_vectors_after_an_encoder_are_left_out(base: ImportBase, tmp_path: Path) -> None:
+    """OneTrainer writes them beside those that an encoder reads; the card says that they are not served."""
+    names = [f"clip_{which}{side}" for which in "lg" for side in ("", "_out")]
+    alone = imported({name: torch.ones(2, 32) for name in names}, base, tmp_path)
+    inside = imported(halves() | {f"bundle_emb.cat.{name}": torch.ones(2, 32) for name in names}, base, tmp_path)
+
+    assert [(e.trigger, len(e.tensors)) for e in (*alone.embeddings, *inside.embeddings)] == [("lora", 2), ("cat", 2)]
+    assert all("output embeddings" in report.notes[0] for report in (alone, inside))

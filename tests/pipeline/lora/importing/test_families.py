@@ -20,39 +20,53 @@ def layers(folder: Path, shapes: Mapping[str, tuple[int, ...]], metadata: dict[s
     return FileLayers.of(read_header(folder / "x.safetensors", FileLimits()))
 
 
+ATTENTION = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0"
+
+
 @pytest.mark.parametrize(
-    ("shapes", "base"),
+    ("shapes", "bases"),
     [
-        ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 8)}, "FLUX.1"),
-        ({"x_attn2_to_k.lora_down.weight": (4, 768)}, "SD 1.5"),
-        ({"x_attn2_to_k.lora_down.weight": (4, 1024)}, "SD 2"),
-        ({"x_attn2_to_k.lora_down.weight": (4, 2048)}, "SDXL"),
-        ({"x_attn2_to_k.lokr_w1": (4, 32), "x_attn2_to_k.lokr_w2": (8, 64)}, "SDXL"),
-        ({"lora_te2_x.lora_down.weight": (4, 8)}, "SDXL"),
-        ({"x_attn1_to_k.lora_down.weight": (4, 768)}, None),
+        ({"lora_unet_double_blocks_0_img_mod_lin": (3072, 18432)}, {"FLUX.1"}),
+        ({f"{ATTENTION}_attn2_to_k": (768, 640)}, {"SD 1.5"}),
+        ({f"{ATTENTION}_attn2_to_k": (1024, 640)}, {"SD 2"}),
+        ({f"{ATTENTION}_attn2_to_k": (333, 640)}, set()),
+        ({"lora_te2_text_model_encoder_layers_31_mlp_fc1": (1280, 5120)}, {"SDXL", "SD 3", "HiDream"}),
     ],
 )
-def test_names_and_the_width_of_the_text_say_it(
-    tmp_path: Path, shapes: dict[str, tuple[int, ...]], base: str | None
-) -> None:
-    """Cross-attention reads as many numbers as the text encoders give; self-attention says nothing."""
-    assert made_for(layers(tmp_path, shapes)) == MadeFor(base=base)
+def test_names_and_shapes_say_it(tmp_path: Path, shapes: dict[str, tuple[int, int]], bases: set[str]) -> None:
+    """A width that no model has says nothing."""
+    halves = {f"{name}.lora_down.weight": (4, wide) for name, (wide, _) in shapes.items()}
+    halves |= {f"{name}.lora_up.weight": (high, 4) for name, (_, high) in shapes.items()}
+
+    assert made_for(layers(tmp_path, halves)) == MadeFor(bases=frozenset(bases))
 
 
-def test_metadata_are_asked_last(tmp_path: Path) -> None:
-    """People copy them from file to file."""
-    stated = {"ss_base_model_version": "sdxl_base_v1-0"}
+def test_a_kronecker_products_width_is_that_of_both(tmp_path: Path) -> None:
+    shapes = {f"{ATTENTION}_attn2_to_k.lokr_w1": (8, 32), f"{ATTENTION}_attn2_to_k.lokr_w2": (80, 64)}
 
-    assert made_for(layers(tmp_path, {"x.lora_down.weight": (4, 8)}, stated)).base == "SDXL"
-    assert made_for(layers(tmp_path, {"x_attn2_to_k.lora_down.weight": (4, 768)}, stated)).base == "SD 1.5"
+    assert "SDXL" in made_for(layers(tmp_path, shapes)).bases
+
+
+def test_words_are_asked_where_layers_fit_several_or_none(tmp_path: Path) -> None:
+    """People copy metadata from file to file, so a shape weighs more; but Kolors has SDXL's own."""
+    xl = {"ss_base_model_version": "sdxl_base_v1-0"}
+    old = layers(tmp_path, {f"{ATTENTION}_attn2_to_k.lora_down.weight": (4, 768)}, xl)
+    assert made_for(old, "SDXL 1.0").bases == {"SD 1.5"}
+    assert made_for(layers(tmp_path, {"x.lora_down.weight": (4, 8)}, xl)).bases == {"SDXL"}
+    assert made_for(layers(tmp_path, {f"{ATTENTION}_attn2_to_k.lora_down.weight": (4, 2048)}), "Kolors").bases == {
+        "Kolors"
+    }
+    assert made_for(
+        layers(tmp_path, {"x.lora_down.weight": (4, 8)}, {"modelspec.architecture": "kolors/lora"})
+    ).bases == {"Kolors"}
 
 
 def test_another_base_is_refused_and_an_unknown_one_is_not() -> None:
     """It may yet fit layer by layer."""
-    MadeFor(base=None).refuse_other_than(ModelFamily.SDXL)
-    MadeFor(base="SDXL").refuse_other_than(ModelFamily.SDXL)
-    with pytest.raises(UserError, match="made for SD 2; this server runs SDXL"):
-        MadeFor(base="SD 2").refuse_other_than(ModelFamily.SDXL)
+    MadeFor(bases=frozenset()).refuse_other_than(ModelFamily.SDXL)
+    MadeFor(bases=frozenset({"SDXL", "SD 3"})).refuse_other_than(ModelFamily.SDXL)
+    with pytest.raises(UserError, match=r"made for Chroma, FLUX.1 or Wan; this server runs SDXL"):
+        MadeFor(bases=frozenset({"FLUX.1", "Wan", "Chroma"})).refuse_other_than(ModelFamily.SDXL)
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,26 @@ def test_nothing_but_weights_is_a_models_own(tmp_path: Path) -> None:
     """Not one of (IA)^3, which says what each gain is on."""
     assert sorted_file(tmp_path, "a.weight", "b.weight").weights_only
     assert not sorted_file(tmp_path, "a.weight", "a.on_input").weights_only
+
+
+def test_what_changes_nothing_is_left_out_and_said(tmp_path: Path) -> None:
+    """A layer that resizing left without a rank, and an alpha without its halves."""
+    empty = {"b.lora_up.weight": torch.ones(3, 0), "b.lora_down.weight": torch.ones(0, 2), "b.alpha": torch.ones(())}
+    halves = {"a.lora_up.weight": torch.ones(3, 1), "a.lora_down.weight": torch.ones(1, 2)}
+    save_file(halves | empty | {"c.alpha": torch.ones(())}, tmp_path / "x.safetensors")
+
+    layers = FileLayers.of(read_header(tmp_path / "x.safetensors", FileLimits()))
+
+    assert list(layers.layers) == ["a"]
+    assert layers.notes == ("Layers of the file without a rank, which change nothing: 2; they were left out.",)
+    save_file(empty, tmp_path / "y.safetensors")
+    with pytest.raises(UserError, match="changes nothing, none of its layers has a rank"):
+        FileLayers.of(read_header(tmp_path / "y.safetensors", FileLimits()))
+
+
+def test_output_embeddings_are_left_out_and_said(tmp_path: Path) -> None:
+    names = [f"bundle_emb.cat.clip_{which}{side}" for which in "lg" for side in ("", "_out")]
+    layers = sorted_file(tmp_path, "a.diff", *names)
+
+    assert layers.unknown == ()
+    assert "output embeddings" in layers.notes[0]

@@ -42,8 +42,8 @@ def imported(tensors: Tensors, base: ImportBase, folder: Path, metadata: dict[st
     return import_lora(Upload(path=folder / "lora.safetensors", word="lora"), base, folder / "canonical.safetensors")
 
 
-def foreign(*names: str, width: int = 8) -> Tensors:
-    return {key: tensor for name in names for key, tensor in halves(name, width=width).items()}
+def foreign(*names: str, width: int = 8, out: int = OUT) -> Tensors:
+    return {key: tensor for name in names for key, tensor in halves(name, width=width, out=out).items()}
 
 
 def cross(width: int) -> Tensors:
@@ -52,18 +52,10 @@ def cross(width: int) -> Tensors:
 
 REFUSALS: dict[str, tuple[Tensors, str]] = {
     "FLUX": (
-        foreign("lora_unet_double_blocks_0_img_attn_qkv", "lora_unet_single_blocks_3_linear1"),
+        foreign("lora_unet_double_blocks_0_img_mod_lin", width=3072, out=18432),
         "for FLUX.1; this server runs SDXL",
     ),
-    "FLUX by diffusers": (foreign("transformer.single_transformer_blocks.0.attn.to_q"), "for FLUX.1"),
-    "FLUX.2": (foreign("diffusion_model.double_stream_modulation_img.lin"), "for FLUX.2"),
-    "SD 3": (foreign("lora_unet_joint_blocks_0_x_block_attn_qkv"), "for SD 3"),
-    "SD 3 by diffusers": (foreign("transformer.transformer_blocks.0.attn.add_q_proj"), "for SD 3"),
-    "Qwen": (foreign("transformer.transformer_blocks.0.img_mlp.net.2"), "for Qwen-Image"),
-    "Wan": (foreign("diffusion_model.blocks.0.self_attn.q"), "for Wan"),
-    "Hunyuan": (foreign("diffusion_model.double_blocks.0.img_mod.linear"), "for HunyuanVideo"),
-    "Cascade": (foreign("lora_prior_unet_down_blocks_0"), "for Stable Cascade"),
-    "Z-Image": (foreign("diffusion_model.layers.0.attention.to_q"), "for Z-Image"),
+    "Cascade": (foreign("lora_prior_unet_down_blocks_0_2_channelwise_0"), "for Stable Cascade"),
     "SD 1.5": (cross(768), "for SD 1.5"),
     "SD 2": (cross(1024), "for SD 2"),
     "refiner": (cross(1280), "for the SDXL refiner"),
@@ -76,7 +68,7 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
     ),
     "up without down": ({f"{Q}.lora_up.weight": torch.ones(OUT, 4)}, "without lora_down.weight"),
     "down without up": ({f"{Q}.lora_down.weight": torch.ones(4, IN)}, "without lora_up.weight"),
-    "alpha alone": ({f"{Q}.alpha": torch.ones(())}, "no known algorithm"),
+    "alpha alone": ({f"{Q}.alpha": torch.ones(())}, "changes nothing, none of its layers has a rank"),
     "NaN": (halves() | {f"{Q}.alpha": torch.tensor(float("nan"))}, "NaN"),
     "infinite": ({name: t * float("inf") for name, t in halves().items()}, "NaN"),
     "exploding": (halves() | {f"{Q}.alpha": torch.tensor(1e10)}, "times a usual weight"),
@@ -107,6 +99,10 @@ REFUSALS: dict[str, tuple[Tensors, str]] = {
     ),
     "exploding norms": ({f"{NORM}.w_norm": torch.full((CHANNELS,), 1e5)}, "times a usual weight"),
     "exploding biases": ({f"{NORM}.b_norm": torch.full((CHANNELS,), 1e5)}, "would break pictures"),
+    "untrained": (
+        halves() | {f"{Q}.lora_up.weight": torch.zeros(OUT, 4)},
+        "changes nothing, all its numbers are zeros",
+    ),
     "nothing but zeros": ({f"{NORM}.w_norm": torch.zeros(CHANNELS)}, "changes nothing"),
     "a LoRA of zeros": ({name: tensor * 0 for name, tensor in halves().items()}, "changes nothing"),
     "a LoRA that never learnt": (halves() | {f"{Q}.lora_up.weight": torch.zeros(OUT, 4)}, "changes nothing"),

@@ -1,8 +1,9 @@
 """The role of a tensor, by its name in every spelling."""
 
 import pytest
+import torch
 
-from pipeline.lora.importing.parts import TensorRole, split_name
+from pipeline.lora.importing.parts import TensorRole, shaped, split_name
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,13 @@ from pipeline.lora.importing.parts import TensorRole, split_name
 def test_a_tensors_name_tells_layer_and_part(name: str, expected: tuple[str, TensorRole] | None) -> None:
     """In every spelling."""
     assert split_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["lora_magnitude_vector", "lora_magnitude_vector.default.weight", "magnitude"])
+def test_pefts_magnitude_is_always_of_the_outputs(name: str) -> None:
+    """A convolution's is (1, out, 1, 1) there, which in LyCORIS's files is (1, in, 1, 1)."""
+    vector = torch.ones(1, 8, 1, 1)
+
+    assert shaped(vector, f"x.{name}", TensorRole.MAGNITUDE).shape == (8,)
+    assert shaped(vector, "x.dora_scale", TensorRole.MAGNITUDE).shape == (1, 8, 1, 1)
+    assert shaped(vector, "x.lora_up.weight", TensorRole.UP).shape == (1, 8, 1, 1)
