@@ -15,12 +15,17 @@ from pipeline.errors import UserError
 from pipeline.families.family import Family
 from pipeline.families.registry import FAMILIES
 from pipeline.files import write_atomically
+from pipeline.lora.exporting.lycoris_form import lycoris_tensors, plain_halves
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
-from pipeline.lora.importing.base_layers import CLIP_WRAPPER, Layers
+from pipeline.lora.format.part_header import PartKind
+from pipeline.lora.format.parts import LowRank, Magnitude, Part, parts_of
+from pipeline.lora.importing.base_layers import CLIP_WRAPPER, LayerKind, Layers
 from pipeline.lora.importing.layer_names import OriginalNames
 
 _UNET: Final = "unet"
+_NORM_ENDS: Final = {"gain": "w_norm", "bias": "b_norm"}
+_DIFFUSERS: Final = "This LoRA is of a kind that diffusers cannot read; export it in kohya's layout."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,9 @@ class Exported:
 
 
 def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exported, target: Path) -> None:
-    """Write a canonical LoRA in another program's layout; the numbers stay the same to the bit.
+    """Write a canonical LoRA in another program's layout; it changes the same weights by the same numbers.
+
+    What is no plain LoRA is written as LyCORIS does in kohya's layout; diffusers' has DoRA besides.
 
     Args:
         source: the canonical file.
@@ -43,29 +50,45 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
         target: the new file, which is there whole or not at all.
 
     Raises:
-        UserError: `source` is not a canonical LoRA, or it changes norms or biases.
+        UserError: `source` is not a canonical LoRA, or does what the layout has no form for.
     """
     lora = LoraFile.open(source)
-    if lora.vectors:
-        raise UserError("This LoRA changes norms or biases, which not all programs can read; it cannot be exported.")
-    halves = load_file(source)
+    own = load_file(source)
     tensors: dict[str, Tensor] = {}
-    for name in lora.layers:
-        down, up = halves[f"{name}.down"], halves[f"{name}.up"]
-        if down.ndim == 4:
-            up = up[:, :, None, None]
+    for name, headers in lora.layers.items():
+        parts = parts_of(headers, name, own)
         match layout:
             case LoraLayout.KOHYA:
-                own = _kohya_name(name, FAMILIES[lora.family], layers)
-                alpha = down.new_tensor(down.shape[0])
-                tensors |= {f"{own}.lora_down.weight": down, f"{own}.lora_up.weight": up, f"{own}.alpha": alpha}
+                layer = _kohya_name(name, FAMILIES[lora.family], layers)
+                ends = lycoris_tensors(parts, layers[name].shape)
             case LoraLayout.DIFFUSERS:
-                own = _diffusers_name(name)
-                tensors |= {f"{own}.lora_A.weight": down, f"{own}.lora_B.weight": up}
+                layer, ends = _diffusers_name(name), _peft_tensors(parts, layers[name].shape)
+        tensors |= {f"{layer}.{end}": tensor for end, tensor in ends.items()}
+    if lora.vectors and layout is LoraLayout.DIFFUSERS:
+        raise UserError(_DIFFUSERS)
+    for name in lora.vectors:
+        layer, _, side = name.rpartition(".")
+        end = _NORM_ENDS[side] if layers[layer].kind is LayerKind.NORM else "diff_b"
+        tensors[f"{_kohya_name(layer, FAMILIES[lora.family], layers)}.{end}"] = own[name]
     with write_atomically(target) as file:
         save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()}, file, metadata=_metadata(lora, about)
         )
+
+
+def _peft_tensors(parts: tuple[Part, ...], weight: tuple[int, ...]) -> dict[str, Tensor]:
+    """A layer as PEFT has it: a LoRA, or a DoRA on the output axis."""
+    ones = [1] * (len(weight) - 2)
+    match parts:
+        case [Part(change=LowRank() as halves, magnitude=Magnitude(norms=norms, on_input=False), scale=1.0)]:
+            magnitude = {"lora_magnitude_vector": norms.reshape(1, -1, *ones) if ones else norms}
+        case _:
+            plain = plain_halves(parts)
+            if plain is None:
+                raise UserError(_DIFFUSERS)
+            halves, magnitude = plain, {}
+    up = halves.up.reshape(*halves.up.shape, *ones)
+    return {"lora_A.weight": halves.down, "lora_B.weight": up} | magnitude
 
 
 def _kohya_name(name: str, family: Family, layers: Layers) -> str:
@@ -83,10 +106,12 @@ def _diffusers_name(name: str) -> str:
 
 def _metadata(lora: LoraFile, about: Exported) -> dict[str, str]:
     family = FAMILIES[lora.family]
+    headers = [part for parts in lora.layers.values() for part in parts]
+    plain = not lora.vectors and all(part.kind is PartKind.LOW_RANK and not part.normed for part in headers)
     return {
         "format": "pt",
         "ss_base_model_version": family.kohya_base,
-        "ss_network_module": "networks.lora",
+        "ss_network_module": "networks.lora" if plain else "lycoris.kohya",
         "ss_network_dim": str(lora.rank),
         "ss_network_alpha": str(lora.rank),
         "ss_output_name": about.title,

@@ -15,7 +15,8 @@ from pipeline.processes.program import answer
 def _export(order: dict[str, Any]) -> dict[str, Any]:
     about = Exported(title=order["title"], trigger=order["trigger"], resolution=order["resolution"])
     source, family = Path(order["source"]), ModelFamily(order["family"])
-    changed = LoraFile.open(source).layers.keys()
+    lora = LoraFile.open(source)
+    changed = {*lora.layers, *(name.rpartition(".")[0] for name in lora.vectors)}
     models = (skeleton(Path(folder), family) for folder in order["configs"])
     base = next((layers for layers in models if changed <= layers.keys()), None)
     if base is None:

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Factors
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export import Exported, export_lora
+from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.format.parts import LowRank, Part, parts_of, tensors_of
+from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from tests.pipeline.lora.importing.measuring import base_of
@@ -44,18 +45,19 @@ def written(base: ImportBase, path: Path) -> dict[str, Tensor]:
     for layer in chosen(base):
         up = torch.randn(layer.outputs, RANK, generator=dice, dtype=torch.float64) * 0.1
         down = torch.randn(RANK, layer.inputs, *layer.kernel, generator=dice, dtype=torch.float64) * 0.1
-        writer.add(layer.name, Factors(up=up, down=down))
+        writer.add(layer.name, Part(change=LowRank(up=up, down=down)))
     writer.save(path)
     return products(path)
 
 
 def products(path: Path) -> dict[str, Tensor]:
-    halves = load_file(path)
-    names = {name.rpartition(".")[0] for name in halves}
-    return {
-        name: torch.einsum("or,r...->o...", halves[f"{name}.up"].double(), halves[f"{name}.down"].double())
-        for name in names
-    }
+    """What a file of plain LoRAs adds to each layer."""
+    file, tensors = LoraFile.open(path), load_file(path)
+    found = {}
+    for name, headers in file.layers.items():
+        ((_, down), (_, up)) = sorted(tensors_of(parts_of(headers, name, tensors)[0]).items())
+        found[name] = torch.tensordot(up.double(), down.double(), dims=1)
+    return found
 
 
 @pytest.mark.parametrize("layout", LoraLayout)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from pipeline.lora.importing.canonical_writer import CanonicalWriter
-from pipeline.lora.importing.change import Factors
 from safetensors.torch import load_file
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export_process import ExportOrder, export_apart
 from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.format.parts import LowRank, Part
+from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.lora.importing.base_layers import LayerKind, skeleton
 from tests.pipeline.tiny_models import POCKET
 
@@ -19,7 +19,7 @@ from tests.pipeline.tiny_models import POCKET
 def an_order(folder: Path, name: str, *, outputs: int, inputs: int) -> ExportOrder:
     """For a canonical LoRA of this one layer, all of whose numbers are 0.5; the model that fits comes last."""
     writer = CanonicalWriter(ModelFamily.SDXL)
-    writer.add(name, Factors(up=torch.full((outputs, 2), 0.5), down=torch.full((2, inputs), 0.5)))
+    writer.add(name, Part(change=LowRank(up=torch.full((outputs, 2), 0.5), down=torch.full((2, inputs), 0.5))))
     writer.save(folder / "own.safetensors")
     return ExportOrder(
         source=folder / "own.safetensors",

@@ -3,7 +3,7 @@
 Never its `merge_to`, which applies alpha twice for LoHa and LoKr.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -71,6 +71,37 @@ def judge(algorithm: str, layer: Layer, *, seed: int, dtype: torch.dtype = torch
         module.restore()
     bias = after[1] - before[1]
     return Judged(tensors=tensors, weight=after[0] - before[0], bias=bias if bool(bias.abs().max() > 1e-9) else None)
+
+
+def hooked(
+    algorithm: str,
+    layer: Layer,
+    inputs: Tensor,
+    *,
+    scale: float = 1.0,
+    tensors: Mapping[str, Tensor] | None = None,
+    **options: Any,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """What a module writes for one `bare` layer, and what it adds to the layer's output at `scale`.
+
+    With `tensors` it has those; else random ones that float32 can hold.
+    """
+    generator = torch.Generator().manual_seed(1)
+    module = MODULES[algorithm]("layer", layer, multiplier=scale, **options).double().eval()
+    with torch.no_grad(), _double_inverses():
+        before = layer(inputs)
+        module.apply_to()
+        if tensors is not None:
+            module.load_state_dict(dict(tensors))
+        for name, parameter in module.named_parameters() if tensors is None else ():
+            noise = (STRENGTH * torch.randn(parameter.shape, generator=generator)).double()
+            around_one = name == "dora_scale" or "rescale" in name
+            parameter.copy_((parameter * (1 + noise)).float() if around_one else noise)
+        own = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        after = layer(inputs)
+        module.restore()
+    layer.__dict__.pop("forward", None)
+    return own, after - before
 
 
 @contextmanager
