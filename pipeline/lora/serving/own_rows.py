@@ -101,8 +101,9 @@ class OwnRows:
         outputs = [self._run(layer, request, given) for request in self._requests]
         places = [row for request in self._requests for row in request.rows]
         if len(places) < self._rows:
-            outputs.append(outputs[0].new_zeros(self._rows - len(places), *outputs[0].shape[1:]))
-            places += sorted(set(range(self._rows)) - set(places))
+            free = sorted(set(range(self._rows)) - set(places))
+            outputs += [torch.zeros_like(outputs[0][:1])] * len(free)
+            places += free
         if places != sorted(places):
             rows = {place: row for own in outputs for row in own.split(1) for place in [places.pop(0)]}
             outputs = [rows[place] for place in range(self._rows)]

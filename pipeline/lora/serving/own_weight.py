@@ -82,7 +82,7 @@ def own_weight(weight: Tensor, parts: Sequence[ScaledPart], scratch: Scratch) ->
         scratch: what it is filled into.
 
     Returns:
-        Of the same shape and dtype; the next call overwrites it.
+        Of the same shape, dtype and layout; the next call overwrites it.
     """
     base = plain_weight(weight)
     total = scratch.take("total", base.shape, _exact(base.dtype))
@@ -90,9 +90,11 @@ def own_weight(weight: Tensor, parts: Sequence[ScaledPart], scratch: Scratch) ->
     for each in parts:
         if each.scale or each.rule is not ScaleRule.LINEAR:
             _add(total, base, each, scratch)
-    if total.dtype == base.dtype:
+    if (total.dtype, total.stride()) == (base.dtype, base.stride()):
         return total
-    return scratch.take("rounded", base.shape, base.dtype).copy_(total)
+    # In the base's layout too: what follows the layer meets the same one whoever has a LoRA.
+    rounded = scratch.take("rounded", base.shape, base.dtype)
+    return rounded.as_strided(base.shape, base.stride()).copy_(total)
 
 
 def _exact(dtype: torch.dtype) -> torch.dtype:
