@@ -49,7 +49,7 @@ class OpaqueLayers:
         Returns:
             Its output without what is added to biases.
         """
-        convolution = list[int]()
+        convolution: list[int] = []
         if isinstance(layer, AdaptedConv2d):
             assert not isinstance(layer.padding, str), "diffusers counts pixels"
             convolution = [*layer.stride, *layer.padding, *layer.dilation, layer.groups]
