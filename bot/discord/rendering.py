@@ -1,6 +1,7 @@
 """Messages in Discord's form: components v2, or embeds and buttons where those are refused."""
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ _BAR_BLOCKS: Final = 12
 _MAX_HEADLINE: Final = 400
 _MAX_ALT_TEXT: Final = 1024
 # Discord allows 4000 characters of text a message; this leaves room for the rest.
+# `:fire:` is an emoji, and so is the middle of `<lora:fire:1>`.
+_SHORT_CODE: Final = re.compile(r":(?=[\w+\\-]{1,100}:)", re.ASCII)
 _MAX_TEXT: Final = 3900
 _MAX_CODE: Final = 2500
 _CODE_FILE: Final = "command.txt"
@@ -133,8 +136,8 @@ def render_legacy(message: Message, mentions: int | None = None) -> DiscordMessa
 
 
 def escaped(text: str) -> str:
-    """Text without effect: no markdown, no mention."""
-    return escape_mentions(escape_markdown(text))
+    """Text without effect: no markdown, no mention, no emoji."""
+    return _SHORT_CODE.sub(r"\:", escape_mentions(escape_markdown(text)))
 
 
 def bar_text(bar: Bar) -> str:

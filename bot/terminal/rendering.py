@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -17,6 +18,8 @@ from rich.text import Text
 from handlers.messages.message import Button, Message, Mood
 
 _SYMBOLS = {Mood.WAITING: "⏳", Mood.WORKING: "🎨", Mood.DONE: "✓", Mood.FAILED: "✗", Mood.CALM: "·"}
+# `:fire:` in `<lora:fire:1>` would be an emoji.
+_AS_IT_IS: Final[dict[str, Any]] = {"highlight": False, "emoji": False}
 _BAR_WIDTH = 30
 _IMAGE_COLUMNS = 40
 
@@ -53,11 +56,15 @@ class Screen:
     def show(self, message: Message, paths: tuple[Path, ...] = ()) -> None:
         """Print a message for good, with the images where the terminal can show them, and their paths."""
         self._end_running(message.job_id)
-        self.console.print(f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False)
+        self.console.print(
+            f"{_SYMBOLS[message.mood]} [bold]{escape(message.headline)}[/bold]", highlight=False, emoji=False
+        )
         for line in message.lines:
-            self.console.print(f"  {escape(line)}", highlight=False)
+            self.console.print(f"  {escape(line)}", **_AS_IT_IS)
         for pointers in message.pointers:
-            self.console.print(f"  {escape(pointers.label)}: {escape(', '.join(pointers.ids))}", highlight=False)
+            self.console.print(
+                f"  {escape(pointers.label)}: {escape(', '.join(pointers.ids))}", highlight=False, emoji=False
+            )
         if message.code:
             self.console.print(Text(f"  {message.code}"), soft_wrap=True)
         for path in paths:
@@ -65,9 +72,9 @@ class Screen:
                 self._draw(path)
             self.console.print(Text(f"  {path}"), soft_wrap=True)
         if message.footer:
-            self.console.print(f"  [dim]{escape(message.footer)}[/dim]", highlight=False)
+            self.console.print(f"  [dim]{escape(message.footer)}[/dim]", **_AS_IT_IS)
         for row in message.buttons if self.shows_buttons else ():
-            self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", highlight=False)
+            self.console.print(f"  [dim]{escape(self._numbered(row))}[/dim]", **_AS_IT_IS)
 
     def begin(self, line: str) -> None:
         """Let a typed line that takes its time stand in the status line."""

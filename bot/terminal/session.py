@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from bot.assembly.runtime import Runtime
-from bot.terminal.attachments import offered
+from bot.terminal.attachments import is_path, offered
 from bot.terminal.chat_platform import TerminalPlatform
 from handlers.buttons import Press, press
 from handlers.commands.actions import AlreadyHeard, Remove, SendDirect
@@ -34,6 +34,8 @@ _GUILD: Final = "local"
 _APPLICATION: Final = "terminal"
 _CHANNEL: Final = "terminal"
 _POLL_SECONDS: Final = 0.1
+_LINK: Final = "link"
+_FILE: Final = "file"
 _BUTTON: Final = re.compile(r"#(\d{1,6})")
 
 
@@ -111,6 +113,7 @@ class TerminalSession:
     async def call(self, command: Command, raw: dict[str, Value] | dict[str, str]) -> Message:
         """Call `command` with raw values, as the member, whose files lie on this machine; raises UserError."""
         files = {option.name for option in command.options if option.kind is OptionKind.FILE}
+        raw = _with_path(command, raw)
         given: dict[str, Value] = {}
         for name, value in raw.items():
             given[name] = offered(value) if name in files and isinstance(value, str) else value
@@ -136,3 +139,13 @@ class TerminalSession:
         """Wait until no job of this terminal is queued, running or unposted."""
         while await self.context.outbox.unsettled(Platform.TERMINAL):  # noqa: ASYNC110 - another process may deliver
             await asyncio.sleep(_POLL_SECONDS)
+
+
+def _with_path(command: Command, raw: dict[str, Value] | dict[str, str]) -> dict[str, Value]:
+    """The values, with a path that stands where a link belongs as the file that it names."""
+    given: dict[str, Value] = dict(raw)
+    names = {option.name for option in command.options}
+    link = given.get(_LINK)
+    if _FILE in names and _FILE not in given and isinstance(link, str) and is_path(link):
+        given[_FILE] = given.pop(_LINK)
+    return given

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pipeline.errors import UserError
 from pipeline.lora.sources.download import Downloader, DownloadProgress
 from pipeline.lora.sources.fetched import FetchedFile, cleaned
-from pipeline.lora.sources.links import CivitaiLink
+from pipeline.lora.sources.links import CivitaiLink, FileWish
 
 NAME: Final = "Civitai"
 HOSTS: Final = frozenset({"civitai.com", ".civitai.com", ".r2.cloudflarestorage.com", ".backblazeb2.com"})
@@ -29,6 +29,8 @@ class _Answer(BaseModel):
 
 class _Format(_Answer):
     format: str | None = None
+    size: str | None = None
+    fp: str | None = None
 
 
 class _Hashes(BaseModel):
@@ -36,6 +38,7 @@ class _Hashes(BaseModel):
 
 
 class _File(_Answer):
+    id: int | None = None
     name: str
     type: str = "Model"
     primary: bool | None = None
@@ -49,6 +52,17 @@ class _File(_Answer):
     def is_weights(self) -> bool:
         safetensors = self.metadata.format == "SafeTensor" or self.name.lower().endswith(".safetensors")
         return safetensors and self.type in {"Model", "Pruned Model"}
+
+    def fits(self, wish: FileWish) -> bool:
+        """Whether it is the file that a link asks for."""
+        pairs = (
+            (wish.type, self.type),
+            (wish.format, self.metadata.format),
+            (wish.size, self.metadata.size),
+            (wish.fp, self.metadata.fp),
+        )
+        words = all(asked is None or asked.casefold() == (own or "").casefold() for asked, own in pairs)
+        return words and wish.id in {None, self.id}
 
 
 class _Version(_Answer):
@@ -116,7 +130,7 @@ class Civitai:
         if link.model not in {None, version.model_id}:
             raise UserError("This version is not one of this Civitai model; copy the link from the page again.")
         model = await self._ask(f"models/{version.model_id}", _Model, key)
-        file = _choose(model, version)
+        file = _choose(model, version, link.wish)
         path = folder / "civitai.safetensors"
         stated = file.hashes.SHA256
         own = key if file.download_url.startswith(f"{self.base}/") else None
@@ -143,7 +157,7 @@ class Civitai:
             raise UserError("Civitai's answer cannot be read; try again later, or upload the file.") from None
 
 
-def _choose(model: _Model, version: _Version) -> _File:
+def _choose(model: _Model, version: _Version, wish: FileWish) -> _File:
     """The file to download; raises UserError if the page's own words forbid it."""
     if model.type.lower() not in _TYPES:
         raise UserError(f"This is a {cleaned(model.type)} on Civitai, not a LoRA; choose a page of type LoRA.")
@@ -160,7 +174,12 @@ def _choose(model: _Model, version: _Version) -> _File:
     files = [file for file in version.files if file.is_weights]
     if not files:
         raise UserError("This version has no .safetensors file on Civitai; choose another version.")
-    file = next((file for file in files if file.primary), files[0])
+    fitting = [file for file in files if file.fits(wish)]
+    if not fitting:
+        raise UserError(
+            f"This version has no .safetensors file on Civitai that is {wish.words}; copy the link from its page again."
+        )
+    file = next((file for file in fitting if file.primary), fitting[0])
     scans = {file.pickle_scan_result or "Success", file.virus_scan_result or "Success"}
     if "Danger" in scans:
         raise UserError("Civitai's scan calls this file dangerous; it is not downloaded.")

@@ -49,7 +49,7 @@ class HuggingFace:
         info = await asyncio.to_thread(self._info, link, key)
         commit = info.sha or ""
         files = {file.rfilename: file for file in info.siblings or ()}
-        name = link.file or _choose(list(files))
+        name = link.file or _choose(list(files), link.folder)
         if name not in files:
             raise UserError("This Hugging Face repository has no such file at this revision; check the link.")
         lfs = files[name].lfs
@@ -105,12 +105,15 @@ class HuggingFace:
         return hub.hf_hub_url(link.repository, name, revision=commit, endpoint=self.base)
 
 
-def _choose(names: list[str]) -> str:
+def _choose(names: list[str], folder: str | None) -> str:
     """The one LoRA file among a repository's `names`; raises UserError that asks for which, or says there is none."""
-    files = [name for name in sorted(names) if name.lower().endswith(".safetensors")]
-    usual = [name for name in files if name in _USUAL]
+    start = f"{folder.strip('/')}/" if folder else ""
+    files = [name for name in sorted(names) if name.lower().endswith(".safetensors") and name.startswith(start)]
+    usual = [name for name in files if name.removeprefix(start) in _USUAL]
     if len(chosen := usual or files) == 1:
         return chosen[0]
+    if not files and folder:
+        raise UserError("This folder of the Hugging Face repository has no .safetensors file; check the link.")
     if not files:
         raise UserError("This Hugging Face repository has no .safetensors file; other formats can run code.")
     listed = ""

@@ -1,5 +1,6 @@
 """Messages in Discord's form: spoilers, embeds where components are refused, and words without effect."""
 
+from bot.discord.rendering import escaped
 from handlers.messages.message import Message
 from tests.bot.discord.conftest import World, body, shown_image, words
 
@@ -36,3 +37,7 @@ async def test_untrusted_words_have_no_effect(world: World) -> None:
     assert "@everyone" not in words(world.last)
     edit = world.env.http_requests[-1]
     assert body(edit)["allowed_mentions"] == {"parse": []}
+
+
+def test_a_tag_is_no_emoji() -> None:
+    assert escaped("<lora:fire:1> at 12:30:45, https://a.b:80/x") == r"<lora\:fire:1> at 12\:30:45, https://a.b:80/x"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.terminal.attachments import offered
+from bot.terminal.attachments import is_path, offered
 from pipeline.errors import UserError
 
 
@@ -36,3 +36,22 @@ async def test_a_file_that_went_meanwhile_is_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="cannot be read"):
         _ = [chunk async for chunk in file.chunks()]
+
+
+def test_a_path_is_told_from_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its beginning, its end, or since the file is there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner").mkdir()
+    (tmp_path / "owner" / "name").touch()
+
+    paths = ("./x", "../x", "~/x", "/x", "x.safetensors", "my files/x.safetensors", "'x.safetensors'", "owner/name")
+    links = ("owner/other", "https://civitai.com/models/1", "hf.co/o/n/x.safetensors", "12@34", "x\0")
+    assert [text for text in paths + links if is_path(text)] == list(paths)
+    assert is_path("file:///x%20y.safetensors")
+
+
+async def test_quotes_and_a_file_address_mean_their_path(tmp_path: Path) -> None:
+    (tmp_path / "my fox.png").touch()
+
+    for text in (f"'{tmp_path / 'my fox.png'}'", (tmp_path / "my fox.png").as_uri()):
+        assert offered(text).name == "my fox.png"

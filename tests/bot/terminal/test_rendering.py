@@ -119,3 +119,11 @@ def test_a_terminal_gets_a_moving_bar() -> None:
 
     assert "━" in text.getvalue()
     assert "20 of 20 steps" in text.getvalue()
+
+
+def test_a_tag_is_no_emoji() -> None:
+    """`:fire:` is one in rich's markup."""
+    screen, text = _screen()
+    screen.show(Message(headline="<lora:fire:1>", lines=("<lora:x:1>",), footer=":cat:"))
+
+    assert all(words in text.getvalue() for words in ("<lora:fire:1>", "<lora:x:1>", ":cat:"))

@@ -15,6 +15,7 @@ from bot.terminal.rendering import Screen
 from bot.terminal.session import TerminalSession
 from handlers.commands.context import AppContext
 from handlers.delivery.delivery import Delivery
+from handlers.loras.import_request import LORA_ORDER
 from storage.database import Database
 from storage.guilds.guilds import Guild
 from storage.queue.images import NewImage
@@ -126,6 +127,17 @@ async def test_a_file_is_named_by_its_path(session: TerminalSession, text: io.St
     await session.run_line(f"/brush load soft --tip round --file {tmp_path / 'my brush.png'}")
 
     assert "soft is my brush.png of 900004 bytes, deadbeef at its end" in text.getvalue()
+
+
+async def test_a_path_where_a_link_belongs_is_a_file(session: TerminalSession, tmp_path: Path) -> None:
+    """Nobody at a terminal means a page of the web by it."""
+    (tmp_path / "wax.safetensors").write_bytes(bytes(9))
+
+    await session.run_line(f"/lora add {tmp_path / 'wax.safetensors'} --name wax")
+
+    (job,) = await session.context.queue.guild_jobs(session.guild.id)
+    order = LORA_ORDER.read(job.payload)
+    assert (order.link, order.file_name, order.name) == (None, "wax.safetensors", "wax")
 
 
 @pytest.mark.parametrize(

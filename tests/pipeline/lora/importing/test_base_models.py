@@ -58,7 +58,7 @@ PRIOR = {"in_channels": 16, "out_channels": 16, "conditioning_dim": 2048, "block
          "clip_text_in_channels": 1280, "clip_text_pooled_in_channels": 1280, "clip_image_in_channels": 768,
          "clip_seq": 4, "kernel_size": 3, "self_attn": True, "switch_level": (False,)}  # fmt: skip
 HUNYUAN_DIT = {"num_layers": 40, "attention_head_dim": 88, "mlp_ratio": 4.3637, "patch_size": 2, "in_channels": 4,
-               "sample_size": 128, "cross_attention_dim": 1024, "activation_fn": "gelu-approximate", "hidden_size": 1408}  # fmt: skip
+               "sample_size": 128, "cross_attention_dim": 1024, "hidden_size": 1408}  # fmt: skip
 PIXART = {"sample_size": 128, "cross_attention_dim": 1152, "caption_channels": 4096}
 
 AURAFLOW = {"num_single_dit_layers": 32, "caption_projection_dim": 3072, "joint_attention_dim": 2048,

@@ -23,6 +23,7 @@ class Site:
         }
         self.names = ["adapter_config.json", "fox.safetensors"]
         self.status = 200
+        self.revision: str | None = None
         self.headers: dict[str, str] = {}
         self.location = ""
         self.authorizations: dict[str, str | None] = {}
@@ -35,7 +36,8 @@ class Site:
         app.router.add_get("/api/v1/model-versions/34", self._version)
         app.router.add_get("/api/download/models/34", self._download)
         app.router.add_get("/api/models/owner/name", self._repository)
-        app.router.add_get("/owner/name/resolve/{commit}/{name}", self._resolved)
+        app.router.add_get("/api/models/owner/name/revision/{revision:.+}", self._repository)
+        app.router.add_get("/owner/name/resolve/{commit}/{name:.+}", self._resolved)
         app.router.add_get("/signed", self._signed)
         app.router.add_get("/loop", self._loop)
         app.router.add_get("/endless", self._endless)
@@ -59,6 +61,7 @@ class Site:
         return web.Response(status=307, headers={"Location": self.location})
 
     async def _repository(self, request: web.Request) -> web.Response:
+        self.revision = request.match_info.get("revision")
         body = {"id": "owner/name", "sha": "c0ffee", "siblings": [{"rfilename": name} for name in self.names]}
         return web.json_response(body, status=self.status, headers=self.headers)
 

@@ -31,3 +31,18 @@ async def test_several_files_are_named(site: Site, tmp_path: Path) -> None:
     site.names = ["a.safetensors", "b.safetensors"]
     with pytest.raises(UserError, match=r"a\.safetensors, b\.safetensors"):
         await fetch(site, tmp_path, "owner/name")
+
+
+async def test_a_folder_narrows_the_choice(site: Site, tmp_path: Path) -> None:
+    site.names = ["a.safetensors", "sub/fox.safetensors", "subs/b.safetensors"]
+    page = "https://huggingface.co/owner/name/tree/main"
+
+    assert (await fetch(site, tmp_path, f"{page}/sub")).file_name == "fox.safetensors"
+    with pytest.raises(UserError, match="This folder"):
+        await fetch(site, tmp_path, f"{page}/nowhere")
+
+
+async def test_a_pull_requests_file_is_of_its_own_revision(site: Site, tmp_path: Path) -> None:
+    fetched = await fetch(site, tmp_path, "https://huggingface.co/owner/name/blob/refs%2Fpr%2F1/fox.safetensors")
+
+    assert (fetched.file_name, site.revision) == ("fox.safetensors", "refs/pr/1")
