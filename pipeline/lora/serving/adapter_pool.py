@@ -9,6 +9,7 @@ import torch
 
 from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.serving.lora_parts import Layers, LoraParts
+from pipeline.lora.serving.merged_weights import MergedWeights
 from pipeline.lora.serving.page_pool import PagePool
 from pipeline.lora.serving.pages import MOST_PAGES, LoraPages, Networks
 from pipeline.lora.serving.scratch import Scratch
@@ -104,10 +105,10 @@ class AdapterPool:
         networks: the model's adapted networks, by name.
         device: that holds the LoRAs.
         dtype: of their numbers there.
-        budget: bytes of all of them and of the scratch for own weights, and as many again of what batches gather of
+        budget: bytes of all of them and of the memory for own weights, and as many again of what batches gather of
             them for their rows; what a single request needs may be more.
 
-    `scratch` is what own weights are filled into.
+    Own weights are filled into `scratch`; `merged` are those that are kept, where the budget has room.
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype, budget: int) -> None:
@@ -115,13 +116,15 @@ class AdapterPool:
         self._place = (device, dtype)
         self._budget = budget
         self.scratch = Scratch(device)
+        self.merged = MergedWeights(lambda: self._budget - self.size)
         self._pools: dict[tuple[str, int], PagePool] = {}
         self._adapters: OrderedDict[str, Adapter] = OrderedDict()
 
     @property
     def size(self) -> int:
-        """Bytes of all LoRAs that are here, and of the scratch."""
-        return self.scratch.size + sum(adapter.size for adapter in self._adapters.values())
+        """Bytes of all LoRAs that are here, and of the memory for own weights."""
+        own = self.scratch.size + self.merged.size
+        return own + sum(adapter.size for adapter in self._adapters.values())
 
     @property
     def resident(self) -> tuple[str, ...]:
@@ -219,6 +222,7 @@ class AdapterPool:
         return replace(vectors, values=vectors.values.to(self._place[0], non_blocking=True, copy=True))
 
     def _make_room(self, size: int, own: set[str]) -> bool:
+        self.merged.shrink(lambda: self.size + size <= self._budget)
         for key in [key for key, adapter in self._adapters.items() if not adapter.pins]:
             if self.size + size <= self._budget:
                 break
@@ -229,5 +233,6 @@ class AdapterPool:
                 vectors.values.zero_()
             if adapter.arena is not None:
                 adapter.arena.wipe()
+            self.merged.forget(key)
         # What one request needs beyond the whole budget is let in alone: to refuse it would never end the request.
         return self.size + size <= self._budget or self._adapters.keys() <= own

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.lora.format.parts import LowRank, Part
+from pipeline.lora.format.parts import Difference, LowRank, Part
 from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
 from pipeline.lora.serving.arena import ALIGNED
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedLinear, Bank
@@ -50,7 +50,7 @@ class OwnRows:
             for part in request.parts
             for where in part.adapter.pages
         )
-        return requests, pools, self._pool.scratch.addresses
+        return requests, pools, self._pool.scratch.addresses, self._pool.merged.signature
 
     def put(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
         """Give a request its rows, in place of whatever had them.
@@ -112,11 +112,22 @@ class OwnRows:
     def _run(self, layer: Layer, request: _Request, given: Tensor) -> Tensor:
         own = _taken(given, request.rows)
         if parts := self._parts(layer, request):
-            return layer.product(own, own_weight(layer.weight, parts, self._pool.scratch))
+            return layer.product(own, self._weight(layer, request, parts))
         output = layer.product(own, layer.weight)
         if not request.parts and (halves := layer.bank.of(layer.place)) is not None:
             output = layer.changed(output, own, *(_taken(half, request.rows) for half in halves))
         return output
+
+    def _weight(self, layer: Layer, request: _Request, parts: Sequence[ScaledPart]) -> Tensor:
+        def fill() -> Tensor:
+            return own_weight(layer.weight, parts, self._pool.scratch)
+
+        # A text is encoded once: nothing is gained by keeping what that takes.
+        if self._network != "unet" or not any(isinstance(each.own.part.change, Difference) for each in parts):
+            return fill()
+        name = layer.bank.names[layer.place]
+        loras = [(part.adapter.key, part.scale_of(name)) for part in request.parts]
+        return self._pool.merged.of(((name, *loras), frozenset(key for key, _ in loras)), fill)
 
     def _parts(self, layer: Layer, request: _Request) -> list[ScaledPart]:
         """What a request's own weight of a layer is made of, in the order of its LoRAs."""

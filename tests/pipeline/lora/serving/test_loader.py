@@ -235,7 +235,11 @@ def _bounded_room(model: LoadedModel) -> int:
     # Over its bound it holds one request's own alone.
     assert pool.size <= pool._budget or len(pool.resident) <= MOST_TOGETHER
     assert not any(slot.any() for slot in pool.scratch._slots.values())
-    room = pool.scratch.size + sum(adapter.arena.size for adapter in pool._adapters.values() if adapter.arena)
+    room = (
+        pool.scratch.size
+        + pool.merged.size
+        + sum(adapter.arena.size for adapter in pool._adapters.values() if adapter.arena)
+    )
     for where, pages in pool._pools.items():
         taken = {number for adapter in pool._adapters.values() for number in adapter.pages.get(where, ())}
         free = [number for number in range(len(pages.down)) if number not in taken]
