@@ -18,7 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from pipeline.lora.format.file import FORMAT, VERSION
+from pipeline.families.family import ModelFamily
+from pipeline.lora.format.parts import LowRank, Part
+from pipeline.lora.format.writer import CanonicalWriter
 from tests.pipeline.tiny_models import POCKET, save_nano
 
 RANKS = (16, 32, 64, 128)
@@ -143,15 +145,14 @@ class Assets:
 
     def _save_lora(self, unet: nn.Module, number: int) -> None:
         generator = torch.Generator(self.device).manual_seed(number)
-        ours: dict[str, Tensor] = {}
+        ours = CanonicalWriter(ModelFamily.SDXL)
         theirs: dict[str, Tensor] = {}
         for name, layer in unet.named_modules():
             if isinstance(layer, nn.Linear) and name.endswith(ATTENTION_AND_FEED_FORWARD) and ".attentions." in name:
                 down, up = _halves(layer, RANKS[number % len(RANKS)], generator)
-                ours |= {f"unet.{name}.down": down, f"unet.{name}.up": up}
+                ours.add(f"unet.{name}", Part(change=LowRank(down=down, up=up)))
                 theirs |= {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
-        metadata = {"format": FORMAT, "version": VERSION, "family": "sdxl"}
-        save_file(ours, self.loras / f"lora{number}.safetensors", metadata=metadata)
+        ours.save(self.loras / f"lora{number}.safetensors")
         save_file(theirs, self.diffusers_lora(number))
 
 

@@ -77,14 +77,14 @@ async def link_to_image(library: Library) -> list[Row]:
     await site.start()
     engine, target = library.engine(), library.folder / "linked.safetensors"
     sources = LoraSources(civitai_base=site.base, more_hosts=frozenset({"localhost"}), loopback=True)
-    async with importing(POCKET, POCKET, ModelFamily.SDXL) as importer:
+    async with importing(POCKET, ModelFamily.SDXL) as importer:
         before = await _ready(importer.pid)
         with tempfile.TemporaryDirectory() as incoming:
             fetched = await sources.fetch(
                 "https://civitai.com/models/12", Path(incoming), keys=SourceKeys(), progress=lambda *_: None
             )
             began, spent = time.monotonic(), _all_cpu_seconds()
-            order = Order(source=fetched.path, target=target, model=POCKET, configs=POCKET, family=ModelFamily.SDXL)
+            order = Order(source=fetched.path, target=target, configs=POCKET, family=ModelFamily.SDXL)
             await import_apart(order, ChildLimits(), importer)
             imported = _all_cpu_seconds() - spent - before
             run_engine(engine, [image("linked")])

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from pipeline.lora.importing.opening import open_base
 
 from benchmarks.image_guidance import rendered
 from pipeline.families.family import ModelFamily
 from pipeline.images.grid import labelled_grid
-from pipeline.lora.importing.importer import Upload, import_lora
+from pipeline.lora.importing.base_layers import skeleton
+from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.training.contact_sheet import image
 from recipes.pocket.export import SHIPPED as POCKET
@@ -41,7 +41,7 @@ def main() -> None:
     print("| LoRA scale | taken for Twemoji | things that it never saw |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         loras = Path(folder)
-        base = open_base(POCKET, POCKET, ModelFamily.SDXL)
+        base = ImportBase.of(ModelFamily.SDXL, skeleton(POCKET, ModelFamily.SDXL))
         import_lora(Upload(path=asked.lora), base, loras / "twemoji.safetensors")
         for scale in SCALES:
             shown, others = (_drawn(_things(unseen=unseen), scale, loras) for unseen in (False, True))

@@ -17,6 +17,7 @@ from handlers.loras.library import card
 from handlers.messages.job_status import ended
 from handlers.messages.message import Message, Mood, ShownImage
 from pipeline.errors import InvalidRequest
+from pipeline.lora.format.scale_rule import ScaleRule
 from storage.library.loras import check_name, new_key
 from storage.queue.jobs import Job, JobKind
 
@@ -31,10 +32,7 @@ class AddOptions(Options):
     file: Annotated[AttachedFile | None, Details("A .safetensors file")] = None
     name: Annotated[str | None, Details("What to call it here")] = None
     private: Annotated[bool | None, Details("For you alone")] = None
-    alpha: Annotated[float | None, Details("Alpha, for a PEFT file without its config", low=-10_000, high=10_000)] = (
-        None
-    )
-    accept_loss: Annotated[bool | None, Details("Add it though part of it cannot be served")] = None
+    scale_rule: Annotated[ScaleRule | None, Details("Whose program it follows at scales other than 1")] = None
 
 
 async def add_lora(caller: Caller, options: AddOptions, context: AppContext) -> Message:
@@ -93,8 +91,7 @@ def _order(caller: Caller, options: AddOptions) -> LoraOrder:
         file_name="" if file is None else file.name,
         name=_wanted_name(options),
         private=options.private or False,
-        accept_loss=options.accept_loss or False,
-        alpha=options.alpha,
+        scale_rule=options.scale_rule or ScaleRule.LINEAR,
     )
 
 

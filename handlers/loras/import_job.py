@@ -15,6 +15,7 @@ from handlers.jobs.preparation import Progress
 from handlers.loras.import_request import LORA_ORDER, LoraOrder
 from handlers.loras.merge_job import Merge, merged
 from pipeline.errors import UserError
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
@@ -99,7 +100,6 @@ class LoraAdding:
         target = self.folder / f"{order.key}.safetensors"
         word = order.name or _name(fetched)
         report = await self._imported(fetched, target, replace(order, name=word), importer)
-        check_loss(report, order)
         free = order.name or await self.room.free_name(job.guild_id, job.member_id, word, private=order.private)
         size = (await asyncio.to_thread(target.stat)).st_size
         return _new_lora(job, replace(order, name=free), fetched, report, size)
@@ -107,7 +107,7 @@ class LoraAdding:
     async def _imported(self, fetched: FetchedFile, target: Path, wanted: LoraOrder, importer: Import) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model.
 
-        The name that is `wanted` calls for a textual inversion that has no name of its own.
+        The name that is wanted calls for a textual inversion that has none of its own.
         """
         refusals: list[UserError] = []
         for base in self.bases:
@@ -117,6 +117,7 @@ class LoraAdding:
                 configs=base.configs,
                 family=base.facts.family,
                 word=wanted.name or "",
+                scale_rule=wanted.scale_rule,
                 adapter_config=fetched.adapter_config,
                 base_model=fetched.base_model or "",
                 title=f"{fetched.title} {fetched.file_name}",
@@ -163,9 +164,10 @@ def _words(fetched: FetchedFile, report: ImportReport) -> dict[str, None]:
 def _facts(fetched: FetchedFile, report: ImportReport) -> list[str]:
     low, high = report.ranks
     rank = "" if not high else f" · rank {low}" if low == high else f" · ranks {low} to {high}"
+    rule = "" if report.scale_rule is ScaleRule.LINEAR else f" · scaled as by {report.scale_rule}"
     vectors = ", ".join(f"{embedding.trigger} ({embedding.vectors})" for embedding in report.embeddings)
     return [
-        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}",
+        f"Made for {fetched.base_model or report.family.value} · {', '.join(report.algorithms)}{rank}{rule}",
         *([f"Words with vectors of their own: {vectors}"] if vectors else []),
         f"{report.matched} layers matched · {report.size / 2**20:.1f} MB · SHA-256 {report.sha256}",
         f"Licence: {fetched.licence or report.licence or 'not stated'} · rating: {fetched.rating or 'not stated'}",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.jobs.payloads import Codec
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.requests.image_request import LoraUse
 
 
@@ -13,8 +14,7 @@ class LoraOrder:
 
     `key` names the canonical file to come.
 
-    Without a `name` the source's own is used; `accept_loss` is the member's word for a file that is not served whole,
-    `alpha` theirs for a file of PEFT that came without its config.
+    Without a `name` the source's own is used; `scale_rule` is whose program it follows at scales other than 1.
     """
 
     key: str
@@ -23,8 +23,7 @@ class LoraOrder:
     file_name: str = ""
     name: str | None = None
     private: bool = False
-    accept_loss: bool = False
-    alpha: float | None = None
+    scale_rule: ScaleRule = ScaleRule.LINEAR
     parts: tuple[LoraUse, ...] = ()
 
     @property

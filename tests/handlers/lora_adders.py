@@ -19,6 +19,7 @@ from handlers.worker.worker import Worker
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge_process import Merged, MergeInput
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.import_process import Order
 from pipeline.lora.importing.report import ImportReport
 from pipeline.lora.sources.fetched import FetchedFile
@@ -31,9 +32,8 @@ from tests.eventually import eventually
 from tests.fakes import FakeChat, FakeClock, FakeDevice
 
 REPORT = ImportReport(
-    layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), residual=0.0,
-    worst_residual=0.0, rounding=0.0, embeddings=(), trigger_words=("crayon drawing",), licence="CC0", sha256="5a17",
-    size=1024, notes=(),
+    layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), embeddings=(),
+    trigger_words=("crayon drawing",), licence="CC0", sha256="5a17", size=1024, notes=(), scale_rule=ScaleRule.LINEAR,
 )  # fmt: skip
 CANONICAL = b"a canonical file"
 
@@ -81,7 +81,7 @@ class FakeImporters:
         self.orders.append(order)
         self.read.append(order.source.read_bytes())
         order.target.write_bytes(CANONICAL)
-        if refusal := self.refusals.get(order.model):
+        if refusal := self.refusals.get(order.configs):
             raise UserError(refusal)
         return self.report
 
@@ -95,7 +95,7 @@ class FakeFuser:
     async def __call__(self, members: Sequence[MergeInput], target: Path, /) -> Merged:
         self.members += members
         target.write_bytes(CANONICAL)
-        return Merged(layers=3, ranks=(4, 8), size=len(CANONICAL))
+        return Merged(layers=3, size=len(CANONICAL))
 
 
 def base(folder: Path, name: str = "pocket") -> ServedModel:

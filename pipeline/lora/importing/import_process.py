@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.families.family import ModelFamily
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.report import Embedding, ImportReport
 from pipeline.processes.child import ask, running
@@ -29,8 +30,8 @@ class Order:
     """An order to import the file `source` for the model that the folder `configs` describes.
 
     `word` activates a textual inversion that has no name of its own; `largest` is the size of a file in bytes;
-    `adapter_config` is the text of the PEFT configuration beside it, `base_model` and `title` are its page's words, and
-    `alpha` is the member's, for a file that says none.
+    `adapter_config` is the text of the PEFT configuration beside it; `scale_rule` is whose program it follows at scales
+    other than 1.
     """
 
     source: Path
@@ -40,9 +41,7 @@ class Order:
     word: str = ""
     largest: int = _LARGEST
     adapter_config: str | None = None
-    base_model: str = ""
-    title: str = ""
-    alpha: float | None = None
+    scale_rule: ScaleRule = ScaleRule.LINEAR
 
 
 async def import_apart(order: Order, limits: ChildLimits, child: Process | None = None) -> ImportReport:
@@ -84,6 +83,7 @@ def _report(report: dict[str, Any]) -> ImportReport:
         | {
             "family": ModelFamily(report["family"]),
             "embeddings": tuple(Embedding(**embedding) for embedding in report["embeddings"]),
+            "scale_rule": ScaleRule(report["scale_rule"]),
             "ranks": (report["ranks"][0], report["ranks"][1]),
         }
         | {name: tuple(report[name]) for name in ("algorithms", "trigger_words", "notes")}

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
@@ -33,8 +34,10 @@ def _import(order: dict[str, Any]) -> dict[str, Any]:
     limits = FileLimits(bytes=order["largest"])
     upload = Upload(
         path=Path(order["source"]),
+        word=order["word"],
         limits=limits,
-        **{name: order[name] for name in ("word", "adapter_config", "base_model", "title", "alpha")},
+        adapter_config=order["adapter_config"],
+        scale_rule=ScaleRule(order["scale_rule"]),
     )
     try:
         return {"report": asdict(import_lora(upload, _base_of(order), Path(order["target"])))}

@@ -15,6 +15,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.parts import LowRank, Part, tensors_of
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.lora.importing.base_layers import BaseLayer, Layers
 from pipeline.lora.importing.changes import Algorithm, LayerChange, change_of
@@ -59,17 +60,15 @@ class ImportBase:
 class Upload:
     """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any.
 
-    `word` activates a textual inversion that has no name of its own; `base_model` and `title` are what its page says,
-    and `alpha` what its member says where the file does not.
+    `word` activates a textual inversion that has no name of its own; `scale_rule` is whose program the LoRA follows at
+    scales other than 1.
     """
 
     path: Path
     word: str = ""
     limits: FileLimits = _LIMITS
     adapter_config: str | None = None
-    base_model: str = ""
-    title: str = ""
-    alpha: float | None = None
+    scale_rule: ScaleRule = ScaleRule.LINEAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,19 +95,20 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
             or could only be applied in part.
     """
     file = read_header(upload.path, upload.limits)
-    writer = CanonicalWriter(base.family)
+    writer = CanonicalWriter(base.family, upload.scale_rule)
     if (embedding := alone(file, base.family, base.layers, upload.word)) is not None:
         _teach(writer, file, (embedding,))
         writer.save(target)
-        return _Sums().report(file, base, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=left_out(file))
+        return _Sums().report(
+            file, base, upload.scale_rule, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=()
+        )
     layers = FileLayers.of(file)
     refuse_other_kinds(layers)
     matched = match(layers, base.names, base.family, upload.base_model)
     words = bundled(file, base.family, base.layers)
     sums = _store(changes(layers, matched, base, upload.adapter_config, upload.alpha), base, writer)
     _teach(writer, file, words)
-    notes = (*_notes(matched), *layers.notes, *_alpha_note(layers, upload), *_origins(file, upload))
-    report = sums.report(file, base, layout=matched.layout, embeddings=words, notes=notes)
+    report = sums.report(file, base, upload.scale_rule, layout=matched.layout, embeddings=words, notes=_notes(matched))
     writer.save(target)
     return report
 
@@ -267,6 +267,7 @@ class _Sums:
         self,
         file: WeightsFile,
         base: ImportBase,
+        scale_rule: ScaleRule,
         *,
         layout: str,
         embeddings: tuple[Embedding, ...],
@@ -277,6 +278,7 @@ class _Sums:
         Args:
             file: that was imported.
             base: the model.
+            scale_rule: that it is to follow.
             layout: the file's way of naming layers.
             embeddings: its textual inversions.
             notes: sentences for the member.
@@ -288,6 +290,7 @@ class _Sums:
             layout=layout,
             algorithms=(*sorted(self._algorithms), *([TEXTUAL_INVERSION] if embeddings else [])),
             family=base.family,
+            scale_rule=scale_rule,
             layers=self._layers,
             ranks=(min(self._ranks, default=0), max(self._ranks, default=0)),
             embeddings=embeddings,

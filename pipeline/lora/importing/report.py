@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.families.family import ModelFamily
+from pipeline.lora.format.scale_rule import ScaleRule
 
 TEXTUAL_INVERSION: Final = "textual inversion"
 
@@ -41,6 +42,7 @@ class ImportReport:
     layout: str
     algorithms: tuple[str, ...]
     family: ModelFamily
+    scale_rule: ScaleRule
     layers: int
     ranks: tuple[int, int]
     embeddings: tuple[Embedding, ...]

@@ -12,6 +12,7 @@ from bot.discord.translations import LOCALES, Translations, catalogue
 from handlers.commands.groups import heads
 from handlers.registry import COMMANDS
 from pipeline.lora.format.layout import LoraLayout
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.requests.aspect_ratio import ASPECTS
 from pipeline.requests.image_request import Scheduler
 from storage.guilds.source_credentials import KeySource
@@ -23,6 +24,7 @@ _PROPER = {
     *(scheduler.value for scheduler in Scheduler),
     *(source.value for source in KeySource),
     *LoraLayout,
+    *ScaleRule,
 }
 """Choices that are called the same everywhere."""
 

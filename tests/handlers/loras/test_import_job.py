@@ -9,9 +9,7 @@ from handlers.commands.arguments import read_options
 from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.loras.add import COMMAND as LORA_ADD
-from handlers.loras.import_job import check_loss
-from handlers.loras.import_request import LoraOrder
-from pipeline.errors import UserError
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.report import Embedding
 from pipeline.lora.sources.keys import SourceKeys
 from storage.guilds.guilds import Guild
@@ -22,7 +20,6 @@ from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import FakeClock
 from tests.handlers.lora_adders import (
-    CANONICAL,
     REPORT,
     FakeImporters,
     FakeSource,
@@ -86,35 +83,21 @@ async def test_a_file_may_be_for_another_model_than_the_default(
         job = await ended(context, guild)
 
     assert job.error == (None if fits else "Not for default.")
-    assert [order.model for order in importers.orders] == [one.model for one in (bases[:2] if fits else bases)]
+    assert [order.configs for order in importers.orders] == [one.model for one in (bases[:2] if fits else bases)]
 
 
-@pytest.mark.parametrize("residual", [0.0, 0.02, 0.021])
-def test_a_part_that_cannot_be_served_needs_the_members_word(residual: float) -> None:
-    """By its share of the weights, over two hundredths."""
-    report, order = replace(REPORT, residual=residual), LoraOrder(key="key", blob="blob")
-    check_loss(report, replace(order, accept_loss=True))
-    if residual <= 0.02:
-        check_loss(report, order)
-        return
-    with pytest.raises(UserError, match=r"Of this LoRA 2\.10% of its weights would be lost here; add it again"):
-        check_loss(report, order)
-
-
-@pytest.mark.parametrize("accepted", [True, False])
-async def test_what_would_be_lost_is_added_at_the_members_word_alone(
-    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path, *, accepted: bool
+async def test_a_lora_follows_the_program_that_its_member_names(
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """And its card says so."""
-    importers = FakeImporters(replace(REPORT, residual=0.034))
-    await call("lora add", file=await upload(context), accept_loss=accepted)
+    importers = FakeImporters(replace(REPORT, scale_rule=ScaleRule.PEFT))
+    await call("lora add", file=await upload(context), scale_rule=ScaleRule.PEFT)
     async with working(context, tmp_path, importers=importers):
-        job = await ended(context, guild)
+        await ended(context, guild)
 
-    assert job.state is (JobState.DONE if accepted else JobState.FAILED), job.error
-    assert [path.read_bytes() for path in tmp_path.glob("*.safetensors")] == [CANONICAL] * accepted
-    cards = [lora.metadata for lora in await context.loras.search(guild.id, "ada")]
-    assert ["lost: 3.40% of its weights" in card for card in cards] == [True] * accepted
+    assert [order.scale_rule for order in importers.orders] == [ScaleRule.PEFT]
+    (card,) = [lora.metadata for lora in await context.loras.search(guild.id, "ada")]
+    assert "scaled as by peft" in card
 
 
 async def test_a_name_that_nobody_chose_gives_way(

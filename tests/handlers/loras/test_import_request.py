@@ -3,6 +3,7 @@
 import pytest
 
 from handlers.loras.import_request import LORA_ORDER, LoraOrder
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.requests.image_request import LoraUse
 
 
@@ -21,6 +22,6 @@ def test_it_is_called_by_the_best_name_that_is_known(order: LoraOrder, title: st
 
 def test_an_order_comes_back_whole() -> None:
     parts = (LoraUse(key="a", name="film", scale=0.5, text_encoder_scale=0.2),)
-    order = LoraOrder(key="k", name="set", private=True, accept_loss=True, parts=parts)
+    order = LoraOrder(key="k", name="set", private=True, scale_rule=ScaleRule.PEFT, parts=parts)
 
     assert LORA_ORDER.read(LORA_ORDER.write(order)) == order

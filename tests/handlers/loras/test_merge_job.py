@@ -23,7 +23,7 @@ async def test_a_set_becomes_a_lora_of_its_own(
     made = await context.loras.get(guild.id, "ada", "chalky")
     assert made is not None
     assert made.private, "a member of it is"
-    assert "A set: crayon:0.8 film:0.5:0.2\n3 layers · ranks 4 to 8" in made.metadata
+    assert "A set: crayon:0.8 film:0.5:0.2\n3 layers" in made.metadata
     assert [member.path.stem for member in fuser.members] == [lora.key for lora in members]
     assert [(member.scale, member.text_encoder_scale) for member in fuser.members] == [(0.8, 0.8), (0.5, 0.2)]
     assert (tmp_path / f"{made.key}.safetensors").read_bytes() == CANONICAL
