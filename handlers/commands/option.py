@@ -36,7 +36,7 @@ class Details:
     `flag` is its short spelling in text (`--n 4`), `advanced` hides it behind a form where there is one. `rest` marks
     the one option that takes all the text in front of the first flag. One that names an option in `unless` is required
     unless that is given; `flag_only` keeps one out of lists that have room for few; a `secret` one is kept in no
-    history of what was typed.
+    history of what was typed; one that `repeats` may be given several times, which is as if its values stood together.
     """
 
     help: str = field(kw_only=False)
@@ -49,6 +49,7 @@ class Details:
     unless: str | None = None
     flag_only: bool = False
     secret: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

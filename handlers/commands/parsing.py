@@ -22,20 +22,25 @@ _FLAG: Final = re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)(?:=|(?=\s|$))")
 def parse_text(command: Command, text: str) -> dict[str, str]:
     """The raw values in `text`, by option name, for `read_options`.
 
-    Raises InvalidRequest for an unknown flag (naming the nearest), a flag without its value, or words that
-    the command has no use for.
+    Raises InvalidRequest for an unknown flag (naming the nearest), a flag without its value or given twice, or words
+    that the command has no use for.
     """
     check_typed(text)
     text = _LONG_DASH_FLAG.sub(r"\1--", text.translate(_SMART)).strip()
     matches = list(_FLAG.finditer(text))
     stops = [match.start() for match in matches] + [len(text)]
     raw = _leading_words(command, text[: stops[0]])
+    given = set(raw)
     for match, stop in zip(matches, stops[1:], strict=True):
         option = _option(command, match[1])
         value = text[match.end() : stop].strip()
         if not value and option.kind is not OptionKind.SWITCH:
             raise InvalidRequest(option.name, f"--{match[1]} needs a value: {option.help.lower()}.")
-        raw[option.name] = _unquoted(value or "on")  # only a switch stands alone
+        value = _unquoted(value or "on")  # only a switch stands alone
+        if option.name in given and not option.repeats:
+            raise InvalidRequest(option.name, f"--{option.name} is given twice; give it once.")
+        raw[option.name] = f"{raw[option.name]} {value}" if option.name in given else value
+        given.add(option.name)
     return raw
 
 

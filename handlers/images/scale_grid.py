@@ -36,6 +36,7 @@ class MixOptions(Options):
             "One or two to vary, such as crayon:0.6 film:0.4; more stay as they are",
             rest=True,
             completion=Completion.LORAS,
+            repeats=True,
         ),
     ]
     prompt: Annotated[str | None, Details("What the pictures show")] = None

@@ -22,7 +22,9 @@ from storage.library.loras import check_name, new_key
 class FuseOptions(Options):
     """The options of /lora fuse."""
 
-    lora: Annotated[str, Details("The set, such as crayon:0.8 film:0.5", rest=True, completion=Completion.LORAS)]
+    lora: Annotated[
+        str, Details("The set, such as crayon:0.8 film:0.5", rest=True, completion=Completion.LORAS, repeats=True)
+    ]
     name: Annotated[str, Details("What to call it here")]
 
 

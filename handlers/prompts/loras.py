@@ -8,26 +8,27 @@ from typing import Final
 
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.prompts.syntax import LoraMention, check_weights, expand, read_loras, read_subjects, with_words
+from handlers.prompts.syntax import check_weights, expand, read_subjects, refuse_subjects, with_words
+from handlers.prompts.tags import NUMBER, LoraMention, read_loras, refuse_loras
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
 from storage.library.loras import Lora
 
-_NUMBER: Final = r"(-?(?:\d{1,3}(?:\.\d{1,6})?|\.\d{1,6}))"
-_MENTION: Final = re.compile(rf"([^\s:,]{{1,64}})(?::{_NUMBER})?(?::{_NUMBER})?", re.ASCII)
+_MENTION: Final = re.compile(rf"([^\s:,<>=]{{1,64}})(?::({NUMBER}))?(?::({NUMBER}))?", re.ASCII)
 
 
 def read_mentions(text: str) -> tuple[LoraMention, ...]:
     """What an option's text such as "crayon:0.8 film" names, separated by spaces or commas.
 
-    A second number is the text encoders' own scale. Raises InvalidRequest.
+    A second number is the text encoders' own scale. Tags may stand there as in a prompt. Raises InvalidRequest.
     """
+    text, tagged = read_loras(text)
     matches = [_MENTION.fullmatch(word) for word in text.replace(",", " ").split()]
     if not all(matches):
         raise InvalidRequest("lora", f"lora '{text[:60]}' is unclear; write name:scale, such as crayon:0.8.")
-    return tuple(
+    return tagged + tuple(
         LoraMention(name=match[1], scale=_number(match[2]), text_encoder_scale=_number(match[3]))
         for match in matches
         if match
@@ -44,6 +45,8 @@ async def for_each_prompt(
     """
     prompts = expand(request.prompt)
     check_weights(prompts, request.negative_prompt)
+    refuse_loras(request.negative_prompt)
+    refuse_subjects(request.negative_prompt)
     return [
         await _with_loras(replace(request, prompt=prompt), lora, family, caller, context, triggers=triggers)
         for prompt in prompts
@@ -79,7 +82,7 @@ async def _with_loras(
 def with_triggers(prompt: str, loras: Sequence[Lora], beside: str = "") -> str:
     """The prompt with the trigger words of each LoRA of which neither it nor `beside`, the negative one, has any."""
     written = f"{prompt}\n{beside}".casefold()
-    for lora in loras:
+    for lora in {lora.key: lora for lora in loras}.values():  # each once, however often it is used
         words = [word.strip() for word in lora.trigger_words.split(",") if word.strip()]
         if not any(word.casefold() in written for word in words):
             prompt = ", ".join((prompt, *words))
@@ -101,7 +104,14 @@ _MOST_COMPARED: Final = 500
 
 
 def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
-    """What `mention` asks of the LoRA that it names."""
+    """What `mention` asks of the LoRA that it names; raises InvalidRequest for what no device can do yet."""
+    if mention.blocks is not None:
+        raise InvalidRequest(
+            "lora",
+            f"LoRA '{lora.name}' is asked for by block weights ({mention.blocks:.40}), which Limner cannot apply.",
+        )
+    if mention.window is not None:
+        raise InvalidRequest("lora", f"LoRA '{lora.name}' is asked for in some steps only, which Limner cannot do.")
     scale = lora.scale if mention.scale is None else mention.scale
     return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
 

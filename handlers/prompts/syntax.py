@@ -1,4 +1,4 @@
-"""What members write into a prompt: `{red|blue}` for two prompts, `<lora:name:0.8>` for a LoRA, `@rex` for a subject.
+"""What members write into a prompt: `{red|blue}` for two prompts, `@rex` for a subject; tags of LoRAs are `tags`'.
 
 Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode stage reads them.
 """
@@ -9,48 +9,41 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
+from handlers.prompts.tags import LoraMention
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import LoraUse
 from pipeline.text.prompt_weights import read_weights
 
 MAX_PROMPTS: Final = 16
 
-_LORA: Final = re.compile(r"<lora:([^<>:]{1,64})(?::(-?\d{1,3}(?:\.\d{1,6})?))?>", re.IGNORECASE)
 # An address or a mention of a member is none, as what stands in front of it tells, nor is a call to all of a channel.
 _SUBJECT: Final = re.compile(
     r"(?<![\w@<.])@(?!(?:everyone|here|channel)\b)([A-Za-z0-9](?:[\w.-]{0,30}[A-Za-z0-9_])?)"
-    r"(?::(-?\d{1,2}(?:\.\d{1,6})?))?",
+    r"(?::([+-]?(?:\d{1,6}(?:\.\d{1,20})?|\.\d{1,20}))(:[+-]?\.?\d)?)?",
     re.ASCII,
 )
 _MARKS: Final = re.compile(r"([{|}])")
 _MOST_COUNTED: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoraMention:
-    """A LoRA asked for by the guild's own name; without a scale it has the library's."""
-
-    name: str
-    scale: float | None = None
-    text_encoder_scale: float | None = None
-
-
-def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
-    """The prompt without its `<lora:name:scale>` marks, and what they ask for."""
-    mentions = tuple(
-        LoraMention(name=match[1].strip(), scale=None if match[2] is None else float(match[2]))
-        for match in _LORA.finditer(prompt)
-    )
-    return " ".join(_LORA.sub(" ", prompt).split()) if mentions else prompt, mentions
-
-
 def read_subjects(prompt: str) -> tuple[LoraMention, ...]:
-    """What `@name` and `@name:scale` ask for; such a mark stands in the prompt where its trigger words belong."""
+    """What `@name` and `@name:scale` ask for; such a mark stands in the prompt where its trigger words belong.
+
+    Raises InvalidRequest for one with a second scale, which subjects have not.
+    """
+    if several := next((match for match in _SUBJECT.finditer(prompt) if match[3]), None):
+        raise InvalidRequest("prompt", f"@{several[1]} takes one scale; write @{several[1]}:0.8.")
     found = {
         match[1].casefold(): LoraMention(name=match[1], scale=None if match[2] is None else float(match[2]))
         for match in _SUBJECT.finditer(prompt)
     }
     return tuple(found.values())
+
+
+def refuse_subjects(negative_prompt: str) -> None:
+    """Raise InvalidRequest where a negative prompt names a subject, which is of the image."""
+    if match := _SUBJECT.search(negative_prompt):
+        raise InvalidRequest("negative", f"@{match[1]} stands in the negative prompt; name a subject in the prompt.")
 
 
 def with_words(prompt: str, words: Mapping[str, str]) -> str:

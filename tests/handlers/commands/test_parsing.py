@@ -74,3 +74,14 @@ def test_words_for_a_command_without_text_are_refused() -> None:
     """Silently dropping words would hide a mistake."""
     with pytest.raises(InvalidRequest, match="/queue takes no text"):
         parse_text(QUEUE, "everything")
+
+
+def test_a_flag_given_twice_is_both_or_refused() -> None:
+    """Never the last alone; LoRAs may be named one flag each."""
+    raw = parse_text(IMAGINE, "fox --lora crayon:0.8 --steps 20 --lora film")
+
+    assert raw == {"prompt": "fox", "lora": "crayon:0.8 film", "steps": "20"}
+    with pytest.raises(InvalidRequest, match="--steps is given twice"):
+        parse_text(IMAGINE, "fox --steps 20 --steps 30")
+    with pytest.raises(InvalidRequest, match="--prompt is given twice"):
+        parse_text(IMAGINE, "fox --prompt owl")

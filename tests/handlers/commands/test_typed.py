@@ -18,7 +18,8 @@ from handlers.images.edit import COMMAND as EDIT
 from handlers.images.extra_controls import more_controls
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.prompts.loras import read_mentions
-from handlers.prompts.syntax import check_weights, expand, read_loras, read_subjects
+from handlers.prompts.syntax import check_weights, expand, read_subjects
+from handlers.prompts.tags import read_loras
 from handlers.registry import COMMANDS
 from handlers.training.train import SUBJECT
 from pipeline.errors import InvalidRequest, UserError

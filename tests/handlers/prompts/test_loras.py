@@ -11,7 +11,7 @@ from handlers.commands.option import Completion
 from handlers.images.options import request_options
 from handlers.jobs.payloads import REQUEST
 from handlers.prompts.loras import read_mentions
-from handlers.prompts.syntax import LoraMention
+from handlers.prompts.tags import LoraMention
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.requests.image_request import ImageRequest, LoraUse
@@ -52,6 +52,28 @@ async def test_option_and_prompt_name_loras_together(call: CallCommand, context:
         LoraUse(key="key-of-film", name="film", scale=1.0, text_encoder_scale=0.2),
         LoraUse(key="key-of-film", name="film", scale=0.5),
     )
+
+
+@pytest.mark.usefixtures("library")
+async def test_two_scales_in_a_tag_are_the_text_encoders_and_the_unets(
+    call: CallCommand, context: AppContext, guild: Guild
+) -> None:
+    """In the order of other programs; in the option the text encoders' own comes second. Tags may stand there, too."""
+    await call("imagine", prompt="fox <lora:film:0.8:0.5>", lora="film:0.5:0.8 <lora:film:0.8:0.5>")
+
+    (request,) = await queued(context, guild)
+    assert request.loras == 3 * (LoraUse(key="key-of-film", name="film", scale=0.5, text_encoder_scale=0.8),)
+
+
+async def test_a_lora_that_is_named_twice_has_its_words_once(
+    call: CallCommand, context: AppContext, guild: Guild
+) -> None:
+    await add(context, guild, "crayon", trigger_words="wax")
+
+    await call("imagine", prompt="fox <lora:crayon:0.5> <lora:crayon:0.2>", lora="crayon")
+
+    (request,) = await queued(context, guild)
+    assert (request.prompt, len(request.loras)) == ("fox, wax", 3)
 
 
 @pytest.mark.usefixtures("library")
@@ -96,6 +118,11 @@ async def test_choices_may_hold_different_loras(call: CallCommand, context: AppC
         ({"prompt": "fox <lora:unknown-thing:1>"}, "/lora list shows those that it has."),
         ({"lora": "old-ink"}, "LoRA 'old-ink' was made for SD 1.5 and pocket is SDXL"),
         ({"lora": "crayon:3"}, "LoRA scale of 'crayon' is 3; use -2 to 2."),
+        ({"prompt": "fox <lora:crayon:1:lbw=OUTALL>"}, "LoRA 'crayon' is asked for by block weights (OUTALL)"),
+        ({"prompt": "fox <lora:crayon:1:start=5>"}, "LoRA 'crayon' is asked for in some steps only"),
+        ({"prompt": "fox <lora:crayon:0.5"}, "The tag <lora:crayon:0.5 is not closed"),
+        ({"negative": "bad <lora:crayon:1>"}, "<lora:crayon:1> stands in the negative prompt"),
+        ({"negative": "bad @crayon"}, "@crayon stands in the negative prompt"),
         ({"lora": "crayon:strong"}, "lora 'crayon:strong' is unclear; write name:scale"),
     ],
 )

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.prompts.syntax import MAX_PROMPTS, LoraMention, expand, read_loras
+from handlers.prompts.syntax import MAX_PROMPTS, expand, read_subjects, with_words
+from handlers.prompts.tags import LoraMention
 from pipeline.errors import InvalidRequest
 
 
@@ -47,14 +48,12 @@ def test_any_text_gives_at_most_the_limit_or_a_sentence(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "words", "loras"),
-    [
-        ("red fox", "red fox", ()),
-        ("fox <lora:ink:0.8>, snow", "fox , snow", (LoraMention(name="ink", scale=0.8),)),
-        ("<LoRA:ink> <lora:old film:-1>", "", (LoraMention(name="ink"), LoraMention(name="old film", scale=-1.0))),
-        ("a < b <lora:>", "a < b <lora:>", ()),
-    ],
+    ("prompt", "scale"),
+    [("@rex", None), ("@rex:.5 runs", 0.5), ("@rex:+0.8.", 0.8), ("@rex:-1", -1.0), ("@rex:2.", 2.0)],
 )
-def test_loras_are_read_out_of_the_prompt(prompt: str, words: str, loras: tuple[LoraMention, ...]) -> None:
-    """As AUTOMATIC1111 writes them; where there is no scale, the library's own is meant."""
-    assert read_loras(prompt) == (words, loras)
+def test_a_subject_has_one_scale(prompt: str, scale: float | None) -> None:
+    """A point after it ends the sentence; a second number is refused."""
+    assert read_subjects(prompt) == (LoraMention(name="rex", scale=scale),)
+    assert ":" not in with_words(prompt, {"rex": "a dog"})
+    with pytest.raises(InvalidRequest, match="@rex takes one scale"):
+        read_subjects("@rex:0.8:0.5")
