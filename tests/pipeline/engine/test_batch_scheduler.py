@@ -168,6 +168,26 @@ def test_a_lora_gets_no_slot_where_no_pages_are() -> None:
     assert (slot_key(scheduler, "a").pages, slot_key(scheduler, "b").pages) == (0, 2)
 
 
+def test_own_weights_get_a_group_of_their_kind() -> None:
+    """Where others may join; a request that repeats an image gets the kind of group that it had."""
+    scheduler = scheduled(candidate("plain"), max_rows=8)
+    deep = replace(candidate("deep"), own_weights=True)
+    for one in (deep, candidate("joins"), replace(deep, ticket="too", bucket=2), candidate("like", bucket=2)):
+        scheduler.enter(one)
+    scheduler.assign()
+
+    kinds = {ticket: slot_key(scheduler, ticket).own_weights for ticket in ("plain", "deep", "joins", "too")}
+    assert kinds == {"plain": False, "deep": True, "joins": True, "too": True}
+    assert scheduler.slot_of("like") is None
+    scheduler.leave("plain")
+    scheduler.assign()
+    assert not slot_key(scheduler, "like").own_weights
+    (halved,) = [key for key in scheduler.keys if key.bucket == 4]
+    scheduler.halve(halved)
+    scheduler.assign()
+    assert slot_key(scheduler, "deep").own_weights
+
+
 class Arrivals(RuleBasedStateMachine):
     """Random arrivals, departures and memory limits."""
 
@@ -182,11 +202,13 @@ class Arrivals(RuleBasedStateMachine):
         rows=st.sampled_from([1, 2]),
         shape=st.sampled_from([SMALL, LARGE]),
         bucket=st.none() | st.sampled_from([2, 4, 8]),
-        pages=st.integers(0, 5),
+        pages=st.integers(0, 4),
+        own=st.booleans(),
     )
-    def arrive(self, rows: int, shape: Shape, bucket: int | None, pages: int) -> None:
+    def arrive(self, rows: int, shape: Shape, bucket: int | None, pages: int, own: bool) -> None:
         self.count += 1
-        one = candidate(str(self.count), rows=rows, shape=shape, bucket=bucket, pages=pages)
+        plain = candidate(str(self.count), rows=rows, shape=shape, bucket=bucket, pages=pages)
+        one = replace(plain, own_weights=own)
         self.scheduler.enter(one)
         self.present[one.ticket] = one
 
@@ -229,6 +251,7 @@ class Arrivals(RuleBasedStateMachine):
             assert bucket <= 8
             assert (slot.key.shape, len(slot.rows)) == (one.shape, one.rows)
             assert slot.key.pages >= one.pages
+            assert slot.key.own_weights >= one.own_weights
             rows.setdefault(slot.key, []).extend(slot.rows)
         for key, taken in rows.items():
             assert len(set(taken)) == len(taken)

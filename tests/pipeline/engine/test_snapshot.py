@@ -1,17 +1,21 @@
 """An image that was interrupted is the image that it would have been."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.snapshot import Snapshot
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Dropped, Event, Rendered, Stepped, Suspended
-from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.random_loras import random_lora
 
 STEPS = 4
 
@@ -111,3 +115,29 @@ def test_a_damaged_one_starts_again(engine: Engine, packed: bytes) -> None:
     request = a_request(steps=2)
 
     assert pixels(run(engine, request, packed)[1]) == pixels(run(engine, request)[1])
+
+
+def test_an_image_on_own_weights_goes_on_and_is_repeated(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """And so does one without LoRAs that ran beside it; nothing of the LoRA is left behind."""
+    model = model_folder("speck")
+    pipeline = StableDiffusionXLPipeline.from_pretrained(model)
+    random_lora(pipeline, "deep", rank=65, wanted=lambda name: "attn" in name, seed=1).save(tmp_path)
+    spec = replace(SPEC, models=(str(model),), loras=tmp_path, snapshot_every=1, preview_every=0, max_rows=4)
+    engine, plain = Engine(spec), a_request(model="speck", steps=STEPS)
+    requests = {"plain": plain, "deep": replace(plain, loras=(LoraUse(key="deep", name="deep"),))}
+    for ticket, one in requests.items():
+        engine.admit(ticket, one)
+    events: list[Event] = []
+    while not engine.idle:
+        events += engine.step()
+    images = {event.ticket: event.png for event in events if isinstance(event, Rendered)}
+    snapshots = {event.ticket: event.snapshot for event in reversed(events) if isinstance(event, Stepped)}
+
+    assert pixels(images["deep"]) != pixels(images["plain"])
+    for ticket, png in images.items():
+        assert read(png).own_weights
+        assert pixels(run(engine, read(png).request())[1]) == pixels(png)
+        assert pixels(run(engine, requests[ticket], snapshots[ticket])[1]) == pixels(png)
+    scratch = engine._cache.loaded["speck"]._adapters.scratch
+    assert scratch.size
+    assert not any(slot.any() for slot in scratch._slots.values())

@@ -5,13 +5,15 @@ from itertools import permutations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.lora.format.parts import Part
 from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.format.weight_change import part_change
 from pipeline.lora.serving.own_weight import ScaledPart, measured, own_weight
 from pipeline.lora.serving.scratch import Scratch
+from pipeline.models.hardware import Hardware
+from pipeline.models.quantization import quantize
 from tests.pipeline.lora.serving.random_parts import KINDS
 
 CPU = torch.device("cpu")
@@ -96,3 +98,19 @@ def test_scratch_grows_to_the_largest_layer_and_is_wiped() -> None:
     scratch.wipe()
 
     assert not any(slot.any() for slot in scratch._slots.values())
+
+
+def test_a_quantized_base_is_what_its_numbers_stand_for() -> None:
+    """A change is not rounded with it."""
+    pytest.importorskip("torchao", reason="the extra fp8 is not installed")
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(32, 64)).requires_grad_(False)
+    quantize(network, Hardware.choose("cpu"))
+    (layer,) = network
+    rounded = layer.weight.dequantize()
+    part = KINDS["dora"]((64, 32))
+
+    ours = own_weight(layer.weight, [ScaledPart(own=measured(part, layer.weight), scale=0.7)], Scratch(CPU))
+
+    wanted = rounded.double() + reference(rounded.double(), [(part, 0.7, ScaleRule.LINEAR)])
+    assert relative(ours.double(), wanted) < 1e-6
