@@ -328,7 +328,8 @@ def test_every_image_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
                 world.images.clear()
 
     assert made > OPERATIONS / 10
-    assert resident_bytes() - resident < 64 * 2**20
+    # The rooms of both models fill up.
+    assert resident_bytes() - resident < 128 * 2**20
     sys.stdout.write(
         f"{made} pictures; {dict(world.done)}; {(resident_bytes() - resident) / 2**20:+.1f} MiB resident\n"
     )
