@@ -1,5 +1,7 @@
 """The end of a training: candidates compared, written as LoRAs, and shown."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from torch import Tensor
@@ -8,6 +10,7 @@ from pipeline.errors import UserError
 from pipeline.images.grid import labelled_grid
 from pipeline.lora.format.parts import Difference, LowRank, Part
 from pipeline.lora.format.writer import CanonicalWriter
+from pipeline.lora.importing.changes import LayerChange
 from pipeline.training.contact_sheet import image
 from pipeline.training.evaluation import Evaluator
 from pipeline.training.report import TrainingCandidate, TrainingReport
@@ -55,21 +58,27 @@ def _candidate(run: Run, evaluator: Evaluator, step: int) -> TrainingCandidate |
     with run.candidate(step):
         if (scores := evaluator.evaluate()) is None:
             return None
-        _write(run, file)
+        writer = CanonicalWriter(run.model.checkpoint.facts.family)
+        save_changes(run.model.weights.changes(), writer, run.folder / file)
         return TrainingCandidate(file=file, step=step, scores=scores)
 
 
-def _write(run: Run, file: str) -> None:
-    """Write the weights in force as a canonical LoRA, with all that they have learnt."""
-    writer = CanonicalWriter(run.model.checkpoint.facts.family)
-    for name, change in run.model.weights.changes():
+def save_changes(changes: Iterable[tuple[str, LayerChange]], writer: CanonicalWriter, path: Path) -> None:
+    """Write what was learnt as a canonical LoRA, all of it.
+
+    Args:
+        changes: of layers by their canonical names.
+        writer: of the model's family, empty.
+        path: of the file.
+    """
+    for name, change in changes:
         for part in change.parts:
             if _learnt(part):
                 writer.add(name, part)
         for side, vector in (("gain", change.gain), ("bias", change.bias)):
             if vector is not None and vector.any():
                 writer.add_vector(f"{name}.{side}", vector)
-    writer.save(run.folder / file)
+    writer.save(path)
 
 
 def _learnt(part: Part) -> bool:
