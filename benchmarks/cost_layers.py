@@ -14,6 +14,7 @@ from benchmarks.gpu_model import SDXL_UNET
 from benchmarks.measuring import Cost
 from pipeline.lora.serving.adapter_pool import AdapterPool
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedNetwork, adapt
+from pipeline.lora.serving.pages import MOST_PAGES
 from pipeline.lora.serving.row_stack import RowStack
 from pipeline.models.hardware import Hardware
 
@@ -109,8 +110,9 @@ def _changed_convolutions() -> Iterator[Cost]:
         assert isinstance(layer, AdaptedConv2d)
         down, up = torch.randn(_ROWS, channels * 9, 16), torch.randn(_ROWS, 16, channels)
         shown = torch.randn(_ROWS, channels, side, side).to(memory_format=torch.channels_last)
-        seconds = _seconds(lambda: layer._change(shown, down, up))  # noqa: B023, SLF001  called at once; what is timed
-        plain = _seconds(lambda: nn.Conv2d.forward(layer, shown))  # noqa: B023  as above
+        plain = _seconds(lambda: nn.Conv2d.forward(layer, shown))  # noqa: B023  called at once
+        output = nn.Conv2d.forward(layer, shown)
+        seconds = _seconds(lambda: layer.changed(output, shown, down, up))  # noqa: B023  as above
         name = f"a convolution of {channels} channels at {side}x{side}, {_ROWS} rows"
         yield Cost(what=f"{name}: itself", value=1000 * plain, unit="CPU-ms")
         yield Cost(what=f"{name}: its LoRAs", value=1000 * seconds, unit="CPU-ms")
@@ -134,16 +136,16 @@ def _unfolded(shown: Tensor, down: Tensor, up: Tensor) -> Tensor:
 
 
 def _lora_bytes() -> Iterator[Cost]:
-    """Room on the device for LoRAs of rank 128 in every row of SDXL's attention and feed-forward layers."""
+    """Room on the device for LoRAs of rank 64, the largest in pages, in every row of SDXL's attention and feed-forward layers."""
     network = adapt(sdxl_unet())
     pool = AdapterPool({"unet": network}, _META, torch.bfloat16, 4 * _GIB)
     numbers = [number for number, bank in enumerate(network.banks) if any(".attentions." in n for n in bank.names)]
-    stack = RowStack(pool, "unet", rows=_ROWS, pages=8)
+    stack = RowStack(pool, "unet", rows=_ROWS, pages=MOST_PAGES)
     gathered = sum(down.nbytes + up.nbytes for down, up in stack.reserve(numbers))
-    yield Cost(what=f"SDXL, {_ROWS} rows of rank 128: gathered copies", value=gathered / 1e9, unit="GB")
+    yield Cost(what=f"SDXL, {_ROWS} rows of rank 64: gathered copies", value=gathered / 1e9, unit="GB")
     yield Cost(what="SDXL: first pools, for a LoRA of one page", value=_first_pools(network, numbers) / 1e9, unit="GB")
-    rows = float(pool.page_rows // 8)
-    yield Cost(what="SDXL: rows of rank 128 that may be open at once with 4 GiB for LoRAs", value=rows, unit="")
+    rows = float(pool.page_rows // MOST_PAGES)
+    yield Cost(what="SDXL: rows of rank 64 that may be open at once with 4 GiB for LoRAs", value=rows, unit="")
 
 
 def _first_pools(network: AdaptedNetwork, numbers: list[int]) -> int:

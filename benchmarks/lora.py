@@ -8,7 +8,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -20,7 +20,8 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save
 
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
-from benchmarks.measuring import HEADER, Row
+from benchmarks.lora_layers import algorithm_bytes, layer_costs
+from benchmarks.measuring import HEADER, Cost, Row
 from pipeline.engine.engine import Engine
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge import merge
@@ -215,7 +216,9 @@ def main(wanted: Sequence[str]) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         library = Library(Path(folder))
-        workloads: dict[str, Callable[[], list[Row]]] = {
+        workloads: dict[str, Callable[[], Iterable[Row | Cost]]] = {
+            "bytes": algorithm_bytes,
+            "layers": lambda: layer_costs(Path(folder)),
             "set": lambda: fused_set(library),
             "newcomer": lambda: [newcomer(library)],
             "link": lambda: asyncio.run(link_to_image(library)),

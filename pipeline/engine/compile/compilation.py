@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -171,7 +172,7 @@ class Compilation:
 
     @torch.inference_mode()
     def _is_faster(self, key: BatchKey, compiled: CompiledForward, inputs: ForwardInputs) -> bool:
-        sides = (lambda: compiled(inputs), lambda: self._forward.run(inputs))
+        sides = (partial(compiled, inputs), partial(self._forward.run, inputs))
         for side in sides:
             side()
         ours, eager = zip(*[[self._seconds(side) for side in sides] for _ in range(_CALLS)], strict=True)

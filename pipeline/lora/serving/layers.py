@@ -248,7 +248,8 @@ class AdaptedConv2d(nn.Conv2d):
         Returns:
             (rows, outputs, height, width).
         """
-        return self._conv_forward(given, weight, self.bias)
+        output: Tensor = self._conv_forward(given, weight, self.bias)
+        return output
 
     def changed(self, output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
         """Add what the two halves of an update make of the input; the layer is not grouped.

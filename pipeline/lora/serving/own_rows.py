@@ -105,7 +105,7 @@ class OwnRows:
             outputs += [torch.zeros_like(outputs[0][:1])] * len(free)
             places += free
         if places != sorted(places):
-            rows = {place: row for own in outputs for row in own.split(1) for place in [places.pop(0)]}
+            rows = {place: row for own in outputs for row in torch.split(own, 1) for place in [places.pop(0)]}
             outputs = [rows[place] for place in range(self._rows)]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 

@@ -1,5 +1,6 @@
 """A network of a few layers as wide as SDXL's, served with LoRAs of every kind."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -61,7 +62,7 @@ class Served:
             parts.append(ScaledAdapter(adapter=adapter, scale=scale))
         return parts
 
-    def outputs(self, given: Tensor, uses: dict[tuple[int, ...], Use]) -> tuple[Tensor, ...]:
+    def outputs(self, given: Tensor, uses: Mapping[tuple[int, ...], Use]) -> tuple[Tensor, ...]:
         """Of each layer, in one batch."""
         stack = RowStack(self.pool, "unet", rows=ROWS, pages=4, own=True)
         for rows, use in uses.items():
@@ -83,9 +84,10 @@ class Served:
             file, tensors = LoraFile.open(path := self.folder / f"{key}.safetensors"), load_file(path)
             for name, headers in file.layers.items():
                 parts = [read_part(header, part_name(name, place), tensors) for place, header in enumerate(headers)]
-                base, layer = (net.get_submodule(name.removeprefix("unet.")) for net in (self.plain, made))
-                layer.weight.data += weight_change(parts, base.weight.detach(), scale, file.scale_rule)
-                layer.bias.data += bias_change(parts, base.bias.detach(), scale)
+                own = name.removeprefix("unet.")
+                base = {side: self.plain.get_parameter(f"{own}.{side}").detach() for side in ("weight", "bias")}
+                made.get_parameter(f"{own}.weight").data += weight_change(parts, base["weight"], scale, file.scale_rule)
+                made.get_parameter(f"{own}.bias").data += bias_change(parts, base["bias"], scale)
         return made
 
 
@@ -101,7 +103,7 @@ ALL = (*KINDS, "gain of outputs and biases", "two parts")
 def save_kinds(folder: Path) -> None:
     """A file of each kind for all layers, one of two kinds together, some by another rule."""
     torch.manual_seed(0)
-    shapes = {name: tuple(Network().get_submodule(name).weight.shape) for name in LAYERS}
+    shapes = {name: tuple(Network().get_parameter(f"{name}.weight").shape) for name in LAYERS}
     for number, kind in enumerate(ALL):
         rule = ScaleRule.LYCORIS if number % 5 == 4 else ScaleRule.LINEAR
         writer = CanonicalWriter(ModelFamily.SDXL, rule)

@@ -13,7 +13,7 @@ def test_a_difference_is_filled_once_where_there_is_room(kinds: Path) -> None:
     """The output is the same as without room, and as before it was dropped for another LoRA."""
     given = torch.randn(ROWS, 5, 640)
     roomy, full = (Served(kinds, dtype=torch.float32, budget=budget) for budget in (10**9, 0))
-    layers = sum(layer.weight.nbytes for layer in roomy.plain.children())
+    layers = sum(layer.weight.nbytes for layer in roomy.pool.networks["unet"].layers.values())
 
     first, second, third = (served.outputs(given, {(0, 1): DIFFERENCE}) for served in (roomy, roomy, full))
 
