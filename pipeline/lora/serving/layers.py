@@ -168,6 +168,20 @@ class AdaptedLinear(nn.Linear):
         """
         return functional.linear(given, weight, self.bias)
 
+    def product_into(self, output: Tensor, given: Tensor, weight: Tensor) -> None:
+        """As `product`, into memory that is there.
+
+        Args:
+            output: (rows, ..., outputs), in one piece.
+            given: (rows, ..., inputs).
+            weight: of the shape of the layer's own, not quantized.
+        """
+        made, matrix = output.view(-1, self.out_features), given.reshape(-1, self.in_features)
+        if self.bias is None:
+            torch.mm(matrix, weight.T, out=made)
+        else:
+            torch.addmm(self.bias, matrix, weight.T, out=made)
+
     def changed(self, output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
         """Add what the two halves of an update make of the input.
 

@@ -10,7 +10,7 @@ from pipeline.lora.format.parts import Difference, LowRank, Part
 from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
 from pipeline.lora.serving.arena import ALIGNED
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedLinear, Bank
-from pipeline.lora.serving.own_weight import LayerPart, ScaledPart, own_weight
+from pipeline.lora.serving.own_weight import LayerPart, ScaledPart, is_quantized, own_weight
 
 Layer = AdaptedLinear | AdaptedConv2d
 
@@ -98,6 +98,8 @@ class OwnRows:
         """
         if not self._requests:
             return layer.product(given, layer.weight)
+        if isinstance(layer, AdaptedLinear) and not is_quantized(layer.weight):
+            return self._linear(layer, given)
         outputs = [self._run(layer, request, given) for request in self._requests]
         places = [row for request in self._requests for row in request.rows]
         if len(places) < self._rows:
@@ -108,6 +110,22 @@ class OwnRows:
             rows = {place: row for own in outputs for row in torch.split(own, 1) for place in [places.pop(0)]}
             outputs = [rows[place] for place in range(self._rows)]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _linear(self, layer: AdaptedLinear, given: Tensor) -> Tensor:
+        """As `forward`, each request's product in its place at once: to join them takes a tenth of a narrow layer."""
+        output = given.new_empty(*given.shape[:-1], layer.out_features)
+        for row in set(range(self._rows)) - {row for request in self._requests for row in request.rows}:
+            output[row].zero_()
+        for request in self._requests:
+            own, parts = _taken(given, request.rows), self._parts(layer, request)
+            made = _in_one_piece(output, request.rows)
+            place = output.new_empty(len(request.rows), *output.shape[1:]) if made is None else made
+            layer.product_into(place, own, self._weight(layer, request, parts) if parts else layer.weight)
+            if not request.parts and (halves := layer.bank.of(layer.place)) is not None:
+                place.copy_(layer.changed(place, own, *(_taken(half, request.rows) for half in halves)))
+            for row, values in zip(request.rows, place, strict=True) if made is None else ():
+                output[row].copy_(values)
+        return output
 
     def _run(self, layer: Layer, request: _Request, given: Tensor) -> Tensor:
         own = _taken(given, request.rows)
@@ -151,9 +169,15 @@ class OwnRows:
 
 
 def _taken(given: Tensor, rows: tuple[int, ...]) -> Tensor:
-    """A request's rows, in the memory layout of the whole, and never at an address that slows a kernel down."""
+    """A request's rows, in the memory layout of the whole."""
+    own = _in_one_piece(given, rows)
+    return torch.cat([given[row : row + 1] for row in rows]) if own is None else own
+
+
+def _in_one_piece(tensor: Tensor, rows: tuple[int, ...]) -> Tensor | None:
+    """A view of some rows; None where they lie apart, or at an address for which kernels have another way."""
     first, count = rows[0], len(rows)
-    if rows == tuple(range(first, first + count)):
-        own = given[first : first + count]
-        return own if own.data_ptr() % ALIGNED == 0 else own.clone()
-    return torch.cat([given[row : row + 1] for row in rows])
+    if rows != tuple(range(first, first + count)):
+        return None
+    own = tensor[first : first + count]
+    return own if own.data_ptr() % ALIGNED == 0 else None

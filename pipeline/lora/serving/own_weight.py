@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from pipeline.lora.format.parts import Added, Axis, Difference, Hada, Kron, LowRank, Part, Stretch, Turn
 from pipeline.lora.format.scale_rule import ScaleRule
@@ -49,7 +50,19 @@ def plain_weight(weight: Tensor) -> Tensor:
     Returns:
         Itself, or what its rounded numbers stand for.
     """
-    return weight.dequantize() if hasattr(weight, "__tensor_flatten__") else weight
+    return weight.dequantize() if is_quantized(weight) else weight
+
+
+def is_quantized(weight: Tensor) -> bool:
+    """Whether a weight's numbers are rounded to fewer bits than it is computed in.
+
+    Args:
+        weight: of a layer.
+
+    Returns:
+        True for torchao's tensors.
+    """
+    return is_traceable_wrapper_subclass(weight)
 
 
 def measured(part: Part, weight: Tensor) -> LayerPart:
