@@ -50,9 +50,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "(IA)^3, input": ("ia3", {"train_on_input": True}),
     "GLoRA": ("glora", R),
     "diag-OFT": ("diag-oft", {"lora_dim": 16}),
-    "diag-OFT, held and rescaled": ("diag-oft", {"lora_dim": 16, "constraint": 1e-4, "rescaled": True}),
+    "diag-OFT, held and rescaled": ("diag-oft", {"lora_dim": 16, "constraint": 2**-13, "rescaled": True}),
     "BOFT": ("boft", {"lora_dim": 16}),
-    "BOFT, held and rescaled": ("boft", {"lora_dim": 16, "constraint": 1e-4, "rescaled": True}),
+    "BOFT, held and rescaled": ("boft", {"lora_dim": 16, "constraint": 2**-13, "rescaled": True}),
 }
 
 

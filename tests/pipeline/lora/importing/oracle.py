@@ -94,9 +94,9 @@ def hooked(
         if tensors is not None:
             module.load_state_dict(dict(tensors))
         for name, parameter in module.named_parameters() if tensors is None else ():
-            noise = (STRENGTH * torch.randn(parameter.shape, generator=generator)).double()
+            noise = (STRENGTH * torch.randn(parameter.shape, generator=generator, dtype=torch.float32)).double()
             around_one = name == "dora_scale" or "rescale" in name
-            parameter.copy_((parameter * (1 + noise)).float() if around_one else noise)
+            parameter.copy_((parameter * (1 + noise)).to(torch.float32) if around_one else noise)
         own = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
         after = layer(inputs)
         module.restore()
@@ -106,13 +106,17 @@ def hooked(
 
 @contextmanager
 def _double_inverses() -> Iterator[None]:
-    """OFT and BOFT invert in float32 (`.float().inverse()`), too coarse to be judged by; let them stay in float64."""
-    single = Tensor.float
+    """OFT and BOFT invert in float32 (`.float().inverse()`) and blend with a float32 identity, too coarse to be judged by;
+    let them stay in float64.
+    """
+    single, usual = Tensor.float, torch.get_default_dtype()
     Tensor.float = Tensor.double  # type: ignore[method-assign]  # for the block alone
+    torch.set_default_dtype(torch.float64)
     try:
         yield
     finally:
         Tensor.float = single  # type: ignore[method-assign]  # as above
+        torch.set_default_dtype(usual)
 
 
 def _effective(forward: Any, layer: Layer) -> tuple[Tensor, Tensor]:
