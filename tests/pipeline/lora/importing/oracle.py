@@ -106,8 +106,8 @@ def hooked(
 
 @contextmanager
 def _double_inverses() -> Iterator[None]:
-    """OFT and BOFT invert in float32 (`.float().inverse()`) and blend with a float32 identity, too coarse to be judged by;
-    let them stay in float64.
+    """OFT and BOFT invert in float32 (`.float().inverse()`) and blend with a float32 identity; let both be in float64,
+    or they were too coarse to be judged by.
     """
     single, usual = Tensor.float, torch.get_default_dtype()
     Tensor.float = Tensor.double  # type: ignore[method-assign]  # for the block alone
