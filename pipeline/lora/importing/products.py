@@ -192,9 +192,11 @@ def _kron_side(
     places = layer.kernel if kernel else ()
     if whole in tensors:
         matrix = tensors[whole]
-        _fit(layer, matrix.ndim >= 2 and (kernel or matrix[0, 0].numel() == 1))
-        matrix = matrix if kernel else matrix.flatten(1)
-        return _in_halves(matrix if matrix.ndim > 2 or not places else matrix.reshape(*matrix.shape, *places), places)
+        if matrix.ndim > 2 and places:
+            _fit(layer, matrix.shape[2:] == places)
+            return _in_halves(matrix, places)
+        _fit(layer, matrix[0, 0].numel() == prod(places) == 1)
+        return _in_halves(matrix.flatten(1).reshape(*matrix.shape[:2], *places), places)
     first, second = tensors[up], tensors[down]
     _fit(layer, first.ndim == 2 and second.ndim >= 2)
     if kernel and TensorRole.KRON_2_CORE in tensors:
