@@ -20,6 +20,7 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save
 
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
+from benchmarks.lora_import import import_seconds
 from benchmarks.lora_layers import algorithm_bytes, layer_costs
 from benchmarks.measuring import HEADER, Cost, Row
 from pipeline.engine.engine import Engine
@@ -218,6 +219,7 @@ def main(wanted: Sequence[str]) -> None:
         library = Library(Path(folder))
         workloads: dict[str, Callable[[], Iterable[Row | Cost]]] = {
             "bytes": algorithm_bytes,
+            "import": lambda: import_seconds(Path(folder)),
             "layers": lambda: layer_costs(Path(folder)),
             "set": lambda: fused_set(library),
             "newcomer": lambda: [newcomer(library)],

@@ -105,7 +105,7 @@ def own_weight(weight: Tensor, parts: Sequence[ScaledPart], scratch: Scratch) ->
             _add(total, base, each, scratch)
     if (total.dtype, total.stride()) == (base.dtype, base.stride()):
         return total
-    # In the base's layout too: what follows the layer meets the same one whoever has a LoRA.
+    # In the base's layout too: what follows the layer meets the same one, whichever rows have a LoRA.
     rounded = scratch.take("rounded", base.shape, base.dtype)
     return rounded.as_strided(base.shape, base.stride()).copy_(total)
 

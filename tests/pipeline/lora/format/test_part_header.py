@@ -4,9 +4,10 @@ import pytest
 
 from pipeline.lora.format.part_header import MAX_SIDE, PartHeader, Shape
 
-LINEAR, CONVOLUTION = (16, 8), (16, 8, 3, 3)
-LOW_RANK = {"down": (4, 8), "up": (16, 4)}
-WIDE = {"down": (4, 8, 3, 3), "up": (16, 4)}
+LINEAR: Shape = (16, 8)
+CONVOLUTION: Shape = (16, 8, 3, 3)
+LOW_RANK: dict[str, Shape] = {"down": (4, 8), "up": (16, 4)}
+WIDE: dict[str, Shape] = {"down": (4, 8, 3, 3), "up": (16, 4)}
 FITTING: list[tuple[dict[str, Shape], Shape]] = [
     (LOW_RANK, LINEAR),
     (LOW_RANK | {"magnitude": (16,), "scale": (1,)}, LINEAR),

@@ -70,7 +70,8 @@ def test_a_file_changes_a_sibling_as_its_trainer_would(case: str, tmp_path: Path
 def test_several_loras_add_up_over_the_pristine_base(tmp_path: Path) -> None:
     """As LyCORIS's chained hooks do."""
     layer = seeded("linear 640")
-    inputs, total, parts = some_inputs(layer), torch.zeros(3, 640).double(), []
+    inputs, total = some_inputs(layer), torch.zeros(3, 640).double()
+    parts: list[Part] = []
     for number, case in enumerate(("DoRA, output axis", "diag-OFT", "(IA)^3, input", "LoKr, factor 8")):
         algorithm, options = CASES[case]
         (tmp_path / str(number)).mkdir()
@@ -117,6 +118,7 @@ class TestAgainstPeft:
 
         inputs = some_inputs(layer)
         ours = through(weight_change(parts, layer.weight, 1.0, ScaleRule.LINEAR), inputs)
+        assert layer.bias is not None
         ours = ours + bias_change(parts, layer.bias, 1.0)
 
         assert error(ours, theirs(inputs) - layer(inputs)) < LIMIT

@@ -44,9 +44,9 @@ def test_rows_in_mixed_batches_are_exact(kinds: Path, seed: int) -> None:
         assert worst_error(served, given, uses) < 1e-6, uses
 
 
-def test_no_neighbour_changes_a_bit(folder: Path) -> None:
-    """In float32: anyone who else is there, wherever its rows are, and where all others are not a number."""
-    served = Served(folder, dtype=torch.float32)
+def test_no_neighbour_changes_a_bit(kinds: Path) -> None:
+    """In float32: whatever else is there, wherever its rows are, and where all others are not a number."""
+    served = Served(kinds, dtype=torch.float32)
     given = torch.randn(ROWS, 5, 640)
     for kind, other in zip(ALL, (*ALL[5:], *ALL[:5]), strict=True):
         own: Use = ((kind, 0.8),)
