@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-ALIGNED: Final = 256
+_ALIGNED: Final = 256
 """Bytes; what a GPU's kernels read fastest, and a CPU's too."""
 
 
@@ -39,7 +39,7 @@ class Arena:
         """
         places, end = {}, 0
         for name, tensor in tensors.items():
-            begin = -(-end // ALIGNED) * ALIGNED
+            begin = -(-end // _ALIGNED) * _ALIGNED
             end = begin + tensor.nbytes
             places[name] = _Place(begin=begin, end=end, shape=tensor.shape, dtype=tensor.dtype)
         made = cls(bytes=torch.zeros(end, dtype=torch.uint8, pin_memory=pin), places=places)

@@ -186,15 +186,18 @@ class AdaptedLinear(nn.Linear):
         """Add what the two halves of an update make of the input.
 
         Args:
-            output: (rows, ..., outputs), of the base.
+            output: (rows, ..., outputs), of the base; it is changed in place.
             given: (rows, ..., inputs).
             down: (rows, width, rank).
             up: (rows, rank, outputs).
 
         Returns:
-            Of the output's shape.
+            `output`.
         """
-        return _changed(output, given, down, up)
+        rows = len(down)
+        hidden = torch.bmm(given.reshape(rows, -1, self.in_features), down)
+        output.view(rows, -1, self.out_features).baddbmm_(hidden, up)
+        return output
 
 
 class AdaptedConv2d(nn.Conv2d):
@@ -345,12 +348,3 @@ def shape_of(layer: nn.Module) -> LayerShape | None:
             return LayerShape(inputs=inputs, outputs=layer.out_channels, kernel=(height, width), groups=groups)
         case _:
             return None
-
-
-def _changed(output: Tensor, given: Tensor, down: Tensor, up: Tensor) -> Tensor:
-    """`output` (rows, ..., outputs) plus what the halves make of `given`."""
-    if output.ndim == 3:
-        return torch.baddbmm(output, torch.bmm(given, down), up)
-    rows, shape = len(down), output.shape
-    hidden = torch.bmm(given.reshape(rows, -1, given.shape[-1]), down)
-    return torch.baddbmm(output.view(rows, -1, shape[-1]), hidden, up).view(shape)

@@ -2,15 +2,18 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from pipeline.lora.format.parts import Difference, LowRank, Part
 from pipeline.lora.serving.adapter_pool import AdapterPool, ScaledAdapter
-from pipeline.lora.serving.arena import ALIGNED
 from pipeline.lora.serving.layers import AdaptedConv2d, AdaptedLinear, Bank
 from pipeline.lora.serving.own_weight import LayerPart, ScaledPart, is_quantized, own_weight
+
+_ALIGNED: Final = 64
+"""Bytes; where torch puts every tensor at least."""
 
 Layer = AdaptedLinear | AdaptedConv2d
 
@@ -122,7 +125,7 @@ class OwnRows:
             place = output.new_empty(len(request.rows), *output.shape[1:]) if made is None else made
             layer.product_into(place, own, self._weight(layer, request, parts) if parts else layer.weight)
             if not request.parts and (halves := layer.bank.of(layer.place)) is not None:
-                place.copy_(layer.changed(place, own, *(_taken(half, request.rows) for half in halves)))
+                layer.changed(place, own, *(_taken(half, request.rows) for half in halves))
             for row, values in zip(request.rows, place, strict=True) if made is None else ():
                 output[row].copy_(values)
         return output
@@ -180,4 +183,4 @@ def _in_one_piece(tensor: Tensor, rows: tuple[int, ...]) -> Tensor | None:
     if rows != tuple(range(first, first + count)):
         return None
     own = tensor[first : first + count]
-    return own if own.data_ptr() % ALIGNED == 0 else None
+    return own if own.data_ptr() % _ALIGNED == 0 else None
