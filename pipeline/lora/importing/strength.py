@@ -73,6 +73,8 @@ def _norm(change: Added, layer: BaseLayer) -> float:
 
 def _halves(up: Tensor, down: Tensor) -> float:
     flat = down.flatten(1)
+    if up.shape[1] > min(up.shape[0], flat.shape[1]):
+        return float((up @ flat).norm())
     return float(((up.T @ up) * (flat @ flat.T)).sum().clamp(min=0).sqrt())
 
 

@@ -9,15 +9,17 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.export import Exported, export_lora
 from pipeline.lora.format.file import LoraFile
 from pipeline.lora.format.layout import LoraLayout
-from pipeline.lora.format.parts import LowRank, Part, parts_of, tensors_of
+from pipeline.lora.format.parts import Axis, Difference, LowRank, Magnitude, Part, Stretch, parts_of, tensors_of
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.lora.importing.base_layers import CLIP_WRAPPER, BaseLayer, LayerKind
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
-from tests.pipeline.lora.importing.measuring import base_of
+from tests.pipeline.lora.importing.measuring import base_of, stored_changes
 
 PIPELINES = {"nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
 FAMILIES = {"nano": ModelFamily.SDXL, "sd15": ModelFamily.SD15}
@@ -96,3 +98,56 @@ def weight_of(pipe: object, name: str) -> Tensor:
     weight = module.get_submodule(names[path]).weight
     assert isinstance(weight, Tensor)
     return weight.detach()
+
+
+@pytest.mark.parametrize("layout", LoraLayout)
+def test_diffusers_reads_a_dora(layout: LoraLayout, model_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """On the output axis, as PEFT has it."""
+    folder = model_folder("sd15")
+    base = base_of(folder, ModelFamily.SD15)
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+    layers = [layer for layer in chosen(base) if layer.kind is LayerKind.LINEAR and layer.name.startswith("unet.")]
+    before = {layer.name: weight_of(pipe, layer.name).double() for layer in layers}
+    dice, writer = torch.Generator().manual_seed(0), CanonicalWriter(base.family)
+    for layer in layers:
+        up = torch.randn(layer.outputs, RANK, generator=dice) * 0.1
+        halves = LowRank(up=up, down=torch.randn(RANK, layer.inputs, generator=dice) * 0.1)
+        norms = before[layer.name].norm(dim=1) * (1 + 0.2 * torch.rand(layer.outputs, generator=dice))
+        writer.add(layer.name, Part(change=halves, magnitude=Magnitude(norms=norms)))
+    writer.save(tmp_path / "own.safetensors")
+    wanted = stored_changes(tmp_path / "own.safetensors", before, ScaleRule.LINEAR)
+
+    export_lora(tmp_path / "own.safetensors", base.layers, layout, ABOUT, tmp_path / "theirs.safetensors")
+
+    pipe.load_lora_weights(load_file(tmp_path / "theirs.safetensors"))
+    pipe.fuse_lora(components=["unet"])
+    pipe.unload_lora_weights()
+    for name, change in wanted.items():
+        torch.testing.assert_close(weight_of(pipe, name).double() - before[name], change, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_exported_comes_back_whole(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """Norms, biases, and layers of several kinds; diffusers' layout has no form for them."""
+    base = base_of(model_folder("nano"), ModelFamily.SDXL)
+    norm = next(layer for layer in base.layers.values() if layer.kind is LayerKind.NORM)
+    linear, convolution = (
+        next(layer for layer in base.layers.values() if layer.kind is kind and ".resnets.0." in layer.name)
+        for kind in (LayerKind.LINEAR, LayerKind.CONVOLUTION)
+    )
+    writer = CanonicalWriter(base.family)
+    writer.add(linear.name, Part(change=Stretch(gain=torch.linspace(-1, 1, linear.outputs), axis=Axis.OUT)))
+    writer.add(convolution.name, Part(change=Difference(values=torch.ones(convolution.shape) / 64)))
+    for name in (f"{norm.name}.gain", f"{norm.name}.bias"):
+        writer.add_vector(name, torch.linspace(0, 1, norm.outputs))
+    writer.add_vector(f"{linear.name}.bias", torch.linspace(1, 2, linear.outputs))
+    writer.save(own := tmp_path / "own.safetensors")
+
+    export_lora(own, base.layers, LoraLayout.KOHYA, ABOUT, tmp_path / "theirs.safetensors")
+    import_lora(Upload(path=tmp_path / "theirs.safetensors"), base, tmp_path / "again.safetensors")
+
+    first, second = load_file(own), load_file(tmp_path / "again.safetensors")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(UserError, match="export it in kohya's layout"):
+        export_lora(own, base.layers, LoraLayout.DIFFUSERS, ABOUT, tmp_path / "none.safetensors")
+    assert not (tmp_path / "none.safetensors").exists()

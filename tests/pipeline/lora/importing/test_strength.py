@@ -38,6 +38,7 @@ def halves(rank: int) -> LowRank:
     "change",
     [
         halves(3),
+        halves(100),
         Kron(first=drawn(4, 2), second=drawn(3, 4, 3, 3)),
         Kron(first=drawn(4, 2), second=LowRank(down=drawn(2, 4, 3, 3), up=drawn(3, 2))),
         Difference(values=drawn(12, 8, 3, 3)),
