@@ -61,8 +61,9 @@ def alone(file: WeightsFile, family: ModelFamily, layers: Layers, word: str) -> 
     names = list(tensors)
     flat = all(1 <= len(tensor.shape) <= 2 for tensor in tensors.values())
     known = all(name in _ENCODERS or name in _UNNAMED for name in names)
-    # A token that stands for itself: one tensor without a dot, as diffusers saves it.
-    if not names or not flat or len(names) > _MAX_TENSORS or not (known or (len(names) == 1 and "." not in names[0])):
+    # A token that stands for itself: one tensor whose name is no path, as diffusers saves it.
+    lone = len(names) == 1 and not {".", ":"} & {*names[0]}
+    if not names or not flat or len(names) > _MAX_TENSORS or not (known or lone):
         return None
     return _embedding(word if known else names[0], tensors, family, layers)
 

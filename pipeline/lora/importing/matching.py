@@ -12,6 +12,7 @@ from pipeline.lora.importing.base_layers import BaseLayer
 from pipeline.lora.importing.families import made_for
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.layer_names import LayerNames
+from pipeline.lora.importing.numbered_layers import numbered
 from pipeline.lora.importing.parts import TensorRole
 from pipeline.lora.importing.report import clean
 
@@ -20,6 +21,8 @@ _ORIGINAL: Final = re.compile(
     r"(input_blocks|middle_block|output_blocks|time_embed|label_emb|out)[._]\d"
 )
 _LAYOUTS: Final = (
+    ("unet:", "cloneofsimo"),
+    ("text_encoder:", "cloneofsimo"),
     ("lora_unet_", "kohya"),
     ("lora_te", "kohya"),
     ("lycoris_", "LyCORIS"),
@@ -64,8 +67,9 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily, base_model
     made_for(layers, base_model).refuse_other_than(family)
     names: dict[BaseLayer, str] = {}
     unknown, twice = [], 0
+    by_number = numbered(layers, {layer.name: layer for layer in known.layers.values()})
     for name in layers.layers:
-        if (layer := known.find(name)) is None:
+        if (layer := known.find(name) or by_number.get(name)) is None:
             unknown.append(name)
         elif layer in names:
             names[layer] = _chosen(names[layer], name, layer)

@@ -65,6 +65,8 @@ _NAME: Final = re.compile(
 _PROCESSOR: Final = re.compile(
     r"(?P<layer>.+?)\.(?:processor\.)?to_(?P<side>q|k|v|out)_lora\.(?P<half>down|up)\.weight", re.ASCII
 )
+# The very first layout: layers by number.
+_NUMBERED: Final = re.compile(r"(?P<layer>(?:unet|text_encoder):\d{1,5}):(?P<half>up|down)", re.ASCII)
 _TEXT_SIDES: Final = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "out": "out_proj"}
 
 
@@ -80,6 +82,8 @@ def split_name(name: str) -> tuple[str, TensorRole] | None:
     if (old := _PROCESSOR.fullmatch(name)) is not None:
         side = _text_side(old) if "self_attn" in old["layer"] else _attention_side(old)
         return f"{old['layer']}.{side}", TensorRole.DOWN if old["half"] == "down" else TensorRole.UP
+    if (first := _NUMBERED.fullmatch(name)) is not None:
+        return first["layer"], TensorRole.DOWN if first["half"] == "down" else TensorRole.UP
     if (match := _NAME.fullmatch(name)) is None:
         return None
     return match["layer"], next(part for part in TensorRole if match[part.name] is not None)
