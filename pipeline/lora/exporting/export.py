@@ -24,6 +24,7 @@ from pipeline.lora.importing.base_layers import CLIP_WRAPPER, LayerKind, Layers
 from pipeline.lora.importing.layer_names import OriginalNames
 
 _UNET: Final = "unet"
+_ENCODERS: Final = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}
 _NORM_ENDS: Final = {"gain": "w_norm", "bias": "b_norm"}
 _DIFFUSERS: Final = "This LoRA is of a kind that diffusers cannot read; export it in kohya's layout."
 
@@ -64,8 +65,11 @@ def export_lora(source: Path, layers: Layers, layout: LoraLayout, about: Exporte
             case LoraLayout.DIFFUSERS:
                 layer, ends = _diffusers_name(name), _peft_tensors(parts, layers[name].shape)
         tensors |= {f"{layer}.{end}": tensor for end, tensor in ends.items()}
-    if lora.vectors and layout is LoraLayout.DIFFUSERS:
+    if (lora.vectors or lora.words) and layout is LoraLayout.DIFFUSERS:
         raise UserError(_DIFFUSERS)
+    for place, word in enumerate(lora.words):
+        encoders = lora.word_tensors(place)
+        tensors |= {f"bundle_emb.{word}.{_ENCODERS[network]}": own[name] for network, name in encoders.items()}
     for name in lora.vectors:
         layer, _, side = name.rpartition(".")
         end = _NORM_ENDS[side] if layers[layer].kind is LayerKind.NORM else "diff_b"

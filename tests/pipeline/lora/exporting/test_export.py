@@ -127,7 +127,7 @@ def test_diffusers_reads_a_dora(layout: LoraLayout, model_folder: Callable[[str]
 
 
 def test_what_is_exported_comes_back_whole(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
-    """Norms, biases, and layers of several kinds; diffusers' layout has no form for them."""
+    """Norms, biases, words, and layers of several kinds; diffusers' layout has no form for them."""
     base = base_of(model_folder("nano"), ModelFamily.SDXL)
     norm = next(layer for layer in base.layers.values() if layer.kind is LayerKind.NORM)
     linear, convolution = (
@@ -140,6 +140,7 @@ def test_what_is_exported_comes_back_whole(model_folder: Callable[[str], Path], 
     for name in (f"{norm.name}.gain", f"{norm.name}.bias"):
         writer.add_vector(name, torch.linspace(0, 1, norm.outputs))
     writer.add_vector(f"{linear.name}.bias", torch.linspace(1, 2, linear.outputs))
+    writer.add_word("cat", {encoder: torch.ones(2, 32) for encoder in ("text_encoder", "text_encoder_2")})
     writer.save(own := tmp_path / "own.safetensors")
 
     export_lora(own, base.layers, LoraLayout.KOHYA, ABOUT, tmp_path / "theirs.safetensors")
@@ -147,6 +148,7 @@ def test_what_is_exported_comes_back_whole(model_folder: Callable[[str], Path], 
 
     first, second = load_file(own), load_file(tmp_path / "again.safetensors")
     assert first.keys() == second.keys()
+    assert LoraFile.open(tmp_path / "again.safetensors").words == ("cat",)
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(UserError, match="export it in kohya's layout"):
         export_lora(own, base.layers, LoraLayout.DIFFUSERS, ABOUT, tmp_path / "none.safetensors")
