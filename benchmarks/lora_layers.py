@@ -103,7 +103,7 @@ def _layer_rows(each: _Layer, folder: Path) -> Iterator[Row]:
         mixed.put((2 * place, 2 * place + 1), own)
     small = RowStack(pool, "unet", rows=_ROWS, pages=1)
     small.put(range(_ROWS), [lora])
-    layer, given = network["layer"], torch.randn(each.given)
+    layer, given = pool.networks["unet"].layers["layer"], torch.randn(each.given)
     if isinstance(each.layer, nn.Conv2d):
         given = given.to(memory_format=torch.channels_last)
 

@@ -107,7 +107,7 @@ def test_a_quantized_base_is_what_its_numbers_stand_for() -> None:
     network = nn.Sequential(nn.Linear(32, 64)).requires_grad_(False)
     quantize(network, Hardware.choose("cpu"))
     weight = network.get_parameter("0.weight")
-    rounded = weight.dequantize()  # type: ignore[no-untyped-call]  # torch has no types for it
+    rounded = weight.dequantize()
     part = KINDS["dora"]((64, 32))
 
     ours = own_weight(weight, [ScaledPart(own=measured(part, weight), scale=0.7)], Scratch(CPU))
