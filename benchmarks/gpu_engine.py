@@ -13,6 +13,7 @@ from benchmarks.gpu_model import LORAS, RANKS, Assets, synchronize
 from pipeline.engine.compile.compilation import Compilation
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
+from pipeline.lora.serving.pages import MOST_PAGES, PAGE_RANK
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Faulted, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec, Weights
@@ -160,8 +161,9 @@ class GpuBench:
         model = self.model
         model.loras.want(request.loras)
         model.loras._cache.take(request.loras[0].key, 60)  # noqa: SLF001  host-cached is where the measure begins
-        pages = RANKS[number % len(RANKS)] // 16
-        memory = model.denoiser.open(2, pages=pages)
+        pages = RANKS[number % len(RANKS)] // PAGE_RANK
+        own = pages > MOST_PAGES
+        memory = model.denoiser.open(2, pages=0 if own else pages, own=own)
         # The first place of a row's tensors is made, not changed; a device that has run has it.
         model.denoiser.assign(memory, model.begin(replace(request, loras=()), ()), (0, 1))
         synchronize(self.device)

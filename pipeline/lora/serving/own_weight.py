@@ -6,6 +6,7 @@ rounded once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -22,6 +23,9 @@ from pipeline.lora.format.weight_change import (
     part_change,
 )
 from pipeline.lora.serving.scratch import Scratch
+
+_AT_ONCE: Final = 2**16
+"""Numbers of a weight that are measured at once: what stays in a processor's cache in float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +83,26 @@ def measured(part: Part, weight: Tensor) -> LayerPart:
         return LayerPart(part=part)
     assert isinstance(part.change, Added), "the file's check lets magnitudes go with added changes alone"
     base = plain_weight(weight).to(_exact(weight.dtype))
-    on_input, home = part.magnitude.on_input, part.magnitude.norms.device
-    norms = Norms.of(base.double(), added_weight(part.change, base).double(), on_input=on_input)
+    norms = _norms(base, added_weight(part.change, base), on_input=part.magnitude.on_input)
+    home = part.magnitude.norms.device
     return LayerPart(
         part=part, norms=Norms(base=norms.base.to(home), cross=norms.cross.to(home), added=norms.added.to(home))
     )
+
+
+def _norms(base: Tensor, added: Tensor, *, on_input: bool) -> Norms:
+    """In float64, some rows at a time."""
+    rows = len(base) if base.is_cuda else max(1, _AT_ONCE // base[0].numel())
+    pieces = [
+        Norms.of(own.double(), change.double(), on_input=on_input)
+        for own, change in zip(torch.split(base, rows), torch.split(added, rows), strict=True)
+    ]
+
+    def whole(vectors: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(vectors)).sum(0) if on_input else torch.cat(list(vectors))
+
+    base_norms, cross, added_norms = zip(*[(piece.base, piece.cross, piece.added) for piece in pieces], strict=True)
+    return Norms(base=whole(base_norms), cross=whole(cross), added=whole(added_norms))
 
 
 def own_weight(weight: Tensor, parts: Sequence[ScaledPart], scratch: Scratch) -> Tensor:

@@ -55,14 +55,18 @@ class RowStack:
         Args:
             rows: of one request.
             parts: its LoRAs; none clears the rows.
+
+        Raises:
+            ValueError: they need own weights, and the batch has none.
         """
         # In an order of their own, so that a sum is the same to the last bit in whatever order they were named.
         parts = sorted(parts, key=lambda part: (part.adapter.key, part.scale))
-        paged = parts
+        own = needs_own_weights(parts, self._network)
         if self._own is not None:
-            own = needs_own_weights(parts, self._network)
-            paged = [] if own else parts
             self._own.put(rows, parts if own else ())
+        elif own:
+            raise ValueError("rows that need own weights are in a batch that has none")
+        paged = [] if own else parts
         touched = {number for part in paged for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
             self._put(number, rows, paged)

@@ -116,6 +116,15 @@ def rank_of_many(count: int) -> Sequence[str]:
     return [f"low rank {number}" for number in range(count)]
 
 
+def test_rows_that_need_own_weights_are_never_served_without(kinds: Path) -> None:
+    """A batch that has none refuses them: to leave their changes out would be wrong without a word."""
+    served = Served(kinds)
+    stack = RowStack(served.pool, "unet", rows=ROWS, pages=4)
+
+    with pytest.raises(ValueError, match="own weights"):
+        stack.put((0,), served.scaled((("kron", 1.0),)))
+
+
 def test_many_small_loras_together_run_on_own_weights(kinds: Path, tmp_path: Path) -> None:
     """From their pages, which no other row then has to have room for."""
     torch.manual_seed(0)
