@@ -9,7 +9,6 @@ from typing import Final
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.content import PROBE_BYTES, refuse_other_content
-from pipeline.lora.importing.parts import TensorRole, split_name
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES, TensorHeader, WeightsFile
 
 MAX_TENSORS: Final = 20_000
@@ -21,7 +20,7 @@ _BYTES: Final = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2
 # LyCORIS saves some alphas and switches as integers.
 _NUMBER_BYTES: Final = _BYTES | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 # A resized LoRA keeps the halves of a layer that has no rank left.
-_HALVES: Final = (TensorRole.UP, TensorRole.DOWN)
+_HALF: Final = re.compile(r".+\.lora[._](?:down|up|A|B)(?:\.[\w-]+)?\.weight", re.ASCII)
 _DTYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
 _FIELDS: Final = {"dtype", "shape", "data_offsets"}
 _DAMAGED: Final = "This file's header is damaged; download it again."
@@ -120,8 +119,7 @@ def _name(name: str) -> str:
 
 
 def _smallest(name: str) -> int:
-    split = split_name(name)
-    return 0 if split is not None and split[1] in _HALVES else 1
+    return 0 if _HALF.fullmatch(name) else 1
 
 
 def _tensor(entry: object, smallest: int = 1) -> TensorHeader:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
@@ -75,6 +76,6 @@ def test_an_alpha_that_peft_keeps_elsewhere_is_the_members(base: ImportBase, tmp
         import_lora(replace(told, adapter_config='{"lora_alpha": 8}'), base, tmp_path / "x.safetensors")
 
 
-def product(path: Path) -> torch.Tensor:
-    stored = load_file(path)
-    return stored[f"unet.{QUERIES}.up"].double() @ stored[f"unet.{QUERIES}.down"].double()
+def product(path: Path) -> Tensor:
+    halves = {name.rpartition(".")[2]: tensor.double() for name, tensor in load_file(path).items()}
+    return halves["up"] @ halves["down"]

@@ -3,9 +3,10 @@
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
@@ -35,11 +36,12 @@ def outcomes(model: Path, folder: Path) -> list[Outcome]:
     base = base_of(model, ModelFamily.SDXL)
     near = LINEAR.removesuffix("attn1.to_q")
     names = [name for name in base.layers if name.startswith((near, TEXTS[0].removesuffix("q_proj")))]
-    weights = {name: module_of(networks, name).weight.detach().double() for name in (SQUARE, *TEXTS, *names)}
+    modules = {name: module_of(networks, name) for name in (SQUARE, *TEXTS, *names)}
+    weights = {name: cast("Tensor", module.weight).detach().double() for name, module in modules.items()}
     return [_outcome(layout, base, weights, folder) for layout in layouts(weights, OriginalNames.of(base.layers))]
 
 
-def _outcome(layout: Layout, base: ImportBase, weights: dict[str, torch.Tensor], folder: Path) -> Outcome:
+def _outcome(layout: Layout, base: ImportBase, weights: dict[str, Tensor], folder: Path) -> Outcome:
     path, target = folder / "wild.safetensors", folder / "wild-canonical.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in layout.tensors.items()}, path, dict(layout.metadata))
     upload = Upload(path=path, adapter_config=layout.config, base_model=layout.base_model)
@@ -53,8 +55,8 @@ def _outcome(layout: Layout, base: ImportBase, weights: dict[str, torch.Tensor],
     stored = stored_changes(target, weights, ScaleRule.LINEAR)
     if layout.words or stored.keys() != layout.changes.keys():
         return Outcome(layout=layout, verdict="wrong", said="taken")
-    error = max(relative(stored[name], change) for name, change in layout.changes.items())
+    worst = max(relative(stored[name], change) for name, change in layout.changes.items())
     noted = not layout.note or any(layout.note in note for note in report.notes)
-    right = error < LIMIT and noted
-    said = f"{error:.0e}" + (f"; {' '.join(report.notes)}" if report.notes else "")
+    right = worst < LIMIT and noted
+    said = f"{worst:.0e}" + (f"; {' '.join(report.notes)}" if report.notes else "")
     return Outcome(layout=layout, verdict="right" if right else "wrong", said=said)
