@@ -70,8 +70,7 @@ class RowStack:
         touched = {number for part in paged for network, number in part.adapter.pages if network == self._network}
         for number in touched | self._weights.keys():
             self._put(number, rows, paged)
-        vectors = [(part.adapter.vectors.get(self._network), part.scale) for part in parts]
-        self._put_vectors(rows, [(changes, scale) for changes, scale in vectors if changes is not None])
+        self._put_vectors(rows, [part for part in parts if self._network in part.adapter.vectors])
 
     def clear(self, rows: Sequence[int]) -> None:
         """Keep nothing that a request's own weights were made of.
@@ -130,17 +129,22 @@ class RowStack:
         weights.used.clear()
         weights.used.update(*self._used[number])
 
-    def _put_vectors(self, rows: Sequence[int], parts: Sequence[tuple[Vectors, float]]) -> None:
+    def _put_vectors(self, rows: Sequence[int], parts: Sequence[ScaledAdapter]) -> None:
         if self._vectors is None:
             if not parts:
                 return
             self._vectors = self._pool.no_vectors(self._network, self._rows)
-        values = self._vectors.values
+        places = self._pool.networks[self._network].vectors.places
+        changed = torch.zeros_like(self._vectors.values[0])
+        for part in parts:
+            vectors = part.adapter.vectors[self._network]
+            for place, scale in [(places[name], part.scale_of(name.rpartition(".")[0])) for name in vectors.used]:
+                changed[place].add_(vectors.values[place], alpha=scale)
         for row in rows:
-            values[row] = 0
-            for vectors, scale in parts:
-                values[row].add_(vectors.values, alpha=scale)
-            self._vectors_used[row] = frozenset[str]().union(*(vectors.used for vectors, _ in parts))
+            self._vectors.values[row] = changed
+            self._vectors_used[row] = frozenset[str]().union(
+                *(part.adapter.vectors[self._network].used for part in parts)
+            )
         self._vectors = replace(self._vectors, used=frozenset[str]().union(*self._vectors_used))
 
     def _gather(self, pool: PagePool, pages: Sequence[tuple[int, Sequence[float]]]) -> tuple[Tensor, Tensor]:
