@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import load_file
@@ -76,15 +77,16 @@ class Served:
         for adapter in self.pool._adapters.values():
             adapter.pins = 0
 
-    def merged(self, use: Use) -> Network:
-        """The network with the changes in its weights, by the reference."""
+    def merged(self, use: Use, factors: Mapping[str, float] = MappingProxyType({})) -> Network:
+        """The network with the changes in its weights, by the reference; `factors` multiply the scales of layers."""
         made = Network().to(next(self.plain.parameters()).dtype)
         made.load_state_dict(self.plain.state_dict())
-        for key, scale in use:
+        for key, whole in use:
             file, tensors = LoraFile.open(path := self.folder / f"{key}.safetensors"), load_file(path)
             for name, headers in file.layers.items():
                 parts = [read_part(header, part_name(name, place), tensors) for place, header in enumerate(headers)]
                 own = name.removeprefix("unet.")
+                scale = whole * factors.get(own, 1.0)
                 base = {side: self.plain.get_parameter(f"{own}.{side}").detach() for side in ("weight", "bias")}
                 made.get_parameter(f"{own}.weight").data += weight_change(parts, base["weight"], scale, file.scale_rule)
                 made.get_parameter(f"{own}.bias").data += bias_change(parts, base["bias"], scale)
