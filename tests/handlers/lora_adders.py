@@ -50,6 +50,7 @@ class FakeSource:
     """A source that hands over a file, or waits for ever where it is `stuck`."""
 
     stuck: bool = False
+    base_model: str | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     keys: SourceKeys | None = None
 
@@ -61,7 +62,10 @@ class FakeSource:
         self.begun.set()
         if self.stuck:
             await asyncio.Event().wait()
-        return FetchedFile(path=path, size=1, sha256="", file_name="f.safetensors", title="Chalk & Co", page=link)
+        return FetchedFile(
+            path=path, size=1, sha256="", file_name="f.safetensors", title="Chalk & Co", page=link,
+            base_model=self.base_model,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -54,7 +54,14 @@ class _File(_Answer):
         return safetensors and self.type in {"Model", "Pruned Model"}
 
     def fits(self, wish: FileWish) -> bool:
-        """Whether it is the file that a link asks for."""
+        """Whether it is the file that a link asks for.
+
+        Args:
+            wish: of the link.
+
+        Returns:
+            Whether it has all that the link names.
+        """
         pairs = (
             (wish.type, self.type),
             (wish.format, self.metadata.format),

@@ -156,3 +156,17 @@ async def test_one_file_in_two_guilds_is_two(
     assert one.key != two.key
     assert {path.stem for path in tmp_path.glob("*.safetensors")} == {one.key, two.key}
     assert not (tmp_path / f"{one.key}.safetensors").samefile(tmp_path / f"{two.key}.safetensors")
+
+
+async def test_an_import_hears_what_the_page_and_the_member_say(
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
+) -> None:
+    """Layers do not tell Kolors from SDXL, nor does a file of PEFT alone its alpha."""
+    importers = FakeImporters()
+    await call("lora add", link="owner/name", alpha=8)
+    async with working(context, tmp_path, source=FakeSource(base_model="Kolors"), importers=importers):
+        await ended(context, guild)
+
+    assert [(order.base_model, order.title, order.alpha) for order in importers.orders] == [
+        ("Kolors", "Chalk & Co f.safetensors", 8)
+    ]
