@@ -146,6 +146,20 @@ def test_loras_run_compiled_where_the_graph_has_room_for_them(engine: Engine, ga
 
 
 @pytest.mark.usefixtures("always_faster")
+def test_own_weights_run_compiled_in_groups_of_their_kind(engine: Engine, gate: Gate) -> None:
+    """And so does one without LoRAs that joins; others have not been compiled by that."""
+    eager = render(engine, a=with_lora("deep"))["a"]
+    gate.let_through(engine)
+
+    made = render(engine, deep=with_lora("deep"))["deep"]
+    plain = render(engine, plain=request())["plain"]
+
+    assert (read(made).own_weights, read(made).compiled) == (True, True)
+    assert (read(plain).own_weights, read(plain).compiled) == (False, False)
+    assert pixels(made) == pixels(eager) != pixels(plain)
+
+
+@pytest.mark.usefixtures("always_faster")
 def test_an_image_names_the_package_that_ran_it(engine: Engine, gate: Gate) -> None:
     """Beside those that decide about every image."""
     gate.changes = {"packages": ("openvino",)}
