@@ -194,6 +194,8 @@ def _read(
         alpha = configs[network].alpha_of(path, tensors[ranked].shape[0])
         if alpha is not None:
             tensors[TensorRole.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
+    if ranked is not None and TensorRole.MAGNITUDE not in tensors and network in configs and configs[network].dora:
+        raise UserError(f"This file is incomplete: its config says DoRA, and {layer.name} has no magnitude.")
     return tensors
 
 

@@ -25,11 +25,14 @@ _PLAIN: Final = re.compile(r"\^?[\w.]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeftConfig:
-    """The adapter config of one network; with `alpha` None the rank is the alpha."""
+    """The adapter config of one network; with `alpha` None the rank is the alpha. With `dora` every layer has
+    magnitudes.
+    """
 
     alpha: float | None = None
     patterns: Mapping[str, float] = field(default_factory=dict)
     rank_stabilised: bool = False
+    dora: bool = False
 
     def alpha_of(self, path: str, rank: int) -> float | None:
         """The alpha of a layer, to be divided by its rank.
@@ -113,6 +116,7 @@ def _config(entries: dict[str, object]) -> PeftConfig:
         alpha=None if alpha is None else _number(alpha),
         patterns={key: _number(value) for key, value in patterns.items()},
         rank_stabilised=entries.get("use_rslora") is True,
+        dora=entries.get("use_dora") is True,
     )
 
 

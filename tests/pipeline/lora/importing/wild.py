@@ -241,6 +241,8 @@ def _alphas(weights: Mapping[str, Tensor]) -> Iterator[Layout]:
     inside, product = _lora(LINEAR, weights[LINEAR], "lora_A")
     yield Layout(group="alphas", name="diffusers with metadata", tensors=inside, changes={LINEAR: 2 * product},
                  metadata={"lora_adapter_metadata": '{"unet.r": 4, "unet.lora_alpha": 8}'})  # fmt: skip
+    yield Layout(group="alphas", name="DoRA without magnitudes", tensors=inside, words="has no magnitude",
+                 config='{"lora_alpha": 8, "use_dora": true}')  # fmt: skip
     yield Layout(group="alphas", name="a damaged config", tensors=inside, words="damaged", config="{")
 
 
