@@ -78,4 +78,5 @@ def test_an_alpha_that_peft_keeps_elsewhere_is_the_members(base: ImportBase, tmp
 
 def product(path: Path) -> Tensor:
     halves = {name.rpartition(".")[2]: tensor.double() for name, tensor in load_file(path).items()}
-    return torch.tensordot(halves["up"], halves["down"], dims=1)
+    made: Tensor = torch.tensordot(halves["up"], halves["down"], dims=1)
+    return made
