@@ -228,7 +228,8 @@ def main(wanted: Sequence[str]) -> None:
         }
         print(HEADER, flush=True)
         for key in wanted or list(workloads):
-            print(*workloads[key](), sep="\n", flush=True)
+            for line in workloads[key]():
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
