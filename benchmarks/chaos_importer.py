@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.families.family import ModelFamily
+from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.report import ImportReport
 from pipeline.processes.program import answer
 
@@ -16,8 +17,8 @@ def _import(order: dict[str, Any]) -> dict[str, Any]:
     shutil.copyfile(order["source"], target)
     data = target.read_bytes()
     report = ImportReport(
-        layout="as it came", algorithms=("LoRA",), family=ModelFamily(order["family"]), layers=1, ranks=(4, 4),
-        residual=0.0, worst_residual=0.0, rounding=0.0, embeddings=(), trigger_words=(), licence=None,
+        layout="as it came", algorithms=("LoRA",), family=ModelFamily(order["family"]),
+        scale_rule=ScaleRule.LINEAR, layers=1, ranks=(4, 4), embeddings=(), trigger_words=(), licence=None,
         sha256=hashlib.sha256(data).hexdigest(), size=len(data), notes=(),
     )  # fmt: skip
     return {"report": asdict(report)}

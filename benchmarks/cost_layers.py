@@ -136,7 +136,7 @@ def _unfolded(shown: Tensor, down: Tensor, up: Tensor) -> Tensor:
 
 
 def _lora_bytes() -> Iterator[Cost]:
-    """Room on the device for LoRAs of rank 64, the largest in pages, in every row of SDXL's usual layers."""
+    """Room for LoRAs of rank 64, the largest in pages, in every row of SDXL's attention and feed-forward layers."""
     network = adapt(sdxl_unet())
     pool = AdapterPool({"unet": network}, _META, torch.bfloat16, 4 * _GIB)
     numbers = [number for number, bank in enumerate(network.banks) if any(".attentions." in n for n in bank.names)]

@@ -32,6 +32,9 @@ class AddOptions(Options):
     file: Annotated[AttachedFile | None, Details("A .safetensors file")] = None
     name: Annotated[str | None, Details("What to call it here")] = None
     private: Annotated[bool | None, Details("For you alone")] = None
+    alpha: Annotated[float | None, Details("Alpha, for a PEFT file without its config", low=-10_000, high=10_000)] = (
+        None
+    )
     scale_rule: Annotated[ScaleRule | None, Details("Whose program it follows at scales other than 1")] = None
 
 
@@ -91,6 +94,7 @@ def _order(caller: Caller, options: AddOptions) -> LoraOrder:
         file_name="" if file is None else file.name,
         name=_wanted_name(options),
         private=options.private or False,
+        alpha=options.alpha,
         scale_rule=options.scale_rule or ScaleRule.LINEAR,
     )
 

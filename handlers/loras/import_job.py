@@ -107,7 +107,7 @@ class LoraAdding:
     async def _imported(self, fetched: FetchedFile, target: Path, wanted: LoraOrder, importer: Import) -> ImportReport:
         """Import for the first model that it fits; raises the refusal of the default model.
 
-        The name that is wanted calls for a textual inversion that has none of its own.
+        The name that is `wanted` calls for a textual inversion that has no name of its own.
         """
         refusals: list[UserError] = []
         for base in self.bases:

@@ -14,7 +14,8 @@ class LoraOrder:
 
     `key` names the canonical file to come.
 
-    Without a `name` the source's own is used; `scale_rule` is whose program it follows at scales other than 1.
+    Without a `name` the source's own is used; `scale_rule` is whose program it follows at scales other than 1, `alpha`
+    the member's word for a file of PEFT that came without its config.
     """
 
     key: str
@@ -24,6 +25,7 @@ class LoraOrder:
     name: str | None = None
     private: bool = False
     scale_rule: ScaleRule = ScaleRule.LINEAR
+    alpha: float | None = None
     parts: tuple[LoraUse, ...] = ()
 
     @property

@@ -72,6 +72,8 @@ def _embedding(trigger: str, tensors: Mapping[str, TensorHeader], family: ModelF
     wanted = {network: layers[f"{network}.{QUERIES}"].inputs for network in encoders_of(family)}
     placed: dict[str, str] = {}
     counts = set()
+    if not all(1 <= len(tensor.shape) <= 2 for tensor in tensors.values()):
+        raise UserError("The vectors of a textual inversion in this file have a wrong shape; download it again.")
     for name, tensor in tensors.items():
         vectors, width = (1, *tensor.shape)[-2:]
         own = _ENCODERS.get(name.rpartition(".")[2])

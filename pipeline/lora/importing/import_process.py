@@ -30,8 +30,8 @@ class Order:
     """An order to import the file `source` for the model that the folder `configs` describes.
 
     `word` activates a textual inversion that has no name of its own; `largest` is the size of a file in bytes;
-    `adapter_config` is the text of the PEFT configuration beside it; `scale_rule` is whose program it follows at scales
-    other than 1.
+    `adapter_config` is the text of the PEFT configuration beside it, `base_model` and `title` are its page's words, and
+    `alpha` is the member's, for a file that says none; `scale_rule` is whose program it follows at scales other than 1.
     """
 
     source: Path
@@ -41,6 +41,9 @@ class Order:
     word: str = ""
     largest: int = _LARGEST
     adapter_config: str | None = None
+    base_model: str = ""
+    title: str = ""
+    alpha: float | None = None
     scale_rule: ScaleRule = ScaleRule.LINEAR
 
 

@@ -34,10 +34,9 @@ def _import(order: dict[str, Any]) -> dict[str, Any]:
     limits = FileLimits(bytes=order["largest"])
     upload = Upload(
         path=Path(order["source"]),
-        word=order["word"],
         limits=limits,
-        adapter_config=order["adapter_config"],
         scale_rule=ScaleRule(order["scale_rule"]),
+        **{name: order[name] for name in ("word", "adapter_config", "base_model", "title", "alpha")},
     )
     try:
         return {"report": asdict(import_lora(upload, _base_of(order), Path(order["target"])))}

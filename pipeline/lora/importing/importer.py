@@ -28,7 +28,9 @@ from pipeline.lora.importing.matching import Matched, match
 from pipeline.lora.importing.parts import TensorRole, shaped
 from pipeline.lora.importing.peft_config import RANKED, PeftConfig, lacks_alpha, read_configs
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
+from pipeline.lora.importing.sides import check_sides
 from pipeline.lora.importing.stated_bases import derivatives
+from pipeline.lora.importing.strength import EXPLODED, strength
 from pipeline.models.safetensors_header import WeightsFile
 
 _LIMITS: Final = FileLimits()
@@ -61,7 +63,8 @@ class Upload:
     """A file to import; `adapter_config` is the text of the adapter_config.json that lay beside it, if any.
 
     `word` activates a textual inversion that has no name of its own; `scale_rule` is whose program the LoRA follows at
-    scales other than 1.
+    scales other than 1. `base_model` and `title` are what its page says, and `alpha` what its member says where the
+    file does not.
     """
 
     path: Path
@@ -69,6 +72,9 @@ class Upload:
     limits: FileLimits = _LIMITS
     adapter_config: str | None = None
     scale_rule: ScaleRule = ScaleRule.LINEAR
+    base_model: str = ""
+    title: str = ""
+    alpha: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,25 +106,22 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
         _teach(writer, file, (embedding,))
         writer.save(target)
         return _Sums().report(
-            file, base, upload.scale_rule, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=()
+            file, base, upload.scale_rule, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=left_out(file)
         )
     layers = FileLayers.of(file)
     refuse_other_kinds(layers)
     matched = match(layers, base.names, base.family, upload.base_model)
     words = bundled(file, base.family, base.layers)
-    sums = _store(changes(layers, matched, base, upload.adapter_config, upload.alpha), base, writer)
+    sums = _store(changes(layers, matched, upload.adapter_config, upload.alpha), writer)
     _teach(writer, file, words)
-    report = sums.report(file, base, upload.scale_rule, layout=matched.layout, embeddings=words, notes=_notes(matched))
+    notes = (*_notes(matched), *layers.notes, *_alpha_note(layers, upload), *_origins(file, upload))
+    report = sums.report(file, base, upload.scale_rule, layout=matched.layout, embeddings=words, notes=notes)
     writer.save(target)
     return report
 
 
 def changes(
-    layers: FileLayers,
-    matched: Matched,
-    base: ImportBase,
-    adapter_config: str | None = None,
-    alpha: float | None = None,
+    layers: FileLayers, matched: Matched, adapter_config: str | None = None, alpha: float | None = None
 ) -> Iterator[Found]:
     """The updates of a file, one layer at a time.
 
@@ -135,7 +138,7 @@ def changes(
         UserError: as `import_lora`.
     """
     configs = read_configs(layers.file.metadata, adapter_config, alpha)
-    with opened(layers.file.path) as file:
+    with _opened(layers.file.path) as file:
         for layer, name in matched.names.items():
             tensors = _read(file, layers.layers[name], layer, configs)
             change = change_of(tensors, layer)
@@ -156,14 +159,14 @@ def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding
 def _store(found: Iterable[Found], writer: CanonicalWriter) -> "_Sums":
     sums = _Sums()
     for each in found:
-        sums.add_change(each)
-        _store_vectors(each, base, writer)
-        if each.layer.kind is LayerKind.NORM:
-            continue
-        if (lowered := lower(each.change, each.layer, partial(base.weights.read, each.layer))) is not None:
-            _refuse_explosion(lowered.norm, each.layer, base)
-            sums.add_stored(lowered, writer.add(each.layer.name, lowered.factors))
-    if writer.empty or not sums.changes_anything:
+        sums.add_change(each.change)
+        _store_vectors(each, writer)
+        for part in each.change.parts:
+            if (size := strength(part, each.layer)) > 0:
+                _refuse_explosion(size, each.layer)
+                writer.add(each.layer.name, part)
+                sums.add_stored(part)
+    if writer.empty:
         raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
     return sums
 
@@ -187,6 +190,7 @@ def _read(
 ) -> dict[TensorRole, Tensor]:
     """All tensors of one layer in float64, with the alpha that PEFT keeps elsewhere."""
     tensors = {part: shaped(file.get_tensor(name).to(torch.float64), name, part) for part, name in parts.items()}
+    check_sides(tensors, layer)
     _check_finite(tensors.values(), layer)
     network, _, path = layer.name.partition(".")
     ranked = next((part for part in tensors if part in RANKED), None)
@@ -237,8 +241,6 @@ class _Sums:
         self._layers = 0
         self._algorithms: set[Algorithm] = set()
         self._ranks: list[int] = []
-        self._vectors = False
-        self._energy = self._lost = self._rounded = self._worst = 0.0
 
     def add_change(self, change: LayerChange) -> None:
         """Count one layer of the file.
@@ -247,9 +249,7 @@ class _Sums:
             change: of the layer.
         """
         self._layers += 1
-        self._algorithms |= found.algorithms
-        vectors = (found.change.bias, found.change.dense if found.layer.kind is LayerKind.NORM else None)
-        self._vectors |= any(vector is not None and bool(vector.any()) for vector in vectors)
+        self._algorithms |= change.algorithms
 
     def add_stored(self, part: Part) -> None:
         """Count one part that was written.
@@ -259,11 +259,6 @@ class _Sums:
         """
         if isinstance(part.change, LowRank):
             self._ranks.append(int(part.change.down.shape[0]))
-
-    @property
-    def changes_anything(self) -> bool:
-        """Whether any weight, norm or bias is another than before."""
-        return self._energy > 0 or self._vectors
 
     def report(
         self,

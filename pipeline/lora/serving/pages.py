@@ -17,7 +17,10 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.lora.format.file import QUERIES, LoraFile, Parts
 from pipeline.lora.format.part_header import PartKind, part_name
-from pipeline.lora.format.parts import LowRank, read_part
+from pipeline.lora.format.parts import LowRank, Part, read_part
+from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.lora.format.weight_change import bias_change
+from pipeline.lora.serving.base_tensors import base_tensor
 from pipeline.lora.serving.layers import AdaptedNetwork, Bank
 from pipeline.lora.serving.lora_parts import LoraParts
 from pipeline.lora.serving.own_weight import LayerPart, measured

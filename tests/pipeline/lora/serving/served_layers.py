@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.families.family import ModelFamily
-from pipeline.lora.format.file import LoraFile, part_name
+from pipeline.lora.format.file import LoraFile
+from pipeline.lora.format.part_header import part_name
 from pipeline.lora.format.parts import Axis, Part, Stretch, read_part
 from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.format.weight_change import bias_change, weight_change
