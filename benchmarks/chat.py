@@ -194,7 +194,9 @@ async def measure_discord(servers: int, calls: int, seconds: float) -> ChatFigur
         client, wire = await _client(context), DiscordWire()
         client.http = client._connection.http = _BotWire(wire)  # noqa: SLF001 - instead of a login
         async_context.set(_WebhookWire(wire))
-        platform = DiscordPlatform(routes=Routes(client=client, live=client.live), outbox=context.outbox)
+        platform = DiscordPlatform(
+            routes=Routes(client=client, live=client.live), inbox=client.inbox, outbox=context.outbox
+        )
         delivery, done = Delivery(context=context, chat=platform, poster="benchmark"), asyncio.Event()
         beside = [asyncio.create_task(delivery.run(done)), asyncio.create_task(_draw(context.queue, blobs, done))]
 

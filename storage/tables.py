@@ -208,6 +208,7 @@ replies = Table(
     Column("tenant", String(64), nullable=False, server_default=""),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
     Column("application_id", String(64), nullable=False, server_default=""),
+    Column("received_id", RowId),
     _required("nonce", String(32)),
     _required("state", String(16)),
     _required("tries", Integer),
@@ -275,6 +276,8 @@ inbox = Table(
     Column("application_id", String(64), nullable=False, server_default=""),
     # What the platform sent, for as long as it is not answered.
     Column("encrypted", PlainText),
+    # The same, for as long as it takes to show the member alone what came of it.
+    Column("kept", PlainText),
     _required("attempt", Integer),
     _required("received_at", Double),
     _required("held_at", Double),

@@ -54,7 +54,7 @@ async def running_discord(
     use_api_base(settings.discord_api_base)
     client = LimnerClient(context, gateway_url=settings.discord_gateway_url)
     routes = Routes(client=client, live=client.live)
-    platform = DiscordPlatform(routes=routes, outbox=context.outbox, auth_status=client.auth_status)
+    platform = DiscordPlatform(routes=routes, inbox=client.inbox, outbox=context.outbox, auth_status=client.auth_status)
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     try:
         await _log_in(client, token)

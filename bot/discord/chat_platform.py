@@ -13,6 +13,7 @@ import discord
 from bot.discord.auth_status import REVOKED, AuthStatus
 from bot.discord.error_codes import DiscordRefusal
 from bot.discord.errors import FAULTS, WAITING, later_seconds, reason_of, refusal_of
+from bot.discord.inbox import DiscordInbox
 from bot.discord.message_ids import posted_text
 from bot.discord.rendering import render, render_legacy, snowflake
 from bot.discord.routes import Route, Routes
@@ -56,6 +57,7 @@ class DiscordPlatform:
     """Posts and edits messages by the first route that works."""
 
     routes: Routes
+    inbox: DiscordInbox
     outbox: Outbox
     auth_status: AuthStatus = field(default_factory=AuthStatus)
     images: ImageProcesses = field(default_factory=ImageProcesses)
@@ -79,6 +81,7 @@ class DiscordPlatform:
     async def show_progress(self, address: ReplyAddress, message: Message) -> None:
         """Edit the status message; where that is refused for good, no further edit is tried."""
         self._check_open()
+        await self.inbox.revive(address, self.routes)
         route = self.routes.editing(address)
         if route is None or address.message_id is None:
             return
@@ -102,6 +105,7 @@ class DiscordPlatform:
     async def deliver(self, address: ReplyAddress, message: Message, nonce: str) -> str:
         """Post the result by the first open route; where that is an edit, which notifies nobody, mention the member."""
         self._check_open()
+        await self.inbox.revive(address, self.routes)
         status = self._status(f"{address.message_id or nonce}/{message.job_id}")
         status.delivering = True
         async with status.lock:

@@ -112,6 +112,18 @@ class DiscordInbox:
             finally:
                 _ARRIVAL.reset(token)
 
+    async def revive(self, address: ReplyAddress, routes: Routes) -> None:
+        """Let a private answer of this address be edited here, though another process received what it answers."""
+        if not address.private or address.message_id is None or address.received_id is None:
+            return
+        if routes.live.get(address.message_id) is not None:
+            return
+        kept = await self.inbox.kept(address.received_id)
+        if kept is not None and kept.age < TOKEN_SECONDS:
+            state = routes.client._connection  # noqa: SLF001 - discord.py offers no other way to an interaction
+            interaction = discord.Interaction[Any](data=kept.payload["interaction"], state=state)
+            routes.live.add(address.message_id, interaction, kept.age)
+
     async def _say_too_late(self, received: Received, routes: Routes) -> None:
         """Say by the bot's own token that the answer will not come: the interaction's is no longer valid."""
         payload, private = received.payload["interaction"], received.payload["private"]

@@ -21,11 +21,11 @@ class LiveInteractions:
     clock: Callable[[], float] = time.monotonic
     _interactions: dict[str, tuple[float, discord.Interaction[Any]]] = field(default_factory=dict)
 
-    def add(self, message_id: str, interaction: discord.Interaction[Any]) -> None:
-        """Add the interaction that `message_id` answers, and drop those whose token has expired."""
+    def add(self, message_id: str, interaction: discord.Interaction[Any], age: float = 0.0) -> None:
+        """Add the interaction of that `age` which `message_id` answers, and drop those whose token has expired."""
         oldest = self.clock() - TOKEN_SECONDS
         self._interactions = {key: kept for key, kept in self._interactions.items() if kept[0] > oldest}
-        self._interactions[message_id] = (self.clock(), interaction)
+        self._interactions[message_id] = (self.clock() - age, interaction)
 
     def get(self, message_id: str | None) -> discord.Interaction[Any] | None:
         """The interaction that `message_id` answers, while its token is valid."""

@@ -169,8 +169,15 @@ class Inbox:
             )
             taking = update(inbox).where(inbox.c.id.in_(left)).values(held_at=now, attempt=inbox.c.attempt + 1)
             rows = (await connection.execute(taking.returning(*inbox.c))).all()
-        found = [await self._opened(row, now) for row in sorted(rows, key=lambda row: row.id)]
+        found = [await self._opened(row, row.encrypted, now) for row in sorted(rows, key=lambda row: row.id)]
         return [received for received in found if received is not None]
+
+    async def kept(self, received_id: int) -> Received | None:
+        """What asked for a job, where it was kept for that."""
+        async with self.database.read() as connection:
+            now = await self.database.clock.read(connection)
+            row = (await connection.execute(select(inbox).where(inbox.c.id == received_id))).one_or_none()
+        return None if row is None or row.kept is None else await self._opened(row, row.kept, now)
 
     async def forget_old(self, older_than_seconds: float) -> None:
         """Deletes what was answered, and came longer ago than a platform repeats itself; after a day all else, too."""
@@ -190,9 +197,9 @@ class Inbox:
             values = {"held_at": now, "attempt": inbox.c.attempt - 1}
             await connection.execute(update(inbox).where(inbox.c.id == received_id).values(values))
 
-    async def _opened(self, row: Any, now: float) -> Received | None:
+    async def _opened(self, row: Any, encrypted: str, now: float) -> Received | None:
         try:
-            payload = json.loads(self.encryption.decrypt(row.encrypted))
+            payload = json.loads(self.encryption.decrypt(encrypted))
         except UserError:
             _log.error("what was received as %d was encrypted with another key; it cannot be answered", row.id)
             await self.close(row.id)
@@ -246,9 +253,14 @@ class Inbox:
             _log.warning("what came as %d will be answered, although it was refused: %s", received_id, error)
 
 
-async def take_out(connection: AsyncConnection, received_id: int) -> None:
-    """Closes what was received in the transaction that stores its answer; raises AnsweredElsewhere."""
+async def take_out(connection: AsyncConnection, received_id: int, *, keep: bool) -> None:
+    """Closes what was received in the transaction that stores the job that it asked for; raises AnsweredElsewhere.
+
+    Its payload may be kept, since the result goes to the member alone: only the payload's token shows it in its place.
+    """
     closing = _closing((inbox.c.id == received_id) & inbox.c.encrypted.is_not(None)).returning(inbox.c.id)
+    if keep:
+        closing = closing.values(kept=inbox.c.encrypted)
     if (await connection.execute(closing)).one_or_none() is None:
         raise AnsweredElsewhere
 

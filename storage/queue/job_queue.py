@@ -79,11 +79,16 @@ class JobQueue:
         """
         async with self._database.write() as connection:
             if new.received_id is not None:
-                await take_out(connection, new.received_id)
+                await take_out(connection, new.received_id, keep=new.reply.private)
             now = await self._now(connection)
             seconds = await estimate(connection, new.cost_key, new.cost_units, new.seconds_per_unit)
             row = (await connection.execute(insert(jobs).values(new_row(new, seconds, now)).returning(*jobs.c))).one()
-            address = {**asdict(new.reply), "job_id": row.id, "nonce": uuid.uuid4().hex[:24]}
+            address = {
+                **asdict(new.reply),
+                "received_id": new.received_id,
+                "job_id": row.id,
+                "nonce": uuid.uuid4().hex[:24],
+            }
             await connection.execute(insert(replies).values(**address, state="open", tries=0))
             if new.blobs:
                 keys = [{"job_id": row.id, "blob": key} for key in sorted(set(new.blobs))]

@@ -11,7 +11,7 @@ class ReplyAddress:
 
     `tenant` names whose token posts it, on platforms that give out one for each workspace; `age_restricted` says that
     the platform let only adults in where it was asked; `application_id` is the application that was asked, which posts
-    it unless it has left the guild.
+    it unless it has left the guild; `received_id` is what of the inbox asked for it.
     """
 
     platform: Platform
@@ -24,3 +24,4 @@ class ReplyAddress:
     tenant: str = ""
     age_restricted: bool = False
     application_id: str = ""
+    received_id: int | None = None

@@ -116,7 +116,10 @@ class World:
 
 def _delivery(context: AppContext, client: LimnerClient, clock: FakeClock) -> Delivery:
     platform = DiscordPlatform(
-        routes=Routes(client=client, live=client.live), outbox=context.outbox, images=images_opened_here()
+        routes=Routes(client=client, live=client.live),
+        inbox=client.inbox,
+        outbox=context.outbox,
+        images=images_opened_here(),
     )
     return Delivery(context=context, chat=platform, poster="a poster", clock=clock)
 

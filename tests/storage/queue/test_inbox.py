@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.inbox import AnsweredElsewhere, Inbox, Unreachable
 from storage.queue.job_queue import JobQueue
+from storage.queue.outbox import Outbox
 from tests.fakes import FakeClock
 from tests.new_jobs import new_job
 
@@ -143,6 +145,28 @@ async def test_a_job_answers_in_its_own_transaction(
     clock.advance(STALE)
 
     assert await left_ids(inbox) == []
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_what_asked_for_a_private_result_is_kept_for_it(
+    inbox: Inbox, queue: JobQueue, outbox: Outbox, guild: Guild, clock: FakeClock, private: bool
+) -> None:
+    """For an hour, since its token alone shows the result in private; nothing else is."""
+    id_ = await received(inbox)
+    clock.advance(5)
+    new = new_job(guild.id, received_id=id_)
+    job = await queue.enqueue(replace(new, reply=replace(new.reply, private=private)))
+
+    address = await outbox.address(guild.id, job.id)
+    assert address is not None
+    assert address.received_id == id_
+    kept = await inbox.kept(id_)
+    assert (kept is not None) is private
+    if kept is not None:
+        assert (kept.payload, kept.age) == (PAYLOAD, 5)
+    clock.advance(3600)
+    await inbox.forget_old(3600)
+    assert await inbox.kept(id_) is None
 
 
 async def test_of_two_processes_one_queues_the_job(

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from simcord.backend.models import Message
 
 from handlers.registry import JOBS
+from pipeline.requests.device_messages import Render
 from storage.platform import Platform
 from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord, Fault
@@ -54,6 +56,24 @@ async def test_a_private_command_stays_private(stage: Stage, ada: Person, pixels
     """Whatever the settings say by then."""
     await ada.reads(ada.slash("imagine", prompt="red fox", private=True), "red fox")
 
+    assert pixels.messages() == []
+
+
+async def test_a_private_result_is_shown_by_any_process(
+    stage: Stage, stops: Stops, ada: Person, pixels: Server, discord: FakeDiscord
+) -> None:
+    """One that received nothing has no token of its own; the result is in its place, not in a direct message."""
+    stops.left, stage.device.eager = 0, False
+    sent = ada.slash("imagine", prompt="red fox", private=True)
+    await ada.reads(sent, "red fox")
+    stage.edge.client.live.drop(str(sent.message_id))
+
+    (render,) = await eventually(lambda: _submitted(stage))
+    stage.device.finish(render)
+    shown = await eventually(lambda: _with_images(ada, sent.message_id, discord))
+
+    assert shown.is_ephemeral
+    assert ada.direct() == []
     assert pixels.messages() == []
 
 
@@ -161,3 +181,12 @@ async def _seen(stops: Stops) -> bool:
 
 async def _count(discord: FakeDiscord, count: int) -> bool:
     return discord.count("POST", CALLBACK) >= count
+
+
+async def _submitted(stage: Stage) -> list[Render]:
+    return stage.device.submitted
+
+
+async def _with_images(person: Person, message_id: int | None, discord: FakeDiscord) -> Message | None:
+    message = discord.backend.messages[person.server.channel_id].get(message_id or 0)
+    return message if message is not None and message.attachments else None
