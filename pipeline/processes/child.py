@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 
+_BOUND: Final = "pipeline.processes.bound"
 _PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
 _MOST_ANSWERED: Final = 16 * 2**20
 """Bytes: no answer is longer, and a child that a file has taken over may not fill its parent's memory."""
@@ -20,7 +21,8 @@ _MOST_ANSWERED: Final = 16 * 2**20
 async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
     """A child process: a fresh interpreter and not a fork, which CUDA does not survive.
 
-    It imports this package from where it lies, and nothing from the folder that the parent works in. Its threads sleep
+    It ends with this process, however that ends. It imports this package from where it lies, and nothing from the
+    folder that the parent works in. Its threads sleep
     while they wait: where others share the cores, spinning ones would cost ten times the work.
 
     Args:
@@ -34,7 +36,7 @@ async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
     path = os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.environ.get("PYTHONPATH"))))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", module, *arguments,
+        sys.executable, "-P", "-m", _BOUND, str(os.getpid()), module, *arguments,
         stdin=PIPE, stdout=PIPE, stderr=DEVNULL if quiet else None, env=environment,
     )  # fmt: skip
 
