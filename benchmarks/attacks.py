@@ -25,6 +25,7 @@ from typing import Final
 import aiohttp
 
 from benchmarks.attack_kinds import ATTACKS, Ground, answer_of, answered, prepare
+from tests.eventually import eventually
 from tests.journeys.terminal import children
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import Person, new_person, new_server
@@ -196,8 +197,11 @@ class Arena:
         self._starts += 1
         environment = {**self.discord.environment, **oauth_environment(self.slack)}
         self.served = await self._life.enter_async_context(serving(self.folder / str(self._starts), **environment))
-        await (self.served.ready() if self.draws else answered(self.bob, self.bob.slash("queue")))
+        await (self.served.ready() if self.draws else eventually(self._has_commands))
         self.probe = await self._life.enter_async_context(Probe.of(self.served))
+
+    async def _has_commands(self) -> bool:
+        return bool(self.discord.backend.commands.get(None))
 
     async def stop(self) -> None:
         """End it, softly where it can be."""
