@@ -52,6 +52,8 @@ async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) ->
     mentions = read_mentions(options.lora)
     if not mentions:
         raise InvalidRequest("lora", f"/lora mix needs a LoRA: {COMMAND.example}")
+    if sided := next((mention for mention in mentions if "=" in (mention.blocks or "")), None):
+        raise InvalidRequest("lora", f"'{sided.blocks}' are scales, which /lora mix sets itself; write lbw= instead.")
     prompt = options.prompt
     if not (prompt or "").strip():
         first = await find_lora(mentions[0].name, caller, context)

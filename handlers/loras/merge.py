@@ -34,6 +34,8 @@ async def fuse_loras(caller: Caller, options: FuseOptions, context: AppContext) 
     mentions = read_mentions(options.lora)
     if not 2 <= len(mentions) <= MAX_LORAS:
         raise InvalidRequest("lora", f"A set has 2 to {MAX_LORAS} LoRAs: {COMMAND.example}")
+    if timed := next((mention.name for mention in mentions if mention.window is not None), None):
+        raise InvalidRequest("lora", f"A set is active in all steps; leave the steps of '{timed:.64}' out.")
     name = options.name.strip().lower()
     check_name(name)
     found = [await find_lora(mention.name, caller, context) for mention in mentions]

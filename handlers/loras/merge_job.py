@@ -8,6 +8,7 @@ from handlers.loras.import_request import LoraOrder
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import UserError
 from pipeline.lora.exporting.merge_process import Merged, MergeInput
+from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import LoraUse
 from storage.library.loras import Lora, NewLora
 from storage.queue.jobs import Job
@@ -19,13 +20,12 @@ Merge = Callable[[Sequence[MergeInput], Path], Awaitable[Merged]]
 async def merged(job: Job, order: LoraOrder, room: LoraQuota, folder: Path, merge: Merge) -> NewLora:
     """The set that `order` asks for, its canonical file written to `folder`; raises UserError."""
     members = [await _member(job, part, room) for part in order.parts]
+    scales = [scales_of(part, lora.base_family) for part, lora in zip(order.parts, members, strict=True)]
     parts = [
         MergeInput(
-            path=folder / f"{part.key}.safetensors",
-            scale=part.scale,
-            text_encoder_scale=part.effective_text_encoder_scale,
+            path=folder / f"{part.key}.safetensors", scale=own.unet, text_encoder_scale=own.text, blocks=own.blocks
         )
-        for part in order.parts
+        for part, own in zip(order.parts, scales, strict=True)
     ]
     made = await merge(parts, folder / f"{order.key}.safetensors")
     words = dict.fromkeys(word for lora in members for word in lora.trigger_words.split(", ") if word)

@@ -13,6 +13,7 @@ from handlers.prompts.tags import NUMBER, LoraMention, read_loras, refuse_loras
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
 from storage.library.loras import Lora
 
@@ -104,16 +105,17 @@ _MOST_COMPARED: Final = 500
 
 
 def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
-    """What `mention` asks of the LoRA that it names; raises InvalidRequest for what no device can do yet."""
-    if mention.blocks is not None:
-        raise InvalidRequest(
-            "lora",
-            f"LoRA '{lora.name}' is asked for by block weights ({mention.blocks:.40}), which Limner cannot apply.",
-        )
-    if mention.window is not None:
-        raise InvalidRequest("lora", f"LoRA '{lora.name}' is asked for in some steps only, which Limner cannot do.")
-    scale = lora.scale if mention.scale is None else mention.scale
-    return LoraUse(key=lora.key, name=lora.name, scale=scale, text_encoder_scale=mention.text_encoder_scale)
+    """What `mention` asks of the LoRA that it names; raises InvalidRequest for what its base's blocks cannot have."""
+    use = LoraUse(
+        key=lora.key,
+        name=lora.name,
+        scale=lora.scale if mention.scale is None else mention.scale,
+        text_encoder_scale=mention.text_encoder_scale,
+        blocks=mention.blocks,
+        window=mention.window,
+    )
+    scales_of(use, lora.base_family)
+    return use
 
 
 def _number(text: str | None) -> float | None:

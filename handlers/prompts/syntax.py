@@ -124,5 +124,7 @@ def mentions_text(loras: Sequence[LoraUse]) -> str:
 
 
 def _mention_text(lora: LoraUse) -> str:
+    if lora.blocks is not None or lora.window is not None:
+        return lora.tag
     own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
     return f"{lora.name}:{lora.scale:.10g}{own}"

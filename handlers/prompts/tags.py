@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import InvalidRequest
+from pipeline.requests.step_window import StepWindow
 
 NUMBER: Final = r"[+-]?(?:\d{1,6}(?:\.\d{0,20})?|\.\d{1,20})"
 
@@ -30,14 +31,6 @@ _BLOCKS: Final = re.compile(r"[\w.,+\- ]{1,200}", re.ASCII)
 _SHOWN: Final = 60
 _BLOCK_KEYS: Final = ("in", "mid", "out")
 _KEYS: Final = frozenset({"te", "unet", "dyn", "lbw", "start", "stop", "step", *_BLOCK_KEYS})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepWindow:
-    """The steps in which a LoRA is active, counted as the tag does; None is the first or the last."""
-
-    start: float | None = None
-    stop: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +85,15 @@ def _read(match: re.Match[str]) -> LoraMention:
         raise InvalidRequest(
             "prompt", f"{written} asks for a part of the LoRA's rank, which Limner cannot; use it whole."
         )
-    if len(presets) > 1 or (presets and ("lbw" in named or not _BLOCKS.fullmatch(presets[0]))):
+    if len(presets) > 1 or (presets and "lbw" in named):
         raise _Unclear(written)
     text, unet = _scales(scales, named, written)
     return LoraMention(
-        name=name, scale=unet, text_encoder_scale=text, blocks=_blocks(named, presets), window=_window(named, written)
+        name=name,
+        scale=unet,
+        text_encoder_scale=text,
+        blocks=_blocks(named, presets, written),
+        window=_window(named, written),
     )
 
 
@@ -124,9 +121,13 @@ def _scales(placed: list[float], named: Mapping[str, str], written: str) -> tupl
     return (1.0 if text is None else text), unet
 
 
-def _blocks(named: Mapping[str, str], presets: list[str]) -> str | None:
-    apart = [f"{key}={named[key]}" for key in _BLOCK_KEYS if key in named]
-    return ":".join(([named["lbw"]] if "lbw" in named else presets) + apart) or None
+def _blocks(named: Mapping[str, str], presets: list[str], written: str) -> str | None:
+    """Block weights as they were written, without spaces; those of sides stand alone, since they are scales."""
+    sides = ":".join(f"{key}={named[key]}" for key in _BLOCK_KEYS if key in named)
+    weights = named.get("lbw", next(iter(presets), None))
+    if (sides and weights is not None) or (weights is not None and not _BLOCKS.fullmatch(weights)):
+        raise _Unclear(written)
+    return sides or (None if weights is None else weights.replace(" ", ""))
 
 
 def _window(named: Mapping[str, str], written: str) -> StepWindow | None:

@@ -19,6 +19,7 @@ from pipeline.engine.inpaint_canvas import Canvas
 from pipeline.engine.inpaint_mask import KeptLatents
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter
 from pipeline.lora.serving.pages import PAGE_RANK
+from pipeline.lora.serving.request_parts import UNetParts
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Placement, is_out_of_memory
@@ -39,14 +40,15 @@ class DenoisingState:
     """One request between noise and image.
 
     `latents` is (1, channels, height, width) in float32; they are replaced, never changed. `parts` are the UNet's
-    LoRAs; `rows` are its rows in the batch. `canvas` is what it is drawn over, `kept` the part of that which stays,
-    `controls` what else it follows. `answer` is the denoiser's last, with the input and the timestep that it saw.
-    `failure` is why its own part of a step failed, where the rest of the batch went on.
+    LoRAs, `active` those that its rows have now; `rows` are its rows in the batch. `canvas` is what it is drawn over,
+    `kept` the part of that which stays, `controls` what else it follows. `answer` is the denoiser's last, with the
+    input and the timestep that it saw. `failure` is why its own part of a step failed, where the rest of the batch
+    went on.
     """
 
     request: ImageRequest
     conditioning: Conditioning
-    parts: tuple[ScaledAdapter, ...]
+    parts: UNetParts
     sampler: Sampler
     latents: Tensor
     generator: torch.Generator
@@ -54,6 +56,7 @@ class DenoisingState:
     kept: KeptLatents | None = None
     controls: tuple[Control, ...] = ()
     rows: tuple[int, ...] = ()
+    active: tuple[ScaledAdapter, ...] = ()
     answer: tuple[Tensor, Tensor, float] | None = None
     failure: Exception | None = None
 
@@ -129,11 +132,10 @@ class Denoiser:
         clean = None if canvas is None else self._encode(canvas.pixels(), generator)
         noise = self._noise(request, generator)
         kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
-        scales = [lora.scale for lora in request.loras]
         return DenoisingState(
             request=request,
             conditioning=conditioning,
-            parts=tuple(ScaledAdapter(adapter=one, scale=scale) for one, scale in zip(adapters, scales, strict=True)),
+            parts=UNetParts.of(request, adapters, self._checkpoint.facts.family),
             sampler=sampler,
             latents=_first_latents(clean, noise, sampler, from_noise=kept is not None and sampler.whole),
             generator=generator,
@@ -186,10 +188,10 @@ class Denoiser:
         Args:
             memory: of the batch.
             rendering: the request.
-            rows: free ones, as many as its conditioning has.
+            rows: free ones, or its own; as many as its conditioning has.
         """
-        rendering.rows = rows
-        memory.put(rows, rendering.conditioning, rendering.parts)
+        rendering.rows, rendering.active = rows, rendering.parts.at(rendering.sampler.progress)
+        memory.put(rows, rendering.conditioning, rendering.active)
 
     @torch.inference_mode()
     def advance(self, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
@@ -201,6 +203,10 @@ class Denoiser:
             memory: of the batch in which they have their rows.
             renderings: requests of one latent size; they are changed in place.
         """
+        for rendering in renderings:
+            # Where a window begins or ends.
+            if rendering.parts.at(rendering.sampler.progress) != rendering.active:
+                self.assign(memory, rendering, rendering.rows)
         samplers = [rendering.sampler for rendering in renderings]
         walks = Walks(samplers, [rendering.latents for rendering in renderings])
         timesteps = [float(sampler.timestep) for sampler in samplers]

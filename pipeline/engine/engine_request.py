@@ -9,7 +9,8 @@ from pipeline.engine.denoiser import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Snapshot
 from pipeline.errors import InvalidRequest
-from pipeline.lora.serving.adapter_pool import Adapter, ScaledAdapter, needs_own_weights, pages_needed
+from pipeline.lora.serving.adapter_pool import Adapter
+from pipeline.lora.serving.request_parts import UNetParts
 from pipeline.models.device_timer import Span
 from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.image_request import ImageRequest
@@ -84,16 +85,16 @@ class EngineJob:
         Returns:
             To be entered into the BatchScheduler.
         """
-        parts = [ScaledAdapter(adapter=adapter, scale=1) for adapter in self.adapters]
+        parts = UNetParts.of(self.request, self.adapters, self.model.facts.family)
         before = self.snapshot.pages if self.snapshot else self.request.lora_pages
         own_before = self.snapshot.own_weights if self.snapshot else self.request.own_weights
-        own = needs_own_weights(parts, "unet")
+        own = parts.own_weights
         self.shape = shape = self.model.shape(self.request, self.adapters)
         return WaitingRequest(
             ticket=self.ticket,
             shape=shape,
             rows=self.rows,
-            pages=max(pages_needed(parts, "unet"), before),
+            pages=max(parts.pages, before),
             own_weights=own or own_before,
             bucket=self.snapshot.bucket if self.snapshot else self.request.bucket,
             compiled=self._compiled(own),

@@ -76,7 +76,7 @@ class ImageMetadata:
             The prompt, the negative prompt and a line of settings.
         """
         made = self.made_from
-        loras = "".join(f" <lora:{lora.name}:{lora.scale:g}>" for lora in made.loras)
+        loras = "".join(f" {lora.tag}" for lora in made.loras)
         settings = {
             "Steps": made.steps,
             "Sampler": _SAMPLER_NAMES[made.scheduler],

@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.requests.control import ControlUse
 from pipeline.requests.start_image import StartImage
+from pipeline.requests.step_window import StepWindow
 
 MAX_PROMPT_LENGTH: Final = 2000
 MAX_STEPS: Final = 150
@@ -19,6 +20,7 @@ MAX_GUIDANCE_SCALE: Final = 30.0
 MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
 MAX_LORA_SCALE: Final = 2.0
+MAX_BLOCKS_LENGTH: Final = 200
 MAX_BUCKET: Final = 64
 MAX_LORA_PAGES: Final = 128
 MAX_VARIATIONS: Final = 8
@@ -58,12 +60,18 @@ class Scheduler(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraUse:
-    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it."""
+    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it.
+
+    `blocks` weight the blocks of the base, as `pipeline.families.lora_blocks` reads them; outside of the `window` of
+    steps the UNet runs without it. None is all of it, in all steps.
+    """
 
     key: str
     name: str
     scale: float = 1.0
     text_encoder_scale: float | None = None
+    blocks: str | None = None
+    window: StepWindow | None = None
 
     def __post_init__(self) -> None:
         for scale in (self.scale, self.effective_text_encoder_scale):
@@ -72,6 +80,19 @@ class LoraUse:
                     "lora",
                     f"LoRA scale of '{self.name}' is {scale:g}; use {-MAX_LORA_SCALE:g} to {MAX_LORA_SCALE:g}.",
                 )
+        if self.blocks is not None and len(self.blocks) > MAX_BLOCKS_LENGTH:
+            raise InvalidRequest("lora", f"The block weights of LoRA '{self.name}' are too long; write fewer digits.")
+
+    @property
+    def tag(self) -> str:
+        """The tag that asks for it, as other programs read it: the text encoders' scale before the UNet's."""
+        scales = [self.scale] if self.text_encoder_scale is None else [self.text_encoder_scale, self.scale]
+        parts = [self.name, *(f"{scale:.10g}" for scale in scales)]
+        if self.blocks is not None:
+            parts.append(self.blocks if "=" in self.blocks else f"lbw={self.blocks}")
+        if self.window is not None:
+            parts.append(str(self.window))
+        return f"<lora:{':'.join(parts)}>"
 
     @property
     def effective_text_encoder_scale(self) -> float:

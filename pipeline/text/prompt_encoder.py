@@ -17,6 +17,7 @@ from pipeline.lora.serving.adapter_pool import (
     needs_own_weights,
     pages_needed,
 )
+from pipeline.lora.serving.request_parts import text_parts
 from pipeline.lora.serving.row_stack import RowStack
 from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TextualInversion
@@ -54,7 +55,7 @@ class PromptEncoder:
         *,
         zero_empty_negative: bool,
     ) -> None:
-        self._family = FAMILIES[family]
+        self._family, self._key = FAMILIES[family], family
         self._encoders = encoders
         self._adapters = adapters
         self._zero_empty_negative = zero_empty_negative
@@ -73,7 +74,7 @@ class PromptEncoder:
         Raises:
             InvalidRequest: a text takes more than MAX_WINDOWS, or has a weight that is none.
         """
-        words = _words(_parts(request, adapters)) if adapters else ()
+        words = _words(text_parts(request, adapters, self._key)) if adapters else ()
         return max(
             self._windows(encoder, encoder.inverted(text, words).text, field)
             for field, text in texts_of(request).items()
@@ -91,7 +92,7 @@ class PromptEncoder:
         Returns:
             Two rows with guidance, the negative prompt's first; else one. All have as many windows as `windows` says.
         """
-        parts = _parts(request, adapters)
+        parts = text_parts(request, adapters, self._key)
         windows = self.windows(request, adapters)
         texts = [self._embed_filled(request.prompt, parts, windows)]
         if request.guided:
@@ -199,13 +200,6 @@ def _embed_each(family: Family, encoders: Sequence[TextEncoder], texts: Sequence
     pairs = zip(encoders, texts, strict=True)
     outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder, text in pairs]
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
-
-
-def _parts(request: ImageRequest, adapters: Sequence[Adapter]) -> list[ScaledAdapter]:
-    """Those of the request's LoRAs that the text encoders have to do with."""
-    scales = [lora.effective_text_encoder_scale for lora in request.loras]
-    parts = [ScaledAdapter(adapter=adapter, scale=scale) for adapter, scale in zip(adapters, scales, strict=True)]
-    return [part for part in parts if part.adapter.words or part.adapter.networks - {"unet"}]
 
 
 def _words(parts: Sequence[ScaledAdapter]) -> tuple[TextualInversion, ...]:

@@ -5,20 +5,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.lora.format.block_scales import scale_in
 from pipeline.processes.child import ask, running
 
 _PROGRAM: Final = "pipeline.lora.exporting.merge_program"
 _BROKEN: Final = "These LoRAs could not be put together here; try fewer."
 _SECONDS: Final = 300.0
+_UNET: Final = "unet."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeInput:
-    """A canonical file and its scales in the UNet and in the text encoders."""
+    """A canonical file and its scales in the UNet, in `blocks` of it, and in the text encoders."""
 
     path: Path
     scale: float
     text_encoder_scale: float
+    blocks: tuple[tuple[str, float], ...] = ()
 
     def scale_of(self, layer: str) -> float:
         """The scale of a layer.
@@ -27,9 +30,11 @@ class MergeInput:
             layer: its canonical name.
 
         Returns:
-            That of its network.
+            That of its network, or of its block.
         """
-        return self.scale if layer.startswith("unet.") else self.text_encoder_scale
+        if not layer.startswith(_UNET):
+            return self.text_encoder_scale
+        return scale_in(self.blocks, layer.removeprefix(_UNET), self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

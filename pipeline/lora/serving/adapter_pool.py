@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from pipeline.lora.format.block_scales import scale_in
 from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.serving.lora_parts import Layers, LoraParts
 from pipeline.lora.serving.merged_weights import MergedWeights
@@ -46,21 +47,24 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledAdapter:
-    """A LoRA in a request: `scale` multiplies its update."""
+    """A LoRA in a request: `scale` multiplies its update, but for layers in `blocks` of the UNet with a scale of their
+    own.
+    """
 
     adapter: Adapter
     scale: float
+    blocks: tuple[tuple[str, float], ...] = ()
 
-    def scale_of(self, layer: str) -> float:  # noqa: ARG002  what a LoRA does may come to differ from layer to layer
+    def scale_of(self, layer: str) -> float:
         """What multiplies the update of a layer.
 
         Args:
             layer: its name in the network.
 
         Returns:
-            The same for all layers.
+            Its block's scale, where that has one.
         """
-        return self.scale
+        return scale_in(self.blocks, layer, self.scale)
 
 
 def pages_needed(parts: Sequence[ScaledAdapter], network: str) -> int:

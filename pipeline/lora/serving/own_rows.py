@@ -44,7 +44,10 @@ class OwnRows:
     def signature(self) -> Hashable:
         """Equal signatures run the same kernels on the same addresses."""
         requests = tuple(
-            (request.rows, tuple((part.adapter.key, part.scale, id(part.adapter)) for part in request.parts))
+            (
+                request.rows,
+                tuple((part.adapter.key, part.scale, part.blocks, id(part.adapter)) for part in request.parts),
+            )
             for request in self._requests
         )
         pools = tuple(
@@ -155,7 +158,9 @@ class OwnRows:
         name = layer.bank.names[layer.place]
         found = []
         for part in request.parts:
-            scale, rule = part.scale_of(name), part.adapter.rule
+            if not (scale := part.scale_of(name)):
+                continue
+            rule = part.adapter.rule
             own = part.adapter.parts.get(self._network, {}).get(name, ())
             found += [ScaledPart(own=each, scale=scale, rule=rule) for each in own]
             found += [ScaledPart(own=page, scale=scale) for page in self._pages(layer.bank, layer.place, part)]

@@ -60,7 +60,7 @@ class RowStack:
             ValueError: they need own weights, and the batch has none.
         """
         # In an order of their own, so that a sum is the same to the last bit in whatever order they were named.
-        parts = sorted(parts, key=lambda part: (part.adapter.key, part.scale))
+        parts = sorted(parts, key=lambda part: (part.adapter.key, part.scale, part.blocks))
         own = needs_own_weights(parts, self._network)
         if self._own is not None:
             self._own.put(rows, parts if own else ())

@@ -65,6 +65,32 @@ async def test_two_scales_in_a_tag_are_the_text_encoders_and_the_unets(
     assert request.loras == 3 * (LoraUse(key="key-of-film", name="film", scale=0.5, text_encoder_scale=0.8),)
 
 
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "<lora:film:0.8:lbw=OUTALL>",
+        "<lora:film:0.5:0.8:lbw=1,0,0.5,-1,1,1,1,1,1,1,1,.25>",
+        "<lora:film:1:in=0:mid=1:out=0.5>",
+        "<lora:film:1:start=5:stop=0.75>",
+        "<lora:film:0.8:lbw=ALL0.5:stop=10>",
+    ],
+)
+async def test_blocks_and_steps_are_kept_as_they_were_written(
+    call: CallCommand, context: AppContext, guild: Guild, tag: str
+) -> None:
+    """In the request, and in the options that ask for it again."""
+    await call("imagine", prompt=f"fox {tag}")
+    (request,) = await queued(context, guild)
+    options = request_options(request)
+
+    await call("imagine", prompt=options.prompt, lora=options.lora)
+
+    again, first = await queued(context, guild)
+    assert again.loras == first.loras
+    assert [use.tag for use in again.loras] == [tag] == [options.lora]
+
+
 async def test_a_lora_that_is_named_twice_has_its_words_once(
     call: CallCommand, context: AppContext, guild: Guild
 ) -> None:
@@ -118,8 +144,9 @@ async def test_choices_may_hold_different_loras(call: CallCommand, context: AppC
         ({"prompt": "fox <lora:unknown-thing:1>"}, "/lora list shows those that it has."),
         ({"lora": "old-ink"}, "LoRA 'old-ink' was made for SD 1.5 and pocket is SDXL"),
         ({"lora": "crayon:3"}, "LoRA scale of 'crayon' is 3; use -2 to 2."),
-        ({"prompt": "fox <lora:crayon:1:lbw=OUTALL>"}, "LoRA 'crayon' is asked for by block weights (OUTALL)"),
-        ({"prompt": "fox <lora:crayon:1:start=5>"}, "LoRA 'crayon' is asked for in some steps only"),
+        ({"prompt": "fox <lora:crayon:1:lbw=OUT>"}, "LoRA 'crayon' has no block weights 'OUT'; write 12 or 20 numbers"),
+        ({"prompt": "fox <lora:crayon:1:lbw=1,0>"}, "LoRA 'crayon' is given 2 block weights; SDXL takes 12 or 20."),
+        ({"prompt": "fox <lora:crayon:1:start=5.5>"}, "A LoRA cannot start or stop at step 5.5"),
         ({"prompt": "fox <lora:crayon:0.5"}, "The tag <lora:crayon:0.5 is not closed"),
         ({"negative": "bad <lora:crayon:1>"}, "<lora:crayon:1> stands in the negative prompt"),
         ({"negative": "bad @crayon"}, "@crayon stands in the negative prompt"),
