@@ -21,11 +21,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     made: dict[str, Path] = {"pocket": ModelSource.parse(EMBEDDED).local_path()}
 
     def folder(name: str) -> Path:
-        from tests.pipeline.tiny_models import save_nano, save_sd15, save_speck  # noqa: PLC0415  loads torch
+        from tests.pipeline.tiny_models import save_mote, save_nano, save_sd15, save_speck  # noqa: PLC0415  loads torch
 
         if name not in made:
             made[name] = tmp_path_factory.mktemp("models") / name
-            {"nano": save_nano, "sd15": save_sd15, "speck": save_speck}[name](made[name])
+            savers = {"mote": save_mote, "nano": save_nano, "sd15": save_sd15, "speck": save_speck}
+            savers[name](made[name])
         return made[name]
 
     return folder

@@ -13,9 +13,11 @@ async def test_a_set_becomes_a_lora_of_its_own(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
     """Made of its members' files, each at its scale; used, told and removed like any other."""
-    members = [await context.loras.add(new_lora(guild, name, private=name == "film")) for name in ("crayon", "film")]
+    crayon, film = [
+        await context.loras.add(new_lora(guild, name, private=name == "film")) for name in ("crayon", "film")
+    ]
     fuser = FakeFuser()
-    await call("lora fuse", lora="crayon:0.8 film:0.5:0.2", name="chalky")
+    await call("lora fuse", lora="crayon:0.8 film:0.5:0.2 <lora:film:0.5:lbw=OUTALL>", name="chalky")
     async with working(context, tmp_path, fuser=fuser):
         job = await ended(context, guild)
     assert job.state is JobState.DONE, job.error
@@ -23,9 +25,14 @@ async def test_a_set_becomes_a_lora_of_its_own(
     made = await context.loras.get(guild.id, "ada", "chalky")
     assert made is not None
     assert made.private, "a member of it is"
-    assert "A set: crayon:0.8 film:0.5:0.2\n3 layers" in made.metadata
-    assert [member.path.stem for member in fuser.members] == [lora.key for lora in members]
-    assert [(member.scale, member.text_encoder_scale) for member in fuser.members] == [(0.8, 0.8), (0.5, 0.2)]
+    assert "A set: <lora:film:0.5:lbw=OUTALL> crayon:0.8 film:0.5:0.2\n3 layers" in made.metadata
+    assert [member.path.stem for member in fuser.members] == [film.key, crayon.key, film.key]
+    assert [(member.scale, member.text_encoder_scale) for member in fuser.members] == [
+        (0.5, 0.5),
+        (0.8, 0.8),
+        (0.5, 0.2),
+    ]
+    assert [dict(member.blocks).get("IN04") for member in fuser.members] == [0.0, None, None]
     assert (tmp_path / f"{made.key}.safetensors").read_bytes() == CANONICAL
 
 

@@ -14,6 +14,7 @@ from pipeline.engine.snapshot import Snapshot
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Dropped, Event, Rendered, Stepped, Suspended
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.random_loras import random_lora
 
@@ -118,26 +119,39 @@ def test_a_damaged_one_starts_again(engine: Engine, packed: bytes) -> None:
 
 
 def test_an_image_on_own_weights_goes_on_and_is_repeated(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
-    """And so does one without LoRAs that ran beside it; nothing of the LoRA is left behind."""
+    """And so do those that ran beside it, without LoRAs or with one in some steps; nothing of the LoRA is left behind.
+
+    Outside of its window an image is to the bit what it is without the LoRA.
+    """
     model = model_folder("speck")
     pipeline = StableDiffusionXLPipeline.from_pretrained(model)
-    random_lora(pipeline, "deep", rank=65, wanted=lambda name: "attn" in name, seed=1).save(tmp_path)
-    spec = replace(SPEC, models=(str(model),), loras=tmp_path, snapshot_every=1, preview_every=0, max_rows=4)
+    random_lora(pipeline, "deep", rank=65, wanted=lambda name: ".attn" in name and "self" not in name, seed=1).save(
+        tmp_path
+    )
+    spec = replace(SPEC, models=(str(model),), loras=tmp_path, snapshot_every=1, preview_every=0, max_rows=8)
     engine, plain = Engine(spec), a_request(model="speck", steps=STEPS)
-    requests = {"plain": plain, "deep": replace(plain, loras=(LoraUse(key="deep", name="deep"),))}
+    deep = LoraUse(key="deep", name="deep")
+    requests = {
+        "plain": plain,
+        "deep": replace(plain, loras=(deep,)),
+        "late": replace(plain, loras=(replace(deep, window=StepWindow(start=3), blocks="INALL"),), guidance_scale=1),
+        "never": replace(plain, loras=(replace(deep, window=StepWindow(stop=1)),)),
+    }
     for ticket, one in requests.items():
         engine.admit(ticket, one)
     events: list[Event] = []
     while not engine.idle:
         events += engine.step()
     images = {event.ticket: event.png for event in events if isinstance(event, Rendered)}
-    snapshots = {event.ticket: event.snapshot for event in reversed(events) if isinstance(event, Stepped)}
+    snapshots = [event for event in events if isinstance(event, Stepped) and event.snapshot]
 
-    assert pixels(images["deep"]) != pixels(images["plain"])
-    for ticket, png in images.items():
+    assert len({pixels(png) for png in images.values()}) == 3
+    assert pixels(images["never"]) == pixels(images["plain"])
+    for png in images.values():
         assert read(png).own_weights
         assert pixels(run(engine, read(png).request())[1]) == pixels(png)
-        assert pixels(run(engine, requests[ticket], snapshots[ticket])[1]) == pixels(png)
+    for step in snapshots:
+        assert pixels(run(engine, requests[step.ticket], step.snapshot)[1]) == pixels(images[step.ticket])
     scratch = engine._cache.loaded["speck"]._adapters.scratch
     assert scratch.size
     assert not any(slot.any() for slot in scratch._slots.values())

@@ -14,6 +14,7 @@ from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.metadata import ImageMetadata, encode, read
 from pipeline.images.png_text import write_png
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
+from pipeline.requests.step_window import StepWindow
 from tests import fakes
 
 TEAL = Image.new("RGB", (8, 8), "teal")
@@ -27,6 +28,9 @@ loras = st.builds(
     name=texts,
     scale=st.floats(-2, 2),
     text_encoder_scale=st.none() | st.floats(-2, 2),
+    blocks=st.none() | texts,
+    window=st.none()
+    | st.builds(StepWindow, start=st.none() | st.integers(1, 150), stop=st.none() | st.floats(0, 0.99)),
 )
 requests = st.builds(
     ImageRequest,
@@ -98,6 +102,17 @@ def test_the_parameters_are_those_of_automatic1111() -> None:
         "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Model hash: 0123456789, "
         'Model: "my, model", RNG: CPU, Version: limner 0.1.0'
     )
+
+
+def test_a_lora_is_named_by_its_whole_tag() -> None:
+    """As programs that know its parts read them, the text encoders' scale first."""
+    use = LoraUse(
+        key="k", name="pixel", scale=0.8, text_encoder_scale=0.5, blocks="OUTALL", window=StepWindow(start=5, stop=0.75)
+    )
+
+    words, *_ = an_info(loras=(use,)).parameters().splitlines()
+
+    assert words == "red fox <lora:pixel:0.5:0.8:lbw=OUTALL:start=5:stop=0.75>"
 
 
 def test_words_beyond_latin_1_are_readable_elsewhere() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
+from pipeline.families.lora_blocks import block_of
 from pipeline.lora.exporting.merge import merge
 from pipeline.lora.exporting.merge_process import MergeInput, merge_apart
 from pipeline.lora.format.file import LoraFile
@@ -71,6 +72,18 @@ async def test_a_set_is_the_sum_of_its_members_at_their_scales(tmp_path: Path) -
     assert found.keys() == expected.keys()
     for name, change in expected.items():
         assert (found[name] - change).norm() / change.norm() < 1e-6
+
+
+async def test_a_set_keeps_the_scales_of_blocks(tmp_path: Path) -> None:
+    """In a process of its own; a layer of a block without a scale of its own has the UNet's."""
+    one = lora(tmp_path / "a.safetensors", 1, LINEAR, CONV, TEXT)
+    member = MergeInput(path=one, scale=0.8, text_encoder_scale=1.0, blocks=((block_of(LINEAR[5:]) or "", 0.25),))
+
+    await merge_apart([member], tmp_path / "set.safetensors")
+
+    found, first = changes(tmp_path / "set.safetensors"), changes(one)
+    for name, scale in {LINEAR: 0.25, CONV: 0.8, TEXT: 1.0}.items():
+        assert (found[name] - scale * first[name]).norm() / first[name].norm() < 1e-6
 
 
 def test_norms_and_biases_add_up_too(tmp_path: Path) -> None:

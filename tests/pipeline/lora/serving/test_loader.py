@@ -36,6 +36,7 @@ from pipeline.lora.format.writer import CanonicalWriter
 from pipeline.requests.device_messages import Dropped, Event, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
+from pipeline.requests.step_window import StepWindow
 from pipeline.text.prompt_encoder import _REMEMBERED_TEXTS
 from tests.journeys.test_engine_life import held_bytes, run
 from tests.pipeline.conftest import a_request
@@ -56,6 +57,8 @@ FILES: Final[tuple[tuple[int, Callable[[str], bool]], ...]] = (
     (5, lambda name: name.startswith("text")),
     (33, lambda name: name.startswith("text_encoder_2") or "ff.net" in name),
 )
+BLOCKS: Final = (None, None, "INALL", "OUTALL", "NONE", "in=0.5", "1,1,0,.5,-1,1,0,1,0,1,1,1", "0,.5,1,-1" + ",1" * 16)
+WINDOWS: Final = (None, None, StepWindow(start=2), StepWindow(stop=2), StepWindow(start=2, stop=3))
 BROKEN: Final = ("missing", "pickle", "cut", "stranger", "../outside")
 
 
@@ -133,14 +136,17 @@ class Communities:
 
     def _use(self, key: str) -> LoraUse:
         text = self.draw.choice([None, self.draw.uniform(-1, 1)])
-        return LoraUse(key=key, name=key, scale=self.draw.uniform(-1.5, 1.5), text_encoder_scale=text)
+        return LoraUse(
+            key=key, name=key, scale=self.draw.uniform(-1.5, 1.5), text_encoder_scale=text,
+            blocks=self.draw.choice(BLOCKS), window=self.draw.choice(WINDOWS),
+        )  # fmt: skip
 
     def _admit(self, loras: list[LoraUse]) -> None:
         self.count += 1
         self.open[str(self.count)] = request = a_request(
             model=self.draw.choice(MODELS),
             prompt=self.draw.choice(PROMPTS),
-            steps=self.draw.choice([1, 1, 2]),
+            steps=self.draw.choice([1, 1, 2, 3]),
             guidance_scale=self.draw.choice([0.0, 5.0]),
             seed=self.draw.randrange(100),
             loras=tuple(loras),
@@ -303,7 +309,10 @@ def sibling(model: Path, folder: Path) -> Path:
 def test_every_image_is_a_fresh_process_s_and_memory_returns_to_where_it_was(
     tmp_path: Path, model_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Adding, using at any scale, combining, removing, cancelling and failing, with too little memory."""
+    """Adding, using at any scale, in some blocks and steps, combining, removing, cancelling and failing.
+
+    With too little memory.
+    """
     monkeypatch.setattr(logging.getLogger("pipeline.engine.engine"), "disabled", True)
     model = model_folder("speck")
     make_files(tmp_path, model)
