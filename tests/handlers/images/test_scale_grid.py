@@ -87,7 +87,9 @@ async def _recorded(context: AppContext, guild: Guild, count: int) -> bool:
     return len(await context.queue.images(guild.id, job.id)) >= count
 
 
-@pytest.mark.parametrize("lora", [" ", ",", "nobody:0.5", "crayon:9", "<lora:crayon:1:in=0>"])
+@pytest.mark.parametrize(
+    "lora", [" ", ",", "nobody:0.5", "crayon:9", "<lora:crayon:1:in=0>", f"<lora:crayon:1:lbw=1.5{',1' * 11}>"]
+)
 async def test_what_is_no_mix_is_refused(call: CallCommand, context: AppContext, guild: Guild, lora: str) -> None:
     """Before anything is queued."""
     with pytest.raises(InvalidRequest):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.prompts.tags import LoraMention, StepWindow, read_loras, refuse_loras
+from handlers.prompts.tags import LoraMention, read_loras, refuse_loras
 from pipeline.errors import InvalidRequest
+from pipeline.requests.step_window import StepWindow
 
 
 def style(unet: float | None = None, text: float | None = None, **more: object) -> LoraMention:
@@ -36,6 +37,7 @@ def style(unet: float | None = None, text: float | None = None, **more: object) 
         ("style:1:lbw=OUTALL", style(1.0, blocks="OUTALL")),
         ("style:1:1:lbw=1,0,0,0,1,1,1,1,1,1,1,1", style(1.0, 1.0, blocks="1,0,0,0,1,1,1,1,1,1,1,1")),
         ("style:1:MIDD", style(1.0, blocks="MIDD")),
+        ("style:1:lbw= 1, 0 ,.5", style(1.0, blocks="1,0,.5")),
         ("style:1:in=0:mid=1:out=0", style(1.0, blocks="in=0:mid=1:out=0")),
         ("style:0.8,0.5", style(blocks="0.8,0.5")),
         ("style:1:start=5:stop=15", style(1.0, window=StepWindow(start=5, stop=15))),
@@ -65,6 +67,12 @@ def test_the_forms_of_other_programs(body: str, mention: LoraMention) -> None:
         ("<lora:style:te=much>", "is unclear"),
         ("<lora:style:te=1:te=2>", "is unclear"),
         ("<lora:style:1:A:B>", "is unclear"),
+        ("<lora:style:1:A:in=1>", "is unclear"),
+        ("<lora:style:1:lbw=ALL:out=1>", "is unclear"),
+        ("<lora:style:1:lbw=no!>", "is unclear"),
+        ("<lora:style:1:lbw=>", "is unclear"),
+        ("<lora:style:1:stop=2.5>", "cannot start or stop at step 2.5"),
+        ("<lora:style:1:start=-1>", "cannot start or stop at step -1"),
         ("<lora:style:step=5>", "is unclear"),
         ("<lora style 0.8>", "looks like a LoRA"),
         ("</lora>", "looks like a LoRA"),

@@ -1,6 +1,7 @@
 """The blocks of the real UNets, against Stability's names for the same layers."""
 
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from pipeline.lora.importing.layer_names import OriginalNames
 
 _ORIGINAL = re.compile(r"(input_blocks|middle_block|output_blocks)\.(\d+)\.")
 _SIDES = {"input_blocks": "IN", "output_blocks": "OUT"}
-UNETS = {
+UNETS: dict[ModelFamily, dict[str, Any]] = {
     ModelFamily.SDXL: {
         "block_out_channels": (32, 64, 128),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
