@@ -1,10 +1,11 @@
 """How long a member waits for an acknowledgement: `python -m benchmarks.acknowledgements` prints a table.
 
-    python -m benchmarks.acknowledgements [--commands 500] [--seconds 10]
+    python -m benchmarks.acknowledgements [--commands 500] [--seconds 10] [--database SQLite|PostgreSQL]
 
 A real process serves the tests' fake of a platform on loopback, on the same machine, and its device draws all the
 while. Fifty members of ten servers or workspaces send so many commands, evenly over so many seconds; each is stored
-before it is acknowledged. Must: 99 of 100 are acknowledged within a second; Discord and Slack allow three.
+before it is acknowledged, on both databases unless one is named. Must: 99 of 100 are acknowledged within a second;
+Discord and Slack allow three.
 """
 
 import argparse
@@ -12,13 +13,16 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Sequence
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
+from benchmarks.chaos_postgres import new_database, postgres
 from tests.wire.discord.fake_discord import FakeDiscord
 from tests.wire.discord.people import new_person, new_server
 from tests.wire.slack.doors import SignedRequests
@@ -32,9 +36,11 @@ MOST_SECONDS: Final = 1.0
 _GUILDS: Final = 10
 _MEMBERS: Final = 50
 _PATIENCE: Final = 30.0
+DATABASES: Final = ("SQLite", "PostgreSQL")
 
 HEADER: Final = (
-    "| platform | commands | median | p99 | longest | never | must | holds |\n|---|---|---|---|---|---|---|---|"
+    "| platform | database | commands | median | p99 | longest | never | must | holds |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 Send = Callable[[int], Coroutine[Any, Any, float]]
@@ -54,13 +60,13 @@ class TimedDiscord(FakeDiscord):
         return await FakeDiscord._api(self, request)  # noqa: SLF001 - slots leave no other way to the base's
 
 
-def row(platform: str, waits: Sequence[float], commands: int) -> str:
+def row(platform: str, database: str, waits: Sequence[float], commands: int) -> str:
     """The line of the table."""
     p99 = statistics.quantiles(waits, n=100, method="inclusive")[-1]
     never = commands - len(waits)
     held = not never and p99 < MOST_SECONDS
     return (
-        f"| {platform} | {commands} | {statistics.median(waits) * 1000:.0f} ms | {p99 * 1000:.0f} ms "
+        f"| {platform} | {database} | {commands} | {statistics.median(waits) * 1000:.0f} ms | {p99 * 1000:.0f} ms "
         f"| {max(waits) * 1000:.0f} ms | {never} | < {MOST_SECONDS * 1000:.0f} ms | {'yes' if held else 'no'} |"
     )
 
@@ -77,7 +83,7 @@ async def send_evenly(send: Send, commands: int, seconds: float) -> list[float]:
     return [task.result() for task in done if task.exception() is None]
 
 
-async def on_discord(folder: Path, commands: int, seconds: float) -> list[float]:
+async def on_discord(folder: Path, settings: Mapping[str, str], commands: int, seconds: float) -> list[float]:
     """The waits on Discord."""
     discord = TimedDiscord(judges=False)
     async with discord.running():
@@ -91,11 +97,11 @@ async def on_discord(folder: Path, commands: int, seconds: float) -> list[float]
             discord.heard[str(sent.id)] = acknowledged
             return await acknowledged - begin
 
-        async with serving(folder, **discord.environment) as served:
+        async with serving(folder, **settings, **discord.environment) as served:
             return await _served(served, send, commands, seconds)
 
 
-async def on_slack(folder: Path, commands: int, seconds: float) -> list[float]:
+async def on_slack(folder: Path, settings: Mapping[str, str], commands: int, seconds: float) -> list[float]:
     """The waits on Slack, over HTTP."""
     async with FakeSlack().running() as slack:
         workspace = slack.add(new_workspace())
@@ -106,7 +112,7 @@ async def on_slack(folder: Path, commands: int, seconds: float) -> list[float]:
             "SLACK_BOT_TOKEN": workspace.token,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
         }
-        async with serving(folder, **one_workspace) as served:
+        async with serving(folder, **settings, **one_workspace) as served:
             door = SignedRequests(url=f"{served.url}/slack/events")
             people = [Someone(slack=slack, workspace=workspace, door=door, id=id_) for id_ in workspace.people]
 
@@ -123,17 +129,25 @@ async def _served(served: Served, send: Send, commands: int, seconds: float) -> 
     return await send_evenly(send, commands, seconds)
 
 
-async def main(commands: int, seconds: float) -> None:
-    """Measure both platforms and print the table."""
+async def main(databases: Sequence[str], commands: int, seconds: float) -> None:
+    """Measure both platforms on each of `databases` and print the table."""
     print(HEADER, flush=True)
-    for name, measure in (("Discord", on_discord), ("Slack", on_slack)):
-        with tempfile.TemporaryDirectory() as folder:
-            print(row(name, await measure(Path(folder), commands, seconds), commands), flush=True)
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres()) if "PostgreSQL" in databases else ""
+        for database in databases:
+            for name, measure in (("Discord", on_discord), ("Slack", on_slack)):
+                settings = {}
+                if database == "PostgreSQL":
+                    settings["LIMNER_DATABASE"] = await new_database(server, uuid.uuid4().hex)
+                with tempfile.TemporaryDirectory() as folder:
+                    waits = await measure(Path(folder), settings, commands, seconds)
+                print(row(name, database, waits, commands), flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commands", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--database", choices=DATABASES, help="both unless it is given")
     given = parser.parse_args()
-    asyncio.run(main(given.commands, given.seconds))
+    asyncio.run(main((given.database,) if given.database else DATABASES, given.commands, given.seconds))

@@ -46,6 +46,9 @@ class Database:
         moment = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = engine.execution_options(**moment)
         self._writer = engine.execution_options(begin="BEGIN IMMEDIATE")
+        # A connection of its own: what is urgent does not wait until the others give one back.
+        urgent = _engine(engine.url, pool_size=1, max_overflow=0)
+        self._urgent_writer = urgent.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite has one writer at a time and polls for its turn; inside a process one that is given is fair and prompt.
         self._turn = WriteTurn() if self._sqlite else None
 
@@ -72,6 +75,7 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self._reader.dispose()
+        await self._urgent_writer.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -87,8 +91,9 @@ class Database:
         One that is `urgent` comes before all that wait in this process.
         """
         turn = nullcontext() if self._turn is None else self._turn.take(urgent=urgent)
+        writer = self._urgent_writer if urgent else self._writer
         with database_error(self._place):
-            async with turn, self._writer.begin() as connection:
+            async with turn, writer.begin() as connection:
                 yield connection
 
     async def now(self) -> float:
@@ -283,13 +288,16 @@ def _close_to_others(place: str) -> None:
             make_private(Path(f"{place}{suffix}"))
 
 
-def _engine(address: URL, *, foreign_keys: bool = True) -> AsyncEngine:
+def _engine(address: URL, *, foreign_keys: bool = True, **pool: int) -> AsyncEngine:
     if address.get_backend_name() == "postgresql":
         settings = {"application_name": "limner", "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS}
         return create_async_engine(
-            address, connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings}, hide_parameters=True
+            address,
+            connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
+            hide_parameters=True,
+            **pool,
         )
-    engine = create_async_engine(address, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+    engine = create_async_engine(address, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True, **pool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _record: object) -> None:

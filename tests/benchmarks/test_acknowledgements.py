@@ -17,12 +17,12 @@ async def test_what_was_never_acknowledged_is_told() -> None:
     waits = await send_evenly(send, 10, 0.01)
 
     assert len(waits) == 9
-    assert "| 1 | < 1000 ms | no |" in row("Slack", waits, 10)
+    assert "| 1 | < 1000 ms | no |" in row("Slack", "SQLite", waits, 10)
 
 
 def test_the_slowest_hundredth_decides() -> None:
     """One of two hundred may take longer, three may not."""
     quick = [0.1] * 200
 
-    assert row("Discord", [*quick, 2.0], 201).endswith("| yes |")
-    assert row("Discord", [*quick, 2.0, 2.0, 2.0], 203).endswith("| no |")
+    assert row("Discord", "PostgreSQL", [*quick, 2.0], 201).endswith("| yes |")
+    assert row("Discord", "PostgreSQL", [*quick, 2.0, 2.0, 2.0], 203).endswith("| no |")

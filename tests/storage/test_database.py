@@ -1,6 +1,7 @@
 """A database is migrated once, and one that cannot do its work says so in a sentence, without its password."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,15 @@ async def test_data_from_before_the_first_schema_is_refused(fresh_url: str, revi
     with pytest.raises(StorageError, match="begin with an empty data folder"):
         await Database.open(fresh_url)
     assert (await migration_state(fresh_url)).current == revision
+
+
+async def test_what_is_urgent_waits_for_no_connection(database: Database) -> None:
+    """However many are read from: an acknowledgement may not come late because of them."""
+    async with AsyncExitStack() as stack:
+        for _ in range(15):
+            await stack.enter_async_context(database.read())
+        async with asyncio.timeout(10), database.write(urgent=True) as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
 
 
 def _engine(url: str) -> AsyncEngine:
