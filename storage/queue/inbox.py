@@ -3,13 +3,14 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, select, true, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import UserError
@@ -65,6 +66,7 @@ class Inbox:
     """What was received and is not answered, of every platform.
 
     What is handled is held for as long as `hold` is called; what nobody holds is taken up by the next who asks.
+    `_due` are the statements that the database did not take yet, by the ids that they are about.
     """
 
     database: Database
@@ -72,6 +74,8 @@ class Inbox:
     _arrivals: list[_Arrival] = field(default_factory=list)
     _storing: asyncio.Task[None] | None = None
     _held: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    _refused: list[int] = field(default_factory=list)
+    _due: dict[int, Any] = field(default_factory=dict)
 
     async def receive(self, platform: Platform, key: str, payload: object, application_id: str = "") -> int | None:
         """Stores a payload that an application got, under its platform's `key`; None where it was received before.
@@ -87,9 +91,14 @@ class Inbox:
         }
         arrival = _Arrival(row=row, stored=asyncio.get_running_loop().create_future())
         self._arrivals.append(arrival)
-        if self._storing is None or self._storing.done():
-            self._storing = asyncio.create_task(self._store())
-        return await arrival.stored
+        self._begin_storing()
+        try:
+            return await arrival.stored
+        except asyncio.CancelledError:
+            if not arrival.stored.cancelled() and not arrival.stored.exception() and (id_ := arrival.stored.result()):
+                self._refused.append(id_)  # it was stored in the moment in which its sender gave up
+                self._begin_storing()
+            raise
 
     @asynccontextmanager
     async def handling(self, received_id: int) -> AsyncIterator[None]:
@@ -128,9 +137,8 @@ class Inbox:
             handled.answered = True
 
     async def close(self, received_id: int) -> None:
-        """Forgets the payload, which is answered."""
-        async with self.database.write() as connection:
-            await connection.execute(_closing(inbox.c.id == received_id))
+        """Forgets the payload, which is answered; where the database does not take it now, as soon as it does."""
+        await self._execute({received_id: _closing(inbox.c.id == received_id)})
 
     async def finish(self) -> None:
         """Wait a moment for what is handled here; what is not answered then is taken up after a restart."""
@@ -138,13 +146,15 @@ class Inbox:
             async with asyncio.timeout(_FINISH_SECONDS):
                 while waiting := self._unfinished():
                     await asyncio.wait(waiting)
+                await self._execute(self._due)
 
     def _unfinished(self) -> set[asyncio.Future[Any]]:
         storing = {self._storing} if self._storing is not None and not self._storing.done() else set()
         return storing | set(self._held.values())
 
     async def hold(self) -> None:
-        """Tells the others that what is handled here is not left."""
+        """Tells the others that what is handled here is not left, and does what the database did not take before."""
+        await self._execute(self._due)
         if not self._held:
             return
         async with self.database.write() as connection:
@@ -162,7 +172,7 @@ class Inbox:
                 select(inbox.c.id)
                 .where(inbox.c.platform == platform, inbox.c.encrypted.is_not(None))
                 .where(inbox.c.held_at <= now - stale_seconds, _got_by(application_id))
-                .where(inbox.c.id.not_in(list(self._held)))
+                .where(inbox.c.id.not_in([*self._held, *self._due]))
                 .order_by(inbox.c.id)
                 .limit(_MOST_TAKEN)
                 .with_for_update(skip_locked=True)
@@ -192,10 +202,28 @@ class Inbox:
 
     async def _hand_back(self, received_id: int) -> None:
         """Leave it for later without counting the attempt, which failed for no fault of what was received."""
-        async with self.database.write() as connection:
-            now = await self.database.clock.read(connection)
-            values = {"held_at": now, "attempt": inbox.c.attempt - 1}
-            await connection.execute(update(inbox).where(inbox.c.id == received_id).values(values))
+        try:
+            async with self.database.write() as connection:
+                now = await self.database.clock.read(connection)
+                values = {"held_at": now, "attempt": inbox.c.attempt - 1}
+                await connection.execute(update(inbox).where(inbox.c.id == received_id).values(values))
+        except StorageError as error:
+            _log.warning("the attempt to answer what came as %d counts: %s", received_id, error)
+
+    async def _execute(self, statements: Mapping[int, Any], *, urgent: bool = False) -> None:
+        """Execute them, now or once the database takes them; until then what they are about is not taken up here."""
+        due = dict(statements)
+        if not due:
+            return
+        self._due |= due
+        try:
+            async with self.database.write(urgent=urgent) as connection:
+                for _, statement in sorted(due.items()):  # in one order, so that no two processes wait for each other
+                    await connection.execute(statement)
+        except (StorageError, SQLAlchemyError) as error:
+            _log.warning("what is answered, or was refused, is noted later: %s", error)
+        else:
+            self._due = {id_: statement for id_, statement in self._due.items() if id_ not in due}
 
     async def _opened(self, row: Any, encrypted: str, now: float) -> Received | None:
         try:
@@ -206,8 +234,15 @@ class Inbox:
             return None
         return Received(id=row.id, payload=payload, attempt=row.attempt, age=now - row.received_at)
 
+    def _begin_storing(self) -> None:
+        if self._storing is None or self._storing.done():
+            self._storing = asyncio.create_task(self._store())
+
     async def _store(self) -> None:
-        while self._arrivals:
+        while self._arrivals or self._refused:
+            await self._take_back()
+            if not self._arrivals:
+                continue
             arrivals: list[_Arrival] = []
             try:
                 async with self.database.write(urgent=True) as connection:
@@ -218,7 +253,7 @@ class Inbox:
                     if not arrival.stored.done():
                         arrival.stored.set_exception(error)
             else:
-                await self._hand_out(arrivals, ids)
+                self._hand_out(arrivals, ids)
 
     def _waiting(self) -> list[_Arrival]:
         """Those that came so far, but for those whose senders have been told that they were not taken."""
@@ -231,26 +266,25 @@ class Inbox:
             return {}
         now = await self.database.clock.read(connection)
         rows = [{**arrival.row, "received_at": now, "held_at": now} for arrival in arrivals]
+        # In one order, so that two processes that store the same do not wait for each other.
+        rows.sort(key=lambda row: (row["platform"], row["key"]))
         statement = self.database.insert(inbox).values(rows).on_conflict_do_nothing()
         stored = await connection.execute(statement.returning(inbox.c.platform, inbox.c.key, inbox.c.id))
         return {f"{row.platform} {row.key}": row.id for row in stored}
 
-    async def _hand_out(self, arrivals: Sequence[_Arrival], ids: dict[str, int]) -> None:
+    def _hand_out(self, arrivals: Sequence[_Arrival], ids: dict[str, int]) -> None:
         for arrival in arrivals:
             # Of two with one key in one transaction, the first is the one that was received.
             id_ = ids.pop(f"{arrival.row['platform']} {arrival.row['key']}", None)
             if not arrival.stored.done():
                 arrival.stored.set_result(id_)
             elif id_ is not None:
-                await self._take_back(id_)
+                self._refused.append(id_)
 
-    async def _take_back(self, received_id: int) -> None:
+    async def _take_back(self) -> None:
         """Delete what was stored a moment after its sender was told that it was not."""
-        try:
-            async with self.database.write(urgent=True) as connection:
-                await connection.execute(delete(inbox).where(inbox.c.id == received_id))
-        except StorageError as error:
-            _log.warning("what came as %d will be answered, although it was refused: %s", received_id, error)
+        refused, self._refused = self._refused, []
+        await self._execute({id_: delete(inbox).where(inbox.c.id == id_) for id_ in refused}, urgent=True)
 
 
 async def take_out(connection: AsyncConnection, received_id: int, *, keep: bool) -> None:

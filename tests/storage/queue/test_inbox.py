@@ -3,7 +3,10 @@
 import asyncio
 import logging
 from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -11,6 +14,7 @@ from sqlalchemy import text
 
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.errors import StorageError
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.inbox import AnsweredElsewhere, Inbox, Unreachable
@@ -242,6 +246,91 @@ async def test_who_gave_up_waiting_has_sent_nothing(inbox: Inbox, database: Data
 
     assert await left_ids(inbox) == []
     assert await inbox.receive(Platform.DISCORD, "1", PAYLOAD) is not None
+
+
+async def test_who_gave_up_in_the_moment_of_the_commit_has_sent_nothing(
+    inbox: Inbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The payload was stored, but the sender's patience ended before it was told so; it may come again."""
+    receiving = asyncio.create_task(inbox.receive(Platform.DISCORD, "1", PAYLOAD))
+    hand_out = inbox._hand_out
+
+    def give_up(*stored: Any) -> None:
+        hand_out(*stored)
+        receiving.cancel()
+
+    monkeypatch.setattr(Inbox, "_hand_out", lambda _, *stored: give_up(*stored))
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    await inbox.finish()
+    clock.advance(STALE)
+
+    assert await left_ids(inbox) == []
+    assert await inbox.receive(Platform.DISCORD, "1", PAYLOAD) is not None
+
+
+async def test_one_who_gave_up_delays_nobody(inbox: Inbox, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored with it is handed out, even where it cannot be deleted."""
+    late, other = (asyncio.create_task(inbox.receive(Platform.DISCORD, key, PAYLOAD)) for key in "12")
+    insert = inbox._insert
+
+    async def give_up(*stored: Any) -> Any:
+        ids = await insert(*stored)
+        late.cancel()
+        monkeypatch.setattr(database, "write", _refuse)
+        return ids
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Inbox, "_insert", lambda _, *stored: give_up(*stored))
+        assert await other is not None
+        await inbox.finish()
+    monkeypatch.undo()
+    await inbox.hold()
+
+    assert await inbox.receive(Platform.DISCORD, "1", PAYLOAD) is not None
+
+
+async def test_what_is_answered_while_nothing_can_be_written_is_answered_once(
+    inbox: Inbox, database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full after the answer is no fault of the answer; it is noted as soon as there is room."""
+    with monkeypatch.context() as full:
+        async with inbox.handling(await received(inbox)):
+            full.setattr(database, "write", _refuse)
+    clock.advance(STALE)
+
+    assert await left_ids(inbox) == []
+    await inbox.hold()
+    assert await left_ids(Inbox(database, inbox.encryption)) == []
+
+
+async def test_a_fault_while_nothing_can_be_written_stays_the_fault(
+    inbox: Inbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log names the first error, not the second."""
+    id_ = await received(inbox)
+    monkeypatch.setattr(database, "write", _refuse)
+
+    with pytest.raises(ValueError, match="ours"):
+        async with inbox.handling(id_):
+            raise ValueError("ours")
+    async with inbox.handling(id_):
+        raise Unreachable("no network")
+
+
+async def test_what_comes_at_once_is_stored_in_one_order(inbox: Inbox) -> None:
+    """Processes hear several shards in orders of their own; rows in two orders would wait for each other."""
+    keys = ["3", "1", "2"]
+
+    ids = await asyncio.gather(*(received(inbox, key) for key in keys))
+
+    assert [key for _, key in sorted(zip(ids, keys, strict=True))] == ["1", "2", "3"]
+
+
+@asynccontextmanager
+async def _refuse(**_: object) -> AsyncIterator[None]:
+    raise StorageError("The disk is full.")
+    yield
 
 
 async def _payload(database: Database) -> str | None:
