@@ -85,8 +85,7 @@ async def home_guild(pressed: Press, platform: Platform, member_id: str, context
 
 async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     """What the click does; raises UserError."""
-    key = f"{caller.guild.id}:{caller.member.id}:{_action_key(pressed)}"
-    if not await context.clicks.is_first(key, context.inbox.handled_id):
+    if not await _is_first(pressed, caller, context):
         return AlreadyHeard()
     if pressed.verb is Verb.CALL:
         return await _call(pressed.target, caller, context)
@@ -97,6 +96,15 @@ async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
     if action is None:
         raise UserError("This message is about no picture that can be made again; write /imagine for a new one.")
     return await action(job, pressed.index, caller, context)
+
+
+async def _is_first(pressed: Press, caller: Caller, context: AppContext) -> bool:
+    """Whether nothing else does now what the click does."""
+    # A form does nothing yet; of several processes that hear of one click the first is to open it, not to hush it.
+    if manner(pressed.verb) is ClickResponse.FORM:
+        return True
+    key = f"{caller.guild.id}:{caller.member.id}:{_action_key(pressed)}"
+    return await context.clicks.is_first(key, context.inbox.handled_id)
 
 
 def _action_key(pressed: Press) -> str:

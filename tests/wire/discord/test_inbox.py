@@ -97,6 +97,21 @@ async def test_clicks_and_forms_are_gone_on_with(
     assert len(pixels.messages()) == 3
 
 
+async def test_several_processes_of_one_bot_open_a_form(
+    stage: Stage, stops: Stops, ada: Person, pixels: Server, discord: FakeDiscord, tmp_path: Path, empty_sqlite: Path
+) -> None:
+    """Each hears of the click; one opens the form, and none of the others takes the click away from it."""
+    stops.left = 0
+    ada.slash("imagine", prompt="red fox")
+    [message] = await pixels.images(1)
+    async with on_stage(discord, tmp_path, empty_sqlite):
+        for number in range(2):
+            await ada.fill(ada.click(message, "Edit"), prompt=f"owl {number}")
+            await pixels.images(number + 2)
+
+    assert len(pixels.messages()) == 3
+
+
 async def test_once_the_token_is_over_the_member_is_told(
     stage: Stage, stops: Stops, ada: Person, pixels: Server
 ) -> None:
