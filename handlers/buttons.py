@@ -10,7 +10,7 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.dispatch import answer
 from handlers.commands.forms import saved_call
-from handlers.jobs.ending import cancel, delete
+from handlers.jobs.ending import begun_removal, cancel, delete
 from handlers.jobs.result_images import save
 from handlers.jobs.visible_job import visible_job
 from handlers.messages.message import Button, Message, Verb
@@ -91,6 +91,8 @@ async def press(pressed: Press, caller: Caller, context: AppContext) -> Pressed:
         return await _call(pressed.target, caller, context)
     job = await visible_job(pressed.target, caller, context)
     if job is None:
+        if pressed.verb is Verb.DELETE and (begun := await begun_removal(pressed.target, context)) is not None:
+            return begun
         raise UserError("This picture is no longer kept here; make a new one with /imagine.")
     action = context.jobs.action(job, pressed.verb) or _OF_EVERY_JOB.get(pressed.verb)
     if action is None:

@@ -48,6 +48,7 @@ from handlers.commands.forms import advanced_form, submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
 from handlers.commands.permissions import with_rights
+from handlers.jobs.ending import end_removal
 from handlers.messages.message import Message, Verb
 from pipeline.errors import UserError
 from storage.errors import StorageError
@@ -282,6 +283,7 @@ class DiscordInteractionHandler:
             self.live.drop(message_id)
             await delete_answer(interaction)
             left = await delete_parts(interaction, posted_ids(result.posted)[1:])
+            await end_removal(self.context)
             if left and is_ephemeral(interaction):
                 await tell(interaction, UserError(_OTHER_PARTS))
 

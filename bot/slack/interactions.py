@@ -55,6 +55,7 @@ from handlers.commands.form import Form
 from handlers.commands.forms import submit_form
 from handlers.commands.option import Option
 from handlers.commands.parsing import parse_text
+from handlers.jobs.ending import end_removal
 from handlers.messages.chat_platform import TryLater, Undeliverable
 from handlers.messages.message import Message
 from handlers.messages.refusal import refusal
@@ -284,6 +285,7 @@ class SlackInteractionHandler:
             if file_id := (block.get("slack_file") or {}).get("id"):
                 with unless_gone():
                     await client.files_delete(file=file_id)
+        await end_removal(self.context)
 
     def _asked_option(self, action_id: str) -> Option | None:
         """The option that a select asks for; None where this version has none such."""

@@ -48,6 +48,8 @@ async def cancel_job(caller: Caller, context: AppContext, job_id: int, *, confir
         raise UserError(f"There is no job {job_id} here; /queue lists yours.")
     if not may_manage(caller.member, job):
         raise NotAllowed(f"Job {job_id} belongs to {job.member_name}; only they or an admin can cancel it.")
+    if job.state is JobState.CANCELLED:  # by an earlier try of the same command, or by a second one
+        return Message(headline=f"Job {job_id} is cancelled.", private=True)
     if is_dear(job) and not confirmed:
         stop = await call_button(caller, context, CANCEL, CancelOptions(job=job_id, confirm=True), "Stop it")
         headline = f"Stop learning {context.jobs.title(job)}?"
@@ -77,6 +79,25 @@ async def delete(job: Job, _index: int, caller: Caller, context: AppContext) -> 
         raise NotAllowed(f"This is {job.member_name}'s; only they or who manages messages here can delete it.")
     if job.state in OPEN_STATES:
         raise UserError("This is still being made; cancel it first.")
-    posted = await context.outbox.posted_as(job.id)
+    removal = Remove(job_id=job.id, posted=await context.outbox.posted_as(job.id) or "")
+    if (received_id := context.inbox.handled_id) is not None:
+        await context.notes.put(_removal_note(received_id), removal.posted)
     await context.members.delete_job(caller.guild.id, job.id)
-    return Remove(job_id=job.id, posted=posted or "")
+    return removal
+
+
+async def begun_removal(job_id: int, context: AppContext) -> Remove | None:
+    """What is still to be removed where the process that took the click was stopped once the job was deleted."""
+    received_id = context.inbox.handled_id
+    posted = None if received_id is None else await context.notes.get(_removal_note(received_id))
+    return None if posted is None else Remove(job_id=job_id, posted=posted)
+
+
+async def end_removal(context: AppContext) -> None:
+    """Take note that nothing is left of what the click removed."""
+    if (received_id := context.inbox.handled_id) is not None:
+        await context.notes.drop(_removal_note(received_id))
+
+
+def _removal_note(received_id: int) -> str:
+    return f"removal:{received_id}"

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import pytest
 from sqlalchemy import text
 
 from handlers.commands.call import Caller
@@ -10,6 +11,7 @@ from handlers.commands.context import AppContext
 from handlers.jobs.job_spec import JobSpecs
 from handlers.messages.message import Message
 from storage.database import Database
+from storage.guilds.member_data import MemberData
 from storage.queue.jobs import JobKind
 
 FOR_EVER = 10**6
@@ -35,6 +37,18 @@ class StoppedJobs(JobSpecs):
             self.stops.seen += 1
             raise asyncio.CancelledError
         return await super().enqueue(kind, payload, caller, context)
+
+
+def stop_after_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the process once, in the moment in which a job is deleted and its message is not yet."""
+    delete_job = MemberData.delete_job
+
+    async def delete_and_stop(members: MemberData, guild_id: int, job_id: int) -> bool:
+        if await delete_job(members, guild_id, job_id):
+            raise asyncio.CancelledError
+        return False
+
+    monkeypatch.setattr(MemberData, "delete_job", delete_and_stop)
 
 
 async def make_older(database: Database, seconds: float) -> None:

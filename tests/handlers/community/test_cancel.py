@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from storage.guilds.guilds import Guild
 from storage.platform import Platform
 from storage.queue.job_queue import Beat
-from storage.queue.jobs import OPEN_STATES, JobKind, JobState
+from storage.queue.jobs import OPEN_STATES, Done, JobKind, JobState
 from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.new_jobs import new_job
@@ -37,10 +37,20 @@ async def test_cancel_stops_what_is_ones_own(context: AppContext, guild: Guild, 
     job = await context.queue.get(guild.id, job_id)
     assert job is not None
     assert job.state is JobState.CANCELLED
-    with pytest.raises(UserError, match="already finished"):
-        await call("cancel", job=job_id)
+    assert (await call("cancel", job=job_id)).headline == f"Job {job_id} is cancelled."
     with pytest.raises(UserError, match="Nothing of yours"):
         await call("cancel")
+
+
+async def test_what_is_finished_cannot_be_cancelled(context: AppContext, call: CallCommand) -> None:
+    """It says so, rather than that it is cancelled."""
+    await call("imagine", prompt="fox")
+    claim = await context.queue.claim("worker")
+    assert claim is not None
+    await context.queue.settle(claim, Done(device_seconds=1.0))
+
+    with pytest.raises(UserError, match="already finished"):
+        await call("cancel", job=claim.job.id)
 
 
 async def _training(context: AppContext, guild: Guild, *, step: int = 0) -> int:

@@ -13,7 +13,7 @@ from tests.eventually import eventually
 from tests.wire.discord.fake_discord import FakeDiscord, Fault
 from tests.wire.discord.people import Person, Server, text
 from tests.wire.discord.stage import Stage, on_stage
-from tests.wire.stopping import FOR_EVER, StoppedJobs, Stops, is_settled, make_older
+from tests.wire.stopping import FOR_EVER, StoppedJobs, Stops, is_settled, make_older, stop_after_deletion
 
 CALLBACK = "/interactions/*/callback"
 
@@ -95,6 +95,24 @@ async def test_clicks_and_forms_are_gone_on_with(
     assert stops.seen == 2
     assert "grey owl" in text(found[-1])
     assert len(pixels.messages()) == 3
+
+
+async def test_a_deletion_is_gone_on_with(
+    stage: Stage, stops: Stops, ada: Person, pixels: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is gone already, its message is not."""
+    stops.left = 0
+    ada.slash("imagine", prompt="red fox")
+    [message] = await pixels.images(1)
+    stop_after_deletion(monkeypatch)
+
+    ada.click(message, "Delete")
+
+    async def gone() -> bool:
+        return not pixels.messages()
+
+    await eventually(gone)
+    await settled(stage)
 
 
 async def test_several_processes_of_one_bot_open_a_form(

@@ -13,7 +13,7 @@ from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
 from tests.wire.slack.stage import Stage, on_stage, socket_settings
 from tests.wire.slack.workspace import Workspace
-from tests.wire.stopping import FOR_EVER, StoppedJobs, Stops, is_settled, make_older
+from tests.wire.stopping import FOR_EVER, StoppedJobs, Stops, is_settled, make_older, stop_after_deletion
 
 
 @pytest.fixture
@@ -59,6 +59,22 @@ async def test_mentions_and_clicks_are_gone_on_with(stage: Stage, stops: Stops, 
     await eventually(lambda: _made(stage, 2))
 
     assert stops.seen == 2
+
+
+async def test_a_deletion_is_gone_on_with(
+    stage: Stage, stops: Stops, ada: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is gone already, its message and its file are not."""
+    stops.left = 0
+    await ada.command("/imagine", "a red fox")
+    message = await ada.sees(finished)
+    stop_after_deletion(monkeypatch)
+
+    await ada.click(message, "Delete")
+    await settled(stage)
+
+    assert message not in ada.workspace.messages
+    assert not ada.workspace.files
 
 
 async def test_once_slack_takes_no_answer_the_member_is_told(stage: Stage, stops: Stops, ada: Someone) -> None:
