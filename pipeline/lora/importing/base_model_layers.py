@@ -49,7 +49,7 @@ def _flux1() -> Iterator[str]:
     yield from (*_chroma_blocks(), *_norms(19, 38, 3072), _first_text(768))
     yield "double_blocks_{19}_(?:img|txt)_mod_lin 3072 18432"
     yield "single_blocks_{38}_modulation_lin 3072 9216"
-    yield "double_blocks_{19}_processor_.+ * *"
+    yield "(?:double_blocks_{19}|single_blocks_{38})_processor_.+ * *"
 
 
 def _chroma_blocks() -> Iterator[str]:

@@ -13,9 +13,9 @@ from typing import Final
 from pipeline.lora.importing.base_model_layers import base_model_layers
 
 _PREFIX: Final = re.compile(
-    r"(?:lora_(?:unet|transformer|dit|prior_unet|prior)_"
+    r"(?:lora_(?:unet|transformer|dit|prior_unet|prior(?!_te))_"
     r"|lycoris_(?:unet_)?"
-    r"|(?:base_model\.model\.|model\.|diffusion_model\.|transformer\.|dit\.|unet\.|net\.|module\.|_orig_mod\.)+)",
+    r"|(?:base_model\.model\.|model\.|diffusion_model\.|transformer(?:_2)?\.|dit\.|unet\.|net\.|module\.|_orig_mod\.)+)",
     re.ASCII,
 )
 

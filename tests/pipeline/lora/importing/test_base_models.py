@@ -158,6 +158,7 @@ NATIVE: list[tuple[str, set[str], tuple[str, int, int]]] = [
     ("FLUX.1's qkv", {"FLUX.1", "Chroma", "HunyuanVideo"}, ("double_blocks.18.img_attn.qkv", 3072, 9216)),
     ("FLUX.1's MLP", {"FLUX.1", "Chroma"}, ("double_blocks.18.txt_mlp.0", 3072, 12288)),
     ("XLabs' FLUX.1", {"FLUX.1"}, ("double_blocks.0.processor.qkv_lora1", 0, 0)),
+    ("XLabs' single blocks", {"FLUX.1"}, ("single_blocks.0.processor.qkv_lora", 0, 0)),
     ("FLUX.2", {"FLUX.2"}, ("double_blocks.7.img_attn.qkv", 6144, 18432)),
     ("FLUX.2 klein", {"FLUX.2"}, ("single_blocks.19.linear1", 3072, 27648)),
     ("Chroma", {"Chroma"}, ("distilled_guidance_layer.layers.0.in_layer", 5120, 5120)),
@@ -193,6 +194,18 @@ def test_a_single_layer_by_its_own_codes_name(bases: set[str], layer: tuple[str,
     """In the dialects that keep these names; no width but the model's own counts."""
     for dialect in ("ai-toolkit", "kohya", "bare"):
         assert bases_of(shapes([layer], DIALECTS[dialect])) == bases
+
+
+@pytest.mark.parametrize(
+    ("base", "layer"),
+    [
+        ("Stable Cascade", ("lora_prior_te_text_model_encoder_layers_0_self_attn_q_proj", 1280, 1280)),
+        ("Wan", ("transformer_2.blocks.0.attn1.to_q", 5120, 5120)),
+    ],
+)
+def test_a_prefix_of_one_base_alone(base: str, layer: tuple[str, int, int]) -> None:
+    """Cascade's text encoder, and the second of Wan 2.2's two transformers."""
+    assert bases_of(shapes([layer], str)) == {base}
 
 
 def test_layers_of_two_bases_are_nobodys() -> None:
