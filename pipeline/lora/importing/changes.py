@@ -80,7 +80,7 @@ def change_of(tensors: LayerTensors, layer: BaseLayer) -> LayerChange:
 def _recipe(tensors: LayerTensors, layer: BaseLayer) -> _Recipe:
     parts = frozenset(tensors) - {TensorRole.BIAS_DIFFERENCE}
     if layer.kind is LayerKind.NORM:
-        known: tuple[_Recipe, ...] = (_NORM,)
+        known: tuple[_Recipe, ...] = () if any(both <= tensors.keys() for both in _NORM_TWICE) else (_NORM,)
     elif TensorRole.BLOCKS in parts:
         known = {3: (_OFT,), 4: (_BOFT,)}.get(tensors[TensorRole.BLOCKS].ndim, ())
     elif not parts:
@@ -157,6 +157,10 @@ _NORM: Final = _Recipe(
     needs=_NONE,
     may=frozenset({TensorRole.NORM_DIFFERENCE, TensorRole.NORM_BIAS_DIFFERENCE, TensorRole.DIFFERENCE}),
     make=_norm,
+)
+_NORM_TWICE: Final = (
+    {TensorRole.NORM_DIFFERENCE, TensorRole.DIFFERENCE},
+    {TensorRole.NORM_BIAS_DIFFERENCE, TensorRole.BIAS_DIFFERENCE},
 )
 _RECIPES: Final = (
     _Recipe(

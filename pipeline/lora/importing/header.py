@@ -21,6 +21,10 @@ _BYTES: Final = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2
 _NUMBER_BYTES: Final = _BYTES | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 # A resized LoRA keeps the halves of a layer that has no rank left.
 _HALF: Final = re.compile(r".+\.lora[._](?:down|up|A|B)(?:\.[\w-]+)?\.weight", re.ASCII)
+# A checkpoint's positions and a patch's sizes are whole numbers; their names say what the file is.
+_WHOLE_NUMBERS: Final = re.compile(
+    r".+\.(?:position_ids|relative_position_index|bias_indices|reshape_weight)", re.ASCII
+)
 _DTYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,15}", re.ASCII)
 _FIELDS: Final = {"dtype", "shape", "data_offsets"}
 _DAMAGED: Final = "This file's header is damaged; download it again."
@@ -76,7 +80,7 @@ def read_header(path: Path, limits: FileLimits) -> WeightsFile:
     metadata = _metadata(header.pop("__metadata__", {}))
     if len(header) > MAX_TENSORS:
         raise UserError(f"This file holds {len(header):,} tensors; a LoRA may hold up to {MAX_TENSORS:,}.")
-    tensors = {_name(name): _tensor(entry, smallest=_smallest(name)) for name, entry in header.items()}
+    tensors = {_name(name): _tensor(entry, name) for name, entry in header.items()}
     _check_places(tensors, size - 8 - length)
     return WeightsFile(path=path, tensors=tensors, metadata=metadata, data_start=8 + length)
 
@@ -122,17 +126,17 @@ def _smallest(name: str) -> int:
     return 0 if _HALF.fullmatch(name) else 1
 
 
-def _tensor(entry: object, smallest: int = 1) -> TensorHeader:
+def _tensor(entry: object, name: str) -> TensorHeader:
     if not isinstance(entry, dict) or entry.keys() != _FIELDS:
         raise UserError(_DAMAGED)
     shape, (start, end) = _integers(entry["shape"]), _pair(_integers(entry["data_offsets"]))
     # Before any product of its sides is made, which may have millions of digits.
-    if len(shape) > MAX_DIMENSIONS or any(not smallest <= side <= MAX_SIDE for side in shape):
+    if len(shape) > MAX_DIMENSIONS or any(not _smallest(name) <= side <= MAX_SIDE for side in shape):
         raise UserError(f"A tensor in this file has a shape outside 1 to {MAX_SIDE:,}; that is no LoRA.")
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise UserError(_DAMAGED)
-    sizes = _NUMBER_BYTES if math.prod(shape) == 1 else _BYTES
+    sizes = _NUMBER_BYTES if math.prod(shape) == 1 or _WHOLE_NUMBERS.fullmatch(name) else _BYTES
     if dtype not in sizes:
         raise UserError(
             f"This file stores numbers as {dtype}, as quantised files do; add an fp16, bf16 or fp32 version."

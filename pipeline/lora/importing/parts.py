@@ -67,6 +67,8 @@ _PROCESSOR: Final = re.compile(
 )
 # The very first layout: layers by number.
 _NUMBERED: Final = re.compile(r"(?P<layer>(?:unet|text_encoder):\d{1,5}):(?P<half>up|down)", re.ASCII)
+# A half of a LoRA by some other spelling, whose `.weight` is no gain and no model's own.
+_HALF: Final = re.compile(r"\.lora[^.]*(?:\.|$)", re.ASCII | re.IGNORECASE)
 _TEXT_SIDES: Final = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "out": "out_proj"}
 
 
@@ -85,6 +87,8 @@ def split_name(name: str) -> tuple[str, TensorRole] | None:
     if (first := _NUMBERED.fullmatch(name)) is not None:
         return first["layer"], TensorRole.DOWN if first["half"] == "down" else TensorRole.UP
     if (match := _NAME.fullmatch(name)) is None:
+        return None
+    if match[TensorRole.GAIN.name] is not None and _HALF.search(match["layer"]):
         return None
     return match["layer"], next(part for part in TensorRole if match[part.name] is not None)
 

@@ -22,6 +22,7 @@ _SIDES: Final[Mapping[TensorRole, range]] = {
     TensorRole.NORM_BIAS_DIFFERENCE: _VECTOR,
 }
 """All others are matrices, or a convolution's kernels."""
+_SINGLE: Final = frozenset({TensorRole.ALPHA, TensorRole.GAIN_ON_INPUT})
 
 
 def check_sides(tensors: LayerTensors, layer: BaseLayer) -> None:
@@ -35,5 +36,6 @@ def check_sides(tensors: LayerTensors, layer: BaseLayer) -> None:
         WrongShape: one has too few or too many sides, or none of a length.
     """
     for part, tensor in tensors.items():
-        if tensor.ndim not in _SIDES.get(part, _MATRIX) or not tensor.numel():
+        single = part not in _SINGLE or tensor.numel() == 1
+        if tensor.ndim not in _SIDES.get(part, _MATRIX) or not tensor.numel() or not single:
             raise WrongShape(layer)

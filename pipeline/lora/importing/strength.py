@@ -37,7 +37,7 @@ def strength(part: Part, layer: BaseLayer) -> float:
         0 if it changes nothing.
     """
     if part.magnitude is not None:
-        return _rms(part.magnitude.norms)
+        return _rms(part.magnitude.norms) or 1.0  # norms of zero take the whole weight away
     match part.change:
         case LowRank() | Kron() | Hada() | Difference():
             return _norm(part.change, layer) / sqrt(layer.outputs)
