@@ -12,7 +12,8 @@ from pipeline.lora.importing.base_models import LayerShape, bases_of, flat_name
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.other_algorithms import refuse_other_tensors
 from pipeline.lora.importing.parts import TensorRole, split_name
-from pipeline.lora.importing.stated_bases import stated_base, stated_words
+from pipeline.lora.importing.report import clean
+from pipeline.lora.importing.stated_bases import stated_bases
 
 
 def _patterns(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
@@ -27,7 +28,8 @@ _OTHER_KINDS: Final = _patterns(
     (r"motion_modules?\.", "an animation module, which Limner does not use"),
     (r"^(ip_adapter|image_proj)\.", "an IP-Adapter, which is no LoRA"),
     (r"^adapter\.body\.|^body\.\d+\.block1", "a T2I-Adapter, which is no LoRA"),
-    (r"\.(absmax|quant_map|quant_state\..*|qweight|qzeros|scales|weight_scale|scale_weight)$|^scaled_fp8$", _QUANTISED),
+    (r"\.(absmax|quant_map|quant_state\..*|qweight|qzeros|scales|comfy_quant)$|^scaled_fp8$", _QUANTISED),
+    (r"\.(weight_scale(_inv)?|weight\.scale|input_scale|scale_(weight|input))$", _QUANTISED),
     (r"^(model\.diffusion_model|first_stage_model|cond_stage_model|conditioner)\.", _WHOLE),
     (r"^(encoder|decoder)\.(down|up|mid|conv_in|conv_out)|^(post_)?quant_conv\.", "a VAE, which is no LoRA"),
     (r"^(model\.1\.sub|body\.0\.rdb|conv_first|params_ema)", "an upscaler, which is no LoRA"),
@@ -73,15 +75,20 @@ def refuse_other_kinds(layers: FileLayers) -> None:
                 raise UserError(f"This file is {words}.")
     if layers.layers and layers.weights_only:
         raise UserError("This file holds a model's own weights, not changes of them; add it as a model.")
+    if (own := layers.own_weight) is not None:
+        raise UserError(
+            f"This file holds a model's own weights beside changes of them, such as {clean(own, 60)}; "
+            "save the LoRA alone."
+        )
 
 
-def made_for(layers: FileLayers, base_model: str = "") -> MadeFor:
+def made_for(layers: FileLayers, *stated: str) -> MadeFor:
     """The base of a file: by the names and shapes of its layers; where these fit several bases or none, by what its
     metadata or its page state.
 
     Args:
         layers: of the file.
-        base_model: what the page that it came from says that it is for.
+        stated: what the page that it came from, and its adapter config, say that it is for.
 
     Returns:
         The bases, if anything says it.
@@ -90,7 +97,7 @@ def made_for(layers: FileLayers, base_model: str = "") -> MadeFor:
     others = [LayerShape(name=flat_name(name), inputs=0, outputs=0) for name in layers.unknown]
     bases = bases_of((*shapes, *others))
     own = FAMILIES.values()
-    for base in filter(None, (stated_base(base_model), stated_base(stated_words(layers.file.metadata)))):
+    for base in stated_bases(layers.file.metadata, *stated):
         # SDXL's layers are another model's, too, which only words can tell.
         if base in bases or not bases or (base in SDXL_TWINS and any(family.name in bases for family in own)):
             return MadeFor(bases=frozenset({base}))
@@ -98,7 +105,7 @@ def made_for(layers: FileLayers, base_model: str = "") -> MadeFor:
 
 
 def _shape(layers: FileLayers, name: str) -> LayerShape:
-    inputs, outputs = _sides(layers, name)
+    inputs, outputs = sides(layers, name)
     return LayerShape(name=flat_name(name), inputs=inputs, outputs=outputs)
 
 
@@ -106,8 +113,16 @@ _IN: Final = (TensorRole.DOWN, TensorRole.HADA_1_DOWN, TensorRole.DIFFERENCE, Te
 _OUT: Final = (TensorRole.UP, TensorRole.HADA_1_UP, TensorRole.DIFFERENCE, TensorRole.GLORA_B_UP)
 
 
-def _sides(layers: FileLayers, name: str) -> tuple[int, int]:
-    """The input and output channels of the layer that the file calls `name`; 0 where its parts do not show them."""
+def sides(layers: FileLayers, name: str) -> tuple[int, int]:
+    """The input and output channels of a layer.
+
+    Args:
+        layers: of the file.
+        name: of the layer, as the file writes it.
+
+    Returns:
+        0 where its parts do not show them.
+    """
     parts = layers.layers[name]
     if TensorRole.MID in parts or TensorRole.HADA_1_CORE in parts:
         return 0, 0  # where a core stands between them, the halves lie otherwise

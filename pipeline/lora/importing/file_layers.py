@@ -17,6 +17,8 @@ BUNDLED: Final = re.compile(
 OUTPUT: Final = re.compile(r"(?:^|\.)clip_[lg]_out$", re.ASCII)
 """OneTrainer's vectors for what a text encoder gives, beside those for what it reads."""
 
+_HALVES: Final = frozenset({TensorRole.UP, TensorRole.DOWN, TensorRole.ALPHA})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLayers:
@@ -76,13 +78,20 @@ class FileLayers:
         """Whether no layer has anything but a `.weight`: then these are a model's own weights, not updates of them."""
         return all(parts.keys() == {TensorRole.GAIN} for parts in self.layers.values())
 
+    @property
+    def own_weight(self) -> str | None:
+        """A layer that has a `.weight` alone, in a file where that is no gain of (IA)^3; None without one."""
+        if any(TensorRole.GAIN_ON_INPUT in parts for parts in self.layers.values()):
+            return None
+        return next((name for name, parts in self.layers.items() if parts.keys() == {TensorRole.GAIN}), None)
+
 
 def _changes_nothing(parts: Mapping[TensorRole, str], file: WeightsFile) -> bool:
     """Whether these are halves of rank 0, as resizing leaves them, or an alpha that stayed behind alone."""
-    if parts.keys() == {TensorRole.ALPHA}:
-        return True
-    halves = (parts.get(TensorRole.UP), parts.get(TensorRole.DOWN))
-    return all(name is not None and 0 in file.tensors[name].shape for name in halves)
+    if not parts.keys() <= _HALVES:
+        return False
+    halves = [parts[half] for half in (TensorRole.UP, TensorRole.DOWN) if half in parts]
+    return len(halves) != 1 and all(0 in file.tensors[name].shape for name in halves)
 
 
 def left_out(file: WeightsFile, empty: int = 0) -> tuple[str, ...]:

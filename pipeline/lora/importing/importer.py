@@ -21,12 +21,12 @@ from pipeline.lora.importing.base_layers import BaseLayer, Layers
 from pipeline.lora.importing.changes import Algorithm, LayerChange, change_of
 from pipeline.lora.importing.embeddings import alone, bundled
 from pipeline.lora.importing.families import refuse_other_kinds
-from pipeline.lora.importing.file_layers import FileLayers, left_out
+from pipeline.lora.importing.file_layers import BUNDLED, FileLayers, left_out
 from pipeline.lora.importing.header import FileLimits, read_header
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.matching import Matched, match
 from pipeline.lora.importing.parts import TensorRole, shaped
-from pipeline.lora.importing.peft_config import RANKED, PeftConfig, lacks_alpha, read_configs
+from pipeline.lora.importing.peft_config import RANKED, PeftConfig, lacks_alpha, read_configs, trained_on
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
 from pipeline.lora.importing.sides import check_sides
 from pipeline.lora.importing.stated_bases import derivatives
@@ -102,15 +102,17 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
     """
     file = read_header(upload.path, upload.limits)
     writer = CanonicalWriter(base.family, upload.scale_rule)
-    if (embedding := alone(file, base.family, base.layers, upload.word)) is not None:
-        _teach(writer, file, (embedding,))
+    if words := _words_alone(file, base, upload.word):
+        _teach(writer, file, words)
         writer.save(target)
         return _Sums().report(
-            file, base, upload.scale_rule, layout=TEXTUAL_INVERSION, embeddings=(embedding,), notes=left_out(file)
+            file, base, upload.scale_rule, layout=TEXTUAL_INVERSION, embeddings=words, notes=left_out(file)
         )
     layers = FileLayers.of(file)
     refuse_other_kinds(layers)
-    matched = match(layers, base.names, base.family, upload.base_model)
+    matched = match(
+        layers, base.names, base.family, upload.base_model, trained_on(file.metadata, upload.adapter_config)
+    )
     words = bundled(file, base.family, base.layers)
     sums = _store(changes(layers, matched, upload.adapter_config, upload.alpha), writer)
     _teach(writer, file, words)
@@ -140,11 +142,20 @@ def changes(
     configs = read_configs(layers.file.metadata, adapter_config, alpha)
     with _opened(layers.file.path) as file:
         for layer, name in matched.names.items():
+            if layer in matched.repeats:
+                _check_alike(file, layers.layers[name], layers.layers[matched.repeats[layer]], layer)
             tensors = _read(file, layers.layers[name], layer, configs)
             change = change_of(tensors, layer)
             for part in change.parts:
                 _check_finite((own.float() for own in tensors_of(part).values()), layer)
             yield Found(layer=layer, change=change)
+
+
+def _words_alone(file: WeightsFile, base: ImportBase, word: str) -> tuple[Embedding, ...]:
+    """The textual inversions of a file that holds nothing else."""
+    if (embedding := alone(file, base.family, base.layers, word)) is not None:
+        return (embedding,)
+    return bundled(file, base.family, base.layers) if all(map(BUNDLED.fullmatch, file.tensors)) else ()
 
 
 def _teach(writer: CanonicalWriter, file: WeightsFile, words: Sequence[Embedding]) -> None:
@@ -167,7 +178,7 @@ def _store(found: Iterable[Found], writer: CanonicalWriter) -> "_Sums":
                 writer.add(each.layer.name, part)
                 sums.add_stored(part)
     if writer.empty:
-        raise UserError("This file changes nothing, all its numbers are zeros; its training broke down.")
+        raise UserError("This file changes nothing, all its numbers are zeros, or its alpha is.")
     return sums
 
 
@@ -185,6 +196,14 @@ def _store_vectors(found: Found, writer: CanonicalWriter) -> None:
         writer.add_vector(f"{found.layer.name}.{side}", vector)
 
 
+def _check_alike(
+    file: Any, first: Mapping[TensorRole, str], second: Mapping[TensorRole, str], layer: BaseLayer
+) -> None:
+    pairs = ((file.get_tensor(first[part]), file.get_tensor(second[part])) for part in first.keys() & second.keys())
+    if first.keys() != second.keys() or not all(torch.equal(own.flatten(), other.flatten()) for own, other in pairs):
+        raise UserError(f"This file changes {layer.name} twice, under two names, by different numbers.")
+
+
 def _read(
     file: Any, parts: Mapping[TensorRole, str], layer: BaseLayer, configs: Mapping[str, PeftConfig]
 ) -> dict[TensorRole, Tensor]:
@@ -198,6 +217,8 @@ def _read(
         alpha = configs[network].alpha_of(path, tensors[ranked].shape[0])
         if alpha is not None:
             tensors[TensorRole.ALPHA] = torch.tensor(alpha, dtype=torch.float64)
+        if alpha == 0.0:  # turns a layer off in PEFT's config, where in a tensor it stands for the rank
+            tensors[ranked] = torch.zeros_like(tensors[ranked])
     if ranked is not None and TensorRole.MAGNITUDE not in tensors and network in configs and configs[network].dora:
         raise UserError(f"This file is incomplete: its config says DoRA, and {layer.name} has no magnitude.")
     return tensors
@@ -214,9 +235,12 @@ def _refuse_explosion(size: float, layer: BaseLayer) -> None:
 
 
 def _notes(matched: Matched) -> tuple[str, ...]:
-    if not matched.twice:
-        return ()
-    return (f"The file holds {matched.twice} of its layers twice, by two ways of naming them; one half was taken.",)
+    notes = []
+    if matched.repeats:
+        notes.append(f"The file holds {len(matched.repeats)} of its layers twice, by two ways of naming them.")
+    if matched.unused:
+        notes.append("Its projection of the first text encoder was left out; no image of this base depends on it.")
+    return tuple(notes)
 
 
 def _origins(file: WeightsFile, upload: Upload) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.importing.base_layers import BaseLayer
-from pipeline.lora.importing.families import made_for
+from pipeline.lora.importing.families import MadeFor, made_for, sides
 from pipeline.lora.importing.file_layers import FileLayers
 from pipeline.lora.importing.layer_names import LayerNames
 from pipeline.lora.importing.numbered_layers import numbered
@@ -36,18 +36,27 @@ _LAYOUTS: Final = (
     ("text_encoder", "diffusers"),
 )
 _SHOWN: Final = 60
+# OneTrainer and ComfyUI's code give SDXL's first text encoder a projection, which no image depends on.
+_UNUSED: Final = re.compile(
+    r"(?:lora_te1_|text_encoder\.|(?:text_encoders\.)?clip_l\.(?:transformer\.)?)(?:text_model[._])?text_projection"
+)
+_EDITORS: Final = {9: "an inpainting model", 8: "an editing model (InstructPix2Pix)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """The file's own name for each layer of the base that it changes; `twice` counts names that repeated a layer."""
+    """The file's own name for each layer of the base that it changes; `repeats` are second names of such layers.
+
+    `unused` are layers that no image of the base depends on.
+    """
 
     names: Mapping[BaseLayer, str]
     layout: str
-    twice: int
+    repeats: Mapping[BaseLayer, str]
+    unused: tuple[str, ...] = ()
 
 
-def match(layers: FileLayers, known: LayerNames, family: ModelFamily, base_model: str = "") -> Matched:
+def match(layers: FileLayers, known: LayerNames, family: ModelFamily, *stated: str) -> Matched:
     """Find the base's layer for each of a file's layers.
 
     A file that holds all its layers by Stability's names and again by diffusers' is read by the latter.
@@ -56,7 +65,7 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily, base_model
         layers: of the file.
         known: the base's layers by their names.
         family: of the base.
-        base_model: what the page that the file came from says that it is for.
+        stated: what the page that the file came from, and its adapter config, say that it is for.
 
     Returns:
         All of the file's layers.
@@ -64,33 +73,31 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily, base_model
     Raises:
         UserError: a layer is not in the base, or a tensor is left over.
     """
-    made_for(layers, base_model).refuse_other_than(family)
+    bases = made_for(layers, *stated)
+    bases.refuse_other_than(family)
     names: dict[BaseLayer, str] = {}
-    unknown, twice = [], 0
+    repeats: dict[BaseLayer, str] = {}
+    unknown: list[str] = []
+    unused: list[str] = []
     by_number = numbered(layers, {layer.name: layer for layer in known.layers.values()})
     for name in layers.layers:
         if (layer := known.find(name) or by_number.get(name)) is None:
-            unknown.append(name)
+            (unused if _UNUSED.fullmatch(name) else unknown).append(name)
         elif layer in names:
-            names[layer] = _chosen(names[layer], name, layer)
-            twice += 1
+            names[layer], repeats[layer] = _chosen(names[layer], name, layer)
         else:
             names[layer] = name
-    ours = FAMILIES[family].name
-    if not names and not layers.unknown:
-        raise UserError(f"This file changes nothing that {ours} has; it is made for another base model.")
+    _refuse_inpainting(layers, names)
     if not names:
-        raise UserError(
-            f"This file holds no LoRA of a known kind, but tensors such as {clean(layers.unknown[0], _SHOWN)}."
-        )
+        raise UserError(_nothing_known(layers, unknown, FAMILIES[family].name, bases))
     if unknown:
         raise UserError(
-            f"{len(unknown)} of this file's {len(layers.layers)} layers are not in {ours}, "
+            f"{len(unknown)} of this file's {len(layers.layers)} layers are not in {FAMILIES[family].name}, "
             f"such as {clean(unknown[0], _SHOWN)}."
         )
     if layers.unknown:
-        raise UserError(f"This file holds tensors of an unknown kind, such as {clean(layers.unknown[0], _SHOWN)}.")
-    return Matched(names=names, layout=layout(layers), twice=twice)
+        raise UserError(f"This file holds tensors of an unknown kind, such as {_end(layers.unknown[0])}.")
+    return Matched(names=names, layout=layout(layers), repeats=repeats, unused=tuple(unused))
 
 
 def layout(layers: FileLayers) -> str:
@@ -114,7 +121,33 @@ def layout(layers: FileLayers) -> str:
     return own
 
 
-def _chosen(first: str, second: str, layer: BaseLayer) -> str:
+def _nothing_known(layers: FileLayers, unknown: list[str], ours: str, made: MadeFor) -> str:
+    """Why none of a file's layers is the base's."""
+    if layers.unknown:
+        return f"This file holds no LoRA of a known kind, but tensors such as {_end(layers.unknown[0])}."
+    if ours in made.bases and unknown:
+        return (
+            f"This file names {ours}'s layers in a way that Limner does not know, such as {clean(unknown[0], _SHOWN)}."
+        )
+    return f"This file changes nothing that {ours} has; it is made for another base model."
+
+
+def _end(name: str) -> str:
+    """The end of a tensor's name, which says its kind."""
+    own = clean(name, len(name))
+    return own if len(own) <= _SHOWN else f"…{own[-_SHOWN:]}"
+
+
+def _refuse_inpainting(layers: FileLayers, names: Mapping[BaseLayer, str]) -> None:
+    for layer, name in names.items():
+        if layer.name == "unet.conv_in" and (inputs := sides(layers, name)[0]) in _EDITORS:
+            raise UserError(
+                f"This LoRA is made for {_EDITORS[inputs]}, whose first layer has {inputs} channels; "
+                f"this server's has {layer.inputs}."
+            )
+
+
+def _chosen(first: str, second: str, layer: BaseLayer) -> tuple[str, str]:
     if bool(_ORIGINAL.match(first)) is bool(_ORIGINAL.match(second)):
         raise UserError(f"This file changes {layer.name} twice, under two names.")
-    return second if _ORIGINAL.match(first) else first
+    return (second, first) if _ORIGINAL.match(first) else (first, second)

@@ -19,6 +19,9 @@ RANKED: Final = frozenset({TensorRole.DOWN, TensorRole.HADA_1_DOWN})
 _NETWORKS: Final = ("unet", "text_encoder", "text_encoder_2")
 _PEFT: Final = "base_model."
 _MAX_ALPHA: Final = 1e9
+_DEFAULT_ALPHA: Final = 8
+"""What PEFT takes where its config leaves alpha out."""
+_ALWAYS: Final = frozenset({"peft_type", "r"})
 # PEFT takes patterns as regular expressions; untrusted ones are not run here, and these need no running.
 _PLAIN: Final = re.compile(r"\^?[\w.]+", re.ASCII)
 
@@ -63,6 +66,24 @@ def lacks_alpha(layers: FileLayers, beside: str | None) -> bool:
         _PEFT in name and parts.keys() & RANKED and TensorRole.ALPHA not in parts
         for name, parts in layers.layers.items()
     )
+
+
+def trained_on(metadata: Mapping[str, str], beside: str | None) -> str:
+    """What an adapter config calls the base model.
+
+    Args:
+        metadata: of the file.
+        beside: the text of the adapter_config.json beside it.
+
+    Returns:
+        Empty where it does not say; a damaged config is refused when it is read.
+    """
+    try:
+        entries = json.loads(_text(metadata, beside) or "{}")
+    except (ValueError, RecursionError):
+        return ""
+    named = entries.items() if isinstance(entries, dict) else ()
+    return " ".join(str(value) for key, value in named if key.endswith("base_model_name_or_path"))
 
 
 def read_configs(
@@ -110,8 +131,8 @@ def _config(entries: dict[str, object]) -> PeftConfig:
     patterns = entries.get("alpha_pattern") or {}
     if not isinstance(patterns, dict) or not all(_PLAIN.fullmatch(key) for key in patterns):
         raise UserError("This file's adapter config names layers by patterns that Limner does not run.")
-    # PEFT's LoHa calls it by the shorter name.
-    alpha = entries.get("lora_alpha", entries.get("alpha"))
+    # PEFT's LoHa calls it by the shorter name. Settings of another network alone say nothing of this one.
+    alpha = entries.get("lora_alpha", entries.get("alpha", _DEFAULT_ALPHA if entries.keys() & _ALWAYS else None))
     return PeftConfig(
         alpha=None if alpha is None else _number(alpha),
         patterns={key: _number(value) for key, value in patterns.items()},

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.lora.importing.base_model_layers import SDXL_TWINS
+
 _BASE_KEYS: Final = ("ss_base_model_version", "modelspec.architecture", "base_model", "ss_v2")
 _MODEL_KEYS: Final = ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
 _TITLE_KEYS: Final = ("modelspec.title", "ss_output_name", "name")
@@ -123,6 +125,23 @@ def stated_words(metadata: Mapping[str, str]) -> str:
     """
     words = " ".join(metadata.get(key, "")[:200] for key in _BASE_KEYS[:3])
     return f"{words} sd_v2" if metadata.get("ss_v2") == "True" and not words.strip() else words
+
+
+def stated_bases(metadata: Mapping[str, str], *others: str) -> tuple[str, ...]:
+    """The bases that are stated of a file.
+
+    Args:
+        metadata: of the file.
+        others: what its page and its adapter config say that it is for.
+
+    Returns:
+        Those that share SDXL's layers first, since whatever else is said may be of the layers alone.
+    """
+    found = [base for words in (*others, stated_words(metadata)) if (base := stated_base(words)) is not None]
+    # kohya's trainer says SDXL's version of whatever has its layers; the name of the checkpoint tells them apart.
+    if (named := stated_base(metadata.get("ss_sd_model_name", ""))) in SDXL_TWINS and named is not None:
+        found.append(named)
+    return tuple(sorted(found, key=lambda base: base not in SDXL_TWINS))
 
 
 def derivatives(metadata: Mapping[str, str], base_model: str = "", title: str = "") -> tuple[Derivative, ...]:

@@ -38,7 +38,7 @@ def test_one_layer_has_many_names(base: ImportBase, tmp_path: Path, name: str, l
     found = matched(base, tmp_path, name)
 
     assert found.names == {base.layers[f"unet.{PATH}"]: name}
-    assert (found.layout, found.twice) == (layout, 0)
+    assert (found.layout, found.repeats) == (layout, {})
 
 
 def test_a_layer_that_is_there_twice_is_read_by_diffusers_name(base: ImportBase, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_layer_that_is_there_twice_is_read_by_diffusers_name(base: ImportBase,
     found = matched(base, tmp_path, original, DIFFUSERS)
 
     assert list(found.names.values()) == [DIFFUSERS]
-    assert found.twice == 1
+    assert list(found.repeats.values()) == [original]
     with pytest.raises(UserError, match="twice, under two names"):
         matched(base, tmp_path, DIFFUSERS, f"unet.{PATH}")
 
@@ -59,3 +59,13 @@ def test_all_layers_or_none(base: ImportBase, tmp_path: Path) -> None:
     """One that the base lacks refuses the file, by its name."""
     with pytest.raises(UserError, match=r"1 of this file's 2 layers are not in SDXL, such as lora_unet_down_blocks_9"):
         matched(base, tmp_path, DIFFUSERS, DIFFUSERS.replace("blocks_1", "blocks_9"))
+
+
+def test_a_way_of_naming_that_is_not_known_is_not_called_another_base(base: ImportBase, tmp_path: Path) -> None:
+    """The width of the cross-attention is SDXL's own."""
+    name = "unet.model.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+    save_file({f"{name}.diff": torch.ones(640, 2048)}, tmp_path / "x.safetensors")
+    file = FileLayers.of(read_header(tmp_path / "x.safetensors", FileLimits()))
+
+    with pytest.raises(UserError, match=r"names SDXL's layers in a way that Limner does not know, such as unet\.model"):
+        match(file, base.names, base.family)

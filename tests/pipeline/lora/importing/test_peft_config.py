@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
-from pipeline.lora.importing.peft_config import read_configs
+from pipeline.lora.importing.peft_config import read_configs, trained_on
 from tests.pipeline.lora.importing.test_importer import halves, imported
 
 QUERIES = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -80,3 +80,10 @@ def product(path: Path) -> Tensor:
     halves = {name.rpartition(".")[2]: tensor.double() for name, tensor in load_file(path).items()}
     made: Tensor = torch.tensordot(halves["up"], halves["down"], dims=1)
     return made
+
+
+def test_the_base_that_a_config_names() -> None:
+    """Under diffusers' prefix, too; a damaged one is refused elsewhere."""
+    assert trained_on({}, '{"base_model_name_or_path": "a/b"}') == "a/b"
+    assert trained_on({"lora_adapter_metadata": '{"unet.base_model_name_or_path": "c"}'}, None) == "c"
+    assert [trained_on({}, text) for text in (None, "{", "[]", "{}")] == [""] * 4

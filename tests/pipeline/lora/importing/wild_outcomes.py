@@ -16,6 +16,7 @@ from pipeline.lora.importing.layer_names import OriginalNames
 from tests.pipeline.lora.importing.formats import load_networks, module_of
 from tests.pipeline.lora.importing.measuring import base_of, relative, stored_changes
 from tests.pipeline.lora.importing.wild import LINEAR, SQUARE, TEXTS, Layout, layouts
+from tests.pipeline.lora.importing.wild_oddities import oddities
 
 LIMIT = 1e-6
 """Of the change: the canonical file holds single precision."""
@@ -38,7 +39,9 @@ def outcomes(model: Path, folder: Path) -> list[Outcome]:
     names = [name for name in base.layers if name.startswith((near, TEXTS[0].removesuffix("q_proj")))]
     modules = {name: module_of(networks, name) for name in (SQUARE, *TEXTS, *names)}
     weights = {name: cast("Tensor", module.weight).detach().double() for name, module in modules.items()}
-    return [_outcome(layout, base, weights, folder) for layout in layouts(weights, OriginalNames.of(base.layers))]
+    original = OriginalNames.of(base.layers)
+    every = (*layouts(weights, original), *oddities(weights, original))
+    return [_outcome(layout, base, weights, folder) for layout in every]
 
 
 def _outcome(layout: Layout, base: ImportBase, weights: dict[str, Tensor], folder: Path) -> Outcome:
@@ -55,7 +58,7 @@ def _outcome(layout: Layout, base: ImportBase, weights: dict[str, Tensor], folde
     stored = stored_changes(target, weights, ScaleRule.LINEAR)
     if layout.words or stored.keys() != layout.changes.keys():
         return Outcome(layout=layout, verdict="wrong", said="taken")
-    worst = max(relative(stored[name], change) for name, change in layout.changes.items())
+    worst = max((relative(stored[name], change) for name, change in layout.changes.items()), default=0.0)
     noted = not layout.note or any(layout.note in note for note in report.notes)
     right = worst < LIMIT and noted
     said = f"{worst:.0e}" + (f"; {' '.join(report.notes)}" if report.notes else "")
