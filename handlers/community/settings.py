@@ -12,7 +12,7 @@ from handlers.commands.option import Completion, Details
 from handlers.commands.options import ChannelId, MemberId, Options, RoleId
 from handlers.messages.message import Button, Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import MAX_SIZE, MAX_STEPS, MIN_SIZE
+from pipeline.requests.image_request import MAX_LORA_SCALE, MAX_SIZE, MAX_STEPS, MIN_SIZE
 from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
 _LOG_LINES: Final = 15
@@ -31,6 +31,7 @@ class SettingsOptions(Options):
     default_model: Annotated[str | None, Details("The model for who names none", completion=Completion.MODELS)] = None
     max_steps: Annotated[int | None, Details("Most denoising steps", low=1, high=MAX_STEPS)] = None
     max_size: Annotated[int | None, Details("Side of the largest square", low=MIN_SIZE, high=MAX_SIZE)] = None
+    max_lora_scale: Annotated[float | None, Details("Largest LoRA scale", low=1, high=MAX_LORA_SCALE)] = None
     private_by_default: Annotated[bool | None, Details("Answer the asker alone")] = None
     mature: Annotated[NsfwPolicy | None, Details("Where pictures for adults are shown")] = None
     people: Annotated[bool | None, Details("People may be trained on")] = None
@@ -67,6 +68,7 @@ def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) ->
         default_model=old.default_model if model is None else context.model(model).name,
         max_steps=old.max_steps if steps is None else steps,
         max_pixels=old.max_pixels if side is None else side * side,
+        max_lora_scale=old.max_lora_scale if given.max_lora_scale is None else given.max_lora_scale,
         private_by_default=old.private_by_default if private is None else private,
         allowed_channels=_with(old.allowed_channels, added=given.allow_channel, removed=given.forget_channel),
         command_roles=_roles(old, given, context),
@@ -98,6 +100,7 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
         f"Default model: {context.model(shown.default_model).name}",
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
+        f"Largest LoRA scale: {shown.max_lora_scale:g}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
         f"Pictures for adults: {_NSFW_WORDS[shown.nsfw]}",
         f"Training on people: {'allowed' if shown.people else 'off'}",

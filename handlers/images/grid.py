@@ -7,7 +7,7 @@ from typing import Final
 
 from handlers.jobs.payloads import REQUEST
 from pipeline.images.image_process import DrawSheet, ImageProcesses
-from pipeline.requests.image_request import MAX_LORA_SCALE, ImageRequest, LoraUse
+from pipeline.requests.image_request import USUAL_LORA_SCALE, ImageRequest, LoraUse
 from storage.blobs import BlobStore
 from storage.queue.images import NewImage
 from storage.queue.job_queue import Claim, JobQueue
@@ -63,13 +63,14 @@ class ScaleGrid:
 def _scaled(use: LoraUse, factor: float) -> LoraUse:
     own = use.text_encoder_scale
     return replace(
-        use, scale=_within(use.scale * factor), text_encoder_scale=None if own is None else _within(own * factor)
+        use, scale=_times(use.scale, factor), text_encoder_scale=None if own is None else _times(own, factor)
     )
 
 
-def _within(scale: float) -> float:
+def _times(scale: float, factor: float) -> float:
+    most = max(USUAL_LORA_SCALE, abs(scale))
     # Rounded, so that a label says all of it.
-    return round(max(-MAX_LORA_SCALE, min(MAX_LORA_SCALE, scale)), 3)
+    return round(max(-most, min(most, scale * factor)), 3)
 
 
 def _label(use: LoraUse) -> str:

@@ -19,10 +19,9 @@ from handlers.jobs.job_spec import Cost, JobSpec, without_context
 from handlers.jobs.payloads import REQUEST
 from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
-from handlers.prompts.loras import find_lora, read_mentions
+from handlers.prompts.loras import check_scales, find_lora, read_mentions
 from handlers.prompts.syntax import mentions_text
 from pipeline.errors import InvalidRequest
-from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import MAX_SEED, ImageRequest
 from storage.queue.jobs import Job, JobKind
 
@@ -61,8 +60,9 @@ async def mix_loras(caller: Caller, options: MixOptions, context: AppContext) ->
         prompt = first.trigger_words or first.name
     drawing = DrawingOptions(seed=options.seed, steps=options.steps, lora=options.lora, model=options.model)
     request, facts = await one_request(drawing, caller, context, prompt=prompt)
-    for use in [use for image in ScaleGrid.of(request).images for use in image.loras]:
-        scales_of(use, facts.family)  # or block weights that one of the scales makes too large would fail in the queue
+    for image in ScaleGrid.of(request).images:
+        # Or block weights that one of the scales makes too large would fail in the queue.
+        check_scales(image.loras, facts.family, caller.guild.settings)
     return await submit(caller, context, request, facts, JobKind.MIX_LORAS)
 
 

@@ -5,6 +5,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.permissions import check_permission
 from handlers.jobs.job_spec import Cost
 from handlers.messages.message import Message
+from handlers.prompts.loras import check_scales
 from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.image_request import ImageRequest
@@ -35,6 +36,7 @@ def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> N
         raise InvalidRequest(
             "size", f"{request.width}x{request.height} is larger than this server allows; stay within {side}x{side}."
         )
+    check_scales(request.loras, facts.family, settings)
     facts.check(request)
     check_lengths(request)
 

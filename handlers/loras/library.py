@@ -11,9 +11,9 @@ from handlers.commands.option import Completion, Details
 from handlers.commands.options import Options
 from handlers.commands.permissions import NotAllowed
 from handlers.messages.message import Message
-from handlers.prompts.loras import named_lora
+from handlers.prompts.loras import check_scales, named_lora
 from pipeline.errors import UserError
-from pipeline.requests.image_request import MAX_LORA_SCALE
+from pipeline.requests.image_request import MAX_LORA_SCALE, LoraUse
 from storage.library.loras import Lora
 
 _PAGE: Final = 25
@@ -104,6 +104,7 @@ async def rename_lora(caller: Caller, options: _RenameOptions, context: AppConte
 async def scale_lora(caller: Caller, options: _ScaleOptions, context: AppContext) -> Message:
     """Set how strongly a LoRA is used where nobody says."""
     lora = await own_lora(options.name, caller, context)
+    check_scales([LoraUse(key=lora.key, name=lora.name, scale=options.scale)], lora.base_family, caller.guild.settings)
     words = f"'{lora.name}' is used at {options.scale:g} unless one says else."
     return _answer(await context.loras.set_scale(lora, options.scale), words)
 

@@ -12,7 +12,7 @@ from handlers.commands.permissions import check_permission
 from handlers.loras.add import queue_order
 from handlers.loras.import_request import LoraOrder
 from handlers.messages.message import Message
-from handlers.prompts.loras import find_lora, read_mentions, use_of
+from handlers.prompts.loras import check_scales, find_lora, read_mentions, use_of
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_LORAS
 from storage.library.loras import check_name, new_key
@@ -41,11 +41,13 @@ async def fuse_loras(caller: Caller, options: FuseOptions, context: AppContext) 
     found = [await find_lora(mention.name, caller, context) for mention in mentions]
     if len({lora.base_family for lora in found}) > 1:
         raise InvalidRequest("lora", "These LoRAs were made for different models; a set is for one.")
+    parts = tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True))
+    check_scales(parts, found[0].base_family, caller.guild.settings)
     order = LoraOrder(
         key=new_key(caller.guild.id),
         name=name,
         private=any(lora.private for lora in found),
-        parts=tuple(use_of(mention, lora) for mention, lora in zip(mentions, found, strict=True)),
+        parts=parts,
     )
     return await queue_order(order, caller, context)
 

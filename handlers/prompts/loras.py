@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +15,7 @@ from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
+from storage.guilds.guilds import GuildSettings
 from storage.library.loras import Lora
 
 _MENTION: Final = re.compile(rf"([^\s:,<>=]{{1,64}})(?::({NUMBER}))?(?::({NUMBER}))?", re.ASCII)
@@ -116,6 +117,14 @@ def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
     )
     scales_of(use, lora.base_family)
     return use
+
+
+def check_scales(uses: Iterable[LoraUse], family: ModelFamily, settings: GuildSettings) -> None:
+    """Raise InvalidRequest for a LoRA that any block weight or scale takes beyond what the guild allows."""
+    most = settings.max_lora_scale
+    for use in uses:
+        if abs(largest := scales_of(use, family).largest) > most:
+            raise InvalidRequest("lora", f"LoRA scale of '{use.name}' is {largest:g}; use {-most:g} to {most:g}.")
 
 
 def _number(text: str | None) -> float | None:

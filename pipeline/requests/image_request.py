@@ -19,7 +19,10 @@ MAX_SIZE: Final = 4096
 MAX_GUIDANCE_SCALE: Final = 30.0
 MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
-MAX_LORA_SCALE: Final = 2.0
+MAX_LORA_SCALE: Final = 10.0
+USUAL_LORA_SCALE: Final = 2.0
+"""What is enough for most; sliders are made for more."""
+
 MAX_BLOCKS_LENGTH: Final = 200
 MAX_BUCKET: Final = 64
 MAX_LORA_PAGES: Final = 128

@@ -26,6 +26,11 @@ class BlockScales:
     text: float
     blocks: tuple[tuple[str, float], ...] = ()
 
+    @property
+    def largest(self) -> float:
+        """That which changes most."""
+        return max(self.unet, self.text, *dict(self.blocks).values(), key=abs)
+
 
 def scale_in(blocks: tuple[tuple[str, float], ...], layer: str, otherwise: float) -> float:
     """The scale of a layer of the UNet.
@@ -70,7 +75,7 @@ def scales_of(use: LoraUse, family: ModelFamily) -> BlockScales:
             text=scales.text * weights.get(BASE, 0.0),
             blocks=tuple((block, scales.unet * weights.get(block, 0.0)) for block in own.all[1:]),
         )
-    if any(abs(scale) > MAX_LORA_SCALE for scale in (made.unet, made.text, *dict(made.blocks).values())):
+    if abs(made.largest) > MAX_LORA_SCALE:
         raise InvalidRequest(
             "lora",
             f"The block weights of LoRA '{use.name}' scale it beyond {MAX_LORA_SCALE:g}; write smaller ones.",

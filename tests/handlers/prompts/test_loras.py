@@ -66,6 +66,19 @@ async def test_two_scales_in_a_tag_are_the_text_encoders_and_the_unets(
 
 
 @pytest.mark.usefixtures("library")
+async def test_a_guild_may_allow_larger_scales(call: CallCommand, context: AppContext, guild: Guild) -> None:
+    """For sliders: up to what its admins set, and no further."""
+    await call("settings", admin=True, max_lora_scale=6)
+    await call("imagine", prompt="fox <lora:film:-6>")
+    await call("lora scale", admin=True, name="film", scale=5)
+    with pytest.raises(InvalidRequest, match=r"LoRA scale of 'film' is 6\.5; use -6 to 6\."):
+        await call("imagine", prompt="fox <lora:film:6.5>")
+
+    (request,) = await queued(context, guild)
+    assert request.loras[0].scale == -6
+
+
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
     "tag",
     [
@@ -144,6 +157,7 @@ async def test_choices_may_hold_different_loras(call: CallCommand, context: AppC
         ({"prompt": "fox <lora:unknown-thing:1>"}, "/lora list shows those that it has."),
         ({"lora": "old-ink"}, "LoRA 'old-ink' was made for SD 1.5 and pocket is SDXL"),
         ({"lora": "crayon:3"}, "LoRA scale of 'crayon' is 3; use -2 to 2."),
+        ({"prompt": "fox <lora:crayon:1:in=0:out=-3>"}, "LoRA scale of 'crayon' is -3; use -2 to 2."),
         ({"prompt": "fox <lora:crayon:1:lbw=OUT>"}, "LoRA 'crayon' has no block weights 'OUT'; write 12 or 20 numbers"),
         ({"prompt": "fox <lora:crayon:1:lbw=1,0>"}, "LoRA 'crayon' is given 2 block weights; SDXL takes 12 or 20."),
         ({"prompt": "fox <lora:crayon:1:start=5.5>"}, "A LoRA cannot start or stop at step 5.5"),

@@ -120,7 +120,12 @@ async def test_purge_deletes_what_is_the_guilds(
 
 @pytest.mark.parametrize(
     ("field", "changes"),
-    [("max pixels", {"max_pixels": 100}), ("max pixels", {"max_pixels": 10**9}), ("max steps", {"max_steps": 0})],
+    [
+        ("max pixels", {"max_pixels": 100}),
+        ("max pixels", {"max_pixels": 10**9}),
+        ("max steps", {"max_steps": 0}),
+        ("max LoRA scale", {"max_lora_scale": 11}),
+    ],
 )
 def test_limit_out_of_range_names_field_and_limit(field: str, changes: dict[str, Any]) -> None:
     """A cap that the pipeline cannot keep is refused, with its name and what it may be."""

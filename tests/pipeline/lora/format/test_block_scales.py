@@ -82,8 +82,8 @@ def test_without_weights_all_layers_have_the_same() -> None:
         (SDXL, "in=1:in=0", "are unclear"),
         (SDXL, "in=x", "are unclear"),
         (SDXL, "lbw=1", "are unclear"),
-        (SDXL, "in=2.5", "scale it beyond 2"),
-        (SDXL, "3" + ",1" * 11, "scale it beyond 2"),
+        (SDXL, "in=10.5", "scale it beyond 10"),
+        (SDXL, "-11" + ",1" * 11, "scale it beyond 10"),
     ],
 )
 def test_what_fits_no_block_is_refused(family: ModelFamily, blocks: str, words: str) -> None:
