@@ -22,6 +22,9 @@ SMALL_RANK: Final = 64
 _SAFE: Final = 2.0**12
 """Numbers from one over this to this are far from half precision's limits, whatever they are multiplied with."""
 
+_FAR: Final = 1000
+"""The largest power of two to multiply by; a double holds 1023."""
+
 
 def lora(tensors: LayerTensors, layer: BaseLayer) -> LowRank:
     """LoRA and LoCon, with the Tucker core `lora_mid` where there is one.
@@ -139,7 +142,8 @@ def _balanced(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     sizes = float(first.abs().max()), float(second.abs().max())
     if 0.0 in sizes or all(1 / _SAFE <= size <= _SAFE for size in sizes):
         return first, second
-    shift = 2.0 ** round(log2(sizes[0] / sizes[1]) / 2)
+    # Of the logarithms: the quotient of two doubles may be none.
+    shift = 2.0 ** min(max(round((log2(sizes[0]) - log2(sizes[1])) / 2), -_FAR), _FAR)
     return first / shift, second * shift
 
 

@@ -40,6 +40,17 @@ class TestPlainLora:
 
         assert torch.equal(whole(change, torch.zeros(6, 5).double()), up @ down)
 
+    @pytest.mark.parametrize("power", [200, 305])
+    def test_halves_of_sizes_whose_quotient_is_no_double(self, power: int) -> None:
+        """Only a file in double precision can hold them; their product is a usual one."""
+        layer = BaseLayer(name="unet.0", kind=LayerKind.LINEAR, shape=(6, 5), bias=False)
+        down, up = torch.randn(3, 5).double(), torch.randn(6, 3).double()
+
+        for large, small in ((10.0**power, 10.0**-power), (10.0**-power, 10.0**power)):
+            change = change_of({TensorRole.DOWN: down * small, TensorRole.UP: up * large}, layer)
+
+            assert error(whole(change, torch.zeros(6, 5).double()), up @ down) < LIMIT
+
     def test_early_glora_names_its_halves_the_other_way_around(self) -> None:
         """A1111 and ComfyUI read both orders by shape; so is it here."""
         base = seeded(nn.Linear(24, 32))
