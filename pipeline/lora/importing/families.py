@@ -88,7 +88,7 @@ def made_for(layers: FileLayers, *stated: str) -> MadeFor:
 
     Args:
         layers: of the file.
-        stated: what the page that it came from, and its adapter config, say that it is for.
+        *stated: what the page that it came from, and its adapter config, say that it is for.
 
     Returns:
         The bases, if anything says it.

@@ -65,7 +65,7 @@ def match(layers: FileLayers, known: LayerNames, family: ModelFamily, *stated: s
         layers: of the file.
         known: the base's layers by their names.
         family: of the base.
-        stated: what the page that the file came from, and its adapter config, say that it is for.
+        *stated: what the page that the file came from, and its adapter config, say that it is for.
 
     Returns:
         All of the file's layers.

@@ -132,7 +132,7 @@ def stated_bases(metadata: Mapping[str, str], *others: str) -> tuple[str, ...]:
 
     Args:
         metadata: of the file.
-        others: what its page and its adapter config say that it is for.
+        *others: what its page and its adapter config say that it is for.
 
     Returns:
         Those that share SDXL's layers first, since whatever else is said may be of the layers alone.
