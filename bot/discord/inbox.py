@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 import discord
 
-from bot.discord.answers import refuse_at_once
+from bot.discord.answers import first_message, refuse, refuse_at_once, tell
 from bot.discord.error_codes import DiscordRefusal
 from bot.discord.errors import WAITING, reason_of, refusal_of
 from bot.discord.live_interactions import TOKEN_SECONDS
@@ -97,6 +97,15 @@ class DiscordInbox:
         async with self.inbox.handling(received_id):
             with _later_where_unreachable():
                 yield True
+
+    async def refuse(self, interaction: Interaction, error: UserError) -> None:
+        """Refuse what comes to no work, in place of the acknowledgement where another process gave one."""
+        if not is_resumed() or interaction.response.is_done():
+            await tell(interaction, error)
+            return
+        async with self.receive(interaction, private=True):
+            if (first := await first_message(interaction)) is not None:
+                await refuse(interaction, error, private=first.flags.ephemeral)
 
     async def resume(self, parsers: Mapping[str, Parse], routes: Routes, stale_seconds: float) -> None:
         """Take up what other processes left, and what this one could not answer."""

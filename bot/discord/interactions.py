@@ -84,7 +84,7 @@ class DiscordInteractionHandler:
             raw = _with_flags(command, given)
             options = read_options(command, raw)
         except UserError as error:
-            await refuse_at_once(interaction, error)
+            await self.inbox.refuse(interaction, error)
             return
         await self._reply(
             interaction,
@@ -118,7 +118,7 @@ class DiscordInteractionHandler:
         try:
             entries = read_entries(self.context.command(modal.command), dict(interaction.data or {}))
         except UserError as error:
-            await refuse_at_once(interaction, error)
+            await self.inbox.refuse(interaction, error)
             return
         await self._reply(
             interaction,
@@ -173,7 +173,7 @@ class DiscordInteractionHandler:
 
     async def refuse(self, interaction: Interaction, error: UserError) -> None:
         """Tell the member alone what is wrong."""
-        await tell(interaction, error)
+        await self.inbox.refuse(interaction, error)
 
     async def fault(self, interaction: Interaction, error: BaseException) -> None:
         """Log an error of ours and tell the member, with a number by which the log line is found."""
@@ -181,7 +181,7 @@ class DiscordInteractionHandler:
         _log.error("an interaction failed (%s)", number, exc_info=error)
         sentence = f"Something went wrong on our side and was noted as {number}; try again in a minute."
         try:
-            await tell(interaction, UserError(sentence))
+            await self.inbox.refuse(interaction, UserError(sentence))
         except discord.HTTPException as second:
             _log.warning("the member could not be told of %s: %s", number, second)
 
@@ -199,7 +199,7 @@ class DiscordInteractionHandler:
             if not hidden:
                 check_target(interaction)
         except UserError as error:
-            await refuse_at_once(interaction, error)
+            await self.inbox.refuse(interaction, error)
             return
         async with self.inbox.receive(interaction, private=hidden) as is_ours:
             if is_ours:

@@ -130,6 +130,22 @@ async def test_several_processes_of_one_bot_open_a_form(
     assert len(pixels.messages()) == 3
 
 
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_a_later_version_does_not_know_is_refused(
+    stage: Stage, stops: Stops, ada: Person, pixels: Server, private: bool
+) -> None:
+    """At once, in place of 'thinking', where the process was stopped for an update."""
+    stops.left = FOR_EVER
+    sent = ada.slash("imagine", prompt="red fox", private=private)
+    await eventually(lambda: _seen(stops))
+    stage.edge.client.tree.remove_command("imagine")
+
+    await ada.reads(sent, "another form of this command")
+    await settled(stage)
+
+    assert pixels.messages() == []
+
+
 async def test_once_the_token_is_over_the_member_is_told(
     stage: Stage, stops: Stops, ada: Person, pixels: Server
 ) -> None:
