@@ -110,16 +110,17 @@ class DiscordInbox:
     async def resume(self, parsers: Mapping[str, Parse], routes: Routes, stale_seconds: float) -> None:
         """Take up what other processes left, and what this one could not answer."""
         application_id = str(routes.client.application_id)
-        for received in await self.inbox.take_left(Platform.DISCORD, stale_seconds, application_id):
-            payload = received.payload["interaction"]
-            if received.age >= TOKEN_SECONDS:
-                await self._say_too_late(received, routes)
-                continue
-            token = _ARRIVAL.set(_Arrival(payload=payload, resumed=received))
-            try:
-                parsers["INTERACTION_CREATE"](payload)
-            finally:
-                _ARRIVAL.reset(token)
+        left = await self.inbox.take_left(Platform.DISCORD, stale_seconds, application_id)
+        # All at once, since what waits here for another may be taken up by another process meanwhile.
+        await asyncio.gather(*(self._resume(received, parsers, routes) for received in left))
+
+    async def _resume(self, received: Received, parsers: Mapping[str, Parse], routes: Routes) -> None:
+        if received.age >= TOKEN_SECONDS:
+            await self._say_too_late(received, routes)
+            return
+        payload = received.payload["interaction"]
+        _ARRIVAL.set(_Arrival(payload=payload, resumed=received))
+        parsers["INTERACTION_CREATE"](payload)
 
     async def revive(self, address: ReplyAddress, routes: Routes) -> None:
         """Let a private answer of this address be edited here, though another process received what it answers."""

@@ -18,9 +18,11 @@ from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.errors import StorageError
 from storage.platform import Platform
-from storage.queue.inbox import Inbox
+from storage.queue.inbox import Inbox, Received
 
 Body = Mapping[str, Any]
+Dispatch = Callable[[AsyncBoltRequest], Awaitable[object]]
+Refuse = Callable[[Body, str], Awaitable[None]]
 
 _STORE_SECONDS: Final = 2.0
 """Slack waits three seconds for an acknowledgement; the rest is for the refusal."""
@@ -91,25 +93,21 @@ class SlackInbox:
         async with self.inbox.handling(stored.received_id):
             yield
 
-    async def resume(
-        self,
-        dispatch: Callable[[AsyncBoltRequest], Awaitable[object]],
-        refuse: Callable[[Body, str], Awaitable[None]],
-        stale_seconds: float,
-    ) -> None:
+    async def resume(self, dispatch: Dispatch, refuse: Refuse, stale_seconds: float) -> None:
         """Take up what other processes left, and what this one could not answer."""
-        for received in await self.inbox.take_left(Platform.SLACK, stale_seconds, self.application.id):
-            deadly = received.attempt > _MOST_ATTEMPTS
-            if deadly or received.age >= _ANSWERABLE_SECONDS:
-                async with self.inbox.handling(received.id):
-                    await refuse(received.payload, _DEADLY if deadly else _TOO_LATE)
-                continue
-            token = _STORED.set(_Stored(received_id=received.id, resumed=True))
-            try:
-                # As it comes over a socket: there a payload bears no signature.
-                await dispatch(AsyncBoltRequest(mode="socket_mode", body=received.payload))
-            finally:
-                _STORED.reset(token)
+        left = await self.inbox.take_left(Platform.SLACK, stale_seconds, self.application.id)
+        # All at once, since what waits here for another may be taken up by another process meanwhile.
+        await asyncio.gather(*(self._resume(received, dispatch, refuse) for received in left))
+
+    async def _resume(self, received: Received, dispatch: Dispatch, refuse: Refuse) -> None:
+        deadly = received.attempt > _MOST_ATTEMPTS
+        if deadly or received.age >= _ANSWERABLE_SECONDS:
+            async with self.inbox.handling(received.id):
+                await refuse(received.payload, _DEADLY if deadly else _TOO_LATE)
+            return
+        _STORED.set(_Stored(received_id=received.id, resumed=True))
+        # As it comes over a socket: there a payload bears no signature.
+        await dispatch(AsyncBoltRequest(mode="socket_mode", body=received.payload))
 
 
 def is_resumed() -> bool:

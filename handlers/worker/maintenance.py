@@ -24,8 +24,8 @@ _BLOB_GRACE_SECONDS: Final = 3600.0
 _LORA_GRACE_SECONDS: Final = 6 * 3600.0
 _GUILD_GRACE_SECONDS: Final = 30 * _DAY
 _OFFER_SECONDS: Final = 7 * _DAY
-_REPEATED_SECONDS: Final = 3600.0
-"""Longer than any platform sends again what it has sent."""
+_REPEATED_SECONDS: Final = 25 * 3600.0
+"""Slack may send an event again for a day; by then nobody is left who could answer what is still open."""
 _HANDED_SECONDS: Final = _DAY
 
 

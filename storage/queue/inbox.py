@@ -22,8 +22,8 @@ from storage.tables import inbox
 
 _log = logging.getLogger(__name__)
 
-_KEPT_SECONDS: Final = 86_400.0
-"""By then every token is over that could answer, and nobody is left who would say so."""
+_KEPT_SECONDS: Final = 3600.0
+"""By then every token is over that could show a private result in its place."""
 _MOST_TAKEN: Final = 20
 _FINISH_SECONDS: Final = 3.0
 
@@ -190,11 +190,12 @@ class Inbox:
         return None if row is None or row.kept is None else await self._opened(row, row.kept, now)
 
     async def forget_old(self, older_than_seconds: float) -> None:
-        """Deletes what was answered, and came longer ago than a platform repeats itself; after a day all else, too."""
+        """Deletes what came longer ago than a platform repeats itself, and tokens that are over."""
         async with self.database.write() as connection:
             now = await self.database.clock.read(connection)
-            answered = inbox.c.encrypted.is_(None) & (inbox.c.received_at <= now - older_than_seconds)
-            await connection.execute(delete(inbox).where(answered | (inbox.c.received_at <= now - _KEPT_SECONDS)))
+            over = inbox.c.kept.is_not(None), inbox.c.received_at <= now - _KEPT_SECONDS
+            await connection.execute(update(inbox).where(*over).values(kept=None))
+            await connection.execute(delete(inbox).where(inbox.c.received_at <= now - older_than_seconds))
 
     async def _close_unless(self, handled: _Handled) -> None:
         if not handled.answered:
