@@ -16,6 +16,7 @@ from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
 from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import SPEC
 from tests.pipeline.engine.compile.drawn_graph import as_drawn, request, with_lora
 
@@ -55,6 +56,12 @@ class Bench:
         return self.compiler(CompileSpec.of(denoiser.forward, sizes, torch.device("cpu")), denoiser.forward)
 
 
+def late(one: ImageRequest) -> ImageRequest:
+    """With its LoRA in some blocks, from the second step on."""
+    (use,) = one.loras
+    return replace(one, loras=(replace(use, blocks="INALL", window=StepWindow(start=2)),))
+
+
 def relative_error(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
@@ -63,9 +70,9 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
 @pytest.mark.parametrize("compiler", [as_drawn, inductor_in_child, openvino_in_child])
 def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler: Compiler) -> None:
-    """One graph for rows with any LoRA and with none, each the same to the bit whatever the other rows hold."""
+    """One graph for rows with any LoRA, in some steps or none, each the same to the bit whatever the others hold."""
     bench = Bench(speck, loras, compiler)
-    requests = [request(seed=1), with_lora("usual", seed=2)]
+    requests = [request(seed=1), late(with_lora("usual", seed=2))]
     compiled = bench.compiled(bucket=4)
 
     together = bench.render(requests, 4, compiled)
@@ -87,6 +94,7 @@ def test_own_weights_run_in_one_compiled_graph(speck: Path, loras: Path, compile
     """Beside rows with pages and with nothing; the graph knows of none of them."""
     bench = Bench(speck, loras, compiler)
     requests = [request(seed=1), with_lora("usual", seed=2), with_lora("deep", seed=3)]
+    requests.append(late(with_lora("deep", seed=4)))
     compiled = bench.compiled(bucket=8, own=True)
 
     together = bench.render(requests, 8, compiled, own=True)
