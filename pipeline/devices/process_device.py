@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 _PROGRAM: Final = "pipeline.devices.program"
 _PATIENCE_SECONDS: Final = 5.0
+_NICE_ON_CPU: Final = 5
+"""There denoising takes every core that it is given for as long as there is work."""
 
 
 class ChildDevice:
@@ -42,7 +44,8 @@ class ChildDevice:
 
     async def start(self) -> None:
         """Spawn the process and begin to load; `Ready` follows as an event, or `Lost`."""
-        process = await start(self._program)
+        on_gpu = self._spec.device.startswith("cuda")
+        process = await start(self._program, nice=0 if on_gpu else _NICE_ON_CPU)
         self._process = process
         self._reading = asyncio.create_task(self._read(process))
         await self._send(self._spec)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import queue
 import threading
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from pipeline.devices.loop import Commands, run_device
 from pipeline.processes import frames
@@ -12,16 +12,11 @@ from pipeline.processes.program import keeping_all, open_frames
 from pipeline.requests.device_messages import Command
 from pipeline.requests.device_spec import DeviceSpec
 
-_NICE: Final = 5
-"""On a CPU, denoising takes every core that it is given for as long as there is work; an answer takes a moment."""
-
 
 def _main() -> None:
     stream, say = open_frames()
     spec = frames.read(stream)
     assert isinstance(spec, DeviceSpec), "a worker begins with the spec"
-    if not spec.device.startswith("cuda"):
-        os.nice(_NICE)
     commands: Commands = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(stream, commands), daemon=True).start()
     # What fails here fails again in `run_device`, which says why.

@@ -4,7 +4,6 @@ It loads neither numpy nor torch, so that it begins in a fraction of a second.
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,6 @@ from pipeline.images.outpaint import Direction, widened, widened_size
 from pipeline.images.png_text import read_texts
 from pipeline.processes.program import Order, answer
 
-_NICE: Final = 10
 """The process that answers members comes first."""
 
 DISK: Final = "This server could not store the picture: its disk may be full; tell an admin, and try again later."
@@ -113,12 +111,11 @@ def work(order: Order) -> dict[str, Any]:
 
 
 def set_limits(_order: Order) -> None:
-    """Let this process come after others, and refuse large images before a decoder takes memory for them.
+    """Refuse large images before a decoder takes memory for them.
 
     Args:
         _order: whatever is to be done.
     """
-    os.nice(_NICE)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns of more and refuses twice as many
 
 

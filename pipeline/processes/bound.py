@@ -1,7 +1,8 @@
-"""Runs a program that ends with its parent: `python -m pipeline.processes.bound PARENT MODULE [ARGUMENT ...]`.
+"""Runs a program that ends with its parent: `python -m pipeline.processes.bound PARENT NICE MODULE [ARGUMENT ...]`.
 
-A parent that is killed can end nobody. A child that waits for a message sees the end of the stream; one that imports,
-computes or trains would go on for seconds or hours, beside the child of the next process.
+It yields to others from its first import on, which is often the longest that it computes. A parent that is killed can
+end nobody: a child that waits for a message sees the end of the stream, but one that imports, computes or trains would
+go on for seconds or hours, beside the child of the next process.
 """
 
 import ctypes
@@ -29,7 +30,8 @@ def end_with(parent: int) -> None:
 
 
 def _main() -> None:
-    _, parent, module, *arguments = sys.argv
+    _, parent, nice, module, *arguments = sys.argv
+    os.nice(int(nice))
     end_with(int(parent))
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

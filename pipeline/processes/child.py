@@ -12,13 +12,16 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 
+BACKGROUND: Final = 10
+"""The niceness of a child that is not said to be urgent: a member's answer takes a moment, and comes first."""
+
 _BOUND: Final = "pipeline.processes.bound"
 _PACKAGE_ROOT: Final = str(Path(__file__).parents[2])
 _MOST_ANSWERED: Final = 16 * 2**20
 """Bytes: no answer is longer, and a child that a file has taken over may not fill its parent's memory."""
 
 
-async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
+async def start(module: str, *arguments: str, quiet: bool = False, nice: int = BACKGROUND) -> Process:
     """A child process: a fresh interpreter and not a fork, which CUDA does not survive.
 
     It ends with this process, however that ends. It imports this package from where it lies, and nothing from the
@@ -29,6 +32,7 @@ async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
         module: what `python -m` runs.
         *arguments: of its command line.
         quiet: whether what it writes to standard error is dropped.
+        nice: how far it yields to this process and others, 0 to 19.
 
     Returns:
         The process, with its standard input and output as pipes.
@@ -36,7 +40,7 @@ async def start(module: str, *arguments: str, quiet: bool = False) -> Process:
     path = os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.environ.get("PYTHONPATH"))))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", _BOUND, str(os.getpid()), module, *arguments,
+        sys.executable, "-P", "-m", _BOUND, str(os.getpid()), str(nice), module, *arguments,
         stdin=PIPE, stdout=PIPE, stderr=DEVNULL if quiet else None, env=environment,
     )  # fmt: skip
 

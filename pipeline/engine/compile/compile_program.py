@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import torch
 from torch._inductor import standalone_compile
@@ -13,12 +13,8 @@ from pipeline.engine.compile.compile_process import OPENVINO, CompileSpec, trace
 from pipeline.processes import frames
 from pipeline.processes.program import open_frames
 
-# Anything that serves on the same processors comes first.
-_NICENESS: Final = 10
-
 
 def _main(folder: Path, backend: str) -> None:
-    os.nice(_NICENESS)
     stream, _ = open_frames()
     spec = frames.read(stream)
     assert isinstance(spec, CompileSpec), "an engine begins with the spec"

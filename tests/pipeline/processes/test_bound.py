@@ -16,13 +16,14 @@ pytestmark = [
 
 
 async def test_a_child_that_hears_nothing_ends_with_its_killed_parent() -> None:
-    """One that is computing would go on for as long as that takes."""
+    """One that is computing would go on for as long as that takes. While it lives it lets others come first."""
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.pipeline.processes.sleeping", "parent", stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     child = psutil.Process(int(await parent.stdout.readline()))
     assert child.is_running()
+    assert child.nice() > psutil.Process().nice()
 
     parent.kill()
     await parent.wait()
@@ -36,7 +37,7 @@ async def test_a_child_that_hears_nothing_ends_with_its_killed_parent() -> None:
 async def test_a_child_whose_parent_has_ended_does_not_begin() -> None:
     """It was begun a moment before."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pipeline.processes.bound", str(os.getppid()), "tests.pipeline.processes.sleeping",
+        sys.executable, "-m", "pipeline.processes.bound", str(os.getppid()), "0", "tests.pipeline.processes.sleeping",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
