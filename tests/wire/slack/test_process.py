@@ -40,6 +40,7 @@ async def test_one_workspace_over_socket_mode(slack: FakeSlack, workspace: Works
         assert not [line for line in served.log if workspace.token in line]
 
 
+@pytest.mark.soak  # a few kills of every kind are in tests/benchmarks/test_chaos.py
 @pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal", "chat.update"])
 async def test_killed_before_an_answer_it_shows_the_image_once(
     slack: FakeSlack, workspace: Workspace, tmp_path: Path, method: str

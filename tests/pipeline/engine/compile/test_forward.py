@@ -68,7 +68,11 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
-@pytest.mark.parametrize("compiler", [as_drawn, inductor_in_child, openvino_in_child])
+@pytest.mark.parametrize(
+    "compiler",
+    # Inductor compiles for half a minute; own weights are compiled with it below, beside rows like these.
+    [as_drawn, pytest.param(inductor_in_child, marks=pytest.mark.soak), openvino_in_child],
+)
 def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler: Compiler) -> None:
     """One graph for rows with any LoRA, in some steps or none, each the same to the bit whatever the others hold."""
     bench = Bench(speck, loras, compiler)
