@@ -60,18 +60,16 @@ async def running_discord(
         await _log_in(client, token)
         supervisor = supervisor or Supervisor()
         stale = settings.stale_seconds
-        tasks = (
-            supervisor.start("the connection to Discord", partial(_listen, client, token)),
-            supervisor.repeat("what members on Discord wait for", stale / 2, partial(client.resume, stale)),
-        )
+        listening = supervisor.start("the connection to Discord", partial(_listen, client, token))
+        resuming = supervisor.repeat("what members on Discord wait for", stale / 2, partial(client.resume, stale))
         try:
             yield DiscordApp(client=client, platform=platform)
         finally:
             await context.inbox.finish()
+            resuming.cancel()
             await client.close()
-            for task in tasks:  # one may be about to begin again
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            listening.cancel()  # it may be about to begin again
+            await asyncio.gather(listening, resuming, return_exceptions=True)
     finally:
         await client.close()
 

@@ -76,6 +76,7 @@ class Inbox:
     _held: dict[int, asyncio.Future[None]] = field(default_factory=dict)
     _refused: list[int] = field(default_factory=list)
     _due: dict[int, Any] = field(default_factory=dict)
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def receive(self, platform: Platform, key: str, payload: object, application_id: str = "") -> int | None:
         """Stores a payload that an application got, under its platform's `key`; None where it was received before.
@@ -141,12 +142,17 @@ class Inbox:
         await self._execute({received_id: _closing(inbox.c.id == received_id)})
 
     async def finish(self) -> None:
-        """Wait a moment for what is handled here; what is not answered then is taken up after a restart."""
+        """Wait a moment for what is handled here; what is not answered then is taken up after a restart.
+
+        Once this returns, nothing is being taken up.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_SECONDS):
                 while waiting := self._unfinished():
                     await asyncio.wait(waiting)
                 await self._execute(self._due)
+        async with self._taking:
+            return
 
     def _unfinished(self) -> set[asyncio.Future[Any]]:
         storing = {self._storing} if self._storing is not None and not self._storing.done() else set()
@@ -166,7 +172,7 @@ class Inbox:
 
         Of several applications on the platform, what `application_id` got; one that is not known yet takes any.
         """
-        async with self.database.write() as connection:
+        async with self._taking, self.database.write() as connection:
             now = await self.database.clock.read(connection)
             left = (
                 select(inbox.c.id)

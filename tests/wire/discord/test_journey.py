@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 _QUICK = {"steps": 2, "seed": 7}
 _SLOW = {"steps": 30, "seed": 1}
-# Long on any machine; the test that starts it cancels it.
+# Long on any machine; the tests that start it cancel it, or stop the process.
 _ENDLESS: dict[str, int | str] = {"steps": 50, "count": 4, "scheduler": "heun", "seed": 1}
 
 
@@ -228,7 +228,7 @@ async def test_a_soft_stop_gives_back_what_runs(
     """A stop ends the process in good order and tells the member; the next one draws what was left."""
     async with serving(tmp_path, **discord.environment, LIMNER_DRAIN_SECONDS="0") as served:
         await served.ready()
-        ada.slash("imagine", prompt="slow fox", **_SLOW)
+        ada.slash("imagine", prompt="slow fox", **_ENDLESS)
         await _seen(pixels, " steps")
         served.process.send_signal(signal.SIGTERM)
         assert await served.process.wait() == 0

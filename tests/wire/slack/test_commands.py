@@ -4,6 +4,7 @@ import pytest
 
 from tests.wire.slack.looks import finished, private_answer
 from tests.wire.slack.people import Someone
+from tests.wire.slack.socket_mode import ACK_SECONDS
 from tests.wire.slack.stage import Stage
 from tests.wire.slack.workspace import new_ts
 
@@ -11,7 +12,7 @@ from tests.wire.slack.workspace import new_ts
 async def test_a_command_becomes_an_image_in_its_own_status_message(ada: Someone) -> None:
     """One message: it shows the wait, then the images with their buttons."""
     acked = await ada.command("/imagine", "a red fox in the snow --ar 16:9 --seed 7 --n 2")
-    assert acked.seconds < 1
+    assert acked.seconds < ACK_SECONDS
 
     message = await ada.sees(finished)
 
