@@ -9,9 +9,11 @@ from typing import Any
 import discord
 
 from bot.discord.error_codes import DiscordRefusal
-from bot.discord.errors import refusal_of
+from bot.discord.errors import WAITING, refusal_of
 from bot.discord.rendering import render
+from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
 from bot.discord.uploads import pack
+from handlers.commands.actions import SendDirect
 from handlers.messages.message import Message, Mood
 from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
@@ -125,6 +127,23 @@ async def whisper(interaction: Interaction, message: Message) -> None:
     await interaction.edit_original_response(**render(Message(headline="Answered privately.")).as_edit())
     await interaction.followup.send(**render(message).as_new(), ephemeral=True)
     await delete_answer(interaction)
+
+
+async def send_direct(interaction: Interaction, result: SendDirect, images: ImageProcesses) -> None:
+    """Write to the member directly; where Discord does not let us, show it here, to them alone."""
+    packed = await pack(result.message.images, DEFAULT_FILE_LIMIT, images, share_of(interaction))
+    message = replace(result.message, lines=(*result.message.lines, *packed.refusals))
+    try:
+        channel = await direct_channel(interaction.client, str(interaction.user.id))
+        for part in packed.messages:
+            await channel.send(**render(replace(message, images=part)).as_new())
+    except discord.HTTPException as error:
+        if refusal_of(error, by_token=False) in WAITING:
+            raise
+        _log.info("a direct message is not taken: %s", error)
+        await show(interaction, result.message, images)
+    else:
+        await interaction.edit_original_response(**render(Message(headline=result.sent)).as_edit())
 
 
 async def refuse(interaction: Interaction, error: UserError, *, private: bool) -> None:

@@ -100,7 +100,7 @@ async def _log_in(client: discord.Client, token: str) -> None:
         await client.login(token)
     except discord.LoginFailure:
         raise LoginRefused(
-            "Discord refused DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot."
+            "Discord refused DISCORD_TOKEN; copy it again from discord.com/developers, your application, Bot."
         ) from None
     except FAULTS as error:
         raise _unreachable(error) from error

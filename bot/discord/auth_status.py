@@ -7,7 +7,7 @@ from typing import Final
 _log = logging.getLogger(__name__)
 
 REVOKED: Final = (
-    "Discord no longer takes DISCORD_TOKEN; copy it anew from discord.com/developers, your application, Bot, "
+    "Discord no longer takes DISCORD_TOKEN; copy it again from discord.com/developers, your application, Bot, "
     "and start again. What is owed is kept until then."
 )
 

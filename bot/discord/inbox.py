@@ -18,22 +18,17 @@ from bot.discord.live_interactions import TOKEN_SECONDS
 from bot.discord.rendering import render
 from bot.discord.routes import Routes
 from handlers.messages.message import Message, Mood
+from handlers.messages.refusal import DEADLY, NOT_STORED
 from pipeline.errors import UserError
 from storage.errors import StorageError
 from storage.platform import Platform
-from storage.queue.inbox import Inbox, Received, Unreachable
+from storage.queue.inbox import MOST_ATTEMPTS, STORE_SECONDS, Inbox, Received, Unreachable
 from storage.queue.reply_address import ReplyAddress
 
 _log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 Parse = Callable[[Any], None]
-
-_STORE_SECONDS: Final = 2.0
-"""Discord waits three seconds for an acknowledgement; the rest is for the refusal."""
-
-_MOST_ATTEMPTS: Final = 3
-_NOT_STORED: Final = "Limner cannot take this now, since its database does not answer; send it again in a minute."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +77,7 @@ class DiscordInbox:
         if received_id is None:
             payload = {"private": private, "interaction": arrival.payload}
             try:
-                async with asyncio.timeout(_STORE_SECONDS):
+                async with asyncio.timeout(STORE_SECONDS):
                     received_id = await self.inbox.receive(
                         Platform.DISCORD, str(interaction.id), payload, str(interaction.application_id)
                     )
@@ -90,7 +85,7 @@ class DiscordInbox:
                 await refuse_at_once(interaction, error)
             except TimeoutError:
                 _log.warning("an interaction is not stored in time")
-                await refuse_at_once(interaction, UserError(_NOT_STORED))
+                await refuse_at_once(interaction, UserError(NOT_STORED))
         if received_id is None:
             yield False
             return
@@ -166,8 +161,8 @@ def is_resumed() -> bool:
 def check_attempts() -> None:
     """Raise UserError where every process that tried to answer the interaction came to an end over it."""
     arrival = _ARRIVAL.get()
-    if arrival is not None and arrival.resumed is not None and arrival.resumed.attempt > _MOST_ATTEMPTS:
-        raise UserError("Limner was stopped each time it tried to answer this; send it again in another way.")
+    if arrival is not None and arrival.resumed is not None and arrival.resumed.attempt > MOST_ATTEMPTS:
+        raise UserError(DEADLY)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, assert_never
 
@@ -19,13 +19,12 @@ from bot.discord.answers import (
     is_ephemeral,
     refuse,
     refuse_at_once,
-    share_of,
+    send_direct,
     show,
     tell,
     whisper,
 )
 from bot.discord.attachments import Download, chosen, downloaded
-from bot.discord.errors import WAITING, refusal_of
 from bot.discord.guilds import DIRECT, DiscordGuilds
 from bot.discord.inbox import DiscordInbox, check_attempts, is_resumed
 from bot.discord.live_interactions import LiveInteractions
@@ -33,8 +32,7 @@ from bot.discord.members import address_of, check_install, check_target, is_inst
 from bot.discord.message_ids import posted_ids
 from bot.discord.modal import DiscordModalState, build_modal, read_entries
 from bot.discord.rendering import render
-from bot.discord.routes import DEFAULT_FILE_LIMIT, direct_channel
-from bot.discord.uploads import pack, with_fitting_files
+from bot.discord.uploads import with_fitting_files
 from handlers.buttons import ClickResponse, Press, home_guild, manner, press
 from handlers.commands.actions import AlreadyHeard, Pressed, Remove, SendDirect
 from handlers.commands.arguments import Value, read_options
@@ -246,7 +244,7 @@ class DiscordInteractionHandler:
             case Message():
                 await show(interaction, with_fitting_files(result, interaction.filesize_limit), self.context.images)
             case SendDirect():
-                await self._send_direct(interaction, result)
+                await send_direct(interaction, result, self.context.images)
             case AlreadyHeard():
                 await delete_answer(interaction)
             case Form() | Remove():
@@ -303,22 +301,6 @@ class DiscordInteractionHandler:
                 await interaction.response.send_modal(modal)
             else:
                 await interaction.response.defer()
-
-    async def _send_direct(self, interaction: Interaction, result: SendDirect) -> None:
-        """Write to the member directly; where Discord does not let us, show it here, to them alone."""
-        packed = await pack(result.message.images, DEFAULT_FILE_LIMIT, self.context.images, share_of(interaction))
-        message = replace(result.message, lines=(*result.message.lines, *packed.refusals))
-        try:
-            channel = await direct_channel(interaction.client, str(interaction.user.id))
-            for images in packed.messages:
-                await channel.send(**render(replace(message, images=images)).as_new())
-        except discord.HTTPException as error:
-            if refusal_of(error, by_token=False) in WAITING:
-                raise
-            _log.info("a direct message is not taken: %s", error)
-            await show(interaction, result.message, self.context.images)
-        else:
-            await interaction.edit_original_response(**render(Message(headline=result.sent)).as_edit())
 
     async def _caller(
         self, interaction: Interaction, message_id: str | None, *, private: bool, about: Press | None = None

@@ -14,27 +14,21 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from bot.slack.answers import OPEN_FORM
 from bot.slack.application import Application, application_of
 from bot.slack.deduplication import key_of
-from handlers.messages.refusal import refusal
+from handlers.messages.refusal import DEADLY, NOT_STORED, refusal
 from pipeline.errors import UserError
 from storage.errors import StorageError
 from storage.platform import Platform
-from storage.queue.inbox import Inbox, Received
+from storage.queue.inbox import MOST_ATTEMPTS, STORE_SECONDS, Inbox, Received
 
 Body = Mapping[str, Any]
 Dispatch = Callable[[AsyncBoltRequest], Awaitable[object]]
 Refuse = Callable[[Body, str], Awaitable[None]]
 
-_STORE_SECONDS: Final = 2.0
-"""Slack waits three seconds for an acknowledgement; the rest is for the refusal."""
-
 _ANSWERABLE_SECONDS: Final = 29 * 60.0
 """Slack's addresses for answers live for thirty minutes; the last is left for answers that are on their way."""
 
 _KEPT_EVENTS: Final = {"app_mention", "app_uninstalled", "tokens_revoked"}
-_MOST_ATTEMPTS: Final = 3
-_NOT_STORED: Final = "Limner cannot take this now, since its database does not answer; send it again in a minute."
 _TOO_LATE: Final = "Limner was stopped before it could answer this; please send it again."
-_DEADLY: Final = "Limner was stopped each time it tried to answer this; send it again in another way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +66,7 @@ class SlackInbox:
         # One without an id is always new.
         key = hashlib.sha256((key_of(body) or uuid.uuid4().hex).encode()).hexdigest()
         try:
-            async with asyncio.timeout(_STORE_SECONDS):
+            async with asyncio.timeout(STORE_SECONDS):
                 application_id = self.application.learn(application_of(body))
                 received_id = await self.inbox.receive(Platform.SLACK, key, body, application_id)
         except (StorageError, TimeoutError) as error:
@@ -100,10 +94,10 @@ class SlackInbox:
         await asyncio.gather(*(self._resume(received, dispatch, refuse) for received in left))
 
     async def _resume(self, received: Received, dispatch: Dispatch, refuse: Refuse) -> None:
-        deadly = received.attempt > _MOST_ATTEMPTS
+        deadly = received.attempt > MOST_ATTEMPTS
         if deadly or received.age >= _ANSWERABLE_SECONDS:
             async with self.inbox.handling(received.id):
-                await refuse(received.payload, _DEADLY if deadly else _TOO_LATE)
+                await refuse(received.payload, DEADLY if deadly else _TOO_LATE)
             return
         _STORED.set(_Stored(received_id=received.id, resumed=True))
         # As it comes over a socket: there a payload bears no signature.
@@ -117,7 +111,7 @@ def is_resumed() -> bool:
 
 
 def _why(error: StorageError | TimeoutError) -> str:
-    return refusal(error) if isinstance(error, StorageError) else _NOT_STORED
+    return refusal(error) if isinstance(error, StorageError) else NOT_STORED
 
 
 def _is_kept(body: Body) -> bool:

@@ -8,6 +8,8 @@ from storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
+NOT_STORED: Final = "Limner cannot take this now, since its database does not answer; send it again in a minute."
+DEADLY: Final = "Limner was stopped each time it tried to answer this; send it again in another way."
 _STORAGE: Final = (
     "Limner cannot store or read what this needs just now; try again later, or tell the person who runs it."
 )

@@ -22,6 +22,10 @@ from storage.tables import inbox
 
 _log = logging.getLogger(__name__)
 
+STORE_SECONDS: Final = 2.0
+"""Platforms wait three seconds for an acknowledgement; the rest is for a refusal."""
+MOST_ATTEMPTS: Final = 3
+"""What ended so many processes, each of which tried to answer it, is tried no more."""
 _KEPT_SECONDS: Final = 3600.0
 """By then every token is over that could show a private result in its place."""
 _MOST_TAKEN: Final = 20

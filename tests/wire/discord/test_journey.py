@@ -218,7 +218,7 @@ async def test_a_wrong_token_is_one_sentence(discord: FakeDiscord, tmp_path: Pat
     code, _, complaint = await run("serve", data=tmp_path, **environment)
 
     assert code == 1
-    assert "Discord refused DISCORD_TOKEN; copy it anew" in complaint
+    assert "Discord refused DISCORD_TOKEN; copy it again" in complaint
     assert "not.the.token" not in complaint
 
 
