@@ -180,14 +180,8 @@ class Life(RuleBasedStateMachine):
         for where, pages in self._pool()._pools.items():
             used = sum(len(adapter.pages.get(where, ())) for adapter in self._pool()._adapters.values())
             assert len(pages._free) + used + 1 == len(pages.down)
-        self._await_writers()
+        await_threads(self.engine)
         assert held_bytes() <= self.held_when_idle
-
-    def _await_writers(self) -> None:
-        """A cancelled image may still be being written; then its pixels are held for a moment more."""
-        met = Barrier(2)
-        for written in [self.engine._outgoing._writers.submit(met.wait) for _ in range(met.parties)]:
-            written.result()
 
     def _check_the_same_alone(self, request: ImageRequest, image: bytes) -> None:
         """As an engine makes it that has seen nothing of all this."""
@@ -220,6 +214,15 @@ def held_bytes() -> int:
         if type(tensor) in {torch.Tensor, torch.nn.Parameter} and tensor.device.type == "cpu"
     }
     return sum(storages.values())
+
+
+def await_threads(engine: Engine) -> None:
+    """What a cancelled request left may still be read or written; then its tensors are held for a moment more."""
+    loaders = [model.loras._cache._loader for model in engine._cache.loaded.values()]
+    for pool in (engine._outgoing._writers, *loaders):
+        met = Barrier(pool._max_workers)
+        for passed in [pool.submit(met.wait) for _ in range(met.parties)]:
+            passed.result()
 
 
 @pytest.mark.timeout(1800)

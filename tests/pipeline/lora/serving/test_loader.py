@@ -38,7 +38,7 @@ from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
 from pipeline.requests.step_window import StepWindow
 from pipeline.text.prompt_encoder import _REMEMBERED_TEXTS
-from tests.journeys.test_engine_life import held_bytes, run
+from tests.journeys.test_engine_life import await_threads, held_bytes, run
 from tests.pipeline.conftest import a_request
 from tests.pipeline.lora.serving.random_parts import KINDS
 from tests.pipeline.random_loras import random_lora
@@ -126,6 +126,7 @@ class Communities:
         for event in run(self.engine):
             self._take([event])
         assert not self.open
+        await_threads(self.engine)
 
     def _keep(self, guild: str, kind: str, file: Path) -> None:
         self.count += 1
