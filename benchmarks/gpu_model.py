@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.parts import LowRank, Part
 from pipeline.lora.format.writer import CanonicalWriter
-from tests.pipeline.tiny_models import POCKET, save_nano
+from tests.pipeline.tiny_models import POCKET, save_speck
 
 RANKS = (16, 32, 64, 128)
 """The ranks of the LoRAs, in turn."""
@@ -63,7 +63,7 @@ class Size:
 
 
 FULL = Size(name="sdxl", side=1024, steps=30, short=8, requests=8, in_flight=(1, 4, 8, 16), training_steps=10)
-TINY = Size(name="nano", side=64, steps=6, short=6, requests=2, in_flight=(1, 2), training_steps=2)
+TINY = Size(name="speck", side=64, steps=6, short=6, requests=2, in_flight=(1, 2), training_steps=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Assets:
         if self.size is FULL:
             self._save_sdxl()
         else:
-            save_nano(self.model)
+            save_speck(self.model, middle=True)
         unet = UNet2DConditionModel.from_pretrained(self.model / "unet", torch_dtype=self.dtype).to(self.device)
         self.loras.mkdir(parents=True)
         self.diffusers_lora(0).parent.mkdir()

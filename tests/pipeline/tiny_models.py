@@ -40,14 +40,14 @@ def save_nano(folder: Path) -> None:
     _save_sdxl(folder, unet)
 
 
-def save_speck(folder: Path) -> None:
-    """The least that has all kinds of SDXL's layers: quick to compile."""
+def save_speck(folder: Path, *, middle: bool = False) -> None:
+    """The least that has all kinds of SDXL's layers: quick to compile. ControlNets need the middle."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(16,),
         down_block_types=("CrossAttnDownBlock2D",),
-        mid_block_type=None,
+        mid_block_type="UNetMidBlock2DCrossAttn" if middle else None,
         up_block_types=("UpBlock2D",),
         layers_per_block=1,
         attention_head_dim=2,
