@@ -1,4 +1,8 @@
-"""`limner` as its own process, as a person at a terminal starts it."""
+"""`limner` as its own process, as a person at a terminal starts it.
+
+What talks to people never loads torch, which takes seconds and threads from those who wait for an answer: a process
+that did ends with an exit code of its own.
+"""
 
 import asyncio
 import os
@@ -14,6 +18,19 @@ from tests.eventually import eventually
 
 _PATIENCE = 240.0
 _LONGEST_LINE = 2**24
+_HEAVY = {"torch", "diffusers", "transformers", "peft"}
+_LIMNER = f"""
+import atexit, os, sys
+from bot.__main__ import main
+
+def end():
+    if loaded := {_HEAVY} & set(sys.modules):
+        os.write(2, f"loaded {{loaded}}\\n".encode())
+        os._exit(70)
+
+atexit.register(end)
+main()
+"""
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -30,7 +47,7 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 async def start(arguments: tuple[str, ...], data: Path, **more: str) -> asyncio.subprocess.Process:
     """Start `limner` with `arguments`, its streams piped."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *arguments, env=environment(data, **more), cwd=Path(__file__).parents[2],
+        sys.executable, "-c", _LIMNER, *arguments, env=environment(data, **more), cwd=Path(__file__).parents[2],
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,
     )  # fmt: skip

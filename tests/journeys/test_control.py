@@ -18,7 +18,12 @@ from tests.wire.slack.process import serving
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole processes, each of which loads a model
 
 
-@pytest.fixture(params=[slack_channel, discord_channel], ids=["slack", "discord"])
+@pytest.fixture(
+    params=[
+        pytest.param(slack_channel, id="slack"),
+        pytest.param(discord_channel, id="discord", marks=pytest.mark.soak),
+    ]
+)
 async def channel(request: pytest.FixtureRequest) -> AsyncIterator[Channel]:
     enter: Callable[[], AbstractAsyncContextManager[Channel]] = request.param
     async with enter() as somewhere:

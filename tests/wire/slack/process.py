@@ -82,7 +82,7 @@ async def serving(data: Path, **environment: str) -> AsyncIterator[Served]:
         yield served
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), _START_SECONDS)
+            assert await asyncio.wait_for(process.wait(), _START_SECONDS) == 0, "\n".join(served.log)
     finally:
         if process.returncode is None:
             for child in children(process):
