@@ -31,7 +31,12 @@ def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
     """`request`, drawn as the earlier one was in all that the commands which begin with an image have no option for."""
     if request.model != earlier.model:
         return request
-    return replace(request, scheduler=earlier.scheduler, guidance_rescale=earlier.guidance_rescale)
+    return replace(
+        request,
+        scheduler=earlier.scheduler,
+        guidance_rescale=earlier.guidance_rescale,
+        clip_skip=earlier.clip_skip,
+    )
 
 
 async def _is_shown(job: Job, caller: Caller, context: AppContext) -> bool:

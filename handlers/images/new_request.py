@@ -68,6 +68,7 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         steps=facts.steps if options.steps is None else options.steps,
         guidance_scale=facts.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
+        clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
         seed=new_seed if options.seed is None else options.seed,
         count=options.count or 1,

@@ -9,6 +9,7 @@ from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.aspect_ratio import ASPECTS, Aspect, size_for
 from pipeline.requests.image_request import (
+    MAX_CLIP_SKIP,
     MAX_COUNT,
     MAX_GUIDANCE_SCALE,
     MAX_SEED,
@@ -46,6 +47,9 @@ class ImagineOptions(Options):
     guidance_rescale: Annotated[
         float | None, Details("Tames burnt colours at high guidance", low=0, high=1, advanced=True)
     ] = None
+    clip_skip: Annotated[
+        int | None, Details("Text layer, from the last, as A1111 counts", low=1, high=MAX_CLIP_SKIP, advanced=True)
+    ] = None
     width: _Pixels = None
     height: _Pixels = None
     model: ModelName = None
@@ -79,6 +83,7 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         steps=request.steps,
         guidance=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
+        clip_skip=request.clip_skip,
         scheduler=request.scheduler,
         model=request.model,
         lora=mentions_text(request.loras),

@@ -18,12 +18,21 @@ CLIP_CLASSES: Final = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPText
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextEncoder:
-    """A CLIP tokenizer and its model, which runs on `device`; `network` is what LoRA files call it."""
+    """A CLIP tokenizer and its model, which runs on `device`; `network` is what LoRA files call it.
+
+    `skipped` last layers have no part in the states that `run` returns; what is pooled is of all layers.
+    """
 
     network: str
     tokenizer: Any
     model: Any
     device: torch.device
+    skipped: int = 0
+
+    @property
+    def layers(self) -> int:
+        """How many layers the model has."""
+        return int(self.model.config.num_hidden_layers)
 
     def tokens(self, text: str) -> Tensor:
         """The token ids of a text.
@@ -72,10 +81,17 @@ class TextEncoder:
             **options: as above.
 
         Returns:
-            What transformers' CLIP text models return.
+            What transformers' CLIP text models return, as if the layers that are `skipped` were not there.
         """
         table = self.model.get_input_embeddings()
-        return self.model(table.below_zero(ids) if isinstance(table, WordTable) else ids, *inputs, **options)
+        ids = table.below_zero(ids) if isinstance(table, WordTable) else ids
+        if not self.skipped:
+            return self.model(ids, *inputs, **options)
+        output = self.model(ids, *inputs, **{**options, "output_hidden_states": True})
+        output.hidden_states = output.hidden_states[: -self.skipped]
+        norm = getattr(self.model, "text_model", self.model).final_layer_norm
+        output.last_hidden_state = norm(output.hidden_states[-1])
+        return output
 
     @contextmanager
     def knowing(self, text: InvertedText) -> Iterator[None]:

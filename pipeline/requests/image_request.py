@@ -17,6 +17,7 @@ MAX_COUNT: Final = 4
 MIN_SIZE: Final = 64
 MAX_SIZE: Final = 4096
 MAX_GUIDANCE_SCALE: Final = 30.0
+MAX_CLIP_SKIP: Final = 12
 MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
 MAX_LORA_SCALE: Final = 10.0
@@ -120,7 +121,8 @@ class ImageRequest:
     """An image (or `count` of them, with seeds counting up) and all that decides it.
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
-    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `model` is a name that
+    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `clip_skip` is the text encoders' layer that
+    is read, counted from the last as AUTOMATIC1111 does, but never a later one than the model's own; `model` is a name that
     `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats an image
     bit for bit (None leaves it to the device), with so many `lora_pages`, with `own_weights` for LoRAs or not and,
     where the device can, `compiled` or not; `variations` bend the initial noise, one after the other; `start` is an
@@ -135,6 +137,7 @@ class ImageRequest:
     steps: int
     guidance_scale: float
     guidance_rescale: float = 0.0
+    clip_skip: int = 1
     scheduler: Scheduler = Scheduler.EULER
     seed: int
     count: int = 1
@@ -155,6 +158,7 @@ class ImageRequest:
         check_range("count", self.count, 1, MAX_COUNT)
         check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
         check_range("guidance rescale", self.guidance_rescale, 0, 1)
+        check_range("clip skip", self.clip_skip, 1, MAX_CLIP_SKIP)
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
         check_range("LoRA pages", self.lora_pages, 0, MAX_LORA_PAGES)

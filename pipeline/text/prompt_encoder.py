@@ -3,11 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from pipeline.errors import InvalidRequest
 from pipeline.families.family import Family, ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.serving.adapter_pool import (
@@ -33,11 +35,27 @@ _REMEMBERED_TEXTS: Final = 128
 Embedding = tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """How a request's texts are read: by the text encoders as it wants them, with its LoRAs."""
+
+    encoders: tuple[TextEncoder, ...]
+    parts: tuple[ScaledAdapter, ...]
+
+    @property
+    def key(self) -> object:
+        return (self.encoders[0].skipped, *((part.adapter.key, part.scale) for part in self.parts))
+
+    @property
+    def window(self) -> int:
+        return int(self.encoders[0].tokenizer.model_max_length)
+
+
 class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
 
     Each text is encoded by itself, so that an image's conditioning never depends on who else is being encoded; what was
-    encoded lately, with the same LoRAs, is remembered. Weighted and long texts go through compel; where a request's two
+    encoded lately, with the same LoRAs and layers, is remembered. Weighted and long texts go through compel; where a request's two
     texts take different numbers of windows, the empty text fills the shorter one up.
 
     Args:
@@ -91,12 +109,15 @@ class PromptEncoder:
 
         Returns:
             Two rows with guidance, the negative prompt's first; else one. All have as many windows as `windows` says.
+
+        Raises:
+            InvalidRequest: the text encoders have fewer layers than it wants to skip.
         """
-        parts = text_parts(request, adapters, self._key)
+        reader = self._reader(request, adapters)
         windows = self.windows(request, adapters)
-        texts = [self._embed_filled(request.prompt, parts, windows)]
+        texts = [self._embed_filled(request.prompt, reader, windows)]
         if request.guided:
-            texts.insert(0, self._embed_negative(request.negative_prompt, parts, like=texts[0]))
+            texts.insert(0, self._embed_negative(request.negative_prompt, reader, like=texts[0]))
         states = torch.cat([states for states, _ in texts])
         if not self._family.pooled_and_sizes:
             return Conditioning(states=states, pooled=None, time_ids=None)
@@ -105,36 +126,48 @@ class PromptEncoder:
         pooled = torch.cat([pooled for _, pooled in texts])
         return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
 
-    def _embed_negative(self, text: str, parts: Sequence[ScaledAdapter], *, like: Embedding) -> Embedding:
+    def _reader(self, request: ImageRequest, adapters: Sequence[Adapter]) -> _Reader:
+        layers = min(encoder.layers for encoder in self._encoders)
+        if request.clip_skip > layers:
+            raise InvalidRequest(
+                "clip skip",
+                f"clip skip is {request.clip_skip}, but this model's text encoder has {layers} layers; "
+                f"use 1 to {layers}.",
+            )
+        usual = 2 if self._family.penultimate_states else 1
+        skipped = max(request.clip_skip, usual) - usual
+        encoders = tuple(replace(encoder, skipped=skipped) for encoder in self._encoders)
+        return _Reader(encoders=encoders, parts=tuple(text_parts(request, adapters, self._key)))
+
+    def _embed_negative(self, text: str, reader: _Reader, *, like: Embedding) -> Embedding:
         if not text and self._zero_empty_negative:
             states, pooled = like
             return torch.zeros_like(states), torch.zeros_like(pooled)
-        window = self._encoders[0].tokenizer.model_max_length
-        return self._embed_filled(text, parts, windows=like[0].shape[1] // window)
+        return self._embed_filled(text, reader, windows=like[0].shape[1] // reader.window)
 
-    def _embed_filled(self, text: str, parts: Sequence[ScaledAdapter], windows: int) -> Embedding:
+    def _embed_filled(self, text: str, reader: _Reader, windows: int) -> Embedding:
         """As `_embed`, filled up with the empty text to so many windows."""
-        states, pooled = self._embed(text, parts)
-        missing = windows - states.shape[1] // self._encoders[0].tokenizer.model_max_length
+        states, pooled = self._embed(text, reader)
+        missing = windows - states.shape[1] // reader.window
         if missing < 0:
             # A batch's rows are of one length: one that is longer than it was counted would spoil those beside it.
             raise ValueError(f"a text of {windows} windows was encoded into {windows - missing}")
         if not missing:
             return states, pooled
-        return torch.cat([states, *[self._embed("", parts)[0]] * missing], dim=1), pooled
+        return torch.cat([states, *[self._embed("", reader)[0]] * missing], dim=1), pooled
 
-    def _embed(self, text: str, parts: Sequence[ScaledAdapter]) -> Embedding:
+    def _embed(self, text: str, reader: _Reader) -> Embedding:
         """States (1, windows times 77, width) and the last encoder's pooled output (1, width), remembered."""
-        key = (text, tuple((part.adapter.key, part.scale) for part in parts))
+        key = (text, reader.key)
         if key not in self._remembered:
-            texts = [encoder.inverted(text, _words(parts)) for encoder in self._encoders]
+            texts = [encoder.inverted(text, _words(reader.parts)) for encoder in reader.encoders]
             with ExitStack() as running:
-                for encoder, own in zip(self._encoders, texts, strict=True):
-                    stack = self._stack(encoder, parts)
+                for encoder, own in zip(reader.encoders, texts, strict=True):
+                    stack = self._stack(encoder, reader.parts)
                     running.callback(stack.clear, [0])
                     running.enter_context(stack.applied())
                     running.enter_context(encoder.knowing(own))
-                self._remembered[key] = self._run([own.text for own in texts])
+                self._remembered[key] = self._run([own.text for own in texts], reader.encoders)
             if len(self._remembered) > _REMEMBERED_TEXTS:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
@@ -147,27 +180,18 @@ class PromptEncoder:
         stack.put([0], parts)
         return stack
 
-    def _run(self, texts: Sequence[str]) -> Embedding:
+    def _run(self, texts: Sequence[str], encoders: Sequence[TextEncoder]) -> Embedding:
         """Texts, one an encoder: plain ones that fit go straight through, as in diffusers; so does what is pooled."""
         fragments = [read_weights(text) for text in texts]
         words = [plain_text(own) for own in fragments]
-        states, pooled = _embed_each(self._family, self._encoders, words)
-        fit = all(encoder.has_room_for(own) for encoder, own in zip(self._encoders, words, strict=True))
+        states, pooled = _embed_each(self._family, encoders, words)
+        fit = all(encoder.has_room_for(own) for encoder, own in zip(encoders, words, strict=True))
         if fit and all(map(is_plain, fragments)):
             return states, pooled
         penultimate = self._family.penultimate_states
-        pairs = zip(self._encoders, fragments, strict=True)
-        return self._levelled([WeightedText(*pair, penultimate=penultimate).states() for pair in pairs]), pooled
-
-    def _levelled(self, states: Sequence[Tensor]) -> Tensor:
-        """The encoders' states side by side; a word that some were not taught may leave them different windows."""
-        longest = max(own.shape[1] for own in states)
-        filled = []
-        for encoder, own in zip(self._encoders, states, strict=True):
-            missing = (longest - own.shape[1]) // int(encoder.tokenizer.model_max_length)
-            empty = [encoder.run(encoder.tokens(""), output_hidden_states=True).hidden_states[-2]] if missing else []
-            filled.append(torch.cat([own, *empty * missing], dim=1))
-        return torch.cat(filled, dim=-1)
+        pairs = zip(encoders, fragments, strict=True)
+        each = [WeightedText(*pair, penultimate=penultimate).states() for pair in pairs]
+        return _levelled(each, encoders), pooled
 
     def _windows(self, encoder: TextEncoder, text: str, field: str) -> int:
         fragments = read_weights(text, field)
@@ -200,6 +224,17 @@ def _embed_each(family: Family, encoders: Sequence[TextEncoder], texts: Sequence
     pairs = zip(encoders, texts, strict=True)
     outputs = [encoder.run(encoder.tokens(text), output_hidden_states=True) for encoder, text in pairs]
     return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
+
+
+def _levelled(states: Sequence[Tensor], encoders: Sequence[TextEncoder]) -> Tensor:
+    """The encoders' states side by side; a word that some were not taught may leave them different windows."""
+    longest = max(own.shape[1] for own in states)
+    filled = []
+    for encoder, own in zip(encoders, states, strict=True):
+        missing = (longest - own.shape[1]) // int(encoder.tokenizer.model_max_length)
+        empty = [encoder.run(encoder.tokens(""), output_hidden_states=True).hidden_states[-2]] if missing else []
+        filled.append(torch.cat([own, *empty * missing], dim=1))
+    return torch.cat(filled, dim=-1)
 
 
 def _words(parts: Sequence[ScaledAdapter]) -> tuple[TextualInversion, ...]:

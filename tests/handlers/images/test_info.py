@@ -25,7 +25,8 @@ from tests.fakes import png, request
 def test_the_command_asks_for_exactly_that_again() -> None:
     """With every value that it may have."""
     whole = request(
-        "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, seed=4_000_000_000,
+        "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, clip_skip=2,
+        seed=4_000_000_000,
         loras=(LoraUse(key="k", name="crayon", scale=-0.25, text_encoder_scale=0.5),),
         variations=(Variation(seed=3, strength=0.15), Variation(seed=4, strength=0.45)),
     )  # fmt: skip

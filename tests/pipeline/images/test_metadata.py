@@ -41,6 +41,7 @@ requests = st.builds(
     steps=st.integers(1, 150),
     guidance_scale=st.floats(0, 30),
     guidance_rescale=st.floats(0, 1),
+    clip_skip=st.integers(1, 12),
     scheduler=st.sampled_from(Scheduler),
     seed=st.integers(0, 2**32 - 1),
     model=texts,
@@ -102,6 +103,12 @@ def test_the_parameters_are_those_of_automatic1111() -> None:
         "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Model hash: 0123456789, "
         'Model: "my, model", RNG: CPU, Version: limner 0.1.0'
     )
+
+
+def test_clip_skip_is_told_where_it_is_not_the_models_own() -> None:
+    """In AUTOMATIC1111's words and as it counts."""
+    assert "Clip skip" not in an_info().parameters()
+    assert ", Size: 512x768, Clip skip: 2, Model hash" in an_info(clip_skip=2).parameters()
 
 
 def test_a_lora_is_named_by_its_whole_tag() -> None:

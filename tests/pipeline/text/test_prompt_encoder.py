@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
+from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Event, Refused, Rendered
@@ -65,6 +66,50 @@ def test_loras_of_the_text_encoders_change_weighted_prompts_too(
         torch.testing.assert_close(changed, conditioned(pipeline, theirs, "blue"), atol=1e-4, rtol=1e-4)
     assert torch.equal(before, after)
     assert not torch.allclose(before, changed, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "skipped"), [("nano", 3), ("sd15", 2)])
+def test_clip_skip_is_that_of_diffusers(
+    name: str, skipped: int, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
+    """Which counts from 0 at the layer that the model reads; the negative prompt is read as the prompt is."""
+    pipeline, encoder = load_pipeline(name, model_folder(name)), loaded_model(name)._encoder
+    request = a_request(negative_prompt="blue", clip_skip=skipped)
+
+    usual, own = encoder.encode(replace(request, clip_skip=1), ()), encoder.encode(request, ())
+
+    for row, text in enumerate(("blue", request.prompt)):
+        if name == "nano":
+            expected, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False, clip_skip=1)
+            assert own.pooled is not None
+            torch.testing.assert_close(own.pooled[row], pooled[0], atol=1e-5, rtol=1e-5)
+        else:
+            # diffusers looks for the norm where transformers has it no more; this is what it does with it.
+            model, ids = pipeline.text_encoder, encoder._encoders[0].tokens(text)
+            expected = model.final_layer_norm(model(ids, output_hidden_states=True).hidden_states[-2])
+        torch.testing.assert_close(own.states[row], expected[0], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(own.states, usual.states, atol=1e-2)
+    assert torch.equal(encoder.encode(replace(request, clip_skip=1), ()).states, usual.states)
+
+
+def test_the_second_layer_from_the_last_is_where_sdxl_reads_anyway(loaded_model: Callable[[str], LoadedModel]) -> None:
+    """As Forge counts; further than the first layer there is nothing."""
+    encoder = loaded_model("nano")._encoder
+
+    assert torch.equal(encoder.encode(a_request(clip_skip=2), ()).states, encoder.encode(a_request(), ()).states)
+    with pytest.raises(InvalidRequest, match="clip skip is 4, but this model's text encoder has 3 layers; use 1 to 3"):
+        encoder.encode(a_request(clip_skip=4), ())
+
+
+def test_weighted_prompts_skip_layers_too(loaded_model: Callable[[str], LoadedModel]) -> None:
+    """A weight of nearly 1 gives nearly what none gives."""
+    encoder = loaded_model("sd15")._encoder
+
+    plain = encoder.encode(a_request(prompt="a red fox", clip_skip=3), ()).states
+    weighted = encoder.encode(a_request(prompt="a (red:1.0001) fox", clip_skip=3), ()).states
+
+    assert not torch.equal(weighted, plain)
+    torch.testing.assert_close(weighted, plain, atol=1e-3, rtol=1e-3)
 
 
 def test_prompts_of_other_lengths_share_no_call_and_change_no_bit() -> None:
