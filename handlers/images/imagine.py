@@ -63,5 +63,6 @@ COMMAND: Final = Command(
         "(word:1.3) counts for more, (word:0.7) for less, up to 2 and down to 0; (word) is 1.1, [word] a little less",
         r"\( and \) are brackets that weigh nothing, and so is a bracket without its partner",
         "{red|blue} fox stands for two prompts",
+        "[red:blue:0.5] changes from red to blue at half of the steps, [cow|horse] at every step",
     ),
 )

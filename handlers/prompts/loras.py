@@ -8,13 +8,15 @@ from typing import Final
 
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
-from handlers.prompts.syntax import check_weights, expand, read_subjects, refuse_subjects, with_words
+from handlers.prompts.schedules import refuse_parts
+from handlers.prompts.syntax import expand, read_subjects, refuse_subjects, with_words
 from handlers.prompts.tags import NUMBER, LoraMention, read_loras, refuse_loras
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
+from pipeline.text.prompt_length import check_texts
 from storage.guilds.guilds import GuildSettings
 from storage.library.loras import Lora
 
@@ -46,7 +48,9 @@ async def for_each_prompt(
     LoRA that the guild does not have or that was not made for the model's `family`.
     """
     prompts = expand(request.prompt)
-    check_weights(prompts, request.negative_prompt)
+    for prompt in prompts:
+        check_texts(replace(request, prompt=prompt))
+        refuse_parts(prompt, request.steps_made)
     refuse_loras(request.negative_prompt)
     refuse_subjects(request.negative_prompt)
     return [

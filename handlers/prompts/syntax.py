@@ -1,6 +1,6 @@
 """What members write into a prompt: `{red|blue}` for two prompts, `@rex` for a subject; tags of LoRAs are `tags`'.
 
-Weights such as `(word:1.2)` are checked here and stay in the prompt; the encode stage reads them.
+Weights such as `(word:1.2)` and changes such as `[red:blue:0.5]` stay in the prompt; the encode stage reads them.
 """
 
 import re
@@ -12,7 +12,6 @@ from typing import Final
 from handlers.prompts.tags import LoraMention
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import LoraUse
-from pipeline.text.prompt_weights import read_weights
 
 MAX_PROMPTS: Final = 16
 
@@ -22,7 +21,7 @@ _SUBJECT: Final = re.compile(
     r"(?::([+-]?(?:\d{1,6}(?:\.\d{1,20})?|\.\d{1,20}))(:[+-]?\.?\d)?)?",
     re.ASCII,
 )
-_MARKS: Final = re.compile(r"([{|}])")
+_MARKS: Final = re.compile(r"(\\[\[\]\\]|[{|}\[\]])")
 _MOST_COUNTED: Final = 1_000_000
 
 
@@ -38,6 +37,16 @@ def read_subjects(prompt: str) -> tuple[LoraMention, ...]:
         for match in _SUBJECT.finditer(prompt)
     }
     return tuple(found.values())
+
+
+def subject_names(prompt: str) -> frozenset[str]:
+    """The names in its `@name`s."""
+    return frozenset(match[1].casefold() for match in _SUBJECT.finditer(prompt))
+
+
+def without_scales(prompt: str) -> str:
+    """The prompt with `@name` for each `@name:scale`."""
+    return _SUBJECT.sub(lambda match: f"@{match[1]}", prompt)
 
 
 def refuse_subjects(negative_prompt: str) -> None:
@@ -80,22 +89,39 @@ def expand(prompt: str) -> tuple[str, ...]:
 
 
 def _parts(prompt: str) -> tuple[_Part, ...]:
-    """The prompt's texts and choices; a brace without its partner, or around no bar, is text."""
+    """The prompt's texts and choices; a brace without its partner, or around no bar, is text.
+
+    A bar in square brackets is theirs: `[a|b]` changes between the steps of one image.
+    """
     parts: list[_Part] = []
-    # For every open brace: where it and its bars stand in `parts`. No recursion, since braces may be nested at will.
+    # For every open brace or bracket: where it and its bars stand in `parts`. No recursion, since they may be nested at
+    # will.
     unclosed: list[list[int]] = []
     for text in _MARKS.split(prompt):
-        if text == "{":
+        if text in ("{", "["):
             unclosed.append([len(parts)])
         elif text == "|" and unclosed:
             unclosed[-1].append(len(parts))
-        elif text == "}" and unclosed and len(marks := unclosed.pop()) > 1:
+        elif text == "]" and unclosed and parts[unclosed[-1][0]] == "[":
+            unclosed.pop()
+        elif text == "}" and len(marks := _braced(parts, unclosed)) > 1:
             ends = [*marks[1:], len(parts)]
             found = tuple(tuple(parts[mark + 1 : end]) for mark, end in zip(marks, ends, strict=True))
             parts[marks[0] :] = [_Choice(found, min(sum(map(_count, found)), _MOST_COUNTED + 1))]
             continue
         parts.append(text)
     return tuple(parts)
+
+
+def _braced(parts: Sequence[_Part], unclosed: list[list[int]]) -> list[int]:
+    """The places of the innermost open brace and its bars; those of brackets that are never closed are its own."""
+    bars: list[int] = []
+    while unclosed:
+        place, *own = unclosed.pop()
+        bars = [*own, *bars]
+        if parts[place] == "{":
+            return [place, *bars]
+    return []
 
 
 def _count(parts: Iterable[_Part]) -> int:
@@ -109,13 +135,6 @@ def _count(parts: Iterable[_Part]) -> int:
 
 def _texts(parts: Iterable[_Part]) -> list[str]:
     return ["".join(texts) for texts in product(*([part] if isinstance(part, str) else part.texts() for part in parts))]
-
-
-def check_weights(prompts: Iterable[str], negative_prompt: str) -> None:
-    """Refuse a weight that no device would take before it is queued; raises InvalidRequest."""
-    for prompt in prompts:
-        read_weights(prompt)
-    read_weights(negative_prompt, "negative prompt")
 
 
 def mentions_text(loras: Sequence[LoraUse]) -> str:

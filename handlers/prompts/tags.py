@@ -58,6 +58,11 @@ def read_loras(prompt: str) -> tuple[str, tuple[LoraMention, ...]]:
     return words, mentions
 
 
+def lora_tags(prompt: str) -> frozenset[str]:
+    """The tags in a prompt, as they were written."""
+    return frozenset(match[0] for match in _TAG.finditer(prompt))
+
+
 def refuse_loras(negative_prompt: str) -> None:
     """Raise InvalidRequest where a negative prompt holds a tag: a LoRA is of the image, not of one of its prompts."""
     plain = _INVISIBLE.sub("", negative_prompt)

@@ -39,15 +39,15 @@ _LARGEST_UNTILED: Final = 192 * 192
 class DenoisingState:
     """One request between noise and image.
 
-    `latents` is (1, channels, height, width) in float32; they are replaced, never changed. `parts` are the UNet's
-    LoRAs, `active` those that its rows have now; `rows` are its rows in the batch. `canvas` is what it is drawn over,
-    `kept` the part of that which stays, `controls` what else it follows. `answer` is the denoiser's last, with the
-    input and the timestep that it saw. `failure` is why its own part of a step failed, where the rest of the batch
-    went on.
+    `latents` is (1, channels, height, width) in float32; they are replaced, never changed. `conditionings` are of
+    each step, `parts` the UNet's LoRAs; `held` is what its rows have of both now; `rows` are its rows in the batch.
+    `canvas` is what it is drawn over, `kept` the part of that which stays, `controls` what else it follows. `answer`
+    is the denoiser's last, with the input and the timestep that it saw. `failure` is why its own part of a step
+    failed, where the rest of the batch went on.
     """
 
     request: ImageRequest
-    conditioning: Conditioning
+    conditionings: tuple[Conditioning, ...]
     parts: UNetParts
     sampler: Sampler
     latents: Tensor
@@ -56,9 +56,24 @@ class DenoisingState:
     kept: KeptLatents | None = None
     controls: tuple[Control, ...] = ()
     rows: tuple[int, ...] = ()
-    active: tuple[ScaledAdapter, ...] = ()
+    held: tuple[Conditioning, tuple[ScaledAdapter, ...]] | None = None
     answer: tuple[Tensor, Tensor, float] | None = None
     failure: Exception | None = None
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """Of the next step; at the end, of the last."""
+        return self.conditionings[min(self.sampler.progress, len(self.conditionings) - 1)]
+
+    @property
+    def active(self) -> tuple[ScaledAdapter, ...]:
+        """The LoRAs of the next step."""
+        return self.parts.at(self.sampler.progress)
+
+    @property
+    def current(self) -> bool:
+        """Whether its rows have what the next step needs."""
+        return self.held is not None and self.held[0] is self.conditioning and self.held[1] == self.active
 
     @torch.inference_mode()
     def denoised(self) -> Tensor:
@@ -108,7 +123,7 @@ class Denoiser:
     def begin(
         self,
         request: ImageRequest,
-        conditioning: Conditioning,
+        conditionings: tuple[Conditioning, ...],
         adapters: Sequence[Adapter],
         canvas: Canvas | None = None,
         controls: tuple[Control, ...] = (),
@@ -118,7 +133,7 @@ class Denoiser:
 
         Args:
             request: one image.
-            conditioning: of its prompts.
+            conditionings: of its prompts at each step that is made.
             adapters: its LoRAs, in the request's order.
             canvas: what it is drawn over; then it begins where the start image's strength says, as diffusers'
                 pipelines do.
@@ -134,7 +149,7 @@ class Denoiser:
         kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
         return DenoisingState(
             request=request,
-            conditioning=conditioning,
+            conditionings=conditionings,
             parts=UNetParts.of(request, adapters, self._checkpoint.facts.family),
             sampler=sampler,
             latents=_first_latents(clean, noise, sampler, from_noise=kept is not None and sampler.whole),
@@ -190,8 +205,8 @@ class Denoiser:
             rendering: the request.
             rows: free ones, or its own; as many as its conditioning has.
         """
-        rendering.rows, rendering.active = rows, rendering.parts.at(rendering.sampler.progress)
-        memory.put(rows, rendering.conditioning, rendering.active)
+        rendering.rows, rendering.held = rows, (rendering.conditioning, rendering.active)
+        memory.put(rows, *rendering.held)
 
     @torch.inference_mode()
     def advance(self, memory: RowMemory, renderings: Sequence[DenoisingState]) -> None:
@@ -204,8 +219,8 @@ class Denoiser:
             renderings: requests of one latent size; they are changed in place.
         """
         for rendering in renderings:
-            # Where a window begins or ends.
-            if rendering.parts.at(rendering.sampler.progress) != rendering.active:
+            # Where a LoRA's window begins or ends, or a prompt changes.
+            if not rendering.current:
                 self.assign(memory, rendering, rendering.rows)
         samplers = [rendering.sampler for rendering in renderings]
         walks = Walks(samplers, [rendering.latents for rendering in renderings])

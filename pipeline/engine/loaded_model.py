@@ -123,8 +123,8 @@ class LoadedModel:
         Raises:
             InvalidRequest: an image cannot be read, or the mask is empty.
         """
-        conditioning = self._encoder.encode(request, adapters)
-        return self.denoiser.begin(request, conditioning, adapters, Canvas.of(request, images), controls)
+        conditionings = self._encoder.encode_steps(request, adapters)
+        return self.denoiser.begin(request, conditionings, adapters, Canvas.of(request, images), controls)
 
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of a group keep, made when it is first needed.

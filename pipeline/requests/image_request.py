@@ -121,12 +121,12 @@ class ImageRequest:
     """An image (or `count` of them, with seeds counting up) and all that decides it.
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
-    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `clip_skip` is the text encoders' layer that
-    is read, counted from the last as AUTOMATIC1111 does, but never a later one than the model's own; `model` is a name that
-    `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows, which repeats an image
-    bit for bit (None leaves it to the device), with so many `lora_pages`, with `own_weights` for LoRAs or not and,
-    where the device can, `compiled` or not; `variations` bend the initial noise, one after the other; `start` is an
-    image to begin with, `controls` what to keep of others.
+    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `clip_skip` is the layer of the text
+    encoders that is read, counted from the last as AUTOMATIC1111 does, but never a later one than the model's own;
+    `model` is a name that `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows,
+    which repeats an image bit for bit (None leaves it to the device), with so many `lora_pages`, with `own_weights`
+    for LoRAs or not and, where the device can, `compiled` or not; `variations` bend the initial noise, one after the
+    other; `start` is an image to begin with, `controls` what to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
 

@@ -26,6 +26,7 @@ from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
 from pipeline.text.conditioning import Conditioning
 from pipeline.text.prompt_length import check_windows, texts_of
+from pipeline.text.prompt_schedule import texts_by_step
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
 from pipeline.text.weighted_prompt import WeightedText
 from pipeline.transfer import to_device
@@ -55,8 +56,8 @@ class PromptEncoder:
     """Conditions requests as diffusers' pipelines do: Podell et al., 2023 (SDXL; arXiv 2307.01952) and SD 1.5.
 
     Each text is encoded by itself, so that an image's conditioning never depends on who else is being encoded; what was
-    encoded lately, with the same LoRAs and layers, is remembered. Weighted and long texts go through compel; where a request's two
-    texts take different numbers of windows, the empty text fills the shorter one up.
+    encoded lately, with the same LoRAs and layers, is remembered. Weighted and long texts go through compel; where a
+    request's texts take different numbers of windows, the empty text fills the shorter ones up.
 
     Args:
         family: of the model.
@@ -83,29 +84,31 @@ class PromptEncoder:
         """How many windows of 77 tokens each of a request's rows takes.
 
         Args:
-            request: its prompt counts, and with guidance its negative prompt.
+            request: its prompt counts, and with guidance its negative prompt, each as it is at any step.
             adapters: its LoRAs; before they are here, what they teach counts as the words that it is written with.
 
         Returns:
             The most that any of the texts takes in any of the encoders, from 1.
 
         Raises:
-            InvalidRequest: a text takes more than MAX_WINDOWS, or has a weight that is none.
+            InvalidRequest: a text takes more than MAX_WINDOWS, or has a weight that is none, or there are too many.
         """
         words = _words(text_parts(request, adapters, self._key)) if adapters else ()
         return max(
             self._windows(encoder, encoder.inverted(text, words).text, field)
-            for field, text in texts_of(request).items()
+            for field, texts in texts_of(request).items()
+            for text in texts
             for encoder in self._encoders
         )
 
     @torch.inference_mode()
-    def encode(self, request: ImageRequest, adapters: Sequence[Adapter]) -> Conditioning:
-        """What the denoiser is conditioned on.
+    def encode(self, request: ImageRequest, adapters: Sequence[Adapter], step: int = 0) -> Conditioning:
+        """What the denoiser is conditioned on in one step.
 
         Args:
             request: its texts, size and guidance count.
             adapters: its LoRAs, in its order.
+            step: from 0, of those that are made.
 
         Returns:
             Two rows with guidance, the negative prompt's first; else one. All have as many windows as `windows` says.
@@ -115,9 +118,10 @@ class PromptEncoder:
         """
         reader = self._reader(request, adapters)
         windows = self.windows(request, adapters)
-        texts = [self._embed_filled(request.prompt, reader, windows)]
+        prompt, negative = texts_by_step(request)[step]
+        texts = [self._embed_filled(prompt, reader, windows)]
         if request.guided:
-            texts.insert(0, self._embed_negative(request.negative_prompt, reader, like=texts[0]))
+            texts.insert(0, self._embed_negative(negative, reader, like=texts[0]))
         states = torch.cat([states for states, _ in texts])
         if not self._family.pooled_and_sizes:
             return Conditioning(states=states, pooled=None, time_ids=None)
@@ -125,6 +129,23 @@ class PromptEncoder:
         time_ids = to_device(torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype), states.device)
         pooled = torch.cat([pooled for _, pooled in texts])
         return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
+
+    def encode_steps(self, request: ImageRequest, adapters: Sequence[Adapter]) -> tuple[Conditioning, ...]:
+        """What the denoiser is conditioned on, step by step.
+
+        Args:
+            request: as for `encode`.
+            adapters: as for `encode`.
+
+        Returns:
+            One for each step that is made: the same object where the texts are the same.
+
+        Raises:
+            InvalidRequest: as `encode`.
+        """
+        texts = texts_by_step(request)
+        known = {own: self.encode(request, adapters, texts.index(own)) for own in dict.fromkeys(texts)}
+        return tuple(known[own] for own in texts)
 
     def _reader(self, request: ImageRequest, adapters: Sequence[Adapter]) -> _Reader:
         layers = min(encoder.layers for encoder in self._encoders)

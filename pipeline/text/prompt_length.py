@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import ImageRequest
+from pipeline.text.prompt_schedule import texts_by_step
 from pipeline.text.prompt_weights import plain_text, read_weights
 
 MAX_WINDOWS: Final = 8
@@ -19,16 +20,34 @@ _PIECES: Final = re.compile(
 )
 
 
-def texts_of(request: ImageRequest) -> dict[str, str]:
+def texts_of(request: ImageRequest) -> dict[str, tuple[str, ...]]:
     """The texts that a request is conditioned on.
 
     Args:
         request: its negative prompt counts only with guidance.
 
     Returns:
-        Each by what it is called in an error.
+        By what they are called in an error, each different one that a step has.
+
+    Raises:
+        InvalidRequest: there are too many.
     """
-    return {"prompt": request.prompt} | ({"negative prompt": request.negative_prompt} if request.guided else {})
+    prompts, negatives = (tuple(dict.fromkeys(texts)) for texts in zip(*texts_by_step(request), strict=True))
+    return {"prompt": prompts} | ({"negative prompt": negatives} if request.guided else {})
+
+
+def check_texts(request: ImageRequest) -> None:
+    """Refuse texts that no device would take.
+
+    Args:
+        request: its texts at every step count.
+
+    Raises:
+        InvalidRequest: there are too many, or one has a weight that is none.
+    """
+    for field, texts in texts_of(request).items():
+        for text in texts:
+            read_weights(text, field)
 
 
 def check_windows(windows: int, field: str, *, at_least: bool = False) -> None:
@@ -62,6 +81,7 @@ def check_lengths(request: ImageRequest) -> None:
     """
     if request.loras:
         return
-    for field, text in texts_of(request).items():
-        words = unicodedata.normalize("NFC", plain_text(read_weights(text, field)))
-        check_windows(ceil(len(_PIECES.findall(words)) / _WINDOW_TOKENS), field, at_least=True)
+    for field, texts in texts_of(request).items():
+        for text in texts:
+            words = unicodedata.normalize("NFC", plain_text(read_weights(text, field)))
+            check_windows(ceil(len(_PIECES.findall(words)) / _WINDOW_TOKENS), field, at_least=True)

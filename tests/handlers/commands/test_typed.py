@@ -18,19 +18,22 @@ from handlers.images.edit import COMMAND as EDIT
 from handlers.images.extra_controls import more_controls
 from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.prompts.loras import read_mentions
-from handlers.prompts.syntax import check_weights, expand, read_subjects
+from handlers.prompts.syntax import expand, read_subjects
 from handlers.prompts.tags import read_loras
 from handlers.registry import COMMANDS
 from handlers.training.train import SUBJECT
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.lora.sources.links import read_link
 from pipeline.requests.aspect_ratio import size_for
+from pipeline.text.prompt_schedule import read_schedule
+from pipeline.text.prompt_weights import read_weights
 from tests.hostile import LONG, VALUES
 from tests.tiers import examples
 
 PARSERS: Final[dict[str, Callable[[str], object]]] = {
     "variants": expand,
-    "weights": lambda text: check_weights([text[:20_000]], ""),
+    "weights": lambda text: read_weights(text[:20_000]),
+    "changes": lambda text: read_schedule(text).texts(2),
     "LoRA tags": read_loras,
     "subjects": read_subjects,
     "LoRA names": read_mentions,

@@ -55,6 +55,41 @@ async def test_option_and_prompt_name_loras_together(call: CallCommand, context:
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("prompt", "advice"),
+    [
+        ("a fox [<lora:film:0.5>::0.4]", r"write its steps in it: <lora:film:0\.5:stop=0\.5>"),
+        ("a fox [<lora:film:0.5>|snow]", "<lora:film:0.5> stands in brackets that change between steps"),
+        ("a [@film:0.5:dog:2]", "@film stands in brackets that change between steps; name a subject outside of them"),
+    ],
+)
+async def test_a_lora_does_not_come_and_go_with_the_words(call: CallCommand, prompt: str, advice: str) -> None:
+    """It would act in all steps, so it is not taken for what it is not."""
+    with pytest.raises(InvalidRequest, match=advice):
+        await call("imagine", prompt=prompt)
+
+
+@pytest.mark.usefixtures("library")
+async def test_a_lora_beside_changing_words_or_in_every_text_is_taken(
+    call: CallCommand, context: AppContext, guild: Guild
+) -> None:
+    """Also a subject with a scale in brackets that only weigh."""
+    await call("imagine", prompt="[<lora:film:0.5> red:<lora:film:0.5> blue:2] fox [@crayon:0.8]")
+
+    (request,) = await queued(context, guild)
+    assert [use.name for use in request.loras] == ["film", "film", "crayon"]
+    assert request.prompt == "[ red: blue:2] fox [crayon]"
+
+
+async def test_texts_that_would_fail_on_a_device_are_refused_at_once(call: CallCommand) -> None:
+    """Whatever step they would come at."""
+    with pytest.raises(InvalidRequest, match="stand for 17 different texts; the limit is 16"):
+        await call("imagine", prompt="[" + "|".join("abcdefghijklmnopq") + "]")
+    with pytest.raises(InvalidRequest, match="The weight of 'fox' is 3"):
+        await call("imagine", prompt="[fox:(fox:3):2]")
+
+
+@pytest.mark.usefixtures("library")
 async def test_two_scales_in_a_tag_are_the_text_encoders_and_the_unets(
     call: CallCommand, context: AppContext, guild: Guild
 ) -> None:

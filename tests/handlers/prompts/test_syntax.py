@@ -19,6 +19,10 @@ from pipeline.errors import InvalidRequest
         ("{red|red} fox", ("red fox",)),
         ("{red} fox", ("{red} fox",)),
         ("(snow:1.2) | {", ("(snow:1.2) | {",)),
+        ("{[a|b]|c}", ("[a|b]", "c")),
+        ("[{a|b}|c]", ("[a|c]", "[b|c]")),
+        (r"{\[a|b]} [c", (r"\[a [c", "b] [c")),
+        ("{a [|b}] {c|d}", ("a [] c", "a [] d", "b] c", "b] d")),
     ],
 )
 def test_choices_stand_for_several_prompts(prompt: str, prompts: tuple[str, ...]) -> None:
@@ -37,7 +41,7 @@ def test_too_many_are_refused_before_they_are_made() -> None:
         expand("{z|" + many + "}")
 
 
-@given(st.text(alphabet="ab{}|", max_size=40))
+@given(st.text(alphabet="ab{}[]|", max_size=40))
 def test_any_text_gives_at_most_the_limit_or_a_sentence(prompt: str) -> None:
     """However the braces are nested or left open."""
     try:

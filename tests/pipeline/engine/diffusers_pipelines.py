@@ -60,7 +60,7 @@ def load_pipeline(name: str, folder: Path) -> Any:
     return pipeline
 
 
-def run_diffusers(pipeline: Any, request: ImageRequest, config: Any) -> Tensor:
+def run_diffusers(pipeline: Any, request: ImageRequest, config: Any, **options: Any) -> Tensor:
     pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(config)
     latents: Tensor = pipeline(
         request.prompt,
@@ -72,5 +72,29 @@ def run_diffusers(pipeline: Any, request: ImageRequest, config: Any) -> Tensor:
         guidance_rescale=request.guidance_rescale,
         generator=torch.Generator().manual_seed(request.seed),
         output_type="latent",
+        **options,
     ).images
     return latents
+
+
+def changing_texts(pipeline: Any, texts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """What makes a pipeline read another prompt and negative prompt at each of its calls."""
+    embedded = [_embedded(pipeline, *both) for both in texts]
+
+    def change(_: Any, call: int, __: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        return given | embedded[min(call + 1, len(texts) - 1)]
+
+    return {"callback_on_step_end": change, "callback_on_step_end_tensor_inputs": list(embedded[0])}
+
+
+def _embedded(pipeline: Any, prompt: str, negative: str) -> dict[str, Tensor]:
+    if isinstance(pipeline, StableDiffusionXLPipeline):
+        states, none, pooled, none_pooled = pipeline.encode_prompt(prompt, negative_prompt=negative or None)
+        return {
+            "prompt_embeds": torch.cat([none, states]),
+            "add_text_embeds": torch.cat([none_pooled, pooled]),
+        }
+    states, none = pipeline.encode_prompt(
+        prompt, "cpu", 1, do_classifier_free_guidance=True, negative_prompt=negative or None
+    )
+    return {"prompt_embeds": torch.cat([none, states])}

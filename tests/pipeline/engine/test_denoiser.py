@@ -1,6 +1,7 @@
 """The engine's latents against those of diffusers' own pipelines, in float32."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.requests.image_request import Scheduler
 from tests.pipeline.conftest import a_request
 from tests.pipeline.engine.diffusers_pipelines import (
     PIPELINES,
+    changing_texts,
     load_pipeline,
     mixed_requests,
     run_diffusers,
@@ -50,6 +52,37 @@ def test_neighbours_and_place_change_no_bit(name: str, loaded_model: Callable[[s
 
         assert torch.equal(alone, together[index])
         assert torch.equal(alone, backwards[index])
+
+
+@pytest.mark.parametrize("name", ["nano", "sd15"])
+def test_a_prompt_that_changes_equals_diffusers_with_its_texts_exchanged(
+    name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
+    """Each sampler's step has one text, also where it calls the denoiser twice; beside others in one batch."""
+    first = a_request(prompt="a [red fox:green apple:2] [here|there]", negative_prompt="[blue::0.5]", steps=4, seed=1)
+    heun = replace(first, scheduler=Scheduler.HEUN, seed=2)
+    requests = [first, heun, a_request(steps=4)]
+    prompts = ("a red fox here", "a red fox there", "a green apple here", "a green apple there")
+    texts = tuple(zip(prompts, ("blue", "blue", "", ""), strict=True))
+    pipeline = load_pipeline(name, model_folder(name))
+    config = dict(pipeline.scheduler.config)
+
+    ours = run_together(loaded_model(name), requests, bucket=8)
+
+    for request, latents, calls in zip(requests, ours, (texts, [texts[call // 2] for call in range(7)]), strict=False):
+        start = replace(request, prompt=texts[0][0], negative_prompt=texts[0][1])
+        expected = run_diffusers(pipeline, start, config, **changing_texts(pipeline, calls))
+        assert float((latents - expected).norm() / expected.norm()) < 1e-5
+        unchanged = run_diffusers(pipeline, start, config)
+        assert float((unchanged - expected).norm() / expected.norm()) > 1e-4
+
+
+def test_a_neighbour_whose_prompt_changes_changes_no_bit(loaded_model: Callable[[str], LoadedModel]) -> None:
+    """And is itself the same alone."""
+    requests = [a_request(steps=4), a_request(prompt="[red|green] fox", negative_prompt="[a:b:1]", steps=4, seed=3)]
+
+    for request, latents in zip(requests, run_together(loaded_model("nano"), requests, bucket=4), strict=True):
+        assert torch.equal(run_together(loaded_model("nano"), [request], bucket=4)[0], latents)
 
 
 def test_pixels_equal_those_of_diffusers(

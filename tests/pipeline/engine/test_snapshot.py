@@ -57,6 +57,15 @@ def test_a_suspended_image_goes_on_to_the_same_end(engine: Engine, scheduler: Sc
         assert read(resumed).bucket == 2
 
 
+def test_a_suspended_image_goes_on_with_the_text_of_its_step(engine: Engine) -> None:
+    """Whatever it said before."""
+    request = a_request(prompt="a [red fox|blue apple] [:in snow:2]", scheduler=Scheduler.HEUN, steps=STEPS, bucket=2)
+    steps, undisturbed = run(engine, request)
+
+    for packed in [step.snapshot for step in steps if step.snapshot]:
+        assert pixels(run(engine, request, packed)[1]) == pixels(undisturbed)
+
+
 def test_an_image_set_aside_leaves_nothing_and_goes_on(engine: Engine) -> None:
     """At any step, from that very step; nothing of it stays on the device."""
     request = a_request(scheduler=Scheduler.DPMPP_2M, steps=STEPS)
