@@ -35,6 +35,7 @@ def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
         request,
         scheduler=earlier.scheduler,
         guidance_rescale=earlier.guidance_rescale,
+        guidance_window=earlier.guidance_window,
         clip_skip=earlier.clip_skip,
     )
 

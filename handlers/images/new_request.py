@@ -13,6 +13,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.aspect_ratio import size_for
 from pipeline.requests.image_request import ImageRequest, Variation
+from pipeline.requests.step_window import StepWindow
 from storage.queue.jobs import JobKind
 
 
@@ -59,6 +60,7 @@ async def _based(request: ImageRequest, base: int | None, caller: Caller, contex
 
 
 def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> ImageRequest:
+    window = options.guidance_window
     width, height = size_for(options.aspect or "1:1", facts.width)
     return ImageRequest(
         prompt=options.prompt.strip(),
@@ -68,6 +70,7 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         steps=facts.steps if options.steps is None else options.steps,
         guidance_scale=facts.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
+        guidance_window=None if window is None else StepWindow.parse(window, "guidance-window"),
         clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
         seed=new_seed if options.seed is None else options.seed,

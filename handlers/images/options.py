@@ -47,6 +47,9 @@ class ImagineOptions(Options):
     guidance_rescale: Annotated[
         float | None, Details("Tames burnt colours at high guidance", low=0, high=1, advanced=True)
     ] = None
+    guidance_window: Annotated[
+        str | None, Details("The steps in which guidance counts, such as 0.2-0.8", advanced=True)
+    ] = None
     clip_skip: Annotated[
         int | None, Details("Text layer, from the last, as A1111 counts", low=1, high=MAX_CLIP_SKIP, advanced=True)
     ] = None
@@ -83,6 +86,7 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         steps=request.steps,
         guidance=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
+        guidance_window=None if request.guidance_window is None else request.guidance_window.span,
         clip_skip=request.clip_skip,
         scheduler=request.scheduler,
         model=request.model,

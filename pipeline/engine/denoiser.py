@@ -227,7 +227,9 @@ class Denoiser:
         timesteps = [float(sampler.timestep) for sampler in samplers]
         inputs = walks.model_inputs()
         rows = self._predict(memory, renderings, inputs, timesteps).float()
-        predictions = guided(rows, [rendering.request for rendering in renderings])
+        predictions = guided(
+            rows, [rendering.request for rendering in renderings], [sampler.progress for sampler in samplers]
+        )
         moved = walks.step(predictions, [rendering.generator for rendering in renderings])
         for rendering, own, seen, latents, timestep in zip(
             renderings, torch.split(predictions, 1), inputs, moved, timesteps, strict=True

@@ -83,6 +83,7 @@ class ImageMetadata:
             "CFG scale": f"{made.guidance_scale:g}",
             "Seed": made.seed,
             "Size": f"{made.width}x{made.height}",
+            **({} if made.guidance_window is None else {"Guidance window": made.guidance_window.span}),
             **({} if made.clip_skip == 1 else {"Clip skip": made.clip_skip}),
             **_variation_settings(made),
             **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),

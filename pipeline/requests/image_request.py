@@ -120,13 +120,13 @@ class Variation:
 class ImageRequest:
     """An image (or `count` of them, with seeds counting up) and all that decides it.
 
-    `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off;
-    `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to 1; `clip_skip` is the layer of the text
-    encoders that is read, counted from the last as AUTOMATIC1111 does, but never a later one than the model's own;
-    `model` is a name that `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many rows,
-    which repeats an image bit for bit (None leaves it to the device), with so many `lora_pages`, with `own_weights`
-    for LoRAs or not and, where the device can, `compiled` or not; `variations` bend the initial noise, one after the
-    other; `start` is an image to begin with, `controls` what to keep of others.
+    `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off, and it is off
+    outside of the steps of `guidance_window`; `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to
+    1; `clip_skip` is the layer of the text encoders that is read, counted from the last as AUTOMATIC1111 does, but
+    never a later one than the model's own; `model` is a name that `pipeline.models.source` can resolve; `bucket` asks
+    for a batch padded to that many rows, which repeats an image bit for bit (None leaves it to the device), with so
+    many `lora_pages`, with `own_weights` for LoRAs or not and, where the device can, `compiled` or not; `variations`
+    bend the initial noise, one after the other; `start` is an image to begin with, `controls` what to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -137,6 +137,7 @@ class ImageRequest:
     steps: int
     guidance_scale: float
     guidance_rescale: float = 0.0
+    guidance_window: StepWindow | None = None
     clip_skip: int = 1
     scheduler: Scheduler = Scheduler.EULER
     seed: int
@@ -189,7 +190,23 @@ class ImageRequest:
     @property
     def guided(self) -> bool:
         """Whether the request pays for a second, unconditional row (classifier-free guidance)."""
-        return self.guidance_scale > 1
+        return self.guidance_scale > 1 and len(self._guided_steps) > 0
+
+    def guidance_at(self, step: int) -> float:
+        """How strong the guidance is in one step.
+
+        Args:
+            step: from 0, of those that are made.
+
+        Returns:
+            1 where it is off.
+        """
+        return self.guidance_scale if self.guided and step in self._guided_steps else 1.0
+
+    @property
+    def _guided_steps(self) -> range:
+        window = self.guidance_window or StepWindow()
+        return window.steps(self.steps_made)
 
     @property
     def steps_made(self) -> int:

@@ -1,9 +1,13 @@
-"""The steps of an image in which a LoRA is active."""
+"""The steps of an image in which a LoRA is active, or guidance."""
 
 import math
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.errors import InvalidRequest
+
+_SPAN: Final = re.compile(r"\s*(0|0?\.\d{1,10}|[1-9]\d{0,2})\s*-\s*(0?\.\d{1,10}|[1-9]\d{0,2})\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,34 @@ class StepWindow:
         first = 0 if self.start is None else max(_number(self.start, count) - 1, 0)
         end = count if self.stop is None else max(_number(self.stop, count) - 1, 0)
         return range(min(first, count), min(end, count))
+
+    @classmethod
+    def parse(cls, text: str, field: str) -> "StepWindow":
+        """A window as `span` writes it: `0.2-0.8` in parts of the steps, `5-20` in steps.
+
+        Args:
+            text: as it was typed; as an end, 1 is all of the steps.
+            field: what it is called in the error.
+
+        Returns:
+            The window.
+
+        Raises:
+            InvalidRequest: it is none, or holds no step.
+        """
+        match = _SPAN.fullmatch(text)
+        start, stop = (float(number) for number in match.groups()) if match else (1.0, 0.0)
+        whole = stop == 1 and start < 1
+        if (start < stop and (start < 1) == (stop < 1)) or whole:
+            return cls(start=start, stop=None if whole else stop)
+        raise InvalidRequest(
+            field, f"{field} '{text:.40}' is unclear; write parts of the steps such as 0.2-0.8, or steps such as 5-20."
+        )
+
+    @property
+    def span(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.start or 0:.10g}-{1 if self.stop is None else self.stop:.10g}"
 
     def __str__(self) -> str:
         ends = {"start": self.start, "stop": self.stop}

@@ -17,6 +17,7 @@ from handlers.images.info import command_text, image_info, job_info
 from handlers.images.options import request_options
 from pipeline.errors import UserError
 from pipeline.requests.image_request import LoraUse, Variation
+from pipeline.requests.step_window import StepWindow
 from storage.guilds.guilds import Guild
 from tests.app_contexts import CallCommand
 from tests.fakes import png, request
@@ -26,6 +27,7 @@ def test_the_command_asks_for_exactly_that_again() -> None:
     """With every value that it may have."""
     whole = request(
         "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, clip_skip=2,
+        guidance_window=StepWindow(start=0.25),
         seed=4_000_000_000,
         loras=(LoraUse(key="k", name="crayon", scale=-0.25, text_encoder_scale=0.5),),
         variations=(Variation(seed=3, strength=0.15), Variation(seed=4, strength=0.45)),

@@ -87,6 +87,21 @@ def changing_texts(pipeline: Any, texts: Sequence[tuple[str, str]]) -> dict[str,
     return {"callback_on_step_end": change, "callback_on_step_end_tensor_inputs": list(embedded[0])}
 
 
+def guided_in(pipeline: Any, prompt: str, negative: str, scales: Sequence[float]) -> dict[str, Any]:
+    """What gives a pipeline another strength of guidance at each of its calls, or none."""
+    both = _embedded(pipeline, prompt, negative)
+    if isinstance(pipeline, StableDiffusionXLPipeline):
+        # As the pipeline has it for images of 64 pixels.
+        both["add_time_ids"] = torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 2)
+
+    def change(own: Any, call: int, _: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        scale = scales[min(call + 1, len(scales) - 1)]
+        own._guidance_scale = scale
+        return given | (both if scale > 1 else {name: tensor[1:] for name, tensor in both.items()})
+
+    return {"callback_on_step_end": change, "callback_on_step_end_tensor_inputs": list(both)}
+
+
 def _embedded(pipeline: Any, prompt: str, negative: str) -> dict[str, Tensor]:
     if isinstance(pipeline, StableDiffusionXLPipeline):
         states, none, pooled, none_pooled = pipeline.encode_prompt(prompt, negative_prompt=negative or None)

@@ -9,10 +9,12 @@ import torch
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import a_request
 from tests.pipeline.engine.diffusers_pipelines import (
     PIPELINES,
     changing_texts,
+    guided_in,
     load_pipeline,
     mixed_requests,
     run_diffusers,
@@ -83,6 +85,35 @@ def test_a_neighbour_whose_prompt_changes_changes_no_bit(loaded_model: Callable[
 
     for request, latents in zip(requests, run_together(loaded_model("nano"), requests, bucket=4), strict=True):
         assert torch.equal(run_together(loaded_model("nano"), [request], bucket=4)[0], latents)
+
+
+@pytest.mark.parametrize("name", ["nano", "sd15"])
+def test_a_guidance_window_equals_diffusers_with_its_guidance_exchanged(
+    name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
+    """Outside of it there is none; a neighbour has its own."""
+    early = a_request(negative_prompt="blue", steps=4, seed=1, guidance_window=StepWindow.parse("1-3", "window"))
+    late = a_request(guidance_rescale=0.5, steps=4, seed=2, guidance_window=StepWindow.parse("0.5-1", "window"))
+    requests = [early, late, a_request(steps=4)]
+    pipeline = load_pipeline(name, model_folder(name))
+    config = dict(pipeline.scheduler.config)
+
+    ours = run_together(loaded_model(name), requests, bucket=8)
+
+    scales = ([5.0, 5.0, 1.0, 1.0], [1.0, 5.0, 5.0, 5.0], [5.0] * 4)
+    for request, latents, each in zip(requests, ours, scales, strict=True):
+        options = guided_in(pipeline, request.prompt, request.negative_prompt, each)
+        first = replace(request, guidance_scale=each[0])
+        expected = run_diffusers(pipeline, first, config, **options)
+        assert float((latents - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_a_window_without_a_step_is_no_guidance() -> None:
+    """And costs no second row."""
+    never = a_request(steps=4, guidance_window=StepWindow(start=9))
+
+    assert not never.guided
+    assert never.row_steps == 4
 
 
 def test_pixels_equal_those_of_diffusers(

@@ -42,6 +42,7 @@ requests = st.builds(
     guidance_scale=st.floats(0, 30),
     guidance_rescale=st.floats(0, 1),
     clip_skip=st.integers(1, 12),
+    guidance_window=st.none() | st.builds(StepWindow, start=st.floats(0, 0.5), stop=st.none() | st.floats(0.5, 0.99)),
     scheduler=st.sampled_from(Scheduler),
     seed=st.integers(0, 2**32 - 1),
     model=texts,

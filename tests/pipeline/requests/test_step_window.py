@@ -39,3 +39,27 @@ def test_what_is_no_step_is_refused(number: float) -> None:
 def test_it_is_written_as_it_was_read() -> None:
     assert str(StepWindow(start=5, stop=0.75)) == "start=5:stop=0.75"
     assert str(StepWindow(stop=10)) == "stop=10"
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "stop", "span"),
+    [
+        ("0.2-0.8", 0.2, 0.8, "0.2-0.8"),
+        (" .25 - 1", 0.25, None, "0.25-1"),
+        ("0-1", 0, None, "0-1"),
+        ("5-20", 5, 20, "5-20"),
+    ],
+)
+def test_a_span_is_parts_of_the_steps_or_steps(text: str, start: float, stop: float | None, span: str) -> None:
+    """1 as an end is all of them; it is read as it is written."""
+    window = StepWindow.parse(text, "guidance-window")
+
+    assert window == StepWindow(start=start, stop=stop)
+    assert window.span == span
+    assert StepWindow.parse(span, "guidance-window") == window
+
+
+@pytest.mark.parametrize("text", ["0.8-0.2", "0.5", "3-3", "0.2-5", "1.5-3", "-", "a-b", "0.5-0.5"])
+def test_a_span_without_a_step_or_a_meaning_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="is unclear; write parts of the steps such as"):
+        StepWindow.parse(text, "guidance-window")
