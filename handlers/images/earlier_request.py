@@ -36,6 +36,8 @@ def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
         scheduler=earlier.scheduler,
         guidance_rescale=earlier.guidance_rescale,
         guidance_window=earlier.guidance_window,
+        pag_scale=earlier.pag_scale,
+        freeu=earlier.freeu,
         clip_skip=earlier.clip_skip,
     )
 

@@ -10,8 +10,10 @@ from handlers.jobs.payloads import REQUEST
 from handlers.prompts.loras import for_each_prompt
 from handlers.prompts.syntax import expand
 from pipeline.errors import InvalidRequest
+from pipeline.families.freeu import USUAL_FREEU
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.aspect_ratio import size_for
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, Variation
 from pipeline.requests.step_window import StepWindow
 from storage.queue.jobs import JobKind
@@ -71,6 +73,8 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         guidance_scale=facts.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
         guidance_window=None if window is None else StepWindow.parse(window, "guidance-window"),
+        pag_scale=options.pag or 0.0,
+        freeu=FreeU.parse(options.freeu, FreeU(**USUAL_FREEU[facts.family])) if options.freeu else None,
         clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
         seed=new_seed if options.seed is None else options.seed,

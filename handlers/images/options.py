@@ -12,6 +12,7 @@ from pipeline.requests.image_request import (
     MAX_CLIP_SKIP,
     MAX_COUNT,
     MAX_GUIDANCE_SCALE,
+    MAX_PAG_SCALE,
     MAX_SEED,
     MAX_SIZE,
     MAX_STEPS,
@@ -50,6 +51,13 @@ class ImagineOptions(Options):
     guidance_window: Annotated[
         str | None, Details("The steps in which guidance counts, such as 0.2-0.8", advanced=True)
     ] = None
+    pag: Annotated[
+        float | None,
+        Details("Perturbed attention, such as 3: clearer shapes", low=0, high=MAX_PAG_SCALE, advanced=True),
+    ] = None
+    freeu: Annotated[
+        str | None, Details("FreeU: on, or factors such as b1=1.3 b2=1.4 s1=0.9 s2=0.2", advanced=True)
+    ] = None
     clip_skip: Annotated[
         int | None, Details("Text layer, from the last, as A1111 counts", low=1, high=MAX_CLIP_SKIP, advanced=True)
     ] = None
@@ -87,6 +95,8 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         guidance=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
         guidance_window=None if request.guidance_window is None else request.guidance_window.span,
+        pag=request.pag_scale,
+        freeu=None if request.freeu is None else str(request.freeu),
         clip_skip=request.clip_skip,
         scheduler=request.scheduler,
         model=request.model,

@@ -83,16 +83,19 @@ def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
-def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int]) -> Iterator[ControlledRow]:
+def rows_of(
+    controls: Sequence[Control], rows: Sequence[int], position: tuple[int, int], *, guided: bool
+) -> Iterator[ControlledRow]:
     """Which rows of a request are controlled in one call of the denoiser, and by what.
 
-    A control in mode CONTROL works on the conditional row alone, as diffusers' guess mode does; so does a net with
+    A control in mode CONTROL works on the conditional rows alone, as diffusers' guess mode does; so does a net with
     `global_pool_conditions`, whose effect has no place in the image.
 
     Args:
         controls: those of the request.
-        rows: the request's rows in the batch, the conditional one last.
+        rows: the request's rows in the batch.
         position: (number of the call from 0, number of calls), for the windows `start` and `end`.
+        guided: whether the first of the rows is unconditional.
 
     Yields:
         Each row with the controls of one call of a net; a row controlled by several nets comes several times.
@@ -101,7 +104,7 @@ def rows_of(controls: Sequence[Control], rows: Sequence[int], position: tuple[in
     working = [control for control in controls if _works(control.use, number / count, (number + 1) / count)]
     for together in _calls(working):
         one_sided = together[0].use.mode is ControlMode.CONTROL or together[0].net.config.get("global_pool_conditions")
-        for row in rows[-1:] if one_sided else rows:
+        for row in rows[guided:] if one_sided else rows:
             yield ControlledRow(row=row, controls=together)
 
 

@@ -16,7 +16,7 @@ BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 class WaitingRequest:
     """A request that waits for a slot.
 
-    `rows` is 2 with guidance, else 1; `pages` is what its LoRAs take, and `own_weights` whether they need those.
+    `rows` are those of `ImageRequest.rows`; `pages` is what its LoRAs take, and `own_weights` whether they need those.
     `bucket` is set where it requires a group of that many rows, and then of exactly as many pages, with own weights or
     without; `compiled` where it requires a compiled forward, which it gets if there is one, or an eager one.
     """
@@ -260,7 +260,7 @@ class BatchScheduler:
         room = self._room(candidate, pages)
         if room < candidate.rows:
             return None
-        limit = max(min(self._limit(candidate.shape), room), candidate.rows)
+        limit = max(min(self._limit(candidate.shape), room), _size(candidate.rows))
         wanted = min(self._expected(candidate.shape), limit)
         for bucket in BUCKETS:
             sizes = BatchKey(shape=candidate.shape, bucket=bucket, pages=pages, own_weights=own)
@@ -290,6 +290,6 @@ def _may_host(key: BatchKey, candidate: WaitingRequest) -> bool:
     return fits and not (key.compiled and candidate.compiled is False)
 
 
-def _size(pages: int) -> int:
-    """The power of two that holds so many pages; 0 for none."""
-    return 1 << (pages - 1).bit_length() if pages else 0
+def _size(count: int) -> int:
+    """The power of two that holds so many pages or rows; 0 for none."""
+    return 1 << (count - 1).bit_length() if count else 0

@@ -17,12 +17,14 @@ from pipeline.engine.guidance import guided
 from pipeline.engine.initial_noise import initial_noise
 from pipeline.engine.inpaint_canvas import Canvas
 from pipeline.engine.inpaint_mask import KeptLatents
+from pipeline.errors import InvalidRequest
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.lora.serving.request_parts import UNetParts
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Placement, is_out_of_memory
+from pipeline.models.row_effects import Effects, RowEffects
 from pipeline.requests.image_request import ImageRequest
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.samplers.sampler import Sampler
@@ -114,6 +116,7 @@ class Denoiser:
         self._schedule = NoiseSchedule(checkpoint.scheduler_config)
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
+        self._effects = RowEffects(checkpoint.unet)
         self.forward = Forward(checkpoint.unet, adapters.networks["unet"].banks, self._attention)
         # Weights that visit the device layer by layer are never twice in the same place.
         graphs = graphs and checkpoint.home is Placement.DEVICE and checkpoint.hardware.device.type == "cuda"
@@ -141,7 +144,12 @@ class Denoiser:
 
         Returns:
             The state before the first step; it has no rows yet.
+
+        Raises:
+            InvalidRequest: the model has no attention that could be perturbed.
         """
+        if request.perturbed and not self._effects.can_perturb:
+            raise InvalidRequest("pag", "This model has no attention in its middle, which pag needs; leave pag out.")
         sampler = self._schedule.sampler(request.scheduler, request.steps, request.steps_made)
         generator = torch.Generator().manual_seed(request.seed)
         clean = None if canvas is None else self._encode(canvas.pixels(), generator)
@@ -284,17 +292,25 @@ class Denoiser:
         if (compiled := memory.compiled) is not None:
             read = memory.inputs(latents, timesteps, memory.halves(self.forward.changed))
             answers = memory.run(partial(memory.call, compiled, read))
-        elif residuals := residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning):
-            answers = self._call(memory, latents, timesteps, residuals)
         else:
-            answers = memory.run(partial(self._call, memory, latents, timesteps, None))
+            effects = _effects(renderings)
+            residuals = residuals_of(_controlled(renderings), latents, timesteps, memory.conditioning)
+            call = partial(self._call, memory, latents, timesteps, residuals, effects)
+            answers = call() if residuals or effects else memory.run(call)
         # A copy, since answers are reused.
         return memory.taken(rows, answers)
 
-    def _call(self, memory: RowMemory, latents: Tensor, timesteps: Tensor, residuals: Residuals | None) -> Tensor:
+    def _call(
+        self,
+        memory: RowMemory,
+        latents: Tensor,
+        timesteps: Tensor,
+        residuals: Residuals | None,
+        effects: Effects,
+    ) -> Tensor:
         conditioning = memory.conditioning
         added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}
-        with memory.applied():
+        with memory.applied(), self._effects.applied(effects):
             prediction: Tensor = self._checkpoint.unet(
                 latents,
                 timesteps,
@@ -331,8 +347,22 @@ def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:
     return [
         each
         for rendering in renderings
-        for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position)
+        for each in rows_of(
+            rendering.controls, rendering.rows, rendering.sampler.position, guided=rendering.request.guided
+        )
     ]
+
+
+def _effects(renderings: Sequence[DenoisingState]) -> Effects:
+    return Effects(
+        perturbed=tuple(rendering.rows[-1] for rendering in renderings if rendering.request.perturbed),
+        freeu={
+            row: rendering.request.freeu
+            for rendering in renderings
+            if rendering.request.freeu is not None
+            for row in rendering.rows
+        },
+    )
 
 
 def _first_latents(clean: Tensor | None, noise: Tensor, sampler: Sampler, *, from_noise: bool) -> Tensor:

@@ -40,7 +40,7 @@ class EngineJob:
     @property
     def rows(self) -> int:
         """Its rows in a batch."""
-        return 2 if self.request.guided else 1
+        return self.request.rows
 
     @property
     def seconds(self) -> float:
@@ -102,7 +102,8 @@ class EngineJob:
 
     def _compiled(self, own: bool) -> bool | None:
         """Whether it insists on a compiled forward or on none."""
-        if self.controls or not self.model.covers(self.adapters, own_weights=own):
+        uncommon = self.controls or self.request.perturbed or self.request.freeu
+        if uncommon or not self.model.covers(self.adapters, own_weights=own):
             return False
         if self.snapshot:
             return self.snapshot.compiled

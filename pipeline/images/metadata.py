@@ -83,8 +83,7 @@ class ImageMetadata:
             "CFG scale": f"{made.guidance_scale:g}",
             "Seed": made.seed,
             "Size": f"{made.width}x{made.height}",
-            **({} if made.guidance_window is None else {"Guidance window": made.guidance_window.span}),
-            **({} if made.clip_skip == 1 else {"Clip skip": made.clip_skip}),
+            **_guidance_settings(made),
             **_variation_settings(made),
             **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),
             **_control_settings(made),
@@ -166,6 +165,19 @@ class _Envelope:
 
 
 _METADATA: Final = TypeAdapter(_Envelope)
+
+
+def _guidance_settings(made: ImageRequest) -> dict[str, object]:
+    """In the words of AUTOMATIC1111 and of what Forge brings along; the window is ours alone."""
+    settings: dict[str, object] = {} if made.clip_skip == 1 else {"Clip skip": made.clip_skip}
+    if made.guidance_window is not None:
+        settings["Guidance window"] = made.guidance_window.span
+    if made.perturbed:
+        settings |= {"pag_enabled": True, "pag_scale": f"{made.pag_scale:g}"}
+    if made.freeu is not None:
+        settings["freeu_enabled"] = True
+        settings |= {f"freeu_{name}": f"{factor:g}" for name, factor in made.freeu.factors.items()}
+    return settings
 
 
 def _variation_settings(made: ImageRequest) -> dict[str, object]:

@@ -18,7 +18,11 @@ class SelfAttention:
 
     Args:
         layer: diffusers' `Attention`, whose weights stay where they are.
+
+    In the rows that are `perturbed` every position attends to itself alone.
     """
+
+    perturbed: tuple[int, ...] = ()
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -48,6 +52,8 @@ class SelfAttention:
     def _attend(self, hidden_states: Tensor, source: KeysAndValues) -> Tensor:
         queries = self._heads(self._layer.to_q(hidden_states))
         attended = functional.scaled_dot_product_attention(queries, *source)
+        for row in self.perturbed:
+            attended[row] = source[1][row]
         output: Tensor = self._layer.to_out[0](attended.transpose(1, 2).flatten(2))
         return output
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.requests.control import ControlUse
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.start_image import StartImage
 from pipeline.requests.step_window import StepWindow
 
@@ -17,6 +18,7 @@ MAX_COUNT: Final = 4
 MIN_SIZE: Final = 64
 MAX_SIZE: Final = 4096
 MAX_GUIDANCE_SCALE: Final = 30.0
+MAX_PAG_SCALE: Final = 15.0
 MAX_CLIP_SKIP: Final = 12
 MAX_SEED: Final = 2**32 - 1
 MAX_LORAS: Final = 8
@@ -122,11 +124,13 @@ class ImageRequest:
 
     `width` and `height` are in pixels, multiples of 8; `guidance_scale` up to 1 switches guidance off, and it is off
     outside of the steps of `guidance_window`; `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to
-    1; `clip_skip` is the layer of the text encoders that is read, counted from the last as AUTOMATIC1111 does, but
-    never a later one than the model's own; `model` is a name that `pipeline.models.source` can resolve; `bucket` asks
-    for a batch padded to that many rows, which repeats an image bit for bit (None leaves it to the device), with so
-    many `lora_pages`, with `own_weights` for LoRAs or not and, where the device can, `compiled` or not; `variations`
-    bend the initial noise, one after the other; `start` is an image to begin with, `controls` what to keep of others.
+    1; `pag_scale` is that of perturbed-attention guidance (Ahn et al., 2024, arXiv 2403.17377), 0 for none, and
+    `freeu` FreeU's factors; `clip_skip` is the layer of the text encoders that is read, counted from the last as
+    AUTOMATIC1111 does, but never a later one than the model's own; `model` is a name that `pipeline.models.source`
+    can resolve; `bucket` asks for a batch padded to that many rows, which repeats an image bit for bit (None leaves
+    it to the device), with so many `lora_pages`, with `own_weights` for LoRAs or not and, where the device can,
+    `compiled` or not; `variations` bend the initial noise, one after the other; `start` is an image to begin with,
+    `controls` what to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -138,6 +142,8 @@ class ImageRequest:
     guidance_scale: float
     guidance_rescale: float = 0.0
     guidance_window: StepWindow | None = None
+    pag_scale: float = 0.0
+    freeu: FreeU | None = None
     clip_skip: int = 1
     scheduler: Scheduler = Scheduler.EULER
     seed: int
@@ -159,6 +165,7 @@ class ImageRequest:
         check_range("count", self.count, 1, MAX_COUNT)
         check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
         check_range("guidance rescale", self.guidance_rescale, 0, 1)
+        check_range("pag", self.pag_scale, 0, MAX_PAG_SCALE)
         check_range("clip skip", self.clip_skip, 1, MAX_CLIP_SKIP)
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("bucket", 1 if self.bucket is None else self.bucket, 1, MAX_BUCKET)
@@ -191,6 +198,16 @@ class ImageRequest:
     def guided(self) -> bool:
         """Whether the request pays for a second, unconditional row (classifier-free guidance)."""
         return self.guidance_scale > 1 and len(self._guided_steps) > 0
+
+    @property
+    def perturbed(self) -> bool:
+        """Whether the request pays for a row of perturbed attention, its last one."""
+        return self.pag_scale > 0
+
+    @property
+    def rows(self) -> int:
+        """The rows of one image in a call of the denoiser: unconditional, conditional, perturbed."""
+        return 1 + self.guided + self.perturbed
 
     def guidance_at(self, step: int) -> float:
         """How strong the guidance is in one step.
@@ -228,7 +245,7 @@ class ImageRequest:
     def row_steps(self) -> int:
         """The denoiser's work for all images, in rows of its calls; Heun calls it twice a step, but for the last."""
         calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
-        return calls * self.count * (2 if self.guided else 1)
+        return calls * self.count * self.rows
 
     def images(self) -> tuple["ImageRequest", ...]:
         """One request an image.

@@ -111,7 +111,8 @@ class PromptEncoder:
             step: from 0, of those that are made.
 
         Returns:
-            Two rows with guidance, the negative prompt's first; else one. All have as many windows as `windows` says.
+            Its rows: of the negative prompt where there is guidance, of the prompt, and of that again where attention
+            is perturbed. All have as many windows as `windows` says.
 
         Raises:
             InvalidRequest: the text encoders have fewer layers than it wants to skip.
@@ -122,6 +123,8 @@ class PromptEncoder:
         texts = [self._embed_filled(prompt, reader, windows)]
         if request.guided:
             texts.insert(0, self._embed_negative(negative, reader, like=texts[0]))
+        if request.perturbed:
+            texts.append(texts[-1])
         states = torch.cat([states for states, _ in texts])
         if not self._family.pooled_and_sizes:
             return Conditioning(states=states, pooled=None, time_ids=None)

@@ -33,7 +33,15 @@ class _Change:
     when: float
 
     def at(self, step: int, steps: int) -> tuple["_Part", ...]:
-        """What stands there in a step, from 0."""
+        """What stands there.
+
+        Args:
+            step: from 0.
+            steps: how many are made.
+
+        Returns:
+            Parts, which may change in turn.
+        """
         last = self.when * steps if self.when < 1 else self.when
         return self.before if step < int(last) else self.after
 
@@ -45,7 +53,15 @@ class _Alternation:
     texts: tuple[tuple["_Part", ...], ...]
 
     def at(self, step: int, _steps: int) -> tuple["_Part", ...]:
-        """What stands there in a step, from 0."""
+        """What stands there.
+
+        Args:
+            step: from 0.
+            _steps: how many are made.
+
+        Returns:
+            Parts, which may change in turn.
+        """
         return self.texts[step % len(self.texts)]
 
 

@@ -16,6 +16,7 @@ from handlers.images.imagine import COMMAND as IMAGINE
 from handlers.images.info import command_text, image_info, job_info
 from handlers.images.options import request_options
 from pipeline.errors import UserError
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import LoraUse, Variation
 from pipeline.requests.step_window import StepWindow
 from storage.guilds.guilds import Guild
@@ -26,7 +27,8 @@ from tests.fakes import png, request
 def test_the_command_asks_for_exactly_that_again() -> None:
     """With every value that it may have."""
     whole = request(
-        "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, clip_skip=2,
+        "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, clip_skip=2, pag_scale=2.5,
+        freeu=FreeU(b1=1.1, b2=1.2, s1=0.9, s2=0.5),
         guidance_window=StepWindow(start=0.25),
         seed=4_000_000_000,
         loras=(LoraUse(key="k", name="crayon", scale=-0.25, text_encoder_scale=0.5),),

@@ -55,7 +55,7 @@ def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bu
 
 
 def load_pipeline(name: str, folder: Path) -> Any:
-    pipeline = PIPELINES[name].from_pretrained(folder, dtype=torch.float32)
+    pipeline = PIPELINES.get(name, StableDiffusionXLPipeline).from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

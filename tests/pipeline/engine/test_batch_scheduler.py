@@ -56,6 +56,11 @@ def test_a_group_is_compiled_or_eager_for_its_whole_life() -> None:
     assert not slot_key(scheduler, "elsewhere").compiled
 
 
+def test_a_request_of_three_rows_has_a_group_of_four_however_few_are_allowed() -> None:
+    """Or it would wait for ever."""
+    assert slot_key(scheduled(candidate("three", rows=3), max_rows=2), "three").bucket == 4
+
+
 def test_a_lone_request_pays_for_no_padding() -> None:
     """Its bucket is its rows."""
     batch = scheduled(candidate("a", rows=1)).next()

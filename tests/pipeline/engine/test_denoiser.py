@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoPipelineForText2Image
 
 from pipeline.engine.loaded_model import LoadedModel
+from pipeline.errors import InvalidRequest
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import a_request
@@ -56,7 +59,7 @@ def test_neighbours_and_place_change_no_bit(name: str, loaded_model: Callable[[s
         assert torch.equal(alone, backwards[index])
 
 
-@pytest.mark.parametrize("name", ["nano", "sd15"])
+@pytest.mark.parametrize("name", ["mote", "sd15"])
 def test_a_prompt_that_changes_equals_diffusers_with_its_texts_exchanged(
     name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
 ) -> None:
@@ -83,11 +86,11 @@ def test_a_neighbour_whose_prompt_changes_changes_no_bit(loaded_model: Callable[
     """And is itself the same alone."""
     requests = [a_request(steps=4), a_request(prompt="[red|green] fox", negative_prompt="[a:b:1]", steps=4, seed=3)]
 
-    for request, latents in zip(requests, run_together(loaded_model("nano"), requests, bucket=4), strict=True):
-        assert torch.equal(run_together(loaded_model("nano"), [request], bucket=4)[0], latents)
+    for request, latents in zip(requests, run_together(loaded_model("mote"), requests, bucket=4), strict=True):
+        assert torch.equal(run_together(loaded_model("mote"), [request], bucket=4)[0], latents)
 
 
-@pytest.mark.parametrize("name", ["nano", "sd15"])
+@pytest.mark.parametrize("name", ["mote", "sd15"])
 def test_a_guidance_window_equals_diffusers_with_its_guidance_exchanged(
     name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
 ) -> None:
@@ -114,6 +117,60 @@ def test_a_window_without_a_step_is_no_guidance() -> None:
 
     assert not never.guided
     assert never.row_steps == 4
+
+
+@pytest.mark.parametrize("name", ["mote", "sd15"])
+def test_freeu_and_perturbed_attention_equal_diffusers(
+    name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
+) -> None:
+    """Each row with its own, in one batch with rows that have neither; with guidance and without."""
+    freeu = FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2)
+    # Or the middle of SD 1.5 would have one position, which attends to itself anyway.
+    usual = a_request(steps=3, width=128, height=64)
+    requests = [
+        replace(usual, freeu=freeu),
+        replace(usual, seed=2, guidance_scale=1, freeu=replace(freeu, b1=1.1, s2=0.5)),
+        replace(usual, seed=3, pag_scale=3, negative_prompt="blue", guidance_rescale=0.3),
+        replace(usual, seed=4, pag_scale=2, guidance_scale=1),
+        replace(usual, seed=5, pag_scale=3, freeu=freeu, scheduler=Scheduler.EULER_A),
+        replace(usual, seed=6),
+    ]
+    pipelines = {False: load_pipeline(name, model_folder(name))}
+    pipelines[True] = AutoPipelineForText2Image.from_pipe(pipelines[False], enable_pag=True, pag_applied_layers=["mid"])
+    pipelines[True].set_progress_bar_config(disable=True)
+    config = dict(pipelines[False].scheduler.config)
+
+    ours = run_together(loaded_model(name), requests, bucket=16)
+
+    for request, latents in zip(requests, ours, strict=True):
+        pipeline = pipelines[request.perturbed]
+        pipeline.disable_freeu()
+        if request.freeu is not None:
+            pipeline.enable_freeu(**request.freeu.factors)
+        expected = run_diffusers(
+            pipeline, request, config, **({"pag_scale": request.pag_scale} if request.perturbed else {})
+        )
+        error = float((latents - expected).norm() / expected.norm())
+        assert error < 1e-5, f"{request}: {error:.1e}"
+    without = [replace(request, freeu=None, pag_scale=0) for request in requests[:4]]
+    for plain, changed in zip(run_together(loaded_model(name), without, bucket=16), ours, strict=False):
+        assert float((plain - changed).norm() / plain.norm()) > 1e-4
+
+
+def test_neighbours_with_effects_change_no_bit(loaded_model: Callable[[str], LoadedModel]) -> None:
+    """Nor do those without change theirs."""
+    freeu = FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2)
+    requests = [a_request(), a_request(seed=2, freeu=freeu), a_request(seed=3, pag_scale=3)]
+
+    for request, latents in zip(requests, run_together(loaded_model("mote"), requests, bucket=8), strict=True):
+        assert torch.equal(run_together(loaded_model("mote"), [request], bucket=8)[0], latents)
+
+
+def test_a_model_without_attention_in_its_middle_has_none_to_perturb(
+    loaded_model: Callable[[str], LoadedModel],
+) -> None:
+    with pytest.raises(InvalidRequest, match="no attention in its middle, which pag needs; leave pag out"):
+        loaded_model("speck").begin(a_request(pag_scale=3), ())
 
 
 def test_pixels_equal_those_of_diffusers(

@@ -13,6 +13,7 @@ from pipeline.engine.engine import Engine
 from pipeline.engine.snapshot import Snapshot
 from pipeline.images.metadata import read
 from pipeline.requests.device_messages import Dropped, Event, Rendered, Stepped, Suspended
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
 from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import SPEC, a_request
@@ -57,9 +58,17 @@ def test_a_suspended_image_goes_on_to_the_same_end(engine: Engine, scheduler: Sc
         assert read(resumed).bucket == 2
 
 
-def test_a_suspended_image_goes_on_with_the_text_of_its_step(engine: Engine) -> None:
-    """Whatever it said before."""
-    request = a_request(prompt="a [red fox|blue apple] [:in snow:2]", scheduler=Scheduler.HEUN, steps=STEPS, bucket=2)
+def test_a_suspended_image_goes_on_with_what_its_step_asks_for(engine: Engine) -> None:
+    """The text of the step, guidance or none, perturbed attention and FreeU."""
+    request = a_request(
+        prompt="a [red fox|blue apple] [:in snow:2]",
+        scheduler=Scheduler.HEUN,
+        steps=STEPS,
+        guidance_window=StepWindow(stop=0.7),
+        pag_scale=2,
+        freeu=FreeU(b1=1.2, b2=1.3, s1=0.9, s2=0.5),
+        bucket=4,
+    )
     steps, undisturbed = run(engine, request)
 
     for packed in [step.snapshot for step in steps if step.snapshot]:

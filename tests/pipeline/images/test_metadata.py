@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.metadata import ImageMetadata, encode, read
 from pipeline.images.png_text import write_png
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from pipeline.requests.step_window import StepWindow
 from tests import fakes
@@ -41,6 +42,8 @@ requests = st.builds(
     steps=st.integers(1, 150),
     guidance_scale=st.floats(0, 30),
     guidance_rescale=st.floats(0, 1),
+    pag_scale=st.floats(0, 15),
+    freeu=st.none() | st.builds(FreeU, **dict.fromkeys(("b1", "b2", "s1", "s2"), st.floats(0.05, 3))),
     clip_skip=st.integers(1, 12),
     guidance_window=st.none() | st.builds(StepWindow, start=st.floats(0, 0.5), stop=st.none() | st.floats(0.5, 0.99)),
     scheduler=st.sampled_from(Scheduler),
@@ -110,6 +113,16 @@ def test_clip_skip_is_told_where_it_is_not_the_models_own() -> None:
     """In AUTOMATIC1111's words and as it counts."""
     assert "Clip skip" not in an_info().parameters()
     assert ", Size: 512x768, Clip skip: 2, Model hash" in an_info(clip_skip=2).parameters()
+
+
+def test_guidance_of_other_kinds_is_told_as_forge_does() -> None:
+    """Only where it is not the usual."""
+    info = an_info(pag_scale=2.5, freeu=FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2), guidance_window=StepWindow(stop=0.8))
+
+    assert (
+        ", Guidance window: 0-0.8, pag_enabled: True, pag_scale: 2.5, "
+        "freeu_enabled: True, freeu_b1: 1.3, freeu_b2: 1.4, freeu_s1: 0.9, freeu_s2: 0.2, Model hash"
+    ) in info.parameters()
 
 
 def test_a_lora_is_named_by_its_whole_tag() -> None:

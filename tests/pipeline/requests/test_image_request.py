@@ -27,6 +27,7 @@ from tests.pipeline.conftest import a_request
         ({"guidance_scale": math.inf}, "guidance", "use 0 to 30"),
         ({"guidance_rescale": 1.5}, "guidance rescale", "use 0 to 1"),
         ({"clip_skip": 0}, "clip skip", "use 1 to 12"),
+        ({"pag_scale": 16}, "pag", "use 0 to 15"),
         ({"seed": -1}, "seed", "use 0 to"),
         ({"bucket": 0}, "bucket", "use 1 to 64"),
         ({"loras": tuple(LoraUse(key=str(n), name=str(n)) for n in range(9))}, "number of LoRAs", "use 0 to 8"),
