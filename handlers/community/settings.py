@@ -12,7 +12,15 @@ from handlers.commands.option import Completion, Details
 from handlers.commands.options import ChannelId, MemberId, Options, RoleId
 from handlers.messages.message import Button, Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import MAX_LORA_SCALE, MAX_SIZE, MAX_STEPS, MIN_SIZE
+from pipeline.requests.image_request import (
+    MAX_COUNT,
+    MAX_GUIDANCE_SCALE,
+    MAX_LORA_SCALE,
+    MAX_SIZE,
+    MAX_STEPS,
+    MIN_SIZE,
+    Scheduler,
+)
 from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
 _LOG_LINES: Final = 15
@@ -31,6 +39,9 @@ class SettingsOptions(Options):
     default_model: Annotated[str | None, Details("The model for who names none", completion=Completion.MODELS)] = None
     max_steps: Annotated[int | None, Details("Most denoising steps", low=1, high=MAX_STEPS)] = None
     max_size: Annotated[int | None, Details("Side of the largest square", low=MIN_SIZE, high=MAX_SIZE)] = None
+    max_count: Annotated[int | None, Details("Most pictures at once", low=1, high=MAX_COUNT)] = None
+    max_guidance: Annotated[float | None, Details("Most guidance", low=1, high=MAX_GUIDANCE_SCALE)] = None
+    samplers: Annotated[str | None, Details("Samplers that may be used, such as euler lcm, or all")] = None
     max_lora_scale: Annotated[float | None, Details("Largest LoRA scale", low=1, high=MAX_LORA_SCALE)] = None
     private_by_default: Annotated[bool | None, Details("Answer the asker alone")] = None
     mature: Annotated[NsfwPolicy | None, Details("Where pictures for adults are shown")] = None
@@ -68,6 +79,9 @@ def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) ->
         default_model=old.default_model if model is None else context.model(model).name,
         max_steps=old.max_steps if steps is None else steps,
         max_pixels=old.max_pixels if side is None else side * side,
+        max_count=old.max_count if given.max_count is None else given.max_count,
+        max_guidance=old.max_guidance if given.max_guidance is None else given.max_guidance,
+        samplers=old.samplers if given.samplers is None else _samplers(given.samplers),
         max_lora_scale=old.max_lora_scale if given.max_lora_scale is None else given.max_lora_scale,
         private_by_default=old.private_by_default if private is None else private,
         allowed_channels=_with(old.allowed_channels, added=given.allow_channel, removed=given.forget_channel),
@@ -76,6 +90,14 @@ def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) ->
         people=old.people if given.people is None else given.people,
         admins=_with(old.admins, added=given.name_admin, removed=given.forget_admin),
     )
+
+
+def _samplers(text: str) -> tuple[Scheduler, ...]:
+    """Those that are named, in order and each once; "all" is no list."""
+    words = text.replace(",", " ").split()
+    if not words:
+        raise InvalidRequest("samplers", "samplers is empty; write some, such as euler lcm, or all.")
+    return () if words == ["all"] else tuple(dict.fromkeys(map(Scheduler.parse, words)))
 
 
 def _roles(old: GuildSettings, given: SettingsOptions, context: AppContext) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -100,6 +122,9 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
         f"Default model: {context.model(shown.default_model).name}",
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
+        f"Most pictures at once: {shown.max_count}",
+        f"Most guidance: {shown.max_guidance:g}",
+        f"Samplers: {', '.join(shown.samplers) or 'all'}",
         f"Largest LoRA scale: {shown.max_lora_scale:g}",
         f"Private by default: {'yes' if shown.private_by_default else 'no'}",
         f"Pictures for adults: {_NSFW_WORDS[shown.nsfw]}",

@@ -16,6 +16,7 @@ from pipeline.requests.aspect_ratio import size_for
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, Variation
 from pipeline.requests.step_window import StepWindow
+from storage.guilds.guilds import GuildSettings
 from storage.queue.jobs import JobKind
 
 
@@ -23,9 +24,20 @@ async def new_requests(
     options: ImagineOptions, facts: ModelFacts, caller: Caller, context: AppContext
 ) -> list[ImageRequest]:
     """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
-    request = await _based(_request(options, facts, context.new_seed()), options.base, caller, context)
+    usual = allowed_defaults(facts, caller.guild.settings)
+    request = await _based(_request(options, usual, context.new_seed()), options.base, caller, context)
     return await for_each_prompt(
         request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
+    )
+
+
+def allowed_defaults(facts: ModelFacts, settings: GuildSettings) -> ModelFacts:
+    """The model with what a request that names nothing has, as far as the guild allows it."""
+    return replace(
+        facts,
+        steps=min(facts.steps, settings.max_steps),
+        guidance_scale=min(facts.guidance_scale, settings.max_guidance),
+        scheduler=facts.scheduler if settings.allows(facts.scheduler) else settings.samplers[0],
     )
 
 

@@ -29,8 +29,19 @@ def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> N
     settings = caller.guild.settings
     for use in request.controls:
         check_permission(caller, f"control {use.kind}")
-    if request.steps > settings.max_steps:
-        raise InvalidRequest("steps", f"steps is {request.steps}; this server allows up to {settings.max_steps}.")
+    for field, value, most in (
+        ("steps", request.steps, settings.max_steps),
+        ("count", request.count, settings.max_count),
+        ("guidance", request.guidance_scale, settings.max_guidance),
+    ):
+        if value > most:
+            sentence = f"{field} is {value:g}; this server allows up to {most:g}, so write {field} {most:g} or less."
+            raise InvalidRequest(field, sentence)
+    if not settings.allows(request.scheduler):
+        names = ", ".join(settings.samplers)
+        raise InvalidRequest(
+            "scheduler", f"This server does not allow the sampler {request.scheduler}; choose one of: {names}."
+        )
     if request.width * request.height > settings.max_pixels:
         side = int(settings.max_pixels**0.5)
         raise InvalidRequest(

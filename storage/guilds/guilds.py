@@ -9,7 +9,16 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row, delete, or_, select, update
 
 from pipeline.errors import InvalidRequest
-from pipeline.requests.image_request import MAX_LORA_SCALE, MAX_SIZE, MAX_STEPS, MIN_SIZE, USUAL_LORA_SCALE
+from pipeline.requests.image_request import (
+    MAX_COUNT,
+    MAX_GUIDANCE_SCALE,
+    MAX_LORA_SCALE,
+    MAX_SIZE,
+    MAX_STEPS,
+    MIN_SIZE,
+    USUAL_LORA_SCALE,
+    Scheduler,
+)
 from storage.database import Database
 from storage.guilds.audit import add_entry
 from storage.platform import Platform
@@ -32,17 +41,20 @@ class NsfwPolicy(StrEnum):
 class GuildSettings:
     """What a guild's admins decide.
 
-    `max_pixels` bounds width times height, `max_lora_scale` LoRAs below 0 as well; `allowed_channels` are channel ids,
-    none meaning all; `command_roles` pairs a command's name with the ids of the roles that may use it, a command
-    without a pair being open to everyone; `admins` are the ids of members whom an admin made one too; `people` says
-    that they may be trained on.
+    `max_pixels` bounds width times height, `max_lora_scale` LoRAs below 0 as well; `samplers` are those that may be
+    used, none meaning all; `allowed_channels` are channel ids, none meaning all; `command_roles` pairs a command's
+    name with the ids of the roles that may use it, a command without a pair being open to everyone; `admins` are the
+    ids of members whom an admin made one too; `people` says that they may be trained on.
     Raises InvalidRequest, naming the field and its limit.
     """
 
     default_model: str | None = None
     max_pixels: int = 1024 * 1024
     max_steps: int = 50
+    max_count: int = MAX_COUNT
+    max_guidance: float = MAX_GUIDANCE_SCALE
     max_lora_scale: float = USUAL_LORA_SCALE
+    samplers: tuple[Scheduler, ...] = ()
     private_by_default: bool = False
     allowed_channels: tuple[str, ...] = ()
     command_roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -54,6 +66,8 @@ class GuildSettings:
         for field, value, low, high in (
             ("max pixels", self.max_pixels, MIN_SIZE**2, MAX_SIZE**2),
             ("max steps", self.max_steps, 1, MAX_STEPS),
+            ("max count", self.max_count, 1, MAX_COUNT),
+            ("max guidance", self.max_guidance, 1, MAX_GUIDANCE_SCALE),
             ("max LoRA scale", self.max_lora_scale, 1, MAX_LORA_SCALE),
         ):
             if not low <= value <= high:
@@ -62,6 +76,10 @@ class GuildSettings:
     def roles_for(self, command: str) -> tuple[str, ...]:
         """The ids of the roles that may use `command`; none means everyone."""
         return dict(self.command_roles).get(command, ())
+
+    def allows(self, sampler: Scheduler) -> bool:
+        """Whether members may use the sampler."""
+        return not self.samplers or sampler in self.samplers
 
     @property
     def roles(self) -> frozenset[str]:

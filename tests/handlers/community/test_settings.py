@@ -4,6 +4,7 @@ import pytest
 
 from handlers.commands.context import AppContext
 from pipeline.errors import UserError
+from pipeline.requests.image_request import Scheduler
 from storage.guilds.guilds import Guild, NsfwPolicy
 from tests.app_contexts import CallCommand
 
@@ -68,3 +69,17 @@ async def test_the_log_goes_back_to_the_first_change(context: AppContext, guild:
 
     assert (len(first.lines), len(second.lines), second.buttons) == (15, 5, ())
     assert second.lines[-1].endswith("max_steps: 50 → 1")
+
+
+async def test_an_admin_chooses_the_samplers(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """By their names, each once; "all" takes the list away."""
+    chosen = await call("settings", admin=True, samplers="LCM, euler lcm", max_count=2, max_guidance=7.5)
+    with pytest.raises(UserError, match="scheduler 'karras' is unknown; choose one of: euler"):
+        await call("settings", admin=True, samplers="karras")
+    stored = await context.guilds.get(guild.id)
+    free = await call("settings", admin=True, samplers="all")
+
+    assert {"Most pictures at once: 2", "Most guidance: 7.5", "Samplers: lcm, euler"} <= set(chosen.lines)
+    assert stored is not None
+    assert stored.settings.samplers == (Scheduler.LCM, Scheduler.EULER)
+    assert "Samplers: all" in free.lines

@@ -124,6 +124,8 @@ async def test_purge_deletes_what_is_the_guilds(
         ("max pixels", {"max_pixels": 100}),
         ("max pixels", {"max_pixels": 10**9}),
         ("max steps", {"max_steps": 0}),
+        ("max count", {"max_count": 5}),
+        ("max guidance", {"max_guidance": 31}),
         ("max LoRA scale", {"max_lora_scale": 11}),
     ],
 )
