@@ -43,6 +43,7 @@ from pipeline.lora.sources.fetched import FetchedFile
 from pipeline.lora.sources.keys import SourceKeys
 from pipeline.models.base_configs import base_configs
 from pipeline.models.source import ModelSource
+from pipeline.models.vaes import Vaes
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.supervisor import Supervisor
 from pipeline.training.process import train_apart
@@ -93,6 +94,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             context,
             most_waiting=settings.waiting_jobs,
             upscalers=Upscalers(folder=settings.upscalers),
+            vaes=Vaes(folder=settings.vaes),
             allowed_guilds=AllowedGuilds.parse(settings.guilds),
             training_hours=TrainingHours.parse(settings.training_hours),
             exporting=LoraExporter(folder=settings.loras, bases=partial(_bases, settings)),
@@ -147,6 +149,7 @@ def _device_spec(settings: Settings, name: str, *, serving: bool) -> DeviceSpec:
         device=name,
         loras=settings.loras,
         controls=settings.controls,
+        vaes=settings.vaes,
         control_bytes=_bytes(settings.control_memory_gb),
         snapshot_every=SNAPSHOT_EVERY,
         host_lora_bytes=_bytes(settings.lora_host_memory_gb),

@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         return self.data / "controls"
 
     @property
+    def vaes(self) -> Path:
+        """The VAEs beside the models' own, as `<base>/<name>.safetensors`."""
+        return self.data / "vaes"
+
+    @property
     def upscalers(self) -> Path:
         """The upscalers' weights, as `<name>.safetensors`."""
         return self.data / "upscalers"

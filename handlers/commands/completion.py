@@ -11,6 +11,7 @@ from handlers.commands.context import AppContext
 from handlers.commands.groups import heads
 from handlers.commands.option import Completion
 from handlers.commands.typed import is_typed
+from pipeline.families.registry import FAMILIES
 from storage.guilds.guilds import Guild
 from storage.queue.jobs import OPEN_STATES
 
@@ -42,6 +43,8 @@ async def complete(
         case Completion.UPSCALERS:
             names = await asyncio.to_thread(context.upscalers.names)
             found = [Suggestion(value=name, help="") for name in names]
+        case Completion.VAES:
+            found = await asyncio.to_thread(_vaes, context)
         case Completion.LORAS:
             return await _loras(typed, guild, member, context)
         case Completion.SUBJECTS:
@@ -52,6 +55,12 @@ async def complete(
     wanted = typed.strip().casefold()
     matching = [item for item in found if wanted in item.value.casefold() or wanted in item.help.casefold()]
     return tuple(matching[:_MAX_SUGGESTIONS])
+
+
+def _vaes(context: AppContext) -> list[Suggestion]:
+    """For each base of the models here."""
+    bases = dict.fromkeys(facts.family for facts in context.models)
+    return [Suggestion(value=name, help=FAMILIES[base].name) for base in bases for name in context.vaes.names(base)]
 
 
 def _commands(context: AppContext) -> tuple[Command, ...]:

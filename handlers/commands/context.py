@@ -18,6 +18,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.images.image_process import ImageProcesses
 from pipeline.images.upscalers import Upscalers
 from pipeline.models.metadata import ModelFacts
+from pipeline.models.vaes import Vaes
 from pipeline.processes.fair_turns import FairTurns
 from pipeline.requests.image_request import MAX_SEED
 from storage.blobs import BlobStore
@@ -107,6 +108,7 @@ class AppContext:
     calls_at_once: FairTurns = field(default_factory=member_turns)
     training_hours: TrainingHours = field(default_factory=TrainingHours)
     upscalers: Upscalers = field(default_factory=Upscalers)
+    vaes: Vaes = field(default_factory=Vaes)
     exporting: LoraExporter = field(default_factory=LoraExporter)
     images: ImageProcesses = field(default_factory=ImageProcesses)
     new_seed: Callable[[], int] = random_seed

@@ -27,6 +27,7 @@ class Completion(Enum):
     LORAS = "loras"
     SUBJECTS = "subjects"
     UPSCALERS = "upscalers"
+    VAES = "vaes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
         guidance_window=earlier.guidance_window,
         pag_scale=earlier.pag_scale,
         freeu=earlier.freeu,
+        vae=earlier.vae,
         clip_skip=earlier.clip_skip,
     )
 

@@ -1,5 +1,6 @@
 """From the options of a command to the requests that they ask for."""
 
+import asyncio
 import re
 from dataclasses import replace
 
@@ -26,6 +27,9 @@ async def new_requests(
     """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
     usual = allowed_defaults(facts, caller.guild.settings)
     request = await _based(_request(options, usual, context.new_seed()), options.base, caller, context)
+    if request.vae is not None:
+        # Only to refuse one that is not there, before it is queued.
+        await asyncio.to_thread(context.vaes.file, request.vae, facts.family, facts.name)
     return await for_each_prompt(
         request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
     )
@@ -87,6 +91,7 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         guidance_window=None if window is None else StepWindow.parse(window, "guidance-window"),
         pag_scale=options.pag or 0.0,
         freeu=FreeU.parse(options.freeu, FreeU(**USUAL_FREEU[facts.family])) if options.freeu else None,
+        vae=options.vae or None,
         clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
         seed=new_seed if options.seed is None else options.seed,

@@ -58,6 +58,9 @@ class ImagineOptions(Options):
     freeu: Annotated[
         str | None, Details("FreeU: on, or factors such as b1=1.3 b2=1.4 s1=0.9 s2=0.2", advanced=True)
     ] = None
+    vae: Annotated[
+        str | None, Details("Another decoder than the model's own", completion=Completion.VAES, advanced=True)
+    ] = None
     clip_skip: Annotated[
         int | None, Details("Text layer, from the last, as A1111 counts", low=1, high=MAX_CLIP_SKIP, advanced=True)
     ] = None
@@ -97,6 +100,7 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         guidance_window=None if request.guidance_window is None else request.guidance_window.span,
         pag=request.pag_scale,
         freeu=None if request.freeu is None else str(request.freeu),
+        vae=request.vae,
         clip_skip=request.clip_skip,
         scheduler=request.scheduler,
         model=request.model,

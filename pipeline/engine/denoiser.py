@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -13,12 +12,13 @@ from pipeline.control.residuals import Control, ControlledRow, Residuals, residu
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.compile.captured_call import CapturedCall
 from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.guidance import guided
 from pipeline.engine.initial_noise import initial_noise
 from pipeline.engine.inpaint_canvas import Canvas
 from pipeline.engine.inpaint_mask import KeptLatents
 from pipeline.errors import InvalidRequest
-from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter
+from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.lora.serving.request_parts import UNetParts
 from pipeline.models.attention import install
@@ -35,71 +35,6 @@ from pipeline.transfer import to_device
 _log = logging.getLogger(__name__)
 # A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.
 _LARGEST_UNTILED: Final = 192 * 192
-
-
-@dataclass(slots=True, kw_only=True)
-class DenoisingState:
-    """One request between noise and image.
-
-    `latents` is (1, channels, height, width) in float32; they are replaced, never changed. `conditionings` are of
-    each step, `parts` the UNet's LoRAs; `held` is what its rows have of both now; `rows` are its rows in the batch.
-    `canvas` is what it is drawn over, `kept` the part of that which stays, `controls` what else it follows. `answer`
-    is the denoiser's last, with the input and the timestep that it saw. `failure` is why its own part of a step
-    failed, where the rest of the batch went on.
-    """
-
-    request: ImageRequest
-    conditionings: tuple[Conditioning, ...]
-    parts: UNetParts
-    sampler: Sampler
-    latents: Tensor
-    generator: torch.Generator
-    canvas: Canvas | None = None
-    kept: KeptLatents | None = None
-    controls: tuple[Control, ...] = ()
-    rows: tuple[int, ...] = ()
-    held: tuple[Conditioning, tuple[ScaledAdapter, ...]] | None = None
-    answer: tuple[Tensor, Tensor, float] | None = None
-    failure: Exception | None = None
-
-    @property
-    def conditioning(self) -> Conditioning:
-        """Of the next step; at the end, of the last."""
-        return self.conditionings[min(self.sampler.progress, len(self.conditionings) - 1)]
-
-    @property
-    def active(self) -> tuple[ScaledAdapter, ...]:
-        """The LoRAs of the next step."""
-        return self.parts.at(self.sampler.progress)
-
-    @property
-    def current(self) -> bool:
-        """Whether its rows have what the next step needs."""
-        return self.held is not None and self.held[0] is self.conditioning and self.held[1] == self.active
-
-    @torch.inference_mode()
-    def denoised(self) -> Tensor:
-        """The denoiser's last guess of the final latents; only after a step.
-
-        Returns:
-            Of the shape of the latents.
-        """
-        assert self.answer is not None, "a guess is asked for after a step"
-        return self.sampler.denoised(*self.answer)
-
-    def move(self, latents: Tensor | Exception) -> None:
-        """Go on to what its sampler made of a step, but for what stays of the canvas.
-
-        Args:
-            latents: of its own shape, or why there are none, which is its failure.
-        """
-        if isinstance(latents, Exception):
-            self.failure = latents
-            return
-        try:
-            self.latents = latents if self.kept is None else self.kept.put_back(latents, self.sampler)
-        except Exception as error:
-            self.failure = error
 
 
 class Denoiser:
@@ -130,6 +65,8 @@ class Denoiser:
         adapters: Sequence[Adapter],
         canvas: Canvas | None = None,
         controls: tuple[Control, ...] = (),
+        *,
+        vae: Any = None,
     ) -> DenoisingState:
         """A request at its first step: noise from its own seed, drawn on the CPU on every device, so that a seed means
         the same everywhere.
@@ -141,6 +78,7 @@ class Denoiser:
             canvas: what it is drawn over; then it begins where the start image's strength says, as diffusers'
                 pipelines do.
             controls: in the request's order.
+            vae: encodes and decodes its pixels; None for the model's own.
 
         Returns:
             The state before the first step; it has no rows yet.
@@ -152,7 +90,7 @@ class Denoiser:
             raise InvalidRequest("pag", "This model has no attention in its middle, which pag needs; leave pag out.")
         sampler = self._schedule.sampler(request.scheduler, request.steps, request.steps_made)
         generator = torch.Generator().manual_seed(request.seed)
-        clean = None if canvas is None else self._encode(canvas.pixels(), generator)
+        clean = None if canvas is None else self._encode(canvas.pixels(), generator, vae or self._checkpoint.vae)
         noise = self._noise(request, generator)
         kept = None if canvas is None or clean is None else self._kept(canvas, clean, noise, generator)
         return DenoisingState(
@@ -165,6 +103,7 @@ class Denoiser:
             canvas=canvas,
             kept=kept,
             controls=controls,
+            vae=vae,
         )
 
     def _noise(self, request: ImageRequest, generator: torch.Generator) -> Tensor:
@@ -172,9 +111,8 @@ class Denoiser:
         shape = (1, self._checkpoint.unet.config.in_channels, request.height // factor, request.width // factor)
         return to_device(initial_noise(request, shape, hardware.dtype, generator), hardware.device, torch.float32)
 
-    def _encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+    def _encode(self, pixels: Tensor, generator: torch.Generator, vae: Any) -> Tensor:
         """The latents of an image (1, 3, height, width), drawn from what the autoencoder says of it."""
-        vae = self._checkpoint.vae
         pixels = to_device(pixels, self._checkpoint.hardware.device, vae.dtype)
         drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
         return drawn.contiguous()
@@ -246,12 +184,13 @@ class Denoiser:
             rendering.move(latents)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, vae: Any = None) -> Tensor:
         """The image of final latents; in overlapping tiles where it is large, or where memory was too short for one
         piece.
 
         Args:
             latents: (1, channels, height, width).
+            vae: None for the model's own.
 
         Returns:
             (height, width, 3), uint8 on the device.
@@ -260,26 +199,26 @@ class Denoiser:
             RuntimeError: the device failed, or its memory is too short even for tiles.
             MemoryError: the host's memory is.
         """
+        vae = vae or self._checkpoint.vae
         if latents.shape[-1] * latents.shape[-2] > _LARGEST_UNTILED:
-            return self._decode_in_tiles(latents)
+            return self._decode_in_tiles(latents, vae)
         try:
-            return self._decode(latents)
+            return self._decode(latents, vae)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         _log.warning("out of memory while decoding; in tiles it takes less")
         self._checkpoint.hardware.release_unused()
-        return self._decode_in_tiles(latents)
+        return self._decode_in_tiles(latents, vae)
 
-    def _decode_in_tiles(self, latents: Tensor) -> Tensor:
-        self._checkpoint.vae.enable_tiling()
+    def _decode_in_tiles(self, latents: Tensor, vae: Any) -> Tensor:
+        vae.enable_tiling()
         try:
-            return self._decode(latents)
+            return self._decode(latents, vae)
         finally:
-            self._checkpoint.vae.disable_tiling()
+            vae.disable_tiling()
 
-    def _decode(self, latents: Tensor) -> Tensor:
-        vae = self._checkpoint.vae
+    def _decode(self, latents: Tensor, vae: Any) -> Tensor:
         pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.control.residuals import Control
 from pipeline.engine.batch_scheduler import Slot, WaitingRequest
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.snapshot import Snapshot
 from pipeline.errors import InvalidRequest
@@ -33,6 +34,7 @@ class EngineJob:
     snapshot: Snapshot | None = None
     adapters: tuple[Adapter, ...] = ()
     controls: tuple[Control, ...] | None = None
+    vae: Any = None
     rendering: DenoisingState | None = None
     key: BatchKey | None = None
     spans: list[tuple[Span, float]] = field(default_factory=list)
@@ -48,7 +50,7 @@ class EngineJob:
         return sum(span.seconds * share for span, share in self.spans)
 
     def acquire(self, timeout: float) -> bool:
-        """Take what the request needs besides its model: its controls, and its LoRAs, which stay pinned.
+        """Take what the request needs besides its model: its controls, its VAE, and its LoRAs, which stay pinned.
 
         Args:
             timeout: seconds to wait for each.
@@ -63,8 +65,12 @@ class EngineJob:
             self.shape = self._foreseen_shape()
         if self.controls is None:
             self.controls = self.model.controls.acquire(self.request, self.images, timeout)
+        if self.vae is None:
+            self.vae = self.model.vaes.acquire(self.request.vae, timeout)
         # LoRAs come last: they are pinned from here on.
-        adapters = None if self.controls is None else self.model.loras.acquire(self.request, timeout)
+        adapters = (
+            None if self.controls is None or self.vae is None else self.model.loras.acquire(self.request, timeout)
+        )
         if adapters is None:
             return False
         self.adapters = adapters
@@ -115,7 +121,7 @@ class EngineJob:
         Returns:
             The request at its next step.
         """
-        rendering = self.model.begin(self.request, self.adapters, self.controls or (), self.images)
+        rendering = self.model.begin(self.request, self.adapters, self.controls or (), self.images, vae=self.vae)
         if self.snapshot is not None:
             self.snapshot.resume(rendering)
             self.snapshot = None

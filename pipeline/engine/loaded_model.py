@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -12,7 +12,8 @@ from pipeline.control.models import ControlLibrary
 from pipeline.control.residuals import Control
 from pipeline.engine.batch_state import RowMemory
 from pipeline.engine.compile.compilation import Compilation
-from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.denoiser import Denoiser
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.finished_image import FinishedImage
 from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
 from pipeline.engine.previews import Preview, Previews
@@ -26,6 +27,8 @@ from pipeline.models.offload import place
 from pipeline.models.quantization import quantize
 from pipeline.models.source import ModelSource
 from pipeline.models.textual_inversion import make_teachable
+from pipeline.models.vae_library import VaeLibrary
+from pipeline.models.vaes import Vaes
 from pipeline.requests.batch_key import BatchKey, Shape
 from pipeline.requests.device_spec import DeviceSpec, Weights
 from pipeline.requests.image_request import MIN_SIZE, ImageRequest
@@ -70,6 +73,7 @@ class LoadedModel:
         self._previews = Previews.fit(checkpoint)
         own = path / "controls" if (path := source.local_path()).is_dir() else None
         self.controls = ControlLibrary(checkpoint, spec.controls, own, spec.control_bytes)
+        self.vaes = VaeLibrary(checkpoint, Vaes(folder=spec.vaes))
         self.denoiser = Denoiser(checkpoint, self._adapters, graphs=spec.graphs)
         self.compilation: Compilation | None = None
         if spec.compile and checkpoint.home is Placement.DEVICE:
@@ -108,6 +112,8 @@ class LoadedModel:
         adapters: Sequence[Adapter],
         controls: tuple[Control, ...] = (),
         images: Mapping[str, bytes] = NO_IMAGES,
+        *,
+        vae: Any = None,
     ) -> DenoisingState:
         """The encode stage.
 
@@ -116,6 +122,7 @@ class LoadedModel:
             adapters: its LoRAs, in its order.
             controls: in its order.
             images: the bytes of the images that it is made from, by key.
+            vae: what it is decoded with; None for the model's own.
 
         Returns:
             The request before its first step.
@@ -124,7 +131,7 @@ class LoadedModel:
             InvalidRequest: an image cannot be read, or the mask is empty.
         """
         conditionings = self._encoder.encode_steps(request, adapters)
-        return self.denoiser.begin(request, conditionings, adapters, Canvas.of(request, images), controls)
+        return self.denoiser.begin(request, conditionings, adapters, Canvas.of(request, images), controls, vae=vae)
 
     def memory(self, key: BatchKey) -> RowMemory:
         """What the rows of a group keep, made when it is first needed.
@@ -249,7 +256,10 @@ class LoadedModel:
         Returns:
             On its way to the host.
         """
-        pixels, broken = HostCopy(self.denoiser.decode(rendering.latents)), (~torch.isfinite(rendering.latents)).any()
+        pixels, broken = (
+            HostCopy(self.denoiser.decode(rendering.latents, rendering.vae)),
+            (~torch.isfinite(rendering.latents)).any(),
+        )
         info = self._info(rendering.request, key)
         return FinishedImage(pixels=pixels, broken=HostCopy(broken), canvas=rendering.canvas, metadata=info)
 
@@ -257,6 +267,7 @@ class LoadedModel:
         """Load nothing more."""
         self.loras.close()
         self.controls.close()
+        self.vaes.close()
 
     def _info(self, request: ImageRequest, key: BatchKey) -> ImageMetadata:
         hardware = self._checkpoint.hardware

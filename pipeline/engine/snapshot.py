@@ -7,7 +7,7 @@ from typing import Final
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.models.safetensors_header import MAX_HEADER_BYTES
 from pipeline.requests.batch_key import BatchKey
 from pipeline.transfer import HostCopy, to_device

@@ -87,6 +87,7 @@ class ImageMetadata:
             **_variation_settings(made),
             **({} if made.start is None else {"Denoising strength": f"{made.start.strength:g}"}),
             **_control_settings(made),
+            **({} if made.vae is None else {"VAE": _quoted(made.vae)}),
             "Model hash": self.model_hash,
             "Model": _quoted(self.model_name),
             "RNG": "CPU",

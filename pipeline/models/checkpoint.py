@@ -139,7 +139,7 @@ def _diffusers_module(kind: Any, parts: _Parts, part: str, dtype: torch.dtype) -
     place = parts.folder / part
     config = read_json(place / "config.json")
     module = _build(lambda: kind.from_config(config), place)
-    weights = {_current_name(name): weight for name, weight in parts.weights(part, dtype).items()}
+    weights = {current_name(name): weight for name, weight in parts.weights(part, dtype).items()}
     return _filled(module, weights, place).to(memory_format=parts.layout)  # type: ignore[call-overload, no-any-return]  # not in the stub
 
 
@@ -217,7 +217,15 @@ def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-def _current_name(name: str) -> str:
+def current_name(name: str) -> str:
+    """What diffusers calls a tensor today.
+
+    Args:
+        name: as a file has it, which may be from 2022.
+
+    Returns:
+        The name in the module.
+    """
     for old, new in _OLD_ATTENTION.items():
         if ".attentions." in name:
             name = name.replace(old, new)

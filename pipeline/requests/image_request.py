@@ -126,11 +126,11 @@ class ImageRequest:
     outside of the steps of `guidance_window`; `guidance_rescale` is phi of Lin et al., 2023 (arXiv 2305.08891), 0 to
     1; `pag_scale` is that of perturbed-attention guidance (Ahn et al., 2024, arXiv 2403.17377), 0 for none, and
     `freeu` FreeU's factors; `clip_skip` is the layer of the text encoders that is read, counted from the last as
-    AUTOMATIC1111 does, but never a later one than the model's own; `model` is a name that `pipeline.models.source`
-    can resolve; `bucket` asks for a batch padded to that many rows, which repeats an image bit for bit (None leaves
-    it to the device), with so many `lora_pages`, with `own_weights` for LoRAs or not and, where the device can,
-    `compiled` or not; `variations` bend the initial noise, one after the other; `start` is an image to begin with,
-    `controls` what to keep of others.
+    AUTOMATIC1111 does, but never a later one than the model's own; `vae` is another than the model's own, by its
+    name; `model` is a name that `pipeline.models.source` can resolve; `bucket` asks for a batch padded to that many
+    rows, which repeats an image bit for bit (None leaves it to the device), with so many `lora_pages`, with
+    `own_weights` for LoRAs or not and, where the device can, `compiled` or not; `variations` bend the initial noise,
+    one after the other; `start` is an image to begin with, `controls` what to keep of others.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -145,6 +145,7 @@ class ImageRequest:
     pag_scale: float = 0.0
     freeu: FreeU | None = None
     clip_skip: int = 1
+    vae: str | None = None
     scheduler: Scheduler = Scheduler.EULER
     seed: int
     count: int = 1

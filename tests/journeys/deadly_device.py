@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline.devices.program import _main
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine_request import EngineJob
 
 KILLS_DEVICE: Final = "kills its device"

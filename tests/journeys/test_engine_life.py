@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from PIL import Image
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.denoiser import Denoiser
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.images.metadata import read
 from pipeline.requests.control import ControlKind, ControlUse

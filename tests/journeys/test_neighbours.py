@@ -13,7 +13,8 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 from torch import Tensor
 
-from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.denoiser import Denoiser
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.engine_request import EngineJob
 from pipeline.engine.loaded_model import LoadedModel

@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, path: Path, **extra: Tensor) -> None:
     """Write the model in `folder` as one checkpoint at `path`, with `extra` tensors beside it."""
     sdxl = (folder / "text_encoder_2").exists()
     tensors = {f"model.diffusion_model.{name}": value for name, value in _unet(folder).items()}
-    tensors |= {f"first_stage_model.{name}": value for name, value in _vae(folder).items()}
+    tensors |= {f"first_stage_model.{name}": value for name, value in vae_tensors(folder).items()}
     clip = "conditioner.embedders.0.transformer." if sdxl else "cond_stage_model.transformer."
     for name, value in load_file(folder / "text_encoder" / "model.safetensors").items():
         tensors[clip + "text_model." + name.removeprefix("text_model.")] = value
@@ -97,7 +97,7 @@ def _placed_upsamplers(tensors: Tensors) -> Tensors:
     }
 
 
-def _vae(folder: Path) -> Tensors:
+def vae_tensors(folder: Path) -> Tensors:
     blocks = len(_config(folder, "vae")["block_out_channels"])
     named = {_vae_name(name, blocks): value for name, value in _weights(folder, "vae").items()}
     # The original attention is made of 1x1 convolutions.

@@ -1,16 +1,24 @@
 """/imagine: from values to a queued job."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from handlers.commands.call import Caller, Member
+from handlers.commands.completion import complete
 from handlers.commands.context import AppContext
-from handlers.images.options import request_options
+from handlers.commands.option import Completion
+from handlers.images.imagine import imagine
+from handlers.images.options import ImagineOptions, request_options
 from handlers.jobs.payloads import REQUEST
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.models.vaes import Vaes
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.step_cost import StepCost
 from storage.guilds.guilds import Guild, GuildSettings
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 
 
@@ -35,7 +43,8 @@ async def test_every_option_reaches_the_request(context: AppContext, guild: Guil
     """What a member sets is what is rendered, and `request_options` asks for the same again."""
     message = await call(
         "imagine", prompt="fox", negative="text", width=64, height=192, count=3, seed=9, steps=5, guidance=0.0,
-        guidance_rescale=0.5, scheduler="unipc", model="pocket",
+        guidance_rescale=0.5, scheduler="unipc", model="pocket", guidance_window="0.2-0.8", pag=2.5, freeu="b1=1.2",
+        clip_skip=2,
     )  # fmt: skip
 
     request = await _request_of(context, guild, message.job_id)
@@ -160,3 +169,25 @@ async def test_a_text_that_no_device_takes_is_refused_before_it_is_queued(
         await call("imagine", **{"prompt": "fox", option: "a, " * 400})
 
     assert await context.queue.guild_jobs(guild.id) == ()
+
+
+async def test_a_vae_is_chosen_by_its_name(
+    call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
+) -> None:
+    """Among those of the model's base, which completion lists; others are refused before they are queued."""
+    for file in ("sdxl/soft.safetensors", "sd15/mse.safetensors"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    context = replace(context, vaes=Vaes(folder=tmp_path))
+    ada = Member(id="ada", name="Ada")
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
+    caller = Caller(guild=guild, member=ada, reply=reply)
+
+    await imagine(caller, ImagineOptions(prompt="fox", vae="soft"), context)
+    with pytest.raises(InvalidRequest, match=r"VAE 'mse' is for SD 1\.5 and pocket is SDXL; for that there is: soft"):
+        await imagine(caller, ImagineOptions(prompt="fox", vae="mse"), context)
+
+    (job,) = await context.queue.guild_jobs(guild.id)
+    assert REQUEST.read(job.payload).vae == "soft"
+    found = await complete(Completion.VAES, "so", guild=guild, member=ada, context=context)
+    assert [(each.value, each.help) for each in found] == [("soft", "SDXL")]

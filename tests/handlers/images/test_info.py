@@ -28,6 +28,7 @@ def test_the_command_asks_for_exactly_that_again() -> None:
     """With every value that it may have."""
     whole = request(
         "red fox, snow", negative_prompt="people, text", count=2, guidance_rescale=0.7, clip_skip=2, pag_scale=2.5,
+        vae="soft",
         freeu=FreeU(b1=1.1, b2=1.2, s1=0.9, s2=0.5),
         guidance_window=StepWindow(start=0.25),
         seed=4_000_000_000,

@@ -14,7 +14,7 @@ from diffusers import ControlNetModel, MultiControlNetModel
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest

@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from torch import Tensor
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.samplers import sampler as samplers

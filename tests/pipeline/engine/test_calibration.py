@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.denoiser import Denoiser
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Ready
 from pipeline.requests.device_spec import DeviceSpec

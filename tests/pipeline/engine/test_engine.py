@@ -13,7 +13,8 @@ from PIL import Image, ImageChops, ImageStat
 from torch import Tensor
 
 from pipeline.engine.batch_state import RowMemory
-from pipeline.engine.denoiser import Denoiser, DenoisingState
+from pipeline.engine.denoiser import Denoiser
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.finished_image import FinishedImage
 from pipeline.engine.previews import Preview

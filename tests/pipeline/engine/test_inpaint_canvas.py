@@ -18,7 +18,7 @@ from diffusers import (
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
 from pipeline.engine.inpaint_canvas import surroundings
 from pipeline.engine.loaded_model import LoadedModel

@@ -43,6 +43,7 @@ requests = st.builds(
     guidance_scale=st.floats(0, 30),
     guidance_rescale=st.floats(0, 1),
     pag_scale=st.floats(0, 15),
+    vae=st.none() | texts,
     freeu=st.none() | st.builds(FreeU, **dict.fromkeys(("b1", "b2", "s1", "s2"), st.floats(0.05, 3))),
     clip_skip=st.integers(1, 12),
     guidance_window=st.none() | st.builds(StepWindow, start=st.floats(0, 0.5), stop=st.none() | st.floats(0.5, 0.99)),
@@ -113,6 +114,12 @@ def test_clip_skip_is_told_where_it_is_not_the_models_own() -> None:
     """In AUTOMATIC1111's words and as it counts."""
     assert "Clip skip" not in an_info().parameters()
     assert ", Size: 512x768, Clip skip: 2, Model hash" in an_info(clip_skip=2).parameters()
+
+
+def test_a_vae_of_ones_own_is_told() -> None:
+    """In the place where AUTOMATIC1111 has it."""
+    assert "VAE" not in an_info().parameters()
+    assert ', VAE: "soft, new", Model hash' in an_info(vae="soft, new").parameters()
 
 
 def test_guidance_of_other_kinds_is_told_as_forge_does() -> None:

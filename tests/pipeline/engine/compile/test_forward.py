@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.engine.compile.compilation import Compiler
 from pipeline.engine.compile.compile_process import CompileSpec, inductor_in_child, openvino_in_child
 from pipeline.engine.compile.forward import CompiledForward
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource

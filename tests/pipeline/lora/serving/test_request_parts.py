@@ -10,7 +10,7 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.families.family import ModelFamily
 from pipeline.families.lora_blocks import LORA_BLOCKS, block_of
