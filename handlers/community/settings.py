@@ -12,6 +12,7 @@ from handlers.commands.option import Completion, Details
 from handlers.commands.options import ChannelId, MemberId, Options, RoleId
 from handlers.messages.message import Button, Message, PointedKind, Pointers
 from pipeline.errors import InvalidRequest
+from pipeline.models.vaes import OWN
 from pipeline.requests.image_request import (
     MAX_COUNT,
     MAX_GUIDANCE_SCALE,
@@ -37,6 +38,7 @@ class SettingsOptions(Options):
 
     show: Annotated[Literal["all", "log"] | None, Details("The settings, or the log", rest=True)] = None
     default_model: Annotated[str | None, Details("The model for who names none", completion=Completion.MODELS)] = None
+    default_vae: Annotated[str | None, Details("The VAE for who names none, or own", completion=Completion.VAES)] = None
     max_steps: Annotated[int | None, Details("Most denoising steps", low=1, high=MAX_STEPS)] = None
     max_size: Annotated[int | None, Details("Side of the largest square", low=MIN_SIZE, high=MAX_SIZE)] = None
     max_count: Annotated[int | None, Details("Most pictures at once", low=1, high=MAX_COUNT)] = None
@@ -77,6 +79,7 @@ def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) ->
     return replace(
         old,
         default_model=old.default_model if model is None else context.model(model).name,
+        default_vae=old.default_vae if given.default_vae is None else _vae(given.default_vae, context),
         max_steps=old.max_steps if steps is None else steps,
         max_pixels=old.max_pixels if side is None else side * side,
         max_count=old.max_count if given.max_count is None else given.max_count,
@@ -90,6 +93,15 @@ def _changed(old: GuildSettings, given: SettingsOptions, context: AppContext) ->
         people=old.people if given.people is None else given.people,
         admins=_with(old.admins, added=given.name_admin, removed=given.forget_admin),
     )
+
+
+def _vae(name: str, context: AppContext) -> str | None:
+    """One that a model here may use; None for each model's own."""
+    if name == OWN:
+        return None
+    if not any(name in context.vaes.names(facts.family) for facts in context.models):
+        raise InvalidRequest("default-vae", f"There is no VAE '{name:.60}' here; an admin of this machine can add it.")
+    return name
 
 
 def _samplers(text: str) -> tuple[Scheduler, ...]:
@@ -120,6 +132,7 @@ def _message(headline: str, shown: GuildSettings, context: AppContext) -> Messag
     side = round(shown.max_pixels**0.5)
     lines = [
         f"Default model: {context.model(shown.default_model).name}",
+        f"Default VAE: {shown.default_vae or 'of the model'}",
         f"Largest picture: {side}×{side} or as many pixels",
         f"Most steps: {shown.max_steps}",
         f"Most pictures at once: {shown.max_count}",

@@ -13,6 +13,7 @@ from handlers.prompts.syntax import expand
 from pipeline.errors import InvalidRequest
 from pipeline.families.freeu import USUAL_FREEU
 from pipeline.models.metadata import ModelFacts
+from pipeline.models.vaes import OWN
 from pipeline.requests.aspect_ratio import size_for
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, Variation
@@ -27,9 +28,7 @@ async def new_requests(
     """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
     usual = allowed_defaults(facts, caller.guild.settings)
     request = await _based(_request(options, usual, context.new_seed()), options.base, caller, context)
-    if request.vae is not None:
-        # Only to refuse one that is not there, before it is queued.
-        await asyncio.to_thread(context.vaes.file, request.vae, facts.family, facts.name)
+    request = replace(request, vae=await asyncio.to_thread(_vae, options.vae, facts, caller, context))
     return await for_each_prompt(
         request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
     )
@@ -77,6 +76,17 @@ async def _based(request: ImageRequest, base: int | None, caller: Caller, contex
     return replace(request, start=earlier.start, controls=earlier.controls)
 
 
+def _vae(named: str | None, facts: ModelFacts, caller: Caller, context: AppContext) -> str | None:
+    """The VAE that the member or the guild wants, None for the model's own; raises InvalidRequest for one unknown."""
+    if named == OWN:
+        return None
+    if named:
+        context.vaes.file(named, facts.family, facts.name)
+        return named
+    usual = caller.guild.settings.default_vae
+    return usual if usual in context.vaes.names(facts.family) else None
+
+
 def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> ImageRequest:
     window = options.guidance_window
     width, height = size_for(options.aspect or "1:1", facts.width)
@@ -91,7 +101,6 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         guidance_window=None if window is None else StepWindow.parse(window, "guidance-window"),
         pag_scale=options.pag or 0.0,
         freeu=FreeU.parse(options.freeu, FreeU(**USUAL_FREEU[facts.family])) if options.freeu else None,
-        vae=options.vae or None,
         clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
         seed=new_seed if options.seed is None else options.seed,

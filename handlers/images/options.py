@@ -48,6 +48,10 @@ class ImagineOptions(Options):
     guidance_rescale: Annotated[
         float | None, Details("Tames burnt colours at high guidance", low=0, high=1, advanced=True)
     ] = None
+    width: _Pixels = None
+    height: _Pixels = None
+    model: ModelName = None
+    variation: Annotated[str | None, Details("Steps towards other seeds, as seed:strength", advanced=True)] = None
     guidance_window: Annotated[
         str | None, Details("The steps in which guidance counts, such as 0.2-0.8", advanced=True)
     ] = None
@@ -64,10 +68,6 @@ class ImagineOptions(Options):
     clip_skip: Annotated[
         int | None, Details("Text layer, from the last, as A1111 counts", low=1, high=MAX_CLIP_SKIP, advanced=True)
     ] = None
-    width: _Pixels = None
-    height: _Pixels = None
-    model: ModelName = None
-    variation: Annotated[str | None, Details("Steps towards other seeds, as seed:strength", advanced=True)] = None
     base: Annotated[int | None, Details("Keep what this job of yours began with", advanced=True)] = None
     triggers: Annotated[bool | None, Details("Off: leave LoRAs' trigger words out", advanced=True)] = None
     all: Annotated[bool | None, Details("Make all of {a|b} unasked", advanced=True)] = None
@@ -98,10 +98,10 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         guidance=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
         guidance_window=None if request.guidance_window is None else request.guidance_window.span,
-        pag=request.pag_scale,
+        pag=request.pag_scale or None,
         freeu=None if request.freeu is None else str(request.freeu),
         vae=request.vae,
-        clip_skip=request.clip_skip,
+        clip_skip=None if request.clip_skip == 1 else request.clip_skip,
         scheduler=request.scheduler,
         model=request.model,
         lora=mentions_text(request.loras),

@@ -8,15 +8,17 @@ from typing import Any, Final
 import torch
 from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, UserError
 from pipeline.models.checkpoint import Checkpoint, current_name
+from pipeline.models.hardware import is_out_of_memory
 from pipeline.models.vaes import Vaes
 
 _KEPT: Final = 2
 """A third of a gigabyte each; what a request in flight holds stays with it."""
+_IN_CHECKPOINT: Final = "first_stage_model."
 
 
 class VaeLibrary:
@@ -73,14 +75,24 @@ class VaeLibrary:
         with torch.device("meta"):
             vae = AutoencoderKL.from_config(config)
         try:
-            tensors = load_file(file, device=str(hardware.device))
+            tensors = _read(file, str(hardware.device))
             if not any(key.startswith("encoder.down_blocks.") for key in tensors):
                 tensors = convert_ldm_vae_checkpoint(tensors, config)
             weights = {current_name(key): tensor.to(hardware.vae_dtype) for key, tensor in tensors.items()}
             vae.load_state_dict(weights, assign=True)
-        except (SafetensorError, OSError, RuntimeError, KeyError, IndexError) as error:
+        except (SafetensorError, OSError, RuntimeError, MemoryError, KeyError, IndexError) as error:
+            if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
+                raise UserError(f"There is no memory for VAE '{name:.60}' now; leave vae out or try later.") from error
             raise InvalidRequest(
                 "vae",
                 f"VAE '{name:.60}' is damaged, or none for {self._checkpoint.facts.name}; an admin can replace it.",
             ) from error
         return vae.requires_grad_(requires_grad=False).eval().to(memory_format=hardware.layout)
+
+
+def _read(file: Path, device: str) -> dict[str, Tensor]:
+    """The tensors of a VAE's file, or of the VAE in a whole checkpoint."""
+    with safe_open(file, framework="pt", device=device) as tensors:
+        names = list(tensors.keys())
+        own = [name for name in names if name.startswith(_IN_CHECKPOINT)]
+        return {name: tensors.get_tensor(name) for name in own or names}

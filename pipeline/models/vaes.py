@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+
+OWN: Final = "own"
+"""What asks for the model's own, where a guild prefers another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

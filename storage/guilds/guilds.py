@@ -49,6 +49,7 @@ class GuildSettings:
     """
 
     default_model: str | None = None
+    default_vae: str | None = None
     max_pixels: int = 1024 * 1024
     max_steps: int = 50
     max_count: int = MAX_COUNT

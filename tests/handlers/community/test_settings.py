@@ -1,11 +1,19 @@
 """/settings: what the admins of a guild decide."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
+from handlers.community.settings import SettingsOptions, settings
 from pipeline.errors import UserError
+from pipeline.models.vaes import Vaes
 from pipeline.requests.image_request import Scheduler
 from storage.guilds.guilds import Guild, NsfwPolicy
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 
 
@@ -83,3 +91,22 @@ async def test_an_admin_chooses_the_samplers(context: AppContext, guild: Guild, 
     assert stored is not None
     assert stored.settings.samplers == (Scheduler.LCM, Scheduler.EULER)
     assert "Samplers: all" in free.lines
+
+
+async def test_an_admin_chooses_a_vae_that_is_there(context: AppContext, guild: Guild, tmp_path: Path) -> None:
+    """And takes it back by "own"."""
+    (tmp_path / "sdxl").mkdir()
+    (tmp_path / "sdxl" / "soft.safetensors").touch()
+    context = replace(context, vaes=Vaes(folder=tmp_path))
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="general", user_id="ada")
+    caller = Caller(guild=guild, member=Member(id="ada", name="Ada", is_admin=True), reply=reply)
+
+    chosen = await settings(caller, SettingsOptions(default_vae="soft"), context)
+    with pytest.raises(UserError, match="There is no VAE 'mse' here"):
+        await settings(caller, SettingsOptions(default_vae="mse"), context)
+    fresh = await context.guilds.get(guild.id)
+    assert fresh is not None
+    taken = await settings(replace(caller, guild=fresh), SettingsOptions(default_vae="own"), context)
+
+    assert "Default VAE: soft" in chosen.lines
+    assert "Default VAE: of the model" in taken.lines

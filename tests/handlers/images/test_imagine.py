@@ -174,7 +174,10 @@ async def test_a_text_that_no_device_takes_is_refused_before_it_is_queued(
 async def test_a_vae_is_chosen_by_its_name(
     call: CallCommand, context: AppContext, guild: Guild, tmp_path: Path
 ) -> None:
-    """Among those of the model's base, which completion lists; others are refused before they are queued."""
+    """Among those of the model's base, which completion lists; others are refused before they are queued.
+
+    A guild's own is taken where it is for the model.
+    """
     for file in ("sdxl/soft.safetensors", "sd15/mse.safetensors"):
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).touch()
@@ -187,7 +190,12 @@ async def test_a_vae_is_chosen_by_its_name(
     with pytest.raises(InvalidRequest, match=r"VAE 'mse' is for SD 1\.5 and pocket is SDXL; for that there is: soft"):
         await imagine(caller, ImagineOptions(prompt="fox", vae="mse"), context)
 
-    (job,) = await context.queue.guild_jobs(guild.id)
-    assert REQUEST.read(job.payload).vae == "soft"
+    settings = replace(guild.settings, default_vae="soft")
+    for prefers, named in ((settings, None), (settings, "own"), (replace(settings, default_vae="mse"), None)):
+        asker = replace(caller, guild=replace(guild, settings=prefers))
+        await imagine(asker, ImagineOptions(prompt="fox", vae=named), context)
+
+    jobs = await context.queue.guild_jobs(guild.id)
+    assert [REQUEST.read(job.payload).vae for job in reversed(jobs)] == ["soft", "soft", None, None]
     found = await complete(Completion.VAES, "so", guild=guild, member=ada, context=context)
     assert [(each.value, each.help) for each in found] == [("soft", "SDXL")]

@@ -50,17 +50,7 @@ def test_loras_of_the_text_encoders_change_weighted_prompts_too(
     plain = a_request(prompt=ours, negative_prompt="blue", steps=2, model=model_folder(name).name)
     with_lora = replace(plain, loras=(LoraUse(key="text", name="text"),))
 
-    def states(request: ImageRequest) -> Tensor:
-        engine.admit("one", request)
-        found: Tensor | None = None
-        while not engine.idle:
-            engine.step()
-            for job in engine._jobs.values():
-                found = job.rendering.conditioning.states if job.rendering else found
-        assert found is not None
-        return found
-
-    before, changed, after = states(plain), states(with_lora), states(plain)
+    before, changed, after = (states(engine, request) for request in (plain, with_lora, plain))
 
     with lora.fused(pipeline):
         torch.testing.assert_close(changed, conditioned(pipeline, theirs, "blue"), atol=1e-4, rtol=1e-4)
@@ -68,7 +58,43 @@ def test_loras_of_the_text_encoders_change_weighted_prompts_too(
     assert not torch.allclose(before, changed, atol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "skipped"), [("nano", 3), ("sd15", 2)])
+def states(engine: Engine, request: ImageRequest) -> Tensor:
+    engine.admit("one", request)
+    found: Tensor | None = None
+    while not engine.idle:
+        engine.step()
+        for job in engine._jobs.values():
+            found = job.rendering.conditioning.states if job.rendering else found
+    assert found is not None
+    return found
+
+
+def test_loras_of_the_text_encoders_change_skipped_layers_too(
+    model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """As diffusers with the LoRA fused."""
+    pipeline = load_pipeline("mote", model_folder("mote"))
+    lora = random_lora(pipeline, "text", rank=8, wanted=lambda layer: layer.startswith("text"), seed=0)
+    lora.save(tmp_path, family="sdxl")
+    engine = Engine(replace(SPEC, models=(str(model_folder("mote")),), loras=tmp_path))
+    request = a_request(
+        prompt="red fox",
+        steps=2,
+        guidance_scale=1,
+        model="mote",
+        clip_skip=3,
+        loras=(LoraUse(key="text", name="text"),),
+    )
+
+    ours = states(engine, request)
+
+    with lora.fused(pipeline):
+        expected = pipeline.encode_prompt("red fox", do_classifier_free_guidance=False, clip_skip=1)[0]
+    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(ours, states(engine, replace(request, clip_skip=1)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "skipped"), [("mote", 3), ("sd15", 2)])
 def test_clip_skip_is_that_of_diffusers(
     name: str, skipped: int, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
 ) -> None:
@@ -79,7 +105,7 @@ def test_clip_skip_is_that_of_diffusers(
     usual, own = encoder.encode(replace(request, clip_skip=1), ()), encoder.encode(request, ())
 
     for row, text in enumerate(("blue", request.prompt)):
-        if name == "nano":
+        if name == "mote":
             expected, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False, clip_skip=1)
             assert own.pooled is not None
             torch.testing.assert_close(own.pooled[row], pooled[0], atol=1e-5, rtol=1e-5)
@@ -94,7 +120,7 @@ def test_clip_skip_is_that_of_diffusers(
 
 def test_the_second_layer_from_the_last_is_where_sdxl_reads_anyway(loaded_model: Callable[[str], LoadedModel]) -> None:
     """As Forge counts; further than the first layer there is nothing."""
-    encoder = loaded_model("nano")._encoder
+    encoder = loaded_model("mote")._encoder
 
     assert torch.equal(encoder.encode(a_request(clip_skip=2), ()).states, encoder.encode(a_request(), ()).states)
     with pytest.raises(InvalidRequest, match="clip skip is 4, but this model's text encoder has 3 layers; use 1 to 3"):
