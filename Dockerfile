@@ -34,6 +34,6 @@ CMD ["serve"]
 
 FROM base AS cuda
 RUN python -m venv .venv \
-    && pip install --constraint constraints.txt '.[postgres,upscalers]'
+    && pip install --constraint constraints.txt '.[postgres]'
 ENTRYPOINT ["limner"]
 CMD ["serve"]

@@ -16,11 +16,13 @@ _SECONDS: Final = 900.0
 class Enlargement:
     """An order to write the image `source` to `target`, as a PNG of `width` by `height` pixels with `texts` inside.
 
-    `net` is the file of the upscaler's weights, None for Lanczos' filter; `device` is where the net runs.
+    `mask` is white where the image is transparent, None where it is opaque. `net` is the file of the upscaler's
+    weights, None for Lanczos' filter; `device` is where the net runs.
     """
 
     source: Path
     target: Path
+    mask: Path | None = None
     width: int
     height: int
     net: Path | None

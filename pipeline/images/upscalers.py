@@ -1,4 +1,4 @@
-"""The upscalers of an installation, by name: nets of ESRGAN's kind that an admin has put there, and Lanczos' filter."""
+"""The upscalers of an installation, by name: nets that an admin put there, the one that ships, and Lanczos' filter."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,13 @@ from pipeline.errors import InvalidRequest
 
 LANCZOS: Final = "lanczos"
 
+SHIPPED: Final = Path(__file__).parents[1] / "upscalers" / "waifu2x.safetensors"
+"""The weights of the net that is always there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upscalers:
-    """Each `.safetensors` file of `folder`, called after its file, and LANCZOS, which is always there."""
+    """Each `.safetensors` file of `folder`, called after its file; SHIPPED and LANCZOS are always there."""
 
     folder: Path | None = None
 
@@ -19,7 +22,7 @@ class Upscalers:
         """What members choose from.
 
         Returns:
-            In alphabetical order, LANCZOS last; the first is the default.
+            Those of the folder in alphabetical order, then the one that ships, LANCZOS last; the first is the default.
         """
         return (*self._nets(), LANCZOS)
 
@@ -42,4 +45,5 @@ class Upscalers:
 
     def _nets(self) -> dict[str, Path]:
         files = [] if self.folder is None else sorted(self.folder.glob("*.safetensors"))
-        return {file.stem: file for file in files}
+        nets = {file.stem: file for file in files}
+        return {**nets, SHIPPED.stem: nets.get(SHIPPED.stem, SHIPPED)}

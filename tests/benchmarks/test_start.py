@@ -8,7 +8,7 @@ from benchmarks.start import imports_in, run_command
 
 NEEDLESS = {
     *("cv2", "transformers.models.depth_anything.modeling_depth_anything", "pipeline.control.learned_annotators"),
-    *("compel", "spandrel", "torchao", "torch._inductor.compile_fx", "pipeline.training.trainer"),
+    *("compel", "torchao", "torch._inductor.compile_fx", "pipeline.training.trainer"),
     *("aiohttp", "discord", "slack_bolt", "alembic", "asyncpg"),
 }
 """What only a control, weights in a prompt, an extra, a training, a download, a chat or a new database needs."""

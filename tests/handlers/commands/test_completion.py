@@ -25,7 +25,7 @@ async def test_upscalers_are_suggested(context: AppContext, guild: Guild, tmp_pa
     (tmp_path / "sharp.safetensors").touch()
     context = replace(context, upscalers=Upscalers(folder=tmp_path))
 
-    assert await suggestions(context, guild, "", Completion.UPSCALERS) == ["sharp", "lanczos"]
+    assert await suggestions(context, guild, "", Completion.UPSCALERS) == ["sharp", "waifu2x", "lanczos"]
 
 
 async def test_completion_searches_past_25(context: AppContext, guild: Guild) -> None:

@@ -28,7 +28,7 @@ async def test_with_words_it_is_drawn_again_in_its_new_size(
 @pytest.mark.parametrize(
     ("values", "size", "sentence"),
     [
-        ({"upscaler": "sharp"}, (40, 20), "There is no upscaler 'sharp' here; there is: lanczos."),
+        ({"upscaler": "sharp"}, (40, 20), "There is no upscaler 'sharp' here; there is: waifu2x, lanczos."),
         ({"upscaler": "lanczos", "prompt": "fox"}, (40, 20), "leave it out, or prompt and redraw"),
         ({"redraw": 0.3}, (40, 20), "The prompt is empty"),
         ({"factor": 4}, (1100, 20), "4400×80 is too large; stay within 4096×4096."),

@@ -1,15 +1,17 @@
 """Enlarging in a child process, with a net and without."""
 
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.errors import UserError
 from pipeline.images.png_text import read_texts
+from pipeline.images.upscale import enlarged
 from pipeline.images.upscale_process import Enlargement, enlarge_apart
-from tests.pipeline.scene import scene
+from pipeline.images.upscalers import SHIPPED
+from tests.pipeline.scene import half_mask, scene
 
 pytestmark = pytest.mark.slow  # a process each
 
@@ -35,8 +37,29 @@ async def test_lanczos_needs_no_file(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "target").tobytes() == scene().resize((256, 256), Image.Resampling.LANCZOS).tobytes()
 
 
-@pytest.mark.skipif(find_spec("spandrel") is not None, reason="the extra upscalers is installed")
-async def test_without_the_extra_a_net_is_refused(tmp_path: Path) -> None:
-    """With what to install, and what to do until then."""
-    with pytest.raises(UserError, match=r"an admin has to: pip install 'limner\[upscalers\]'.*choose .* lanczos"):
-        await enlarge_apart(order(tmp_path, tmp_path / "net.safetensors"))
+@pytest.mark.parametrize("net", [None, SHIPPED])
+async def test_transparency_is_enlarged_too(tmp_path: Path, net: Path | None) -> None:
+    """By what enlarges the colours, which are those of an opaque image."""
+    hidden = half_mask().point(lambda level: level // 2)
+    hidden.save(tmp_path / "mask", "PNG")
+    asked = replace(order(tmp_path, net, factor=2), mask=tmp_path / "mask")
+
+    await enlarge_apart(asked)
+
+    def larger(image: Image.Image) -> Image.Image:
+        size = (128, 128)
+        return image.resize(size, Image.Resampling.LANCZOS) if net is None else enlarged(image, size, net, "cpu")
+
+    made = Image.open(asked.target)
+    assert made.mode == "RGBA"
+    assert made.convert("RGB").tobytes() == larger(scene()).tobytes()
+    assert made.getchannel("A").tobytes() == larger(ImageOps.invert(hidden)).tobytes()
+
+
+async def test_a_refusal_is_heard(tmp_path: Path) -> None:
+    """Of the process, by its parent."""
+    asked = order(tmp_path, None)
+    asked.source.write_bytes(b"no image")
+
+    with pytest.raises(UserError, match="cannot be read"):
+        await enlarge_apart(asked)
