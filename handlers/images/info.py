@@ -39,7 +39,11 @@ async def file_metadata(file: OfferedFile, share: Share, context: AppContext) ->
 
 async def image_info(file: OfferedFile, share: Share, context: AppContext) -> Message:
     """What the file of an image says of itself, in words; raises UserError as `file_metadata`."""
-    metadata = await file_metadata(file, share, context)
+    return metadata_info(await file_metadata(file, share, context))
+
+
+def metadata_info(metadata: ImageMetadata) -> Message:
+    """What an image says of itself, in words."""
     lines = (
         f"Model {metadata.model_name} · hash {metadata.model_hash}",
         f"Drawn on {metadata.device} in {metadata.dtype}",

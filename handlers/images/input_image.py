@@ -3,7 +3,8 @@
 Its file is opened by a process of its own; here it is a name, and its pixels are never in this process's memory.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,20 +20,23 @@ from pipeline.images.outpaint import Direction
 class AttachedImage:
     """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new.
 
-    `size` is what it was handed over in; a larger one than is needed is kept smaller.
+    `size` is what it was handed over in; a larger one than is needed is kept smaller. `texts` are those that were asked
+    for of its file.
     """
 
     key: str
     size: tuple[int, int]
     mask: str | None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 async def attached_image(
-    file: AttachedFile, option: str, caller: Caller, context: AppContext, *, whole: bool = False
-) -> AttachedImage:
+    file: AttachedFile, option: str, caller: Caller, context: AppContext,
+    *, whole: bool = False, keywords: tuple[str, ...] = (),
+) -> AttachedImage:  # fmt: skip
     """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large.
 
-    It is kept `whole` where a part of it is drawn and the rest stays as it is.
+    It is kept `whole` where a part of it is drawn and the rest stays as it is. Its texts of `keywords` are kept.
     """
     source = await context.blobs.file(file.blob)
     with TemporaryDirectory() as folder:
@@ -44,10 +48,12 @@ async def attached_image(
             field=option,
             max_bytes=context.max_upload_bytes,
             most_pixels=KEPT_WHOLE if whole else KEPT_PIXELS,
+            keywords=keywords,
         )
         taken = await context.images.take(order, caller.share)
         kept = await context.blobs.put_file(mask) if taken.has_mask else None
-        return AttachedImage(key=await context.blobs.put_file(target), size=taken.size, mask=kept)
+        key = await context.blobs.put_file(target)
+        return AttachedImage(key=key, size=taken.size, mask=kept, texts=taken.texts)
 
 
 async def with_more_around(

@@ -4,7 +4,7 @@ A file of some kilobytes may unfold into gigabytes, keep a decoder busy for hour
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,8 @@ class ImageLimits:
 class TakeImage:
     """An order to check an untrusted file and write its pixels to `target`, with no more than `most_pixels`.
 
-    Where it is transparent, `mask` becomes a PNG that is white there. `field` is the option that brought it.
+    Where it is transparent, `mask` becomes a PNG that is white there. `field` is the option that brought it, `keywords`
+    are those of the texts in the file that are asked for.
     """
 
     source: Path
@@ -55,14 +56,19 @@ class TakeImage:
     field: str
     max_bytes: int = MAX_BYTES
     most_pixels: int = KEPT_PIXELS
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenImage:
-    """The upright `size` of a file that was taken, before it was made smaller, and whether it has a mask."""
+    """The upright `size` of a file that was taken, before it was made smaller, and whether it has a mask.
+
+    `texts` are those in it that were asked for, by keyword; only a PNG has any.
+    """
 
     size: tuple[int, int]
     has_mask: bool
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +181,7 @@ class ImageProcesses:
         except UserError as error:
             raise InvalidRequest(order.field, str(error)) from error
         width, height = answer["size"]
-        return TakenImage(size=(width, height), has_mask=answer["has_mask"])
+        return TakenImage(size=(width, height), has_mask=answer["has_mask"], texts=answer["texts"])
 
     async def widen(self, order: WidenImage, share: Share) -> tuple[int, int]:
         """Write an image with more around it.

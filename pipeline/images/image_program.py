@@ -28,11 +28,22 @@ _QUALITIES: Final = (95, 80, 60)
 def _take(order: Order) -> dict[str, Any]:
     source, most = Path(order["source"]), order["most_pixels"]
     check_bytes(source.stat().st_size, order["field"], order["max_bytes"])
-    image = read_image(source.read_bytes(), order["field"], order["max_bytes"])
+    data = source.read_bytes()
+    image = read_image(data, order["field"], order["max_bytes"])
     _save(within(image.rgb, most), order["target"])
     if image.alpha is not None:
         _save(ImageOps.invert(within(image.alpha, most)), order["mask"])
-    return {"size": image.size, "has_mask": image.alpha is not None}
+    texts = _texts(data) if order["keywords"] else {}
+    asked = {keyword: texts[keyword] for keyword in order["keywords"] if keyword in texts}
+    return {"size": image.size, "has_mask": image.alpha is not None, "texts": asked}
+
+
+def _texts(data: bytes) -> dict[str, str]:
+    """The texts of an image that could be opened; none if it is no PNG, or one that is damaged behind its pixels."""
+    try:
+        return read_texts(data)
+    except UserError:
+        return {}
 
 
 def _widen(order: Order) -> dict[str, Any]:

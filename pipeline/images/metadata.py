@@ -14,6 +14,7 @@ from pipeline.requests.image_request import ImageRequest, Scheduler
 
 FORMAT: Final = 1
 KEYWORD: Final = "limner"
+PARAMETERS: Final = "parameters"
 _SAMPLER_NAMES: Final = {
     Scheduler.EULER: "Euler",
     Scheduler.EULER_A: "Euler a",
@@ -118,7 +119,7 @@ def encode(image: Image.Image, info: ImageMetadata) -> bytes:
     Returns:
         A PNG with two text chunks: for other programs, and for ours.
     """
-    return write_png(image, {"parameters": info.parameters(), KEYWORD: info.to_json()})
+    return write_png(image, {PARAMETERS: info.parameters(), KEYWORD: info.to_json()})
 
 
 def read(png: bytes) -> ImageMetadata:
