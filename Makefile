@@ -64,8 +64,9 @@ $(VENV)/installed-dev: $(VENV)/installed tests/wire/discord/document.mjs tests/w
 	$(BIN)/python tests/wire/discord/fetch_document.py
 	touch $@
 
-constraints: $(VENV)/installed-dev ## fix every version again, after a change in pyproject.toml
-	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt
+constraints: $(VENV)/installed-dev ## fix every version again, of each extra too, after a change in pyproject.toml
+	$(PIP) --editable '.[adamw8bit,dev,fp8,openvino,postgres]'
+	$(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu//' > constraints.txt
 
 clean: ## remove what make and Python left here
 	rm -rf $(VENV) build dist *.egg-info
