@@ -18,6 +18,8 @@ _REFERENCE_SIDE: Final = 512
 _BLOCKS: Final = 8
 # A step of ten grey levels: below it is noise.
 _FAINTEST: Final = 40.0
+# How much darker than paper a stroke is: what is paler is a shade of an image, and keeps its outline alone.
+_INK: Final = 96.0
 
 
 def control_map(kind: ControlKind, image: Image.Image, detail: float = 0.0) -> Image.Image:
@@ -57,18 +59,32 @@ def _edge(pixels: Pixels, detail: float) -> Pixels:
 
 
 def _scribble(pixels: Pixels, detail: float) -> Pixels:
-    """Extended difference of Gaussians (Winnemöller et al., 2012), white on black."""
+    """Extended difference of Gaussians (Winnemöller et al., 2012), white on black; strokes are filled."""
     near, far = (_blurred(pixels, sigma) for sigma in (0.5, 5.0))
     darker = (far - near).max(axis=2).clip(0, 255)
-    return _bytes(np.where(2 * darker > 32 * 2.0**-detail, 255, 0))
+    return _bytes(
+        np.where((2 * darker > 32 * 2.0**-detail) | (_strokes(pixels).max(axis=2) > _INK * 2.0**-detail), 255, 0)
+    )
 
 
 def _lineart(pixels: Pixels, detail: float) -> Pixels:
-    """Dark lines by their difference from their surroundings, white on black."""
-    darker = (_blurred(pixels, 6.0) - pixels).min(axis=2).clip(0, 255)
+    """Dark lines by their difference from their surroundings, white on black; wide ones are filled."""
+    strokes = _strokes(pixels).min(axis=2)
+    darker = np.maximum((_blurred(pixels, 6.0) - pixels).min(axis=2).clip(0, 255), np.where(strokes > _INK, strokes, 0))
     lines = darker[darker > 8]
     typical = max(16.0, float(np.median(lines))) if lines.size else 16.0
     return _bytes((darker / typical * 255 * 2.0**detail).clip(0, 255))
+
+
+def _strokes(pixels: Pixels) -> NDArray[np.uint8]:
+    """How much darker, in each channel, a pixel is than what surrounds the stroke that it is part of (a black top hat,
+    Meyer, 1978).
+
+    A difference of Gaussians sees of a stroke that is wider than its filters the two edges alone.
+    """
+    width = max(9, _side(pixels) // 16 | 1)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_BLACKHAT, brush))
 
 
 def _softedge(pixels: Pixels, detail: float) -> Pixels:

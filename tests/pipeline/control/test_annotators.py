@@ -36,6 +36,36 @@ def test_edges_lie_on_the_border(inside: int, outside: int) -> None:
     assert distance.max() <= 1
 
 
+@pytest.mark.parametrize("kind", [ControlKind.SCRIBBLE, ControlKind.LINEART])
+@pytest.mark.parametrize(
+    ("side", "width", "ink"),
+    [(64, 4, "black"), (128, 4, "black"), (128, 6, "navy"), (256, 12, "black"), (768, 4, "black")],
+)
+def test_a_stroke_stays_one_stroke(kind: ControlKind, side: int, width: int, ink: str) -> None:
+    """Filled and as wide as it was, straight, slanted or bent, on a small image and on a large one."""
+    stroke = Image.new("RGB", (side, side), "white")
+    pen = ImageDraw.Draw(stroke)
+    pen.line((side // 4, side // 8, side // 4, side * 3 // 4, side * 3 // 4, side * 7 // 8), ink, width, "curve")
+    pen.arc((side // 2, side // 8, side * 7 // 8, side // 2), 0, 270, ink, width)
+    drawn = np.asarray(stroke.convert("L")) < 128
+
+    found = lit(control_map(kind, stroke))
+
+    missing, beyond = (drawn & ~found).sum(), (found & ~drawn).sum()
+    assert missing == 0
+    assert beyond < 0.35 * drawn.sum()
+
+
+def test_a_red_stroke_is_a_stroke() -> None:
+    """As it is for anyone who drew it, though one channel does not see it."""
+    stroke = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(stroke).line((20, 20, 100, 90), "red", 8)
+
+    found = lit(control_map(ControlKind.SCRIBBLE, stroke))
+
+    assert not (np.all(np.asarray(stroke) == (255, 0, 0), axis=2) & ~found).any()
+
+
 @pytest.mark.parametrize("kind", [ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE])
 def test_a_blank_image_has_no_lines(kind: ControlKind) -> None:
     """Whatever its colour."""
