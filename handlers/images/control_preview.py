@@ -15,13 +15,15 @@ from handlers.messages.job_status import waited_long
 from handlers.messages.message import Button, Message, Mood, ShownImage, Verb
 from pipeline.errors import UserError
 from pipeline.images.image_process import JudgeLight
+from pipeline.images.png_text import read_texts
 from pipeline.models.metadata import ModelFacts
-from pipeline.requests.control import MAX_DETAIL, ControlUse
+from pipeline.requests.control import EMPTY_MAP, MAX_DETAIL, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.jobs import OPEN_STATES, Job, JobKind, JobState
 
 _STEP: Final = 1.0
 _SECONDS_PER_MEGAPIXEL: Final = 0.5
+_EMPTY: Final = "This map is empty: nothing of that kind was found in your picture, so nothing would be kept."
 
 
 async def show_map(caller: Caller, context: AppContext, request: ImageRequest, facts: ModelFacts) -> Message:
@@ -42,12 +44,17 @@ def map_drawn(job: Job, images: tuple[ShownImage, ...]) -> Message:
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
-        lines=(f"This will be kept: {_use(request).kind.keeps}. Looks right?",),
+        lines=(*_warning(images), f"This will be kept: {_use(request).kind.keeps}. Looks right?"),
         images=images,
         buttons=(_buttons(job, _use(request)),),
         mentions=waited_long(job),
         job_id=job.id,
     )
+
+
+def _warning(images: tuple[ShownImage, ...]) -> tuple[str, ...]:
+    """A line for a map that has nothing in it."""
+    return (_EMPTY,) if any(EMPTY_MAP in read_texts(image.data) for image in images) else ()
 
 
 async def make_with_map(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:

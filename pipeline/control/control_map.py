@@ -1,14 +1,15 @@
 """A control's map, as the nets read it and as people see it: one way for both."""
 
-import io
 import logging
 import time
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from pipeline.errors import UserError
 from pipeline.images.input_image import read_image, resized
-from pipeline.requests.control import ControlUse
+from pipeline.images.png_text import write_png
+from pipeline.requests.control import EMPTY_MAP, ControlUse
 from pipeline.requests.device_messages import DrawMap, Faulted, Refused, Rendered
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,21 @@ def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
     return control_map(use.kind, resized(image, size, use.resize), use.detail)
 
 
+def is_plain(image: Image.Image, contrast: int) -> bool:
+    """Whether an image is one surface, with hardly a speck on it.
+
+    Args:
+        image: in RGB.
+        contrast: the levels by which a pixel must differ from the most usual one to count.
+
+    Returns:
+        True where fewer than one pixel in 5000 does.
+    """
+    levels = np.asarray(image, dtype=np.int16)
+    usual = np.median(levels, axis=(0, 1))
+    return bool((np.abs(levels - usual).max(axis=2) > contrast).mean() < 1 / 5000)
+
+
 def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
     """Draw the map that a message orders.
 
@@ -46,15 +62,18 @@ def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
         order: the image, the control and the size.
 
     Returns:
-        The map as a PNG, or why there is none; no exception leaves this function.
+        The map as a PNG, which says if there is nothing in it, or why there is none; no exception leaves this function.
     """
     start = time.perf_counter()
-    file = io.BytesIO()
+    use, data = order.use, order.images[order.use.image]
     try:
-        map_of(order.use, order.images[order.use.image], (order.width, order.height)).save(file, "PNG")
+        drawing = map_of(use, data, (order.width, order.height))
+        # A model that tells near from far finds some of each in a plain surface too.
+        empty = is_plain(drawing, 64 if use.kind.is_lines else 16) or is_plain(read_image(data, "control").rgb, 4)
+        png = write_png(drawing, {EMPTY_MAP: "yes"} if empty else {})
     except UserError as error:
         return Refused(ticket=order.ticket, sentence=str(error))
     except Exception as error:
         _log.exception("a map failed for %s", order.ticket)
         return Faulted(ticket=order.ticket, why=f"{type(error).__name__}: {error}")
-    return Rendered(ticket=order.ticket, png=file.getvalue(), device_seconds=time.perf_counter() - start)
+    return Rendered(ticket=order.ticket, png=png, device_seconds=time.perf_counter() - start)

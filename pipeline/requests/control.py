@@ -65,6 +65,9 @@ _KEEPS = {
 _LINES = frozenset({ControlKind.EDGE, ControlKind.SCRIBBLE, ControlKind.LINEART, ControlKind.SOFTEDGE})
 
 
+EMPTY_MAP: Final = "limner-empty-map"
+"""The keyword of the text in a map's PNG that says that there is nothing in it."""
+
 MAX_CONTROL_SCALE: Final = 2.0
 MAX_DETAIL: Final = 2.0
 """Each whole step of detail halves or doubles what counts as a line."""

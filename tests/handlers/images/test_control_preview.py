@@ -39,6 +39,17 @@ async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
     assert ada.device.submitted == []
 
 
+async def test_a_map_without_content_is_told_first(ada: Person) -> None:
+    """Of a plain picture nothing can be kept, and that is said before it is asked whether the map looks right."""
+    await ada.call("control edge", prompt="sea", image=await ada.attach(Image.new("RGB", (300, 200), "teal")))
+    _, message = await ada.ended()
+
+    assert message.lines == (
+        "This map is empty: nothing of that kind was found in your picture, so nothing would be kept.",
+        "This will be kept: sharp outlines. Looks right?",
+    )
+
+
 async def test_what_looks_right_is_made_with_that_very_map(ada: Person) -> None:
     """All images that were asked for, and as they were asked for."""
     job, message = await shown(ada, count=2, weight=0.7, seed=5)

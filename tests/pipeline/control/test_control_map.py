@@ -3,13 +3,17 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
-from pipeline.control.annotators import control_map
-from pipeline.control.control_map import map_of
+from pipeline.control import annotators
+from pipeline.control.annotators import ANNOTATORS, control_map
+from pipeline.control.control_map import drawn, map_of
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.requests.control import ControlKind
+from pipeline.images.png_text import read_texts
+from pipeline.requests.control import EMPTY_MAP, ControlKind, ControlUse
+from pipeline.requests.device_messages import DrawMap, Rendered
 from tests.pipeline.conftest import a_request
 from tests.pipeline.control.ready_maps import HANDED, control
 from tests.pipeline.scene import png, scene
@@ -51,3 +55,34 @@ def test_a_map_of_another_size_is_fitted(controlled_model: Callable[[str], Loade
 
     assert own.hint.shape == (1, 3, 64, 64)
     assert (float(own.hint.amin()), float(own.hint.amax())) == (0, 1)
+
+
+def told(kind: ControlKind, image: Image.Image) -> bool:
+    """Whether the map of an image says that it is empty."""
+    use = ControlUse(kind=kind, image="k")
+    event = drawn(DrawMap(ticket="1.0", use=use, width=128, height=128, images={"k": png(image)}))
+    assert isinstance(event, Rendered)
+    return EMPTY_MAP in read_texts(event.png)
+
+
+@pytest.mark.parametrize("kind", ANNOTATORS)
+def test_a_map_says_if_there_is_nothing_in_it(kind: ControlKind) -> None:
+    """Of a plain image, also where it is noisy as a camera's; one small drawing on it is enough."""
+    noise = np.random.default_rng(0).integers(124, 128, (128, 128, 3), dtype=np.uint8)
+    drawing = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(drawing).line((30, 30, 90, 90), "black", 3)
+
+    assert told(kind, Image.new("RGB", (128, 128), "white"))
+    assert told(kind, Image.fromarray(noise))
+    assert not told(kind, drawing)
+    # A disc on a ramp has no dark line.
+    assert told(kind, scene()) is (kind is ControlKind.LINEART)
+
+
+def test_what_a_model_finds_in_a_plain_image_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Depth is stretched to its full range, which makes a relief of a wall."""
+    ramp = np.tile(np.arange(128, dtype=np.uint8) * 2, (128, 1))
+    monkeypatch.setattr(annotators, "_learned", lambda _kind, _pixels: ramp)
+
+    assert told(ControlKind.DEPTH, Image.new("RGB", (128, 128), "gray"))
+    assert not told(ControlKind.DEPTH, scene())
