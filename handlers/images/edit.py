@@ -16,10 +16,12 @@ from handlers.images.input_image import AttachedImage, attached_image, with_more
 from handlers.images.new_request import one_request
 from handlers.images.options import Count, DrawingOptions, Negative, Private
 from handlers.images.submission import submit
+from handlers.messages.job_status import size_words
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
+from pipeline.images.image_process import KEPT_WHOLE
 from pipeline.images.outpaint import MAX_AMOUNT, Direction
-from pipeline.requests.aspect_ratio import size_like
+from pipeline.requests.aspect_ratio import size_like, size_over, whole_size
 from pipeline.requests.control import MAX_CONTROL_SCALE, ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import MAX_FEATHER, MAX_PADDING, StartImage
@@ -58,23 +60,32 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     if options.image is None:
         assert earlier is not None, "the image is required without a base"
         return await _again_over(earlier, caller, options, context)
-    whole = options.padding is not None
-    image = await attached_image(options.image, "image", caller, context, whole=whole)
+    allowed = caller.guild.settings.max_pixels
+    in_part = (options.mask, options.mask_of, options.outpaint, options.padding)
+    most = allowed if in_part == (None,) * len(in_part) else KEPT_WHOLE
+    image = await attached_image(options.image, "image", caller, context, most_pixels=most)
+    original = image.size
     if options.outpaint is not None:
         image = await with_more_around(image, options.outpaint, options.amount or 25, caller, context)
     mask, control = image.mask, image.key
     if options.mask is not None:
-        mask = (await attached_image(options.mask, "mask", caller, context, whole=whole)).key
+        mask = (await attached_image(options.mask, "mask", caller, context, most_pixels=most)).key
     if options.control_image is not None:
         control = (await attached_image(options.control_image, "control-image", caller, context)).key
     request, facts = await one_request(
         options.drawing, caller, context, prompt=options.prompt, negative=options.negative, count=options.count
     )
-    width, height = size_like(*image.size, facts.width)
     start = _start(options, image, mask)
+    if options.padding is not None:
+        width, height = size_like(*image.size, facts.width)
+    else:
+        width, height = size_over(*image.kept_size, facts.width, min(allowed, facts.max_pixels))
+        if (width, height) != whole_size(*image.size):
+            start = replace(start, original_size=original)
     controls = _same(earlier.controls, options) if earlier else _controls(options, control)
     request = replace(request, width=width, height=height, start=start, controls=controls)
-    return await submit(caller, context, request, facts)
+    message = await submit(caller, context, request, facts)
+    return replace(message, lines=(*message.lines, *size_words(request)))
 
 
 async def _again_over(earlier: ImageRequest, caller: Caller, options: EditOptions, context: AppContext) -> Message:
@@ -126,6 +137,7 @@ def _start(options: EditOptions, image: AttachedImage, mask: str | None) -> Star
         mask_of=words,
         feather=usual.feather if options.feather is None else options.feather,
         padding=options.padding,
+        feather_inside=options.outpaint is not None,
     )
 
 

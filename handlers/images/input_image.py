@@ -12,7 +12,7 @@ from handlers.commands.attachments import AttachedFile
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.images.image_process import KEPT_PIXELS, KEPT_WHOLE, TakeImage, WidenImage
+from pipeline.images.image_process import KEPT_PIXELS, TakeImage, WidenImage
 from pipeline.images.outpaint import Direction
 
 
@@ -20,23 +20,24 @@ from pipeline.images.outpaint import Direction
 class AttachedImage:
     """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new.
 
-    `size` is what it was handed over in; a larger one than is needed is kept smaller. `texts` are those that were asked
+    `size` is what it was handed over in, `kept_size` what it is kept in. `texts` are those that were asked
     for of its file.
     """
 
     key: str
     size: tuple[int, int]
+    kept_size: tuple[int, int]
     mask: str | None
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
 async def attached_image(
     file: AttachedFile, option: str, caller: Caller, context: AppContext,
-    *, whole: bool = False, keywords: tuple[str, ...] = (),
+    *, most_pixels: int = KEPT_PIXELS, keywords: tuple[str, ...] = (),
 ) -> AttachedImage:  # fmt: skip
     """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large.
 
-    It is kept `whole` where a part of it is drawn and the rest stays as it is. Its texts of `keywords` are kept.
+    It is kept with no more than `most_pixels`, and of its texts those of `keywords`.
     """
     source = await context.blobs.file(file.blob)
     with TemporaryDirectory() as folder:
@@ -47,13 +48,13 @@ async def attached_image(
             mask=mask,
             field=option,
             max_bytes=context.max_upload_bytes,
-            most_pixels=KEPT_WHOLE if whole else KEPT_PIXELS,
+            most_pixels=most_pixels,
             keywords=keywords,
         )
         taken = await context.images.take(order, caller.share)
         kept = await context.blobs.put_file(mask) if taken.has_mask else None
         key = await context.blobs.put_file(target)
-        return AttachedImage(key=key, size=taken.size, mask=kept, texts=taken.texts)
+        return AttachedImage(key=key, size=taken.size, kept_size=taken.kept_size, mask=kept, texts=taken.texts)
 
 
 async def with_more_around(
@@ -69,4 +70,4 @@ async def with_more_around(
         except UserError as error:
             raise InvalidRequest("amount", str(error)) from error
         kept = await context.blobs.put_file(mask)
-        return AttachedImage(key=await context.blobs.put_file(target), size=size, mask=kept)
+        return AttachedImage(key=await context.blobs.put_file(target), size=size, kept_size=size, mask=kept)

@@ -81,7 +81,7 @@ def done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Mes
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
-        lines=(_INVERTED,) if any(use.inverted for use in request.controls) else (),
+        lines=(*size_words(request), *((_INVERTED,) if any(use.inverted for use in request.controls) else ())),
         images=images,
         footer=" · ".join(facts),
         # Such a button finds its image by its place: where one is not shown there are none.
@@ -92,6 +92,19 @@ def done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Mes
         ),
         mentions=waited_long(job),
         job_id=job.id,
+    )
+
+
+def size_words(request: ImageRequest) -> tuple[str, ...]:
+    """A line for an image that is drawn over in another size than it was handed over in."""
+    if request.start is None or request.start.original_size is None:
+        return ()
+    width, height = request.start.original_size
+    small = min(width, height) < min(request.width, request.height)
+    what, why = "what is new in it" if request.start.is_masked else "it", "so small" if small else "so large"
+    return (
+        f"Your picture has {width}×{height} pixels; {what} is drawn at {request.width}×{request.height}, "
+        f"since nothing {why} can be drawn here.",
     )
 
 

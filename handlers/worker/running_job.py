@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.images.metadata import read
+from pipeline.images.png_text import read_size
 from pipeline.requests.device_messages import DrawMap, Order, Render, Rendered, Stepped
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.images import NewImage
@@ -53,12 +54,13 @@ class OpenJob:
         """The row of a finished image whose bytes lie in `blob`; a map has no parameters."""
         index = index_of(rendered.ticket)
         request = self.images[index]
+        width, height = read_size(rendered.png)
         # Here a classifier says what `nsfw` is; without one nothing is flagged.
         return NewImage(
             index=index,
             blob=blob,
-            width=request.width,
-            height=request.height,
+            width=width,
+            height=height,
             seed=request.seed,
             parameters="" if self.is_map else read(rendered.png).parameters(),
         )

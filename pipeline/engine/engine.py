@@ -287,7 +287,8 @@ class Engine:
             with self._answering_for(job):
                 width, height = self._largest_fitting(model, job.request)
                 size = f"{job.request.width}×{job.request.height}"
-                raise UserError(f"{size} does not fit in this device's memory; ask for {width}×{height} or smaller.")
+                ask = "ask for" if job.request.start is None else "send the picture at"
+                raise UserError(f"{size} does not fit in this device's memory; {ask} {width}×{height} or smaller.")
 
     def _largest_fitting(self, model: LoadedModel, request: ImageRequest) -> tuple[int, int]:
         """The largest size of the request's proportions that does fit, found by trial."""

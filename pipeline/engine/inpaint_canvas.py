@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 
 from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import read_image, resized
+from pipeline.requests.aspect_ratio import whole_size
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.start_image import StartImage
 
@@ -28,8 +29,8 @@ class Canvas:
     """A start image, ready to be drawn over.
 
     `start` (RGB) and `mask` (L, 128 and above is redrawn, None for everything) have the request's size. `whole` is the
-    image that the result is put back into, at `box` (left, top, right, bottom); `edge` (L) says how much of each of its
-    pixels comes from the result.
+    image that the result is put back into, at `box` (left, top, right, bottom), which may reach beyond it by up to 7
+    pixels; `edge` (L) says how much of each of its pixels comes from the result.
     """
 
     start: Image.Image
@@ -58,15 +59,19 @@ class Canvas:
             return None
         image = read_image(images[begin.image]).rgb
         if not begin.is_masked:
-            return cls._unmasked(resized(image, size))
+            return cls._unmasked(image, size)
         mask = _mask(begin, image, images)
-        if begin.padding is None:
-            image, mask = resized(image, size), ImageOps.fit(mask, size, _NEAREST)
         return cls._masked(image, mask, request)
 
     @classmethod
-    def _unmasked(cls, start: Image.Image) -> "Canvas":
-        return cls(start=start, mask=None, whole=start, box=(0, 0, *start.size), edge=None)
+    def _unmasked(cls, whole: Image.Image, size: tuple[int, int]) -> "Canvas":
+        """The result has the image's own size, unless that is smaller than what is drawn."""
+        if size == whole_size(*whole.size):
+            return cls(start=_extended(whole, size), mask=None, whole=whole, box=(0, 0, *size), edge=None)
+        if size[0] * size[1] < whole.width * whole.height:
+            return cls(start=whole.resize(size, _LANCZOS), mask=None, whole=whole, box=(0, 0, *whole.size), edge=None)
+        start = resized(whole, size)
+        return cls(start=start, mask=None, whole=start, box=(0, 0, *size), edge=None)
 
     @classmethod
     def _masked(cls, whole: Image.Image, mask: Image.Image, request: ImageRequest) -> "Canvas":
@@ -76,9 +81,12 @@ class Canvas:
         if marked is None:
             raise InvalidRequest("mask", "The mask is black everywhere; paint white what is to be redrawn.")
         size, padding = (request.width, request.height), request.start.padding
-        box = (0, 0, *whole.size) if padding is None else surroundings(marked, padding, size, whole.size)
-        edge = mask.filter(ImageFilter.GaussianBlur(request.start.feather / 2))
-        start, own = whole.crop(box).resize(size, _LANCZOS), mask.crop(box).resize(size, _NEAREST)
+        edge = _edge(mask, request.start)
+        if padding is None and size == whole_size(*whole.size):
+            start, own, box = _extended(whole, size), _extended(mask, size), (0, 0, *size)
+        else:
+            box = (0, 0, *whole.size) if padding is None else surroundings(marked, padding, size, whole.size)
+            start, own = whole.crop(box).resize(size, _LANCZOS), mask.crop(box).resize(size, _NEAREST)
         return cls(start=start, mask=own, whole=whole, box=box, edge=edge)
 
     def pixels(self) -> Tensor:
@@ -113,12 +121,25 @@ class Canvas:
         Returns:
             The whole image; to the bit as it was where both the mask and its soft edge are black.
         """
-        if self.edge is None:
-            return painted
         left, top, right, bottom = self.box
         result = self.whole.copy()
         result.paste(painted.resize((right - left, bottom - top), _LANCZOS), self.box)
-        return Image.composite(result, self.whole, self.edge)
+        return result if self.edge is None else Image.composite(result, self.whole, self.edge)
+
+
+def _extended(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An image with its last row and column repeated up to a size, which is cut off again in the end."""
+    levels = np.asarray(image)
+    beyond = [(0, size[1] - image.height), (0, size[0] - image.width), (0, 0)][: levels.ndim]
+    return Image.fromarray(np.pad(levels, beyond, mode="edge"))
+
+
+def _edge(mask: Image.Image, start: StartImage) -> Image.Image:
+    """How much of each pixel is drawn: a soft edge on both sides of the mask's, or inside it alone."""
+    soft = mask.filter(ImageFilter.GaussianBlur(start.feather / 2))
+    if not start.feather_inside:
+        return soft
+    return ImageChops.darker(soft.point(lambda level: max(0, 2 * level - 255)), mask)
 
 
 def _mask(begin: StartImage, image: Image.Image, images: Mapping[str, bytes]) -> Image.Image:

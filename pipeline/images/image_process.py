@@ -61,12 +61,13 @@ class TakeImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenImage:
-    """The upright `size` of a file that was taken, before it was made smaller, and whether it has a mask.
+    """The upright `size` of a file that was taken, the `kept_size` that is left of it, and whether it has a mask.
 
     `texts` are those in it that were asked for, by keyword; only a PNG has any.
     """
 
     size: tuple[int, int]
+    kept_size: tuple[int, int]
     has_mask: bool
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -181,7 +182,10 @@ class ImageProcesses:
         except UserError as error:
             raise InvalidRequest(order.field, str(error)) from error
         width, height = answer["size"]
-        return TakenImage(size=(width, height), has_mask=answer["has_mask"], texts=answer["texts"])
+        across, down = answer["kept_size"]
+        return TakenImage(
+            size=(width, height), kept_size=(across, down), has_mask=answer["has_mask"], texts=answer["texts"]
+        )
 
     async def widen(self, order: WidenImage, share: Share) -> tuple[int, int]:
         """Write an image with more around it.

@@ -30,12 +30,13 @@ def _take(order: Order) -> dict[str, Any]:
     check_bytes(source.stat().st_size, order["field"], order["max_bytes"])
     data = source.read_bytes()
     image = read_image(data, order["field"], order["max_bytes"])
-    _save(within(image.rgb, most), order["target"])
+    kept = within(image.rgb, most)
+    _save(kept, order["target"])
     if image.alpha is not None:
         _save(ImageOps.invert(within(image.alpha, most)), order["mask"])
     texts = _texts(data) if order["keywords"] else {}
     asked = {keyword: texts[keyword] for keyword in order["keywords"] if keyword in texts}
-    return {"size": image.size, "has_mask": image.alpha is not None, "texts": asked}
+    return {"size": image.size, "kept_size": kept.size, "has_mask": image.alpha is not None, "texts": asked}
 
 
 def _texts(data: bytes) -> dict[str, str]:

@@ -3,13 +3,10 @@
 from enum import StrEnum
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 MAX_AMOUNT: Final = 100
 """In percent of the side that grows."""
-
-_OVERLAP: Final = 1 / 16
-"""So much of the old image's edge, in parts of its side, is drawn again, so that no seam shows."""
 
 
 class Direction(StrEnum):
@@ -23,7 +20,7 @@ class Direction(StrEnum):
 
 
 def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
-    """An image on a larger canvas. What is new shows it stretched, so that strengths below 1 have its colours.
+    """An image on a larger canvas. What is new mirrors it, so that no seam lies between them.
 
     Args:
         image: in RGB.
@@ -33,19 +30,15 @@ def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Imag
     Returns:
         The canvas, and its mask (L), white where it is new.
     """
-    left, upper, right, lower = _margins(image.size, direction, amount)
+    left, upper, _, _ = _margins(image.size, direction, amount)
     size = widened_size(image.size, direction, amount)
-    canvas = image.resize(size)
-    canvas.paste(image, (left, upper))
-    mask = Image.new("L", size, 255)
-    overlap = [round(side * _OVERLAP) for side in image.size]
-    kept = (
-        left + (overlap[0] if left else 0),
-        upper + (overlap[1] if upper else 0),
-        left + image.width - (overlap[0] if right else 0),
-        upper + image.height - (overlap[1] if lower else 0),
-    )
-    mask.paste(0, kept)
+    canvas, mask = Image.new("RGB", size), Image.new("L", size, 255)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            mirrored = ImageOps.mirror(image) if across else image
+            mirrored = ImageOps.flip(mirrored) if down else mirrored
+            canvas.paste(mirrored, (left + across * image.width, upper + down * image.height))
+    mask.paste(0, (left, upper, left + image.width, upper + image.height))
     return canvas, mask
 
 

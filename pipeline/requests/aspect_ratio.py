@@ -5,6 +5,7 @@ import re
 from typing import Final, Literal, get_args
 
 from pipeline.errors import InvalidRequest
+from pipeline.requests.image_request import MAX_SIZE, MIN_SIZE
 
 Aspect = Literal["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"]
 ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
@@ -46,6 +47,41 @@ def size_like(width: int, height: int, native_size: int) -> tuple[int, int]:
         Width and height.
     """
     return _sized(min(MAX_RATIO, max(1 / MAX_RATIO, width / height)), native_size)
+
+
+def size_over(width: int, height: int, native_size: int, most_pixels: int) -> tuple[int, int]:
+    """The size in which an image is drawn over: its own, up to whole multiples of 8, wherever that can be.
+
+    Args:
+        width: of the image, in pixels.
+        height: of the image.
+        native_size: of the model; an image of less than half its sides is enlarged to it, as it draws nothing so small.
+        most_pixels: that are allowed; a larger image is made smaller in its proportions.
+
+    Returns:
+        Width and height.
+    """
+    if width * height < (native_size / 2) ** 2 or min(width, height) < MIN_SIZE:
+        return size_like(width, height, native_size)
+    whole = whole_size(width, height)
+    if whole[0] * whole[1] <= most_pixels and max(whole) <= MAX_SIZE:
+        return whole
+    scale = min(math.sqrt(most_pixels / (width * height)), MAX_SIZE / max(width, height))
+    smaller = (int(width * scale) // 8 * 8, int(height * scale) // 8 * 8)
+    return smaller if min(smaller) >= MIN_SIZE else size_like(width, height, native_size)
+
+
+def whole_size(width: int, height: int) -> tuple[int, int]:
+    """The smallest size that an image fits into and a model can draw.
+
+    Args:
+        width: of the image, in pixels.
+        height: of the image.
+
+    Returns:
+        Width and height, multiples of 8.
+    """
+    return -(-width // 8) * 8, -(-height // 8) * 8
 
 
 def _sized(ratio: float, native_size: int) -> tuple[int, int]:

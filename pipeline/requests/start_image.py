@@ -18,7 +18,8 @@ class StartImage:
     `mask` is the key of an image that is white where the start may change; elsewhere it stays, with an edge as soft as
     `feather`, in pixels. With `padding`, in pixels, the mask's surroundings of that width alone are drawn, at the
     request's full size, and put back into the whole image, which keeps its own size. In place of a mask `mask_of`
-    says in words what may change, such as "sky, person".
+    says in words what may change, such as "sky, person". With `feather_inside` the soft edge lies inside the mask, so
+    that all outside stays. `original_size` is what the image was handed over in, where it is drawn in another size.
     Raises InvalidRequest, naming the field and its limit.
     """
 
@@ -28,6 +29,8 @@ class StartImage:
     mask_of: str | None = None
     feather: int = 8
     padding: int | None = None
+    feather_inside: bool = False
+    original_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_range("strength", self.strength, 0, 1)

@@ -1,9 +1,12 @@
 """/edit: an image that was handed over is drawn over."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
 from handlers.commands.context import AppContext
+from handlers.messages.job_status import size_words
 from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import read_image
 from pipeline.requests.control import ControlKind
@@ -13,7 +16,7 @@ from tests.handlers.images.attached import attached, photo, queued
 
 
 async def test_an_edit_begins_with_the_image(context: AppContext, guild: Guild, call: CallCommand) -> None:
-    """In its own proportions at the model's own area, with the pixels alone: not where they were taken."""
+    """With the pixels alone: not where they were taken."""
     exif = Image.Exif()
     exif[0x010E] = "my home"
     image = await attached(context, photo(), "JPEG", exif=exif)
@@ -23,10 +26,73 @@ async def test_an_edit_begins_with_the_image(context: AppContext, guild: Guild, 
     request = await queued(context, guild, message)
     assert request.start is not None
     assert (request.prompt, request.seed, request.start.strength, request.start.mask) == ("red fox", 9, 0.5, None)
-    assert (request.width, request.height) == (176, 96)
     kept = await context.blobs.get(request.start.image)
     assert read_image(kept).size == (400, 200)
     assert b"my home" not in kept
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "drawn", "told"),
+    [
+        ((192, 128), 1024, (192, 128), None),
+        ((125, 201), 1024, (128, 208), None),
+        ((256, 256), 1024, (256, 256), None),
+        ((250, 70), 1024, (256, 72), None),
+        ((768, 768), 1024, (256, 256), "it is drawn at 256×256, since nothing so large can be drawn here."),
+        ((300, 900), 1024, (144, 440), "it is drawn at 144×440, since nothing so large can be drawn here."),
+        ((400, 200), 128, (176, 88), "it is drawn at 176×88, since nothing so large can be drawn here."),
+        ((40, 30), 1024, (144, 112), "it is drawn at 144×112, since nothing so small can be drawn here."),
+        ((2000, 20), 1024, (256, 64), "it is drawn at 256×64, since nothing so small can be drawn here."),
+    ],
+)
+async def test_an_image_keeps_its_size_or_is_told_why_not(
+    context: AppContext,
+    guild: Guild,
+    call: CallCommand,
+    size: tuple[int, int],
+    most: int,
+    drawn: tuple[int, int],
+    told: str | None,
+) -> None:
+    """Of any proportions, up to what the model draws without losing itself and what the server allows."""
+    await context.guilds.change_settings(guild.id, lambda settings: replace(settings, max_pixels=most * most), "ada")
+
+    message = await call("edit", prompt="fox", image=await attached(context, photo(size)), strength=0.5)
+
+    request = await queued(context, guild, message)
+    assert (request.width, request.height) == drawn
+    assert message.lines[1:] == (() if told is None else (f"Your picture has {size[0]}×{size[1]} pixels; {told}",))
+    assert size_words(request) == message.lines[1:]
+
+
+async def test_a_masked_image_keeps_its_size_whatever_is_drawn(
+    context: AppContext, guild: Guild, call: CallCommand
+) -> None:
+    """What is new in it may be drawn smaller, and that is told."""
+    image, mask = await attached(context, photo((900, 600))), await attached(context, Image.new("L", (9, 6), 255))
+
+    message = await call("edit", prompt="fox", image=image, mask=mask)
+
+    request = await queued(context, guild, message)
+    assert request.start is not None
+    assert read_image(await context.blobs.get(request.start.image)).size == (900, 600)
+    assert (request.width, request.height) == (312, 208)
+    assert "900×600 pixels; what is new in it is drawn at 312×208, since nothing so large" in message.lines[1]
+
+
+@pytest.mark.parametrize("mode", ["P", "I;16", "LA", "RGBA", "1", "CMYK"])
+async def test_an_image_of_any_kind_keeps_its_size(
+    context: AppContext, guild: Guild, call: CallCommand, mode: str
+) -> None:
+    """And one that a camera laid on its side is turned first."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = photo((150, 101)).convert("L").convert(mode)
+    image = await attached(context, picture, "TIFF", exif=exif)
+
+    request = await queued(context, guild, await call("edit", prompt="fox", image=image))
+
+    assert (request.width, request.height) == (104, 152)
 
 
 async def test_a_mask_lets_all_of_its_part_change(context: AppContext, guild: Guild, call: CallCommand) -> None:

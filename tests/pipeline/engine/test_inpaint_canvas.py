@@ -20,9 +20,11 @@ from torch import Tensor
 
 from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.engine import Engine
-from pipeline.engine.inpaint_canvas import surroundings
+from pipeline.engine.inpaint_canvas import Canvas, surroundings
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest
+from pipeline.images.outpaint import Direction, widened
+from pipeline.requests.aspect_ratio import whole_size
 from pipeline.requests.device_messages import Event, Refused, Rendered, Suspended
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
@@ -153,6 +155,67 @@ def test_a_padded_mask_draws_its_surroundings_alone_into_the_whole_image() -> No
     assert result.size == whole.size
     assert set(rows) <= set(range(50, 90))
     assert set(columns) <= set(range(110, 150))
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_outpainting_keeps_the_old_pixels(direction: Direction) -> None:
+    """To the last bit, every one of them, also where the amount is no multiple of 8; far from them all is drawn."""
+    canvas, mask = widened(scene().resize((70, 66)), direction, 90)
+    start = StartImage(image="canvas", mask="mask", feather_inside=True)
+    size = whole_size(*canvas.size)
+    request = a_request(start=start, width=size[0], height=size[1])
+
+    around = Canvas.of(request, {"canvas": png(canvas), "mask": png(mask)})
+
+    assert around is not None
+    result, kept = around.put_back(Image.new("RGB", size, "lime")), np.asarray(mask) == 0
+    assert result.size == canvas.size
+    assert np.array_equal(np.asarray(result)[kept], np.asarray(canvas)[kept])
+    corner = (
+        (1, 1) if direction in {Direction.LEFT, Direction.UP, Direction.ALL} else (canvas.width - 2, canvas.height - 2)
+    )
+    assert result.getpixel(corner) == (0, 255, 0)
+
+
+def test_an_outpainted_image_is_drawn_around_the_old_one() -> None:
+    """In the size of both together."""
+    canvas, mask = widened(scene().resize((70, 66)), Direction.RIGHT, 45)
+    start = StartImage(image="canvas", mask="mask", strength=1.0, feather_inside=True)
+    width, height = whole_size(*canvas.size)
+
+    result = rendered(a_request(start=start, width=width, height=height), {"canvas": png(canvas), "mask": png(mask)})
+
+    new = np.asarray(mask) == 255
+    difference = np.abs(np.asarray(result).astype(int) - np.asarray(canvas))
+    assert result.size == canvas.size
+    assert difference[~new].max() == 0
+    assert difference[new].mean() > 5
+
+
+@pytest.mark.parametrize(("size", "drawn"), [((75, 101), (80, 104)), ((200, 150), (128, 96)), ((150, 200), (96, 128))])
+def test_an_image_comes_back_in_its_own_size(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+    """Also where it is no multiple of 8, or drawn smaller; with a mask what is outside it stays to the last bit."""
+    whole, left = scene().resize(size), Image.new("L", size, 0)
+    left.paste(255, (0, 0, size[0] // 2, size[1]))
+    images = {"whole": png(whole), "left": png(left)}
+    mask = StartImage(image="whole", mask="left", feather=4)
+    over, part = (
+        Canvas.of(a_request(start=start, width=drawn[0], height=drawn[1]), images)
+        for start in (StartImage(image="whole"), mask)
+    )
+    assert over is not None
+    assert part is not None
+
+    same, masked = over.put_back(over.start), part.put_back(Image.new("RGB", drawn, "lime"))
+
+    assert over.start.size == part.start.size == drawn
+    assert same.size == masked.size == size
+    difference = np.abs(np.asarray(same).astype(int) - np.asarray(whole))
+    assert difference.mean() < 4
+    assert (difference.max() == 0) == (drawn == whole_size(*size))
+    beyond = slice(None), slice(size[0] // 2 + 8, None)
+    assert np.array_equal(np.asarray(masked)[beyond], np.asarray(whole)[beyond])
+    assert masked.getpixel((2, 2)) == (0, 255, 0)
 
 
 def test_more_strength_goes_further_from_the_start() -> None:

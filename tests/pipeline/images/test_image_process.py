@@ -63,7 +63,7 @@ async def test_the_pixels_are_written_and_what_is_transparent(take: Take, tmp_pa
 
     taken = await take(saved(image, exif=exif, pnginfo=None))
 
-    assert taken == TakenImage(size=(4, 8), has_mask=True)
+    assert taken == TakenImage(size=(4, 8), kept_size=(4, 8), has_mask=True)
     with Image.open(tmp_path / "target.png") as kept, Image.open(tmp_path / "mask.png") as mask:
         assert (kept.mode, kept.size, kept.getpixel((0, 7))) == ("RGB", (4, 8), (255, 0, 0))
         assert not kept.getexif()
