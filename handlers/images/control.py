@@ -83,7 +83,7 @@ async def control(caller: Caller, options: _AnyOptions, context: AppContext, *, 
     request, facts = await one_request(
         keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
     )
-    width, height = size_like(*image.size, facts.width)
+    width, height = size_like(*image.size, facts.width, caller.guild.settings.max_pixels)
     use = _with(options, ControlUse(kind=kind, image=image.key))
     if keeping.map:
         use = await as_ready_map(use, caller, context)

@@ -77,7 +77,7 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     )
     start = _start(options, image, mask)
     if options.padding is not None:
-        width, height = size_like(*image.size, facts.width)
+        width, height = size_like(*image.size, facts.width, allowed)
     else:
         width, height = size_over(*image.kept_size, facts.width, min(allowed, facts.max_pixels))
         if (width, height) != whole_size(*image.size):

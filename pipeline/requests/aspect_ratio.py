@@ -35,18 +35,26 @@ def size_for(aspect: str, native_size: int) -> tuple[int, int]:
     return _sized(across / down, native_size)
 
 
-def size_like(width: int, height: int, native_size: int) -> tuple[int, int]:
+def size_like(width: int, height: int, native_size: int, most_pixels: int = MAX_SIZE**2) -> tuple[int, int]:
     """As `size_for`, for an image; past 4:1 it is cut to that.
 
     Args:
         width: of the image, in pixels.
         height: of the image.
         native_size: of the model.
+        most_pixels: that are allowed, which may be fewer than the model's.
 
     Returns:
         Width and height.
     """
-    return _sized(min(MAX_RATIO, max(1 / MAX_RATIO, width / height)), native_size)
+    ratio = min(MAX_RATIO, max(1 / MAX_RATIO, width / height))
+    across, down = _sized(ratio, native_size)
+    if across * down <= most_pixels:
+        return across, down
+    side = min(native_size, math.isqrt(most_pixels))
+    lengths = (side * math.sqrt(ratio), side / math.sqrt(ratio))
+    across, down = (max(MIN_SIZE, int(length) // 8 * 8) for length in lengths)
+    return across, down
 
 
 def size_over(width: int, height: int, native_size: int, most_pixels: int) -> tuple[int, int]:
@@ -56,19 +64,20 @@ def size_over(width: int, height: int, native_size: int, most_pixels: int) -> tu
         width: of the image, in pixels.
         height: of the image.
         native_size: of the model; an image of less than half its sides is enlarged to it, as it draws nothing so small.
-        most_pixels: that are allowed; a larger image is made smaller in its proportions.
+        most_pixels: that are allowed; a larger image is drawn at the native area, where models do best.
 
     Returns:
         Width and height.
     """
     if width * height < (native_size / 2) ** 2 or min(width, height) < MIN_SIZE:
-        return size_like(width, height, native_size)
+        return size_like(width, height, native_size, most_pixels)
     whole = whole_size(width, height)
     if whole[0] * whole[1] <= most_pixels and max(whole) <= MAX_SIZE:
         return whole
-    scale = min(math.sqrt(most_pixels / (width * height)), MAX_SIZE / max(width, height))
+    pixels = most_pixels if width * height <= most_pixels else min(most_pixels, native_size**2)
+    scale = min(1, math.sqrt(pixels / (width * height)), MAX_SIZE / max(width, height))
     smaller = (int(width * scale) // 8 * 8, int(height * scale) // 8 * 8)
-    return smaller if min(smaller) >= MIN_SIZE else size_like(width, height, native_size)
+    return smaller if min(smaller) >= MIN_SIZE else size_like(width, height, native_size, most_pixels)
 
 
 def whole_size(width: int, height: int) -> tuple[int, int]:

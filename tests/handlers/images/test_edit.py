@@ -38,8 +38,9 @@ async def test_an_edit_begins_with_the_image(context: AppContext, guild: Guild, 
         ((125, 201), 1024, (128, 208), None),
         ((256, 256), 1024, (256, 256), None),
         ((250, 70), 1024, (256, 72), None),
-        ((768, 768), 1024, (256, 256), "it is drawn at 256×256, since nothing so large can be drawn here."),
-        ((300, 900), 1024, (144, 440), "it is drawn at 144×440, since nothing so large can be drawn here."),
+        ((257, 250), 1024, (256, 248), "it is drawn at 256×248, since nothing so large can be drawn here."),
+        ((768, 768), 1024, (128, 128), "it is drawn at 128×128, since nothing so large can be drawn here."),
+        ((300, 900), 1024, (72, 216), "it is drawn at 72×216, since nothing so large can be drawn here."),
         ((400, 200), 128, (176, 88), "it is drawn at 176×88, since nothing so large can be drawn here."),
         ((40, 30), 1024, (144, 112), "it is drawn at 144×112, since nothing so small can be drawn here."),
         ((2000, 20), 1024, (256, 64), "it is drawn at 256×64, since nothing so small can be drawn here."),
@@ -76,8 +77,8 @@ async def test_a_masked_image_keeps_its_size_whatever_is_drawn(
     request = await queued(context, guild, message)
     assert request.start is not None
     assert read_image(await context.blobs.get(request.start.image)).size == (900, 600)
-    assert (request.width, request.height) == (312, 208)
-    assert "900×600 pixels; what is new in it is drawn at 312×208, since nothing so large" in message.lines[1]
+    assert (request.width, request.height) == (152, 104)
+    assert "900×600 pixels; what is new in it is drawn at 152×104, since nothing so large" in message.lines[1]
 
 
 @pytest.mark.parametrize("mode", ["P", "I;16", "LA", "RGBA", "1", "CMYK"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRequest
-from pipeline.requests.aspect_ratio import ASPECTS, size_for
+from pipeline.requests.aspect_ratio import ASPECTS, size_for, size_like, size_over
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,29 @@ def test_unclear_ratios_are_refused(aspect: str) -> None:
     """The sentence shows how to write one."""
     with pytest.raises(InvalidRequest, match="write it as 16:9"):
         size_for(aspect, 1024)
+
+
+SIDES = st.integers(1, 5000)
+
+
+@given(SIDES, SIDES, st.sampled_from([128, 512, 1024]), st.sampled_from([256, 512, 1024, 4096]))
+def test_an_image_is_drawn_over_in_a_size_that_is_allowed(width: int, height: int, native: int, side: int) -> None:
+    """A request may have it, and where its own size can be drawn nothing is made smaller or larger."""
+    across, down = size_over(width, height, native, side**2)
+
+    assert across % 8 == down % 8 == 0
+    assert across * down <= side**2
+    assert 64 <= min(across, down) <= max(across, down) <= 4096
+    usual = min(width, height) >= 64 and width * height >= (native / 2) ** 2
+    if usual and (width + 7) * (height + 7) <= side**2 and max(width, height) <= 4089:
+        assert 0 <= across - width < 8
+        assert 0 <= down - height < 8
+
+
+@given(SIDES, SIDES, st.sampled_from([128, 512, 768, 1024]))
+def test_an_image_like_another_is_never_larger_than_the_model_is_allowed(width: int, height: int, native: int) -> None:
+    """Rounded to the sizes that models know, six to five would be."""
+    across, down = size_like(width, height, native, native**2)
+
+    assert across * down <= native**2
+    assert across % 8 == down % 8 == 0
