@@ -18,7 +18,7 @@ from pipeline.control.t2i_adapter import adapter_fits, features_of, is_adapter
 from pipeline.control.union import is_union, union_kinds
 from pipeline.errors import InvalidRequest
 from pipeline.models.checkpoint import Checkpoint, load_module
-from pipeline.models.metadata import read_json
+from pipeline.models.model_files import read_json
 from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
 from pipeline.transfer import to_device

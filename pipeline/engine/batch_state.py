@@ -153,6 +153,8 @@ class RowMemory:
         tensors = {"latents": latents, "timesteps": timesteps}
         if conditioning.pooled is not None and conditioning.time_ids is not None:
             tensors |= {"pooled": conditioning.pooled, "time_ids": conditioning.time_ids}
+        if conditioning.guidance is not None:
+            tensors["guidance"] = conditioning.guidance
         return ForwardInputs(tensors=tensors, prepared=self.prepared, rows=rows, own_weights=self.own)
 
     def halves(self, changed: Iterable[int]) -> list[Halves]:

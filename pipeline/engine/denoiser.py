@@ -24,6 +24,7 @@ from pipeline.lora.serving.request_parts import UNetParts
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Placement, is_out_of_memory
+from pipeline.models.latent_scale import LatentScale
 from pipeline.models.row_effects import Effects, RowEffects
 from pipeline.requests.image_request import ImageRequest
 from pipeline.samplers.noise_schedule import NoiseSchedule
@@ -114,8 +115,8 @@ class Denoiser:
     def _encode(self, pixels: Tensor, generator: torch.Generator, vae: Any) -> Tensor:
         """The latents of an image (1, 3, height, width), drawn from what the autoencoder says of it."""
         pixels = to_device(pixels, self._checkpoint.hardware.device, vae.dtype)
-        drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float() * vae.config.scaling_factor
-        return drawn.contiguous()
+        drawn: Tensor = vae.encode(pixels).latent_dist.sample(generator).float()
+        return LatentScale(vae.config).normalized(drawn).contiguous()
 
     def _kept(self, canvas: Canvas, clean: Tensor, noise: Tensor, generator: torch.Generator) -> KeptLatents | None:
         mask = canvas.latent_mask(self._checkpoint.scale_factor)
@@ -174,7 +175,10 @@ class Denoiser:
         inputs = walks.model_inputs()
         rows = self._predict(memory, renderings, inputs, timesteps).float()
         predictions = guided(
-            rows, [rendering.request for rendering in renderings], [sampler.progress for sampler in samplers]
+            rows,
+            [rendering.request for rendering in renderings],
+            [sampler.progress for sampler in samplers],
+            distilled=self._checkpoint.guidance_width is not None,
         )
         moved = walks.step(predictions, [rendering.generator for rendering in renderings])
         for rendering, own, seen, latents, timestep in zip(
@@ -219,7 +223,8 @@ class Denoiser:
             vae.disable_tiling()
 
     def _decode(self, latents: Tensor, vae: Any) -> Tensor:
-        pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0]
+        encoded = LatentScale(vae.config).encoded(latents)
+        pixels: Tensor = vae.decode(encoded.to(vae.dtype), return_dict=False)[0]
         return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
 
     def _predict(
@@ -253,6 +258,7 @@ class Denoiser:
             prediction: Tensor = self._checkpoint.unet(
                 latents,
                 timesteps,
+                timestep_cond=conditioning.guidance,
                 encoder_hidden_states=conditioning.states,
                 added_cond_kwargs=added,
                 down_block_additional_residuals=residuals and residuals.down,
@@ -287,7 +293,7 @@ def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:
         each
         for rendering in renderings
         for each in rows_of(
-            rendering.controls, rendering.rows, rendering.sampler.position, guided=rendering.request.guided
+            rendering.controls, rendering.rows, rendering.sampler.position, guided=rendering.guided
         )
     ]
 

@@ -57,6 +57,11 @@ class DenoisingState:
         """Whether its rows have what the next step needs."""
         return self.held is not None and self.held[0] is self.conditioning and self.held[1] == self.active
 
+    @property
+    def guided(self) -> bool:
+        """Whether the first of its rows is unconditional; not so where the model is told of the guidance."""
+        return len(self.rows) > 1 + self.request.perturbed
+
     @torch.inference_mode()
     def denoised(self) -> Tensor:
         """The denoiser's last guess of the final latents; only after a step.

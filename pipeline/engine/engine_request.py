@@ -42,7 +42,7 @@ class EngineJob:
     @property
     def rows(self) -> int:
         """Its rows in a batch."""
-        return self.request.rows
+        return self.model.rows(self.request)
 
     @property
     def seconds(self) -> float:

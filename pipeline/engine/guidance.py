@@ -9,7 +9,7 @@ from pipeline.requests.image_request import ImageRequest
 from pipeline.transfer import to_device
 
 
-def guided(rows: Tensor, requests: Sequence[ImageRequest], steps: Sequence[int]) -> Tensor:
+def guided(rows: Tensor, requests: Sequence[ImageRequest], steps: Sequence[int], *, distilled: bool = False) -> Tensor:
     """The predictions of requests under classifier-free guidance (Ho and Salimans, 2022, arXiv 2207.12598) and
     perturbed-attention guidance (Ahn et al., 2024, arXiv 2403.17377), their spread brought back towards that of the
     conditional row (Lin et al., 2023, arXiv 2305.08891, eq. 15).
@@ -19,24 +19,26 @@ def guided(rows: Tensor, requests: Sequence[ImageRequest], steps: Sequence[int])
             has one.
         requests: say how strong the guidance is, and how much of the spread is brought back.
         steps: of each request, from 0; outside of its window the guided row counts alone.
+        distilled: the model is told of the guidance instead, and has no unconditional rows.
 
     Returns:
         A row of each request.
     """
     if len(rows) == len(requests):
         return rows
-    scales = [request.guidance_at(step) for request, step in zip(requests, steps, strict=True)]
+    at = zip(requests, steps, strict=True)
+    scales = [1.0 if distilled else request.guidance_at(step) for request, step in at]
     if 1.0 not in scales and not any(request.guidance_rescale or request.perturbed for request in requests):
         without, wanted = rows.view(-1, 2, *rows.shape[1:]).unbind(1)
         factors = to_device(torch.tensor(scales), rows.device)
         mixed: Tensor = without + factors[:, None, None, None] * (wanted - without)
         return mixed
-    parts = torch.split(rows, [request.rows for request in requests])
+    parts = torch.split(rows, [request.rows - (distilled and request.guided) for request in requests])
     return torch.cat([_guided(*each) for each in zip(parts, requests, scales, strict=True)])
 
 
 def _guided(rows: Tensor, request: ImageRequest, scale: float) -> Tensor:
-    wanted = rows[int(request.guided) :][:1]
+    wanted = rows[len(rows) - 1 - request.perturbed :][:1]
     mixed = wanted if scale == 1 else rows[:1] + scale * (wanted - rows[:1])
     if request.perturbed:
         mixed = mixed + request.pag_scale * (wanted - rows[-1:])

@@ -69,6 +69,7 @@ class LoadedModel:
             checkpoint.text_encoders,
             self._adapters,
             zero_empty_negative=checkpoint.zero_empty_negative,
+            guidance_width=checkpoint.guidance_width,
         )
         self._previews = Previews.fit(checkpoint)
         own = path / "controls" if (path := source.local_path()).is_dir() else None
@@ -146,6 +147,17 @@ class LoadedModel:
             compiled = self.compilation.forward(key) if self.compilation and key.compiled else None
             self._memories[key] = self.denoiser.open(key.bucket, key.pages, compiled, own=key.own_weights)
         return self._memories[key]
+
+    def rows(self, request: ImageRequest) -> int:
+        """The rows of a request in a batch.
+
+        Args:
+            request: one image.
+
+        Returns:
+            One, another with guidance unless the model was distilled with it, and another where attention is perturbed.
+        """
+        return 1 + self._encoder.guided(request) + request.perturbed
 
     @property
     def page_rows(self) -> int:

@@ -65,7 +65,8 @@ class Previews:
         generator = torch.Generator().manual_seed(0)
         coarse = torch.rand(_SAMPLES, 3, 6, 6, generator=generator) * 2 - 1
         pixels = functional.interpolate(coarse, size=(_SIDE, _SIDE), mode="bilinear")
-        latents = vae.encode(pixels.to(hardware.device, vae.dtype)).latent_dist.mode() * vae.config.scaling_factor
+        encoded = vae.encode(pixels.to(hardware.device, vae.dtype)).latent_dist.mode()
+        latents = checkpoint.latent_scale.normalized(encoded)
         colours = functional.avg_pool2d(pixels, checkpoint.scale_factor)
         inputs = latents.float().cpu().movedim(1, -1).flatten(0, -2)
         inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)

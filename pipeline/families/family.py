@@ -22,6 +22,9 @@ class Family:
     pipeline: str
     """The class that `model_index.json` names."""
 
+    other_pipelines: frozenset[str]
+    """Those that some models name, though they are of the same parts."""
+
     base_repository: str
     """The model on the Hugging Face Hub that the others were trained from; it has their configs and tokenizers."""
 

@@ -7,6 +7,9 @@ from pipeline.families.family import Family
 SD15: Final = Family(
     name="SD 1.5",
     pipeline="StableDiffusionPipeline",
+    other_pipelines=frozenset(
+        {"LatentConsistencyModelPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"}
+    ),
     base_repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
     native_side=512,
     guidance_scale=7.5,

@@ -7,6 +7,7 @@ from pipeline.families.family import Family
 SDXL: Final = Family(
     name="SDXL",
     pipeline="StableDiffusionXLPipeline",
+    other_pipelines=frozenset({"StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"}),
     base_repository="stabilityai/stable-diffusion-xl-base-1.0",
     native_side=1024,
     guidance_scale=6.0,

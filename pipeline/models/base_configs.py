@@ -8,7 +8,7 @@ import huggingface_hub as hub
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.models.metadata import MODEL_INDEX
+from pipeline.models.model_files import MODEL_INDEX
 
 _FILES: Final = [MODEL_INDEX, "unet/*.json", "vae/*.json", "text_encoder*/*.json", "tokenizer*/*", "scheduler/*"]
 

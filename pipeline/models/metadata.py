@@ -1,6 +1,5 @@
 """What a model is, read without torch from its configs and safetensors headers."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -8,6 +7,9 @@ from typing import Final
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+from pipeline.models.config_check import check_configs
+from pipeline.models.file_family import check_precision, file_family
+from pipeline.models.model_files import MODEL_INDEX, component_files, read_json
 from pipeline.models.safetensors_header import WeightsFile, fingerprint
 from pipeline.requests.image_request import ImageRequest, Scheduler
 
@@ -53,10 +55,10 @@ class ModelFacts:
 
 # Twice the native side: beyond it these models repeat their subject.
 _MAX_NATIVE_AREAS: Final = 4
-_BY_PIPELINE: Final = {description.pipeline: family for family, description in FAMILIES.items()}
-_BY_WIDTH: Final = {description.cross_attention_width: family for family, description in FAMILIES.items()}
+_BY_PIPELINE: Final = {
+    pipeline: family for family, own in FAMILIES.items() for pipeline in (own.pipeline, *own.other_pipelines)
+}
 _STEPS: Final = 30
-MODEL_INDEX: Final = "model_index.json"
 
 
 def read_facts(name: str, path: Path) -> ModelFacts:
@@ -75,48 +77,6 @@ def read_facts(name: str, path: Path) -> ModelFacts:
     return _folder_facts(name, path) if path.is_dir() else _checkpoint_facts(name, path)
 
 
-def component_files(folder: Path) -> list[Path]:
-    """The safetensors files of one component.
-
-    Args:
-        folder: the component's own, such as `unet`.
-
-    Returns:
-        All shards, by name; those in half precision only where there are no others.
-
-    Raises:
-        UserError: there are none.
-    """
-    files = sorted(folder.glob("*.safetensors"))
-    full = [file for file in files if ".fp16" not in file.name]
-    if not files:
-        raise UserError(f"{folder} holds no safetensors weights; pull the model again or convert its pickles.")
-    return full or files
-
-
-def read_json(path: Path) -> dict[str, object]:
-    """A JSON object from a model's folder.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The object.
-
-    Raises:
-        UserError: there is no such file, or it holds no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path} is missing; this is not a complete diffusers model.") from error
-    except ValueError as error:
-        raise UserError(f"{path} is damaged; pull the model again.") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged; pull the model again.")
-    return value
-
-
 def _folder_facts(name: str, path: Path) -> ModelFacts:
     family = _folder_family(name, path)
     parts = ("unet", "vae", *FAMILIES[family].text_encoders)
@@ -127,16 +87,19 @@ def _folder_facts(name: str, path: Path) -> ModelFacts:
 def _folder_family(name: str, path: Path) -> ModelFamily:
     pipeline = str(read_json(path / MODEL_INDEX).get("_class_name"))
     if (family := _BY_PIPELINE.get(pipeline)) is None:
-        raise UserError(f"Model '{name}' is made for {pipeline}; Limner serves SDXL and SD 1.5.")
-    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
-    if unet.get("in_channels") != vae.get("latent_channels", 4):
-        raise UserError(f"Model '{name}' draws inside pictures only; choose its text-to-image version.")
+        raise UserError(
+            f"Model '{name}' is made for {pipeline}; Limner serves SDXL and SD 1.5, so choose one of those that draws "
+            "from text."
+        )
+    check_configs(name, path, FAMILIES[family])
     return family
 
 
 def _native_side(path: Path, family: ModelFamily) -> int:
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     latent, blocks = unet.get("sample_size"), vae.get("block_out_channels")
+    if isinstance(latent, list):  # height and width; the side of a square as large as the shorter one
+        latent = min(latent, default=None)
     if isinstance(latent, int) and isinstance(blocks, list):
         return int(latent * 2 ** (len(blocks) - 1))
     return FAMILIES[family].native_side
@@ -144,17 +107,12 @@ def _native_side(path: Path, family: ModelFamily) -> int:
 
 def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
     tensors = WeightsFile.open(path).tensors
+    check_precision(path.name, tensors)
     own = path.with_suffix("")
     if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
         own_family = _folder_family(name, own)
         return _facts(name, own_family, [path], side=_native_side(own, own_family))
-    first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
-    widths = {tensors[key].shape[-1] for key in tensors if key.endswith("attn2.to_k.weight")}
-    family = _BY_WIDTH.get(max(widths, default=0))
-    if first is None or family is None:
-        raise UserError(f"{path.name} is no whole SDXL or SD 1.5 checkpoint; Limner serves those two families.")
-    if first.shape[1] != 4:
-        raise UserError(f"{path.name} draws inside pictures only; choose its text-to-image version.")
+    family = file_family(path.name, tensors)
     return _facts(name, family, [path], side=FAMILIES[family].native_side)
 
 

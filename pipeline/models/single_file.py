@@ -18,7 +18,9 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.models.metadata import read_json
+from pipeline.models.config_check import read_config
+from pipeline.models.file_marks import scheduler_marks, vae_marks
+from pipeline.models.scheduler_config import scheduler_config
 
 _UNET: Final = "model.diffusion_model."
 _VAE: Final = "first_stage_model."
@@ -53,25 +55,49 @@ class SingleFile:
         try:
             converted: Tensors = convert(found) if found else {}
         except (KeyError, IndexError, RuntimeError) as error:
-            raise UserError(f"{self.path.name} is no whole checkpoint: its {part} is incomplete ({error}).") from error
+            raise UserError(f"{self.path.name} has {self.no_fit(part)}") from error
         if not converted:
             raise UserError(f"{self.path.name} holds no {part}; choose a whole checkpoint.")
         return converted
 
+    def no_fit(self, part: str) -> str:
+        """What to say where the file's tensors do not fit its configs.
+
+        Args:
+            part: by diffusers' name.
+
+        Returns:
+            The rest of a sentence that begins with the file.
+        """
+        return (
+            f"other layers in its {part} than {FAMILIES[self.family].name}'s base model: choose its diffusers version, "
+            "or put its configs into a folder of its name beside it."
+        )
+
     def scheduler_config(self) -> dict[str, Any]:
         """The family's scheduler, changed where the file says that it was trained otherwise.
-
-        Files that predict the velocity carry an empty tensor `v_pred`, those with zero terminal SNR `ztsnr`.
 
         Returns:
             A config as diffusers' schedulers take it.
         """
-        config = read_json(self.configs / "scheduler" / "scheduler_config.json")
+        config = scheduler_config(self.configs, self.family)
         with self._open() as file:
-            names = set(file.keys())
-        changes = {"prediction_type": "v_prediction"} if "v_pred" in names else {}
-        zero_snr = {"rescale_betas_zero_snr": True} if "ztsnr" in names else {}
-        return {**config, **changes, **zero_snr}
+            return {**config, **scheduler_marks(file)}
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The config of one part, changed where the file says so.
+
+        Args:
+            part: by diffusers' name.
+
+        Returns:
+            As diffusers takes it.
+        """
+        config = read_config(self.configs, part)
+        if part != "vae":
+            return config
+        with self._open() as file:
+            return {**config, **vae_marks(file)}
 
     def _prefixes(self) -> dict[str, str]:
         """How the names of each part's tensors begin in the file."""
@@ -81,14 +107,11 @@ class SingleFile:
         """What gives each part's tensors their diffusers names."""
         own = self._prefixes()
         return {
-            "unet": lambda found: convert_ldm_unet_checkpoint(found, self._config("unet")),
-            "vae": lambda found: convert_ldm_vae_checkpoint(found, self._config("vae")),
+            "unet": lambda found: convert_ldm_unet_checkpoint(found, self.config("unet")),
+            "vae": lambda found: convert_ldm_vae_checkpoint(found, self.config("vae")),
             "text_encoder": lambda found: convert_ldm_clip_checkpoint(found, remove_prefix=own["text_encoder"]),
             "text_encoder_2": lambda found: convert_open_clip_checkpoint(None, found, prefix=own["text_encoder_2"]),
         }
-
-    def _config(self, part: str) -> dict[str, Any]:
-        return read_json(self.configs / part / "config.json")
 
     def _read(self, prefix: str, dtype: torch.dtype) -> Tensors:
         with self._open() as file:

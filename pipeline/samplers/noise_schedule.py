@@ -8,6 +8,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
 from pipeline.requests.image_request import Scheduler
+from pipeline.samplers.edm import EdmSampler, is_edm
 from pipeline.samplers.sampler import Sampler
 
 
@@ -42,8 +43,10 @@ class NoiseSchedule:
             The walk at its start.
 
         Raises:
-            InvalidRequest: this kind cannot take so many steps.
+            InvalidRequest: this kind cannot take so many steps, or not through the model's noise.
         """
+        if is_edm(self._config):
+            return EdmSampler(kind, self._config, steps, made)
         return Sampler(kind, self._config, steps, made)
 
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from pipeline.models.text_encoder import TextEncoder
 from pipeline.models.textual_inversion import TextualInversion
 from pipeline.requests.image_request import ImageRequest
 from pipeline.text.conditioning import Conditioning
+from pipeline.text.guidance_embedding import guidance_embedding
 from pipeline.text.prompt_length import check_windows, texts_of
 from pipeline.text.prompt_schedule import texts_by_step
 from pipeline.text.prompt_weights import is_plain, plain_text, read_weights
@@ -64,6 +65,7 @@ class PromptEncoder:
         encoders: the model's text encoders, in the family's order.
         adapters: has room for the LoRAs of the text encoders.
         zero_empty_negative: the model's `force_zeros_for_empty_prompt`: no negative prompt means zeros.
+        guidance_width: how many numbers tell the denoiser of guidance; None where it takes a second row.
     """
 
     def __init__(
@@ -73,12 +75,25 @@ class PromptEncoder:
         adapters: AdapterPool,
         *,
         zero_empty_negative: bool,
+        guidance_width: int | None = None,
     ) -> None:
         self._family, self._key = FAMILIES[family], family
         self._encoders = encoders
         self._adapters = adapters
         self._zero_empty_negative = zero_empty_negative
+        self._guidance_width = guidance_width
         self._remembered: OrderedDict[tuple[str, object], Embedding] = OrderedDict()
+
+    def guided(self, request: ImageRequest) -> bool:
+        """Whether a request takes a second, unconditional row.
+
+        Args:
+            request: its guidance counts.
+
+        Returns:
+            False also where the denoiser is told of the guidance instead.
+        """
+        return request.guided and self._guidance_width is None
 
     def windows(self, request: ImageRequest, adapters: Sequence[Adapter] = ()) -> int:
         """How many windows of 77 tokens each of a request's rows takes.
@@ -96,7 +111,7 @@ class PromptEncoder:
         words = _words(text_parts(request, adapters, self._key)) if adapters else ()
         return max(
             self._windows(encoder, encoder.inverted(text, words).text, field)
-            for field, texts in texts_of(request).items()
+            for field, texts in texts_of(request, guided=self.guided(request)).items()
             for text in texts
             for encoder in self._encoders
         )
@@ -121,17 +136,22 @@ class PromptEncoder:
         windows = self.windows(request, adapters)
         prompt, negative = texts_by_step(request)[step]
         texts = [self._embed_filled(prompt, reader, windows)]
-        if request.guided:
+        if self.guided(request):
             texts.insert(0, self._embed_negative(negative, reader, like=texts[0]))
         if request.perturbed:
             texts.append(texts[-1])
         states = torch.cat([states for states, _ in texts])
+        guidance = None
+        if self._guidance_width is not None:
+            scale = request.guidance_at(step) if request.guided else request.guidance_scale
+            embedding = guidance_embedding(scale, self._guidance_width).expand(len(texts), -1)
+            guidance = to_device(embedding, states.device, states.dtype)
         if not self._family.pooled_and_sizes:
-            return Conditioning(states=states, pooled=None, time_ids=None)
+            return Conditioning(states=states, pooled=None, time_ids=None, guidance=guidance)
         size = (request.height, request.width)
         time_ids = to_device(torch.tensor([[*size, 0, 0, *size]], dtype=states.dtype), states.device)
         pooled = torch.cat([pooled for _, pooled in texts])
-        return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1))
+        return Conditioning(states=states, pooled=pooled, time_ids=time_ids.repeat(len(texts), 1), guidance=guidance)
 
     def encode_steps(self, request: ImageRequest, adapters: Sequence[Adapter]) -> tuple[Conditioning, ...]:
         """What the denoiser is conditioned on, step by step.
@@ -141,14 +161,16 @@ class PromptEncoder:
             adapters: as for `encode`.
 
         Returns:
-            One for each step that is made: the same object where the texts are the same.
+            One for each step that is made: the same object where nothing changes.
 
         Raises:
             InvalidRequest: as `encode`.
         """
         texts = texts_by_step(request)
-        known = {own: self.encode(request, adapters, texts.index(own)) for own in dict.fromkeys(texts)}
-        return tuple(known[own] for own in texts)
+        told = [self._guidance_width is not None and request.guidance_at(step) for step in range(len(texts))]
+        steps = list(zip(texts, told, strict=True))
+        known = {own: self.encode(request, adapters, steps.index(own)) for own in dict.fromkeys(steps)}
+        return tuple(known[own] for own in steps)
 
     def _reader(self, request: ImageRequest, adapters: Sequence[Adapter]) -> _Reader:
         layers = min(encoder.layers for encoder in self._encoders)

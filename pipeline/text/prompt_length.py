@@ -20,11 +20,12 @@ _PIECES: Final = re.compile(
 )
 
 
-def texts_of(request: ImageRequest) -> dict[str, tuple[str, ...]]:
+def texts_of(request: ImageRequest, *, guided: bool) -> dict[str, tuple[str, ...]]:
     """The texts that a request is conditioned on.
 
     Args:
-        request: its negative prompt counts only with guidance.
+        request: one image.
+        guided: whether it has an unconditional row; without one its negative prompt does not count.
 
     Returns:
         By what they are called in an error, each different one that a step has.
@@ -33,7 +34,7 @@ def texts_of(request: ImageRequest) -> dict[str, tuple[str, ...]]:
         InvalidRequest: there are too many.
     """
     prompts, negatives = (tuple(dict.fromkeys(texts)) for texts in zip(*texts_by_step(request), strict=True))
-    return {"prompt": prompts} | ({"negative prompt": negatives} if request.guided else {})
+    return {"prompt": prompts} | ({"negative prompt": negatives} if guided else {})
 
 
 def check_texts(request: ImageRequest) -> None:
@@ -45,7 +46,7 @@ def check_texts(request: ImageRequest) -> None:
     Raises:
         InvalidRequest: there are too many, or one has a weight that is none.
     """
-    for field, texts in texts_of(request).items():
+    for field, texts in texts_of(request, guided=request.guided).items():
         for text in texts:
             read_weights(text, field)
 
@@ -81,7 +82,7 @@ def check_lengths(request: ImageRequest) -> None:
     """
     if request.loras:
         return
-    for field, texts in texts_of(request).items():
+    for field, texts in texts_of(request, guided=request.guided).items():
         for text in texts:
             words = unicodedata.normalize("NFC", plain_text(read_weights(text, field)))
             check_windows(ceil(len(_PIECES.findall(words)) / _WINDOW_TOKENS), field, at_least=True)

@@ -14,6 +14,7 @@ from pipeline.lora.importing.changes import LayerChange
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.source import ModelSource
+from pipeline.samplers.edm import is_edm
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from pipeline.text.prompt_encoder import embed_plain
 from pipeline.training.config import Method, Preservation, TrainingConfig
@@ -99,6 +100,9 @@ class TrainedModel:
         if checkpoint.home is Placement.HOST:
             name = checkpoint.facts.name
             raise UserError(f"This device has too little memory to train '{name}'; use a smaller model.")
+        if is_edm(checkpoint.scheduler_config) or checkpoint.guidance_width is not None:
+            name = checkpoint.facts.name
+            raise UserError(f"Model '{name}' was trained in a way that is not taught here; choose another to train.")
         if plan.method is Method.FULL and plan.preservation is Preservation.OUTPUT:
             raise UserError("Output preservation needs a LoRA; use class images for a full fine-tune.")
         self.hardware = hardware
@@ -192,8 +196,8 @@ class TrainedModel:
             Mean and standard deviation, (1, 4, height, width) in latents each, scaled to unit variance, in float32.
         """
         seen = self.vae.encode(pixels.to(self.hardware.device, self.vae.dtype)).latent_dist
-        factor = self.vae.config.scaling_factor
-        return seen.mean.float() * factor, seen.std.float() * factor
+        scale = self.checkpoint.latent_scale
+        return scale.normalized(seen.mean.float()), scale.spread(seen.std.float())
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -205,7 +209,8 @@ class TrainedModel:
         Returns:
             (rows, 3, height, width) in pixels, from 0 to 1, in float32.
         """
-        painted: Tensor = self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype)).sample
+        encoded = self.checkpoint.latent_scale.encoded(latents)
+        painted: Tensor = self.vae.decode(encoded.to(self.vae.dtype)).sample
         return (painted.float() / 2 + 0.5).clamp(0, 1)
 
 

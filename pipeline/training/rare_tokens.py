@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
 from pipeline.models.base_configs import base_configs
-from pipeline.models.metadata import component_files, read_json
+from pipeline.models.model_files import component_files, read_json
 from pipeline.models.source import ModelSource
 
 _WORD: Final = re.compile(r"([a-z]{1,5})</w>")

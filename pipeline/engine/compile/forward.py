@@ -23,9 +23,10 @@ _CHANGED: Final = ".attentions."
 class ForwardInputs:
     """All that the UNet's forward reads except its weights.
 
-    `tensors` are `latents`, `timesteps` and, where the model has them, `pooled` and `time_ids`; `prepared` are the
-    prompt's keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`, empty
-    without LoRAs and with `own_weights`: then layers run request by request, as operators that look up what they need.
+    `tensors` are `latents`, `timesteps` and, where the model has them, `pooled`, `time_ids` and `guidance`; `prepared`
+    are the prompt's keys and values by layer; `rows` are the LoRAs' halves by bank, in the order of `Forward.changed`,
+    empty without LoRAs and with `own_weights`: then layers run request by request, as operators that look up what they
+    need.
     """
 
     tensors: dict[str, Tensor]
@@ -134,6 +135,7 @@ class Forward(nn.Module):
                 prediction: Tensor = self.unet(
                     tensors["latents"],
                     tensors["timesteps"],
+                    timestep_cond=tensors.get("guidance"),
                     encoder_hidden_states=None,
                     added_cond_kwargs={"text_embeds": tensors.get("pooled"), "time_ids": tensors.get("time_ids")},
                     return_dict=False,

@@ -15,7 +15,7 @@ from transformers.models.clip.configuration_clip import CLIPTextConfig
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
-from pipeline.models.metadata import read_json
+from pipeline.models.model_files import read_json
 from pipeline.models.text_encoder import CLIP_CLASSES
 
 CLIP_WRAPPER: Final = "text_model."

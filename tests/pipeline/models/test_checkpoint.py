@@ -44,12 +44,20 @@ def test_half_precision_shards_and_old_names_load(copy: Path) -> None:
         (lambda folder: (folder / "vae" / "config.json").write_text("{"), "is damaged"),
         (lambda folder: (folder / "scheduler" / "scheduler_config.json").write_text("[]"), "is damaged"),
         (lambda folder: change(folder / "unet" / "config.json", in_channels=9), "draws inside pictures only"),
-        (lambda folder: change(folder / "unet" / "config.json", cross_attention_dim=64), "do not fit their config"),
+        (
+            lambda folder: change(folder / "unet" / "config.json", cross_attention_dim=64),
+            "sets cross_attention_dim to 64",
+        ),
+        (
+            lambda folder: change(folder / "unet" / "config.json", block_out_channels=[32] * 4),
+            "do not fit their config",
+        ),
         (
             lambda folder: change(folder / "text_encoder" / "config.json", num_hidden_layers=4),
             "lack 16 tensors, such as",
         ),
-        (lambda folder: change(folder / "unet" / "config.json", down_block_types=["?"]), "describes no model"),
+        (lambda folder: change(folder / "unet" / "config.json", down_block_types=["?"]), "other blocks than"),
+        (lambda folder: change(folder / "unet" / "config.json", act_fn="?"), "describes no model"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer"),
         (lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink(), "no safetensors weights"),
     ],
