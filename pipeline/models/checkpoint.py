@@ -132,7 +132,7 @@ def _load(
     facts: ModelFacts, parts: _Parts, scheduler_config: Mapping[str, Any], hardware: Hardware, home: Placement
 ) -> Checkpoint:
     unet = _diffusers_module(UNet2DConditionModel, parts, "unet", hardware.dtype)
-    vae = _diffusers_module(AutoencoderKL, parts, "vae", hardware.vae_dtype)
+    vae: Any = _diffusers_module(AutoencoderKL, parts, "vae", hardware.vae_dtype)
     return Checkpoint(
         facts=facts,
         hardware=hardware,

@@ -11,7 +11,7 @@ class Effect(Enum):
 
     BUILT = "the module that diffusers or transformers builds from it"
     OWN = "Limner's own code"
-    NONE = "no picture depends on it"
+    NONE = "no image depends on it"
     BOUND = "only values that change nothing are taken"
 
 

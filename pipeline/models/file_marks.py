@@ -23,8 +23,8 @@ def scheduler_marks(file: Any) -> dict[str, Any]:
         return {"_class_name": "EDMDPMSolverMultistepScheduler", "sigma_max": 80.0, **_EDM, "sigma_data": 0.5}
     if _EDM_VELOCITY in names:  # CosXL
         highest = float(file.get_tensor(_EDM_VELOCITY).float().item())
-        velocity = {"sigma_max": highest, "sigma_data": 1.0, "prediction_type": "v_prediction"}
-        return {"_class_name": "EDMEulerScheduler", **_EDM, **velocity}
+        own = {"sigma_max": highest, "sigma_data": 1.0, "prediction_type": "v_prediction"}
+        return {"_class_name": "EDMEulerScheduler", **_EDM, **own}
     stated = (file.metadata() or {}).get("modelspec.prediction_type", "")
     velocity = _VELOCITY in names or stated in {"v", "v_prediction"}
     changes = {"prediction_type": "v_prediction"} if velocity else {}

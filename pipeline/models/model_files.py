@@ -7,6 +7,7 @@ from typing import Final
 from pipeline.errors import UserError
 
 MODEL_INDEX: Final = "model_index.json"
+_HALVES: Final = (".fp16", ".bf16")
 
 
 def component_files(folder: Path) -> list[Path]:
@@ -16,16 +17,30 @@ def component_files(folder: Path) -> list[Path]:
         folder: the component's own, such as `unet`.
 
     Returns:
-        All shards, by name; those in half precision only where there are no others.
+        All shards, by name, of one precision: half precision only where there is no other. Weights from before the
+        moving average, which training goes on from, are never among them.
 
     Raises:
         UserError: there are none.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    full = [file for file in files if ".fp16" not in file.name]
+    files = [file for file in sorted(folder.glob("*.safetensors")) if not is_unaveraged(file.name)]
+    by_precision = {mark: [file for file in files if mark in file.name] for mark in _HALVES}
+    full = [file for file in files if not any(file in halves for halves in by_precision.values())]
     if not files:
         raise UserError(f"{folder} holds no safetensors weights; pull the model again or convert its pickles.")
-    return full or files
+    return full or next(halves for halves in by_precision.values() if halves)
+
+
+def is_unaveraged(name: str) -> bool:
+    """Whether a file holds the weights that a moving average was taken of.
+
+    Args:
+        name: the file's.
+
+    Returns:
+        Whether it says so, as SD 1.5's does.
+    """
+    return ".non_ema" in name
 
 
 def read_json(path: Path) -> dict[str, object]:

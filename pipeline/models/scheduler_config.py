@@ -31,16 +31,16 @@ def scheduler_config(folder: Path, family: ModelFamily) -> dict[str, Any]:
     # diffusers goes by the class that the index names, whatever the config says of itself.
     kind = class_of(read_json(folder / MODEL_INDEX), "scheduler") or str(config.get("_class_name"))
     defaults = _defaults(kind)
-    trained = {name: defaults[name] for name in TRAINED_WITH if name in defaults}
+    trained: dict[str, Any] = {name: defaults[name] for name in TRAINED_WITH if name in defaults}
     return {**trained, **config, **_mended(defaults | config, family), "_class_name": kind}
 
 
-def _defaults(kind: str) -> Mapping[str, Any]:
+def _defaults(kind: str) -> dict[str, Any]:
     scheduler = getattr(diffusers, kind, None)
     # What needs a package that is not here stands there as an empty class.
     if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
         scheduler = diffusers.EulerDiscreteScheduler
-    parameters = inspect.signature(scheduler.__init__).parameters
+    parameters = inspect.signature(scheduler).parameters
     return {name: own.default for name, own in parameters.items() if own.default is not inspect.Parameter.empty}
 
 

@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.models.base_configs import pull_base_configs
 from pipeline.models.hub_errors import hub_errors_in_words
 from pipeline.models.metadata import ModelFacts, read_facts
+from pipeline.models.model_files import is_unaveraged
 
 EMBEDDED: Final = "pocket"
 _EMBEDDED_FOLDER: Final = Path(__file__).parents[1] / EMBEDDED
@@ -189,7 +190,7 @@ def _needed_files(files: list[str]) -> list[str]:
     needed = [name for name in files if name == "model_index.json"]
     for component in _COMPONENTS:
         own = [name for name in files if name.startswith(f"{component}/")]
-        weights = [name for name in own if name.endswith(".safetensors")]
+        weights = [name for name in own if name.endswith(".safetensors") and not is_unaveraged(name)]
         halves = [name for name in weights if ".fp16" in name]
         needed += halves or weights
         needed += [name for name in own if name.endswith((".json", ".txt"))]

@@ -23,7 +23,7 @@ class Published:
 
     def but(self, **changes: Config) -> "Published":
         """The same with some keys changed, by part; a key whose value is `...` is absent."""
-        merged = {part: _changed(getattr(self, part), new) for part, new in changes.items()}
+        merged: dict[str, Any] = {part: _changed(getattr(self, part), new) for part, new in changes.items()}
         return replace(self, **merged)
 
     def sampled_by(self, name: str, **options: Any) -> "Published":

@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -17,6 +18,7 @@ from tests.pipeline.tiny_models import POCKET
 
 _UNET = "diffusion_pytorch_model.safetensors"
 Change = Callable[[Path], None]
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def save_configs(model: Published, folder: Path) -> Path:
@@ -82,7 +84,7 @@ def sharded(folder: Path) -> None:
     path = folder / "unet" / _UNET
     tensors = load_file(path)
     path.unlink()
-    places = {}
+    places: dict[str, str] = {}
     for shard in range(3):
         file = f"diffusion_pytorch_model-0000{shard + 1}-of-00003.safetensors"
         own = {name: tensors[name] for name in sorted(tensors)[shard::3]}
@@ -109,7 +111,7 @@ def as_pickles(folder: Path) -> None:
 
 
 def as_file(
-    *, dtype: torch.dtype | None = None, configs: Published | None = None, **extra: Tensor
+    extra: Mapping[str, Tensor] = NOTHING, *, dtype: torch.dtype | None = None, configs: Published | None = None
 ) -> Callable[[Path], Path]:
     """One file as trainers write it, with `extra` tensors; beside it lie its own configs, or those of another model."""
 

@@ -174,10 +174,10 @@ def _files() -> list[Variant]:
     rows = [
         ("SDXL", SDXL, place()),
         ("SD 1.5", SD15, place()),
-        ("SD 1.5 with its moving average", SD15, place(**{"model_ema.decay": torch.tensor(0.9)})),
-        ("velocity, zero terminal SNR (NoobAI)", velocity, place(v_pred=mark, ztsnr=mark)),
-        ("Playground 2.5", PLAYGROUND_25, place(**edm)),
-        ("CosXL", cosxl, place(**{"edm_vpred.sigma_max": torch.tensor(120.0)})),
+        ("SD 1.5 with its moving average", SD15, place({"model_ema.decay": torch.tensor(0.9)})),
+        ("velocity, zero terminal SNR (NoobAI)", velocity, place({"v_pred": mark, "ztsnr": mark})),
+        ("Playground 2.5", PLAYGROUND_25, place(edm)),
+        ("CosXL", cosxl, place({"edm_vpred.sigma_max": torch.tensor(120.0)})),
         ("float16", SDXL, place()),
         ("bfloat16", SD15, place()),
         ("float8 (e4m3)", SDXL, place(dtype=float8)),
@@ -209,7 +209,7 @@ def _refused_files() -> list[Variant]:
     rows = [
         ("pickles alone", SD15, "no safetensors weights", files.as_pickles, _itself),
         ("a pickle in one file", SD15, "is a pickle", None, lambda folder: folder.with_suffix(".ckpt")),
-        ("scaled float8 in one file", SDXL, "scaled float8", None, files.as_file(**scaled)),
+        ("scaled float8 in one file", SDXL, "scaled float8", None, files.as_file(scaled)),
         ("SSD-1B in one file", SSD_1B, "other layers", None, files.as_file(configs=SDXL)),
         ("SD 2.1 in one file", SD21, "Stable Diffusion 2", None, files.as_outline(1024)),
         ("SDXL refiner in one file", REFINER, "refiner", None, files.as_outline(1280)),
