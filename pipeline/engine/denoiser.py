@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.lora.serving.request_parts import UNetParts
+
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.hardware import Placement, is_out_of_memory
@@ -36,6 +38,14 @@ from pipeline.transfer import to_device
 _log = logging.getLogger(__name__)
 # A side of 1,536 pixels with the usual eightfold VAE; the decoder's activations outgrow a UNet's beyond it.
 _LARGEST_UNTILED: Final = 192 * 192
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image on the device: `pixels` (height, width, 3) in uint8, and whether all were numbers before, in one."""
+
+    pixels: Tensor
+    sound: Tensor
 
 
 class Denoiser:
@@ -188,7 +198,7 @@ class Denoiser:
             rendering.move(latents)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor, vae: Any = None) -> Tensor:
+    def decode(self, latents: Tensor, vae: Any = None) -> Decoded:
         """The image of final latents; in overlapping tiles where it is large, or where memory was too short for one
         piece.
 
@@ -197,7 +207,7 @@ class Denoiser:
             vae: None for the model's own.
 
         Returns:
-            (height, width, 3), uint8 on the device.
+            Its pixels.
 
         Raises:
             RuntimeError: the device failed, or its memory is too short even for tiles.
@@ -215,17 +225,18 @@ class Denoiser:
         self._checkpoint.hardware.release_unused()
         return self._decode_in_tiles(latents, vae)
 
-    def _decode_in_tiles(self, latents: Tensor, vae: Any) -> Tensor:
+    def _decode_in_tiles(self, latents: Tensor, vae: Any) -> Decoded:
         vae.enable_tiling()
         try:
             return self._decode(latents, vae)
         finally:
             vae.disable_tiling()
 
-    def _decode(self, latents: Tensor, vae: Any) -> Tensor:
+    def _decode(self, latents: Tensor, vae: Any) -> Decoded:
         encoded = LatentScale(vae.config).encoded(latents)
         pixels: Tensor = vae.decode(encoded.to(vae.dtype), return_dict=False)[0]
-        return ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+        levels = ((pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+        return Decoded(levels, torch.isfinite(pixels).all())
 
     def _predict(
         self, memory: RowMemory, renderings: Sequence[DenoisingState], inputs: Sequence[Tensor], steps: Sequence[float]

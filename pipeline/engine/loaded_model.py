@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-import torch
+from torch import Tensor
 
 from pipeline.control.models import ControlLibrary
 from pipeline.control.residuals import Control
@@ -16,6 +16,7 @@ from pipeline.engine.denoiser import Denoiser
 from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.finished_image import FinishedImage
 from pipeline.engine.inpaint_canvas import NO_IMAGES, Canvas
+from pipeline.engine.numbers_check import NumbersCheck
 from pipeline.engine.previews import Preview, Previews
 from pipeline.images.metadata import ImageMetadata
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
@@ -268,12 +269,25 @@ class LoadedModel:
         Returns:
             On its way to the host.
         """
-        pixels, broken = (
-            HostCopy(self.denoiser.decode(rendering.latents, rendering.vae)),
-            (~torch.isfinite(rendering.latents)).any(),
+        decoded = self.denoiser.decode(rendering.latents, rendering.vae)
+        return FinishedImage(
+            pixels=HostCopy(decoded.pixels),
+            numbers=self.check(rendering, decoded.sound),
+            canvas=rendering.canvas,
+            metadata=self._info(rendering.request, key),
         )
-        info = self._info(rendering.request, key)
-        return FinishedImage(pixels=pixels, broken=HostCopy(broken), canvas=rendering.canvas, metadata=info)
+
+    def check(self, rendering: DenoisingState, pixels: Tensor | None = None) -> NumbersCheck:
+        """Whether a request is still made of numbers.
+
+        Args:
+            rendering: a request after a step.
+            pixels: as in `NumbersCheck.of`.
+
+        Returns:
+            On its way to the host.
+        """
+        return NumbersCheck.of(rendering, self._checkpoint.hardware, pixels)
 
     def close(self) -> None:
         """Load nothing more."""

@@ -19,16 +19,19 @@ _JPEG_QUALITY = 80
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A small image, (height, width, 3) in uint8, on its way to the host."""
+    """A small image, (height, width, 3) in uint8, and whether it was made of numbers, on its way to the host."""
 
     pixels: HostCopy
+    sound: HostCopy
 
-    def jpeg(self) -> bytes:
+    def jpeg(self) -> bytes | None:
         """As a file; on any thread.
 
         Returns:
-            A JPEG, enlarged by a whole factor where it is under 128 pixels.
+            A JPEG, enlarged by a whole factor where it is under 128 pixels; None rather than a black one.
         """
+        if not self.sound.get():
+            return None
         image = Image.fromarray(self.pixels.get().numpy())
         factor = max(1, _MAX_PREVIEW_SIDE // max(image.size))
         image = image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
@@ -85,4 +88,5 @@ class Previews:
         """
         weights, bias = self._projection[:-1], self._projection[-1]
         colours = latents[0].float().movedim(0, -1) @ weights + bias
-        return Preview(HostCopy(((colours / 2 + 0.5).clamp(0, 1) * 255).byte()))
+        levels = ((colours / 2 + 0.5).clamp(0, 1) * 255).byte()
+        return Preview(HostCopy(levels), HostCopy(torch.isfinite(colours).all()))

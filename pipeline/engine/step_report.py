@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pipeline.engine.engine_request import EngineJob
+from pipeline.engine.numbers_check import NumbersCheck
 from pipeline.engine.previews import Preview
 from pipeline.engine.snapshot import Snapshot
 from pipeline.requests.device_messages import Stepped
@@ -12,9 +13,13 @@ from pipeline.samplers.sampler import Sampler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """A step that was made, and the preview and the snapshot of it where they are due, on their way to the host."""
+    """A step that was made, and the preview and the snapshot of it where they are due, on their way to the host.
+
+    `numbers` are checked with either: what is lost is not made to its end.
+    """
 
     step: Stepped
+    numbers: NumbersCheck | None
     preview: Preview | None
     snapshot: Snapshot | None
 
@@ -30,10 +35,12 @@ class StepReport:
             Later steps do not change it.
         """
         sampler = job.started.sampler
+        has_preview, has_snapshot = _is_due(sampler, spec.preview_every), _is_due(sampler, spec.snapshot_every)
         return cls(
             step=Stepped(ticket=job.ticket, step=sampler.progress, steps=job.request.steps_made),
-            preview=job.model.preview(job.started) if _is_due(sampler, spec.preview_every) else None,
-            snapshot=Snapshot.of(job.started, job.group) if _is_due(sampler, spec.snapshot_every) else None,
+            numbers=job.model.check(job.started) if has_preview or has_snapshot else None,
+            preview=job.model.preview(job.started) if has_preview else None,
+            snapshot=Snapshot.of(job.started, job.group) if has_snapshot else None,
         )
 
     @property
@@ -46,7 +53,12 @@ class StepReport:
 
         Returns:
             To be said.
+
+        Raises:
+            UserError: there are no numbers any more.
         """
+        if self.numbers is not None:
+            self.numbers.confirm()
         preview = None if self.preview is None else self.preview.jpeg()
         snapshot = None if self.snapshot is None else self.snapshot.to_bytes()
         return replace(self.step, preview=preview, snapshot=snapshot)

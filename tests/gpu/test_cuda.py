@@ -224,7 +224,7 @@ def test_half_precision_with_its_vae_draws_no_nan() -> None:
     request = a_request(width=128, height=128, steps=6)
     model = loaded(POCKET, torch.float16)
     latents = run_together(model, [request], bucket=2)[0]
-    decoded = model.denoiser.decode(latents)
+    decoded = model.denoiser.decode(latents).pixels
     expected = run(Engine(SPEC), [request])[0]
 
     file = io.BytesIO()

@@ -181,7 +181,7 @@ def test_pixels_equal_those_of_diffusers(
     pipeline = load_pipeline("pocket", model_folder("pocket"))
     latents = run_together(loaded_model("pocket"), [request], bucket=2)[0]
 
-    ours = loaded_model("pocket").denoiser.decode(latents)
+    ours = loaded_model("pocket").denoiser.decode(latents).pixels
 
     decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor, return_dict=False)[0]
     expected = pipeline.image_processor.postprocess(decoded.detach(), output_type="pt")[0].movedim(0, -1) * 255

@@ -260,8 +260,9 @@ def test_a_device_that_makes_no_plain_image_any_more_is_given_up(
     assert [event.ticket for event in events if isinstance(event, Faulted)] == (["3"] if count == 1 else [])
 
 
-def test_numbers_without_end_are_no_image(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The member reads what to lower, instead of getting a black square."""
+@pytest.mark.parametrize("steps", [2, 5])
+def test_numbers_without_end_are_no_image(engine: Engine, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """The member reads what to lower, instead of getting a black square, at the first preview or at the end."""
     move = DenoisingState.move
 
     def endless(rendering: DenoisingState, latents: Tensor | Exception) -> None:
@@ -269,14 +270,15 @@ def test_numbers_without_end_are_no_image(engine: Engine, monkeypatch: pytest.Mo
         move(rendering, latents * float("inf") if rendering.request.seed == 3 else latents)
 
     monkeypatch.setattr(DenoisingState, "move", endless)
-    engine.admit("bad", a_request(seed=3, steps=2))
-    engine.admit("good", a_request(seed=4, steps=2))
+    engine.admit("bad", a_request(seed=3, steps=steps))
+    engine.admit("good", a_request(seed=4, steps=steps))
 
     events = list(run(engine))
 
+    assert not [event for event in events if isinstance(event, Stepped) and event.ticket == "bad" and event.preview]
     assert [event.sentence for event in events if isinstance(event, Refused)] == [
         "The numbers of this picture grew beyond all limits while it was made; "
-        "lower its guidance, or the scale of its LoRAs and controls."
+        "the likely cause is damaged weights; choose another model, or lower the guidance."
     ]
     assert [event.ticket for event in events if isinstance(event, Rendered)] == ["good"]
 

@@ -27,7 +27,7 @@ def test_a_plain_colour_is_about_that_colour(
     with torch.inference_mode():
         latents = vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
 
-    shown = np.asarray(Image.open(io.BytesIO(previews.preview(latents).jpeg())))
+    shown = np.asarray(Image.open(io.BytesIO(previews.preview(latents).jpeg() or b"")))
 
     assert np.abs(shown[32:-32, 32:-32].mean(axis=(0, 1)) - colour).max() < 40
 
@@ -37,4 +37,12 @@ def test_a_small_preview_is_enlarged(previews: Previews, height: int, width: int
     """By a whole factor, as far as a side of 128 pixels; a large one has a pixel for each latent."""
     latents = torch.zeros(1, 4, height, width)
 
-    assert Image.open(io.BytesIO(previews.preview(latents).jpeg())).size == size
+    assert Image.open(io.BytesIO(previews.preview(latents).jpeg() or b"")).size == size
+
+
+def test_there_is_no_preview_of_what_is_no_number(previews: Previews) -> None:
+    """Rather than a black one."""
+    latents = torch.zeros(1, 4, 8, 8)
+    latents[0, 0, 0, 0] = float("nan")
+
+    assert previews.preview(latents).jpeg() is None
