@@ -16,6 +16,7 @@ from pipeline.control.pixels import Pixels
 from pipeline.control.pose import PoseMap
 from pipeline.control.segmentation import SegmentMap
 from pipeline.errors import InvalidRequest, UserError
+from pipeline.memory import is_out_of_memory
 from pipeline.requests.control import ControlKind
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ def _annotator(kind: ControlKind) -> Any:
     try:
         return _loaded(kind, folders)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise UserError(f"There is not enough memory to load the model of {kind} maps; try again later.") from error
         # Reading untrusted files may raise anything: there is no model that we can use.
         _log.exception("the model of %s maps in %s cannot be read", kind, folders)
         raise UserError(

@@ -5,6 +5,7 @@ least recently used released.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from pipeline.control.residuals import Control, hint_of
 from pipeline.control.t2i_adapter import adapter_fits, features_of, is_adapter
 from pipeline.control.union import is_union, union_kinds
 from pipeline.errors import InvalidRequest
+from pipeline.memory import memory_in_words
 from pipeline.models.checkpoint import Checkpoint, load_module
 from pipeline.models.model_files import read_json
 from pipeline.requests.control import ControlKind, ControlUse
@@ -71,10 +73,11 @@ class ControlLibrary:
             return None
         self._release(folders)
         size = (request.width, request.height)
-        return tuple(
-            _control(use, net, self._on_device(hint_of(use, images[use.image], size)))
-            for use, net in zip(request.controls, nets, strict=True)
-        )
+        made = []
+        for use, net in zip(request.controls, nets, strict=True):
+            with _in_words(use.kind):
+                made.append(_control(use, net, self._on_device(hint_of(use, images[use.image], size))))
+        return tuple(made)
 
     def _on_device(self, hint: Tensor) -> Tensor:
         return to_device(hint, self._checkpoint.hardware.device, self._checkpoint.hardware.dtype)
@@ -139,13 +142,18 @@ class ControlLibrary:
                 "an admin can replace it.",
             )
         hardware = self._checkpoint.hardware
-        return load_module(_class_of(config), folder, hardware.device, hardware.dtype)
+        with _in_words(folder.name):
+            return load_module(_class_of(config), folder, hardware.device, hardware.dtype)
 
     def _fits(self, config: Mapping[str, Any]) -> bool:
         unet = self._checkpoint.unet.config
         if is_adapter(config):
             return adapter_fits(config, self._checkpoint.facts.family, unet.block_out_channels)
         return all(config.get(field) == unet.get(field) for field in _SHARED)
+
+
+def _in_words(kind: str) -> AbstractContextManager[None]:
+    return memory_in_words(f"the control '{kind}'", "ask for a smaller picture or fewer controls, or try again later")
 
 
 def _class_of(config: Mapping[str, Any]) -> Any:

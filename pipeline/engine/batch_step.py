@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pipeline.engine.engine_request import EngineJob
-from pipeline.models.hardware import is_out_of_memory
+from pipeline.memory import is_out_of_memory
 from pipeline.requests.batch_key import BatchKey
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ import torch
 
 from pipeline.engine.batch_scheduler import BUCKETS
 from pipeline.engine.loaded_model import LoadedModel
+from pipeline.memory import is_out_of_memory
 from pipeline.models.device_timer import Span
-from pipeline.models.hardware import Hardware, is_out_of_memory
+from pipeline.models.hardware import Hardware
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import MIN_SIZE, ImageRequest

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import UserError
+from pipeline.memory import memory_in_words
 from pipeline.models.hardware import Hardware
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.source import ModelSource
@@ -76,8 +77,7 @@ class ModelCache:
         if name not in self._models:
             if not self._has_room(self._bytes(name), busy):
                 return False
-            source, _ = self._served[name]
-            self._models[name] = self._loader.submit(LoadedModel, source, self._hardware, self._spec)
+            self._models[name] = self._loader.submit(self._load, name)
         self._models.move_to_end(name)
         return True
 
@@ -101,6 +101,11 @@ class ModelCache:
         except Exception:
             del self._models[name]
             raise
+
+    def _load(self, name: str) -> LoadedModel:
+        source, _ = self._served[name]
+        with memory_in_words(f"model '{name}'", "close other programs or choose a smaller model"):
+            return LoadedModel(source, self._hardware, self._spec)
 
     def _has_room(self, needed: int, busy: Container[str]) -> bool:
         """Put models away until `needed` bytes fit beside the rest; False if they never will while `busy` stays."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.images.upscaler_nets import UpscalerNet, net_for
-from pipeline.models.hardware import Hardware, is_out_of_memory
+from pipeline.memory import is_out_of_memory, memory_in_words
+from pipeline.models.hardware import Hardware
 
 _TILES: Final = (512, 256, 128, 64)
 """Sides in pixels; the largest that fits in memory is taken."""
@@ -39,7 +40,7 @@ def enlarged(image: Image.Image, size: tuple[int, int], net: Path, device: str) 
         UserError: the device is not there or has too little memory, or the file is no upscaler.
     """
     hardware = Hardware.choose(device)
-    upscaler = _OnDevice(_load(net), hardware)
+    upscaler = _OnDevice(_load(net), hardware, net.stem)
     pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None]
     with torch.inference_mode():
         while pixels.shape[-1] < size[0] or pixels.shape[-2] < size[1]:
@@ -50,7 +51,8 @@ def enlarged(image: Image.Image, size: tuple[int, int], net: Path, device: str) 
 
 def _load(file: Path) -> UpscalerNet:
     try:
-        return net_for(load_file(file))
+        with memory_in_words(f"the upscaler '{file.stem}'", "choose the upscaler lanczos"):
+            return net_for(load_file(file))
     except (OSError, SafetensorError) as error:
         raise UserError(f"The upscaler '{file.stem}' cannot be read; an admin can replace it.") from error
     except ValueError as error:
@@ -66,10 +68,12 @@ class _OnDevice:
     Args:
         net: on the CPU.
         hardware: where it runs, on a GPU in half precision.
+        name: what it is called in an error.
     """
 
-    def __init__(self, net: UpscalerNet, hardware: Hardware) -> None:
+    def __init__(self, net: UpscalerNet, hardware: Hardware, name: str) -> None:
         assert isinstance(net, torch.nn.Module)
+        self._name = name
         self.scale, self.margin, self.values = net.scale, net.margin, net.values
         self._device = hardware.device
         self._dtype = torch.float16 if hardware.device.type == "cuda" else torch.float32
@@ -77,7 +81,12 @@ class _OnDevice:
 
     def __call__(self, pixels: Tensor, /) -> Tensor:
         answer: Tensor = self._net(pixels.to(self._device, self._dtype))
-        return answer.float().cpu()
+        answer = answer.float().cpu()
+        if not answer.isfinite().all():
+            raise UserError(
+                f"The upscaler '{self._name}' made no numbers of this picture; choose the upscaler lanczos."
+            )
+        return answer
 
 
 def _in_largest_tiles(upscaler: UpscalerNet, pixels: Tensor, hardware: Hardware) -> Tensor:

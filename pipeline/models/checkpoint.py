@@ -19,6 +19,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+from pipeline.memory import memory_in_words
 from pipeline.models.base_configs import base_configs
 from pipeline.models.config_check import read_config
 from pipeline.models.config_keys import TEXT_ENCODER, Effect
@@ -261,7 +262,7 @@ def read_weights(folder: Path, device: torch.device, dtype: torch.dtype) -> dict
     weights = {}
     for path in component_files(folder):
         try:
-            with safe_open(path, framework="pt", device=str(device)) as file:
+            with memory_in_words(path.name), safe_open(path, framework="pt", device=str(device)) as file:
                 for name in file.keys():  # noqa: SIM118  safe_open cannot be iterated
                     weights[name] = _cast(file.get_tensor(name), dtype)
         except (SafetensorError, OSError) as error:

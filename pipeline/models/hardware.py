@@ -1,14 +1,13 @@
 """The machine under an engine: which device, in what precision and layout, with how much room."""
 
-import os
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
 import torch
 
 from pipeline.errors import UserError
+from pipeline.memory import available_memory
 from pipeline.models.metadata import ModelFacts
 
 # Weights are not all: a forward needs room for its activations.
@@ -94,7 +93,7 @@ class Hardware:
         """
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
-        return _available_memory()
+        return available_memory()
 
     def release_unused(self) -> None:
         """Give memory that no tensor holds back to the device."""
@@ -127,7 +126,7 @@ class Hardware:
         needed = facts.parameters * self.dtype.itemsize
         if self.fits(needed):
             return Placement.DEVICE
-        if self.device.type != "cpu" and needed * _ROOM_FOR_WORK <= _available_memory():
+        if self.device.type != "cpu" and needed * _ROOM_FOR_WORK <= available_memory():
             return Placement.HOST
         raise UserError(
             f"Model '{facts.name}' needs about {needed * _ROOM_FOR_WORK / 1e9:.1f} GB on {self.device} and "
@@ -146,27 +145,6 @@ def layout_on(device: torch.device) -> torch.memory_format:
         CUDA's GroupNorm copies everything else, until a GPU says otherwise (docs/decisions/layouts.md).
     """
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
-
-
-def _available_memory() -> int:
-    """What Linux could give without swapping; elsewhere all that the machine has."""
-    info = Path("/proc/meminfo")
-    if info.exists():
-        fields = dict(line.split(":", 1) for line in info.read_text().splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that an allocation failed.
-
-    Args:
-        error: what was raised; on a CPU torch has no class for it, so its text tells.
-
-    Returns:
-        Whether less work at once may succeed.
-    """
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
 
 
 def _cuda_device(name: str) -> torch.device:

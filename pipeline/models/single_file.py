@@ -18,6 +18,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
+from pipeline.memory import memory_in_words
 from pipeline.models.config_check import read_config
 from pipeline.models.file_marks import scheduler_marks, vae_marks
 from pipeline.models.scheduler_config import scheduler_config
@@ -53,7 +54,8 @@ class SingleFile:
         prefix, convert = self._prefixes()[part], self._converters()[part]
         found = self._read(prefix, dtype)
         try:
-            converted: Tensors = convert(found) if found else {}
+            with memory_in_words(self.path.name):
+                converted: Tensors = convert(found) if found else {}
         except (KeyError, IndexError, RuntimeError) as error:
             raise UserError(f"{self.path.name} has {self.no_fit(part)}") from error
         if not converted:
@@ -121,6 +123,7 @@ class SingleFile:
 
     def _open(self) -> Any:
         try:
-            return safe_open(self.path, framework="pt", device=str(self.device))
+            with memory_in_words(self.path.name):
+                return safe_open(self.path, framework="pt", device=str(self.device))
         except (SafetensorError, OSError) as error:
             raise UserError(f"{self.path} is damaged ({error}); download it again.") from error

@@ -11,9 +11,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pipeline.errors import InvalidRequest, UserError
+from pipeline.errors import InvalidRequest
+from pipeline.memory import memory_in_words
 from pipeline.models.checkpoint import Checkpoint, current_name
-from pipeline.models.hardware import is_out_of_memory
 from pipeline.models.vaes import Vaes
 
 _KEPT: Final = 2
@@ -75,14 +75,13 @@ class VaeLibrary:
         with torch.device("meta"):
             vae = AutoencoderKL.from_config(config)
         try:
-            tensors = _read(file, str(hardware.device))
-            if not any(key.startswith("encoder.down_blocks.") for key in tensors):
-                tensors = convert_ldm_vae_checkpoint(tensors, config)
-            weights = {current_name(key): tensor.to(hardware.vae_dtype) for key, tensor in tensors.items()}
-            vae.load_state_dict(weights, assign=True)
-        except (SafetensorError, OSError, RuntimeError, MemoryError, KeyError, IndexError) as error:
-            if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
-                raise UserError(f"There is no memory for VAE '{name:.60}' now; leave vae out or try later.") from error
+            with memory_in_words(f"VAE '{name:.60}'", "leave vae out, or try again later"):
+                tensors = _read(file, str(hardware.device))
+                if not any(key.startswith("encoder.down_blocks.") for key in tensors):
+                    tensors = convert_ldm_vae_checkpoint(tensors, config)
+                weights = {current_name(key): tensor.to(hardware.vae_dtype) for key, tensor in tensors.items()}
+                vae.load_state_dict(weights, assign=True)
+        except (SafetensorError, OSError, RuntimeError, KeyError, IndexError) as error:
             raise InvalidRequest(
                 "vae",
                 f"VAE '{name:.60}' is damaged, or none for {self._checkpoint.facts.name}; an admin can replace it.",

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from pipeline.errors import UserError
+from pipeline.memory import is_out_of_memory
 
 Order = dict[str, Any]
+
+_GREEDY: Final = "This needs more memory than there is here; try something smaller, or again later."
 
 
 def answer(work: Callable[[Order], dict[str, Any]], *, ready: Callable[[Order], object] | None = None) -> None:
@@ -33,6 +36,10 @@ def answer(work: Callable[[Order], dict[str, Any]], *, ready: Callable[[Order], 
         said = work(question["order"])
     except UserError as error:
         said = {"refused": str(error)}
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = {"refused": _GREEDY}
     json.dump(said, sys.stdout)
     sys.stdout.flush()
     # The answer is out; what an interpreter with torch in it does to end costs more than most orders.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from pipeline.errors import UserError
+from pipeline.memory import is_out_of_memory
 from pipeline.processes import frames
 from pipeline.processes.program import open_frames
 from pipeline.training.messages import TrainingMessage, TrainingPace, TrainingRefused
@@ -71,14 +72,12 @@ def _work(order: TrainingRequest, heard: _Heard, say: Callable[[TrainingMessage]
 
 def _sentence(error: Exception) -> str | None:
     """What a member hears of `error`; None for one that another attempt may not meet."""
-    from torch import OutOfMemoryError  # noqa: PLC0415 - as above
-
     match error:
         case UserError():
             return str(error)
         case OSError(errno=errno.ENOSPC):
             return "The disk is full, so the training could not go on; ask whoever runs this server to make room."
-        case MemoryError() | OutOfMemoryError():
+        case _ if is_out_of_memory(error):
             return "This training needs more memory than the device has; use a smaller batch or a smaller model."
         case _:
             return None

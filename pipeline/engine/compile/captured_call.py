@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.models.hardware import is_out_of_memory
+from pipeline.memory import is_out_of_memory
 
 _log = logging.getLogger(__name__)
 

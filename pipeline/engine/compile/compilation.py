@@ -18,8 +18,8 @@ from torch import Tensor
 from pipeline.engine.compile.compile_process import CompileSpec, compile_in_child
 from pipeline.engine.compile.forward import CompiledForward, Forward, ForwardInputs
 from pipeline.lora.serving.adapter_pool import Adapter
+from pipeline.memory import is_out_of_memory
 from pipeline.models.device_timer import Span
-from pipeline.models.hardware import is_out_of_memory
 from pipeline.requests.batch_key import BatchKey
 
 _log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.base_layers import skeleton
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.importer import ImportBase, Upload, import_lora
+from pipeline.memory import is_out_of_memory
 from pipeline.processes.program import answer
 
 _GREEDY: Final = "This file needs more memory than an import may use here."
@@ -40,11 +41,8 @@ def _import(order: dict[str, Any]) -> dict[str, Any]:
     )
     try:
         return {"report": asdict(import_lora(upload, _base_of(order), Path(order["target"])))}
-    except MemoryError:
-        raise UserError(_GREEDY) from None
-    except RuntimeError as error:
-        # Torch has no class of its own for memory that it cannot have.
-        if "allocate" not in str(error):
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         raise UserError(_GREEDY) from error
 

@@ -31,6 +31,7 @@ from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportR
 from pipeline.lora.importing.sides import check_sides
 from pipeline.lora.importing.stated_bases import derivatives
 from pipeline.lora.importing.strength import EXPLODED, strength
+from pipeline.memory import memory_in_words
 from pipeline.models.safetensors_header import WeightsFile
 
 _LIMITS: Final = FileLimits()
@@ -334,7 +335,7 @@ def _sha256(path: Path) -> str:
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file, to be read tensor by tensor; raises UserError where it is damaged."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with memory_in_words(path.name), safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged or lacks a tensor; download it again.") from error

@@ -138,9 +138,11 @@ class AdapterPool:
     @property
     def page_rows(self) -> int:
         """How many pages the budget has room for, over all layers that any LoRA changes: of the pool, and again of the
-        rows of batches, where each row takes a page for each that it has room for.
+        rows of batches, where each row takes a page for each that it has room for, and vectors for norms and biases.
         """
         size = sum(pool.page_size for (network, _), pool in self._pools.items() if network == "unet")
+        if any("unet" in adapter.vectors for adapter in self._adapters.values()):
+            size += self.networks["unet"].vectors.width * self._place[1].itemsize
         return self._budget // size if size else self._budget
 
     def acquire(self, key: str, pages: LoraPages, beside: Sequence[Adapter] = ()) -> Adapter | None:

@@ -1,12 +1,14 @@
 """From the keys in a request to LoRAs on the device: disk, then host memory, then pages, always ahead of the step."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.cache import LoraCache
 from pipeline.lora.serving.pages import LoraPages, load_pages
+from pipeline.memory import OutOfMemory, memory_in_words
 from pipeline.models.hardware import Hardware
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse
@@ -57,7 +59,8 @@ class LoraLibrary:
         adapters: list[Adapter] = []
         try:
             for lora, host in zip(request.loras, pages, strict=True):
-                adapter = self._pool.acquire(lora.key, host, adapters)
+                with _in_words(lora):
+                    adapter = self._pool.acquire(lora.key, host, adapters)
                 if adapter is None:
                     break
                 adapters.append(adapter)
@@ -81,7 +84,10 @@ class LoraLibrary:
 
     def _take(self, lora: LoraUse, timeout: float) -> LoraPages | None:
         try:
-            return self._cache.take(lora.key, timeout)
+            with _in_words(lora):
+                return self._cache.take(lora.key, timeout)
+        except OutOfMemory:
+            raise
         except UserError as error:
             raise UserError(f"LoRA '{lora.name}' cannot be used: {error}") from error
 
@@ -93,3 +99,7 @@ class LoraLibrary:
             raise UserError("its file is missing; add it again.")
         pin = self._hardware.device.type == "cuda"
         return load_pages(path, self._pool.networks, self._hardware.dtype, pin=pin)
+
+
+def _in_words(lora: LoraUse) -> AbstractContextManager[None]:
+    return memory_in_words(f"LoRA '{lora.name}'", "use fewer LoRAs or a smaller one, or try again later")

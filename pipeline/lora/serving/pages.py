@@ -25,6 +25,7 @@ from pipeline.lora.serving.layers import AdaptedNetwork, Bank
 from pipeline.lora.serving.lora_parts import LoraParts
 from pipeline.lora.serving.own_weight import LayerPart, measured
 from pipeline.lora.serving.vectors import Vectors
+from pipeline.memory import memory_in_words
 from pipeline.models.textual_inversion import TextualInversion
 
 PAGE_RANK: Final = 16
@@ -102,7 +103,8 @@ def load_pages(path: Path, networks: Networks, dtype: torch.dtype, *, pin: bool)
     names = _vector_names(file, networks)
     try:
         # Not `safe_open`, which leaves some bytes of every tensor behind for good (safetensors 0.8.0).
-        tensors = load(path.read_bytes())
+        with memory_in_words(path.name):
+            tensors = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged ({error}); add it to the library again.") from error
     thick = {where[0] for where, layers in places.items() if not all(_paged(file.layers[n]) for n in layers.values())}

@@ -3,6 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+import torch
+
+from pipeline.control import models
 from pipeline.engine.engine import Engine
 from pipeline.requests.device_messages import Refused, Rendered
 from tests.pipeline.conftest import SPEC, a_request
@@ -72,3 +76,22 @@ def test_one_net_may_read_several_kinds(controls: Path, tmp_path: Path) -> None:
         assert isinstance(last_word(engine, a_request(steps=1, controls=(control(kind),))), Rendered)
 
     assert len(engine._cache.loaded["pocket"].controls._nets) == 1
+
+
+def test_a_control_that_there_is_no_memory_for_is_refused_in_a_sentence(
+    controls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device as in the host's memory."""
+
+    def greedy(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 5 GiB")
+
+    monkeypatch.setattr(models, "load_module", greedy)
+
+    refused = last_word(Engine(replace(SPEC, controls=controls)), a_request(controls=(control("depth"),)))
+
+    assert isinstance(refused, Refused)
+    assert refused.sentence == (
+        "There is not enough memory to load the control 'depth'; "
+        "ask for a smaller picture or fewer controls, or try again later."
+    )

@@ -1,5 +1,6 @@
 """Several models on one device: which stay, which are released, which requests wait."""
 
+import errno
 import shutil
 import weakref
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.engine import Engine
+from pipeline.models import checkpoint
 from pipeline.requests.device_messages import Event, Refused, Rendered, Stepped
 from pipeline.requests.device_spec import DeviceSpec
 from tests.pipeline.conftest import a_request
@@ -99,3 +101,25 @@ def test_a_model_that_cannot_be_loaded_refuses_its_requests_alone(folders: tuple
     assert "download it again" in refused[0].sentence
     weights.write_bytes(whole)
     render(engine, "broken")
+
+
+def test_a_model_that_there_is_no_memory_for_is_refused_in_a_sentence(
+    folders: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the library calls it; the others are served, and so is it when there is memory again."""
+    engine = an_engine(folders[:2], None)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "safe_open", _no_memory)
+        engine.admit("bad", a_request(model="nano", steps=1))
+        engine.admit("good", a_request(steps=1))
+        events = run(engine)
+
+    assert [event.sentence for event in events if isinstance(event, Refused)] == [
+        "There is not enough memory to load model 'nano'; close other programs or choose a smaller model."
+    ]
+    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["good"]
+    render(engine, "nano")
+
+
+def _no_memory(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")

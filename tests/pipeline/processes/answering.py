@@ -23,6 +23,8 @@ def _work(order: dict[str, Any]) -> dict[str, Any]:
             sys.stdout.write(text)
         case {"variable": name}:
             return {"value": os.environ.get(name)}
+        case {"overfill": size}:
+            return {"size": len(bytes(size))}
         case {"allocate": size}:
             return {"ready": bool(_kept), "allocated": _can_have(size)}
     echo: dict[str, Any] = order.get("echo", {})

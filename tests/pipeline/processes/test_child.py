@@ -72,6 +72,13 @@ async def test_memory_counts_from_when_the_order_comes() -> None:
     assert answer == {"ready": True, "allocated": False}
 
 
+async def test_an_order_that_needs_more_memory_is_refused_in_a_sentence() -> None:
+    """And not as if the child were broken."""
+    async with running(PROGRAM) as child:
+        with pytest.raises(UserError, match=r"^This needs more memory than there is here"):
+            await ask(child, {"overfill": 200 * 2**20}, seconds=60, broken=BROKEN, memory=100 * 2**20)
+
+
 async def test_a_child_that_was_asked_nothing_ends_with_the_block() -> None:
     """Killed, since it still waits."""
     async with running(PROGRAM) as child:

@@ -15,6 +15,7 @@ from torch import nn
 from pipeline.engine.engine import Engine
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool, ScaledAdapter, pages_needed
 from pipeline.lora.serving.layers import adapt
+from pipeline.lora.serving.loader import LoraLibrary
 from pipeline.lora.serving.pages import BankPages, LoraPages, load_pages
 from pipeline.lora.serving.row_stack import RowStack
 from pipeline.requests.device_messages import Refused, Rendered
@@ -222,4 +223,24 @@ def test_a_lora_that_cannot_be_had_refuses_its_request_alone(tmp_path: Path) -> 
     refused = {event.ticket: event.sentence for event in events if isinstance(event, Refused)}
     assert refused.keys() == {"missing", "broken", "../conftest"}
     assert all(sentence.startswith("LoRA 'pixel' cannot be used: ") for sentence in refused.values())
+    assert [event.ticket for event in events if isinstance(event, Rendered)] == ["good"]
+
+
+def test_a_lora_that_there_is_no_memory_for_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name, whether the host or the device is full; its neighbours are drawn."""
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
+
+    monkeypatch.setattr(LoraLibrary, "_load", full)
+    engine = Engine(SPEC)
+    engine.admit("good", a_request(steps=1))
+    engine.admit("bad", a_request(steps=1, loras=(LoraUse(key="a", name="pixel"),)))
+    events = []
+    while not engine.idle:
+        events += engine.step()
+
+    assert [event.sentence for event in events if isinstance(event, Refused)] == [
+        "There is not enough memory to load LoRA 'pixel'; use fewer LoRAs or a smaller one, or try again later."
+    ]
     assert [event.ticket for event in events if isinstance(event, Rendered)] == ["good"]

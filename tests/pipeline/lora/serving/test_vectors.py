@@ -94,3 +94,20 @@ def test_vectors_count_in_the_budget_and_are_wiped(tmp_path: Path) -> None:
     assert pool.resident == ("b",)
     assert not adapter.vectors["unet"].values.any()
     assert pages.vectors["unet"].values.any()
+
+
+def test_what_rows_copy_of_vectors_counts_in_the_budget(tmp_path: Path) -> None:
+    """Beside the pages of low rank: a batch that takes as many rows as it may stays within the budget."""
+    network = Normed()
+    budget = 100_000
+    pool = AdapterPool({"unet": adapt(network)}, CPU, torch.float32, budget=budget)
+    path = write(tmp_path / "a", vectors("group.gain", "conv.bias") | lora("linear", 4))
+    adapter = pool.acquire("a", load_pages(path, pool.networks, torch.float32, pin=False))
+    assert adapter is not None
+
+    stack = RowStack(pool, "unet", rows=pool.page_rows, pages=1)
+    stack.put([0], [ScaledAdapter(adapter=adapter, scale=1.0)])
+
+    assert stack._vectors is not None
+    held = stack._vectors.values.nbytes + sum(own.down.nbytes + own.up.nbytes for own in stack._weights.values())
+    assert 0.9 * budget < held <= budget
