@@ -19,7 +19,7 @@ def _import(order: dict[str, Any]) -> dict[str, Any]:
     report = ImportReport(
         layout="as it came", algorithms=("LoRA",), family=ModelFamily(order["family"]),
         scale_rule=ScaleRule.LINEAR, layers=1, ranks=(4, 4), embeddings=(), trigger_words=(), licence=None,
-        sha256=hashlib.sha256(data).hexdigest(), size=len(data), notes=(),
+        sha256=hashlib.sha256(data).hexdigest(), data_sha256="", size=len(data), notes=(),
     )  # fmt: skip
     return {"report": asdict(report)}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.images.options import DrawingOptions, ImagineOptions
+from handlers.images.proposed_sampling import as_proposed
 from handlers.jobs.payloads import REQUEST
 from handlers.prompts.loras import for_each_prompt
 from handlers.prompts.syntax import expand
@@ -29,9 +30,10 @@ async def new_requests(
     usual = allowed_defaults(facts, caller.guild.settings)
     request = await _based(_request(options, usual, context.new_seed()), options.base, caller, context)
     request = replace(request, vae=await asyncio.to_thread(_vae, options.vae, facts, caller, context))
-    return await for_each_prompt(
+    requests = await for_each_prompt(
         request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
     )
+    return [await as_proposed(each, options, caller, context) for each in requests]
 
 
 def allowed_defaults(facts: ModelFacts, settings: GuildSettings) -> ModelFacts:

@@ -1,8 +1,11 @@
 """How a request for images becomes a queued job, once its guild's limits and its model allow it."""
 
+from dataclasses import replace
+
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import check_permission
+from handlers.images.proposed_sampling import proposal_words
 from handlers.jobs.job_spec import Cost
 from handlers.messages.message import Message
 from handlers.prompts.loras import check_scales
@@ -18,7 +21,9 @@ async def submit(
 ) -> Message:
     """Queue `request`, for the model of `facts`, as a job of `kind`; from here on nothing of it can be lost."""
     check_allowed(request, facts, caller)
-    return await context.jobs.enqueue(kind, request, caller, context)
+    words = await proposal_words(request, caller, context)
+    message = await context.jobs.enqueue(kind, request, caller, context)
+    return replace(message, lines=(*message.lines, *words))
 
 
 def check_allowed(request: ImageRequest, facts: ModelFacts, caller: Caller) -> None:

@@ -54,13 +54,14 @@ class LoraAdding:
         order = LORA_ORDER.read(job.payload)
         lora = await self.room.loras.with_key(job.guild_id, order.key) or await self._add(job, order, progress)
         facts = next(base.facts for base in self.bases if base.facts.family is lora.base_family)
+        own = lora.sampling or facts.sampling
         return ImageRequest(
             prompt=lora.trigger_words or lora.name,
             width=facts.width,
             height=facts.height,
-            steps=facts.steps,
-            guidance_scale=facts.guidance_scale,
-            scheduler=facts.scheduler,
+            steps=own.steps,
+            guidance_scale=facts.guidance_scale if own.guidance_scale is None else own.guidance_scale,
+            scheduler=own.scheduler,
             seed=job.id % MAX_SEED,
             model=facts.name,
             loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),
@@ -145,6 +146,8 @@ def _new_lora(job: Job, order: LoraOrder, fetched: FetchedFile, report: ImportRe
         size=size,
         trigger_words=", ".join(_words(fetched, report)),
         metadata="\n".join(_facts(fetched, report)),
+        sampling=report.sampling,
+        hashes=(report.sha256, report.data_sha256),
         private=order.private,
     )
 

@@ -23,9 +23,10 @@ from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.lora.serving.request_parts import UNetParts
 
+from pipeline.memory import is_out_of_memory
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.hardware import Placement, is_out_of_memory
+from pipeline.models.hardware import Placement
 from pipeline.models.latent_scale import LatentScale
 from pipeline.models.row_effects import Effects, RowEffects
 from pipeline.requests.image_request import ImageRequest

@@ -1,5 +1,7 @@
 """What a model is, read without torch from its configs and safetensors headers."""
 
+import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -8,10 +10,13 @@ from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.family import ModelFamily
 from pipeline.families.registry import FAMILIES
 from pipeline.models.config_check import check_configs
+from pipeline.models.distillations import plain
 from pipeline.models.file_family import check_precision, file_family
 from pipeline.models.model_files import MODEL_INDEX, component_files, read_json
+from pipeline.models.model_sampling import folder_sampling, named_sampling
 from pipeline.models.safetensors_header import WeightsFile, fingerprint
 from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,11 @@ class ModelFacts:
     parameters: int
     upscale_strength: float = 0.35
 
+    @property
+    def sampling(self) -> Sampling:
+        """How it is sampled where nothing else is said."""
+        return Sampling(steps=self.steps, guidance_scale=self.guidance_scale, scheduler=self.scheduler)
+
     def check(self, request: ImageRequest) -> None:
         """Check that a request's size is one that the model can draw.
 
@@ -58,7 +68,11 @@ _MAX_NATIVE_AREAS: Final = 4
 _BY_PIPELINE: Final = {
     pipeline: family for family, own in FAMILIES.items() for pipeline in (own.pipeline, *own.other_pipelines)
 }
-_STEPS: Final = 30
+_RESOLUTION: Final = re.compile(r"(\d{2,4})x(\d{2,4})", re.ASCII)
+_OFFICIAL_TURBO: Final = re.compile(r"sd[ -]?xl[ -]turbo[ -]\d", re.ASCII)
+"""Its one file says nothing of its sizes."""
+
+_TURBO_SIDE: Final = 512
 
 
 def read_facts(name: str, path: Path) -> ModelFacts:
@@ -81,7 +95,19 @@ def _folder_facts(name: str, path: Path) -> ModelFacts:
     family = _folder_family(name, path)
     parts = ("unet", "vae", *FAMILIES[family].text_encoders)
     files = [file for part in parts for file in component_files(path / part)]
-    return _with_own_defaults(_facts(name, family, files, side=_native_side(path, family)), path / "limner.json")
+    facts = _facts(name, family, files, _folder_sampling(name, path, family), side=_native_side(path, family))
+    return _with_own_defaults(facts, path / "limner.json")
+
+
+def _folder_sampling(name: str, path: Path, family: ModelFamily) -> Sampling:
+    scheduler = path / "scheduler" / "scheduler_config.json"
+    return folder_sampling(
+        name,
+        family,
+        index=read_json(path / MODEL_INDEX),
+        scheduler=read_json(scheduler) if scheduler.exists() else {},
+        unet=read_json(path / "unet" / "config.json"),
+    )
 
 
 def _folder_family(name: str, path: Path) -> ModelFamily:
@@ -106,25 +132,36 @@ def _native_side(path: Path, family: ModelFamily) -> int:
 
 
 def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
-    tensors = WeightsFile.open(path).tensors
+    file = WeightsFile.open(path)
+    tensors = file.tensors
     check_precision(path.name, tensors)
     own = path.with_suffix("")
     if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
         own_family = _folder_family(name, own)
-        return _facts(name, own_family, [path], side=_native_side(own, own_family))
+        sampling = _folder_sampling(name, own, own_family)
+        return _facts(name, own_family, [path], sampling, side=_native_side(own, own_family))
     family = file_family(path.name, tensors)
-    return _facts(name, family, [path], side=FAMILIES[family].native_side)
+    sampling = named_sampling(f"{name} {file.metadata.get('modelspec.title', '')}", family)
+    return _facts(name, family, [path], sampling, side=_stated_side(name, file) or FAMILIES[family].native_side)
 
 
-def _facts(name: str, family: ModelFamily, files: list[Path], *, side: int) -> ModelFacts:
+def _stated_side(name: str, file: WeightsFile) -> int | None:
+    """The native side that a checkpoint's metadata states, or that its name implies; None for the family's."""
+    if match := _RESOLUTION.fullmatch(str(file.metadata.get("modelspec.resolution", ""))):
+        return int(math.sqrt(int(match[1]) * int(match[2]))) // 64 * 64
+    return _TURBO_SIDE if _OFFICIAL_TURBO.match(plain(name)) else None
+
+
+def _facts(name: str, family: ModelFamily, files: list[Path], sampling: Sampling, *, side: int) -> ModelFacts:
+    guidance = FAMILIES[family].guidance_scale if sampling.guidance_scale is None else sampling.guidance_scale
     return ModelFacts(
         name=name,
         family=family,
         width=side,
         height=side,
-        steps=_STEPS,
-        guidance_scale=FAMILIES[family].guidance_scale,
-        scheduler=Scheduler.EULER,
+        steps=sampling.steps,
+        guidance_scale=guidance,
+        scheduler=sampling.scheduler,
         max_pixels=_MAX_NATIVE_AREAS * side * side,
         hash=fingerprint(files),
         parameters=sum(WeightsFile.open(file).numel for file in files),
@@ -136,10 +173,13 @@ def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
     if not path.exists():
         return facts
     own = read_json(path)
-    return replace(
-        facts,
-        steps=int(str(own.get("steps", facts.steps))),
-        guidance_scale=float(str(own.get("guidance_scale", facts.guidance_scale))),
-        scheduler=Scheduler.parse(str(own.get("scheduler", facts.scheduler))),
-        upscale_strength=float(str(own.get("upscale_strength", facts.upscale_strength))),
-    )
+    try:
+        return replace(
+            facts,
+            steps=int(str(own.get("steps", facts.steps))),
+            guidance_scale=float(str(own.get("guidance_scale", facts.guidance_scale))),
+            scheduler=Scheduler.parse(str(own.get("scheduler", facts.scheduler))),
+            upscale_strength=float(str(own.get("upscale_strength", facts.upscale_strength))),
+        )
+    except ValueError as error:
+        raise UserError(f'{path} states what is no number where one belongs; write it as in "steps": 4.') from error

@@ -16,7 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.requests.image_request import MAX_LORA_SCALE
+from pipeline.requests.sampling import Sampling
 from storage.database import Database
+from storage.library.lora_facts import LoraFacts
 from storage.tables import loras
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
@@ -27,7 +29,9 @@ class NewLora:
     """A LoRA to add: `key` finds its canonical file, `size` is that file's in bytes; `metadata` is shown by /lora info.
 
     `scale` is what a request that names none gets; a `private` one is there for its owner alone; a `subject`
-    was trained here by /train subject. Raises InvalidRequest for a name or a scale that is not allowed.
+    was trained here by /train subject. `sampling` is what a distillation wants, `hashes` are of the file that was
+    imported, of all of it and of its data, by which other programs name it. Raises InvalidRequest for a name or a
+    scale that is not allowed.
     """
 
     guild_id: int
@@ -39,6 +43,8 @@ class NewLora:
     scale: float = 1.0
     trigger_words: str = ""
     metadata: str = ""
+    sampling: Sampling | None = None
+    hashes: tuple[str, ...] = ()
     private: bool = False
     subject: bool = False
 
@@ -93,6 +99,8 @@ class LoraStore:
         """Adds a LoRA; raises InvalidRequest if there is one of that name already."""
         row = {**asdict(new), "base_family": new.base_family.value, "created_at": self._database.clock.wall()}
         row["scope"] = _scope(new.owner_id, row.pop("private"))
+        del row["sampling"], row["hashes"]
+        row["metadata"] = LoraFacts(card=new.metadata, sampling=new.sampling, hashes=new.hashes).write()
         try:
             async with self._database.write() as connection:
                 return _lora((await connection.execute(insert(loras).values(row).returning(*loras.c))).one())
@@ -218,5 +226,7 @@ def name_taken(name: str) -> InvalidRequest:
 
 
 def _lora(row: Any) -> Lora:
-    values = {field.name: getattr(row, field.name) for field in fields(Lora) if field.name != "private"}
-    return Lora(**{**values, "base_family": ModelFamily(row.base_family), "private": row.scope != _SHARED})
+    values = {field.name: getattr(row, field.name) for field in fields(Lora) if field.name in loras.c}
+    facts = LoraFacts.read(row.metadata)
+    own = {"metadata": facts.card, "sampling": facts.sampling, "hashes": facts.hashes, "private": row.scope != _SHARED}
+    return Lora(**{**values, **own, "base_family": ModelFamily(row.base_family)})

@@ -33,7 +33,8 @@ from tests.fakes import FakeChat, FakeClock, FakeDevice
 
 REPORT = ImportReport(
     layout="kohya", algorithms=("LoRA",), family=ModelFamily.SDXL, layers=1, ranks=(4, 4), embeddings=(),
-    trigger_words=("crayon drawing",), licence="CC0", sha256="5a17", size=1024, notes=(), scale_rule=ScaleRule.LINEAR,
+    trigger_words=("crayon drawing",), licence="CC0", sha256="5a17", data_sha256="da7a", size=1024, notes=(),
+    scale_rule=ScaleRule.LINEAR,
 )  # fmt: skip
 CANONICAL = b"a canonical file"
 

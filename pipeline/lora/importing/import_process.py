@@ -11,6 +11,8 @@ from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.lora.importing.header import FileLimits
 from pipeline.lora.importing.report import Embedding, ImportReport
 from pipeline.processes.child import ask, running
+from pipeline.requests.image_request import Scheduler
+from pipeline.requests.sampling import Sampling
 
 _PROGRAM: Final = "pipeline.lora.importing.import_program"
 _LARGEST: Final = FileLimits().bytes
@@ -88,6 +90,11 @@ def _report(report: dict[str, Any]) -> ImportReport:
             "embeddings": tuple(Embedding(**embedding) for embedding in report["embeddings"]),
             "scale_rule": ScaleRule(report["scale_rule"]),
             "ranks": (report["ranks"][0], report["ranks"][1]),
+            "sampling": None if (own := report["sampling"]) is None else _sampling(own),
         }
         | {name: tuple(report[name]) for name in ("algorithms", "trigger_words", "notes")}
     )
+
+
+def _sampling(own: dict[str, Any]) -> Sampling:
+    return Sampling(**own | {"scheduler": Scheduler(own["scheduler"])})

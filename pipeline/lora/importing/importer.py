@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ from pipeline.lora.importing.parts import TensorRole, shaped
 from pipeline.lora.importing.peft_config import RANKED, PeftConfig, lacks_alpha, read_configs, trained_on
 from pipeline.lora.importing.report import TEXTUAL_INVERSION, Embedding, ImportReport, licence, trigger_words
 from pipeline.lora.importing.sides import check_sides
-from pipeline.lora.importing.stated_bases import derivatives
+from pipeline.lora.importing.stated_bases import derivatives, proposed_sampling
 from pipeline.lora.importing.strength import EXPLODED, strength
 from pipeline.memory import memory_in_words
 from pipeline.models.safetensors_header import WeightsFile
@@ -120,7 +120,7 @@ def import_lora(upload: Upload, base: ImportBase, target: Path) -> ImportReport:
     notes = (*_notes(matched), *layers.notes, *_alpha_note(layers, upload), *_origins(file, upload))
     report = sums.report(file, base, upload.scale_rule, layout=matched.layout, embeddings=words, notes=notes)
     writer.save(target)
-    return report
+    return replace(report, sampling=proposed_sampling(file.metadata, upload.title))
 
 
 def changes(
@@ -321,13 +321,15 @@ class _Sums:
             ),
             licence=licence(file.metadata),
             sha256=_sha256(file.path),
+            data_sha256=_sha256(file.path, file.data_start),
             size=file.path.stat().st_size,
             notes=notes,
         )
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, start: int = 0) -> str:
     with path.open("rb") as file:
+        file.seek(start)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.families.family import ModelFamily
 from pipeline.lora.format.scale_rule import ScaleRule
+from pipeline.requests.sampling import Sampling
 
 TEXTUAL_INVERSION: Final = "textual inversion"
 
@@ -36,7 +37,9 @@ class ImportReport:
     """An imported file: what it was, and what is stored of it, which is all.
 
     `layers` of the file's layers were matched, or the file would have been refused; `ranks` are the smallest and
-    largest of what is stored as low-rank halves, 0 where nothing is. `notes` are sentences for the member.
+    largest of what is stored as low-rank halves, 0 where nothing is. `sha256` is of the file and `data_sha256` of what
+    stands behind its header, by which AUTOMATIC1111 tells LoRAs apart. `sampling` is what a distillation wants.
+    `notes` are sentences for the member.
     """
 
     layout: str
@@ -49,8 +52,10 @@ class ImportReport:
     trigger_words: tuple[str, ...]
     licence: str | None
     sha256: str
+    data_sha256: str
     size: int
     notes: tuple[str, ...]
+    sampling: Sampling | None = None
 
     @property
     def matched(self) -> str:

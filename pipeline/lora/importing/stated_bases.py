@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.lora.importing.base_model_layers import SDXL_TWINS
+from pipeline.models.distillations import DISTILLATIONS, Distillation, of_lora, plain
+from pipeline.requests.sampling import Sampling
 
 _BASE_KEYS: Final = ("ss_base_model_version", "modelspec.architecture", "base_model", "ss_v2")
 _MODEL_KEYS: Final = ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
@@ -53,49 +55,23 @@ _STATED: Final = _patterns(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derivative:
-    """A model that was trained on from SDXL or SD 1.5, or a distillation; `sampling` is what the latter wants."""
+    """A model that was trained on from SDXL or SD 1.5."""
 
     name: str
-    sampling: str = ""
 
     @property
     def sentence(self) -> str:
         """What a card says of it."""
-        if self.sampling:
-            return f"Distilled: {self.name}; it wants {self.sampling}."
         return f"Trained on {self.name}, a derivative; it does most there."
 
 
-_LIGHTNING: Final = Derivative(name="Lightning", sampling="2 to 8 steps, guidance 1 and Euler with trailing steps")
-_HYPER: Final = Derivative(name="Hyper", sampling="1 to 12 steps, guidance 1 and DDIM or TCD")
-_DMD2: Final = Derivative(name="DMD2", sampling="4 to 8 steps, guidance 1 and LCM")
-_LCM: Final = Derivative(name="LCM", sampling="4 to 8 steps, guidance 1 to 2 and LCM")
-_TURBO: Final = Derivative(name="Turbo", sampling="1 to 8 steps, guidance 1 and Euler a with trailing steps")
-
-
-def _kinds(*pairs: tuple[str, Derivative]) -> tuple[tuple[re.Pattern[str], Derivative], ...]:
-    return tuple((re.compile(pattern, re.ASCII), own) for pattern, own in pairs)
-
-
 # Words about the model that a LoRA was trained on.
-_BY_MODEL: Final = _kinds(
-    (r"pony(?![\s-]*v?7)", Derivative(name="Pony")),
-    (r"noob", Derivative(name="NoobAI")),
-    (r"illustrious|\bilxl|wai[- ]?nsfw|\bwai[- ]?illu", Derivative(name="Illustrious")),
-    (r"animagine", Derivative(name="Animagine")),
-    (r"lightning", _LIGHTNING),
-    (r"\bhyper\b|hyper[- ]?sd", _HYPER),
-    (r"\bdmd2?\b", _DMD2),
-    (r"\blcm\b|latent[- ]consistency", _LCM),
-    (r"turbo", _TURBO),
-)
-# A title may name a thing, such as a pony or lightning: here the words must be those of a distillation.
-_BY_TITLE: Final = _kinds(
-    (r"(sdxl|sd15|xl)[ -]?lightning|lightning[ -]?(lora|\d+[ -]?steps?)", _LIGHTNING),
-    (r"hyper[ -]?(sd|sdxl)\b|(sdxl|sd15|xl)[ -]hyper\b", _HYPER),
-    (r"\bdmd2\b", _DMD2),
-    (r"\blcm[ -]?lora|latent[ -]consistency|(sdxl|sd15|xl)[ -]lcm\b|\blcm[ -]?(sdxl|sd)", _LCM),
-    (r"(sdxl|sd|xl)[ -]?turbo|turbo[ -]?(sdxl|lora|\d+[ -]?steps?)", _TURBO),
+_BY_MODEL: Final[tuple[tuple[re.Pattern[str], Derivative | Distillation], ...]] = (
+    (re.compile(r"pony(?![\s-]*v?7)", re.ASCII), Derivative(name="Pony")),
+    (re.compile(r"noob", re.ASCII), Derivative(name="NoobAI")),
+    (re.compile(r"illustrious|\bilxl|wai[- ]?nsfw|\bwai[- ]?illu", re.ASCII), Derivative(name="Illustrious")),
+    (re.compile(r"animagine", re.ASCII), Derivative(name="Animagine")),
+    *((kind.model, kind) for kind in DISTILLATIONS),
 )
 # The beginning of the SHA-256 of the checkpoint that a LoRA was trained on.
 _HASHES: Final = {"67ab2fd8ec": Derivative(name="Pony")}
@@ -144,7 +120,9 @@ def stated_bases(metadata: Mapping[str, str], *others: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda base: base not in SDXL_TWINS))
 
 
-def derivatives(metadata: Mapping[str, str], base_model: str = "", title: str = "") -> tuple[Derivative, ...]:
+def derivatives(
+    metadata: Mapping[str, str], base_model: str = "", title: str = ""
+) -> tuple[Derivative | Distillation, ...]:
     """The models between the base and a file that its metadata or its page name.
 
     Args:
@@ -157,17 +135,37 @@ def derivatives(metadata: Mapping[str, str], base_model: str = "", title: str = 
     """
     by_hash = (own for key in _HASH_KEYS for start, own in _HASHES.items() if metadata.get(key, "").startswith(start))
     model = _plain((base_model, *(metadata.get(key, "") for key in _MODEL_KEYS)))
-    titles = _plain((title, *(metadata.get(key, "") for key in _TITLE_KEYS)))
+    titles = _plain(_titles(metadata, title))
     return tuple(
         dict.fromkeys(
             (
                 *by_hash,
                 *(own for pattern, own in _BY_MODEL if pattern.search(model)),
-                *(own for pattern, own in _BY_TITLE if pattern.search(titles)),
+                *(kind for kind in DISTILLATIONS if kind.title.search(titles)),
             )
         )
     )
 
 
+def proposed_sampling(metadata: Mapping[str, str], title: str = "") -> Sampling | None:
+    """How a LoRA that distils its base wants to be sampled.
+
+    Args:
+        metadata: of the file.
+        title: of the page, and the file's name.
+
+    Returns:
+        None for one that is no distillation, even if it was trained on a distilled model.
+    """
+    for words in _titles(metadata, title):
+        if (kind := of_lora(words)) is not None:
+            return kind.sampling(words)
+    return None
+
+
+def _titles(metadata: Mapping[str, str], title: str) -> tuple[str, ...]:
+    return (title, *(metadata.get(key, "") for key in _TITLE_KEYS))
+
+
 def _plain(words: tuple[str, ...]) -> str:
-    return " ".join(word[:500] for word in words).lower().replace("_", " ")
+    return " ".join(map(plain, words))

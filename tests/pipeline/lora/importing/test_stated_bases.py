@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.lora.importing.stated_bases import derivatives, stated_base, stated_words
+from pipeline.lora.importing.stated_bases import derivatives, proposed_sampling, stated_base, stated_words
+from pipeline.requests.image_request import Scheduler
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,26 @@ def test_a_distillation_says_how_it_is_sampled() -> None:
     (own,) = derivatives({}, "SDXL Lightning")
 
     assert own.sentence == "Distilled: Lightning; it wants 2 to 8 steps, guidance 1 and Euler with trailing steps."
+
+
+@pytest.mark.parametrize(
+    ("metadata", "title", "sampling"),
+    [
+        ({}, "ByteDance/SDXL-Lightning sdxl_lightning_8step_lora.safetensors", (8, 1.0, Scheduler.EULER)),
+        ({}, "ByteDance/Hyper-SD Hyper-SDXL-12steps-CFG-lora.safetensors", (12, None, Scheduler.DDIM)),
+        ({}, "latent-consistency/lcm-lora-sdxl pytorch_lora_weights.safetensors", (4, 1.0, Scheduler.LCM)),
+        ({}, "tianweiy/DMD2 dmd2_sdxl_4step_lora_fp16.safetensors", (4, 1.0, Scheduler.LCM)),
+        ({}, "h1t/TCD-SDXL-LoRA", (4, 1.0, Scheduler.LCM)),
+        ({}, "wangfuyun/PCM_Weights pcm_sdxl_normalcfg_16step_converted.safetensors", (16, None, Scheduler.DDIM)),
+        ({"ss_output_name": "sd_xl_turbo_lora_v1"}, "it.safetensors", (4, 1.0, Scheduler.EULER_A)),
+        ({"ss_sd_model_name": "sdxl_lightning_4step.safetensors"}, "a style for Lightning", None),
+        ({}, "lightning bolts, trained for 30 steps", None),
+    ],
+)
+def test_a_lora_that_distils_its_base_proposes_its_sampling(
+    metadata: dict[str, str], title: str, sampling: tuple[object, ...] | None
+) -> None:
+    """One that was trained on a distilled model proposes nothing: on another base those steps would be too few."""
+    made = proposed_sampling(metadata, title)
+
+    assert (made and (made.steps, made.guidance_scale, made.scheduler)) == sampling
