@@ -6,7 +6,7 @@ Pillow would decode an untrusted one, and inflate what is compressed in it; it w
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final
 
 from PIL import Image
@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT_BYTES: Final = 1024 * 1024
 _HEADER_END: Final = len(SIGNATURE) + 8 + 13 + 4
+_KINDS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MOST_CHUNKS: Final = 20_000
 """More than an encoder makes of the largest image that is taken, and walked through in milliseconds."""
 
@@ -39,7 +40,7 @@ def write_png(image: Image.Image, texts: Mapping[str, str]) -> bytes:
 
 
 def read_texts(png: bytes) -> dict[str, str]:
-    """The uncompressed texts of a PNG; compressed ones are left alone, so that nothing can expand.
+    """The uncompressed texts of a PNG; compressed ones are left alone.
 
     Args:
         png: an untrusted file.
@@ -50,15 +51,40 @@ def read_texts(png: bytes) -> dict[str, str]:
     Raises:
         UserError: the file is no PNG, is cut short, or a checksum is wrong.
     """
+    return texts_of(read_chunks(png, _KINDS))
+
+
+def texts_of(chunks: Iterable[tuple[bytes, bytes]], *, inflate: bool = False) -> dict[str, str]:
+    """The texts in some chunks.
+
+    Args:
+        chunks: kinds and bodies, of an untrusted file.
+        inflate: read compressed ones too.
+
+    Returns:
+        By keyword, the first of each; none longer than MAX_TEXT_BYTES.
+    """
     texts: dict[str, str] = {}
-    for kind, body in _chunks(png):
-        if kind not in {b"tEXt", b"iTXt"} or len(body) > MAX_TEXT_BYTES:
+    for kind, body in chunks:
+        if kind not in _KINDS or len(body) > MAX_TEXT_BYTES:
             continue
         keyword, _, rest = body.partition(b"\0")
-        text = rest.decode("latin-1") if kind == b"tEXt" else _international(rest)
-        if text is not None:
+        if (text := _text(kind, rest, inflate)) is not None:
             texts.setdefault(keyword.decode("latin-1"), text)
     return texts
+
+
+def read_chunks(png: bytes, kinds: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of some kinds.
+
+    Args:
+        png: an untrusted file.
+        kinds: such as b"tEXt".
+
+    Returns:
+        Each one's kind and body, in the file's order; raises UserError as `read_texts`.
+    """
+    return ((kind, body) for kind, body in _chunks(png) if kind in kinds)
 
 
 def read_size(png: bytes) -> tuple[int, int]:
@@ -100,16 +126,31 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise UserError("The picture is in too many pieces; send the original file.")
 
 
-def _international(rest: bytes) -> str | None:
-    """The text of an iTXt chunk after its keyword; None if it is compressed or not UTF-8."""
-    if rest[:1] != b"\0":
-        return None
+def _text(kind: bytes, rest: bytes, inflate: bool) -> str | None:
+    """The text of a chunk after its keyword; None if it is damaged, is compressed and should not be, or too long."""
+    if kind == b"tEXt":
+        return rest.decode("latin-1")
+    if kind == b"zTXt":
+        unpacked = _inflated(rest[1:]) if inflate else None
+        return None if unpacked is None else unpacked.decode("latin-1")
+    packed = rest[:1] != b"\0"
     _language, _, rest = rest[2:].partition(b"\0")
-    _translated, _, text = rest.partition(b"\0")
+    _translated, _, body = rest.partition(b"\0")
+    text = body if not packed else _inflated(body) if inflate else None
     try:
-        return text.decode()
+        return None if text is None else text.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _inflated(packed: bytes) -> bytes | None:
+    """What is compressed in it; None where that is damaged, or longer than MAX_TEXT_BYTES: a bomb is no text."""
+    unpacking = zlib.decompressobj()
+    try:
+        unpacked = unpacking.decompress(packed, MAX_TEXT_BYTES)
+    except zlib.error:
+        return None
+    return unpacked if unpacking.eof else None
 
 
 def _check_signature(png: bytes) -> None:

@@ -1,0 +1,196 @@
+"""Images of other programs: what they say is read as far as it goes, and nothing that they hold raises."""
+
+import contextlib
+import json
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import UserError
+from pipeline.images.file_texts import file_texts
+from pipeline.images.programs.parameters import NamedLora, ProgramParameters
+from pipeline.images.programs.reading import read_parameters
+from tests.pipeline.images.programs import pictures
+
+_A1111: Final = ProgramParameters(
+    program="AUTOMATIC1111", prompt="a red fox (sitting:1.2), café\nin snow", negative="blurry, text\nsecond line",
+    seed=1234567890, steps=25, guidance=6.5, sampler="DPM++ 2M Karras", width=832, height=1216,
+    model="sd_xl_base_1.0", model_hash="31e35c80fc",
+    loras=(
+        NamedLora(name="crayon", settings=":0.8", hash="0123456789ab"),
+        NamedLora(name="film", settings=":0.5:0.7", hash="ba9876543210"),
+    ),
+    inversions=(NamedLora(name="bad", hash="c74b4e810b03"),),
+    options=(("clip_skip", "2"), ("variation", "7:0.25")),
+    left=("VAE sdxl_vae.safetensors", "ControlNet 0 Module: canny, Model: xl, Weight: 1", "Hires upscale 2"),
+)  # fmt: skip
+_FORGE: Final = ProgramParameters(
+    program="Forge", prompt="owl", seed=3, steps=4, guidance=1.0, sampler="Euler a", spacing="SGM Uniform",
+    width=512, height=512, model="a, strange: name", model_hash="e869ac7d69",
+)  # fmt: skip
+_COMFYUI: Final = ProgramParameters(
+    program="ComfyUI", prompt="red fox", negative="blurry", seed=987654321, steps=22, guidance=7.0,
+    sampler="dpmpp_2m", spacing="karras", width=896, height=1152, model="juggernaut",
+    loras=(NamedLora(name="film", settings=":0:0.6"), NamedLora(name="crayon", settings=":0.5:0.8")),
+    options=(("clip_skip", "2"),),
+    left=("1 more sampling pass", "ControlNetApplyAdvanced", "LoadImage", "LatentUpscale"),
+)  # fmt: skip
+_CUSTOM: Final = ProgramParameters(
+    program="ComfyUI", prompt="an owl", seed=2**63, steps=9, guidance=3.5, sampler="euler_ancestral", spacing="beta",
+    width=640, height=768, model="pony", loras=(NamedLora(name="ink", settings=":0.9"),),
+)  # fmt: skip
+_EFFICIENT: Final = ProgramParameters(
+    program="ComfyUI", prompt="a boat", negative="people", seed=77, steps=18, guidance=6.0, sampler="uni_pc",
+    spacing="normal", width=512, height=640, model="base", options=(("clip_skip", "2"),),
+)  # fmt: skip
+_EDITOR: Final = ProgramParameters(
+    program="ComfyUI", prompt="a hill", negative="rain", seed=5, steps=12, guidance=4.5, sampler="heun",
+    spacing="simple", width=512, height=384, model="old",
+)  # fmt: skip
+_INVOKEAI: Final = ProgramParameters(
+    program="InvokeAI", prompt="a lake", negative="boats", seed=11, steps=30, guidance=7.5, sampler="euler_a",
+    width=1024, height=768, model="Juggernaut XL", model_hash="ab12cd34ef",
+    loras=(NamedLora(name="crayon", settings=":0.75"),), left=("controlnets",),
+)  # fmt: skip
+_NOVELAI: Final = ProgramParameters(
+    program="NovelAI", prompt="a cat", negative="lowres", seed=12, steps=28, guidance=5.0, sampler="euler_ancestral",
+    spacing="karras", width=832, height=1216, options=(("guidance_rescale", "0.4"),),
+)  # fmt: skip
+_FOOOCUS: Final = ProgramParameters(
+    program="Fooocus", prompt="a bird", negative="cage", seed=13, steps=30, guidance=4.0, sampler="dpmpp_2m_sde_gpu",
+    spacing="karras", width=1152, height=896, model="jugger", model_hash="aeb7e9e689",
+    loras=(NamedLora(name="film", settings=":0.25", hash="ba98765432"),), options=(("clip_skip", "2"),),
+    left=("styles",),
+)  # fmt: skip
+_SWARMUI: Final = ProgramParameters(
+    program="SwarmUI", prompt="a tree", negative="fog", seed=14, steps=20, guidance=7.0, sampler="euler",
+    spacing="normal", width=1024, height=1024, model="xl", loras=(NamedLora(name="crayon", settings=":0.6"),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (pictures.png({"parameters": pictures.A1111}), _A1111),
+        (pictures.with_comment("JPEG", pictures.a1111_comment(pictures.A1111)), _A1111),
+        (pictures.with_comment("WEBP", pictures.a1111_comment(pictures.A1111, "utf-16-le")), _A1111),
+        (pictures.with_comment("PNG", pictures.a1111_comment(pictures.A1111, "utf-16")), _A1111),
+        (pictures.with_comment("JPEG", b"ASCII\0\0\0" + pictures.FORGE.encode()), _FORGE),
+        (pictures.with_comment("JPEG", bytes(8) + pictures.FORGE.encode()), _FORGE),
+        (pictures.png({"parameters": pictures.FORGE}, compressed=True), _FORGE),
+        (pictures.png({"prompt": json.dumps(pictures.COMFYUI), "workflow": "{}"}), _COMFYUI),
+        (pictures.with_make("WEBP", pictures.COMFYUI), _COMFYUI),
+        (pictures.with_comment("JPEG", pictures.a1111_comment(json.dumps(pictures.COMFYUI))), _COMFYUI),
+        (pictures.png({"prompt": json.dumps(pictures.CUSTOM)}), _CUSTOM),
+        (pictures.png({"prompt": json.dumps(pictures.EFFICIENT)}), _EFFICIENT),
+        (pictures.png({"workflow": json.dumps(pictures.EDITOR)}), _EDITOR),
+        (pictures.png({"invokeai_metadata": json.dumps(pictures.INVOKEAI)}), _INVOKEAI),
+        (pictures.png({"Software": "NovelAI", "Comment": json.dumps(pictures.NOVELAI)}), _NOVELAI),
+        (pictures.png({"parameters": json.dumps(pictures.FOOOCUS), "fooocus_scheme": "fooocus"}), _FOOOCUS),
+        (pictures.png({"parameters": json.dumps(pictures.SWARMUI)}), _SWARMUI),
+    ],
+)
+def test_an_image_of_another_program_says_how_it_was_made(file: bytes, said: ProgramParameters) -> None:
+    """In every kind of file that the program saves."""
+    assert read_parameters(file_texts(file)) == said
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        {"parameters": "just words\n" * 100_000},
+        {"parameters": "Steps: 1" + ", a" * 100_000},
+        {"parameters": "Steps: " + "9" * 5000 + ', Hashes: {"model": ' + "9" * 5000 + "}"},
+        {"parameters": "Steps: x, Seed: nan, Size: 0x0, CFG scale: inf"},
+        {"parameters": 'fox\nSteps: 2, Model: "' + '\\"' * 50_000},
+        {"parameters": "fox\nSteps: 2, Hashes: " + "[" * 100_000},
+        {"prompt": "[" * 300_000},
+        {"prompt": '{"a":' * 100_000},
+        {"prompt": '{"1": NaN, "2": {"class_type": "KSampler", "inputs": {"steps": NaN, "latent": Infinity}}}'},
+        {"workflow": '{"nodes": [1, null, {"type": []}], "links": [[], 3, null]}'},
+        {"invokeai_metadata": '{"loras": [1, {"model": 3}, {"model": {"name": []}}], "model": []}'},
+        {"Software": "NovelAI", "Comment": '{"seed": [], "steps": {}, "sampler": 3}'},
+        {"parameters": '{"base_model": {}, "loras": [[], [1, 2], "x"], "resolution": []}'},
+        {"parameters": '{"sui_image_params": {"loras": [{}], "loraweights": 3}}'},
+    ],
+)
+def test_hostile_texts_are_one_sentence_or_what_is_left_of_them(texts: dict[str, str]) -> None:
+    """Deep, long, of the wrong types, with numbers that are none."""
+    said: ProgramParameters | None = None
+    with contextlib.suppress(UserError):
+        said = read_parameters(texts)
+    assert said is None or said.says_anything
+
+
+def test_a_graph_may_go_in_circles() -> None:
+    """Of any length, and every node may lead to every other."""
+    ring: dict[str, Any] = {
+        str(place): {
+            "class_type": "KSampler",
+            "inputs": {
+                "steps": [str(place + 1), 0], "seed": [str(place + 1), 0], "latent_image": [str((place + 1) % 400), 0],
+                "model": [str(place), 0], "positive": [str((place + 7) % 400), 0], "text": [str(place), 0],
+            },
+        }
+        for place in range(400)
+    }  # fmt: skip
+
+    with pytest.raises(UserError, match="carries no parameters"):
+        read_parameters({"prompt": json.dumps(ring)})
+
+
+_VALUES: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["class_type", "inputs", "steps", "seed", "model", "positive", "latent_image", "text", "lora_name", "1"]
+    ), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+_GRAPHS: Final = st.dictionaries(
+    st.sampled_from("1234"),
+    st.fixed_dictionaries(
+        {"class_type": st.sampled_from(["KSampler", "LoraLoader", "CLIPTextEncode", "SaveImage", "EmptyLatentImage"])},
+        optional={"inputs": st.dictionaries(
+            st.sampled_from(
+                ["steps", "seed", "cfg", "sampler_name", "scheduler", "model", "positive", "negative", "latent_image",
+                 "text", "lora_name", "strength_model", "width", "height", "denoise", "images", "sigmas", "lora_1"]
+            ),
+            _VALUES | st.tuples(st.sampled_from("1234"), st.integers(0, 2)).map(list),
+            max_size=8,
+        )},
+    ),
+    max_size=4,
+)  # fmt: skip
+_KEYWORDS: Final = ["parameters", "UserComment", "prompt", "workflow", "invokeai_metadata", "Comment", "Software"]
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(
+        st.sampled_from(_KEYWORDS),
+        st.text(max_size=80)
+        | _VALUES.map(json.dumps)
+        | _GRAPHS.map(json.dumps)
+        | st.text('Steps: 1,Sampler{}[]"\\\n<lora:x>', max_size=80).map("fox\nSteps: 2, ".__add__),
+        max_size=3,
+    )
+)
+def test_no_text_raises(texts: dict[str, str]) -> None:
+    """But the one sentence."""
+    with contextlib.suppress(UserError):
+        read_parameters(texts)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(["PNG", "JPEG", "WEBP"]), st.data())
+def test_no_damaged_file_raises(kind: str, data: st.DataObject) -> None:
+    """Wherever its bytes are changed or cut."""
+    file = bytearray(pictures.with_comment(kind, pictures.a1111_comment(pictures.FORGE)))
+    for _ in range(data.draw(st.integers(0, 6))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(file)))
+    with contextlib.suppress(UserError):
+        file_texts(bytes(file[:cut]))
