@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,14 +137,19 @@ def migrate() -> None:
 
 
 @app.command(epilog="Example: limner info picture.png")
-def info(image: Annotated[Path, typer.Argument(help="A PNG that Limner made.")]) -> None:
+def info(image: Annotated[Path, typer.Argument(help="A picture that Limner or another program made.")]) -> None:
     """Print the parameters that an image carries."""
     from bot.terminal.one_shot import read_image
+    from pipeline.images.metadata import ImageMetadata
 
     with _user_errors():
-        metadata = read_image(image)
-        typer.echo(NO_TEXT.sub("?", metadata.parameters()))
-        typer.echo(json.dumps(json.loads(metadata.to_json()), indent=2, ensure_ascii=False))
+        said = read_image(image)
+        if isinstance(said, ImageMetadata):
+            typer.echo(NO_TEXT.sub("?", said.parameters()))
+            told = json.loads(said.to_json())
+        else:
+            told = {name: value for name, value in asdict(said).items() if value not in (None, "", ())}
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 @models_app.command("list", epilog="Example: limner models list")

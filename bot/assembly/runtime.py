@@ -42,6 +42,7 @@ from pipeline.lora.importing.importers import Importers
 from pipeline.lora.sources.fetched import FetchedFile
 from pipeline.lora.sources.keys import SourceKeys
 from pipeline.models.base_configs import base_configs
+from pipeline.models.file_hash import FileHashes
 from pipeline.models.source import ModelSource
 from pipeline.models.vaes import Vaes
 from pipeline.requests.device_spec import DeviceSpec
@@ -95,6 +96,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             most_waiting=settings.waiting_jobs,
             upscalers=Upscalers(folder=settings.upscalers),
             vaes=Vaes(folder=settings.vaes),
+            file_hashes=FileHashes(settings.cache),
             allowed_guilds=AllowedGuilds.parse(settings.guilds),
             training_hours=TrainingHours.parse(settings.training_hours),
             exporting=LoraExporter(folder=settings.loras, bases=partial(_bases, settings)),

@@ -10,6 +10,7 @@ from discord.app_commands import locale_str
 from bot.discord.answers import share_of
 from bot.discord.attachments import is_discords, offered
 from bot.discord.interactions import DiscordInteractionHandler
+from handlers.commands.call import Caller
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.info import image_info
 from handlers.messages.message import Message
@@ -23,9 +24,9 @@ def add_image_menu(tree: app_commands.CommandTree[Any], handler: DiscordInteract
     """Add the message commands to `tree`."""
 
     async def info(interaction: Interaction, message: discord.Message) -> None:
-        async def read() -> Message:
+        async def read(caller: Caller) -> Message:
             file = offered(_image(message), handler.download)
-            return await image_info(file, share_of(interaction), handler.context)
+            return await image_info(file, share_of(interaction), handler.context, caller)
 
         await handler.say(interaction, read)
 

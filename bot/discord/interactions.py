@@ -150,13 +150,9 @@ class DiscordInteractionHandler:
             case other:
                 assert_never(other)
 
-    async def say(self, interaction: Interaction, work: Callable[[], Awaitable[Message]]) -> None:
-        """Answer privately with what `work` finds, which needs no guild."""
-
-        async def ignoring_caller(_caller: Caller) -> Message:
-            return await work()
-
-        await self._reply(interaction, ignoring_caller, private=_always)
+    async def say(self, interaction: Interaction, work: Callable[[Caller], Awaitable[Message]]) -> None:
+        """Answer privately with what `work` finds."""
+        await self._reply(interaction, work, private=_always)
 
     async def suggest(self, interaction: Interaction, option: Option, typed: str) -> tuple[Suggestion, ...]:
         """What may be typed next into `option`."""

@@ -13,8 +13,7 @@ from bot.slack.rendering import Block
 from bot.slack.workspaces import Workspaces
 from handlers.images.image_forms import CHOSEN, ImageForm, control_form, start_form
 from handlers.images.imagine import COMMAND
-from handlers.images.info import file_metadata
-from handlers.images.options import request_options
+from handlers.images.info import file_options
 from handlers.messages.refusal import refusal
 from pipeline.errors import UserError
 from storage.queue.pending_calls import ChosenFile
@@ -79,12 +78,12 @@ class ImageMenu:
             raise UserError(_NO_IMAGE)
         client = await self.workspaces.client(interaction.tenant)
         file = self.attachments.offered({"id": file_id}, client)
-        share = (interaction.tenant.text, interaction.user_id)
+        caller = await self.interactions.guilds.caller(interaction)
         try:
-            metadata = await file_metadata(file, share, self.interactions.context)
+            options = await file_options(file, caller, self.interactions.context)
         except UserError:
             return await self._chosen_form(interaction, file_id, start_form)
-        values = request_options(metadata.request()).texts()
+        values = options.texts()
         return modal(_TITLE, COMMAND, fields_of(COMMAND, values), interaction.form_state(COMMAND.name))
 
 

@@ -17,10 +17,14 @@ from bot.terminal.stop_signal import ending_at_sigterm
 from handlers.commands.arguments import Value
 from handlers.images.imagine import COMMAND
 from handlers.images.options import request_options
+from handlers.images.program_options import model_hash, taken_over
+from handlers.images.repeated import left_out, with_own_loras
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
-from pipeline.images.metadata import ImageMetadata, read
+from pipeline.images.metadata import ImageMetadata, parse, read
+from pipeline.images.programs.parameters import ProgramParameters
+from pipeline.images.programs.reading import own_or_other
 
 _LOOK_SECONDS: Final = 0.5
 _STOPPED: Final = "Stopped before the picture was made; run the same command again."
@@ -30,27 +34,22 @@ async def imagine_once(settings: Settings, raw: dict[str, Value], like: Path | N
     """Run /imagine with `raw` values, on top of those of the image `like`; whether it made an image."""
     screen = Screen(console=Console(), shows_buttons=False)
     platform = TerminalPlatform(folder=settings.images, screen=screen)
-    info = read_image(like) if like else None
+    said = read_image(like) if like else None
     with ending_at_sigterm(_STOPPED):
         async with open_runtime(settings) as runtime:
-            final = await _made(runtime, platform, raw, info)
+            final = await _made(runtime, platform, raw, said)
     for image in final.images:
         screen.console.print(Text(read(image.data).parameters(), style="dim"))
     return final.mood is Mood.DONE
 
 
 async def _made(
-    runtime: Runtime, platform: TerminalPlatform, raw: dict[str, Value], info: ImageMetadata | None
+    runtime: Runtime, platform: TerminalPlatform, raw: dict[str, Value], said: ImageMetadata | ProgramParameters | None
 ) -> Message:
     """The last message of the job; it is cancelled where it is broken off."""
     screen = platform.screen
     session = await TerminalSession.open(runtime, platform)
-    if info and info.model_hash != runtime.context.model(None).hash:
-        screen.show(Message(headline="The picture was made with another model; this one will differ."))
-    if info and not raw:
-        waiting = await session.repeat(info.request())
-    else:
-        waiting = await session.call(COMMAND, {**(request_options(info.request()).given() if info else {}), **raw})
+    waiting = await _asked(session, screen, raw, said)
     screen.show_running(waiting)
     async with running_pool(runtime, (platform,)) as worker:
         try:
@@ -62,12 +61,37 @@ async def _made(
             screen.close()
 
 
-def read_image(path: Path) -> ImageMetadata:
-    """The metadata in the image at `path`; raises UserError."""
+async def _asked(
+    session: TerminalSession, screen: Screen, raw: dict[str, Value], said: ImageMetadata | ProgramParameters | None
+) -> Message:
+    """The first message of the job, once what cannot be as in the image has been said; raises UserError."""
+    match said:
+        case None:
+            return await session.call(COMMAND, raw)
+        case ProgramParameters():
+            taken = await taken_over(said, await session.caller(), session.context)
+            screen.show(Message(headline=f"{said.program} made this picture.", lines=taken.notes))
+            return await session.call(COMMAND, {**taken.options.given(), **raw})
+        case ImageMetadata():
+            served = session.context.model(None)
+            if said.model_hash not in {served.hash, await model_hash(served, session.context)}:
+                screen.show(Message(headline="The picture was made with another model; this one will differ."))
+            request = said.request()
+            if not raw:
+                return await session.repeat(request)
+            own = await with_own_loras(request, await session.caller(), session.context)
+            if sentence := left_out(request):
+                screen.show(Message(headline=sentence))
+            return await session.call(COMMAND, {**request_options(own).given(), **raw})
+
+
+def read_image(path: Path) -> ImageMetadata | ProgramParameters:
+    """What the image at `path` says of how it was made; raises UserError."""
     try:
-        return read(path.read_bytes())
+        said = own_or_other(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    return parse(said) if isinstance(said, str) else said
 
 
 async def _delivered(platform: TerminalPlatform, job_id: int | None, worker: Worker) -> Message:

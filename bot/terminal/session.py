@@ -20,6 +20,7 @@ from handlers.commands.dispatch import answer
 from handlers.commands.form import Form
 from handlers.commands.option import OptionKind
 from handlers.commands.parsing import parse_text, write_text
+from handlers.images.repeated import with_own_parts
 from handlers.images.submission import submit
 from handlers.messages.message import Message, Mood
 from pipeline.errors import UserError
@@ -86,7 +87,7 @@ class TerminalSession:
             raise UserError(f"There is no button #{number}; buttons are shown below a picture.")
         button = self.chat.screen.buttons[number - 1]
         pressed = await press(
-            Press(verb=button.verb, target=button.target, index=button.index), await self._caller(), self.context
+            Press(verb=button.verb, target=button.target, index=button.index), await self.caller(), self.context
         )
         match pressed:
             case Message():
@@ -117,14 +118,15 @@ class TerminalSession:
         given: dict[str, Value] = {}
         for name, value in raw.items():
             given[name] = offered(value) if name in files and isinstance(value, str) else value
-        return await answer(command, given, await self._caller(), self.context)
+        return await answer(command, given, await self.caller(), self.context)
 
     async def repeat(self, request: ImageRequest) -> Message:
-        """Ask for exactly `request` again; raises UserError."""
-        caller = await self._caller()
+        """Ask for exactly `request` again; raises UserError, also where something that it was made with is not here."""
+        caller = await self.caller()
+        request = await with_own_parts(request, caller, self.context)
         return await submit(caller, self.context, request, self.context.model(request.model))
 
-    async def _caller(self) -> Caller:
+    async def caller(self) -> Caller:
         """The member, with the guild's settings as they are now."""
         guild = await self.context.guilds.get(self.guild.id)
         return Caller(guild=guild or self.guild, member=self.member, reply=self.address())

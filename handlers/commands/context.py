@@ -17,6 +17,7 @@ from handlers.messages.message import Message, ShownImage, Verb
 from pipeline.errors import InvalidRequest
 from pipeline.images.image_process import ImageProcesses
 from pipeline.images.upscalers import Upscalers
+from pipeline.models.file_hash import FileHashes
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.vaes import Vaes
 from pipeline.processes.fair_turns import FairTurns
@@ -111,6 +112,7 @@ class AppContext:
     vaes: Vaes = field(default_factory=Vaes)
     exporting: LoraExporter = field(default_factory=LoraExporter)
     images: ImageProcesses = field(default_factory=ImageProcesses)
+    file_hashes: FileHashes = field(default_factory=FileHashes)
     new_seed: Callable[[], int] = random_seed
 
     @classmethod

@@ -62,7 +62,7 @@ async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> F
 
 
 async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> Message:
-    return job_info(job, context)
+    return await job_info(job, context)
 
 
 async def _vary(job: Job, index: int, strength: float, caller: Caller, context: AppContext) -> Message:

@@ -118,6 +118,7 @@ def use_of(mention: LoraMention, lora: Lora) -> LoraUse:
         text_encoder_scale=mention.text_encoder_scale,
         blocks=mention.blocks,
         window=mention.window,
+        hash=lora.short_hash,
     )
     scales_of(use, lora.base_family)
     return use

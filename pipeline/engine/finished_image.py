@@ -1,6 +1,7 @@
 """A decoded image on its way into a PNG."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -14,13 +15,14 @@ from pipeline.transfer import HostCopy
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedImage:
     """The pixels (height, width, 3) in uint8, the check of its numbers, what the pixels are put back into, and what
-    decided them.
+    decided them; `file_hash` gives the hash of the model's file, if it is one, and may take its time.
     """
 
     pixels: HostCopy
     numbers: NumbersCheck
     canvas: Canvas | None
     metadata: ImageMetadata
+    file_hash: Callable[[], str | None]
 
     def png(self) -> bytes:
         """As a file; on any thread.
@@ -34,4 +36,5 @@ class FinishedImage:
         self.numbers.confirm()
         painted = Image.fromarray(self.pixels.get().numpy())
         image = painted if self.canvas is None else self.canvas.put_back(painted)
-        return metadata.encode(image, self.metadata)
+        known = self.file_hash()
+        return metadata.encode(image, self.metadata if known is None else replace(self.metadata, model_hash=known))

@@ -1,5 +1,6 @@
 """A model in memory with its three stages: encode, denoise, decode."""
 
+import threading
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -23,6 +24,7 @@ from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.layers import adapt
 from pipeline.lora.serving.loader import LoraLibrary
 from pipeline.models.checkpoint import load_checkpoint
+from pipeline.models.file_hash import FileHashes
 from pipeline.models.hardware import Hardware, Placement
 from pipeline.models.offload import place
 from pipeline.models.quantization import quantize
@@ -81,6 +83,10 @@ class LoadedModel:
         if spec.compile and checkpoint.home is Placement.DEVICE:
             self.compilation = Compilation(self.denoiser.forward, hardware.device, cache=spec.cache)
         self._memories: dict[BatchKey, RowMemory] = {}
+        self._hashes = FileHashes(spec.cache)
+        if self.facts.file is not None:
+            # Before the first image asks for it.
+            threading.Thread(target=self._file_hash, name="hash", daemon=True).start()
 
     @property
     def scale_factor(self) -> int:
@@ -275,6 +281,7 @@ class LoadedModel:
             numbers=self.check(rendering, decoded.sound),
             canvas=rendering.canvas,
             metadata=self._info(rendering.request, key),
+            file_hash=self._file_hash,
         )
 
     def check(self, rendering: DenoisingState, pixels: Tensor | None = None) -> NumbersCheck:
@@ -288,6 +295,13 @@ class LoadedModel:
             On its way to the host.
         """
         return NumbersCheck.of(rendering, self._checkpoint.hardware, pixels)
+
+    def _file_hash(self) -> str | None:
+        """The hash of the model's file, which may take seconds; None where it is a folder, or gone meanwhile."""
+        try:
+            return None if self.facts.file is None else self._hashes.short(self.facts.file)
+        except OSError:
+            return None
 
     def close(self) -> None:
         """Load nothing more."""

@@ -19,7 +19,7 @@ _TAGS: Final = {0x010E: "ImageDescription", 0x010F: "Make", 0x0110: "Model", 0x0
 _JPEG_START: Final = b"\xff\xd8"
 _NO_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _SCAN: Final = 0xDA
-_NO_IMAGE: Final = "This is no PNG, JPEG or WebP picture; send the original file."
+_NO_IMAGE: Final = "This is not a PNG picture, a JPEG or a WebP; send the original file."
 
 
 def file_texts(data: bytes) -> dict[str, str]:

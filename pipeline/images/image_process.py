@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.input_image import MAX_BYTES
 from pipeline.images.outpaint import Direction
+from pipeline.images.programs.parameters import ProgramParameters
 from pipeline.processes.child import ask, running
 from pipeline.processes.fair_turns import FairTurns, Share
 
@@ -112,14 +115,14 @@ class CompressImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadText:
-    """The question what text a PNG carries under a keyword."""
+class ReadParameters:
+    """The question how an image was made, by what its file says."""
 
     source: Path
-    keyword: str
 
 
-_Order = TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage | ReadText
+_Order = TakeImage | WidenImage | JudgeLight | DrawSheet | CompressImage | ReadParameters
+_PARAMETERS: Final = TypeAdapter(ProgramParameters)
 
 
 Opener = Callable[[str, Mapping[str, Any], ImageLimits], Awaitable[dict[str, Any]]]
@@ -249,21 +252,22 @@ class ImageProcesses:
         """
         return bool((await self._ask(order, share))["fits"])
 
-    async def read_text(self, question: ReadText, share: Share) -> str | None:
-        """Find a text that a PNG carries, as `pipeline.images.png_text.read_texts`.
+    async def read_parameters(self, question: ReadParameters, share: Share) -> str | ProgramParameters:
+        """Find what an image says of how it was made.
 
         Args:
             question: which.
             share: who asks.
 
         Returns:
-            The text; None where there is none.
+            The text for `pipeline.images.metadata.parse` of an image of ours, else what its program says.
 
         Raises:
-            UserError: the file is no PNG, or damaged.
+            UserError: the file is no image, is damaged, or says nothing.
         """
-        text: str | None = (await self._ask(question, share))["text"]
-        return text
+        answer = await self._ask(question, share)
+        own: str | None = answer["own"]
+        return _PARAMETERS.validate_python(answer["program"]) if own is None else own
 
     async def ask(self, program: str, order: Mapping[str, Any], share: Share) -> dict[str, Any]:
         """Have another program that opens images do its order, within the same limits.

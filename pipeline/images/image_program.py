@@ -5,6 +5,7 @@ It loads neither numpy nor torch, so that it begins in a fraction of a second.
 
 import itertools
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.images.grid import labelled_grid
 from pipeline.images.input_image import MAX_PIXELS, check_bytes, is_mostly_light, read_image, within
 from pipeline.images.outpaint import Direction, widened, widened_size
-from pipeline.images.png_text import read_texts
+from pipeline.images.programs.reading import own_or_other
 from pipeline.processes.program import Order, answer
 
 """The process that answers members comes first."""
@@ -75,8 +76,9 @@ def _draw_sheet(order: Order) -> dict[str, Any]:
     return {"size": sheet.size}
 
 
-def _read_text(order: Order) -> dict[str, Any]:
-    return {"text": read_texts(Path(order["source"]).read_bytes()).get(order["keyword"])}
+def _read_parameters(order: Order) -> dict[str, Any]:
+    own = own_or_other(Path(order["source"]).read_bytes())
+    return {"own": own, "program": None} if isinstance(own, str) else {"own": None, "program": asdict(own)}
 
 
 def _compress(order: Order) -> dict[str, Any]:
@@ -100,7 +102,7 @@ _TASKS: Final[dict[str, Callable[[Order], dict[str, Any]]]] = {
     "JudgeLight": _judge_light,
     "DrawSheet": _draw_sheet,
     "CompressImage": _compress,
-    "ReadText": _read_text,
+    "ReadParameters": _read_parameters,
 }
 
 

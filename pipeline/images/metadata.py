@@ -9,11 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import UserError
 from pipeline.images.png_text import read_texts, write_png
+from pipeline.images.programs.reading import OWN_KEYWORD
 from pipeline.requests.control import ControlMode
 from pipeline.requests.image_request import ImageRequest, Scheduler
 
 FORMAT: Final = 1
-KEYWORD: Final = "limner"
+KEYWORD: Final = OWN_KEYWORD
 PARAMETERS: Final = "parameters"
 _SAMPLER_NAMES: Final = {
     Scheduler.EULER: "Euler",
@@ -91,6 +92,7 @@ class ImageMetadata:
             **({} if made.vae is None else {"VAE": _quoted(made.vae)}),
             "Model hash": self.model_hash,
             "Model": _quoted(self.model_name),
+            **_lora_hashes(made),
             "RNG": "CPU",
             "Version": f"limner {dict(self.versions).get('limner', '')}".strip(),
         }
@@ -191,6 +193,12 @@ def _variation_settings(made: ImageRequest) -> dict[str, object]:
             return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
         case several:
             return {"Variations": " ".join(f"{each.seed}:{each.strength:g}" for each in several)}
+
+
+def _lora_hashes(made: ImageRequest) -> dict[str, object]:
+    """As AUTOMATIC1111 names the LoRAs whose files it knows."""
+    known = {use.name: use.hash for use in made.loras if use.hash}
+    return {"Lora hashes": json.dumps(", ".join(f"{name}: {own}" for name, own in known.items()))} if known else {}
 
 
 def _control_settings(made: ImageRequest) -> dict[str, object]:

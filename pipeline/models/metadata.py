@@ -26,7 +26,7 @@ class ModelFacts:
     `width` and `height` are the native size in pixels; `steps`, `guidance_scale` and `scheduler` are what a request
     that names none should use; `upscale_strength` is how much a second pass changes of an enlarged image, 0 to 1,
     without losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
-    `parameters` is the number of weights of all parts.
+    `parameters` is the number of weights of all parts; `file` is the one file of a checkpoint, None for a folder.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ModelFacts:
     hash: str
     parameters: int
     upscale_strength: float = 0.35
+    file: Path | None = None
 
     @property
     def sampling(self) -> Sampling:
@@ -139,10 +140,11 @@ def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
     if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
         own_family = _folder_family(name, own)
         sampling = _folder_sampling(name, own, own_family)
-        return _facts(name, own_family, [path], sampling, side=_native_side(own, own_family))
+        return replace(_facts(name, own_family, [path], sampling, side=_native_side(own, own_family)), file=path)
     family = file_family(path.name, tensors)
     sampling = named_sampling(f"{name} {file.metadata.get('modelspec.title', '')}", family)
-    return _facts(name, family, [path], sampling, side=_stated_side(name, file) or FAMILIES[family].native_side)
+    side = _stated_side(name, file) or FAMILIES[family].native_side
+    return replace(_facts(name, family, [path], sampling, side=side), file=path)
 
 
 def _stated_side(name: str, file: WeightsFile) -> int | None:

@@ -66,7 +66,8 @@ class Scheduler(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraUse:
-    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it.
+    """One LoRA in a request: `key` finds its canonical file, `name` is what the guild calls it, and `hash` what
+    AUTOMATIC1111 knows the file by from which it was imported, where that is known.
 
     `blocks` weight the blocks of the base, as `pipeline.families.lora_blocks` reads them; outside of the `window` of
     steps the UNet runs without it. None is all of it, in all steps.
@@ -78,6 +79,7 @@ class LoraUse:
     text_encoder_scale: float | None = None
     blocks: str | None = None
     window: StepWindow | None = None
+    hash: str = ""
 
     def __post_init__(self) -> None:
         for scale in (self.scale, self.effective_text_encoder_scale):

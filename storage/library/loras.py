@@ -21,6 +21,11 @@ from storage.database import Database
 from storage.library.lora_facts import LoraFacts
 from storage.tables import loras
 
+_HASH_DIGITS: Final = 12
+_LEAST_DIGITS: Final = 8
+_SHA_256: Final = re.compile(r"SHA-256 ([0-9a-f]{64})", re.ASCII)
+"""In the cards of LoRAs that were added before hashes were kept."""
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 
 
@@ -59,6 +64,16 @@ class Lora(NewLora):
 
     id: int
     created_at: float
+
+    @property
+    def short_hash(self) -> str:
+        """What AUTOMATIC1111 knows its file by: the first digits of its data's hash; empty where that is unknown."""
+        return self.hashes[-1][:_HASH_DIGITS] if self.hashes else ""
+
+    def is_file(self, digest: str) -> bool:
+        """Whether it was imported from the file that has the hash `digest`, or one that begins so."""
+        known = (*self.hashes, *_SHA_256.findall(self.metadata))
+        return len(digest) >= _LEAST_DIGITS and any(own.startswith(digest.lower()) for own in known)
 
 
 def new_key(guild_id: int) -> str:

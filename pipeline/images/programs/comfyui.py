@@ -222,7 +222,7 @@ class _Reader:
         kinds = dict.fromkeys(
             node.kind for node in nodes if not _SILENT.match(node.kind) and "vae_name" not in node.inputs
         )
-        return tuple([*left, *(kind[:60] for kind in kinds if kind)][:MOST_LEFT])
+        return tuple([*left, *(text(kind[:60]) for kind in kinds if kind)][:MOST_LEFT])
 
 
 def _is_sampler(node: Node) -> bool:

@@ -144,7 +144,7 @@ def _unquoted(quoted: str) -> str:
 
 def _without_tags(words: str, hashes: Mapping[str, str]) -> tuple[str, tuple[NamedLora, ...]]:
     found = tuple(
-        NamedLora(name=named(match[1]), settings=match[2], hash=hashes.get(match[1].strip(), ""))
+        NamedLora(name=named(match[1]), settings=text(match[2]), hash=hashes.get(match[1].strip(), ""))
         for match in _TAG.finditer(words)
     )
     return (_joined(_TAG.sub(" ", words)) if found else words), found[:MOST_LORAS]
@@ -186,7 +186,7 @@ def _program(lowered: Mapping[str, str]) -> str:
 
 
 def _options(lowered: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    found = {name: lowered[key] for key, name in _OPTIONS.items() if lowered.get(key)}
+    found = {name: text(lowered[key])[:40] for key, name in _OPTIONS.items() if lowered.get(key)}
     seed, strength = whole(lowered.get("variation seed")), number(lowered.get("variation seed strength"))
     if seed is not None and strength:
         found["variation"] = f"{seed}:{strength:g}"
@@ -197,7 +197,7 @@ def _left(pairs: Mapping[str, str]) -> tuple[str, ...]:
     """What is read as nothing of ours, in words."""
     known = _SILENT | _TAKEN | _OPTIONS.keys()
     left = [
-        f"{key} {value[:40]}".strip()
+        text(f"{key} {value[:60]}")
         for key, value in pairs.items()
         if key.casefold() not in known and not (key.casefold() == "rng" and value.casefold() == _SAME_NOISE)
     ]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.errors import NO_TEXT
+
 MOST_LORAS: Final = 32
 MOST_LEFT: Final = 40
 MOST_TEXT: Final = 20_000
@@ -99,7 +101,7 @@ def text(value: object) -> str:
     Returns:
         Of a bounded length; empty for what is no text.
     """
-    return value[:MOST_TEXT].strip() if isinstance(value, str) else ""
+    return NO_TEXT.sub("", value[:MOST_TEXT]).strip() if isinstance(value, str) else ""
 
 
 def named(value: object) -> str:

@@ -22,6 +22,7 @@ from pipeline.requests.step_window import StepWindow
 from storage.guilds.guilds import Guild
 from tests.app_contexts import CallCommand
 from tests.fakes import png, request
+from tests.pipeline.images.programs import pictures
 
 
 def test_the_command_asks_for_exactly_that_again() -> None:
@@ -48,10 +49,10 @@ async def test_a_job_says_who_asked_and_whether_its_model_is_still_here(
     job = await context.queue.get(guild.id, (await call("imagine", prompt="fox")).job_id or 0)
     assert job is not None
 
-    assert job_info(job, context).lines == ("Model pocket · hash 0123456789", "Asked by Ada")
+    assert (await job_info(job, context)).lines == ("Model pocket · hash 0123456789", "Asked by Ada")
     elsewhere = replace(context, models=(replace(context.models[0], name="large"),))
-    assert "Model pocket · hash no longer served here" in job_info(job, elsewhere).lines
-    assert "2.0 s on the device" in job_info(replace(job, device_seconds=2.0), context).lines
+    assert "Model pocket · hash no longer served here" in (await job_info(job, elsewhere)).lines
+    assert "2.0 s on the device" in (await job_info(replace(job, device_seconds=2.0), context)).lines
 
 
 def offered(data: bytes) -> OfferedFile:
@@ -73,3 +74,18 @@ async def test_a_file_tells_what_it_is_and_a_foreign_one_is_refused(context: App
     Image.new("RGB", (8, 8)).save(plain, "PNG", pnginfo=bomb)
     with pytest.raises(UserError, match="no story of Limner's"):
         await image_info(offered(plain.getvalue()), ("guild", "ada"), context)
+
+
+async def test_a_picture_of_another_program_is_a_command_for_one_like_it(context: AppContext) -> None:
+    """With what could not be taken over, and the prompt as it stands there."""
+    said = await image_info(offered(pictures.png({"parameters": pictures.FORGE})), ("guild", "ada"), context)
+
+    assert said.headline == "How this picture was made, by Forge"
+    assert said.code.startswith("/imagine owl")
+    assert "--steps 4 " in said.code
+    assert said.lines == (
+        "Model a, strange: name · hash e869ac7d69",
+        "The model a, strange: name is not served here; another one draws it, so it will look different.",
+        "The spacing SGM Uniform was not taken over.",
+        "The command makes a picture like it, not the same: another program drew this one.",
+    )

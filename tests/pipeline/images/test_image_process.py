@@ -21,7 +21,7 @@ from pipeline.images.image_process import (
     ImageLimits,
     ImageProcesses,
     JudgeLight,
-    ReadText,
+    ReadParameters,
     TakeImage,
     TakenImage,
     WidenImage,
@@ -222,16 +222,17 @@ async def test_an_image_is_compressed_as_far_as_it_must(tmp_path: Path) -> None:
     assert not await images.compress(CompressImage(source=source, target=target, most_bytes=(10, 20)), ADA)
 
 
-async def test_a_compressed_text_is_left_alone(tmp_path: Path) -> None:
+async def test_a_text_that_is_a_bomb_is_left_alone(tmp_path: Path) -> None:
     """And pieces without end are not walked through."""
     bomb, pieces = tmp_path / "bomb.png", tmp_path / "pieces.png"
     bomb.write_bytes(hostile.text_bomb())
     pieces.write_bytes(hostile.png_of(8, 8, hostile.chunk(b"tEXt", b"a\0b") * 100_000))
     images = ImageProcesses()
 
-    assert await images.read_text(ReadText(source=bomb, keyword="limner"), ADA) is None
+    with pytest.raises(UserError, match="no story of Limner's"):
+        await images.read_parameters(ReadParameters(source=bomb), ADA)
     with pytest.raises(UserError, match="too many pieces"):
-        await images.read_text(ReadText(source=pieces, keyword="limner"), ADA)
+        await images.read_parameters(ReadParameters(source=pieces), ADA)
 
 
 @asynccontextmanager

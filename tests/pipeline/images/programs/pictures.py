@@ -91,7 +91,8 @@ EDITOR: Final[dict[str, Any]] = {
 INVOKEAI: Final[dict[str, Any]] = {
     "positive_prompt": "a lake", "negative_prompt": "boats", "seed": 11, "steps": 30, "cfg_scale": 7.5,
     "scheduler": "euler_a", "width": 1024, "height": 768,
-    "model": {"name": "Juggernaut XL", "hash": "blake3:ab12cd34ef"}, "loras": [{"model": {"name": "crayon"}, "weight": 0.75}], "controlnets": [{"model": "x"}],
+    "model": {"name": "Juggernaut XL", "hash": "blake3:ab12cd34ef"},
+    "loras": [{"model": {"name": "crayon"}, "weight": 0.75}], "controlnets": [{"model": "x"}],
 }  # fmt: skip
 NOVELAI: Final[dict[str, Any]] = {
     "prompt": "a cat", "uc": "lowres", "seed": 12, "steps": 28, "scale": 5.0, "sampler": "k_euler_ancestral",

@@ -138,7 +138,7 @@ def test_a_graph_may_go_in_circles() -> None:
         for place in range(400)
     }  # fmt: skip
 
-    with pytest.raises(UserError, match="carries no parameters"):
+    with pytest.raises(UserError, match="no parameters of another program"):
         read_parameters({"prompt": json.dumps(ring)})
 
 

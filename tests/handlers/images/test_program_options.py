@@ -1,0 +1,140 @@
+"""What /imagine takes of another program's image, and what it says of the rest."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.commands.call import Caller, Member
+from handlers.commands.context import AppContext
+from handlers.images.program_options import taken_over
+from pipeline.families.family import ModelFamily
+from pipeline.images.programs.parameters import NamedLora, ProgramParameters
+from pipeline.requests.image_request import Scheduler
+from storage.guilds.guilds import Guild
+from storage.library.loras import NewLora
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
+
+_SHA, _DATA_SHA = "a1" * 32, "b2" * 32
+
+
+@pytest.fixture
+async def caller(context: AppContext, guild: Guild) -> Caller:
+    for name, hashes, card in (
+        ("crayon", (_SHA, _DATA_SHA), ""), ("film-grain", (), f"1 layer · SHA-256 {'c3' * 32}"), ("ink", (), ""),
+    ):  # fmt: skip
+        await context.loras.add(
+            NewLora(
+                guild_id=guild.id, name=name, owner_id="ann", base_family=ModelFamily.SDXL, key=name, size=1,
+                hashes=hashes, metadata=card,
+            )
+        )  # fmt: skip
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="c", user_id="ada")
+    return Caller(guild=guild, member=Member(id="ada", name="Ada"), reply=reply)
+
+
+def said(**values: Any) -> ProgramParameters:
+    return ProgramParameters(program="A test", prompt="red fox", **values)
+
+
+async def test_what_is_the_same_here_is_taken(context: AppContext, caller: Caller) -> None:
+    """And nothing is said of it."""
+    taken = await taken_over(
+        said(
+            negative="text", seed=7, steps=20, guidance=6.5, sampler="Euler a", width=512, height=768, model="Pocket",
+            options=(("variation", "3:0.2"), ("guidance_rescale", "0.7")),
+        ),
+        caller, context,
+    )  # fmt: skip
+
+    assert taken.notes == ()
+    assert taken.options.given() == {
+        "prompt": "red fox", "negative": "text", "seed": 7, "steps": 20, "guidance": 6.5,
+        "scheduler": Scheduler.EULER_A, "width": 512, "height": 768, "model": "pocket", "variation": "3:0.2",
+        "guidance-rescale": 0.7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sampler", "spacing", "scheduler", "note"),
+    [
+        ("DPM++ 2M", "Automatic", Scheduler.DPMPP_2M, None),
+        ("dpmpp_2m", "normal", Scheduler.DPMPP_2M, None),
+        ("euler_ancestral", "", Scheduler.EULER_A, None),
+        ("k_euler", "", Scheduler.EULER, None),
+        ("uni_pc", "", Scheduler.UNIPC, None),
+        ("Mystery 9", "", None, "The sampler Mystery 9 is not here; the model's own is used."),
+    ],
+)
+async def test_samplers_are_known_by_other_programs_names(
+    context: AppContext, caller: Caller, sampler: str, spacing: str, scheduler: Scheduler | None, note: str | None
+) -> None:
+    taken = await taken_over(said(sampler=sampler, spacing=spacing), caller, context)
+
+    assert taken.options.scheduler is scheduler
+    assert taken.notes == (() if note is None else (note,))
+
+
+async def test_loras_are_found_by_their_files_or_their_names(context: AppContext, caller: Caller) -> None:
+    """Whatever they are called there; one that is missing is named, and so is a scale that cannot be read."""
+    wanted = (
+        NamedLora(name="crayon_v2", settings=":0.8", hash=_DATA_SHA[:12]),
+        NamedLora(name="my film", settings=":0.5:0.7", hash=("c3" * 32)[:10].upper()),
+        NamedLora(name="Ink", settings=":0.4:lbw=OUTALL"),
+        NamedLora(name="ink", settings=":dyn=4"),
+        NamedLora(name="gone", settings=":1", hash="0" * 12),
+    )
+
+    taken = await taken_over(said(loras=wanted, inversions=(NamedLora(name="bad-hands"),)), caller, context)
+
+    assert taken.options.lora == "<lora:crayon:0.8> <lora:film-grain:0.5:0.7> <lora:ink:0.4:lbw=OUTALL>"
+    assert taken.notes == (
+        "What ink is scaled by, ':dyn=4', was not taken over.",
+        "The LoRA gone is not in this library; /lora add brings it in.",
+        "The textual inversion bad-hands is not in this library; /lora add brings it in.",
+    )
+
+
+async def test_what_is_beyond_the_limits_is_left_out_and_said(context: AppContext, caller: Caller) -> None:
+    """The rest is taken all the same."""
+    taken = await taken_over(
+        said(
+            seed=2**40, steps=500, guidance=99.0, width=1023, height=20_000,
+            options=(("clip_dance", "2"), ("guidance_rescale", "5")),
+            left=tuple(f"thing {number}" for number in range(14)),
+        ),
+        caller, context,
+    )  # fmt: skip
+
+    assert taken.options.given() == {"prompt": "red fox", "width": 1024, "height": 4096}
+    assert taken.notes[:3] == (
+        f"Its seed is {2**40}, which is not 0 to 4.29497e+09 and was left out.",
+        "Its steps is 500, which is not 1 to 150 and was left out.",
+        "Its guidance is 99.0, which is not 0 to 30 and was left out.",
+    )
+    assert taken.notes[3:7] == (
+        "Its width is 1023; 1024 was taken.",
+        "Its height is 20000; 4096 was taken.",
+        "Its clip dance of 2 was not taken over.",
+        "Its guidance rescale of 5 was not taken over.",
+    )
+    assert taken.notes[7].startswith("Not taken over: thing 0, thing 1, ")
+    assert taken.notes[7].endswith(" and 2 more.")
+
+
+async def test_a_model_is_known_by_its_files_hash(context: AppContext, caller: Caller, tmp_path: Path) -> None:
+    """Before its name, which anyone may change."""
+    file = tmp_path / "renamed.safetensors"
+    file.write_bytes(b"weights")
+    served = replace(context.models[0], name="renamed", file=file)
+    context = replace(context, models=(*context.models, served))
+    digest = context.file_hashes.short(file)
+
+    found = await taken_over(said(model="pocket", model_hash=digest), caller, context)
+    strange = await taken_over(said(model="other", model_hash="ffffffffff"), caller, context)
+
+    assert found.options.model == "renamed"
+    assert strange.options.model is None
+    assert strange.notes == ("The model other is not served here; another one draws it, so it will look different.",)
