@@ -200,7 +200,7 @@ class _Reader:
         return next((own.kind for name in names if (own := self._at(node, name)) is not None), "")
 
     def _options(self, sampler: Node) -> tuple[tuple[str, str], ...]:
-        found = {}
+        found: dict[str, str] = {}
         for node in self._before([sampler]):
             layer = whole(node.inputs.get("stop_at_clip_layer", node.inputs.get("clip_skip")))
             if layer is not None and layer < 0:

@@ -6,6 +6,7 @@ import pytest
 
 from bot.terminal.one_shot import read_image
 from pipeline.errors import UserError
+from pipeline.images.metadata import ImageMetadata
 from tests.fakes import png, request
 
 
@@ -14,8 +15,10 @@ def test_an_image_of_ours_says_how_it_was_made(tmp_path: Path) -> None:
     asked = request(seed=42)
     (tmp_path / "fox.png").write_bytes(png(asked))
 
-    again = read_image(tmp_path / "fox.png").request()
+    said = read_image(tmp_path / "fox.png")
 
+    assert isinstance(said, ImageMetadata)
+    again = said.request()
     assert (again.prompt, again.seed, again.steps) == (asked.prompt, 42, asked.steps)
 
 

@@ -1,15 +1,21 @@
 """A model in memory: what may share a call, what groups keep, what an image says of how it was made."""
 
+import hashlib
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.errors import InvalidRequest
 from pipeline.images.metadata import read
+from pipeline.models.hardware import Hardware
+from pipeline.models.source import ModelSource
 from pipeline.requests.batch_key import BatchKey
 from pipeline.requests.image_request import ImageRequest
-from tests.pipeline.conftest import a_request
+from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.ldm_checkpoint import save_checkpoint
 
 
 @pytest.fixture
@@ -64,3 +70,18 @@ def test_an_image_says_how_it_was_made(model: LoadedModel) -> None:
     assert (metadata.model_name, metadata.model_hash) == (model.facts.name, model.facts.hash)
     assert (metadata.bucket, metadata.lora_pages, metadata.compiled) == (4, 0, False)
     assert dict(metadata.versions).keys() == {"limner", "torch", "diffusers", "transformers"}
+
+
+def test_the_hash_of_a_model_in_one_file_is_the_files(model_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """As Civitai and AUTOMATIC1111 know it."""
+    shutil.copytree(model_folder("sd15"), tmp_path / "tiny")
+    file = tmp_path / "tiny.safetensors"
+    save_checkpoint(tmp_path / "tiny", file)
+    model = LoadedModel(ModelSource.parse(str(file)), Hardware.choose("cpu"), SPEC)
+    request = a_request(model="tiny", steps=1, guidance_scale=1.0)
+
+    png = finished(model, request, BatchKey(shape=model.shape(request), bucket=1))
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert read(png).model_hash == digest[:10] != model.facts.hash
+    assert f"Model hash: {digest[:10]}, " in read(png).parameters()

@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.metadata import ImageMetadata, encode, read
 from pipeline.images.png_text import write_png
+from pipeline.images.programs.infotext import read_infotext
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from pipeline.requests.step_window import StepWindow
@@ -211,3 +212,13 @@ def test_variations_are_named(variations: tuple[Variation, ...], words: str) -> 
 
     assert words in info.parameters()
     assert info.request().variations == variations
+
+
+def test_the_hashes_of_loras_are_written_as_automatic1111_does() -> None:
+    """Where they are known; it reads them back."""
+    loras = (LoraUse(key="a", name="crayon", hash="0123456789ab"), LoraUse(key="b", name="film"))
+
+    text = an_info(loras=loras).parameters()
+
+    assert ', Lora hashes: "crayon: 0123456789ab", ' in text
+    assert [each.hash for each in read_infotext(text).loras] == ["0123456789ab", ""]
