@@ -146,10 +146,10 @@ def info(image: Annotated[Path, typer.Argument(help="A picture that Limner or an
         said = read_image(image)
         if isinstance(said, ImageMetadata):
             typer.echo(NO_TEXT.sub("?", said.parameters()))
-            told = json.loads(said.to_json())
+            shown = json.loads(said.to_json())
         else:
-            told = {name: value for name, value in asdict(said).items() if value not in (None, "", ())}
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+            shown = {name: value for name, value in asdict(said).items() if value not in (None, "", ())}
+        typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @models_app.command("list", epilog="Example: limner models list")

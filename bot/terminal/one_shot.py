@@ -22,9 +22,9 @@ from handlers.images.repeated import left_out, with_own_loras
 from handlers.messages.message import Message, Mood
 from handlers.worker.worker import Worker
 from pipeline.errors import UserError
+from pipeline.images.file_parameters import own_or_other
 from pipeline.images.metadata import ImageMetadata, parse, read
 from pipeline.images.programs.parameters import ProgramParameters
-from pipeline.images.programs.reading import own_or_other
 
 _LOOK_SECONDS: Final = 0.5
 _STOPPED: Final = "Stopped before the picture was made; run the same command again."

@@ -8,8 +8,8 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import UserError
+from pipeline.images.file_parameters import OWN_KEYWORD
 from pipeline.images.png_text import read_texts, write_png
-from pipeline.images.programs.reading import OWN_KEYWORD
 from pipeline.requests.control import ControlMode
 from pipeline.requests.image_request import ImageRequest, Scheduler
 

@@ -30,7 +30,7 @@ def read_invokeai(own: Mapping[str, Any]) -> ProgramParameters:
     model = own.get("model")
     entries = own.get("loras")
     loras = [each for each in entries if isinstance(each, Mapping)] if isinstance(entries, list) else []
-    told = [
+    left = [
         name for name in ("controlnets", "ipAdapters", "t2iAdapters", "refiner_model", "init_image") if own.get(name)
     ]
     return ProgramParameters(
@@ -51,7 +51,7 @@ def read_invokeai(own: Mapping[str, Any]) -> ProgramParameters:
             if (name := named(each.get("model", each.get("lora"))))
         ),
         options=_given(own, {"cfg_rescale_multiplier": "guidance_rescale"}),
-        left=tuple(told),
+        left=tuple(left),
     )
 
 
@@ -65,7 +65,7 @@ def read_novelai(own: Mapping[str, Any], description: str) -> ProgramParameters:
     Returns:
         What it says.
     """
-    told = [name for name in ("sm", "sm_dyn", "image", "reference_image_multiple", "uncond_scale") if own.get(name)]
+    left = [name for name in ("sm", "sm_dyn", "image", "reference_image_multiple", "uncond_scale") if own.get(name)]
     return ProgramParameters(
         program="NovelAI",
         prompt=text(own.get("prompt")) or text(description),
@@ -78,7 +78,7 @@ def read_novelai(own: Mapping[str, Any], description: str) -> ProgramParameters:
         width=whole(own.get("width")),
         height=whole(own.get("height")),
         options=_given(own, {"cfg_rescale": "guidance_rescale"}),
-        left=tuple(told),
+        left=tuple(left),
     )
 
 
@@ -94,7 +94,7 @@ def read_fooocus(own: Mapping[str, Any]) -> ProgramParameters:
     entries = own.get("loras")
     loras = [each for each in entries if isinstance(each, list) and len(each) > 1] if isinstance(entries, list) else []
     sides = [int(side) for side in _NUMBERS.findall(str(own.get("resolution", ""))[:40])]
-    told = [name for name in ("styles", "performance", "sharpness", "adm_guidance", "refiner_model") if own.get(name)]
+    left = [name for name in ("styles", "performance", "sharpness", "adm_guidance", "refiner_model") if own.get(name)]
     return ProgramParameters(
         program="Fooocus",
         prompt=text(own.get("prompt")),
@@ -114,7 +114,7 @@ def read_fooocus(own: Mapping[str, Any]) -> ProgramParameters:
             if named(each[0])
         ),
         options=_given(own, {"clip_skip": "clip_skip"}),
-        left=tuple(told),
+        left=tuple(left),
     )
 
 
@@ -130,7 +130,7 @@ def read_swarmui(own: Mapping[str, Any]) -> ProgramParameters:
     names, weights = own.get("loras"), own.get("loraweights")
     known = names if isinstance(names, list) else []
     scales = weights if isinstance(weights, list) else []
-    told = [name for name in ("vae", "refinermethod", "controlnetmodel", "initimagecreativity") if own.get(name)]
+    left = [name for name in ("vae", "refinermethod", "controlnetmodel", "initimagecreativity") if own.get(name)]
     return ProgramParameters(
         program="SwarmUI",
         prompt=text(own.get("prompt")),
@@ -148,7 +148,7 @@ def read_swarmui(own: Mapping[str, Any]) -> ProgramParameters:
             for place, name in enumerate(known[:MOST_LORAS])
             if named(name)
         ),
-        left=tuple(told),
+        left=tuple(left),
     )
 
 

@@ -5,35 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import UserError
-from pipeline.images.file_texts import file_texts
 from pipeline.images.programs.comfyui import read_comfyui
 from pipeline.images.programs.infotext import read_infotext
 from pipeline.images.programs.json_programs import read_fooocus, read_invokeai, read_novelai, read_swarmui
 from pipeline.images.programs.parameters import ProgramParameters
 
-OWN_KEYWORD: Final = "limner"
 _NOTHING: Final = (
     "This picture carries no story of Limner's and no parameters of another program; "
     "chats often remove them, so send the original file."
 )
-
-
-def own_or_other(data: bytes) -> str | ProgramParameters:
-    """What an image file says of how it was made.
-
-    Args:
-        data: an untrusted file.
-
-    Returns:
-        The text that Limner wrote into a PNG, for `pipeline.images.metadata.parse`; without one, what another program
-        says.
-
-    Raises:
-        UserError: the file is no image, is damaged, or says nothing that can be read.
-    """
-    texts = file_texts(data)
-    own = texts.get(OWN_KEYWORD)
-    return read_parameters(texts) if own is None else own
 
 
 def read_parameters(texts: Mapping[str, str]) -> ProgramParameters:

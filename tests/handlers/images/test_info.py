@@ -22,7 +22,7 @@ from pipeline.requests.step_window import StepWindow
 from storage.guilds.guilds import Guild
 from tests.app_contexts import CallCommand
 from tests.fakes import png, request
-from tests.pipeline.images.programs import pictures
+from tests.pipeline.images.programs import program_images
 
 
 def test_the_command_asks_for_exactly_that_again() -> None:
@@ -76,9 +76,11 @@ async def test_a_file_tells_what_it_is_and_a_foreign_one_is_refused(context: App
         await image_info(offered(plain.getvalue()), ("guild", "ada"), context)
 
 
-async def test_a_picture_of_another_program_is_a_command_for_one_like_it(context: AppContext) -> None:
+async def test_an_image_of_another_program_is_a_command_for_one_like_it(context: AppContext) -> None:
     """With what could not be taken over, and the prompt as it stands there."""
-    said = await image_info(offered(pictures.png({"parameters": pictures.FORGE})), ("guild", "ada"), context)
+    said = await image_info(
+        offered(program_images.png({"parameters": program_images.FORGE})), ("guild", "ada"), context
+    )
 
     assert said.headline == "How this picture was made, by Forge"
     assert said.code.startswith("/imagine owl")

@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.images.file_texts import file_texts
 from pipeline.images.programs.parameters import NamedLora, ProgramParameters
 from pipeline.images.programs.reading import read_parameters
-from tests.pipeline.images.programs import pictures
+from tests.pipeline.images.programs import program_images
 
 _A1111: Final = ProgramParameters(
     program="AUTOMATIC1111", prompt="a red fox (sitting:1.2), café\nin snow", negative="blurry, text\nsecond line",
@@ -73,23 +73,26 @@ _SWARMUI: Final = ProgramParameters(
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        (pictures.png({"parameters": pictures.A1111}), _A1111),
-        (pictures.with_comment("JPEG", pictures.a1111_comment(pictures.A1111)), _A1111),
-        (pictures.with_comment("WEBP", pictures.a1111_comment(pictures.A1111, "utf-16-le")), _A1111),
-        (pictures.with_comment("PNG", pictures.a1111_comment(pictures.A1111, "utf-16")), _A1111),
-        (pictures.with_comment("JPEG", b"ASCII\0\0\0" + pictures.FORGE.encode()), _FORGE),
-        (pictures.with_comment("JPEG", bytes(8) + pictures.FORGE.encode()), _FORGE),
-        (pictures.png({"parameters": pictures.FORGE}, compressed=True), _FORGE),
-        (pictures.png({"prompt": json.dumps(pictures.COMFYUI), "workflow": "{}"}), _COMFYUI),
-        (pictures.with_make("WEBP", pictures.COMFYUI), _COMFYUI),
-        (pictures.with_comment("JPEG", pictures.a1111_comment(json.dumps(pictures.COMFYUI))), _COMFYUI),
-        (pictures.png({"prompt": json.dumps(pictures.CUSTOM)}), _CUSTOM),
-        (pictures.png({"prompt": json.dumps(pictures.EFFICIENT)}), _EFFICIENT),
-        (pictures.png({"workflow": json.dumps(pictures.EDITOR)}), _EDITOR),
-        (pictures.png({"invokeai_metadata": json.dumps(pictures.INVOKEAI)}), _INVOKEAI),
-        (pictures.png({"Software": "NovelAI", "Comment": json.dumps(pictures.NOVELAI)}), _NOVELAI),
-        (pictures.png({"parameters": json.dumps(pictures.FOOOCUS), "fooocus_scheme": "fooocus"}), _FOOOCUS),
-        (pictures.png({"parameters": json.dumps(pictures.SWARMUI)}), _SWARMUI),
+        (program_images.png({"parameters": program_images.A1111}), _A1111),
+        (program_images.with_comment("JPEG", program_images.a1111_comment(program_images.A1111)), _A1111),
+        (program_images.with_comment("WEBP", program_images.a1111_comment(program_images.A1111, "utf-16-le")), _A1111),
+        (program_images.with_comment("PNG", program_images.a1111_comment(program_images.A1111, "utf-16")), _A1111),
+        (program_images.with_comment("JPEG", b"ASCII\0\0\0" + program_images.FORGE.encode()), _FORGE),
+        (program_images.with_comment("JPEG", bytes(8) + program_images.FORGE.encode()), _FORGE),
+        (program_images.png({"parameters": program_images.FORGE}, compressed=True), _FORGE),
+        (program_images.png({"prompt": json.dumps(program_images.COMFYUI), "workflow": "{}"}), _COMFYUI),
+        (program_images.with_make("WEBP", program_images.COMFYUI), _COMFYUI),
+        (
+            program_images.with_comment("JPEG", program_images.a1111_comment(json.dumps(program_images.COMFYUI))),
+            _COMFYUI,
+        ),
+        (program_images.png({"prompt": json.dumps(program_images.CUSTOM)}), _CUSTOM),
+        (program_images.png({"prompt": json.dumps(program_images.EFFICIENT)}), _EFFICIENT),
+        (program_images.png({"workflow": json.dumps(program_images.EDITOR)}), _EDITOR),
+        (program_images.png({"invokeai_metadata": json.dumps(program_images.INVOKEAI)}), _INVOKEAI),
+        (program_images.png({"Software": "NovelAI", "Comment": json.dumps(program_images.NOVELAI)}), _NOVELAI),
+        (program_images.png({"parameters": json.dumps(program_images.FOOOCUS), "fooocus_scheme": "fooocus"}), _FOOOCUS),
+        (program_images.png({"parameters": json.dumps(program_images.SWARMUI)}), _SWARMUI),
     ],
 )
 def test_an_image_of_another_program_says_how_it_was_made(file: bytes, said: ProgramParameters) -> None:
@@ -188,7 +191,7 @@ def test_no_text_raises(texts: dict[str, str]) -> None:
 @given(st.sampled_from(["PNG", "JPEG", "WEBP"]), st.data())
 def test_no_damaged_file_raises(kind: str, data: st.DataObject) -> None:
     """Wherever its bytes are changed or cut."""
-    file = bytearray(pictures.with_comment(kind, pictures.a1111_comment(pictures.FORGE)))
+    file = bytearray(program_images.with_comment(kind, program_images.a1111_comment(program_images.FORGE)))
     for _ in range(data.draw(st.integers(0, 6))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(file)))
