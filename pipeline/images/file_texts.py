@@ -38,12 +38,21 @@ def file_texts(data: bytes) -> dict[str, str]:
     if data.startswith(SIGNATURE):
         chunks = list(read_chunks(data, {b"tEXt", b"iTXt", b"zTXt", b"eXIf"}))
         exif = next((body for kind, body in chunks if kind == b"eXIf"), b"")
-        return {**_exif_texts(exif), **texts_of(chunks, inflate=True)}
+        texts = {keyword: _as_utf_8(text) for keyword, text in texts_of(chunks, inflate=True).items()}
+        return {**_exif_texts(exif), **texts}
     if data.startswith(_JPEG_START):
         return _exif_texts(_jpeg_exif(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _exif_texts(_webp_exif(data))
     raise UserError(_NO_IMAGE)
+
+
+def _as_utf_8(text: str) -> str:
+    """A text that a program wrote in UTF-8 where the format says Latin-1, as it was meant."""
+    try:
+        return text if text.isascii() else text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _jpeg_exif(data: bytes) -> bytes:

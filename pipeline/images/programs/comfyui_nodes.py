@@ -91,5 +91,5 @@ def _inputs(entry: Mapping[str, Any], kind: str, ends: Mapping[str, list[Any]]) 
         named = {name: value for name, value in zip(_WIDGETS.get(kind, ()), widgets, strict=False) if name}
     for own in inputs if isinstance(inputs, list) else []:
         if isinstance(own, Mapping) and isinstance(name := own.get("name"), str) and str(own.get("link")) in ends:
-            named[name] = ends[str(own["link"])]
+            named[name] = ends[str(own.get("link"))]
     return named

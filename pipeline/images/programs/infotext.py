@@ -83,7 +83,7 @@ def read_infotext(written: str) -> ProgramParameters:
         or _civitai_hashes(lowered.get("hashes", ""), "").get("model", ""),
         loras=loras,
         inversions=tuple(
-            NamedLora(name=name, hash=own)
+            NamedLora(name=named(name), hash=own)
             for name, own in list(
                 (_hashes(lowered.get("ti hashes", "")) | _civitai_hashes(lowered.get("hashes", ""), "embed")).items()
             )[:MOST_LORAS]

@@ -28,7 +28,10 @@ def read_parameters(texts: Mapping[str, str]) -> ProgramParameters:
     Raises:
         UserError: nothing that can be read.
     """
-    read = _read(texts)
+    try:
+        read = _read(texts)
+    except RecursionError as error:  # values as deep as a reader of JSON bears are too deep for others
+        raise UserError(_NOTHING) from error
     if not read.says_anything:
         raise UserError(_NOTHING)
     return read

@@ -12,7 +12,9 @@ from pipeline.errors import UserError
 from pipeline.images.file_texts import file_texts
 from pipeline.images.programs.parameters import NamedLora, ProgramParameters
 from pipeline.images.programs.reading import read_parameters
+from tests.pipeline.images.hostile import chunk, png_of
 from tests.pipeline.images.programs import program_images
+from tests.tiers import examples
 
 _A1111: Final = ProgramParameters(
     program="AUTOMATIC1111", prompt="a red fox (sitting:1.2), café\nin snow", negative="blurry, text\nsecond line",
@@ -100,6 +102,34 @@ def test_an_image_of_another_program_says_how_it_was_made(file: bytes, said: Pro
     assert read_parameters(file_texts(file)) == said
 
 
+def test_stacks_of_loras_are_read() -> None:
+    """By the numbers behind their names; one that is switched off, or is none, is left out."""
+    stack = {
+        "switch_1": "On", "lora_name_1": "crayon.safetensors", "model_weight_1": 0.8, "clip_weight_1": 0.5,
+        "switch_2": "Off", "lora_name_2": "off.safetensors", "model_weight_2": 1, "clip_weight_2": 1,
+        "lora_name_3": "None", "lora_stack": ["8", 0],
+    }  # fmt: skip
+    graph = {
+        "1": {"class_type": "KSampler", "inputs": {"steps": 3, "model": ["2", 0], "latent_image": ["9", 0]}},
+        "2": {"class_type": "CR Apply LoRA Stack", "inputs": {"model": ["3", 0], "lora_stack": ["7", 0]}},
+        "3": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "base.safetensors"}},
+        "7": {"class_type": "CR LoRA Stack", "inputs": stack},
+        "8": {"class_type": "Lora Loader Stack", "inputs": {"lora_01": "film.safetensors", "strength_01": 0.4}},
+    }
+
+    said = read_parameters({"prompt": json.dumps(graph)})
+
+    assert said.model == "base"
+    assert set(said.loras) == {NamedLora(name="crayon", settings=":0.5:0.8"), NamedLora(name="film", settings=":0.4")}
+
+
+def test_utf_8_where_the_format_says_latin_1_is_read_as_it_was_meant() -> None:
+    """Some programs write a PNG's plain text so; Latin-1 itself stays."""
+    for written, read in (("café ☕\nSteps: 1", "café ☕"), ("café\nSteps: 1", "café")):
+        body = b"parameters\0" + written.encode("utf-8" if "☕" in written else "latin-1")
+        assert read_parameters(file_texts(png_of(8, 8, chunk(b"tEXt", body)))).prompt == read
+
+
 @pytest.mark.parametrize(
     "texts",
     [
@@ -113,6 +143,13 @@ def test_an_image_of_another_program_says_how_it_was_made(file: bytes, said: Pro
         {"prompt": "[" * 300_000},
         {"prompt": '{"a":' * 100_000},
         {"prompt": '{"1": NaN, "2": {"class_type": "KSampler", "inputs": {"steps": NaN, "latent": Infinity}}}'},
+        {
+            "prompt": '{"1": {"class_type": "KSampler", "inputs": {"steps": 1, "model": ['
+            + "[" * 900
+            + "]" * 900
+            + ", 0]}}}"
+        },
+        {"workflow": '{"nodes": [{"type": "KSampler", "inputs": [{"name": "x"}]}], "links": [[null, 1, 2]]}'},
         {"workflow": '{"nodes": [1, null, {"type": []}], "links": [[], 3, null]}'},
         {"invokeai_metadata": '{"loras": [1, {"model": 3}, {"model": {"name": []}}], "model": []}'},
         {"Software": "NovelAI", "Comment": '{"seed": [], "steps": {}, "sampler": 3}'},
@@ -170,7 +207,7 @@ _GRAPHS: Final = st.dictionaries(
 _KEYWORDS: Final = ["parameters", "UserComment", "prompt", "workflow", "invokeai_metadata", "Comment", "Software"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.dictionaries(
         st.sampled_from(_KEYWORDS),
@@ -187,7 +224,7 @@ def test_no_text_raises(texts: dict[str, str]) -> None:
         read_parameters(texts)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(["PNG", "JPEG", "WEBP"]), st.data())
 def test_no_damaged_file_raises(kind: str, data: st.DataObject) -> None:
     """Wherever its bytes are changed or cut."""
