@@ -47,6 +47,7 @@ def imagine(
     guidance: Annotated[float | None, typer.Option(help=_help("guidance"))] = None,
     guidance_rescale: Annotated[float | None, typer.Option(help=_help("guidance-rescale"))] = None,
     scheduler: Annotated[str | None, typer.Option(help=_help("scheduler"))] = None,
+    spacing: Annotated[str | None, typer.Option(help=_help("spacing"))] = None,
     width: Annotated[int | None, typer.Option(help=_help("width"))] = None,
     height: Annotated[int | None, typer.Option(help=_help("height"))] = None,
     like: Annotated[Path | None, typer.Option(help="A picture to repeat, with these options changed.")] = None,
@@ -55,7 +56,7 @@ def imagine(
     given: dict[str, Value | None] = {
         "prompt": prompt, "negative": negative, "aspect": aspect, "count": count, "seed": seed, "steps": steps,
         "guidance": guidance, "guidance-rescale": guidance_rescale, "scheduler": scheduler,
-        "width": width, "height": height,
+        "spacing": spacing, "width": width, "height": height,
     }  # fmt: skip
     from bot.terminal.one_shot import imagine_once
 

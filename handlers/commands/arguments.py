@@ -23,6 +23,7 @@ def read_options(command: Command[OptionsT], raw: Mapping[str, Value]) -> Option
     A file that is only offered is one without bytes: it is fetched once nothing else can be refused.
     """
     known = {option.name: option for option in command.options}
+    raw = command.takes.spelled_out(raw)
     for name in raw:
         if name not in known:
             check_typed(name)

@@ -48,6 +48,11 @@ class Options:
         return tuple(found)
 
     @classmethod
+    def spelled_out(cls, raw: Mapping[str, OptionValue | OfferedFile]) -> Mapping[str, OptionValue | OfferedFile]:
+        """The values as they are checked, where members may write some otherwise."""
+        return raw
+
+    @classmethod
     def of(cls, values: Mapping[str, OptionValue]) -> Self:
         """The options with `values`, by option name, each of its option's type."""
         given: dict[str, Any] = {}

@@ -34,6 +34,7 @@ def drawn_as(request: ImageRequest, earlier: ImageRequest) -> ImageRequest:
     return replace(
         request,
         scheduler=earlier.scheduler,
+        spacing=earlier.spacing,
         guidance_rescale=earlier.guidance_rescale,
         guidance_window=earlier.guidance_window,
         pag_scale=earlier.pag_scale,

@@ -105,6 +105,7 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         freeu=FreeU.parse(options.freeu, FreeU(**USUAL_FREEU[facts.family])) if options.freeu else None,
         clip_skip=options.clip_skip or 1,
         scheduler=options.scheduler or facts.scheduler,
+        spacing=options.spacing or facts.spacing,
         seed=new_seed if options.seed is None else options.seed,
         count=options.count or 1,
         model=facts.name,

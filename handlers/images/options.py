@@ -1,10 +1,12 @@
 """What a member can say of an image: the options of /imagine, and those that other commands take over from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+from handlers.commands.attachments import OfferedFile
 from handlers.commands.option import Completion, Details
-from handlers.commands.options import Options
+from handlers.commands.options import Options, OptionValue
 from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
 from pipeline.requests.aspect_ratio import ASPECTS, Aspect, size_for
@@ -20,6 +22,8 @@ from pipeline.requests.image_request import (
     ImageRequest,
     Scheduler,
 )
+from pipeline.requests.sampler_names import spacing_of, split_name
+from pipeline.requests.spacing import Spacing
 
 Negative = Annotated[str | None, Details("What it must not show", flag="no")]
 Count = Annotated[int | None, Details("How many pictures", flag="n", low=1, high=MAX_COUNT)]
@@ -45,6 +49,7 @@ class ImagineOptions(Options):
     lora: LoraNames = None
     guidance: Guidance = None
     scheduler: Annotated[Scheduler | None, Details("The sampler")] = None
+    spacing: Annotated[Spacing | None, Details("How the steps are spaced")] = None
     guidance_rescale: Annotated[
         float | None, Details("Tames burnt colours at high guidance", low=0, high=1, advanced=True)
     ] = None
@@ -72,6 +77,18 @@ class ImagineOptions(Options):
     triggers: Annotated[bool | None, Details("Off: leave LoRAs' trigger words out", advanced=True)] = None
     all: Annotated[bool | None, Details("Make all of {a|b} unasked", advanced=True)] = None
     private: Private = None
+
+    @classmethod
+    def spelled_out(cls, raw: Mapping[str, OptionValue | OfferedFile]) -> Mapping[str, OptionValue | OfferedFile]:
+        """Samplers and spacings by the names that other programs have for them, both in one where they stand so."""
+        named = split_name(str(raw.get("scheduler", "")))
+        spacing = spacing_of(str(raw.get("spacing", "")))
+        told: dict[str, OptionValue | OfferedFile] = {}
+        if named is not None:
+            told["scheduler"] = named[0]
+        if spacing or (named is not None and named[1] and not raw.get("spacing")):
+            told["spacing"] = spacing or str(named and named[1])
+        return {**raw, **told}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +120,7 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         vae=request.vae,
         clip_skip=None if request.clip_skip == 1 else request.clip_skip,
         scheduler=request.scheduler,
+        spacing=request.spacing,
         model=request.model,
         lora=mentions_text(request.loras),
         variation=" ".join(f"{step.seed}:{step.strength:.10g}" for step in request.variations),

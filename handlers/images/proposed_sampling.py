@@ -17,12 +17,14 @@ async def as_proposed(
     if (found := await _proposal(request, caller, context)) is None:
         return request
     _, wanted = found
+    allowed = caller.guild.settings.allows(wanted.scheduler)
     guidance = options.guidance if options.guidance is not None else wanted.guidance_scale
     return replace(
         request,
         steps=wanted.steps if options.steps is None else options.steps,
         guidance_scale=request.guidance_scale if guidance is None else guidance,
-        scheduler=options.scheduler or wanted.scheduler,
+        scheduler=options.scheduler or (wanted.scheduler if allowed else request.scheduler),
+        spacing=options.spacing or (wanted.spacing if allowed else request.spacing),
     )
 
 
@@ -33,7 +35,12 @@ async def proposal_words(request: ImageRequest, caller: Caller, context: AppCont
     lora, wanted = found
     if wanted.is_in(request):
         return (f"As LoRA '{lora.name}' wants: {wanted}.",)
-    own = Sampling(steps=request.steps, guidance_scale=request.guidance_scale, scheduler=request.scheduler)
+    own = Sampling(
+        steps=request.steps,
+        guidance_scale=request.guidance_scale,
+        scheduler=request.scheduler,
+        spacing=request.spacing,
+    )
     return (f"LoRA '{lora.name}' wants {wanted}; this has {own}.",)
 
 

@@ -19,10 +19,10 @@ from pipeline.engine.initial_noise import initial_noise
 from pipeline.engine.inpaint_canvas import Canvas
 from pipeline.engine.inpaint_mask import KeptLatents
 from pipeline.errors import InvalidRequest
+from pipeline.families.registry import FAMILIES
 from pipeline.lora.serving.adapter_pool import Adapter, AdapterPool
 from pipeline.lora.serving.pages import PAGE_RANK
 from pipeline.lora.serving.request_parts import UNetParts
-
 from pipeline.memory import is_out_of_memory
 from pipeline.models.attention import install
 from pipeline.models.checkpoint import Checkpoint
@@ -60,7 +60,8 @@ class Denoiser:
 
     def __init__(self, checkpoint: Checkpoint, adapters: AdapterPool, *, graphs: bool = False) -> None:
         self._checkpoint = checkpoint
-        self._schedule = NoiseSchedule(checkpoint.scheduler_config)
+        aligned = FAMILIES[checkpoint.facts.family].aligned_sigmas
+        self._schedule = NoiseSchedule(checkpoint.scheduler_config, aligned)
         self._adapters = adapters
         self._attention = install(checkpoint.unet)
         self._effects = RowEffects(checkpoint.unet)
@@ -100,7 +101,7 @@ class Denoiser:
         """
         if request.perturbed and not self._effects.can_perturb:
             raise InvalidRequest("pag", "This model has no attention in its middle, which pag needs; leave pag out.")
-        sampler = self._schedule.sampler(request.scheduler, request.steps, request.steps_made)
+        sampler = self._schedule.sampler(request.scheduler, request.steps, request.steps_made, request.spacing)
         generator = torch.Generator().manual_seed(request.seed)
         clean = None if canvas is None else self._encode(canvas.pixels(), generator, vae or self._checkpoint.vae)
         noise = self._noise(request, generator)

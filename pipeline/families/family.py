@@ -34,6 +34,9 @@ class Family:
     guidance_scale: float
     """For a request that names none."""
 
+    aligned_sigmas: tuple[float, ...]
+    """Of ten steps, from the first to after the last, for the spacing AYS (Sabour et al., 2024; arXiv 2404.14507)."""
+
     cross_attention_width: int
     """How many numbers the denoiser reads of each token, which tells a file's family."""
 

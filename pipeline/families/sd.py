@@ -13,6 +13,7 @@ SD15: Final = Family(
     base_repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
     native_side=512,
     guidance_scale=7.5,
+    aligned_sigmas=(14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
     cross_attention_width=768,
     text_encoders={"text_encoder": "cond_stage_model.transformer."},
     penultimate_states=False,

@@ -11,6 +11,7 @@ SDXL: Final = Family(
     base_repository="stabilityai/stable-diffusion-xl-base-1.0",
     native_side=1024,
     guidance_scale=6.0,
+    aligned_sigmas=(14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
     cross_attention_width=2048,
     text_encoders={
         "text_encoder": "conditioner.embedders.0.transformer.",

@@ -11,20 +11,12 @@ from pipeline.errors import UserError
 from pipeline.images.file_parameters import OWN_KEYWORD
 from pipeline.images.png_text import read_texts, write_png
 from pipeline.requests.control import ControlMode
-from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.spacing import Spacing
 
 FORMAT: Final = 1
 KEYWORD: Final = OWN_KEYWORD
 PARAMETERS: Final = "parameters"
-_SAMPLER_NAMES: Final = {
-    Scheduler.EULER: "Euler",
-    Scheduler.EULER_A: "Euler a",
-    Scheduler.DPMPP_2M: "DPM++ 2M",
-    Scheduler.DDIM: "DDIM",
-    Scheduler.HEUN: "Heun",
-    Scheduler.LCM: "LCM",
-    Scheduler.UNIPC: "UniPC",
-}
 _MODE_NAMES: Final = {
     ControlMode.BALANCED: "Balanced",
     ControlMode.PROMPT: "My prompt is more important",
@@ -81,7 +73,8 @@ class ImageMetadata:
         loras = "".join(f" {lora.tag}" for lora in made.loras)
         settings = {
             "Steps": made.steps,
-            "Sampler": _SAMPLER_NAMES[made.scheduler],
+            "Sampler": made.scheduler.label,
+            **({} if made.spacing is Spacing.NORMAL else {"Schedule type": made.spacing.label}),
             "CFG scale": f"{made.guidance_scale:g}",
             "Seed": made.seed,
             "Size": f"{made.width}x{made.height}",

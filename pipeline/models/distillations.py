@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.sampling import Sampling
+from pipeline.requests.spacing import Spacing
 
 _STEPS: Final = re.compile(r"(?<![\d.])(\d{1,2})[ -]?steps?\b")
 _WITH_GUIDANCE: Final = re.compile(r"\d[ -]?steps?[ -]?cfg\b|\bnormal[ -]?cfg\b")
@@ -25,6 +26,7 @@ class Distillation:
     counts: tuple[int, ...]
     usual: int
     scheduler: Scheduler
+    spacing: Spacing = Spacing.NORMAL
     words: str
 
     @property
@@ -43,7 +45,8 @@ class Distillation:
         """
         stated = [int(match[1]) for match in _STEPS.finditer(plain(name)) if int(match[1]) in self.counts]
         guidance = None if _WITH_GUIDANCE.search(plain(name)) else 1.0
-        return Sampling(steps=stated[0] if stated else self.usual, guidance_scale=guidance, scheduler=self.scheduler)
+        steps = stated[0] if stated else self.usual
+        return Sampling(steps=steps, guidance_scale=guidance, scheduler=self.scheduler, spacing=self.spacing)
 
 
 def _words(pattern: str) -> re.Pattern[str]:
@@ -58,6 +61,7 @@ DISTILLATIONS: Final = (
         counts=(1, 2, 4, 8),
         usual=4,
         scheduler=Scheduler.EULER,
+        spacing=Spacing.TRAILING,
         words="2 to 8 steps, guidance 1 and Euler with trailing steps",
     ),
     Distillation(
@@ -67,6 +71,7 @@ DISTILLATIONS: Final = (
         counts=(1, 2, 4, 8, 12, 16),
         usual=8,
         scheduler=Scheduler.DDIM,
+        spacing=Spacing.TRAILING,
         words="1 to 12 steps, guidance 1 and DDIM or TCD",
     ),
     Distillation(
@@ -76,6 +81,7 @@ DISTILLATIONS: Final = (
         counts=(1, 4, 8),
         usual=4,
         scheduler=Scheduler.LCM,
+        spacing=Spacing.TRAILING,
         words="4 to 8 steps, guidance 1 and LCM",
     ),
     Distillation(
@@ -85,6 +91,7 @@ DISTILLATIONS: Final = (
         counts=(2, 4, 8, 16),
         usual=8,
         scheduler=Scheduler.DDIM,
+        spacing=Spacing.TRAILING,
         words="2 to 16 steps, guidance 1 to 2 and DDIM with trailing steps",
     ),
     Distillation(
@@ -93,7 +100,7 @@ DISTILLATIONS: Final = (
         title=_words(r"\btcd[ -](lora|sd|sdxl|sd15)\b|trajectory[ -]consistency"),
         counts=(4, 8),
         usual=4,
-        scheduler=Scheduler.LCM,
+        scheduler=Scheduler.TCD,
         words="4 to 8 steps, guidance 1 and TCD",
     ),
     Distillation(
@@ -112,6 +119,7 @@ DISTILLATIONS: Final = (
         counts=(1, 2, 4, 8),
         usual=4,
         scheduler=Scheduler.EULER_A,
+        spacing=Spacing.TRAILING,
         words="1 to 8 steps, guidance 1 and Euler a with trailing steps",
     ),
 )

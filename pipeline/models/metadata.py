@@ -16,17 +16,20 @@ from pipeline.models.model_files import MODEL_INDEX, component_files, read_json
 from pipeline.models.model_sampling import folder_sampling, named_sampling
 from pipeline.models.safetensors_header import WeightsFile, fingerprint
 from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.sampler_names import split_name
 from pipeline.requests.sampling import Sampling
+from pipeline.requests.spacing import Spacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """What a person or a program needs to know of a model before it is loaded.
 
-    `width` and `height` are the native size in pixels; `steps`, `guidance_scale` and `scheduler` are what a request
-    that names none should use; `upscale_strength` is how much a second pass changes of an enlarged image, 0 to 1,
-    without losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see `fingerprint`);
-    `parameters` is the number of weights of all parts; `file` is the one file of a checkpoint, None for a folder.
+    `width` and `height` are the native size in pixels; `steps`, `guidance_scale`, `scheduler` and `spacing` are what a
+    request that names none should use; `upscale_strength` is how much a second pass changes of an enlarged image, 0 to
+    1, without losing what it shows; `max_pixels` bounds width times height; `hash` tells models apart (see
+    `fingerprint`); `parameters` is the number of weights of all parts; `file` is the one file of a checkpoint, None for
+    a folder.
     """
 
     name: str
@@ -41,11 +44,14 @@ class ModelFacts:
     parameters: int
     upscale_strength: float = 0.35
     file: Path | None = None
+    spacing: Spacing = Spacing.NORMAL
 
     @property
     def sampling(self) -> Sampling:
         """How it is sampled where nothing else is said."""
-        return Sampling(steps=self.steps, guidance_scale=self.guidance_scale, scheduler=self.scheduler)
+        return Sampling(
+            steps=self.steps, guidance_scale=self.guidance_scale, scheduler=self.scheduler, spacing=self.spacing
+        )
 
     def check(self, request: ImageRequest) -> None:
         """Check that a request's size is one that the model can draw.
@@ -175,12 +181,15 @@ def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
     if not path.exists():
         return facts
     own = read_json(path)
+    named = split_name(str(own.get("scheduler", facts.scheduler)))
+    spacing = own.get("spacing") or (named and named[1]) or facts.spacing
     try:
         return replace(
             facts,
             steps=int(str(own.get("steps", facts.steps))),
             guidance_scale=float(str(own.get("guidance_scale", facts.guidance_scale))),
             scheduler=Scheduler.parse(str(own.get("scheduler", facts.scheduler))),
+            spacing=Spacing.parse(str(spacing)),
             upscale_strength=float(str(own.get("upscale_strength", facts.upscale_strength))),
         )
     except ValueError as error:

@@ -20,7 +20,7 @@ _SCHEDULERS: Final = {
     "HeunDiscreteScheduler": Scheduler.HEUN,
     "UniPCMultistepScheduler": Scheduler.UNIPC,
     "LCMScheduler": Scheduler.LCM,
-    "TCDScheduler": Scheduler.LCM,
+    "TCDScheduler": Scheduler.TCD,
 }
 _ANYBODY_S: Final = frozenset({"", "EulerDiscreteScheduler", "PNDMScheduler", "DDIMScheduler", "DDPMScheduler"})
 """What the bases have, so that a model which was trained on from one says nothing by it."""
@@ -57,6 +57,7 @@ def folder_sampling(name: str, family: ModelFamily, index: Config, scheduler: Co
         steps=named.steps,
         guidance_scale=named.guidance_scale,
         scheduler=named.scheduler if kind in _ANYBODY_S else own,
+        spacing=named.spacing,
     )
 
 

@@ -9,6 +9,8 @@ from typing import Final
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.requests.control import ControlUse
 from pipeline.requests.freeu import FreeU
+from pipeline.requests.sampler_names import SAMPLER_NAMES, split_name
+from pipeline.requests.spacing import Spacing
 from pipeline.requests.start_image import StartImage
 from pipeline.requests.step_window import StepWindow
 
@@ -43,13 +45,26 @@ class Scheduler(StrEnum):
     HEUN = "heun"
     LCM = "lcm"
     UNIPC = "unipc"
+    DPMPP_SDE = "dpm++sde"
+    DPMPP_2M_SDE = "dpm++2m-sde"
+    DPMPP_3M_SDE = "dpm++3m-sde"
+    DPMPP_2S_A = "dpm++2s-a"
+    TCD = "tcd"
+    DEIS = "deis"
+    PNDM = "pndm"
+
+    @property
+    def label(self) -> str:
+        """As AUTOMATIC1111 writes it behind `Sampler`."""
+        return SAMPLER_NAMES[self][0]
 
     @classmethod
     def parse(cls, text: str) -> "Scheduler":
         """The scheduler of a name.
 
         Args:
-            text: one of the values, in any case, with spaces around it or none.
+            text: a value, or AUTOMATIC1111's, ComfyUI's or diffusers' name, in any case; a spacing at its end is left
+                to `split_name`.
 
         Returns:
             The scheduler.
@@ -57,11 +72,27 @@ class Scheduler(StrEnum):
         Raises:
             InvalidRequest: there is none of that name; the sentence lists those that exist.
         """
-        try:
-            return cls(text.strip().lower())
-        except ValueError:
-            names = ", ".join(scheduler.value for scheduler in cls)
-            raise InvalidRequest("scheduler", f"scheduler '{text:.60}' is unknown; choose one of: {names}.") from None
+        if (found := split_name(text)) is not None:
+            return cls(found[0])
+        names = ", ".join(scheduler.value for scheduler in cls)
+        raise InvalidRequest("scheduler", f"scheduler '{text:.60}' is unknown; choose one of: {names}.")
+
+    def calls(self, steps: int) -> int:
+        """How often it calls the denoiser.
+
+        Args:
+            steps: of the walk, from 1.
+
+        Returns:
+            The steps; for some kinds twice as many but for the last, for PLMS one more.
+        """
+        match self:
+            case Scheduler.HEUN | Scheduler.DPMPP_SDE | Scheduler.DPMPP_2S_A:
+                return 2 * steps - 1
+            case Scheduler.PNDM:
+                return steps + min(steps - 1, 1)
+            case _:
+                return steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +180,7 @@ class ImageRequest:
     clip_skip: int = 1
     vae: str | None = None
     scheduler: Scheduler = Scheduler.EULER
+    spacing: Spacing = Spacing.NORMAL
     seed: int
     count: int = 1
     model: str
@@ -246,9 +278,8 @@ class ImageRequest:
 
     @property
     def row_steps(self) -> int:
-        """The denoiser's work for all images, in rows of its calls; Heun calls it twice a step, but for the last."""
-        calls = 2 * self.steps_made - 1 if self.scheduler is Scheduler.HEUN else self.steps_made
-        return calls * self.count * self.rows
+        """The denoiser's work for all images, in rows of its calls."""
+        return self.scheduler.calls(self.steps_made) * self.count * self.rows
 
     def images(self) -> tuple["ImageRequest", ...]:
         """One request an image.

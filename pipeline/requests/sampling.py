@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.requests.spacing import Spacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,7 @@ class Sampling:
     steps: int
     guidance_scale: float | None
     scheduler: Scheduler
+    spacing: Spacing = Spacing.NORMAL
 
     def guided(self, guidance_scale: float) -> "Sampling":
         """The same with another guidance.
@@ -34,13 +36,15 @@ class Sampling:
             False where it differs in anything that this says.
         """
         guided = self.guidance_scale is None or self.guidance_scale == request.guidance_scale
-        return guided and (self.steps, self.scheduler) == (request.steps, request.scheduler)
+        own = (self.steps, self.scheduler, self.spacing)
+        return guided and own == (request.steps, request.scheduler, request.spacing)
 
     def __str__(self) -> str:
         """In words.
 
         Returns:
-            Such as "4 steps, guidance 1 and lcm".
+            Such as "4 steps, guidance 1 and euler, spaced trailing".
         """
         guidance = "" if self.guidance_scale is None else f", guidance {self.guidance_scale:g}"
-        return f"{self.steps} steps{guidance} and {self.scheduler}"
+        spacing = "" if self.spacing is Spacing.NORMAL else f", spaced {self.spacing}"
+        return f"{self.steps} steps{guidance} and {self.scheduler}{spacing}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 from pipeline.samplers.sampler import Sampler
 
 EDM_CLASSES: Final[Mapping[Scheduler, Any]] = {
@@ -43,12 +44,23 @@ class EdmSampler(Sampler):
         config: the model's own scheduler config.
         steps: into how many the whole way is divided, at least 1.
         made: how many of them are walked, the last ones; None for all.
+        spacing: the model's own, which is normal.
 
     Raises:
-        InvalidRequest: no scheduler follows this rule through such noise.
+        InvalidRequest: no scheduler follows this rule, or takes this spacing, through such noise.
     """
 
-    def __init__(self, kind: Scheduler, config: Mapping[str, Any], steps: int, made: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: Scheduler,
+        config: Mapping[str, Any],
+        steps: int,
+        made: int | None = None,
+        *,
+        spacing: Spacing = Spacing.NORMAL,
+    ) -> None:
+        if spacing is not Spacing.NORMAL:
+            raise InvalidRequest("spacing", "This model spaces its steps by its own kind of noise (EDM); use normal.")
         if kind not in EDM_CLASSES:
             names = " or ".join(own.value for own in EDM_CLASSES)
             raise InvalidRequest("scheduler", f"This model is drawn by its own kind of noise (EDM); use {names}.")

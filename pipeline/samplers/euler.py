@@ -1,7 +1,6 @@
 """Euler's rule for many walks in the same operations, as diffusers computes it for one: equal to the bit on a CPU."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -10,8 +9,6 @@ from pipeline.transfer import to_device
 
 EulerNumbers = tuple[float, ...]
 """What one step of one walk is computed with, in the order of `euler_numbers`."""
-
-PREDICTIONS: Final = frozenset({"epsilon", "v_prediction"})
 
 
 def euler_numbers(sigmas: Tensor, *, ancestral: bool) -> list[EulerNumbers]:
@@ -44,7 +41,7 @@ class EulerSteps:
     Args:
         numbers: of each walk's step.
         latents: (walks, channels, height, width), where the walks are.
-        prediction: what the denoiser answers, one of PREDICTIONS.
+        prediction: what the denoiser answers, by diffusers' name.
     """
 
     def __init__(self, numbers: Sequence[EulerNumbers], latents: Tensor, prediction: str) -> None:
@@ -74,11 +71,14 @@ class EulerSteps:
         """
         latents = self._latents
         # In place where the operand is no longer needed: large tensors cost as much to come by as to fill.
-        if self._prediction == "epsilon":
-            moved = predictions * self._sigma
-            torch.sub(latents, moved, out=moved)
-        else:
-            moved = (predictions * self._factor).add_(latents / self._power)
+        match self._prediction:
+            case "v_prediction":
+                moved = (predictions * self._factor).add_(latents / self._power)
+            case "sample":
+                moved = predictions.clone()
+            case _:
+                moved = predictions * self._sigma
+                torch.sub(latents, moved, out=moved)
         torch.sub(latents, moved, out=moved)
         moved.div_(self._sigma).mul_(self._change).add_(latents)
         return moved if noise is None else moved.add_(noise.mul_(self._added))

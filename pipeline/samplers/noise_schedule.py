@@ -1,6 +1,6 @@
 """A model's noise in both directions: mixed in for training, taken out step by step for sampling."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 from pipeline.samplers.edm import EdmSampler, is_edm
 from pipeline.samplers.sampler import Sampler
 
@@ -19,25 +20,30 @@ class NoiseSchedule:
 
     Args:
         config: the model's own scheduler config, as diffusers writes it to `scheduler_config.json`.
+        aligned: the published sigmas of the model's family for the spacing AYS; empty where there are none.
 
     Attributes:
         prediction: what the denoiser answers, by diffusers' name: `epsilon`, `v_prediction` or `sample`.
         timesteps: how many there are, 1,000 for Stable Diffusion.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], aligned: Sequence[float] = ()) -> None:
         self._config = config
+        self._aligned = aligned
         self._scheduler = DDPMScheduler.from_config(config)
         self.prediction = str(self._scheduler.config.prediction_type)
         self.timesteps = int(self._scheduler.config.num_train_timesteps)
 
-    def sampler(self, kind: Scheduler, steps: int, made: int | None = None) -> Sampler:
+    def sampler(
+        self, kind: Scheduler, steps: int, made: int | None = None, spacing: Spacing = Spacing.NORMAL
+    ) -> Sampler:
         """One walk from noise to an image.
 
         Args:
             kind: the sampler's rule.
             steps: into how many the whole way is divided, at least 1.
             made: how many of them are walked, the last ones; None for all.
+            spacing: of the steps.
 
         Returns:
             The walk at its start.
@@ -46,8 +52,8 @@ class NoiseSchedule:
             InvalidRequest: this kind cannot take so many steps, or not through the model's noise.
         """
         if is_edm(self._config):
-            return EdmSampler(kind, self._config, steps, made)
-        return Sampler(kind, self._config, steps, made)
+            return EdmSampler(kind, self._config, steps, made, spacing=spacing)
+        return Sampler(kind, self._config, steps, made, spacing=spacing, aligned=self._aligned)
 
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """What a denoiser is shown in training (Ho et al., 2020, eq. 4).

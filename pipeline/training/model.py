@@ -107,7 +107,8 @@ class TrainedModel:
             raise UserError("Output preservation needs a LoRA; use class images for a full fine-tune.")
         self.hardware = hardware
         self.unet, self.vae = checkpoint.unet, checkpoint.vae
-        self.schedule = NoiseSchedule(checkpoint.scheduler_config)
+        aligned = FAMILIES[checkpoint.facts.family].aligned_sigmas
+        self.schedule = NoiseSchedule(checkpoint.scheduler_config, aligned)
         networks = {"unet": self.unet}
         if plan.text_encoders:
             networks |= {encoder.network: encoder.model for encoder in checkpoint.text_encoders}

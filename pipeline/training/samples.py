@@ -74,7 +74,7 @@ def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> li
 
 def _draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
     facts, device = model.checkpoint.facts, model.hardware.device
-    sampler = model.schedule.sampler(facts.scheduler, facts.steps)
+    sampler = model.schedule.sampler(facts.scheduler, facts.steps, spacing=facts.spacing)
     latents = _noise(model, seeds, size) * sampler.noise_scale
     words = PromptEmbeddings.stacked([model.unconditional().rows(len(prompts)), *map(model.words, prompts)])
     sizes = torch.tensor([[*size, 0, 0, *size]], dtype=torch.float32, device=device).repeat(2 * len(prompts), 1)

@@ -15,6 +15,7 @@ from pipeline.lora.format.layout import LoraLayout
 from pipeline.lora.format.scale_rule import ScaleRule
 from pipeline.requests.aspect_ratio import ASPECTS
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 from storage.guilds.source_credentials import KeySource
 from tests.bot.discord.conftest import World, published
 
@@ -22,6 +23,7 @@ _WORD = re.compile(r"[-_\w]{1,32}")
 _PROPER = {
     *ASPECTS,
     *(scheduler.value for scheduler in Scheduler),
+    *(spacing.value for spacing in Spacing),
     *(source.value for source in KeySource),
     *LoraLayout,
     *ScaleRule,

@@ -8,6 +8,7 @@ from handlers.community.cancel import COMMAND as CANCEL
 from handlers.images.imagine import COMMAND as IMAGINE
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 
 
 def test_bare_words_fill_the_free_option_whatever_its_kind() -> None:
@@ -40,3 +41,22 @@ def test_a_wrong_value_is_refused_with_its_limit(raw: dict[str, str | int], fiel
 def test_choices_are_taken_in_any_case() -> None:
     """Members write Euler; the request says euler."""
     assert read_options(IMAGINE, {"prompt": "fox", "scheduler": "Euler-A"}).scheduler is Scheduler.EULER_A
+
+
+@pytest.mark.parametrize(
+    ("raw", "scheduler", "spacing"),
+    [
+        ({"scheduler": "DPM++ 2M Karras"}, Scheduler.DPMPP_2M, Spacing.KARRAS),
+        ({"scheduler": "DPM++ 2M Karras", "spacing": "Beta"}, Scheduler.DPMPP_2M, Spacing.BETA),
+        ({"scheduler": "PLMS"}, Scheduler.PNDM, None),
+        ({"spacing": "SGM Uniform"}, None, Spacing.SGM_UNIFORM),
+        ({"spacing": "Align Your Steps"}, None, Spacing.AYS),
+    ],
+)
+def test_samplers_are_taken_by_the_names_of_other_programs(
+    raw: dict[str, str], scheduler: Scheduler | None, spacing: Spacing | None
+) -> None:
+    """AUTOMATIC1111's name of a sampler may have the spacing behind it."""
+    options = read_options(IMAGINE, {"prompt": "fox", **raw})
+
+    assert (options.scheduler, options.spacing) == (scheduler, spacing)

@@ -43,8 +43,8 @@ async def test_every_option_reaches_the_request(context: AppContext, guild: Guil
     """What a member sets is what is rendered, and `request_options` asks for the same again."""
     message = await call(
         "imagine", prompt="fox", negative="text", width=64, height=192, count=3, seed=9, steps=5, guidance=0.0,
-        guidance_rescale=0.5, scheduler="unipc", model="pocket", guidance_window="0.2-0.8", pag=2.5, freeu="b1=1.2",
-        clip_skip=2,
+        guidance_rescale=0.5, scheduler="unipc", spacing="karras", model="pocket", guidance_window="0.2-0.8", pag=2.5,
+        freeu="b1=1.2", clip_skip=2,
     )  # fmt: skip
 
     request = await _request_of(context, guild, message.job_id)

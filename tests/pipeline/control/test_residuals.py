@@ -22,9 +22,9 @@ from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.device_messages import Rendered
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
-from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import FAMILY, HANDED, MAPS, control, last_word
+from tests.pipeline.samplers.references import scheduler_of
 from tests.pipeline.scene import half_mask, scene
 
 PREFIX = {"pocket": "StableDiffusionXLControlNet", "sd15": "StableDiffusionControlNet"}
@@ -72,7 +72,7 @@ def run_diffusers(name: str, folder: Path, controls: Path, request: ImageRequest
         folder, controlnet=nets[0] if len(nets) == 1 else MultiControlNetModel(nets), dtype=torch.float32
     )
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = scheduler_of(request.scheduler, pipeline.scheduler.config)
     maps = [MAPS[use.kind].resize((64, 64)).convert("RGB") for use in request.controls]
     uses = request.controls
 

@@ -18,10 +18,10 @@ from pipeline.models.source import ModelSource
 from pipeline.requests.control import ControlKind, ControlMode
 from pipeline.requests.device_messages import Refused
 from pipeline.requests.image_request import ImageRequest, Scheduler
-from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import FAMILY, MAPS, control, last_word
 from tests.pipeline.control.test_residuals import run_together
+from tests.pipeline.samplers.references import scheduler_of
 from tests.pipeline.tiny_models import save_control
 
 PREFIX = {"pocket": "StableDiffusionXL", "sd15": "StableDiffusion"}
@@ -89,7 +89,7 @@ def run_diffusers(name: str, folder: Path, root: Path, request: ImageRequest) ->
         folder, adapter=MultiAdapter(adapters) if several else adapters[0], dtype=torch.float32
     )
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = sampler.SCHEDULER_CLASSES[request.scheduler].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = scheduler_of(request.scheduler, pipeline.scheduler.config)
     early: dict[str, Any] = {"adapter_conditioning_factor": request.controls[0].end} if name == "pocket" else {}
     latents: Tensor = pipeline(
         request.prompt,

@@ -19,10 +19,10 @@ from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
 from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.image_request import ImageRequest, Scheduler
-from pipeline.samplers import sampler
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import MAPS, control
 from tests.pipeline.control.test_residuals import OVER, UNDER, run_together
+from tests.pipeline.samplers.references import scheduler_of
 from tests.pipeline.scene import half_mask, scene
 from tests.pipeline.tiny_models import save_control, save_control_union
 
@@ -77,7 +77,7 @@ def run_diffusers(folder: Path, root: Path, request: ImageRequest) -> Tensor:
     net = ControlNetUnionModel.from_pretrained(root / "sdxl" / "union")
     pipeline = kind.from_pretrained(folder, controlnet=net, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = sampler.SCHEDULER_CLASSES[request.scheduler].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = scheduler_of(request.scheduler, pipeline.scheduler.config)
     uses = request.controls
     latents: Tensor = pipeline(
         request.prompt,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
-from pipeline.requests.image_request import ImageRequest, Scheduler
-from pipeline.samplers import sampler as samplers
+from pipeline.requests.image_request import ImageRequest
 from tests.pipeline.conftest import a_request
+from tests.pipeline.samplers.references import DIFFUSERS, eta_of, scheduler_of
 
 PIPELINES = {"pocket": StableDiffusionXLPipeline, "nano": StableDiffusionXLPipeline, "sd15": StableDiffusionPipeline}
 
@@ -23,7 +23,7 @@ def mixed_requests() -> list[ImageRequest]:
     guidance = cycle(((5.0, 0.0, ""), (1.0, 0.0, ""), (7.5, 0.6, "blue"), (0.0, 0.0, "")))
     prompts = cycle(("red fox, glossy style", "a very long prompt " * 6, "green apple"))
     requests = []
-    for seed, scheduler in enumerate(Scheduler):
+    for seed, scheduler in enumerate(DIFFUSERS):
         scale, rescale, negative = next(guidance)
         requests.append(
             a_request(
@@ -61,7 +61,7 @@ def load_pipeline(name: str, folder: Path) -> Any:
 
 
 def run_diffusers(pipeline: Any, request: ImageRequest, config: Any, **options: Any) -> Tensor:
-    pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(config)
+    pipeline.scheduler = scheduler_of(request.scheduler, config)
     latents: Tensor = pipeline(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
@@ -72,6 +72,7 @@ def run_diffusers(pipeline: Any, request: ImageRequest, config: Any, **options: 
         guidance_rescale=request.guidance_rescale,
         generator=torch.Generator().manual_seed(request.seed),
         output_type="latent",
+        **eta_of(request.scheduler),
         **options,
     ).images
     return latents

@@ -28,8 +28,8 @@ from pipeline.requests.aspect_ratio import whole_size
 from pipeline.requests.device_messages import Event, Refused, Rendered, Suspended
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from pipeline.requests.start_image import StartImage
-from pipeline.samplers import sampler as samplers
 from tests.pipeline.conftest import SPEC, a_request
+from tests.pipeline.samplers.references import DIFFUSERS, eta_of, scheduler_of
 from tests.pipeline.scene import IMAGES, SIZE, half_mask, png, scene
 
 PIPELINES = {
@@ -41,9 +41,12 @@ TOLERANCE = {scheduler: 1e-3 if scheduler is Scheduler.DDIM else 1e-4 for schedu
 
 
 def mixed_requests() -> list[ImageRequest]:
-    """Every scheduler as image to image and as inpainting, at several strengths, beside one from noise alone."""
+    """Every scheduler as image to image and as inpainting, at several strengths, beside one from noise alone.
+
+    But PNDM's: diffusers leaves out its second call of the first step where that is not the whole way's first.
+    """
     requests = [a_request(seed=100, steps=3)]
-    for seed, scheduler in enumerate(Scheduler):
+    for seed, scheduler in enumerate(kind for kind in DIFFUSERS if kind is not Scheduler.PNDM):
         for mask, strength in ((None, (0.3, 0.8, 1.0)[seed % 3]), ("mask", (1.0, 0.6)[seed % 2])):
             start = StartImage(image="scene", strength=strength, mask=mask)
             guidance = (5.0, 1.0)[seed % 2]
@@ -68,7 +71,7 @@ def run_together(loaded_model: LoadedModel, requests: Sequence[ImageRequest], bu
 def run_diffusers(pipelines: Sequence[Any], request: ImageRequest, config: Any) -> Tensor:
     assert request.start is not None
     pipeline = pipelines[request.start.mask is not None]
-    pipeline.scheduler = samplers.SCHEDULER_CLASSES[request.scheduler].from_config(config)
+    pipeline.scheduler = scheduler_of(request.scheduler, config)
     mask = {} if request.start.mask is None else {"mask_image": half_mask(), "height": SIZE, "width": SIZE}
     latents: Tensor = pipeline(
         request.prompt,
@@ -78,11 +81,14 @@ def run_diffusers(pipelines: Sequence[Any], request: ImageRequest, config: Any) 
         guidance_scale=request.guidance_scale,
         generator=torch.Generator().manual_seed(request.seed),
         output_type="latent",
+        **eta_of(request.scheduler),
         **mask,
     ).images
     return latents
 
 
+# diffusers' DEIS takes logarithms of tensors by NumPy.
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.parametrize("name", PIPELINES)
 def test_latents_equal_those_of_diffusers(
     name: str, loaded_model: Callable[[str], LoadedModel], model_folder: Callable[[str], Path]
@@ -94,7 +100,7 @@ def test_latents_equal_those_of_diffusers(
         pipeline.set_progress_bar_config(disable=True)
     config = dict(pipelines[0].scheduler.config)
 
-    ours = run_together(loaded_model(name), requests, bucket=32)
+    ours = run_together(loaded_model(name), requests, bucket=64)
 
     for request, latents in zip(requests[1:], ours[1:], strict=True):
         expected = run_diffusers(pipelines, request, config)
@@ -104,11 +110,11 @@ def test_latents_equal_those_of_diffusers(
 
 def test_neighbours_change_no_bit(loaded_model: Callable[[str], LoadedModel]) -> None:
     """For a fixed bucket."""
-    requests = mixed_requests()
-    together = run_together(loaded_model("pocket"), requests, bucket=32)
+    requests = mixed_requests()[:9]
+    together = run_together(loaded_model("pocket"), requests, bucket=16)
 
     for index in (0, 1, 4):
-        alone = run_together(loaded_model("pocket"), [requests[index]], bucket=32)[0]
+        alone = run_together(loaded_model("pocket"), [requests[index]], bucket=16)[0]
 
         assert torch.equal(alone, together[index])
 

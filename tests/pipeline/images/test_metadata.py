@@ -16,6 +16,8 @@ from pipeline.images.png_text import write_png
 from pipeline.images.programs.infotext import read_infotext
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
+from pipeline.requests.sampler_names import spacing_of, split_name
+from pipeline.requests.spacing import Spacing
 from pipeline.requests.step_window import StepWindow
 from tests import fakes
 
@@ -49,6 +51,7 @@ requests = st.builds(
     clip_skip=st.integers(1, 12),
     guidance_window=st.none() | st.builds(StepWindow, start=st.floats(0, 0.5), stop=st.none() | st.floats(0.5, 0.99)),
     scheduler=st.sampled_from(Scheduler),
+    spacing=st.sampled_from(Spacing),
     seed=st.integers(0, 2**32 - 1),
     model=texts,
     loras=st.lists(loras, max_size=3).map(tuple),
@@ -131,6 +134,19 @@ def test_guidance_of_other_kinds_is_told_as_forge_does() -> None:
         ", Guidance window: 0-0.8, pag_enabled: True, pag_scale: 2.5, "
         "freeu_enabled: True, freeu_b1: 1.3, freeu_b2: 1.4, freeu_s1: 0.9, freeu_s2: 0.2, Model hash"
     ) in info.parameters()
+
+
+@pytest.mark.parametrize("scheduler", Scheduler)
+@pytest.mark.parametrize("spacing", Spacing)
+def test_the_sampler_is_read_back_from_the_parameters(scheduler: Scheduler, spacing: Spacing) -> None:
+    """The spacing apart, as AUTOMATIC1111 writes it; what the model's config says has no name there."""
+    settings = an_info(scheduler=scheduler, spacing=spacing).parameters().splitlines()[-1].split(", ")
+    values = dict(setting.split(": ", 1) for setting in settings if ": " in setting)
+
+    assert split_name(values["Sampler"]) == (scheduler, None)
+    assert spacing_of(values.get("Schedule type", "normal")) == spacing
+    if spacing is Spacing.KARRAS:
+        assert settings[1:3] == [f"Sampler: {scheduler.label}", "Schedule type: Karras"]
 
 
 def test_a_lora_is_named_by_its_whole_tag() -> None:

@@ -10,6 +10,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.families.family import ModelFamily
 from pipeline.models.source import ModelSource
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 from tests.pipeline.conftest import a_request
 
 
@@ -38,3 +39,11 @@ def test_a_model_states_its_own_defaults(copy: Path) -> None:
 
     assert (facts.steps, facts.guidance_scale, facts.scheduler) == (6, 1.5, Scheduler.LCM)
     assert facts.upscale_strength == 0.2
+
+    (copy / "limner.json").write_text(json.dumps({"scheduler": "DPM++ 2M Karras"}))
+    named = ModelSource.parse(str(copy)).facts()
+    (copy / "limner.json").write_text(json.dumps({"spacing": "trailing"}))
+    spaced = ModelSource.parse(str(copy)).facts()
+
+    assert (named.scheduler, named.spacing) == (Scheduler.DPMPP_2M, Spacing.KARRAS)
+    assert (spaced.scheduler, spaced.spacing) == (Scheduler.EULER, Spacing.TRAILING)
