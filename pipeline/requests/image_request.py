@@ -209,9 +209,9 @@ class ImageRequest:
         check_range("number of variations", len(self.variations), 0, MAX_VARIATIONS)
         check_range("number of controls", len(self.controls), 0, MAX_CONTROLS)
         if self.steps_made == 0:
-            raise InvalidRequest(
-                "strength", f"strength is too low for {self.steps} steps; use {1 / self.steps:.2g} or more."
-            )
+            # Upwards, or what is advised would be too low as well.
+            enough = math.ceil(100 / self.steps) / 100
+            raise InvalidRequest("strength", f"strength is too low for {self.steps} steps; use {enough:g} or more.")
 
     def _check_text(self) -> None:
         if not self.prompt.strip():

@@ -1,6 +1,7 @@
 """A request checks itself, and says which field breaks which limit."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRequest
 from pipeline.requests.image_request import MAX_SEED, LoraUse, Scheduler
+from pipeline.requests.start_image import StartImage
 from tests.pipeline.conftest import a_request
 
 
@@ -48,6 +50,20 @@ def test_a_lora_scale_has_limits(scale: float) -> None:
         LoraUse(key="k", name="pixel", scale=scale)
     with pytest.raises(InvalidRequest, match="use -10 to 10"):
         LoraUse(key="k", name="pixel", text_encoder_scale=scale)
+
+
+@pytest.mark.parametrize("steps", range(1, 151))
+def test_the_strength_that_is_advised_is_taken(steps: int) -> None:
+    """At every number of steps; a little below it none would be made."""
+    with pytest.raises(InvalidRequest, match=f"too low for {steps} steps") as caught:
+        a_request(steps=steps, start=StartImage(image="start", strength=0.0))
+    advised = re.search(r"use ([\d.]+) or more", str(caught.value))
+    assert advised is not None
+
+    request = a_request(steps=steps, start=StartImage(image="start", strength=float(advised[1])))
+
+    assert request.steps_made >= 1
+    assert float(advised[1]) < 1 / steps + 0.01
 
 
 def test_an_unknown_scheduler_names_those_that_exist() -> None:
