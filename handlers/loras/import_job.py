@@ -62,6 +62,7 @@ class LoraAdding:
             steps=own.steps,
             guidance_scale=facts.guidance_scale if own.guidance_scale is None else own.guidance_scale,
             scheduler=own.scheduler,
+            spacing=own.spacing,
             seed=job.id % MAX_SEED,
             model=facts.name,
             loras=(LoraUse(key=lora.key, name=lora.name, scale=lora.scale),),

@@ -90,11 +90,15 @@ def _text_config(width: int, layers: int, sizes: Sizes, tokenizer: CLIPTokenizer
 
 def build_scheduler() -> EulerDiscreteScheduler:
     """SDXL's noise schedule, predicting v: flat backgrounds depend on the noisiest steps, where v is well scaled."""
-    return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        timestep_spacing="leading",
-        steps_offset=1,
-    )
+    config = {
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "leading",
+        "steps_offset": 1,
+        # Latents go beyond 1, where DDIM would clip them unless told.
+        "clip_sample": False,
+    }
+    scheduler: EulerDiscreteScheduler = EulerDiscreteScheduler.from_config(config)
+    return scheduler

@@ -13,6 +13,7 @@ from pipeline.lora.importing.report import Embedding, ImportReport
 from pipeline.processes.child import ask, running
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.sampling import Sampling
+from pipeline.requests.spacing import Spacing
 
 _PROGRAM: Final = "pipeline.lora.importing.import_program"
 _LARGEST: Final = FileLimits().bytes
@@ -97,4 +98,4 @@ def _report(report: dict[str, Any]) -> ImportReport:
 
 
 def _sampling(own: dict[str, Any]) -> Sampling:
-    return Sampling(**own | {"scheduler": Scheduler(own["scheduler"])})
+    return Sampling(**own | {"scheduler": Scheduler(own["scheduler"]), "spacing": Spacing(own["spacing"])})
