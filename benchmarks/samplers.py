@@ -2,9 +2,9 @@
 
 `python -m benchmarks.samplers` prints two tables: each sampler with Karras' spacing, and each spacing with two
 samplers. `--sheet FILE` draws one image by every sampler instead. The error is the distance of the latents to those of
-Heun's rule in 125 steps of Karras from the same noise, by their length, as a mean over the prompts. A sampler that adds noise
-leads to another image each time, so it has no error; for it there is the detail, the strength of the finest structure
-against that of the reference: below 1 the image is blurred, above 1 there is noise left.
+Heun's rule in 125 steps of Karras from the same noise, by their length, as a mean over the prompts. A sampler that adds
+noise leads to another image each time, so it has no error; for it there is the detail, the strength of the finest
+structure against that of the reference: below 1 the image is blurred, above 1 there is noise left.
 """
 
 import argparse

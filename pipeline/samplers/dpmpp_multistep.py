@@ -69,7 +69,7 @@ def dpmpp_3m_sde(path: Path) -> list[Call]:
     calls: list[Call] = []
     for step, (here, to) in enumerate(path.pairs):
         length = to.log_snr - here.log_snr
-        changes = _third_order(path, step, length) if step and to.noise else (0.0, 0.0, 0.0)
+        changes = _third_order(path, step, length) if step and to.noise and length else (0.0, 0.0, 0.0)
         first, *earlier = (to.signal * change for change in changes)
         after = WeightedSum(
             latents=to.noise / here.noise * exp(-length),

@@ -55,7 +55,9 @@ class NoiseLevel:
             case "sample":
                 return 0.0, 1.0
             case _:
-                return 1 / self.signal, -self.noise / self.signal
+                # Noise tells nothing of an image that is not there; as faint a one as diffusers' solvers assume.
+                signal = self.signal or 2.0**-12
+                return 1 / signal, -self.noise / signal
 
     def noise_of(self, prediction: str) -> tuple[float, float]:
         """With what the latents and the denoiser's answer are weighted to guess the noise.

@@ -35,7 +35,7 @@ class Path:
         return list(pairwise(self.levels))
 
     def ends_low(self, step: int) -> bool:
-        """Whether a step is the last one and too long to be extrapolated over: to no noise at all, or one of few.
+        """Whether a step is the last one and not to be extrapolated over: to no noise, one of few, or of no length.
 
         Args:
             step: its number, from 0.
@@ -43,5 +43,6 @@ class Path:
         Returns:
             Whether it is to be of first order.
         """
+        *_, here, to = self.levels
         last = step == len(self.levels) - 2
-        return last and (self.steps < _FEW_STEPS or not self.levels[-1].noise)
+        return last and (self.steps < _FEW_STEPS or not to.noise or to.sigma >= here.sigma)

@@ -104,7 +104,7 @@ def test_latents_equal_those_of_diffusers(dtype: torch.dtype) -> None:
     pipeline.set_progress_bar_config(disable=True)
     config = dict(pipeline.scheduler.config)
     with exact_convolutions():
-        ours = run_together(loaded(POCKET, dtype), requests, bucket=16)
+        ours = run_together(loaded(POCKET, dtype), requests, bucket=32)
         expected = [run_diffusers(pipeline, request, config).float() for request in requests]
 
     errors = {

@@ -10,6 +10,7 @@ from PIL import Image
 from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, Suspended
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
+from pipeline.requests.spacing import Spacing
 from pipeline.requests.start_image import StartImage
 from tests.pipeline.conftest import a_request
 from tests.pipeline.scene import half_mask, png, scene
@@ -76,6 +77,7 @@ class Requests:
             "model": model, "width": size[0], "height": size[1], "seed": self._count, "bucket": BUCKET,
             "prompt": one.choice(_TEXTS) or "fox", "negative_prompt": one.choice(("", "", *_TEXTS)),
             "steps": one.randint(2, 4), "scheduler": one.choice(list(Scheduler)),
+            "spacing": one.choice(list(Spacing)),
             "guidance_scale": one.choice((0.0, 1.0, 5.0, 7.5)), "guidance_rescale": one.choice((0.0, 0.0, 0.7)),
             "loras": one.choice(((), loras)), "controls": self._controls(), "start": self._start(),
         }  # fmt: skip
@@ -163,7 +165,7 @@ _ODDITIES: Final[dict[str, tuple[dict[str, Any], tuple[type[Event], ...]]]] = {
     "mask of nothing": (_over(mask="nowhere"), (Refused, Faulted)),
     "unknown model": ({"model": "flux"}, (Refused,)),
     "large": ({"width": 4096, "height": 4096}, (Refused,)),
-    "many steps": ({"scheduler": Scheduler.LCM, "steps": 60, "start": None}, (Refused,)),
+    "many steps": ({"scheduler": Scheduler.LCM, "spacing": Spacing.NORMAL, "steps": 60, "start": None}, (Refused,)),
     "other bucket": ({"bucket": 2}, (Rendered,)),
     "many pages": ({"lora_pages": 40}, (Rendered,)),
     "damaged snapshot": ({}, (Rendered,)),

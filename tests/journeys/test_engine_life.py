@@ -26,6 +26,7 @@ from pipeline.requests.control import ControlKind, ControlUse
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, Stepped, Suspended
 from pipeline.requests.device_spec import DeviceSpec
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler
+from pipeline.requests.spacing import Spacing
 from pipeline.requests.start_image import StartImage
 from tests.pipeline.conftest import a_request
 from tests.pipeline.random_loras import random_lora
@@ -52,6 +53,7 @@ common: dict[str, Any] = {
     "width": st.sampled_from([128, 144]),
     "guidance_scale": st.sampled_from([0.0, 5.0]),
     "scheduler": st.sampled_from(Scheduler),
+    "spacing": st.sampled_from(Spacing),
     "seed": st.integers(0, 99),
     "loras": st.lists(st.sampled_from(LORAS), max_size=2, unique=True).map(
         lambda keys: tuple(LoraUse(key=key, name=key, scale=0.5) for key in keys)

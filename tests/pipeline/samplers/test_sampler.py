@@ -195,3 +195,11 @@ def test_a_history_of_another_version_is_refused() -> None:
     for tensors in ({}, {"model_outputs.0": torch.zeros(1)}):
         with pytest.raises(ValueError, match="another version"):
             sampler.restore(tensors, {"calls": 2, "_step_index": 2}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("kind", Scheduler)
+def test_a_last_step_of_no_length_stays(kind: Scheduler) -> None:
+    """Where a config ends at the least noise, and Karras' spacing is there already."""
+    config = CONFIGS["SD"] | {"final_sigmas_type": "sigma_min"}
+    for steps in (1, 4, 20):
+        assert walked(sampler_of(kind, config, steps, Spacing.KARRAS)).isfinite().all()

@@ -12,7 +12,7 @@ from pipeline.samplers.sampler import Sampler
 from pipeline.samplers.walks import Walks
 from tests.pipeline.samplers.settings import CONFIG
 
-KINDS = (Scheduler.EULER, Scheduler.DPMPP_2M, Scheduler.EULER_A, Scheduler.EULER, Scheduler.UNIPC, Scheduler.EULER_A)
+KINDS = (Scheduler.EULER, *reversed(Scheduler), Scheduler.EULER_A)
 CALLS = 4
 
 
