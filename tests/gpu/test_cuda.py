@@ -118,7 +118,7 @@ def test_latents_equal_those_of_diffusers(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_neighbours_and_place_change_no_bit(dtype: torch.dtype) -> None:
     """For a fixed bucket: alone, among others, and in another order."""
-    model, requests = loaded(POCKET, dtype), mixed_requests()
+    model, requests = loaded(POCKET, dtype), mixed_requests()[:7]
     together = run_together(model, requests, bucket=16)
     backwards = run_together(model, requests[::-1], bucket=16)[::-1]
 

@@ -37,7 +37,8 @@ def walked_by_sigma(sampler: Sampler) -> Tensor:
         return (latents - sigma * sqrt(1 + sigma**2) * said) / (1 + sigma**2)
 
     scale = sampler.noise_scale * (1.0 if sampler.euler else sqrt(1 + sigmas[0] ** 2))
-    return WALKS[sampler.kind](denoised, noise() * scale, sigmas, noise)
+    begun = noise() * scale if sampler.whole else 1 + sigmas[0] * noise()
+    return WALKS[sampler.kind](denoised, begun, sigmas, noise)
 
 
 def euler(denoised: Denoised, latents: Tensor, sigmas: list[float], _: Noise) -> Tensor:

@@ -129,12 +129,12 @@ def test_a_distilled_walk_takes_other_timesteps_as_diffusers_does(kind: Schedule
 @pytest.mark.parametrize("kind", WALKS)
 @pytest.mark.parametrize("spacing", Spacing)
 def test_a_walk_is_what_the_papers_say(kind: Scheduler, spacing: Spacing) -> None:
-    """In float64, for the samplers and the spacings that diffusers has not."""
-    for prediction in ("epsilon", "v_prediction"):
+    """In float64, for the samplers and the spacings that diffusers has not, from noise and over an image."""
+    for prediction, made in (("epsilon", 6), ("v_prediction", 6), ("epsilon", 4)):
         config = CONFIGS["SD"] | {"prediction_type": prediction}
-        ours = walked(sampler_of(kind, config, 6, spacing))
+        ours = walked(sampler_of(kind, config, 6, spacing, made))
 
-        assert distance(ours, walked_by_sigma(sampler_of(kind, config, 6, spacing))) < 2e-6
+        assert distance(ours, walked_by_sigma(sampler_of(kind, config, 6, spacing, made))) < 2e-6
 
 
 @pytest.mark.parametrize("kind", Scheduler)
