@@ -9,9 +9,11 @@ from PIL import Image
 
 from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Refused, Rendered, Suspended
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, LoraUse, Scheduler, Variation
 from pipeline.requests.spacing import Spacing
 from pipeline.requests.start_image import StartImage
+from pipeline.requests.step_window import StepWindow
 from tests.pipeline.conftest import a_request
 from tests.pipeline.scene import half_mask, png, scene
 
@@ -26,7 +28,9 @@ IMAGES: Final[Mapping[str, bytes]] = {
 _TEXTS: Final = (
     "red fox", "a (red:1.4) fox, [snow]", "fox!!!", "owl, " * 20, "oooo o oo " * 12, "! " * 70, "fox " * 76, "",
     "(snow:0) fox, (owl:0.4)", "ﷺ 漢字 " * 30, "o" * 300, "<|endoftext|>" * 3, "(((((", "red fox, glossy style, " * 14,
+    "a [red|blue] fox [:in snow:0.5]", "[fox:" + "owl, " * 20 + ":1]", "[[red|(blue:1.3)]::2] [fox",
 )  # fmt: skip
+_FREEU: Final = FreeU(b1=1.2, b2=1.4, s1=0.9, s2=0.2)
 _SIZES: Final = ((64, 64), (64, 64), (72, 64), (64, 96))
 _ENDS_BY_HAND: Final = {"cancel": Dropped, "suspend": Suspended}
 
@@ -79,6 +83,9 @@ class Requests:
             "steps": one.randint(2, 4), "scheduler": one.choice(list(Scheduler)),
             "spacing": one.choice(list(Spacing)),
             "guidance_scale": one.choice((0.0, 1.0, 5.0, 7.5)), "guidance_rescale": one.choice((0.0, 0.0, 0.7)),
+            "guidance_window": one.choice((None, None, StepWindow(start=0.5), StepWindow(stop=2))),
+            "pag_scale": one.choice((0.0, 0.0, 2.0)), "freeu": one.choice((None, None, _FREEU)),
+            "clip_skip": one.choice((1, 1, 2, 3)),
             "loras": one.choice(((), loras)), "controls": self._controls(), "start": self._start(),
         }  # fmt: skip
         if one.random() < 0.2:

@@ -114,19 +114,19 @@ def test_the_parameters_are_those_of_automatic1111() -> None:
     )
 
 
-def test_clip_skip_is_told_where_it_is_not_the_models_own() -> None:
+def test_clip_skip_is_written_where_it_is_not_the_models_own() -> None:
     """In AUTOMATIC1111's words and as it counts."""
     assert "Clip skip" not in an_info().parameters()
     assert ", Size: 512x768, Clip skip: 2, Model hash" in an_info(clip_skip=2).parameters()
 
 
-def test_a_vae_of_ones_own_is_told() -> None:
+def test_a_vae_of_ones_own_is_named() -> None:
     """In the place where AUTOMATIC1111 has it."""
     assert "VAE" not in an_info().parameters()
     assert ', VAE: "soft, new", Model hash' in an_info(vae="soft, new").parameters()
 
 
-def test_guidance_of_other_kinds_is_told_as_forge_does() -> None:
+def test_guidance_of_other_kinds_is_written_as_forge_does() -> None:
     """Only where it is not the usual."""
     info = an_info(pag_scale=2.5, freeu=FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2), guidance_window=StepWindow(stop=0.8))
 
