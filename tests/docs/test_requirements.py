@@ -1,6 +1,7 @@
 """pyproject.toml, each extra included, against constraints.txt: nothing that can be installed is left to chance."""
 
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Final
 
@@ -22,6 +23,7 @@ CUDA: Final = ("nvidia-", "cuda-", "triton")
 """What torch itself fixes, to the last digit, where it is built for CUDA."""
 
 
+@cache
 def asked_by(requirement: Requirement) -> list[Requirement]:
     """What the installed package of a requirement asks for in turn; nothing where it is not installed."""
     try:

@@ -40,7 +40,7 @@ async def test_the_map_is_shown_before_anything_is_made(ada: Person) -> None:
 
 
 async def test_a_map_without_content_is_told_first(ada: Person) -> None:
-    """Of a plain picture nothing can be kept, and that is said before it is asked whether the map looks right."""
+    """Of a plain image nothing can be kept, and that is said before it is asked whether the map looks right."""
     await ada.call("control edge", prompt="sea", image=await ada.attach(Image.new("RGB", (300, 200), "teal")))
     _, message = await ada.ended()
 

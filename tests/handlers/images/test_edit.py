@@ -34,16 +34,10 @@ async def test_an_edit_begins_with_the_image(context: AppContext, guild: Guild, 
 @pytest.mark.parametrize(
     ("size", "most", "drawn", "told"),
     [
-        ((192, 128), 1024, (192, 128), None),
         ((125, 201), 1024, (128, 208), None),
-        ((256, 256), 1024, (256, 256), None),
-        ((250, 70), 1024, (256, 72), None),
-        ((257, 250), 1024, (256, 248), "it is drawn at 256×248, since nothing so large can be drawn here."),
         ((768, 768), 1024, (128, 128), "it is drawn at 128×128, since nothing so large can be drawn here."),
-        ((300, 900), 1024, (72, 216), "it is drawn at 72×216, since nothing so large can be drawn here."),
         ((400, 200), 128, (176, 88), "it is drawn at 176×88, since nothing so large can be drawn here."),
         ((40, 30), 1024, (144, 112), "it is drawn at 144×112, since nothing so small can be drawn here."),
-        ((2000, 20), 1024, (256, 64), "it is drawn at 256×64, since nothing so small can be drawn here."),
     ],
 )
 async def test_an_image_keeps_its_size_or_is_told_why_not(
@@ -81,15 +75,14 @@ async def test_a_masked_image_keeps_its_size_whatever_is_drawn(
     assert "900×600 pixels; what is new in it is drawn at 152×104, since nothing so large" in message.lines[1]
 
 
-@pytest.mark.parametrize("mode", ["P", "I;16", "LA", "RGBA", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["P", "I;16", "LA"])
 async def test_an_image_of_any_kind_keeps_its_size(
     context: AppContext, guild: Guild, call: CallCommand, mode: str
 ) -> None:
     """And one that a camera laid on its side is turned first."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = photo((150, 101)).convert("L").convert(mode)
-    image = await attached(context, picture, "TIFF", exif=exif)
+    image = await attached(context, photo((150, 101)).convert("L").convert(mode), "TIFF", exif=exif)
 
     request = await queued(context, guild, await call("edit", prompt="fox", image=image))
 

@@ -34,6 +34,27 @@ def test_unclear_ratios_are_refused(aspect: str) -> None:
         size_for(aspect, 1024)
 
 
+@pytest.mark.parametrize(
+    ("size", "native", "drawn"),
+    [
+        ((192, 128), 128, (192, 128)),
+        ((256, 256), 128, (256, 256)),
+        ((250, 70), 128, (256, 72)),
+        ((257, 250), 128, (256, 248)),
+        ((300, 900), 128, (72, 216)),
+        ((2000, 20), 128, (256, 64)),
+        ((768, 768), 512, (768, 768)),
+        ((300, 200), 1024, (1280, 832)),
+        ((1200, 1000), 1024, (1200, 1000)),
+    ],
+)
+def test_an_image_is_drawn_over_in_its_own_size_if_the_model_can(
+    size: tuple[int, int], native: int, drawn: tuple[int, int]
+) -> None:
+    """Up to twice the model's sides and down to half of them, in whole multiples of 8."""
+    assert size_over(*size, native, 4 * native**2) == drawn
+
+
 SIDES = st.integers(1, 5000)
 
 
