@@ -3,6 +3,8 @@
 from typing import Final
 
 from handlers.messages.message import Bar, Button, Message, Mood, ShownImage, Verb
+from pipeline.images.png_text import read_texts
+from pipeline.requests.control import EMPTY_MAP
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.estimates import QueuePosition
 from storage.queue.jobs import Job, JobKind, JobState
@@ -81,7 +83,7 @@ def done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Mes
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
-        lines=(*size_words(request), *((_INVERTED,) if any(use.inverted for use in request.controls) else ())),
+        lines=_notes(request, images),
         images=images,
         footer=" · ".join(facts),
         # Such a button finds its image by its place: where one is not shown there are none.
@@ -105,6 +107,16 @@ def size_words(request: ImageRequest) -> tuple[str, ...]:
     return (
         f"Your picture has {width}×{height} pixels; {what} is drawn at {request.width}×{request.height}, "
         f"since nothing {why} can be drawn here.",
+    )
+
+
+def _notes(request: ImageRequest, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
+    """What was done otherwise than the member may think; the images say themselves which controls kept nothing."""
+    empty = dict.fromkeys(read_texts(image.data).get(EMPTY_MAP) for image in images) if request.controls else {}
+    return (
+        *size_words(request),
+        *(f"Nothing was found to keep by the control {kinds}: its map is empty." for kinds in empty if kinds),
+        *((_INVERTED,) if any(use.inverted for use in request.controls) else ()),
     )
 
 

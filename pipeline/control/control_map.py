@@ -40,6 +40,27 @@ def map_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Image.Image:
     return control_map(use.kind, resized(image, size, use.resize), use.detail)
 
 
+def is_empty(use: ControlUse, drawing: Image.Image, data: bytes) -> bool:
+    """Whether nothing was found that could be kept.
+
+    Args:
+        use: as `map_of`'s.
+        drawing: its map.
+        data: as `map_of`'s.
+
+    Returns:
+        Whether the map is plain, or was made of an image that is.
+    """
+    if is_plain(drawing, 64 if use.kind.is_lines else 16):
+        return True
+    if use.ready:
+        return False
+    # What stretches its levels, as distances are, finds near and far in a plain surface too.
+    source = read_image(data, "control").rgb
+    source.thumbnail((256, 256))
+    return is_plain(source, 4)
+
+
 def is_plain(image: Image.Image, contrast: int) -> bool:
     """Whether an image is one surface, with hardly a speck on it.
 
@@ -68,9 +89,7 @@ def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
     use, data = order.use, order.images[order.use.image]
     try:
         drawing = map_of(use, data, (order.width, order.height))
-        # A model that tells near from far finds some of each in a plain surface too.
-        empty = is_plain(drawing, 64 if use.kind.is_lines else 16) or is_plain(read_image(data, "control").rgb, 4)
-        png = write_png(drawing, {EMPTY_MAP: "yes"} if empty else {})
+        png = write_png(drawing, {EMPTY_MAP: use.kind} if is_empty(use, drawing, data) else {})
     except UserError as error:
         return Refused(ticket=order.ticket, sentence=str(error))
     except Exception as error:

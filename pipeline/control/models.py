@@ -12,8 +12,8 @@ from typing import Any, Final
 from diffusers.models.adapter import T2IAdapter
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
-from torch import Tensor
 
+from pipeline.control.control_map import is_empty, map_of
 from pipeline.control.residuals import Control, hint_of
 from pipeline.control.t2i_adapter import adapter_fits, features_of, is_adapter
 from pipeline.control.union import is_union, union_kinds
@@ -76,11 +76,14 @@ class ControlLibrary:
         made = []
         for use, net in zip(request.controls, nets, strict=True):
             with _in_words(use.kind):
-                made.append(_control(use, net, self._on_device(hint_of(use, images[use.image], size))))
+                made.append(self._control(use, net, images[use.image], size))
         return tuple(made)
 
-    def _on_device(self, hint: Tensor) -> Tensor:
-        return to_device(hint, self._checkpoint.hardware.device, self._checkpoint.hardware.dtype)
+    def _control(self, use: ControlUse, net: Any, data: bytes, size: tuple[int, int]) -> Control:
+        drawing, hardware = map_of(use, data, size), self._checkpoint.hardware
+        hint = to_device(hint_of(drawing), hardware.device, hardware.dtype)
+        features = features_of(net, hint) if is_adapter(net.config) else ()
+        return Control(use=use, net=net, hint=hint, features=features, empty=is_empty(use, drawing, data))
 
     def close(self) -> None:
         """Load nothing more."""
@@ -160,10 +163,6 @@ def _class_of(config: Mapping[str, Any]) -> Any:
     if is_adapter(config):
         return T2IAdapter
     return ControlNetUnionModel if is_union(config) else ControlNetModel
-
-
-def _control(use: ControlUse, net: Any, hint: Tensor) -> Control:
-    return Control(use=use, net=net, hint=hint, features=features_of(net, hint) if is_adapter(net.config) else ())
 
 
 def _config(folder: Path) -> Mapping[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from pipeline.control.control_map import map_of
 from pipeline.control.union import is_union, union_arguments
 from pipeline.requests.control import ControlKind, ControlMode, ControlUse
 from pipeline.text.conditioning import Conditioning
@@ -26,14 +26,15 @@ class Control:
     """One control of one request.
 
     `net` is a ControlNetModel, a ControlNetUnionModel or a T2IAdapter; `hint` is its map on the device, (1, 3, height,
-    width), 0 to 1; `features` is a T2I-Adapter's output for that map, a tensor for each block of the UNet, empty for
-    the others.
+    width), 0 to 1, `empty` if there is nothing in it; `features` is a T2I-Adapter's output for that map, a tensor for
+    each block of the UNet, empty for the others.
     """
 
     use: ControlUse
     net: Any
     hint: Tensor
     features: tuple[Tensor, ...] = ()
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +67,16 @@ class Residuals:
     inner: tuple[Tensor, ...] | None
 
 
-def hint_of(use: ControlUse, data: bytes, size: tuple[int, int]) -> Tensor:
-    """The control map as a net reads it.
+def hint_of(drawing: Image.Image) -> Tensor:
+    """A control map as a net reads it.
 
     Args:
-        use: the control.
-        data: an image file as a person uploaded it.
-        size: (width, height) of the request in pixels.
+        drawing: in RGB, in the request's size.
 
     Returns:
         (1, 3, height, width), 0 to 1, float32 on the CPU.
-
-    Raises:
-        UserError: the bytes are no image, or no map can be made of it.
     """
-    return torch.from_numpy(np.asarray(map_of(use, data, size), dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
+    return torch.from_numpy(np.asarray(drawing, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 255
 
 
 def rows_of(

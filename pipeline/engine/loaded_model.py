@@ -282,6 +282,7 @@ class LoadedModel:
             canvas=rendering.canvas,
             metadata=self._info(rendering.request, key),
             file_hash=self._file_hash,
+            empty_maps=tuple(control.use.kind for control in rendering.controls if control.empty),
         )
 
     def check(self, rendering: DenoisingState, pixels: Tensor | None = None) -> NumbersCheck:

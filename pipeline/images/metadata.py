@@ -1,6 +1,7 @@
 """An image's metadata inside its PNG: AUTOMATIC1111's `parameters` text, and `limner`, the JSON of an exact re-run."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -104,17 +105,18 @@ class ImageMetadata:
         return _METADATA.dump_json(_Envelope(format=FORMAT, image=self), ensure_ascii=True).decode()
 
 
-def encode(image: Image.Image, info: ImageMetadata) -> bytes:
+def encode(image: Image.Image, info: ImageMetadata, notes: Mapping[str, str] | None = None) -> bytes:
     """Encode an image with its metadata.
 
     Args:
         image: in RGB.
         info: what decided it.
+        notes: further texts, by keyword.
 
     Returns:
-        A PNG with two text chunks: for other programs, and for ours.
+        A PNG with two text chunks, for other programs and for ours, and the notes.
     """
-    return write_png(image, {PARAMETERS: info.parameters(), KEYWORD: info.to_json()})
+    return write_png(image, {PARAMETERS: info.parameters(), KEYWORD: info.to_json(), **(notes or {})})
 
 
 def read(png: bytes) -> ImageMetadata:

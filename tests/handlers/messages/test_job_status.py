@@ -1,8 +1,15 @@
 """What members read of a job."""
 
 import pytest
+from PIL import Image
 
-from handlers.messages.job_status import seconds_words
+from handlers.messages.job_status import _notes, seconds_words
+from handlers.messages.message import ShownImage
+from pipeline.images.png_text import write_png
+from pipeline.requests.control import EMPTY_MAP, ControlKind, ControlUse
+from pipeline.requests.image_request import ImageRequest
+
+EMPTY = "Nothing was found to keep by the control edge, qr: its map is empty."
 
 
 @pytest.mark.parametrize(
@@ -27,3 +34,15 @@ from handlers.messages.job_status import seconds_words
 def test_a_duration_is_said_as_a_person_would(seconds: float, words: str) -> None:
     """In seconds up to a minute and a half, in minutes up to an hour and a half; from ten seconds on in fives."""
     assert seconds_words(seconds) == words
+
+
+@pytest.mark.parametrize(("texts", "lines"), [({}, ()), ({EMPTY_MAP: "edge, qr"}, (EMPTY,))])
+def test_an_image_without_content_for_its_controls_says_so(texts: dict[str, str], lines: tuple[str, ...]) -> None:
+    """Once for all images of a job; they say it themselves."""
+    request = ImageRequest(
+        prompt="fox", width=64, height=64, steps=4, guidance_scale=5.0, seed=1, model="pocket",
+        controls=(ControlUse(kind=ControlKind.EDGE, image="k"),),
+    )  # fmt: skip
+    shown = ShownImage(data=write_png(Image.new("RGB", (8, 8)), texts), file_name="fox.png", alt_text="fox")
+
+    assert _notes(request, (shown, shown)) == lines

@@ -1,6 +1,7 @@
 """The map of a control: drawn from its image, or the image itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from PIL import Image, ImageDraw, ImageOps
 from pipeline.control import annotators
 from pipeline.control.annotators import ANNOTATORS, control_map
 from pipeline.control.control_map import drawn, map_of
+from pipeline.engine.engine import Engine
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.images.png_text import read_texts
 from pipeline.requests.control import EMPTY_MAP, ControlKind, ControlUse
 from pipeline.requests.device_messages import DrawMap, Rendered
-from tests.pipeline.conftest import a_request
+from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.control.ready_maps import HANDED, control
 from tests.pipeline.scene import png, scene
 
@@ -86,3 +88,20 @@ def test_what_a_model_finds_in_a_plain_image_is_nothing(monkeypatch: pytest.Monk
 
     assert told(ControlKind.DEPTH, Image.new("RGB", (128, 128), "gray"))
     assert not told(ControlKind.DEPTH, scene())
+
+
+def test_an_image_says_which_of_its_maps_were_empty() -> None:
+    """For those who asked for no preview; where something is kept it says nothing."""
+    images = {"plain": png(Image.new("RGB", (64, 64), "teal")), "scene": png(scene())}
+    of_both = tuple(ControlUse(kind=kind, image="plain") for kind in (ControlKind.EDGE, ControlKind.TILE))
+    engine = Engine(SPEC)
+    engine.admit("nothing", a_request(steps=1, controls=of_both), images=images)
+    engine.admit("something", a_request(steps=1, controls=(replace(of_both[0], image="scene"),)), images=images)
+
+    events = []
+    while not engine.idle:
+        events += engine.step()
+
+    found = {event.ticket: read_texts(event.png) for event in events if isinstance(event, Rendered)}
+    assert found["nothing"][EMPTY_MAP] == "edge, tile"
+    assert EMPTY_MAP not in found["something"]
