@@ -58,13 +58,15 @@ async def image_info(file: OfferedFile, share: Share, context: AppContext, calle
     return metadata_info(said)
 
 
-def metadata_info(said: ImageMetadata) -> Message:
-    """What an image of Limner says of itself, in words."""
+def metadata_info(metadata: ImageMetadata) -> Message:
+    """What an image of ours says of itself, in words."""
     lines = (
-        f"Model {said.model_name} · hash {said.model_hash}",
-        f"Drawn on {said.device} in {said.dtype}",
+        f"Model {metadata.model_name} · hash {metadata.model_hash}",
+        f"Drawn on {metadata.device} in {metadata.dtype}",
     )
-    return Message(headline="How this picture was made", lines=lines, code=command_text(said.request()), private=True)
+    return Message(
+        headline="How this picture was made", lines=lines, code=command_text(metadata.request()), private=True
+    )
 
 
 def program_info(said: ProgramParameters, taken: TakenOver) -> Message:
