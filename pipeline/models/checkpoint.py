@@ -217,6 +217,8 @@ def _build(make: Callable[[], nn.Module], folder: Path) -> nn.Module:
 
 
 def _filled(module: nn.Module, weights: dict[str, Tensor], folder: Path, no_fit: str | None = None) -> nn.Module:
+    if any(name in weights and not weights[name].is_floating_point() for name, _ in module.named_parameters()):
+        raise UserError(f"The weights in {folder} are whole numbers; choose a version that is not quantized.")
     try:
         missing, extra = module.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
@@ -233,8 +235,6 @@ def _filled(module: nn.Module, weights: dict[str, Tensor], folder: Path, no_fit:
             f"The weights in {folder} hold {len(unread)} tensors that their config does not tell of, such as "
             f"{unread[0]}; choose a version of the model that is neither quantized nor extended."
         )
-    if any(not weight.is_floating_point() for weight in module.parameters()):
-        raise UserError(f"The weights in {folder} are whole numbers; choose a version that is not quantized.")
     return module.requires_grad_(requires_grad=False).eval()
 
 

@@ -35,6 +35,13 @@ def check_configs(name: str, folder: Path, family: Family) -> None:
     Raises:
         UserError: names the first key that cannot be honoured, or the file that is missing or damaged.
     """
+    try:
+        _check(name, folder, family)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"The configs of '{name}' say what no model's do; pull the model again.") from error
+
+
+def _check(name: str, folder: Path, family: Family) -> None:
     index = read_json(folder / MODEL_INDEX)
     _check_index(name, index, family)
     configs = {part: read_config(folder, part) for part in ("unet", "vae", "scheduler", *family.text_encoders)}
@@ -42,6 +49,7 @@ def check_configs(name: str, folder: Path, family: Family) -> None:
         _check_class(name, part, config.get("_class_name"))
         _check_keys(f"The {_NAMES[part]} of '{name}'", config, TABLE[part])
     _check_channels(name, configs["unet"], configs["vae"])
+    _check_scale(name, configs["vae"])
     _check_conditioning(name, configs, family)
     if configs["scheduler"].get("use_beta_sigmas") and find_spec("scipy") is None:
         raise UserError(
@@ -140,6 +148,19 @@ def _check_channels(name: str, unet: Config, vae: Config) -> None:
         f"The UNet of '{name}' reads {reads} channels and answers {answers}, where its VAE has {latent}: "
         f"it needs more than a prompt; {_INSTEAD}."
     )
+
+
+def _check_scale(name: str, vae: Config) -> None:
+    """That latents can be scaled: by a factor, and by a number for each channel where there are any."""
+    factor = vae.get("scaling_factor", 1)
+    if not (isinstance(factor, int | float) and factor > 0):
+        raise UserError(f"The VAE of '{name}' sets scaling_factor to {_shown(factor)}; pull the model again.")
+    for key in ("latents_mean", "latents_std"):
+        each, channels = vae.get(key), vae.get("latent_channels", 4)
+        if each is not None and not (isinstance(each, list) and len(each) == channels):
+            raise UserError(
+                f"The VAE of '{name}' sets {key} to {_shown(each)}, not to {channels} numbers; pull the model again."
+            )
 
 
 def _check_conditioning(name: str, configs: Mapping[str, Config], family: Family) -> None:

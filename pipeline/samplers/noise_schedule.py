@@ -7,6 +7,7 @@ import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.spacing import Spacing
 from pipeline.samplers.edm import EdmSampler, is_edm
@@ -25,12 +26,20 @@ class NoiseSchedule:
     Attributes:
         prediction: what the denoiser answers, by diffusers' name: `epsilon`, `v_prediction` or `sample`.
         timesteps: how many there are, 1,000 for Stable Diffusion.
+
+    Raises:
+        UserError: there is no such noise.
     """
 
     def __init__(self, config: Mapping[str, Any], aligned: Sequence[float] = ()) -> None:
         self._config = config
         self._aligned = aligned
-        self._scheduler = DDPMScheduler.from_config(config)
+        try:
+            self._scheduler = DDPMScheduler.from_config(config)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise UserError(
+                "The scheduler of this model describes no noise that Limner knows; pull the model again."
+            ) from error
         self.prediction = str(self._scheduler.config.prediction_type)
         self.timesteps = int(self._scheduler.config.num_train_timesteps)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from pipeline.errors import UserError
 from tests.pipeline.models.loading import load
@@ -15,10 +17,24 @@ def change(path: Path, **fields: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
+def rewrite(folder: Path, **tensors: torch.Tensor) -> None:
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({**load_file(path), **tensors}, path)
+
+
+def test_a_tokenizer_without_a_length_takes_that_of_its_encoder(copy: Path) -> None:
+    """Which transformers takes for endless, and fails to fill."""
+    path = copy / "tokenizer" / "tokenizer_config.json"
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in said.items() if key != "model_max_length"}))
+
+    encoder = load(copy).text_encoders[0]
+
+    assert encoder.tokens("red fox").shape == (1, 77)
+
+
 def test_half_precision_shards_and_old_names_load(copy: Path) -> None:
     """As they lie on the Hub: `.fp16`, several files, a VAE with the names of 2022."""
-    from safetensors.torch import load_file, save_file  # noqa: PLC0415  only here
-
     unet = copy / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = {name: tensor.half() for name, tensor in load_file(unet).items()}
     unet.unlink()
@@ -59,6 +75,8 @@ def test_half_precision_shards_and_old_names_load(copy: Path) -> None:
         (lambda folder: change(folder / "unet" / "config.json", down_block_types=["?"]), "other blocks than"),
         (lambda folder: change(folder / "unet" / "config.json", act_fn="?"), "describes no model"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "tokenizer"),
+        (lambda folder: rewrite(folder, extra=torch.zeros(1)), "1 tensors that their config does not tell of"),
+        (lambda folder: rewrite(folder, **{"conv_out.bias": torch.zeros(4, dtype=torch.int8)}), "are whole numbers"),
         (lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink(), "no safetensors weights"),
     ],
 )

@@ -55,6 +55,9 @@ def test_an_unknown_key_that_says_nothing_is_no_reason(model: Published, tmp_pat
         ("index", {"text_encoder_2": [None, None]}, "comes without its second text encoder"),
         ("index", {"tokenizer": ["transformers", "T5Tokenizer"]}, "T5Tokenizer"),
         ("scheduler", {"variance_type": "learned_range"}, "variance_type"),
+        ("vae", {"scaling_factor": 0}, "scaling_factor to 0"),
+        ("vae", {"latents_mean": [1.0, 2.0]}, "not to 4 numbers"),
+        ("unet", {"addition_time_embed_dim": "8"}, "say what no model's do"),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused(

@@ -6,6 +6,7 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.requests.image_request import Scheduler
 from pipeline.samplers.noise_schedule import NoiseSchedule
 from tests.pipeline.samplers.settings import CONFIG
@@ -35,3 +36,10 @@ def test_velocities_without_a_floor_weigh_as_the_paper_says() -> None:
     expected = torch.minimum(snr, torch.full_like(snr, 5.0)) / (snr + 1)
 
     torch.testing.assert_close(schedule.snr_weights(timesteps, 5.0, floor=False), expected)
+
+
+@pytest.mark.parametrize("config", [{"beta_schedule": "?"}, {"num_train_timesteps": "many"}])
+def test_noise_that_nobody_knows_is_one_sentence(config: dict[str, object]) -> None:
+    """At load, before anything is asked for."""
+    with pytest.raises(UserError, match="describes no noise"):
+        NoiseSchedule(config)
