@@ -16,6 +16,7 @@ from pipeline.images.file_parameters import own_or_other
 from pipeline.images.grid import labelled_grid
 from pipeline.images.input_image import MAX_PIXELS, check_bytes, is_mostly_light, read_image, within
 from pipeline.images.outpaint import Direction, widened, widened_size
+from pipeline.images.png_text import read_texts
 from pipeline.processes.program import Order, answer
 
 """The process that answers members comes first."""

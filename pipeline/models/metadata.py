@@ -99,7 +99,7 @@ def read_facts(name: str, path: Path) -> ModelFacts:
 
 
 def _folder_facts(name: str, path: Path) -> ModelFacts:
-    family = _folder_family(name, path)
+    family = folder_family(name, path)
     parts = ("unet", "vae", *FAMILIES[family].text_encoders)
     files = [file for part in parts for file in component_files(path / part)]
     facts = _facts(name, family, files, _folder_sampling(name, path, family), side=_native_side(path, family))
@@ -117,7 +117,19 @@ def _folder_sampling(name: str, path: Path, family: ModelFamily) -> Sampling:
     )
 
 
-def _folder_family(name: str, path: Path) -> ModelFamily:
+def folder_family(name: str, path: Path) -> ModelFamily:
+    """The family of a diffusers folder, whose configs are checked.
+
+    Args:
+        name: what people call the model.
+        path: the folder, with or without weights.
+
+    Returns:
+        The family.
+
+    Raises:
+        UserError: none, or something in its configs is not done here.
+    """
     pipeline = str(read_json(path / MODEL_INDEX).get("_class_name"))
     if (family := _BY_PIPELINE.get(pipeline)) is None:
         raise UserError(
@@ -144,7 +156,7 @@ def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
     check_precision(path.name, tensors)
     own = path.with_suffix("")
     if (own / MODEL_INDEX).exists():  # configs beside the file tell more than its widths
-        own_family = _folder_family(name, own)
+        own_family = folder_family(name, own)
         sampling = _folder_sampling(name, own, own_family)
         return replace(_facts(name, own_family, [path], sampling, side=_native_side(own, own_family)), file=path)
     family = file_family(path.name, tensors)

@@ -11,7 +11,7 @@ import huggingface_hub as hub
 from pipeline.errors import UserError
 from pipeline.models.base_configs import pull_base_configs
 from pipeline.models.hub_errors import hub_errors_in_words
-from pipeline.models.metadata import ModelFacts, read_facts
+from pipeline.models.metadata import ModelFacts, folder_family, read_facts
 from pipeline.models.model_files import is_unaveraged
 
 EMBEDDED: Final = "pocket"
@@ -131,7 +131,7 @@ class ModelSource:
             Where the model is.
 
         Raises:
-            UserError: it cannot be downloaded, or holds no safetensors.
+            UserError: it cannot be downloaded, holds no safetensors, or would be refused when it is loaded.
         """
         with hub_errors_in_words(str(self)):
             if self.kind is SourceKind.CHECKPOINT:
@@ -140,7 +140,13 @@ class ModelSource:
                 return self.local_path()
             info = hub.HfApi().model_info(self.location, revision=self.revision)
             files = _needed_files([sibling.rfilename for sibling in info.siblings or ()])
-            return Path(hub.snapshot_download(self.location, revision=info.sha, allow_patterns=files))
+            configs = [name for name in files if not name.endswith(".safetensors")]
+            # A model that is refused by its configs need not be downloaded first.
+            folder_family(self.name, self._downloaded(info.sha, configs))
+            return self._downloaded(info.sha, files)
+
+    def _downloaded(self, revision: str | None, files: list[str]) -> Path:
+        return Path(hub.snapshot_download(self.location, revision=revision, allow_patterns=files))
 
     def _existing(self, path: Path, advice: str) -> Path:
         if not path.exists():

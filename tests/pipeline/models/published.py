@@ -1,6 +1,8 @@
 """The configs of published models, key by key as they lie on the Hub, with narrow widths."""
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 Config = dict[str, Any]
@@ -233,3 +235,20 @@ REFINER = replace(
         },
     ),
 )  # fmt: skip
+
+
+def save_configs(model: Published, folder: Path) -> Path:
+    """A folder of configs without weights, which is enough of what is refused by its configs."""
+    write_config(folder / "model_index.json", model.index)
+    write_config(folder / "unet" / "config.json", model.unet)
+    write_config(folder / "vae" / "config.json", model.vae)
+    write_config(folder / "scheduler" / "scheduler_config.json", model.scheduler)
+    for number, config in enumerate(model.texts):
+        write_config(folder / ("text_encoder" if number == 0 else f"text_encoder_{number + 1}") / "config.json", config)
+    return folder
+
+
+def write_config(path: Path, config: Config) -> None:
+    """As diffusers writes it, in a folder that may not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config))

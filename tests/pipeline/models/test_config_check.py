@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.models.source import ModelSource
-from tests.pipeline.models.published import SDXL, Published
-from tests.pipeline.models.variant_files import save_configs
+from tests.pipeline.models.published import SDXL, Published, save_configs
 from tests.pipeline.models.variants import Variant, variants
 
 REFUSED = [variant for variant in variants() if variant.bare]

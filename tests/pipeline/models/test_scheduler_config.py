@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.families.family import ModelFamily
 from pipeline.models.scheduler_config import scheduler_config
-from tests.pipeline.models.published import SD15, SDXL
-from tests.pipeline.models.variant_files import save_configs
+from tests.pipeline.models.published import SD15, SDXL, save_configs
 
 
 def test_the_class_of_the_index_counts_and_brings_its_own_noise(tmp_path: Path) -> None:

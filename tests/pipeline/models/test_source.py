@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.models.source import ModelSource, SourceKind, stored_models
+from tests.pipeline.models.published import SDXL, save_configs
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_pull_takes_what_serving_needs(tmp_path: Path, monkeypatch: pytest.Monke
 
     def download(repository: str, **options: object) -> str:
         asked.update(options, repository=repository)
-        return str(tmp_path)
+        return str(save_configs(SDXL, tmp_path))
 
     info = SimpleNamespace(sha="abc", siblings=[SimpleNamespace(rfilename=name) for name in files])
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: info)
@@ -82,6 +83,23 @@ def test_pull_takes_what_serving_needs(tmp_path: Path, monkeypatch: pytest.Monke
         "vae/config.json",
         "tokenizer/merges.txt",
     ]
+
+
+def test_what_would_be_refused_is_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its configs tell, a thousandth of its weights."""
+    files = [SimpleNamespace(rfilename=name) for name in ("model_index.json", "unet/model.safetensors")]
+    asked: list[object] = []
+
+    def download(_: str, *, allow_patterns: list[str], **__: object) -> str:
+        asked.append(allow_patterns)
+        return str(save_configs(SDXL.but(unet={"in_channels": 9}), tmp_path))
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha="a", siblings=files))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+
+    with pytest.raises(UserError, match="draws inside pictures only"):
+        ModelSource.parse("org/model").pull()
+    assert asked == [["model_index.json"]]
 
 
 def test_the_embedded_model_is_always_stored() -> None:

@@ -1,6 +1,5 @@
 """Writes published configs as models: random weights in the files that such a model is published in."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,28 +12,12 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from tests.pipeline.ldm_checkpoint import save_checkpoint
-from tests.pipeline.models.published import Config, Published
+from tests.pipeline.models.published import Published, save_configs, write_config
 from tests.pipeline.tiny_models import POCKET
 
 _UNET = "diffusion_pytorch_model.safetensors"
 Change = Callable[[Path], None]
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
-
-
-def save_configs(model: Published, folder: Path) -> Path:
-    """A folder of configs without weights, which is enough of what is refused by its configs."""
-    _write(folder / "model_index.json", model.index)
-    _write(folder / "unet" / "config.json", model.unet)
-    _write(folder / "vae" / "config.json", model.vae)
-    _write(folder / "scheduler" / "scheduler_config.json", model.scheduler)
-    for number, config in enumerate(model.texts):
-        _write(folder / ("text_encoder" if number == 0 else f"text_encoder_{number + 1}") / "config.json", config)
-    return folder
-
-
-def _write(path: Path, config: Config) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(config))
 
 
 def save_model(model: Published, folder: Path) -> Path:
@@ -90,7 +73,7 @@ def sharded(folder: Path) -> None:
         own = {name: tensors[name] for name in sorted(tensors)[shard::3]}
         save_file(own, path.with_name(file), {"format": "pt"})
         places |= dict.fromkeys(own, file)
-    _write(path.with_name(f"{_UNET}.index.json"), {"metadata": {}, "weight_map": places})
+    write_config(path.with_name(f"{_UNET}.index.json"), {"metadata": {}, "weight_map": places})
 
 
 def with_old_names(folder: Path) -> None:

@@ -18,7 +18,8 @@ from pipeline.models.source import ModelSource
 from pipeline.requests.image_request import ImageRequest, Scheduler
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.engine.diffusers_pipelines import run_together
-from tests.pipeline.models.variant_files import save_configs, save_model
+from tests.pipeline.models.published import save_configs
+from tests.pipeline.models.variant_files import save_model
 from tests.pipeline.models.variants import Variant
 
 LIMIT: Final = 1e-5
