@@ -95,7 +95,7 @@ class SamplerBench:
 
     def image(self, latents: Tensor) -> Image.Image:
         """The first prompt's."""
-        return Image.fromarray(self._model.denoiser.decode(latents[:1]).numpy())
+        return Image.fromarray(self._model.denoiser.decode(latents[:1]).pixels.numpy())
 
 
 def _detail(latents: Tensor) -> float:

@@ -25,28 +25,13 @@ from pipeline.requests.image_request import (
     MIN_SIZE,
     Scheduler,
 )
+from pipeline.requests.sampler_names import spacing_of, split_name
+from pipeline.requests.spacing import Spacing
 from storage.library.loras import Lora
 
 _MOST_COMPARED: Final = 500
 _MOST_LEFT: Final = 12
 _UNFIT: Final = re.compile(r"[^a-z0-9]+")
-_USUAL_SPACINGS: Final = frozenset({"", "normal", "automatic", "uniform"})
-# What AUTOMATIC1111, ComfyUI and others call our samplers.
-_SAMPLERS: Final = {
-    "euler": Scheduler.EULER,
-    "keuler": Scheduler.EULER,
-    "eulera": Scheduler.EULER_A,
-    "keulera": Scheduler.EULER_A,
-    "eulerancestral": Scheduler.EULER_A,
-    "dpm2m": Scheduler.DPMPP_2M,
-    "dpmpp2m": Scheduler.DPMPP_2M,
-    "heun": Scheduler.HEUN,
-    "ddim": Scheduler.DDIM,
-    "lcm": Scheduler.LCM,
-    "unipc": Scheduler.UNIPC,
-    "unipcbh2": Scheduler.UNIPC,
-}
-_SPACINGS: Final = ("karras", "exponential", "sgm uniform", "beta", "simple", "trailing", "ays")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +54,7 @@ async def taken_over(said: ProgramParameters, caller: Caller | None, context: Ap
         "guidance": _within("guidance", said.guidance, 0, MAX_GUIDANCE_SCALE, notes),
         "width": _side("width", said.width, notes),
         "height": _side("height", said.height, notes),
-        "scheduler": _scheduler(said, notes),
+        **_sampler(said, notes),
         "model": None if model is None else model.name,
         "lora": await _loras(said, caller, context, notes) or None,
         **_more(said, notes),
@@ -104,27 +89,17 @@ def _side(name: str, value: int | None, notes: list[str]) -> int | None:
     return side
 
 
-def _scheduler(said: ProgramParameters, notes: list[str]) -> Scheduler | None:
-    """The sampler, whose spacing some programs write behind its name."""
-    if not said.sampler:
-        return None
-    name, spacing = said.sampler, said.spacing
-    found = _named_scheduler(name)
-    for ending in _SPACINGS:
-        if found is None and name.casefold().endswith(f" {ending}"):
-            found, spacing = _named_scheduler(name[: -len(ending)]), spacing or ending
-    if found is None:
+def _sampler(said: ProgramParameters, notes: list[str]) -> dict[str, Any]:
+    """The sampler, and the spacing, which some programs write behind its name."""
+    named = split_name(said.sampler)
+    if said.sampler and named is None:
         notes.append(f"The sampler {said.sampler:.60} is not here; the model's own is used.")
-    if spacing.casefold() not in _USUAL_SPACINGS:
-        notes.append(f"The spacing {spacing:.60} was not taken over.")
-    return found
-
-
-def _named_scheduler(name: str) -> Scheduler | None:
-    try:
-        return Scheduler.parse(name)
-    except InvalidRequest:
-        return _SAMPLERS.get(_UNFIT.sub("", name.casefold()))
+    spacing = spacing_of(said.spacing)
+    if said.spacing and spacing is None:
+        notes.append(f"The spacing {said.spacing:.60} is not here; the model's own is used.")
+    kind, behind = named or (None, None)
+    spacing = spacing or behind
+    return {"scheduler": kind and Scheduler(kind), "spacing": spacing and Spacing(spacing)}
 
 
 async def _model(said: ProgramParameters, context: AppContext, notes: list[str]) -> ModelFacts | None:

@@ -305,9 +305,7 @@ def _controlled(renderings: Sequence[DenoisingState]) -> list[ControlledRow]:
     return [
         each
         for rendering in renderings
-        for each in rows_of(
-            rendering.controls, rendering.rows, rendering.sampler.position, guided=rendering.guided
-        )
+        for each in rows_of(rendering.controls, rendering.rows, rendering.sampler.position, guided=rendering.guided)
     ]
 
 

@@ -1,7 +1,6 @@
 """Whether all that a model's configs say is done here; what is not is refused by its name, in one sentence."""
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,10 +50,6 @@ def _check(name: str, folder: Path, family: Family) -> None:
     _check_channels(name, configs["unet"], configs["vae"])
     _check_scale(name, configs["vae"])
     _check_conditioning(name, configs, family)
-    if configs["scheduler"].get("use_beta_sigmas") and find_spec("scipy") is None:
-        raise UserError(
-            f"The scheduler of '{name}' sets use_beta_sigmas, which needs scipy; install it, or set the key to false."
-        )
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:

@@ -182,6 +182,7 @@ def _facts(name: str, family: ModelFamily, files: list[Path], sampling: Sampling
         steps=sampling.steps,
         guidance_scale=guidance,
         scheduler=sampling.scheduler,
+        spacing=sampling.spacing,
         max_pixels=_MAX_NATIVE_AREAS * side * side,
         hash=fingerprint(files),
         parameters=sum(WeightsFile.open(file).numel for file in files),

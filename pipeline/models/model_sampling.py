@@ -14,14 +14,6 @@ _STEPS: Final = 30
 _LCM_GUIDANCE: Final = 8.0
 """What LCMs with an input for it were published with; it costs them no second row."""
 
-_SCHEDULERS: Final = {
-    "EulerAncestralDiscreteScheduler": Scheduler.EULER_A,
-    "DPMSolverMultistepScheduler": Scheduler.DPMPP_2M,
-    "HeunDiscreteScheduler": Scheduler.HEUN,
-    "UniPCMultistepScheduler": Scheduler.UNIPC,
-    "LCMScheduler": Scheduler.LCM,
-    "TCDScheduler": Scheduler.TCD,
-}
 _ANYBODY_S: Final = frozenset({"", "EulerDiscreteScheduler", "PNDMScheduler", "DDIMScheduler", "DDPMScheduler"})
 """What the bases have, so that a model which was trained on from one says nothing by it."""
 
@@ -79,8 +71,6 @@ def named_sampling(name: str, family: ModelFamily) -> Sampling:
 
 
 def _scheduler(kind: str) -> Scheduler:
-    if kind in _SCHEDULERS:
-        return _SCHEDULERS[kind]
     try:
         return Scheduler.parse(kind)
     except InvalidRequest:

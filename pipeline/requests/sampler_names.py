@@ -39,9 +39,11 @@ def key_of(name: str) -> str:
         name: as anyone spells it.
 
     Returns:
-        Its letters, digits and plus signs, small; diffusers' and ComfyUI's `pp` counts as `++`.
+        Its letters, digits and plus signs, small; diffusers' and ComfyUI's `pp` counts as `++`, and NovelAI's `k_` in
+        front as nothing.
     """
-    return re.sub(r"[^a-z0-9+]", "", name.lower()).replace("dpmpp", "dpm++")
+    letters = re.sub(r"[^a-z0-9+]", "", name.lower()).replace("dpmpp", "dpm++")
+    return re.sub(r"^k(?=euler|dpm|heun)", "", letters)
 
 
 def split_name(text: str) -> tuple[str, str | None] | None:

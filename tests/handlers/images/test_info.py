@@ -85,9 +85,9 @@ async def test_an_image_of_another_program_is_a_command_for_one_like_it(context:
     assert said.headline == "How this picture was made, by Forge"
     assert said.code.startswith("/imagine owl")
     assert "--steps 4 " in said.code
+    assert "--spacing sgm-uniform" in said.code
     assert said.lines == (
         "Model a, strange: name · hash e869ac7d69",
         "The model a, strange: name is not served here; another one draws it, so it will look different.",
-        "The spacing SGM Uniform was not taken over.",
         "The command makes a picture like it, not the same: another program drew this one.",
     )

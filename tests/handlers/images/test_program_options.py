@@ -12,6 +12,7 @@ from handlers.images.program_options import taken_over
 from pipeline.families.family import ModelFamily
 from pipeline.images.programs.parameters import NamedLora, ProgramParameters
 from pipeline.requests.image_request import Scheduler
+from pipeline.requests.spacing import Spacing
 from storage.guilds.guilds import Guild
 from storage.library.loras import NewLora
 from storage.platform import Platform
@@ -58,22 +59,26 @@ async def test_what_is_the_same_here_is_taken(context: AppContext, caller: Calle
 
 
 @pytest.mark.parametrize(
-    ("sampler", "spacing", "scheduler", "note"),
+    ("sampler", "spacing", "scheduler", "taken_spacing", "note"),
     [
-        ("DPM++ 2M", "Automatic", Scheduler.DPMPP_2M, None),
-        ("dpmpp_2m", "normal", Scheduler.DPMPP_2M, None),
-        ("euler_ancestral", "", Scheduler.EULER_A, None),
-        ("k_euler", "", Scheduler.EULER, None),
-        ("uni_pc", "", Scheduler.UNIPC, None),
-        ("Mystery 9", "", None, "The sampler Mystery 9 is not here; the model's own is used."),
+        ("DPM++ 2M", "Automatic", Scheduler.DPMPP_2M, Spacing.NORMAL, None),
+        ("dpmpp_2m", "normal", Scheduler.DPMPP_2M, Spacing.NORMAL, None),
+        ("DPM++ 2M SDE Karras", "", Scheduler.DPMPP_2M_SDE, Spacing.KARRAS, None),
+        ("dpmpp_2m", "sgm_uniform", Scheduler.DPMPP_2M, Spacing.SGM_UNIFORM, None),
+        ("euler_ancestral", "", Scheduler.EULER_A, None, None),
+        ("k_euler", "", Scheduler.EULER, None, None),
+        ("uni_pc", "", Scheduler.UNIPC, None, None),
+        ("Mystery 9", "", None, None, "The sampler Mystery 9 is not here; the model's own is used."),
+        ("Euler", "Odd", Scheduler.EULER, None, "The spacing Odd is not here; the model's own is used."),
     ],
 )
 async def test_samplers_are_known_by_other_programs_names(
-    context: AppContext, caller: Caller, sampler: str, spacing: str, scheduler: Scheduler | None, note: str | None
-) -> None:
+    context: AppContext, caller: Caller, sampler: str, spacing: str,
+    scheduler: Scheduler | None, taken_spacing: Spacing | None, note: str | None,
+) -> None:  # fmt: skip
     taken = await taken_over(said(sampler=sampler, spacing=spacing), caller, context)
 
-    assert taken.options.scheduler is scheduler
+    assert (taken.options.scheduler, taken.options.spacing) == (scheduler, taken_spacing)
     assert taken.notes == (() if note is None else (note,))
 
 

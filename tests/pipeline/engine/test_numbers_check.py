@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from pipeline.engine.denoiser import DenoisingState
+from pipeline.engine.denoising_state import DenoisingState
 from pipeline.engine.loaded_model import LoadedModel
 from pipeline.engine.numbers_check import NumbersCheck
 from pipeline.errors import UserError
@@ -71,7 +71,9 @@ def test_a_text_without_numbers_names_the_text_encoder(begun: DenoisingState) ->
     """And not the latents, which are what it made of them."""
     states = begun.conditioning.states * float("nan")
     conditioning = replace(begun.conditioning, states=states)
-    broken = replace(begun, conditioning=conditioning, latents=begun.latents * float("nan"))
+    broken = replace(
+        begun, conditionings=(conditioning,) * len(begun.conditionings), latents=begun.latents * float("nan")
+    )
 
     assert "text encoder; the likely cause is LoRA 'crayon' at -3" in sentence(broken, _CPU, loras=_LORAS)
 

@@ -30,6 +30,7 @@ LEVELS: Final = 0.51
 
 _KINDS: Final[Mapping[str, Scheduler]] = {
     "DDIMScheduler": Scheduler.DDIM,
+    "DEISMultistepScheduler": Scheduler.DEIS,
     "DPMSolverMultistepScheduler": Scheduler.DPMPP_2M,
     "EDMDPMSolverMultistepScheduler": Scheduler.DPMPP_2M,
     "EDMEulerScheduler": Scheduler.EULER,
@@ -37,6 +38,8 @@ _KINDS: Final[Mapping[str, Scheduler]] = {
     "EulerDiscreteScheduler": Scheduler.EULER,
     "HeunDiscreteScheduler": Scheduler.HEUN,
     "LCMScheduler": Scheduler.LCM,
+    "PNDMScheduler": Scheduler.PNDM,
+    "TCDScheduler": Scheduler.TCD,
     "UniPCMultistepScheduler": Scheduler.UNIPC,
 }
 
@@ -150,4 +153,4 @@ def _levels(ours: LoadedModel, theirs: Any, latents: Tensor) -> float:
         encoded = latents * deviation / config.scaling_factor + mean
     decoded = theirs.vae.decode(encoded, return_dict=False)[0]
     expected = (decoded[0].movedim(0, -1) / 2 + 0.5).clamp(0, 1) * 255
-    return float((ours.denoiser.decode(latents).float() - expected).abs().max())
+    return float((ours.denoiser.decode(latents).pixels.float() - expected).abs().max())

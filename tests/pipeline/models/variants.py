@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -156,9 +155,7 @@ def _schedulers() -> list[Variant]:
         ("trained_betas", SDXL.but(scheduler={"trained_betas": [0.0001 + 0.00001 * step for step in range(1000)]})),
         ("thresholding", SDXL.sampled_by("DPMSolverMultistepScheduler", thresholding=True)),
     ]  # fmt: skip
-    beta = SDXL.sampled_by("EulerDiscreteScheduler", use_beta_sigmas=True)
-    words = "use_beta_sigmas" if find_spec("scipy") is None else ""
-    return [*_of("schedulers", *rows), Variant(group="schedulers", name="use_beta_sigmas", model=beta, words=words)]
+    return _of("schedulers", *rows)
 
 
 def _files() -> list[Variant]:
