@@ -24,7 +24,7 @@ class NumbersCheck:
 
     request: ImageRequest
     hardware: Hardware
-    sound: HostCopy
+    broken: HostCopy
 
     @classmethod
     def of(cls, rendering: DenoisingState, hardware: Hardware, pixels: Tensor | None = None) -> "NumbersCheck":
@@ -41,8 +41,8 @@ class NumbersCheck:
         latents = rendering.latents
         text = torch.isfinite(rendering.conditioning.states).all().to(latents.device)
         decoded = torch.ones_like(text) if pixels is None else pixels
-        sound = torch.stack([text, torch.isfinite(latents).all(), decoded])
-        return cls(request=rendering.request, hardware=hardware, sound=HostCopy(sound))
+        broken = ~torch.stack([text, torch.isfinite(latents).all(), decoded])
+        return cls(request=rendering.request, hardware=hardware, broken=HostCopy(broken))
 
     def confirm(self) -> None:
         """Wait for the check; on any thread.
@@ -50,12 +50,12 @@ class NumbersCheck:
         Raises:
             UserError: there are no numbers; names the likely cause.
         """
-        text, latents, pixels = self.sound.get().tolist()
-        if not text:
+        text, latents, pixels = self.broken.get().tolist()
+        if text:
             raise UserError(f"{_GREW} in the model's text encoder; {self._text_advice()}.")
-        if not latents:
+        if latents:
             raise UserError(f"{_GREW} while it was made; {self._latents_advice()}.")
-        if not pixels:
+        if pixels:
             raise UserError(f"{_GREW} as the model's VAE decoded it; {self._pixels_advice()}.")
 
     def _text_advice(self) -> str:

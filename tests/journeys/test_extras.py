@@ -20,6 +20,9 @@ USES: Final = {
     "fp8": "from torchao.quantization import quantize_",
     "openvino": "import openvino",
 }
+TESTS: Final = {"fp8": ("tests/pipeline/models/test_quantization.py", "tests/pipeline/lora/serving/test_own_weight.py")}
+"""Of what only an extra does; diffusers loads torchao wherever it is, so in no other environment."""
+
 PRODUCT: Final = """
 import bot.__main__, bot.assembly.runtime, pipeline.devices.process_device, pipeline.engine.engine
 import pipeline.images.upscale, pipeline.models.quantization, pipeline.training.run
@@ -51,3 +54,5 @@ def test_the_product_is_imported_with_each_extra(extra: str, tmp_path: Path) -> 
     run(python, "-m", "pip", "check")
 
     run(python, "-c", f"{PRODUCT}\n{USES[extra]}")
+    if extra in TESTS:
+        run(python, "-m", "pytest", *TESTS[extra])

@@ -43,6 +43,7 @@ def loras(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(loras: Path) -> Callable[[Weights], LoadedModel]:
+    pytest.importorskip("torchao", reason="the extra fp8 is not installed")
     made = {}
     for weights in Weights:
         spec = replace(SPEC, loras=loras, weights=weights)
@@ -123,6 +124,7 @@ def test_the_weights_of_linears_take_a_quarter(models: Callable[[Weights], Loade
 
 def test_a_compiled_forward_takes_them(models: Callable[[Weights], LoadedModel], tmp_path: Path) -> None:
     """The graph reads float8 as the eager forward does."""
+    pytest.importorskip("torchao", reason="the extra fp8 is not installed")
     save_speck(tmp_path / "speck")
     source = ModelSource.parse(str(tmp_path / "speck"))
     model = LoadedModel(source, Hardware.choose("cpu"), replace(SPEC, weights=FP8))

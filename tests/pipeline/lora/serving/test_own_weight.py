@@ -102,6 +102,7 @@ def test_scratch_grows_to_the_largest_layer_and_is_wiped() -> None:
 
 def test_a_quantized_base_is_what_its_numbers_stand_for() -> None:
     """A change is not rounded with it."""
+    pytest.importorskip("torchao", reason="the extra fp8 is not installed")
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(32, 64)).requires_grad_(False)
     quantize(network, Hardware.choose("cpu"))
