@@ -21,7 +21,7 @@ def deis(path: Path) -> list[Call]:
     calls: list[Call] = []
     order = int(path.options.get("solver_order") or 2)
     for step, (here, to) in enumerate(path.pairs):
-        left = len(path.pairs) - step if path.steps < 15 else order
+        left = len(path.pairs) - step if path.lowers_few else order
         known = [log(path.levels[step - back].sigma) for back in range(min(order, step + 1, left))]
         first, *earlier = (to.signal * each for each in _integrals(known, log(here.sigma), log(to.sigma)))
         after = WeightedSum(latents=to.signal / here.signal, guess=first, earlier=tuple(earlier))

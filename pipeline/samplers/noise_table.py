@@ -16,7 +16,7 @@ class NoiseTable:
     def __init__(self, alphas: Tensor) -> None:
         self._alphas = alphas.tolist()
         # Zero terminal SNR has no finite sigma; diffusers' solvers take this one in its place.
-        self._sigmas = (((1 - alphas) / alphas.clamp(min=2.0**-24)) ** 0.5).numpy()
+        self._sigmas = (((1 - alphas) / alphas.where(alphas > 0, 2.0**-24)) ** 0.5).numpy()
         self._logarithms = np.log(self._sigmas)
 
     def __len__(self) -> int:

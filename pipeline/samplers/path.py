@@ -34,6 +34,11 @@ class Path:
         """The levels before and after each step."""
         return list(pairwise(self.levels))
 
+    @property
+    def lowers_few(self) -> bool:
+        """Whether the order goes down towards the end of a walk of few steps, which is less exact and more stable."""
+        return self.steps < _FEW_STEPS and bool(self.options.get("lower_order_final", True))
+
     def ends_low(self, step: int) -> bool:
         """Whether a step is the last one and not to be extrapolated over: to no noise, one of few, or of no length.
 
@@ -45,4 +50,5 @@ class Path:
         """
         *_, here, to = self.levels
         last = step == len(self.levels) - 2
-        return last and (self.steps < _FEW_STEPS or not to.noise or to.sigma >= here.sigma)
+        asked = self.lowers_few or bool(self.options.get("euler_at_final"))
+        return last and (asked or not to.noise or to.sigma >= here.sigma)

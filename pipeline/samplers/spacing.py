@@ -100,6 +100,8 @@ def _usable(kind: Scheduler, config: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in config.items() if key != _FLAGS[Spacing.BETA]}
     if SCHEDULER_CLASSES[kind] is DPMSolverMultistepScheduler:
         own |= {"algorithm_type": "dpmsolver++", "solver_order": 2}
+    if kind is Scheduler.DEIS:
+        own |= {"algorithm_type": "deis"}
     if kind is Scheduler.PNDM:
         own |= {"skip_prk_steps": True}
     if own.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in _options(SCHEDULER_CLASSES[kind]):

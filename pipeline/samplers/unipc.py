@@ -21,11 +21,14 @@ def unipc(path: Path) -> list[Call]:
     """
     calls: list[Call] = []
     highest = int(path.options.get("solver_order") or 2)
+    lowers = bool(path.options.get("lower_order_final", True))
     corrected, order = STAYS, 0
     for step, (here, _) in enumerate(path.pairs):
         if step:
-            corrected = _step(path, step - 1, order, corrects=True)
-        order = min(highest, step + 1, len(path.pairs) - step)
+            kept = step - 1 in (path.options.get("disable_corrector") or ())
+            corrected = STAYS if kept else _step(path, step - 1, order, corrects=True)
+        left = len(path.pairs) - step if lowers or not path.levels[-1].noise else highest
+        order = min(highest, step + 1, left)
         predicted = _step(path, step, order, corrects=False)
         calls.append(Call(step=step, level=here, after=_composed(predicted, corrected), base=corrected))
     return calls

@@ -115,6 +115,39 @@ def test_every_walk_is_that_of_diffusers(
     equals_diffusers(kind, spacing, config, steps, int(steps * share))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (Scheduler.UNIPC, {"disable_corrector": [0, 1]}),
+        (Scheduler.UNIPC, {"lower_order_final": False, "final_sigmas_type": "sigma_min"}),
+        (Scheduler.DEIS, {"lower_order_final": False}),
+        (Scheduler.DPMPP_2M, {"lower_order_final": False, "final_sigmas_type": "sigma_min"}),
+        (Scheduler.DPMPP_2M, {"euler_at_final": True, "final_sigmas_type": "sigma_min"}),
+        (Scheduler.DPMPP_2M_SDE, {"euler_at_final": True, "final_sigmas_type": "sigma_min"}),
+        (Scheduler.LCM, {"beta_schedule": "squaredcos_cap_v2"}),
+        (Scheduler.TCD, {"beta_schedule": "squaredcos_cap_v2"}),
+    ],
+)
+@pytest.mark.parametrize("steps", [7, 20])
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+def test_a_walk_does_what_its_config_says(kind: Scheduler, options: dict[str, Any], steps: int) -> None:
+    """Of the options that our rules read themselves, and of noise that is strong beyond what solvers take."""
+    config = CONFIGS["SD"] | options
+    scheduler = scheduler_of(kind, config)
+    scheduler.set_timesteps(steps)
+
+    assert distance(walked(sampler_of(kind, config, steps)), walked_by_diffusers(scheduler, steps)) < 2e-5
+
+
+def test_another_sampler_s_algorithm_is_no_hindrance() -> None:
+    """A model may be made for the SDE of DPM++, which diffusers' DEIS refuses."""
+    plain = walked(sampler_of(Scheduler.DEIS, CONFIGS["SD"], 5))
+
+    config = CONFIGS["SD"] | {"algorithm_type": "sde-dpmsolver++"}
+
+    assert torch.equal(walked(sampler_of(Scheduler.DEIS, config, 5)), plain)
+
+
 @pytest.mark.parametrize("kind", [Scheduler.LCM, Scheduler.TCD])
 @pytest.mark.parametrize("spacing", [Spacing.TRAILING, Spacing.SIMPLE])
 def test_a_distilled_walk_takes_other_timesteps_as_diffusers_does(kind: Scheduler, spacing: Spacing) -> None:
