@@ -120,21 +120,45 @@ TEXT_ENCODER: Final[Keys] = {
     **_QUANTIZED,
 }  # fmt: skip
 
+_UNKNOWN_WAY: Final = "no sampler here follows it"
+
 SCHEDULER: Final[Keys] = {
     **_all(
         Effect.BUILT,
-        "num_train_timesteps beta_start beta_end beta_schedule trained_betas rescale_betas_zero_snr timestep_spacing "
-        "steps_offset interpolation_type sigma_min sigma_max use_karras_sigmas use_exponential_sigmas "
-        "final_sigmas_type set_alpha_to_one skip_prk_steps thresholding dynamic_thresholding_ratio sample_max_value "
-        "clip_sample clip_sample_range solver_order solver_type algorithm_type lower_order_final euler_at_final "
-        "use_lu_lambdas lambda_min_clipped predict_x0 disable_corrector solver_p original_inference_steps "
-        "timestep_scaling predictor_order corrector_order tau_func noise_sampler_seed flow_shift time_shift_type",
+        "num_train_timesteps beta_start beta_end trained_betas rescale_betas_zero_snr steps_offset sigma_min sigma_max "
+        "use_karras_sigmas use_exponential_sigmas set_alpha_to_one skip_prk_steps clip_sample clip_sample_range "
+        "use_lu_lambdas lambda_min_clipped original_inference_steps",
     ),
-    **_all(Effect.OWN, "sigma_data rho sigma_schedule use_beta_sigmas"),
-    **_all(Effect.NONE, "tensor_format"),
-    **_among("no sampler here follows it", "prediction_type", "epsilon", "v_prediction", effect=Effect.OWN),
+    **_all(
+        Effect.OWN,
+        "sigma_data rho sigma_schedule use_beta_sigmas solver_order lower_order_final euler_at_final disable_corrector "
+        "timestep_scaling",
+    ),
+    # Of samplers that are not here, and of what is refused below.
+    **_all(
+        Effect.NONE,
+        "tensor_format dynamic_thresholding_ratio sample_max_value flow_shift time_shift_type predictor_order "
+        "corrector_order tau_func noise_sampler_seed",
+    ),
+    **_among(_UNKNOWN_WAY, "beta_schedule", None, "linear", "scaled_linear", "squaredcos_cap_v2"),
+    **_among(_UNKNOWN_WAY, "timestep_spacing", "leading", "linspace", "trailing"),
+    **_among(_UNKNOWN_WAY, "interpolation_type", None, "linear"),
+    **_among(_UNKNOWN_WAY, "final_sigmas_type", "zero", "sigma_min"),
+    **_among(_UNKNOWN_WAY, "solver_type", "midpoint", "heun", "bh1", "bh2", "logrho", effect=Effect.OWN),
+    **_among(
+        _UNKNOWN_WAY,
+        "algorithm_type",
+        "dpmsolver++",
+        "sde-dpmsolver++",
+        "deis",
+        effect=Effect.OWN,
+    ),
+    **_bound("it cuts its guesses as models without latents do", "thresholding"),
+    **_bound(_UNKNOWN_WAY, "predict_x0", frozenset({None, True})),
+    **_bound(_UNKNOWN_WAY, "solver_p"),
+    **_among(_UNKNOWN_WAY, "prediction_type", "epsilon", "v_prediction", effect=Effect.OWN),
     **_bound("it follows a flow instead of noise", "use_flow_sigmas use_dynamic_shifting shift_terminal"),
-    **_bound("no sampler here follows it", "timestep_type", frozenset({None, "discrete"})),
+    **_bound(_UNKNOWN_WAY, "timestep_type", frozenset({None, "discrete"})),
     **_bound(
         "it guesses its own variance",
         "variance_type",

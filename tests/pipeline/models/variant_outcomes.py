@@ -16,11 +16,13 @@ from pipeline.errors import UserError
 from pipeline.models.hardware import Hardware
 from pipeline.models.source import ModelSource
 from pipeline.requests.image_request import ImageRequest, Scheduler
+from pipeline.samplers.edm import is_edm
 from tests.pipeline.conftest import SPEC, a_request
 from tests.pipeline.engine.diffusers_pipelines import run_together
 from tests.pipeline.models.published import save_configs
 from tests.pipeline.models.variant_files import save_model
 from tests.pipeline.models.variants import Variant
+from tests.pipeline.samplers.references import eta_of, scheduler_of
 
 LIMIT: Final = 1e-5
 """Of the latents: the order in which float32 is rounded."""
@@ -91,8 +93,10 @@ def _compared(variant: Variant, ours: LoadedModel, folder: Path) -> Outcome:
     theirs = _pipeline(folder)
     own = type(theirs.scheduler).__name__
     kind = _KINDS.get(own, Scheduler.EULER)
-    if own not in _KINDS:
-        theirs.scheduler = diffusers.EulerDiscreteScheduler.from_config(theirs.scheduler.config)
+    if theirs.scheduler.config.get("algorithm_type") == "sde-dpmsolver++":
+        kind = Scheduler.DPMPP_2M_SDE
+    if not is_edm(theirs.scheduler.config):
+        theirs.scheduler = scheduler_of(kind, theirs.scheduler.config)
     guidance = ((1.0, ""), (5.0, ""), (5.0, "blue"))
     requests = [a_request(scheduler=kind, guidance_scale=scale, negative_prompt=text) for scale, text in guidance]
     latents = [run_together(ours, [request], bucket=2)[0] for request in requests]
@@ -135,6 +139,7 @@ def _draw(pipeline: Any, request: ImageRequest) -> Tensor:
         "guidance_scale": request.guidance_scale,
         "generator": torch.Generator().manual_seed(request.seed),
         "output_type": "latent",
+        **eta_of(request.scheduler),
     }
     known = inspect.signature(pipeline.__call__).parameters
     latents: Tensor = pipeline(request.prompt, **{name: own for name, own in options.items() if name in known}).images

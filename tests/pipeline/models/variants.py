@@ -153,7 +153,6 @@ def _schedulers() -> list[Variant]:
             index={"scheduler": ["diffusers", "EulerAncestralDiscreteScheduler"]})),
         ("exponential spacing", SDXL.sampled_by("EulerDiscreteScheduler", use_exponential_sigmas=True)),
         ("trained_betas", SDXL.but(scheduler={"trained_betas": [0.0001 + 0.00001 * step for step in range(1000)]})),
-        ("thresholding", SDXL.sampled_by("DPMSolverMultistepScheduler", thresholding=True)),
     ]  # fmt: skip
     return _of("schedulers", *rows)
 
@@ -277,6 +276,7 @@ def _other_configs() -> list[Variant]:
         ("prediction_type: flow_prediction", SDXL.but(scheduler={"prediction_type": "flow_prediction"}),
          "prediction_type"),
         ("prediction_type: sample", SD15.but(scheduler={"prediction_type": "sample"}), "prediction_type"),
+        ("thresholding", SDXL.sampled_by("DPMSolverMultistepScheduler", thresholding=True), "thresholding"),
         ("use_flow_sigmas", SDXL.but(scheduler={"use_flow_sigmas": True}), "use_flow_sigmas"),
         ("timestep_type: continuous", SDXL.but(scheduler={"timestep_type": "continuous"}), "timestep_type"),
         ("an asymmetric VAE", SD15.but(index={"vae": ["diffusers", "AsymmetricAutoencoderKL"]}), "AsymmetricAuto"),
