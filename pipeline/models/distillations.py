@@ -9,6 +9,7 @@ from pipeline.requests.sampling import Sampling
 from pipeline.requests.spacing import Spacing
 
 _STEPS: Final = re.compile(r"(?<![\d.])(\d{1,2})[ -]?steps?\b")
+_SDE: Final = re.compile(r"\bdpm ?(\+\+|pp)? ?sde\b")
 _WITH_GUIDANCE: Final = re.compile(r"\d[ -]?steps?[ -]?cfg\b|\bnormal[ -]?cfg\b")
 
 
@@ -17,7 +18,8 @@ class Distillation:
     """One way to few steps.
 
     `model` finds it in a model's name and `title` in that of a LoRA, which may name a thing instead; `counts` are the
-    steps that it is published for, and `usual` what is taken where a name says none of them. `words` are for a card.
+    steps that it is published for, and `usual` what is taken where a name says none, or more than all of them. `words`
+    are for a card.
     """
 
     name: str
@@ -38,15 +40,17 @@ class Distillation:
         """How what has this name is sampled.
 
         Args:
-            name: may say the number of steps, and that guidance was kept.
+            name: may say the number of steps, that guidance was kept, and DPM++ SDE, which some were made for.
 
         Returns:
-            The kind's own sampling, with the steps of the name.
+            The kind's own sampling, with what the name says.
         """
-        stated = [int(match[1]) for match in _STEPS.finditer(plain(name)) if int(match[1]) in self.counts]
-        guidance = None if _WITH_GUIDANCE.search(plain(name)) else 1.0
+        words = plain(name)
+        stated = [int(match[1]) for match in _STEPS.finditer(words) if 1 <= int(match[1]) <= max(self.counts)]
+        guidance = None if _WITH_GUIDANCE.search(words) else 1.0
         steps = stated[0] if stated else self.usual
-        return Sampling(steps=steps, guidance_scale=guidance, scheduler=self.scheduler, spacing=self.spacing)
+        sampler = (Scheduler.DPMPP_SDE, Spacing.KARRAS) if _SDE.search(words) else (self.scheduler, self.spacing)
+        return Sampling(steps=steps, guidance_scale=guidance, scheduler=sampler[0], spacing=sampler[1])
 
 
 def _words(pattern: str) -> re.Pattern[str]:
@@ -66,7 +70,7 @@ DISTILLATIONS: Final = (
     ),
     Distillation(
         name="Hyper",  # Ren et al., 2024 (arXiv 2404.13686)
-        model=_words(r"\bhyper\b|hyper[- ]?sd"),
+        model=_words(r"\bhyper\b(?![- ]?(real|detail))|hyper[- ]?sd"),
         title=_words(r"hyper[ -]?(sd|sdxl)\b|(sdxl|sd15|xl)[ -]hyper\b"),
         counts=(1, 2, 4, 8, 12, 16),
         usual=8,

@@ -9,6 +9,7 @@ from pipeline.families.registry import FAMILIES
 from pipeline.models.distillations import of_model
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.sampling import Sampling
+from pipeline.requests.spacing import Spacing
 
 _STEPS: Final = 30
 _LCM_GUIDANCE: Final = 8.0
@@ -17,6 +18,7 @@ _LCM_GUIDANCE: Final = 8.0
 _ANYBODY_S: Final = frozenset({"", "EulerDiscreteScheduler", "PNDMScheduler", "DDIMScheduler", "DDPMScheduler"})
 """What the bases have, so that a model which was trained on from one says nothing by it."""
 
+_SPACINGS: Final = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 _FEW_STEPS: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 
 Config = Mapping[str, object]
@@ -37,7 +39,7 @@ def folder_sampling(name: str, family: ModelFamily, index: Config, scheduler: Co
     """
     entry = index.get("scheduler")
     kind = str(entry[1] if isinstance(entry, list) and len(entry) == 2 else scheduler.get("_class_name", ""))
-    own = _scheduler(kind)
+    own = _scheduler(kind, scheduler)
     if kind in _FEW_STEPS or unet.get("time_cond_proj_dim") is not None:
         embedded = unet.get("time_cond_proj_dim") is not None
         guidance = _LCM_GUIDANCE if embedded else 1.0
@@ -45,11 +47,13 @@ def folder_sampling(name: str, family: ModelFamily, index: Config, scheduler: Co
     if kind == "EulerAncestralDiscreteScheduler" and scheduler.get("timestep_spacing") == "trailing":  # SDXL Turbo
         return Sampling(steps=4, guidance_scale=1.0, scheduler=own)
     named = named_sampling(name, family)
+    anybody_s = kind in _ANYBODY_S and scheduler.get("timestep_spacing") != "trailing"
+    spaced = kind.startswith("EDM") or any(scheduler.get(flag) for flag in _SPACINGS)
     return Sampling(
         steps=named.steps,
         guidance_scale=named.guidance_scale,
-        scheduler=named.scheduler if kind in _ANYBODY_S else own,
-        spacing=named.spacing,
+        scheduler=named.scheduler if anybody_s else own,
+        spacing=Spacing.NORMAL if spaced else named.spacing,
     )
 
 
@@ -70,7 +74,9 @@ def named_sampling(name: str, family: ModelFamily) -> Sampling:
     return own if own.guidance_scale is not None else own.guided(usual)
 
 
-def _scheduler(kind: str) -> Scheduler:
+def _scheduler(kind: str, config: Config) -> Scheduler:
+    if kind == "DPMSolverMultistepScheduler" and config.get("algorithm_type") == "sde-dpmsolver++":
+        return Scheduler.DPMPP_2M_SDE
     try:
         return Scheduler.parse(kind)
     except InvalidRequest:

@@ -8,6 +8,7 @@ from pipeline.families.family import ModelFamily
 from pipeline.models.model_sampling import folder_sampling, named_sampling
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.sampling import Sampling
+from pipeline.requests.spacing import Spacing
 
 XL = ModelFamily.SDXL
 
@@ -36,6 +37,14 @@ def by_config(name: str, kind: str, scheduler: dict[str, Any], unet: dict[str, A
             (30, 6.0, Scheduler.EULER),
         ),
         ("odd", "NobodyKnowsScheduler", {}, {}, (30, 6.0, Scheduler.EULER)),
+        (
+            "tuned", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, {},
+            (30, 6.0, Scheduler.DPMPP_2M_SDE),
+        ),
+        (
+            "stabilityai/sd-turbo", "EulerDiscreteScheduler", {"timestep_spacing": "trailing"}, {},
+            (4, 1.0, Scheduler.EULER),
+        ),
     ],
 )  # fmt: skip
 def test_configs_come_before_names(
@@ -59,6 +68,12 @@ def test_configs_come_before_names(
         ("LCM_Dreamshaper_v7", (4, 1.0, Scheduler.LCM)),
         ("sd_xl_base_1.0", (30, 6.0, Scheduler.EULER)),
         ("hypernova-30steps", (30, 6.0, Scheduler.EULER)),
+        ("HyperRealismXL_v2", (30, 6.0, Scheduler.EULER)),
+        ("hyper-realistic-v1", (30, 6.0, Scheduler.EULER)),
+        ("CyberRealistic Hyper V3", (8, 1.0, Scheduler.DDIM)),
+        ("RealVisXL V4.0 Lightning 5 steps", (5, 1.0, Scheduler.EULER)),
+        ("DreamShaper XL Turbo v2.1 DPM++ SDE", (4, 1.0, Scheduler.DPMPP_SDE)),
+        ("dreamshaperXL_v21TurboDPMSDE", (4, 1.0, Scheduler.DPMPP_SDE)),
     ],
 )
 def test_a_file_s_name_tells_its_distillation(name: str, sampling: tuple[object, ...]) -> None:
@@ -66,6 +81,22 @@ def test_a_file_s_name_tells_its_distillation(name: str, sampling: tuple[object,
     made = named_sampling(name, XL)
 
     assert (made.steps, made.guidance_scale, made.scheduler) == sampling
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "scheduler", "spacing"),
+    [
+        ("Juggernaut XL Lightning", "EulerDiscreteScheduler", {}, Spacing.TRAILING),
+        ("Juggernaut XL Lightning", "DPMSolverSDEScheduler", {"use_karras_sigmas": True}, Spacing.NORMAL),
+        ("Playground v2.5 Lightning", "EDMEulerScheduler", {}, Spacing.NORMAL),
+        ("DreamShaper XL Turbo DPM++ SDE", "EulerDiscreteScheduler", {}, Spacing.KARRAS),
+    ],
+)
+def test_a_name_s_spacing_gives_way_to_the_config_s(
+    name: str, kind: str, scheduler: dict[str, Any], spacing: Spacing
+) -> None:
+    """A model of its own kind of noise would refuse another."""
+    assert folder_sampling(name, XL, {"scheduler": ["diffusers", kind]}, scheduler, {}).spacing is spacing
 
 
 def test_a_sampling_in_words() -> None:
