@@ -12,6 +12,7 @@ from pipeline.families.registry import FAMILIES
 from pipeline.models.config_check import check_configs
 from pipeline.models.distillations import plain
 from pipeline.models.file_family import check_precision, file_family
+from pipeline.models.file_marks import check_marks, marked_sampler
 from pipeline.models.model_files import MODEL_INDEX, component_files, read_json
 from pipeline.models.model_sampling import folder_sampling, named_sampling
 from pipeline.models.safetensors_header import WeightsFile, fingerprint
@@ -160,7 +161,10 @@ def _checkpoint_facts(name: str, path: Path) -> ModelFacts:
         sampling = _folder_sampling(name, own, own_family)
         return replace(_facts(name, own_family, [path], sampling, side=_native_side(own, own_family)), file=path)
     family = file_family(path.name, tensors)
+    check_marks(path.name, file.metadata)
     sampling = named_sampling(f"{name} {file.metadata.get('modelspec.title', '')}", family)
+    if (own_noise := marked_sampler(tensors)) is not None:
+        sampling = replace(sampling, scheduler=own_noise, spacing=Spacing.NORMAL)
     side = _stated_side(name, file) or FAMILIES[family].native_side
     return replace(_facts(name, family, [path], sampling, side=side), file=path)
 
