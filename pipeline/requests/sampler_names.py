@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Final
 
 SAMPLER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "euler": ("Euler", "EulerDiscreteScheduler"),
+    "euler": ("Euler", "EulerDiscreteScheduler", "EDMEulerScheduler"),
     "euler-a": ("Euler a", "euler_ancestral", "EulerAncestralDiscreteScheduler"),
     "heun": ("Heun", "HeunDiscreteScheduler"),
     "ddim": ("DDIM", "DDIMScheduler"),
     "lcm": ("LCM", "LCMScheduler"),
     "unipc": ("UniPC", "uni_pc", "uni_pc_bh2", "UniPCMultistepScheduler"),
-    "dpm++2m": ("DPM++ 2M", "dpmpp_2m", "DPMSolverMultistepScheduler"),
+    "dpm++2m": ("DPM++ 2M", "dpmpp_2m", "DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"),
     "dpm++sde": ("DPM++ SDE", "dpmpp_sde", "dpmpp_sde_gpu", "DPMSolverSDEScheduler"),
     "dpm++2m-sde": ("DPM++ 2M SDE", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
     "dpm++3m-sde": ("DPM++ 3M SDE", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu"),

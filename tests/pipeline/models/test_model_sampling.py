@@ -37,6 +37,8 @@ def by_config(name: str, kind: str, scheduler: dict[str, Any], unet: dict[str, A
             (30, 6.0, Scheduler.EULER),
         ),
         ("odd", "NobodyKnowsScheduler", {}, {}, (30, 6.0, Scheduler.EULER)),
+        ("playground", "EDMDPMSolverMultistepScheduler", {}, {}, (30, 6.0, Scheduler.DPMPP_2M)),
+        ("cosxl", "EDMEulerScheduler", {}, {}, (30, 6.0, Scheduler.EULER)),
         (
             "tuned", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, {},
             (30, 6.0, Scheduler.DPMPP_2M_SDE),
