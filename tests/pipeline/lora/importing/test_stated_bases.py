@@ -64,7 +64,7 @@ def test_a_distillation_says_how_it_is_sampled() -> None:
         ({}, "ByteDance/Hyper-SD Hyper-SDXL-12steps-CFG-lora.safetensors", (12, None, Scheduler.DDIM)),
         ({}, "latent-consistency/lcm-lora-sdxl pytorch_lora_weights.safetensors", (4, 1.0, Scheduler.LCM)),
         ({}, "tianweiy/DMD2 dmd2_sdxl_4step_lora_fp16.safetensors", (4, 1.0, Scheduler.LCM)),
-        ({}, "h1t/TCD-SDXL-LoRA", (4, 1.0, Scheduler.LCM)),
+        ({}, "h1t/TCD-SDXL-LoRA", (4, 1.0, Scheduler.TCD)),
         ({}, "wangfuyun/PCM_Weights pcm_sdxl_normalcfg_16step_converted.safetensors", (16, None, Scheduler.DDIM)),
         ({"ss_output_name": "sd_xl_turbo_lora_v1"}, "it.safetensors", (4, 1.0, Scheduler.EULER_A)),
         ({"ss_sd_model_name": "sdxl_lightning_4step.safetensors"}, "a style for Lightning", None),
