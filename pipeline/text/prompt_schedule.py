@@ -1,9 +1,9 @@
 r"""What a prompt says from step to step, written as AUTOMATIC1111 does: `[red:blue:0.5]`, `[snow:10]`, `[fog::0.3]`,
 `[cow|horse]`.
 
-The last number of the first three is the step after which the second text stands in place of the first, or, below 1,
-the part of the steps; `[a|b]` changes at every step. They may be nested. Any other brackets are text, as is a character
-behind a backslash. No torch: chats read prompts too.
+The last number of the first three is the step after which the second text stands in place of the first, or, with a
+point in it, the part of the steps; `[a|b]` changes at every step. They may be nested. Any other brackets are text, as is
+a character behind a backslash. No torch: chats read prompts too.
 """
 
 import re
@@ -19,18 +19,19 @@ MAX_TEXTS: Final = 16
 """Different texts of one image: each is encoded, and kept until the image is done."""
 
 # A tag's colons and bars are its own.
-_MARKS: Final = re.compile(r"(\\.|<\w+[:：=][^<>\n]*>|[\[\]()|:])", re.DOTALL)
+_MARKS: Final = re.compile(r"(\\.|<\s{0,8}\w+\s{0,8}[:：=][^<>\n]*>|[\[\]()|:])", re.DOTALL)
 _NUMBER: Final = re.compile(r"\s*([+-]?(?:\d{1,6}(?:\.\d{0,20})?|\.\d{1,20}))\s*", re.ASCII)
 _PARTNER: Final = {"]": "[", ")": "("}
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """`before` up to a step, then `after`."""
+    """`before` up to the step `when`, or with `in_parts` that part of the steps, then `after`."""
 
     before: tuple["_Part", ...]
     after: tuple["_Part", ...]
     when: float
+    in_parts: bool
 
     def at(self, step: int, steps: int) -> tuple["_Part", ...]:
         """What stands there.
@@ -42,7 +43,7 @@ class _Change:
         Returns:
             Parts, which may change in turn.
         """
-        last = self.when * steps if self.when < 1 else self.when
+        last = self.when * steps if self.in_parts else self.when
         return self.before if step < int(last) else self.after
 
 
@@ -201,4 +202,5 @@ def _part(bracket: _Bracket, parts: Sequence[_Part]) -> _Change | _Alternation |
     if number is None:
         return _Alternation(tuple(inside))
     *before, after, _ = inside
-    return _Change(before=before[0] if before else (), after=after, when=float(number[1]))
+    written = number[1]
+    return _Change(before=before[0] if before else (), after=after, when=float(written), in_parts="." in written)
