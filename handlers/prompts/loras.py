@@ -17,6 +17,7 @@ from pipeline.families.registry import FAMILIES
 from pipeline.lora.format.block_scales import scales_of
 from pipeline.requests.image_request import MAX_LORAS, ImageRequest, LoraUse
 from pipeline.text.prompt_length import check_texts
+from pipeline.text.prompt_schedule import read_schedule
 from storage.guilds.guilds import GuildSettings
 from storage.library.loras import Lora
 
@@ -63,7 +64,9 @@ async def _with_loras(
     request: ImageRequest, option: str, family: ModelFamily, caller: Caller, context: AppContext, *, triggers: bool
 ) -> ImageRequest:
     """The request with the LoRAs that its prompt and the option name, and a prompt without their marks."""
-    prompt, in_prompt = read_loras(request.prompt)
+    prompt, _ = read_loras(request.prompt)
+    # One text's tags: `[a <lora:x>|b <lora:x>]` names x once at each step.
+    _, in_prompt = read_loras(read_schedule(request.prompt).at(0, request.steps_made))
     subjects = read_subjects(prompt)
     mentions = (*read_mentions(option), *in_prompt, *subjects)
     if not mentions:

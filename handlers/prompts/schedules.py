@@ -8,7 +8,9 @@ from pipeline.text.prompt_schedule import read_schedule
 
 def refuse_parts(prompt: str, steps: int) -> None:
     """Raise InvalidRequest where a LoRA's tag or a subject stands in some of the prompt's texts and not in others."""
-    texts = frozenset(read_schedule(without_scales(prompt)).texts(steps))
+    plain = without_scales(prompt)
+    # The prompt itself too: a text whose step never comes is one without.
+    texts = {plain, *read_schedule(plain).texts(steps)}
     tags, subjects = ({named(text) for text in texts} for named in (lora_tags, subject_names))
     if len(tags) > 1:
         tag = min(frozenset.union(*tags) - frozenset.intersection(*tags))

@@ -56,10 +56,26 @@ async def test_option_and_prompt_name_loras_together(call: CallCommand, context:
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
+    "prompt", ["[red <lora:film:0.5>|blue <lora:film:0.5>] fox", "[<lora:film:0.5> a:<lora:film:0.5> b:.4]"]
+)
+async def test_a_tag_in_each_of_the_texts_counts_once(
+    call: CallCommand, context: AppContext, guild: Guild, prompt: str
+) -> None:
+    """No step has it twice."""
+    await call("imagine", prompt=prompt)
+
+    (request,) = await queued(context, guild)
+    assert request.loras == (LoraUse(key="key-of-film", name="film", scale=0.5),)
+    assert "lora" not in request.prompt
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
     ("prompt", "advice"),
     [
         ("a fox [<lora:film:0.5>::0.4]", r"write its steps in it: <lora:film:0\.5:stop=0\.5>"),
         ("a fox [<lora:film:0.5>|snow]", "<lora:film:0.5> stands in brackets that change between steps"),
+        ("a fox [:<lora:film:0.5> snow:99]", "<lora:film:0.5> stands in brackets that change between steps"),
         ("a [@film:0.5:dog:2]", "@film stands in brackets that change between steps; name a subject outside of them"),
     ],
 )
@@ -77,7 +93,7 @@ async def test_a_lora_beside_changing_words_or_in_every_text_is_taken(
     await call("imagine", prompt="[<lora:film:0.5> red:<lora:film:0.5> blue:2] fox [@crayon:0.8]")
 
     (request,) = await queued(context, guild)
-    assert [use.name for use in request.loras] == ["film", "film", "crayon"]
+    assert [use.name for use in request.loras] == ["film", "crayon"]
     assert request.prompt == "[ red: blue:2] fox [crayon]"
 
 
