@@ -13,16 +13,19 @@ from storage.library.loras import Lora
 async def as_proposed(
     request: ImageRequest, options: ImagineOptions, caller: Caller, context: AppContext
 ) -> ImageRequest:
-    """The request sampled as its LoRAs want, but for what the member said."""
+    """The request sampled as its LoRAs want, as far as the guild allows it, but for what the member said."""
     if (found := await _proposal(request, caller, context)) is None:
         return request
     _, wanted = found
-    allowed = caller.guild.settings.allows(wanted.scheduler)
-    guidance = options.guidance if options.guidance is not None else wanted.guidance_scale
+    settings = caller.guild.settings
+    allowed = settings.allows(wanted.scheduler)
+    guidance = request.guidance_scale
+    if options.guidance is None and wanted.guidance_scale is not None:
+        guidance = min(wanted.guidance_scale, settings.max_guidance)
     return replace(
         request,
-        steps=wanted.steps if options.steps is None else options.steps,
-        guidance_scale=request.guidance_scale if guidance is None else guidance,
+        steps=min(wanted.steps, settings.max_steps) if options.steps is None else options.steps,
+        guidance_scale=guidance,
         scheduler=options.scheduler or (wanted.scheduler if allowed else request.scheduler),
         spacing=options.spacing or (wanted.spacing if allowed else request.spacing),
     )

@@ -68,3 +68,15 @@ async def test_steps_are_as_the_lora_wants_unless_told_otherwise(
     request = await queued(context, guild)
     assert (request.steps, request.guidance_scale, request.scheduler) == sampled
     assert [line for line in said.lines if "wants" in line] == ([] if words is None else [words])
+
+
+@pytest.mark.usefixtures("library")
+async def test_a_proposal_keeps_to_the_guilds_caps(call: CallCommand, context: AppContext, guild: Guild) -> None:
+    """As what the model proposes does: a member who names nothing is not refused."""
+    await call("settings", admin=True, max_steps=6, samplers="euler heun")
+
+    said = await call("imagine", prompt="red fox", lora="hyper")
+
+    request = await queued(context, guild)
+    assert (request.steps, request.scheduler) == (6, Scheduler.EULER)
+    assert "LoRA 'hyper' wants 8 steps and ddim; this has 6 steps, guidance 5 and euler." in said.lines
