@@ -109,12 +109,12 @@ def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> Image
         seed=new_seed if options.seed is None else options.seed,
         count=options.count or 1,
         model=facts.name,
-        variations=_variations(options.variation or ""),
+        variations=read_variations(options.variation or ""),
     )
 
 
-def _variations(text: str) -> tuple[Variation, ...]:
-    """The steps in "12:0.15 7:0.4": a seed and how far to go towards it, one after the other."""
+def read_variations(text: str) -> tuple[Variation, ...]:
+    """The steps in "12:0.15 7:0.4": a seed and how far to go towards it, one after the other; raises InvalidRequest."""
     words = text.replace(",", " ").split()
     matches = [re.fullmatch(r"(\d{1,12}):(\d{1,3}(?:\.\d{1,10})?|\.\d{1,10})", word) for word in words]
     if not all(matches):

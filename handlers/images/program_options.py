@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,11 +10,14 @@ from typing import Any, Final
 from handlers.commands.arguments import read_value
 from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
+from handlers.images.new_request import read_variations
 from handlers.images.options import ImagineOptions
 from handlers.prompts.tags import read_loras
 from pipeline.errors import InvalidRequest
+from pipeline.families.freeu import USUAL_FREEU
 from pipeline.images.programs.parameters import NamedLora, ProgramParameters
 from pipeline.models.metadata import ModelFacts
+from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import (
     MAX_GUIDANCE_SCALE,
     MAX_LORAS,
@@ -27,11 +30,15 @@ from pipeline.requests.image_request import (
 )
 from pipeline.requests.sampler_names import spacing_of, split_name
 from pipeline.requests.spacing import Spacing
+from pipeline.requests.step_window import StepWindow
 from storage.library.loras import Lora
 
 _MOST_COMPARED: Final = 500
 _MOST_LEFT: Final = 12
 _UNFIT: Final = re.compile(r"[^a-z0-9]+")
+_JOINING: Final = re.compile(r"\b(?:BREAK|AND)\b")
+_LEAST_DIGITS: Final = 8
+"""Of a model's hash: fewer may begin any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +64,10 @@ async def taken_over(said: ProgramParameters, caller: Caller | None, context: Ap
         **_sampler(said, notes),
         "model": None if model is None else model.name,
         "lora": await _loras(said, caller, context, notes) or None,
-        **_more(said, notes),
+        **_more(said, model or _usual_model(caller, context), context, notes),
     }
+    if _JOINING.search(f"{said.prompt} {said.negative}"):
+        notes.append("BREAK and AND in its prompt are read as words.")
     if said.left:
         shown = ", ".join(said.left[:_MOST_LEFT])
         more = f" and {len(said.left) - _MOST_LEFT} more" if len(said.left) > _MOST_LEFT else ""
@@ -75,7 +84,7 @@ def _cut(words: str, what: str, notes: list[str]) -> str:
 def _within(name: str, value: float | None, low: float, high: float, notes: list[str]) -> float | None:
     if value is None or low <= value <= high:
         return value
-    notes.append(f"Its {name} is {value}, which is not {low:g} to {high:g} and was left out.")
+    notes.append(f"{name.capitalize()} {value} was left out; Limner takes {low} to {high:,.10g}.")
     return None
 
 
@@ -108,7 +117,9 @@ async def _model(said: ProgramParameters, context: AppContext, notes: list[str])
         return None
     digest = said.model_hash.casefold()
     for facts in context.models:
-        if digest and (digest == facts.hash or (await model_hash(facts, context)).startswith(digest[:10])):
+        if len(digest) >= _LEAST_DIGITS and (
+            digest == facts.hash or (await model_hash(facts, context)).startswith(digest[:10])
+        ):
             return facts
     wanted = _plain(said.model)
     if (found := next((facts for facts in context.models if wanted and wanted in _names(facts)), None)) is not None:
@@ -175,12 +186,24 @@ def _tag(wanted: NamedLora, lora: Lora) -> str | None:
     return tag
 
 
-def _more(said: ProgramParameters, notes: list[str]) -> dict[str, Any]:
-    """Values that have an option of their own, by the name of its field."""
+def _usual_model(caller: Caller | None, context: AppContext) -> ModelFacts:
+    return context.model(None if caller is None else caller.guild.settings.default_model)
+
+
+def _more(said: ProgramParameters, facts: ModelFacts, context: AppContext, notes: list[str]) -> dict[str, Any]:
+    """Values that have an option of their own, by the name of its field, where they are right for the model."""
     options = {option.name.replace("-", "_"): option for option in ImagineOptions.described()}
+    checks: dict[str, Callable[[str], object]] = {
+        "variation": read_variations,
+        "guidance_window": lambda value: StepWindow.parse(value, "guidance-window"),
+        "freeu": lambda value: FreeU.parse(value, FreeU(**USUAL_FREEU[facts.family])),
+        "vae": lambda value: context.vaes.file(value, facts.family, facts.name),
+    }
     taken: dict[str, Any] = {}
     for name, value in said.options:
         with suppress(InvalidRequest):
+            if name in checks:
+                checks[name](value)
             if name in options:
                 taken[name] = read_value(options[name], value)
         if name not in taken:

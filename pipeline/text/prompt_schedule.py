@@ -2,8 +2,8 @@ r"""What a prompt says from step to step, written as AUTOMATIC1111 does: `[red:b
 `[cow|horse]`.
 
 The last number of the first three is the step after which the second text stands in place of the first, or, with a
-point in it, the part of the steps; `[a|b]` changes at every step. They may be nested. Any other brackets are text, as is
-a character behind a backslash. No torch: chats read prompts too.
+point in it, the part of the steps; `[a|b]` changes at every step. They may be nested. Any other brackets are text, as
+is a character behind a backslash. No torch: chats read prompts too.
 """
 
 import re

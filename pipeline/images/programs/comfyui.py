@@ -44,7 +44,12 @@ _SILENT: Final = re.compile(
     r"^(CLIPTextEncode.*|.*CLIPTextEncode.*|KSampler.*|SamplerCustom.*|.*Scheduler|.*Guider|RandomNoise|VAEDecode.*"
     r"|VAEEncode|CheckpointLoader.*|UNETLoader|.*CLIPLoader.*|.*Lora.*|.*LoRA.*|Empty.*Latent.*|SaveImage.*"
     r"|PreviewImage.*|Reroute.*|Primitive.*|.*Seed.*|.*String.*|.*Text.*|Conditioning(Combine|Concat|ZeroOut|Average)"
-    r"|CLIPSetLastLayer|RescaleCFG|Note|ShowText.*|Efficient Loader|Eff\. Loader.*|.*Any ?Switch.*|Int.*|Float.*)$"
+    r"|CLIPSetLastLayer|RescaleCFG|FreeU|PerturbedAttentionGuidance"
+    r"|Note|ShowText.*|Efficient Loader|Eff\. Loader.*|.*Any ?Switch.*|Int.*|Float.*)$"
+)
+_AMOUNTS: Final = (
+    ("RescaleCFG", "multiplier", "guidance_rescale"),
+    ("PerturbedAttentionGuidance", "scale", "pag"),
 )
 _OWN_VAE: Final = frozenset({"", "Baked VAE"})
 _CLASS_OF_SPACING: Final = {
@@ -79,7 +84,7 @@ class _Reader:
 
     def first_sampler(self) -> Node | None:
         """The sampler of the saved image that no other sampler stands before."""
-        ends = [node for node in self._nodes.values() if _SAVES.search(node.kind)] or list(self._nodes.values())
+        ends = self._saves() or list(self._nodes.values())
         samplers = [node for node in self._before(ends) if _is_sampler(node)][:_MOST_SAMPLERS]
         first = [node for node in samplers if not self._samplers_before(node)]
         return next(iter(first or samplers), None)
@@ -205,20 +210,34 @@ class _Reader:
             layer = whole(node.inputs.get("stop_at_clip_layer", node.inputs.get("clip_skip")))
             if layer is not None and layer < 0:
                 found.setdefault("clip_skip", f"{-layer}")
-            if node.kind == "RescaleCFG" and (amount := number(node.inputs.get("multiplier"))):
-                found.setdefault("guidance_rescale", f"{amount:g}")
+            for kind, name, option in _AMOUNTS:
+                if node.kind == kind and (amount := number(node.inputs.get(name))):
+                    found.setdefault(option, f"{amount:g}")
+            factors = {name: number(node.inputs.get(name)) for name in ("b1", "b2", "s1", "s2")}
+            if node.kind == "FreeU" and (words := [f"{name}={own:g}" for name, own in factors.items() if own]):
+                found.setdefault("freeu", " ".join(words))
+        if vaes := self._vaes(sampler):
+            found["vae"] = vaes[0]
         return tuple(found.items())
+
+    def _vaes(self, sampler: Node) -> list[str]:
+        """The names of VAEs beside the model's own, each once."""
+        nodes = self._before([*self._saves(), sampler])
+        names = (named(node.inputs.get("vae_name")).removesuffix(".vae") for node in nodes)
+        return [name for name in dict.fromkeys(names) if name not in _OWN_VAE]
+
+    def _saves(self) -> list[Node]:
+        return [node for node in self._nodes.values() if _SAVES.search(node.kind)]
 
     def _left(self, sampler: Node) -> tuple[str, ...]:
         """What of the graph is read as nothing of ours, in words."""
-        ends = [node for node in self._nodes.values() if _SAVES.search(node.kind)]
-        nodes = self._before([*ends, sampler])
+        nodes = self._before([*self._saves(), sampler])
         others = sum(_is_sampler(node) for node in nodes) - 1
         left = [f"{others} more sampling {'pass' if others == 1 else 'passes'}"] if others > 0 else []
         strength = number(self._value(sampler, ("denoise",), ("sigmas",)))
         if strength is not None and strength < 1:
             left.append(f"denoise {strength:g}")
-        left += [f"vae {name}" for node in nodes if (name := named(node.inputs.get("vae_name"))) not in _OWN_VAE]
+        left += [f"vae {name}" for name in self._vaes(sampler)[1:]]
         kinds = dict.fromkeys(
             node.kind for node in nodes if not _SILENT.match(node.kind) and "vae_name" not in node.inputs
         )

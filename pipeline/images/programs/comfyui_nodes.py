@@ -28,6 +28,8 @@ _WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "VAELoader": ("vae_name",),
     "CLIPSetLastLayer": ("stop_at_clip_layer",),
     "RescaleCFG": ("multiplier",),
+    "PerturbedAttentionGuidance": ("scale",),
+    "FreeU": ("b1", "b2", "s1", "s2"),
     "PrimitiveNode": ("value",),
     "Seed (rgthree)": ("seed",),
 }  # fmt: skip

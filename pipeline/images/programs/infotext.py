@@ -45,10 +45,16 @@ _OPTIONS: Final = {
     "cfg rescale": "guidance_rescale",
     "guidance rescale": "guidance_rescale",
     "cfg rescale phi": "guidance_rescale",
+    "guidance window": "guidance_window",
+    "pag_scale": "pag",
 }
+_FREEU: Final = {f"freeu_{factor}": factor for factor in ("b1", "b2", "s1", "s2")}
 _TAKEN: Final = frozenset(
-    {"steps", "sampler", "schedule type", "scheduler", "cfg scale", "seed", "size", "model", "variation seed"}
-)
+    {
+        "steps", "sampler", "schedule type", "scheduler", "cfg scale", "seed", "size", "model", "variation seed", "vae",
+        "pag_enabled", "freeu_enabled", *_FREEU,
+    }
+)  # fmt: skip
 _SAME_NOISE: Final = "cpu"
 
 
@@ -97,7 +103,7 @@ def _parts(written: str) -> tuple[str, str, str]:
     """The prompt, the negative prompt, and the line of settings, which is the last that begins with the steps."""
     starts = [match.start() for match in _FIRST_PAIR.finditer(written)]
     words, settings = (written[: starts[-1]], written[starts[-1] :]) if starts else (written, "")
-    line = next(iter(settings.splitlines()), "")
+    line = settings.partition("\n")[0]
     prompt, _, negative = f"\n{words}".partition(f"\n{_NEGATIVE}")
     return prompt.strip(), negative.strip(), line
 
@@ -190,6 +196,10 @@ def _options(lowered: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     seed, strength = whole(lowered.get("variation seed")), number(lowered.get("variation seed strength"))
     if seed is not None and strength:
         found["variation"] = f"{seed}:{strength:g}"
+    if factors := [f"{name}={text(lowered[key])[:8]}" for key, name in _FREEU.items() if lowered.get(key)]:
+        found["freeu"] = " ".join(factors)
+    if vae := named(lowered.get("vae")).removesuffix(".vae"):
+        found["vae"] = vae
     return tuple(found.items())
 
 
@@ -197,7 +207,7 @@ def _left(pairs: Mapping[str, str]) -> tuple[str, ...]:
     """What is read as nothing of ours, in words."""
     known = _SILENT | _TAKEN | _OPTIONS.keys()
     left = [
-        text(f"{key} {value[:60]}")
+        text(" ".join(f"{key} {value[:60]}".split()))
         for key, value in pairs.items()
         if key.casefold() not in known and not (key.casefold() == "rng" and value.casefold() == _SAME_NOISE)
     ]

@@ -11,6 +11,7 @@ from handlers.commands.context import AppContext
 from handlers.images.program_options import taken_over
 from pipeline.families.family import ModelFamily
 from pipeline.images.programs.parameters import NamedLora, ProgramParameters
+from pipeline.models.vaes import Vaes
 from pipeline.requests.image_request import Scheduler
 from pipeline.requests.spacing import Spacing
 from storage.guilds.guilds import Guild
@@ -115,9 +116,9 @@ async def test_what_is_beyond_the_limits_is_left_out_and_said(context: AppContex
 
     assert taken.options.given() == {"prompt": "red fox", "width": 1024, "height": 4096}
     assert taken.notes[:3] == (
-        f"Its seed is {2**40}, which is not 0 to 4.29497e+09 and was left out.",
-        "Its steps is 500, which is not 1 to 150 and was left out.",
-        "Its guidance is 99.0, which is not 0 to 30 and was left out.",
+        f"Seed {2**40} was left out; Limner takes 0 to 4,294,967,295.",
+        "Steps 500 was left out; Limner takes 1 to 150.",
+        "Guidance 99.0 was left out; Limner takes 0 to 30.",
     )
     assert taken.notes[3:7] == (
         "Its width is 1023; 1024 was taken.",
@@ -129,6 +130,47 @@ async def test_what_is_beyond_the_limits_is_left_out_and_said(context: AppContex
     assert taken.notes[7].endswith(" and 2 more.")
 
 
+async def test_values_that_no_request_takes_are_said_and_left_out(context: AppContext, caller: Caller) -> None:
+    """Or the whole image could not be asked for; those that are right are taken, a VAE where it is here."""
+    right = (("guidance_window", "0.2-0.8"), ("freeu", "b1=1.3 s2=0.2"), ("pag", "3"), ("variation", "7:0.5"))
+    wrong = (("guidance_window", "8-2"), ("freeu", "b1=99"), ("variation", f"{2**40}:0.5"), ("vae", "soft"))
+
+    taken = await taken_over(said(options=right), caller, context)
+    left = await taken_over(said(options=wrong), caller, context)
+
+    assert taken.options.given() == {
+        "prompt": "red fox", "guidance-window": "0.2-0.8", "freeu": "b1=1.3 s2=0.2", "pag": 3.0, "variation": "7:0.5",
+    }  # fmt: skip
+    assert left.options.given() == {"prompt": "red fox"}
+    assert left.notes == (
+        "Its guidance window of 8-2 was not taken over.",
+        "Its freeu of b1=99 was not taken over.",
+        f"Its variation of {2**40}:0.5 was not taken over.",
+        "Its vae of soft was not taken over.",
+    )
+
+
+async def test_a_vae_is_taken_where_it_is_here(context: AppContext, caller: Caller, tmp_path: Path) -> None:
+    """For the base of the model that draws."""
+    for file in ("sdxl/soft.safetensors", "sd15/mse.safetensors"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    context = replace(context, vaes=Vaes(folder=tmp_path))
+
+    found = [await taken_over(said(options=(("vae", name),)), caller, context) for name in ("soft", "mse")]
+
+    assert [(taken.options.vae, len(taken.notes)) for taken in found] == [("soft", 0), (None, 1)]
+
+
+async def test_words_that_join_prompts_elsewhere_are_said(context: AppContext, caller: Caller) -> None:
+    """They are words here; in small letters they are everywhere."""
+    joined = await taken_over(replace(said(), prompt="a fox BREAK snow"), caller, context)
+    plain = await taken_over(replace(said(), prompt="break and BRAND"), caller, context)
+
+    assert joined.notes == ("BREAK and AND in its prompt are read as words.",)
+    assert plain.notes == ()
+
+
 async def test_a_model_is_known_by_its_files_hash(context: AppContext, caller: Caller, tmp_path: Path) -> None:
     """Before its name, which anyone may change."""
     file = tmp_path / "renamed.safetensors"
@@ -138,8 +180,9 @@ async def test_a_model_is_known_by_its_files_hash(context: AppContext, caller: C
     digest = context.file_hashes.short(file)
 
     found = await taken_over(said(model="pocket", model_hash=digest), caller, context)
+    short = await taken_over(said(model="other", model_hash=digest[:2]), caller, context)
     strange = await taken_over(said(model="other", model_hash="ffffffffff"), caller, context)
 
     assert found.options.model == "renamed"
-    assert strange.options.model is None
+    assert short.options.model is strange.options.model is None
     assert strange.notes == ("The model other is not served here; another one draws it, so it will look different.",)

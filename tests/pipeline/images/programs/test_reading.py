@@ -25,8 +25,8 @@ _A1111: Final = ProgramParameters(
         NamedLora(name="film", settings=":0.5:0.7", hash="ba9876543210"),
     ),
     inversions=(NamedLora(name="bad", hash="c74b4e810b03"),),
-    options=(("clip_skip", "2"), ("variation", "7:0.25")),
-    left=("VAE sdxl_vae.safetensors", "ControlNet 0 Module: canny, Model: xl, Weight: 1", "Hires upscale 2"),
+    options=(("clip_skip", "2"), ("variation", "7:0.25"), ("vae", "sdxl_vae")),
+    left=("ControlNet 0 Module: canny, Model: xl, Weight: 1", "Hires upscale 2"),
 )  # fmt: skip
 _FORGE: Final = ProgramParameters(
     program="Forge", prompt="owl", seed=3, steps=4, guidance=1.0, sampler="Euler a", spacing="SGM Uniform",
@@ -234,3 +234,34 @@ def test_no_damaged_file_raises(kind: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(file)))
     with contextlib.suppress(UserError):
         file_texts(bytes(file[:cut]))
+
+
+def test_what_has_an_option_here_is_read_and_no_more_than_its_line() -> None:
+    """Another line's end is none of this one, and what is told of a value stays on one."""
+    said = read_parameters(
+        {
+            "parameters": "owl\nSteps: 4, Model: a\u2028b, pag_enabled: True, pag_scale: 3, freeu_enabled: True, "
+            "freeu_b1: 1.3, freeu_s2: 0.2, Guidance window: 0.2-0.8, VAE: soft.vae.safetensors, "
+            'Hires prompt: "a\\nSteps: 5", Seed: 3\nTemplate: Steps: 9, Seed: 8'
+        }
+    )
+
+    assert (said.steps, said.seed, said.model) == (4, 3, "a\u2028b")
+    assert dict(said.options) == {"guidance_window": "0.2-0.8", "pag": "3", "freeu": "b1=1.3 s2=0.2", "vae": "soft"}
+    assert said.left == ("Hires prompt a Steps: 5",)
+
+
+def test_nodes_that_have_an_option_here_are_read() -> None:
+    """A VAE between sampler and image too."""
+    graph = program_images.COMFYUI | {
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["60", 0]}},
+        "60": {"class_type": "VAELoader", "inputs": {"vae_name": "soft.safetensors"}},
+        "61": {"class_type": "FreeU", "inputs": {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2, "model": ["62", 0]}},
+        "62": {"class_type": "PerturbedAttentionGuidance", "inputs": {"scale": 3.0, "model": ["11", 0]}},
+        "10": {"class_type": "LoraLoaderModelOnly", "inputs": {"lora_name": "x", "model": ["61", 0]}},
+    }
+
+    said = read_parameters({"prompt": json.dumps(graph)})
+
+    options = {"clip_skip": "2", "pag": "3", "freeu": "b1=1.1 b2=1.2 s1=0.9 s2=0.2", "vae": "soft"}
+    assert (dict(said.options), said.left) == (options, ("ControlNetApplyAdvanced", "LoadImage"))
