@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from bot.terminal.session import TerminalSession
 from bot.terminal.stop_signal import ending_at_sigterm
 from handlers.commands.arguments import Value
 from handlers.images.imagine import COMMAND
-from handlers.images.options import request_options
+from handlers.images.options import ImagineOptions, request_options
 from handlers.images.program_options import model_hash, taken_over
 from handlers.images.repeated import left_out, with_own_loras
 from handlers.messages.message import Message, Mood
@@ -71,7 +72,7 @@ async def _asked(
         case ProgramParameters():
             taken = await taken_over(said, await session.caller(), session.context)
             screen.show(Message(headline=f"{said.program} made this picture.", lines=taken.notes))
-            return await session.call(COMMAND, {**taken.options.given(), **raw})
+            return await session.call(COMMAND, changed(taken.options, raw))
         case ImageMetadata():
             served = session.context.model(None)
             if said.model_hash not in {served.hash, await model_hash(served, session.context)}:
@@ -79,10 +80,18 @@ async def _asked(
             request = said.request()
             if not raw:
                 return await session.repeat(request)
-            own = await with_own_loras(request, await session.caller(), session.context)
+            caller = await session.caller()
+            own = await with_own_loras(request, caller, session.context)
             if sentence := left_out(request):
                 screen.show(Message(headline=sentence))
-            return await session.call(COMMAND, {**request_options(own).given(), **raw})
+            return await session.call(COMMAND, changed(request_options(own, caller.guild.settings.default_vae), raw))
+
+
+def changed(options: ImagineOptions, raw: Mapping[str, Value]) -> dict[str, Value]:
+    """The values of `options` with `raw` ones instead; an aspect takes the place of width and height."""
+    raw = dict(ImagineOptions.spelled_out(raw))
+    replaced = {"width", "height"} if "aspect" in raw else set()
+    return {**{name: value for name, value in options.given().items() if name not in replaced}, **raw}
 
 
 def read_image(path: Path) -> ImageMetadata | ProgramParameters:

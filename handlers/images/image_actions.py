@@ -55,14 +55,14 @@ async def _vary_strongly(job: Job, index: int, caller: Caller, context: AppConte
 
 async def _edit(job: Job, _index: int, caller: Caller, context: AppContext) -> Form:
     request = REQUEST.read(job.payload)
-    options = editable_options(request, context.model(request.model))
+    options = editable_options(request, context.model(request.model), caller.guild.settings.default_vae)
     if request.image_keys and job.member_id == caller.member.id:
         options = replace(options, base=job.id)
     return await edit_form(IMAGINE, options.given(), caller, context, kept={"base"})
 
 
-async def _info(job: Job, _index: int, _caller: Caller, context: AppContext) -> Message:
-    return await job_info(job, context)
+async def _info(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
+    return await job_info(job, caller, context)
 
 
 async def _vary(job: Job, index: int, strength: float, caller: Caller, context: AppContext) -> Message:

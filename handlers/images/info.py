@@ -23,7 +23,7 @@ _MAX_BYTES: Final = 25 * 2**20
 """No image of ours that a chat took is larger."""
 
 
-async def job_info(job: Job, context: AppContext) -> Message:
+async def job_info(job: Job, caller: Caller, context: AppContext) -> Message:
     """Every parameter of `job`, what drew it, what it cost on the device, who asked."""
     request = REQUEST.read(job.payload)
     served = next((facts for facts in context.models if facts.name == request.model), None)
@@ -32,7 +32,9 @@ async def job_info(job: Job, context: AppContext) -> Message:
     if job.device_seconds is not None:
         lines.append(f"{job.device_seconds:.1f} s on the device")
     lines.append(f"Asked by {job.member_name}")
-    return Message(headline=f"How job {job.id} was made", lines=tuple(lines), code=command_text(request), private=True)
+    return Message(
+        headline=f"How job {job.id} was made", lines=tuple(lines), code=command_text(request, caller), private=True
+    )
 
 
 async def file_parameters(file: OfferedFile, share: Share, context: AppContext) -> ImageMetadata | ProgramParameters:
@@ -46,7 +48,7 @@ async def file_options(file: OfferedFile, caller: Caller, context: AppContext) -
     """The options of /imagine that ask for an image like the one in a file; raises UserError as `file_parameters`."""
     said = await file_parameters(file, caller.share, context)
     if isinstance(said, ImageMetadata):
-        return request_options(said.request())
+        return request_options(said.request(), caller.guild.settings.default_vae)
     return (await taken_over(said, caller, context)).options
 
 
@@ -55,17 +57,17 @@ async def image_info(file: OfferedFile, share: Share, context: AppContext, calle
     said = await file_parameters(file, share, context)
     if isinstance(said, ProgramParameters):
         return program_info(said, await taken_over(said, caller, context))
-    return metadata_info(said)
+    return metadata_info(said, caller)
 
 
-def metadata_info(metadata: ImageMetadata) -> Message:
+def metadata_info(metadata: ImageMetadata, caller: Caller | None) -> Message:
     """What an image of ours says of itself, in words."""
     lines = (
         f"Model {metadata.model_name} · hash {metadata.model_hash}",
         f"Drawn on {metadata.device} in {metadata.dtype}",
     )
     return Message(
-        headline="How this picture was made", lines=lines, code=command_text(metadata.request()), private=True
+        headline="How this picture was made", lines=lines, code=command_text(metadata.request(), caller), private=True
     )
 
 
@@ -81,6 +83,7 @@ def program_info(said: ProgramParameters, taken: TakenOver) -> Message:
     )
 
 
-def command_text(request: ImageRequest) -> str:
-    """The command that asks for exactly `request` again."""
-    return write_text(IMAGINE, request_options(request).texts())
+def command_text(request: ImageRequest, caller: Caller | None) -> str:
+    """The command with which the caller asks for exactly `request` again."""
+    default_vae = None if caller is None else caller.guild.settings.default_vae
+    return write_text(IMAGINE, request_options(request, default_vae).texts())

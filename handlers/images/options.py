@@ -9,6 +9,7 @@ from handlers.commands.option import Completion, Details
 from handlers.commands.options import Options, OptionValue
 from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
+from pipeline.models.vaes import OWN
 from pipeline.requests.aspect_ratio import ASPECTS, Aspect, size_for
 from pipeline.requests.image_request import (
     MAX_CLIP_SKIP,
@@ -102,8 +103,8 @@ class DrawingOptions(Options):
     model: ModelName = None
 
 
-def request_options(request: ImageRequest) -> ImagineOptions:
-    """The options that ask for exactly `request` again."""
+def request_options(request: ImageRequest, default_vae: str | None = None) -> ImagineOptions:
+    """The options that ask for exactly `request` again, where the guild has a VAE for who names none."""
     return ImagineOptions(
         prompt=request.prompt,
         negative=request.negative_prompt,
@@ -117,7 +118,7 @@ def request_options(request: ImageRequest) -> ImagineOptions:
         guidance_window=None if request.guidance_window is None else request.guidance_window.span,
         pag=request.pag_scale or None,
         freeu=None if request.freeu is None else str(request.freeu),
-        vae=request.vae,
+        vae=request.vae or (default_vae and OWN),
         clip_skip=None if request.clip_skip == 1 else request.clip_skip,
         scheduler=request.scheduler,
         spacing=request.spacing,
@@ -127,9 +128,9 @@ def request_options(request: ImageRequest) -> ImagineOptions:
     )
 
 
-def editable_options(request: ImageRequest, facts: ModelFacts) -> ImagineOptions:
+def editable_options(request: ImageRequest, facts: ModelFacts, default_vae: str | None = None) -> ImagineOptions:
     """As `request_options`, with the size as an aspect where it is one, so that changing it changes the image."""
-    options = request_options(request)
+    options = request_options(request, default_vae)
     for aspect in ASPECTS:
         if size_for(aspect, facts.width) == (request.width, request.height):
             return replace(options, width=None, height=None, aspect=aspect)

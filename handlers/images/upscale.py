@@ -131,9 +131,9 @@ def _metadata_text(image: AttachedImage) -> str:
     return text if len(text) <= _MOST_CHARACTERS else ""
 
 
-async def _info(job: Job, _index: int, _caller: Caller, _context: AppContext) -> Message:
+async def _info(job: Job, _index: int, caller: Caller, _context: AppContext) -> Message:
     """How the image was made before it was enlarged."""
-    return metadata_info(parse(ENLARGEMENT.read(job.payload).metadata or None))
+    return metadata_info(parse(ENLARGEMENT.read(job.payload).metadata or None), caller)
 
 
 async def _again(job: Job, _index: int, caller: Caller, context: AppContext) -> Message:
@@ -141,7 +141,8 @@ async def _again(job: Job, _index: int, caller: Caller, context: AppContext) -> 
     made = parse(ENLARGEMENT.read(job.payload).metadata or None).made_from
     if made.image_keys:
         raise UserError("This was drawn after another picture, which its file does not hold; attach that to /edit.")
-    options = request_options(replace(made, seed=context.new_seed(), variations=()))
+    again = replace(made, seed=context.new_seed(), variations=())
+    options = request_options(again, caller.guild.settings.default_vae)
     return await imagine(caller, options, context)
 
 

@@ -10,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from handlers.commands.arguments import read_options
 from handlers.commands.attachments import OfferedFile
+from handlers.commands.call import Caller, Member
 from handlers.commands.context import AppContext
 from handlers.commands.parsing import parse_text
 from handlers.images.imagine import COMMAND as IMAGINE
@@ -20,6 +21,8 @@ from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import LoraUse, Variation
 from pipeline.requests.step_window import StepWindow
 from storage.guilds.guilds import Guild
+from storage.platform import Platform
+from storage.queue.reply_address import ReplyAddress
 from tests.app_contexts import CallCommand
 from tests.fakes import png, request
 from tests.pipeline.images.programs import program_images
@@ -37,7 +40,7 @@ def test_the_command_asks_for_exactly_that_again() -> None:
         variations=(Variation(seed=3, strength=0.15), Variation(seed=4, strength=0.45)),
     )  # fmt: skip
 
-    text = command_text(whole)
+    text = command_text(whole, None)
 
     read = read_options(IMAGINE, parse_text(IMAGINE, text.removeprefix("/imagine ")))
     assert read.given() == {name: value for name, value in request_options(whole).given().items() if value != ""}
@@ -48,11 +51,16 @@ async def test_a_job_says_who_asked_and_whether_its_model_is_still_here(
 ) -> None:
     job = await context.queue.get(guild.id, (await call("imagine", prompt="fox")).job_id or 0)
     assert job is not None
+    reply = ReplyAddress(platform=Platform.TERMINAL, channel_id="c", user_id="ada")
+    ada = Caller(guild=guild, member=Member(id="ada", name="Ada"), reply=reply)
 
-    assert (await job_info(job, context)).lines == ("Model pocket · hash 0123456789", "Asked by Ada")
+    assert (await job_info(job, ada, context)).lines == ("Model pocket · hash 0123456789", "Asked by Ada")
     elsewhere = replace(context, models=(replace(context.models[0], name="large"),))
-    assert "Model pocket · hash no longer served here" in (await job_info(job, elsewhere)).lines
-    assert "2.0 s on the device" in (await job_info(replace(job, device_seconds=2.0), context)).lines
+    assert "Model pocket · hash no longer served here" in (await job_info(job, ada, elsewhere)).lines
+    usual = replace(ada, guild=replace(guild, settings=replace(guild.settings, default_vae="soft")))
+    own = "--vae own"
+    assert [own in (await job_info(job, caller, context)).code for caller in (ada, usual)] == [False, True]
+    assert "2.0 s on the device" in (await job_info(replace(job, device_seconds=2.0), ada, context)).lines
 
 
 def offered(data: bytes) -> OfferedFile:
