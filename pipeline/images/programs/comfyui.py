@@ -51,6 +51,7 @@ _AMOUNTS: Final = (
     ("RescaleCFG", "multiplier", "guidance_rescale"),
     ("PerturbedAttentionGuidance", "scale", "pag"),
 )
+_HANDS_ON: Final = re.compile(r"Reroute|Any ?Switch")
 _OWN_VAE: Final = frozenset({"", "Baked VAE"})
 _CLASS_OF_SPACING: Final = {
     "KarrasScheduler": "karras", "ExponentialScheduler": "exponential", "BetaSamplingScheduler": "beta",
@@ -117,8 +118,15 @@ class _Reader:
         )
 
     def _at(self, node: Node, name: str) -> Node | None:
-        """The node that an input is linked to."""
-        link = node.inputs.get(name)
+        """The node that an input is linked to, past those that hand on the first of what they are given."""
+        found = self._linked(node.inputs.get(name))
+        for _ in range(_DEEPEST):
+            if found is None or not _HANDS_ON.match(found.kind):
+                break
+            found = next((own for link in found.inputs.values() if (own := self._linked(link)) is not None), None)
+        return found
+
+    def _linked(self, link: object) -> Node | None:
         return self._nodes.get(str(link[0])) if isinstance(link, list) and len(link) == 2 else None
 
     def _before(self, ends: list[Node]) -> list[Node]:

@@ -1,10 +1,14 @@
 """The nodes of a ComfyUI graph, from its API's form or its editor's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 MOST_NODES: Final = 2000
+_DEEPEST: Final = 64
+_MUTED: Final = 2
+_BYPASSED: Final = 4
+_SIDES: Final = ("inputs", "outputs")
 # The editor keeps values without their names, in this order; "" is one that only it knows.
 _WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "KSampler": ("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
@@ -68,30 +72,63 @@ def nodes_of(graph: object) -> dict[str, Node]:
 
 
 def _from_editor(graph: Mapping[str, Any]) -> dict[str, Node]:
-    """The nodes of a `workflow`; those that are muted or bypassed are left out."""
-    links = graph.get("links")
-    ends = {
-        str(link[0]): [str(link[1]), link[2]]
-        for link in (links if isinstance(links, list) else [])[: 4 * MOST_NODES]
-        if isinstance(link, list) and len(link) >= 3
+    """The nodes of a `workflow`; those that are muted or bypassed are left out, and links lead past the latter."""
+    entries = {
+        str(entry.get("id")): entry
+        for entry in graph["nodes"][:MOST_NODES]
+        if isinstance(entry, Mapping) and isinstance(entry.get("type"), str)
     }
-    found = {}
-    for entry in graph["nodes"][:MOST_NODES]:
-        if (
-            isinstance(entry, Mapping)
-            and isinstance(kind := entry.get("type"), str)
-            and entry.get("mode") not in (2, 4)
-        ):
-            found[str(entry.get("id"))] = Node(str(entry.get("id")), kind[:100], _inputs(entry, kind, ends))
-    return found
+    own = {link_id: end for link in _list(graph.get("links"))[: 4 * MOST_NODES] for link_id, end in _end(link)}
+    ends = {link_id: _past(end, entries, own) for link_id, end in own.items()}
+    return {
+        node_id: Node(node_id, entry["type"][:100], _inputs(entry, entry["type"], ends))
+        for node_id, entry in entries.items()
+        if entry.get("mode") != _MUTED and not _leads_on(entry)
+    }
+
+
+def _end(link: object) -> Iterator[tuple[str, list[Any]]]:
+    """A link's id, and the node and output that it comes from; a list, or in newer files an object."""
+    if isinstance(link, list) and len(link) >= 3:
+        yield str(link[0]), [str(link[1]), link[2]]
+    elif isinstance(link, Mapping):
+        yield str(link.get("id")), [str(link.get("origin_id")), link.get("origin_slot")]
+
+
+def _leads_on(entry: Mapping[str, Any]) -> bool:
+    """Whether a node hands on what it is given."""
+    return entry.get("mode") == _BYPASSED or entry["type"] == "Reroute"
+
+
+def _past(end: list[Any], entries: Mapping[str, Mapping[str, Any]], ends: Mapping[str, list[Any]]) -> list[Any]:
+    """Where a link comes from in the end."""
+    for _ in range(_DEEPEST):
+        entry = entries.get(end[0])
+        if entry is None or not _leads_on(entry) or (further := ends.get(_handed_on(entry, end[1]))) is None:
+            break
+        end = further
+    return end
+
+
+def _handed_on(entry: Mapping[str, Any], output: object) -> str:
+    """The link that becomes an output: of the same place and type, or else the first of that type."""
+    inputs, outputs = ([own for own in _list(entry.get(key)) if isinstance(own, Mapping)] for key in _SIDES)
+    place = output if isinstance(output, int) and not isinstance(output, bool) and output >= 0 else 0
+    kind = outputs[place].get("type") if place < len(outputs) else None
+    fit = [own for own in (*inputs[place : place + 1], *inputs) if own.get("type") == kind] or inputs
+    return str(fit[0].get("link")) if fit else ""
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _inputs(entry: Mapping[str, Any], kind: str, ends: Mapping[str, list[Any]]) -> dict[str, Any]:
-    widgets, inputs = entry.get("widgets_values"), entry.get("inputs")
+    widgets = entry.get("widgets_values")
     named: dict[str, Any] = dict(widgets) if isinstance(widgets, Mapping) else {}
     if isinstance(widgets, list):
         named = {name: value for name, value in zip(_WIDGETS.get(kind, ()), widgets, strict=False) if name}
-    for own in inputs if isinstance(inputs, list) else []:
+    for own in _list(entry.get("inputs")):
         if isinstance(own, Mapping) and isinstance(name := own.get("name"), str) and str(own.get("link")) in ends:
             named[name] = ends[str(own.get("link"))]
     return named

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -265,3 +266,49 @@ def test_nodes_that_have_an_option_here_are_read() -> None:
 
     options = {"clip_skip": "2", "pag": "3", "freeu": "b1=1.1 b2=1.2 s1=0.9 s2=0.2", "vae": "soft"}
     assert (dict(said.options), said.left) == (options, ("ControlNetApplyAdvanced", "LoadImage"))
+
+
+_BYPASSED = [
+    {"id": 9, "type": "ControlNetApplyAdvanced", "mode": 4, "inputs": [
+        {"name": "positive", "type": "CONDITIONING", "link": 12},
+        {"name": "negative", "type": "CONDITIONING", "link": 13},
+        {"name": "control_net", "type": "CONTROL_NET", "link": None}],
+        "outputs": [{"type": "CONDITIONING"}, {"type": "CONDITIONING"}]},
+    {"id": 10, "type": "LoraLoader", "mode": 4, "widgets_values": ["off.safetensors", 1, 1], "inputs": [
+        {"name": "clip", "type": "CLIP", "link": None}, {"name": "model", "type": "MODEL", "link": 11}],
+        "outputs": [{"type": "MODEL"}, {"type": "CLIP"}]},
+    {"id": 11, "type": "Reroute", "inputs": [{"name": "", "type": "*", "link": 14}], "outputs": [{"type": "MODEL"}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_an_editors_links_lead_past_what_is_bypassed(objects: bool) -> None:
+    """And past reroutes, by the types of what they hand on; newer files write links as objects."""
+    links = [
+        [1, 10, 0, 1, 0, "MODEL"], [2, 9, 0, 1, 1, "C"], [3, 9, 1, 1, 2, "C"], [4, 5, 0, 1, 3, "LATENT"],
+        [11, 11, 0, 10, 1, "MODEL"], [12, 3, 0, 9, 0, "C"], [13, 4, 0, 9, 1, "C"], [14, 2, 0, 11, 0, "MODEL"],
+    ]  # fmt: skip
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    written = [dict(zip(names, link, strict=True)) for link in links] if objects else links
+    graph = {"nodes": [*program_images.EDITOR["nodes"], *_BYPASSED], "links": written}
+
+    assert read_parameters({"workflow": json.dumps(graph)}) == _EDITOR
+
+
+def test_links_that_only_go_round_end() -> None:
+    """The rest is read."""
+    rounds = [{"id": 9, "type": "Reroute", "inputs": [{"name": "", "link": 9}]}]
+    links = [[1, 9, 0, 1, 0, "MODEL"], *program_images.EDITOR["links"][1:], [9, 9, 0, 9, 0, "*"]]
+    graph = {"nodes": [*program_images.EDITOR["nodes"], *rounds], "links": links}
+
+    assert read_parameters({"workflow": json.dumps(graph)}) == replace(_EDITOR, model="")
+
+
+def test_a_switch_hands_on_its_first_input() -> None:
+    """As rgthree's does, whatever the input is called."""
+    switch = {"class_type": "Any Switch (rgthree)", "inputs": {"any_01": ["gone", 0], "any_02": ["10", 0]}}
+    sampler = program_images.COMFYUI["3"]
+    inputs = sampler["inputs"] | {"model": ["70", 0]}
+    graph = program_images.COMFYUI | {"70": switch, "3": sampler | {"inputs": inputs}}
+
+    assert read_parameters({"prompt": json.dumps(graph)}) == _COMFYUI
