@@ -22,6 +22,7 @@ from pipeline.requests.image_request import (
     MIN_SIZE,
     Scheduler,
 )
+from pipeline.requests.sampler_names import split_name
 from storage.guilds.guilds import GuildSettings, NsfwPolicy
 
 _LOG_LINES: Final = 15
@@ -105,11 +106,12 @@ def _vae(name: str, context: AppContext) -> str | None:
 
 
 def _samplers(text: str) -> tuple[Scheduler, ...]:
-    """Those that are named, in order and each once; "all" is no list."""
-    words = text.replace(",", " ").split()
-    if not words:
+    """Those that are named, in order and each once; "all" is no list. A name with spaces stands between commas."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    names = [name for part in named for name in ([part] if split_name(part) else part.split())]
+    if not names:
         raise InvalidRequest("samplers", "samplers is empty; write some, such as euler lcm, or all.")
-    return () if words == ["all"] else tuple(dict.fromkeys(map(Scheduler.parse, words)))
+    return () if [name.casefold() for name in names] == ["all"] else tuple(dict.fromkeys(map(Scheduler.parse, names)))
 
 
 def _roles(old: GuildSettings, given: SettingsOptions, context: AppContext) -> tuple[tuple[str, tuple[str, ...]], ...]:

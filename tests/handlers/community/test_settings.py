@@ -85,7 +85,9 @@ async def test_an_admin_chooses_the_samplers(context: AppContext, guild: Guild, 
     with pytest.raises(UserError, match="scheduler 'karras' is unknown; choose one of: euler"):
         await call("settings", admin=True, samplers="karras")
     stored = await context.guilds.get(guild.id)
-    free = await call("settings", admin=True, samplers="all")
+    named = await call("settings", admin=True, samplers="Euler a, DPM++ 2M Karras, heun lcm")
+    assert "Samplers: euler-a, dpm++2m, heun, lcm" in named.lines
+    free = await call("settings", admin=True, samplers="All")
 
     assert {"Most pictures at once: 2", "Most guidance: 7.5", "Samplers: lcm, euler"} <= set(chosen.lines)
     assert stored is not None
