@@ -99,6 +99,18 @@ def read_infotext(written: str) -> ProgramParameters:
     )
 
 
+def has_settings(written: str) -> bool:
+    """Whether a text has the line that every image of AUTOMATIC1111 has.
+
+    Args:
+        written: untrusted.
+
+    Returns:
+        False for other words, such as a camera's.
+    """
+    return _FIRST_PAIR.search(written) is not None
+
+
 def _parts(written: str) -> tuple[str, str, str]:
     """The prompt, the negative prompt, and the line of settings, which is the last that begins with the steps."""
     starts = [match.start() for match in _FIRST_PAIR.finditer(written)]

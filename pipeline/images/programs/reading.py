@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.errors import UserError
 from pipeline.images.programs.comfyui import read_comfyui
-from pipeline.images.programs.infotext import read_infotext
+from pipeline.images.programs.infotext import has_settings, read_infotext
 from pipeline.images.programs.json_programs import read_fooocus, read_invokeai, read_novelai, read_swarmui
 from pipeline.images.programs.parameters import ProgramParameters
 
@@ -43,13 +43,14 @@ def _read(texts: Mapping[str, str]) -> ProgramParameters:
         return read_invokeai(own)
     if texts.get("Software", "").startswith("NovelAI") or "uc" in (_object(texts.get("Comment")) or {}):
         return read_novelai(_object(texts.get("Comment")) or {}, texts.get("Description", ""))
-    written = texts.get("parameters") or texts.get("UserComment") or ""
-    if written:
-        own = _object(written)
-        if own is None:
-            return read_infotext(written)
+    comment = texts.get("UserComment", "")
+    written = texts.get("parameters") or comment
+    if (own := _object(written)) is not None:
         if (read := _of_object(own)).says_anything:
             return read
+    # A camera's comment is no prompt.
+    elif written and (written != comment or has_settings(comment)):
+        return read_infotext(written)
     for keyword in ("prompt", "workflow"):
         if (graph := _object(texts.get(keyword))) and (read := read_comfyui(graph)).says_anything:
             return read

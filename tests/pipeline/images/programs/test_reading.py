@@ -312,3 +312,8 @@ def test_a_switch_hands_on_its_first_input() -> None:
     graph = program_images.COMFYUI | {"70": switch, "3": sampler | {"inputs": inputs}}
 
     assert read_parameters({"prompt": json.dumps(graph)}) == _COMFYUI
+
+
+def test_a_cameras_comment_is_no_prompt() -> None:
+    with pytest.raises(UserError, match=r"no parameters of another program"):
+        read_parameters(file_texts(program_images.with_comment("JPEG", b"ASCII\0\0\0Screenshot, 12:30")))
