@@ -81,14 +81,20 @@ class ImagineOptions(Options):
 
     @classmethod
     def spelled_out(cls, raw: Mapping[str, OptionValue | OfferedFile]) -> Mapping[str, OptionValue | OfferedFile]:
-        """Samplers and spacings by the names that other programs have for them, both in one where they stand so."""
+        """Samplers and spacings by the names that other programs have for them, both in one where they stand so.
+
+        A form brings its `normal` along, so that one yields to a spacing in the sampler's name.
+        """
         named = split_name(str(raw.get("scheduler", "")))
         spacing = spacing_of(str(raw.get("spacing", "")))
         told: dict[str, OptionValue | OfferedFile] = {}
         if named is not None:
             told["scheduler"] = named[0]
-        if spacing or (named is not None and named[1] and not raw.get("spacing")):
-            told["spacing"] = spacing or str(named and named[1])
+        behind = named and named[1]
+        if behind and (not raw.get("spacing") or spacing == Spacing.NORMAL):
+            told["spacing"] = behind
+        elif spacing:
+            told["spacing"] = spacing
         return {**raw, **told}
 
 

@@ -48,6 +48,7 @@ def test_choices_are_taken_in_any_case() -> None:
     [
         ({"scheduler": "DPM++ 2M Karras"}, Scheduler.DPMPP_2M, Spacing.KARRAS),
         ({"scheduler": "DPM++ 2M Karras", "spacing": "Beta"}, Scheduler.DPMPP_2M, Spacing.BETA),
+        ({"scheduler": "DPM++ 2M Karras", "spacing": "normal"}, Scheduler.DPMPP_2M, Spacing.KARRAS),
         ({"scheduler": "PLMS"}, Scheduler.PNDM, None),
         ({"spacing": "SGM Uniform"}, None, Spacing.SGM_UNIFORM),
         ({"spacing": "Align Your Steps"}, None, Spacing.AYS),
