@@ -4,6 +4,7 @@ EXIF lies in a PNG's eXIf, in a JPEG's APP1 segment and in a WebP's EXIF chunk (
 """
 
 import struct
+import warnings
 from typing import Final
 
 from PIL import Image
@@ -92,9 +93,11 @@ def _exif_texts(exif: bytes) -> dict[str, str]:
         return {}
     found = Image.Exif()
     try:
-        found.load(exif if exif.startswith(_EXIF) else _EXIF + exif)
-        values = {name: found.get(tag) for tag, name in _TAGS.items()}
-        comment = found.get_ifd(_IFD).get(_USER_COMMENT)
+        # Of what is damaged Pillow warns on the terminal, with its own path.
+        with warnings.catch_warnings(action="ignore"):
+            found.load(exif if exif.startswith(_EXIF) else _EXIF + exif)
+            values = {name: found.get(tag) for tag, name in _TAGS.items()}
+            comment = found.get_ifd(_IFD).get(_USER_COMMENT)
     except Exception:
         return {}
     texts = {name: value for name, value in values.items() if isinstance(value, str)}

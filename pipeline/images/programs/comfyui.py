@@ -82,6 +82,7 @@ class _Reader:
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._nodes = nodes
+        self._sources: dict[str, Node | None] = {}
 
     def first_sampler(self) -> Node | None:
         """The sampler of the saved image that no other sampler stands before."""
@@ -120,6 +121,14 @@ class _Reader:
     def _at(self, node: Node, name: str) -> Node | None:
         """The node that an input is linked to, past those that hand on the first of what they are given."""
         found = self._linked(node.inputs.get(name))
+        if found is None or not _HANDS_ON.match(found.kind):
+            return found
+        if found.id not in self._sources:
+            self._sources[found.id] = self._source(found)
+        return self._sources[found.id]
+
+    def _source(self, node: Node) -> Node | None:
+        found: Node | None = node
         for _ in range(_DEEPEST):
             if found is None or not _HANDS_ON.match(found.kind):
                 break

@@ -27,6 +27,7 @@ _KEY: Final = re.compile(r"\s*([^\W\d_][\w \-/.+()]{0,60}?):[ \t]*")
 _QUOTED: Final = re.compile(r'"(?:\\.|[^\\"]){0,4000}"')
 _SIZE: Final = re.compile(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", re.ASCII)
 _TAG: Final = re.compile(r"<(?:lora|lyco|lycoris|locon):([^:<>\n]{1,128})([^<>\n]{0,200})>", re.IGNORECASE)
+_HYPERNETWORK: Final = re.compile(r"<(hypernet(?:work)?:[^<>\n]{1,200})>", re.IGNORECASE)
 _SPACES: Final = re.compile(r"[ \t]{2,1000}")
 _HASH: Final = re.compile(r"\b[0-9a-fA-F]{8,64}\b")
 # What says nothing of the image, or is read with something else.
@@ -72,6 +73,8 @@ def read_infotext(written: str) -> ProgramParameters:
     lowered = {key.casefold(): value for key, value in pairs.items()}
     hashes = _hashes(lowered.get("lora hashes", "")) | _civitai_hashes(lowered.get("hashes", ""), "lora")
     prompt, loras = _without_tags(prompt, hashes)
+    hypernetworks = tuple(_HYPERNETWORK.findall(prompt))[:MOST_LORAS]
+    prompt = _joined(_HYPERNETWORK.sub(" ", prompt)) if hypernetworks else prompt
     size = _SIZE.fullmatch(lowered.get("size", ""))
     return ProgramParameters(
         program=_program(lowered),
@@ -95,7 +98,7 @@ def read_infotext(written: str) -> ProgramParameters:
             )[:MOST_LORAS]
         ),
         options=_options(lowered),
-        left=_left(pairs),
+        left=(*hypernetworks, *_left(pairs))[:MOST_LEFT],
     )
 
 

@@ -317,3 +317,21 @@ def test_a_switch_hands_on_its_first_input() -> None:
 def test_a_cameras_comment_is_no_prompt() -> None:
     with pytest.raises(UserError, match=r"no parameters of another program"):
         read_parameters(file_texts(program_images.with_comment("JPEG", b"ASCII\0\0\0Screenshot, 12:30")))
+
+
+def test_a_hypernetwork_leaves_the_prompt_and_is_told() -> None:
+    """No request takes one, so that the image could not be asked for with it."""
+    said = read_parameters({"parameters": "<lora:crayon:1> an owl, <hypernet:style:0.5>\nSteps: 4, Seed: 3"})
+
+    assert (said.prompt, said.left) == ("an owl,", ("hypernet:style:0.5",))
+
+
+def test_damaged_exif_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    """Pillow's warning would stand on the terminal with a path of this machine."""
+    file = program_images.with_comment("JPEG", program_images.a1111_comment(program_images.FORGE))
+    place = file.index((0x9286).to_bytes(2, "little" if b"II*" in file else "big")) + 4
+
+    texts = file_texts(file[:place] + b"\xff\xff\xff\x7f" + file[place + 4 :])
+
+    assert "UserComment" not in texts
+    assert not recwarn.list
