@@ -15,6 +15,9 @@ from pipeline.images.programs.parameters import (
 )
 
 _NUMBERS: Final = re.compile(r"\d{1,5}", re.ASCII)
+_KARRAS: Final = "_k"
+"""What InvokeAI writes behind a sampler whose steps are spaced so."""
+
 _SAMPLER_PREFIX: Final = re.compile(r"^k_")
 
 
@@ -33,6 +36,14 @@ def read_invokeai(own: Mapping[str, Any]) -> ProgramParameters:
     left = [
         name for name in ("controlnets", "ipAdapters", "t2iAdapters", "refiner_model", "init_image") if own.get(name)
     ]
+    sampler = text(own.get("scheduler"))
+    skipped = whole(own.get("clip_skip"))
+    options = dict(_given(own, {"cfg_rescale_multiplier": "guidance_rescale"}))
+    if skipped:
+        # It counts the layers that are left out, not the one that is read.
+        options["clip_skip"] = f"{skipped + 1}"
+    if vae := named(own.get("vae")):
+        options["vae"] = vae
     return ProgramParameters(
         program="InvokeAI",
         prompt=text(own.get("positive_prompt")),
@@ -40,7 +51,8 @@ def read_invokeai(own: Mapping[str, Any]) -> ProgramParameters:
         seed=whole(own.get("seed")),
         steps=whole(own.get("steps")),
         guidance=number(own.get("cfg_scale")),
-        sampler=text(own.get("scheduler")),
+        sampler=sampler.removesuffix(_KARRAS),
+        spacing="karras" if sampler.endswith(_KARRAS) else "",
         width=whole(own.get("width")),
         height=whole(own.get("height")),
         model=named(model),
@@ -50,7 +62,7 @@ def read_invokeai(own: Mapping[str, Any]) -> ProgramParameters:
             for each in loras[:MOST_LORAS]
             if (name := named(each.get("model", each.get("lora"))))
         ),
-        options=_given(own, {"cfg_rescale_multiplier": "guidance_rescale"}),
+        options=tuple(options.items()),
         left=tuple(left),
     )
 
@@ -130,7 +142,11 @@ def read_swarmui(own: Mapping[str, Any]) -> ProgramParameters:
     names, weights = own.get("loras"), own.get("loraweights")
     known = names if isinstance(names, list) else []
     scales = weights if isinstance(weights, list) else []
-    left = [name for name in ("vae", "refinermethod", "controlnetmodel", "initimagecreativity") if own.get(name)]
+    layer = whole(own.get("clipstopatlayer"))
+    options = {} if layer is None or layer >= 0 else {"clip_skip": f"{-layer}"}
+    if vae := named(own.get("vae")):
+        options["vae"] = vae
+    left = [name for name in ("refinermethod", "controlnetmodel", "initimagecreativity") if own.get(name)]
     return ProgramParameters(
         program="SwarmUI",
         prompt=text(own.get("prompt")),
@@ -148,6 +164,7 @@ def read_swarmui(own: Mapping[str, Any]) -> ProgramParameters:
             for place, name in enumerate(known[:MOST_LORAS])
             if named(name)
         ),
+        options=tuple(options.items()),
         left=tuple(left),
     )
 

@@ -335,3 +335,20 @@ def test_damaged_exif_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
 
     assert "UserComment" not in texts
     assert not recwarn.list
+
+
+def test_invokeai_counts_layers_and_spaces_samplers_in_its_own_words() -> None:
+    own = program_images.INVOKEAI | {"scheduler": "dpmpp_2m_k", "clip_skip": 1, "vae": {"name": "soft"}}
+
+    said = read_parameters({"invokeai_metadata": json.dumps(own)})
+
+    assert (said.sampler, said.spacing) == ("dpmpp_2m", "karras")
+    assert dict(said.options) == {"clip_skip": "2", "vae": "soft"}
+
+
+def test_swarmuis_clip_layer_and_vae_are_read() -> None:
+    own = program_images.SWARMUI["sui_image_params"] | {"clipstopatlayer": -2, "vae": "xl/soft.safetensors"}
+
+    said = read_parameters({"parameters": json.dumps({"sui_image_params": own})})
+
+    assert dict(said.options) == {"clip_skip": "2", "vae": "soft"}
