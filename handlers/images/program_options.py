@@ -12,6 +12,7 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from handlers.images.new_request import read_variations
 from handlers.images.options import ImagineOptions
+from handlers.prompts.syntax import subject_names, with_words
 from handlers.prompts.tags import read_loras
 from pipeline.errors import InvalidRequest
 from pipeline.families.freeu import USUAL_FREEU
@@ -54,8 +55,8 @@ async def taken_over(said: ProgramParameters, caller: Caller | None, context: Ap
     notes: list[str] = []
     model = await _model(said, context, notes)
     values: dict[str, Any] = {
-        "prompt": _cut(said.prompt, "prompt", notes),
-        "negative": _cut(said.negative, "negative prompt", notes) or None,
+        "prompt": _words(said.prompt, "prompt", notes),
+        "negative": _words(said.negative, "negative prompt", notes) or None,
         "seed": _within("seed", said.seed, 0, MAX_SEED, notes),
         "steps": _within("steps", said.steps, 1, MAX_STEPS, notes),
         "guidance": _within("guidance", said.guidance, 0, MAX_GUIDANCE_SCALE, notes),
@@ -75,7 +76,11 @@ async def taken_over(said: ProgramParameters, caller: Caller | None, context: Ap
     return TakenOver(options=ImagineOptions(**values), notes=tuple(notes))
 
 
-def _cut(words: str, what: str, notes: list[str]) -> str:
+def _words(words: str, what: str, notes: list[str]) -> str:
+    """As long as a prompt may be, and without the marks that only Limner reads."""
+    if names := subject_names(words):
+        words = with_words(words, {name: name for name in names})
+        notes.append(f"The {what}'s @{min(names)} is read as a word, since @ names a subject here.")
     if len(words) > MAX_PROMPT_LENGTH:
         notes.append(f"The {what} has {len(words)} characters; the first {MAX_PROMPT_LENGTH} were taken.")
     return words[:MAX_PROMPT_LENGTH]

@@ -162,6 +162,14 @@ async def test_a_vae_is_taken_where_it_is_here(context: AppContext, caller: Call
     assert [(taken.options.vae, len(taken.notes)) for taken in found] == [("soft", 0), (None, 1)]
 
 
+async def test_an_at_sign_names_no_subject(context: AppContext, caller: Caller) -> None:
+    """Or a prompt that names an artist so could not be asked for."""
+    taken = await taken_over(replace(said(), prompt="a fox by @Ink:1.2, @_@", negative="@bad"), caller, context)
+
+    assert (taken.options.prompt, taken.options.negative) == ("a fox by ink, @_@", "bad")
+    assert taken.notes[0] == "The prompt's @ink is read as a word, since @ names a subject here."
+
+
 async def test_words_that_join_prompts_elsewhere_are_said(context: AppContext, caller: Caller) -> None:
     """They are words here; in small letters they are everywhere."""
     joined = await taken_over(replace(said(), prompt="a fox BREAK snow"), caller, context)
