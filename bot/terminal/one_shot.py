@@ -51,6 +51,8 @@ async def _made(
     screen = platform.screen
     session = await TerminalSession.open(runtime, platform)
     waiting = await _asked(session, screen, raw, said)
+    if waiting.job_id is None:
+        raise UserError("{a|b} stands for several prompts; give one at a time here, or all of them in limner chat.")
     screen.show_running(waiting)
     async with running_pool(runtime, (platform,)) as worker:
         try:

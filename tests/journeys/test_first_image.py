@@ -57,6 +57,7 @@ async def test_chat_runs_every_line_of_a_pipe_and_waits_for_its_images(tmp_path:
         (("imagine", "fox", "--width", "130"), "width 130 is not a multiple of 8"),
         (("imagine", "fox", "--scheduler", "magic"), "scheduler 'magic' is unknown"),
         (("imagine", "--like", "nowhere.png"), "nowhere.png cannot be read"),
+        (("imagine", "{red|blue} fox"), "stands for several prompts; give one at a time"),
         (("info", "README.md"), "not a PNG picture"),
         (("models", "path", "nothing.safetensors"), "nothing.safetensors"),
     ],
