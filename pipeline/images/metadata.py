@@ -169,6 +169,8 @@ _METADATA: Final = TypeAdapter(_Envelope)
 def _guidance_settings(made: ImageRequest) -> dict[str, object]:
     """In the words of AUTOMATIC1111 and of what Forge brings along; the window is ours alone."""
     settings: dict[str, object] = {} if made.clip_skip == 1 else {"Clip skip": made.clip_skip}
+    if made.guidance_rescale:
+        settings["CFG Rescale"] = f"{made.guidance_rescale:g}"
     if made.guidance_window is not None:
         settings["Guidance window"] = made.guidance_window.span
     if made.perturbed:

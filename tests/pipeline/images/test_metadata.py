@@ -128,10 +128,16 @@ def test_a_vae_of_ones_own_is_named() -> None:
 
 def test_guidance_of_other_kinds_is_written_as_forge_does() -> None:
     """Only where it is not the usual."""
-    info = an_info(pag_scale=2.5, freeu=FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2), guidance_window=StepWindow(stop=0.8))
+    freeu = FreeU(b1=1.3, b2=1.4, s1=0.9, s2=0.2)
+    window = StepWindow(stop=0.8)
+    info = an_info(pag_scale=2.5, guidance_rescale=0.7, freeu=freeu, guidance_window=window)
 
+    assert "CFG Rescale" not in an_info().parameters()
+    assert dict(read_infotext(info.parameters()).options) == {
+        "guidance_rescale": "0.7", "guidance_window": "0-0.8", "pag": "2.5", "freeu": str(freeu),
+    }  # fmt: skip
     assert (
-        ", Guidance window: 0-0.8, pag_enabled: True, pag_scale: 2.5, "
+        ", CFG Rescale: 0.7, Guidance window: 0-0.8, pag_enabled: True, pag_scale: 2.5, "
         "freeu_enabled: True, freeu_b1: 1.3, freeu_b2: 1.4, freeu_s1: 0.9, freeu_s2: 0.2, Model hash"
     ) in info.parameters()
 
