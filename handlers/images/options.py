@@ -11,6 +11,7 @@ from handlers.prompts.syntax import mentions_text
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.vaes import OWN
 from pipeline.requests.aspect_ratio import ASPECTS, Aspect, size_for
+from pipeline.requests.decimal_text import decimal_text
 from pipeline.requests.image_request import (
     MAX_CLIP_SKIP,
     MAX_COUNT,
@@ -130,7 +131,7 @@ def request_options(request: ImageRequest, default_vae: str | None = None) -> Im
         spacing=request.spacing,
         model=request.model,
         lora=mentions_text(request.loras),
-        variation=" ".join(f"{step.seed}:{step.strength:.10g}" for step in request.variations),
+        variation=" ".join(f"{step.seed}:{decimal_text(step.strength)}" for step in request.variations),
     )
 
 

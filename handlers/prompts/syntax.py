@@ -11,6 +11,7 @@ from typing import Final
 
 from handlers.prompts.tags import LoraMention
 from pipeline.errors import InvalidRequest
+from pipeline.requests.decimal_text import decimal_text
 from pipeline.requests.image_request import LoraUse
 
 MAX_PROMPTS: Final = 16
@@ -145,5 +146,5 @@ def mentions_text(loras: Sequence[LoraUse]) -> str:
 def _mention_text(lora: LoraUse) -> str:
     if lora.blocks is not None or lora.window is not None:
         return lora.tag
-    own = "" if lora.text_encoder_scale is None else f":{lora.text_encoder_scale:.10g}"
-    return f"{lora.name}:{lora.scale:.10g}{own}"
+    own = "" if lora.text_encoder_scale is None else f":{decimal_text(lora.text_encoder_scale)}"
+    return f"{lora.name}:{decimal_text(lora.scale)}{own}"

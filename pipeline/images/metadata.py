@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.images.file_parameters import OWN_KEYWORD
 from pipeline.images.png_text import read_texts, write_png
 from pipeline.requests.control import ControlMode
+from pipeline.requests.decimal_text import decimal_text
 from pipeline.requests.image_request import ImageRequest
 from pipeline.requests.spacing import Spacing
 
@@ -189,7 +190,7 @@ def _variation_settings(made: ImageRequest) -> dict[str, object]:
         case (only,):
             return {"Variation seed": only.seed, "Variation seed strength": f"{only.strength:g}"}
         case several:
-            return {"Variations": " ".join(f"{each.seed}:{each.strength:g}" for each in several)}
+            return {"Variations": " ".join(f"{each.seed}:{decimal_text(each.strength)}" for each in several)}
 
 
 def _lora_hashes(made: ImageRequest) -> dict[str, object]:

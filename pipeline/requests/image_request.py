@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.errors import InvalidRequest, check_range
 from pipeline.requests.control import ControlUse
+from pipeline.requests.decimal_text import decimal_text
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.sampler_names import SAMPLER_NAMES, split_name
 from pipeline.requests.spacing import Spacing
@@ -126,7 +127,7 @@ class LoraUse:
     def tag(self) -> str:
         """The tag that asks for it, as other programs read it: the text encoders' scale before the UNet's."""
         scales = [self.scale] if self.text_encoder_scale is None else [self.text_encoder_scale, self.scale]
-        parts = [self.name, *(f"{scale:.10g}" for scale in scales)]
+        parts = [self.name, *map(decimal_text, scales)]
         if self.blocks is not None:
             parts.append(self.blocks if "=" in self.blocks else f"lbw={self.blocks}")
         if self.window is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import InvalidRequest
+from pipeline.requests.decimal_text import decimal_text
 
 _SPAN: Final = re.compile(r"\s*(0|0?\.\d{1,10}|[1-9]\d{0,2})\s*-\s*(0?\.\d{1,10}|[1-9]\d{0,2})\s*", re.ASCII)
 
@@ -68,11 +69,11 @@ class StepWindow:
     @property
     def span(self) -> str:
         """As `parse` reads it."""
-        return f"{self.start or 0:.10g}-{1 if self.stop is None else self.stop:.10g}"
+        return f"{decimal_text(self.start or 0)}-{decimal_text(1 if self.stop is None else self.stop)}"
 
     def __str__(self) -> str:
         ends = {"start": self.start, "stop": self.stop}
-        return ":".join(f"{name}={number:.10g}" for name, number in ends.items() if number is not None)
+        return ":".join(f"{name}={decimal_text(number)}" for name, number in ends.items() if number is not None)
 
 
 def _number(written: float, count: int) -> int:

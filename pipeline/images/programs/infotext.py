@@ -18,6 +18,7 @@ from pipeline.images.programs.parameters import (
     text,
     whole,
 )
+from pipeline.requests.decimal_text import decimal_text
 
 _MOST_PAIRS: Final = 300
 _MOST_VALUE: Final = 4000
@@ -210,7 +211,7 @@ def _options(lowered: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     found = {name: text(lowered[key])[:40] for key, name in _OPTIONS.items() if lowered.get(key)}
     seed, strength = whole(lowered.get("variation seed")), number(lowered.get("variation seed strength"))
     if seed is not None and strength:
-        found["variation"] = f"{seed}:{strength:g}"
+        found["variation"] = f"{seed}:{decimal_text(strength)}"
     if factors := [f"{name}={text(lowered[key])[:8]}" for key, name in _FREEU.items() if lowered.get(key)]:
         found["freeu"] = " ".join(factors)
     if vae := named(lowered.get("vae")).removesuffix(".vae"):

@@ -37,7 +37,7 @@ def test_the_command_asks_for_exactly_that_again() -> None:
         guidance_window=StepWindow(start=0.25),
         seed=4_000_000_000,
         loras=(LoraUse(key="k", name="crayon", scale=-0.25, text_encoder_scale=0.5),),
-        variations=(Variation(seed=3, strength=0.15), Variation(seed=4, strength=0.45)),
+        variations=(Variation(seed=3, strength=0.15), Variation(seed=4, strength=0.00005)),
     )  # fmt: skip
 
     text = command_text(whole, None)
