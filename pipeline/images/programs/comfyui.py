@@ -85,7 +85,11 @@ class _Reader:
         self._sources: dict[str, Node | None] = {}
 
     def first_sampler(self) -> Node | None:
-        """The sampler of the saved image that no other sampler stands before."""
+        """The sampler of the saved image that no other sampler stands before.
+
+        Returns:
+            None in a graph without one.
+        """
         ends = self._saves() or list(self._nodes.values())
         samplers = [node for node in self._before(ends) if _is_sampler(node)][:_MOST_SAMPLERS]
         first = [node for node in samplers if not self._samplers_before(node)]
@@ -96,7 +100,14 @@ class _Reader:
         return [node for node in self._before(latents) if _is_sampler(node) and node is not sampler]
 
     def parameters(self, sampler: Node) -> ProgramParameters:
-        """What a sampler was given."""
+        """What a sampler was given.
+
+        Args:
+            sampler: a node of the graph.
+
+        Returns:
+            What it says, and what of the graph is left out.
+        """
         width, height = self._size(sampler)
         kind = self._class_behind(sampler, ("sigmas",))
         loaders, loras = self._models(sampler)
