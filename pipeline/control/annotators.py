@@ -20,6 +20,10 @@ _BLOCKS: Final = 8
 _FAINTEST: Final = 40.0
 # How much darker than paper a stroke is: what is paler is a shade of an image, and keeps its outline alone.
 _INK: Final = 96.0
+# A board has as good as no levels between its black and its chalk, which a photograph at night has.
+_BLACK: Final = 32
+_LIGHT: Final = 224
+_MOST_BETWEEN: Final = 0.15
 
 
 def control_map(kind: ControlKind, image: Image.Image, detail: float = 0.0) -> Image.Image:
@@ -60,6 +64,7 @@ def _edge(pixels: Pixels, detail: float) -> Pixels:
 
 def _scribble(pixels: Pixels, detail: float) -> Pixels:
     """Extended difference of Gaussians (Winnemöller et al., 2012), white on black; strokes are filled."""
+    pixels = _on_paper(pixels)
     near, far = (_blurred(pixels, sigma) for sigma in (0.5, 5.0))
     darker = (far - near).max(axis=2).clip(0, 255)
     return _bytes(
@@ -69,11 +74,19 @@ def _scribble(pixels: Pixels, detail: float) -> Pixels:
 
 def _lineart(pixels: Pixels, detail: float) -> Pixels:
     """Dark lines by their difference from their surroundings, white on black; wide ones are filled."""
+    pixels = _on_paper(pixels)
     strokes = _strokes(pixels).min(axis=2)
     darker = np.maximum((_blurred(pixels, 6.0) - pixels).min(axis=2).clip(0, 255), np.where(strokes > _INK, strokes, 0))
     lines = darker[darker > 8]
     typical = max(16.0, float(np.median(lines))) if lines.size else 16.0
     return _bytes((darker / typical * 255 * 2.0**detail).clip(0, 255))
+
+
+def _on_paper(pixels: Pixels) -> Pixels:
+    """The image, or its negative if it is drawn in light on black."""
+    levels = pixels.max(axis=2)
+    drawn = (levels < _BLACK).mean() > 1 / 2 and ((levels >= _BLACK) & (levels < _LIGHT)).mean() < _MOST_BETWEEN
+    return _bytes(255 - pixels) if drawn else pixels
 
 
 def _strokes(pixels: Pixels) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.control.annotators import ANNOTATORS, control_map
 from pipeline.requests.control import ControlKind
@@ -54,6 +54,30 @@ def test_a_stroke_stays_one_stroke(kind: ControlKind, side: int, width: int, ink
     missing, beyond = (drawn & ~found).sum(), (found & ~drawn).sum()
     assert missing == 0
     assert beyond < 0.35 * drawn.sum()
+
+
+@pytest.mark.parametrize("kind", [ControlKind.SCRIBBLE, ControlKind.LINEART])
+@pytest.mark.parametrize("width", [1, 4, 8])
+def test_chalk_is_as_ink(kind: ControlKind, width: int) -> None:
+    """A drawing in white on black has the map of the same one in black on white."""
+    board = Image.new("RGB", (128, 128), "black")
+    pen = ImageDraw.Draw(board)
+    pen.line((20, 20, 100, 90), "white", width)
+    pen.arc((20, 40, 90, 110), 0, 270, "white", width)
+
+    chalk, ink = control_map(kind, board), control_map(kind, ImageOps.invert(board))
+
+    assert chalk.tobytes() == ink.tobytes()
+
+
+def test_a_photograph_at_night_is_not_turned() -> None:
+    """Its lamps have glows: levels between black and white."""
+    night = ImageOps.invert(Image.radial_gradient("L")).point(lambda level: max(0, level - 60)).convert("RGB")
+    ImageDraw.Draw(night).line((100, 128, 156, 128), "black", 3)
+
+    found = lit(control_map(ControlKind.SCRIBBLE, night))
+
+    assert found[128, 110:146].all()
 
 
 def test_a_red_stroke_is_a_stroke() -> None:
