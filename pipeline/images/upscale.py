@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -45,8 +45,21 @@ def enlarged(image: Image.Image, size: tuple[int, int], net: Path, device: str) 
     with torch.inference_mode():
         while pixels.shape[-1] < size[0] or pixels.shape[-2] < size[1]:
             pixels = _in_largest_tiles(upscaler, pixels, hardware)
-    whole = Image.fromarray(pixels[0].permute(1, 2, 0).numpy()).convert(image.mode)
-    return whole.resize(size, Image.Resampling.LANCZOS)
+    whole = Image.fromarray(pixels[0].permute(1, 2, 0).numpy()).convert("L" if is_grey(image) else image.mode)
+    return whole.resize(size, Image.Resampling.LANCZOS).convert(image.mode)
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether an image has no colours; a net may invent some, which shows at once.
+
+    Args:
+        image: in RGB, or in grey (L).
+
+    Returns:
+        True where the channels of each pixel are equal.
+    """
+    first, *others = image.split()
+    return all(ImageChops.difference(first, other).getbbox() is None for other in others)
 
 
 def _load(file: Path) -> UpscalerNet:

@@ -77,6 +77,18 @@ def test_the_net_that_ships_restores_more_than_a_filter_does(factor: int) -> Non
         assert made < 0.67 * distance(small.resize(drawing.size, usual), drawing)
 
 
+def test_a_grey_image_stays_grey() -> None:
+    """The net sees colours in a dithered image that has none."""
+    dithered = scene().resize((48, 40)).convert("1").convert("RGB")
+
+    larger = enlarged(dithered, (96, 80), SHIPPED, "cpu")
+
+    channels = np.asarray(larger)
+    assert larger.mode == "RGB"
+    assert (channels == channels[..., :1]).all()
+    assert channels.std() > 30
+
+
 def test_a_net_runs_as_often_as_it_takes() -> None:
     """Twice for three times the size, and Lanczos' filter takes back what is too much; grey stays grey."""
     small = scene().resize((20, 12))
