@@ -19,6 +19,7 @@ from handlers.images.options import Count, DrawingOptions, Negative, Private
 from handlers.images.submission import submit
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
+from pipeline.images.input_image import Ground
 from pipeline.requests.aspect_ratio import size_like
 from pipeline.requests.control import MAX_CONTROL_SCALE, MAX_DETAIL, ControlKind, ControlMode, ControlUse, ResizeMode
 
@@ -79,7 +80,7 @@ async def control(caller: Caller, options: _AnyOptions, context: AppContext, *, 
     if options.base is not None:
         return await _with_map_of(options.base, kind, caller, options, context)
     assert options.image is not None, "the image is required without a base"
-    image = await attached_image(options.image, "image", caller, context)
+    image = await attached_image(options.image, "image", caller, context, ground=Ground.CONTRAST)
     request, facts = await one_request(
         keeping.drawing, caller, context, prompt=options.prompt, negative=keeping.negative, count=keeping.count
     )

@@ -20,6 +20,7 @@ from handlers.messages.job_status import size_words
 from handlers.messages.message import Message
 from pipeline.errors import InvalidRequest
 from pipeline.images.image_process import KEPT_WHOLE
+from pipeline.images.input_image import Ground
 from pipeline.images.outpaint import MAX_AMOUNT, Direction
 from pipeline.requests.aspect_ratio import size_like, size_over, whole_size
 from pipeline.requests.control import MAX_CONTROL_SCALE, ControlKind, ControlUse
@@ -65,17 +66,21 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     most = allowed if in_part == (None,) * len(in_part) else KEPT_WHOLE
     image = await attached_image(options.image, "image", caller, context, most_pixels=most)
     original = image.size
+    if options.mask is not None:
+        mask = await attached_image(options.mask, "mask", caller, context, most_pixels=most, ground=Ground.BLACK)
+        image = replace(image, mask=mask.key)
     if options.outpaint is not None:
         image = await with_more_around(image, options.outpaint, options.amount or 25, caller, context)
-    mask, control = image.mask, image.key
-    if options.mask is not None:
-        mask = (await attached_image(options.mask, "mask", caller, context, most_pixels=most)).key
+    elif options.amount is not None:
+        raise InvalidRequest("amount", "amount is for outpaint; say on which side more is to be drawn.")
+    control = image.key
     if options.control_image is not None:
-        control = (await attached_image(options.control_image, "control-image", caller, context)).key
+        drawing = options.control_image
+        control = (await attached_image(drawing, "control-image", caller, context, ground=Ground.CONTRAST)).key
     request, facts = await one_request(
         options.drawing, caller, context, prompt=options.prompt, negative=options.negative, count=options.count
     )
-    start = _start(options, image, mask)
+    start = _start(options, image, image.mask)
     if options.padding is not None:
         width, height = size_like(*image.size, facts.width, allowed)
     else:

@@ -13,12 +13,13 @@ from handlers.commands.call import Caller
 from handlers.commands.context import AppContext
 from pipeline.errors import InvalidRequest, UserError
 from pipeline.images.image_process import KEPT_PIXELS, TakeImage, WidenImage
+from pipeline.images.input_image import Ground
 from pipeline.images.outpaint import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedImage:
-    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent or new.
+    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent, marked or new.
 
     `size` is what it was handed over in, `kept_size` what it is kept in. `texts` are those that were asked
     for of its file.
@@ -33,11 +34,12 @@ class AttachedImage:
 
 async def attached_image(
     file: AttachedFile, option: str, caller: Caller, context: AppContext,
-    *, most_pixels: int = KEPT_PIXELS, keywords: tuple[str, ...] = (),
+    *, most_pixels: int = KEPT_PIXELS, keywords: tuple[str, ...] = (), ground: Ground = Ground.NONE,
 ) -> AttachedImage:  # fmt: skip
     """The image in the file given for `option`; raises InvalidRequest for a file that is none, or too large.
 
-    It is kept with no more than `most_pixels`, and of its texts those of `keywords`.
+    It is kept with no more than `most_pixels`, and of its texts those of `keywords`; `ground` is put under what is
+    transparent.
     """
     source = await context.blobs.file(file.blob)
     with TemporaryDirectory() as folder:
@@ -50,6 +52,7 @@ async def attached_image(
             max_bytes=context.max_upload_bytes,
             most_pixels=most_pixels,
             keywords=keywords,
+            ground=ground,
         )
         taken = await context.images.take(order, caller.share)
         kept = await context.blobs.put_file(mask) if taken.has_mask else None
@@ -60,11 +63,12 @@ async def attached_image(
 async def with_more_around(
     image: AttachedImage, direction: Direction, amount: int, caller: Caller, context: AppContext
 ) -> AttachedImage:
-    """The image on a canvas `amount` percent larger towards `direction`, what is new being its mask."""
+    """The image on a canvas `amount` percent larger towards `direction`, what is new being added to its mask."""
     source = await context.blobs.file(image.key)
+    hidden = None if image.mask is None else await context.blobs.file(image.mask)
     with TemporaryDirectory() as folder:
         target, mask = Path(folder, "image.png"), Path(folder, "mask.png")
-        order = WidenImage(source=source, target=target, mask=mask, direction=direction, amount=amount)
+        order = WidenImage(source=source, target=target, mask=mask, direction=direction, amount=amount, hidden=hidden)
         try:
             size = await context.images.widen(order, caller.share)
         except UserError as error:

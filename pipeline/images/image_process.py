@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from pipeline.errors import InvalidRequest, UserError
-from pipeline.images.input_image import MAX_BYTES
+from pipeline.images.input_image import MAX_BYTES, Ground
 from pipeline.images.outpaint import Direction
 from pipeline.images.programs.parameters import ProgramParameters
 from pipeline.processes.child import ask, running
@@ -50,7 +50,7 @@ class TakeImage:
     """An order to check an untrusted file and write its pixels to `target`, with no more than `most_pixels`.
 
     Where it is transparent, `mask` becomes a PNG that is white there. `field` is the option that brought it, `keywords`
-    are those of the texts in the file that are asked for.
+    are those of the texts in the file that are asked for, `ground` is put under what is transparent.
     """
 
     source: Path
@@ -60,6 +60,7 @@ class TakeImage:
     max_bytes: int = MAX_BYTES
     most_pixels: int = KEPT_PIXELS
     keywords: tuple[str, ...] = ()
+    ground: Ground = Ground.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +78,16 @@ class TakenImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WidenImage:
-    """An order to write an image with more around it to `target`, and to `mask` where it is new."""
+    """An order to write an image with more around it to `target`, and to `mask` where it is to be drawn: where it is
+    new, and where `hidden`, a mask of the image as it was, is white.
+    """
 
     source: Path
     target: Path
     mask: Path
     direction: Direction
     amount: int
+    hidden: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from pipeline.errors import UserError
 from pipeline.images.file_parameters import own_or_other
 from pipeline.images.grid import labelled_grid
-from pipeline.images.input_image import MAX_PIXELS, check_bytes, is_mostly_light, read_image, within
+from pipeline.images.input_image import MAX_PIXELS, Ground, check_bytes, grounded, is_mostly_light, read_image, within
 from pipeline.images.outpaint import Direction, widened, widened_size
 from pipeline.images.png_text import read_texts
 from pipeline.processes.program import Order, answer
@@ -32,7 +32,7 @@ def _take(order: Order) -> dict[str, Any]:
     check_bytes(source.stat().st_size, order["field"], order["max_bytes"])
     data = source.read_bytes()
     image = read_image(data, order["field"], order["max_bytes"])
-    kept = within(image.rgb, most)
+    kept = within(grounded(image, Ground(order["ground"])), most)
     _save(kept, order["target"])
     if image.alpha is not None:
         _save(ImageOps.invert(within(image.alpha, most)), order["mask"])
@@ -55,7 +55,8 @@ def _widen(order: Order) -> dict[str, Any]:
     width, height = widened_size(inner.size, direction, amount)
     if width * height > MAX_PIXELS:
         raise UserError(f"That makes {width}×{height} pixels, which is too large; ask for less around it.")
-    canvas, mask = widened(inner, direction, amount)
+    hidden = order["hidden"] and read_image(Path(order["hidden"]).read_bytes()).rgb.convert("L")
+    canvas, mask = widened(inner, direction, amount, hidden or None)
     _save(canvas, order["target"])
     _save(mask, order["mask"])
     return {"size": canvas.size}

@@ -4,6 +4,7 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from PIL import Image, ImageOps, ImageStat
@@ -21,6 +22,15 @@ _TOO_LARGE: Final = f"The {{field}} has more than {MAX_PIXELS / 1e6:.0f} million
 _MIDDLE_GREY: Final = 127.5
 _DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
 _TRANSPARENT_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
+
+
+class Ground(StrEnum):
+    """What is put under an image where it is transparent; a file may hold any colour there, which nobody sees."""
+
+    NONE = "none"
+    BLACK = "black"
+    CONTRAST = "contrast"
+    """White; black where what is seen of it is light: lines drawn on nothing show on either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,24 @@ def check_bytes(size: int, field: str, max_bytes: int) -> None:
     if size > max_bytes:
         sentence = _TOO_LARGE_FILE.format(field=field, size=size / 2**20, most=max_bytes / 2**20)
         raise InvalidRequest(field, sentence)
+
+
+def grounded(image: InputImage, ground: Ground) -> Image.Image:
+    """An image as it is seen on a ground.
+
+    Args:
+        image: with or without a transparent part.
+        ground: what is put under it.
+
+    Returns:
+        In RGB; the pixels as they are in the file where there is no ground.
+    """
+    if image.alpha is None or ground is Ground.NONE:
+        return image.rgb
+    seen = image.alpha.point(lambda level: 255 if level else 0)
+    light = seen.getbbox() is not None and ImageStat.Stat(image.rgb.convert("L"), seen).mean[0] > _MIDDLE_GREY
+    colour = "black" if ground is Ground.BLACK or light else "white"
+    return Image.composite(image.rgb, Image.new("RGB", image.size, colour), image.alpha)
 
 
 def within(image: Image.Image, pixels: int) -> Image.Image:

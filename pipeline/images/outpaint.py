@@ -19,27 +19,31 @@ class Direction(StrEnum):
     ALL = "all"
 
 
-def widened(image: Image.Image, direction: Direction, amount: int) -> tuple[Image.Image, Image.Image]:
+def widened(
+    image: Image.Image, direction: Direction, amount: int, mask: Image.Image | None = None
+) -> tuple[Image.Image, Image.Image]:
     """An image on a larger canvas. What is new mirrors it, so that no seam lies between them.
 
     Args:
         image: in RGB.
         direction: where it grows.
         amount: in percent of the side that grows.
+        mask: (L) white where the image itself is to be drawn over, too; of any size.
 
     Returns:
-        The canvas, and its mask (L), white where it is new.
+        The canvas, and its mask (L), white where it is new or was marked.
     """
     left, upper, _, _ = _margins(image.size, direction, amount)
     size = widened_size(image.size, direction, amount)
-    canvas, mask = Image.new("RGB", size), Image.new("L", size, 255)
+    canvas, drawn = Image.new("RGB", size), Image.new("L", size, 255)
     for down in (-1, 0, 1):
         for across in (-1, 0, 1):
             mirrored = ImageOps.mirror(image) if across else image
             mirrored = ImageOps.flip(mirrored) if down else mirrored
             canvas.paste(mirrored, (left + across * image.width, upper + down * image.height))
-    mask.paste(0, (left, upper, left + image.width, upper + image.height))
-    return canvas, mask
+    inner = Image.new("L", image.size) if mask is None else mask.resize(image.size, Image.Resampling.NEAREST)
+    drawn.paste(inner, (left, upper))
+    return canvas, drawn
 
 
 def widened_size(size: tuple[int, int], direction: Direction, amount: int) -> tuple[int, int]:

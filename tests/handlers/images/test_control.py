@@ -1,9 +1,11 @@
 """/control: what is kept of an image that was handed over."""
 
 import pytest
+from PIL import Image, ImageDraw
 
 from handlers.commands.context import AppContext
 from handlers.commands.permissions import NotAllowed
+from pipeline.images.input_image import read_image
 from pipeline.requests.control import ControlKind, ControlMode, ResizeMode
 from storage.guilds.guilds import Guild, GuildSettings
 from tests.app_contexts import CallCommand
@@ -30,6 +32,18 @@ async def test_a_control_keeps_all_that_the_member_says(context: AppContext, gui
     assert (own.start, own.end, own.mode, own.resize) == (0.1, 0.6, ControlMode.CONTROL, ResizeMode.FIT)
     assert plain.start is None
     assert plain.height > plain.width
+
+
+async def test_a_drawing_on_nothing_is_kept_as_it_is_seen(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """Black strokes show, though most programs leave black where an image is transparent."""
+    drawing = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(drawing).line((8, 8, 50, 50), "black", 4)
+
+    message = await call("control scribble", prompt="apple", image=await attached(context, drawing))
+
+    (use,) = (await queued(context, guild, message)).controls
+    kept = read_image(await context.blobs.get(use.image)).rgb
+    assert (kept.getpixel((30, 30)), kept.getpixel((50, 10))) == ((0,) * 3, (255,) * 3)
 
 
 async def test_controls_are_held_to_the_roles(context: AppContext, guild: Guild, call: CallCommand) -> None:

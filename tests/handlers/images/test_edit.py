@@ -106,6 +106,21 @@ async def test_a_mask_lets_all_of_its_part_change(context: AppContext, guild: Gu
     assert (hole.getpixel((50, 50)), hole.getpixel((150, 50))) == ((255,) * 3, (0,) * 3)
 
 
+async def test_a_mask_painted_on_nothing_is_what_is_seen(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """White where a member painted, though the file holds white everywhere."""
+    painted, shown = Image.new("RGBA", (40, 20), (255, 255, 255, 0)), (10, 5)
+    painted.putpixel(shown, (255, 255, 255, 255))
+
+    message = await call(
+        "edit", prompt="fox", image=await attached(context, photo()), mask=await attached(context, painted)
+    )
+
+    start = (await queued(context, guild, message)).start
+    assert start is not None
+    mask = read_image(await context.blobs.get(start.mask or "")).rgb.convert("L")
+    assert mask.getbbox() == (10, 5, 11, 6)
+
+
 async def test_an_edit_may_keep_a_control_as_well(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Of the image itself or of another one; all of them are kept with the job."""
     image, other = await attached(context, photo()), await attached(context, photo((64, 64)))

@@ -1,8 +1,10 @@
 """More around an image."""
 
 import pytest
+from PIL import Image
 
 from handlers.commands.context import AppContext
+from pipeline.errors import InvalidRequest
 from pipeline.images.input_image import read_image
 from storage.guilds.guilds import Guild
 from tests.app_contexts import CallCommand
@@ -41,3 +43,29 @@ async def test_more_is_drawn_around_an_image(
     assert (mask.getpixel(new), mask.getpixel(old)) == ((255,) * 3, (0,) * 3)
     assert request.start.strength == 1.0
     assert (request.width > request.height) == (size[0] > size[1])
+
+
+@pytest.mark.parametrize("by_mask", [True, False])
+async def test_what_is_marked_is_drawn_with_what_is_new(
+    context: AppContext, guild: Guild, call: CallCommand, by_mask: bool
+) -> None:
+    """By a mask or by what is transparent in the image, at its own place."""
+    hole = Image.new("L", (400, 200))
+    hole.paste(255, (40, 40, 80, 80))
+    image = photo()
+    if not by_mask:
+        image.putalpha(hole.point(lambda level: 255 - level))
+    mask = {"mask": await attached(context, hole)} if by_mask else {}
+
+    message = await call("edit", prompt="fox", image=await attached(context, image), outpaint="left", amount=50, **mask)
+
+    start = (await queued(context, guild, message)).start
+    assert start is not None
+    drawn = read_image(await context.blobs.get(start.mask or "")).rgb.convert("L")
+    assert [drawn.getpixel(place) for place in ((100, 100), (260, 60), (239, 60), (500, 100))] == [255, 255, 0, 0]
+
+
+async def test_an_amount_without_a_side_is_refused(context: AppContext, call: CallCommand) -> None:
+    """Rather than left out of account."""
+    with pytest.raises(InvalidRequest, match="say on which side"):
+        await call("edit", prompt="fox", image=await attached(context, photo()), amount=50)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.errors import InvalidRequest
-from pipeline.images.input_image import is_mostly_light, read_image, resized
+from pipeline.images.input_image import Ground, InputImage, grounded, is_mostly_light, read_image, resized
 from pipeline.requests.control import ResizeMode
 
 
@@ -105,6 +105,33 @@ def test_a_drawing_on_paper_is_not_taken_for_a_map() -> None:
 
     assert is_mostly_light(paper)
     assert not is_mostly_light(ImageOps.invert(paper))
+
+
+@pytest.mark.parametrize("hidden", ["black", "white"])
+@pytest.mark.parametrize(
+    ("ground", "ink", "around"),
+    [
+        (Ground.CONTRAST, "black", "white"), (Ground.CONTRAST, "yellow", "black"),
+        (Ground.BLACK, "black", "black"), (Ground.BLACK, "white", "black"),
+    ],
+)  # fmt: skip
+def test_a_ground_covers_what_nobody_sees(ground: Ground, ink: str, around: str, hidden: str) -> None:
+    """Strokes on nothing stand out, whatever colour the file holds where it is transparent."""
+    rgb, alpha = Image.new("RGB", (40, 40), hidden), Image.new("L", (40, 40))
+    for layer, colour in ((rgb, ink), (alpha, 255)):
+        ImageDraw.Draw(layer).line((4, 4, 30, 30), colour, 3)
+    expected = Image.new("RGB", (40, 40), around)
+    ImageDraw.Draw(expected).line((4, 4, 30, 30), ink, 3)
+
+    assert grounded(InputImage(rgb=rgb, alpha=alpha), ground).tobytes() == expected.tobytes()
+
+
+def test_what_is_wholly_transparent_is_blank() -> None:
+    """On either ground."""
+    image = InputImage(rgb=two_colours(), alpha=Image.new("L", two_colours().size))
+
+    for ground, level in ((Ground.CONTRAST, 255), (Ground.BLACK, 0)):
+        assert grounded(image, ground).getextrema() == ((level, level),) * 3
 
 
 def test_an_animated_image_is_refused() -> None:

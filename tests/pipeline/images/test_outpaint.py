@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.images.outpaint import Direction, widened, widened_size
 from tests.pipeline.scene import scene
@@ -24,6 +25,20 @@ def test_the_image_stands_on_the_canvas_as_it_was(direction: Direction, amount: 
     around = ((top, canvas.height - top - 45), (left, canvas.width - left - 60), (0, 0))
     assert np.array_equal(levels, np.pad(np.asarray(image), around, mode="symmetric"))
     assert (new.sum() > 0) == (canvas.size != image.size)
+
+
+def test_what_was_marked_is_drawn_as_well() -> None:
+    """At its place in the image that was there, whatever the mask's own size."""
+    image = scene().resize((40, 20))
+    marked = Image.new("L", (20, 10))
+    marked.paste(255, (0, 0, 5, 10))
+
+    canvas, mask = widened(image, Direction.LEFT, 50, marked)
+
+    levels = np.asarray(mask)
+    assert canvas.size == mask.size == (60, 20)
+    assert (levels[:, :30] == 255).all()
+    assert not levels[:, 30:].any()
 
 
 def test_half_as_much_to_the_right_is_half_as_wide_again() -> None:
