@@ -19,7 +19,7 @@ from pipeline.images.outpaint import Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedImage:
-    """`key` finds its plain PNG in the blob store; `mask` is the key of one, white where it is transparent, marked or new.
+    """`key` finds its plain PNG in the blob store; `mask` one that is white where it is transparent, marked or new.
 
     `size` is what it was handed over in, `kept_size` what it is kept in. `texts` are those that were asked
     for of its file.
