@@ -56,7 +56,7 @@ class NumbersCheck:
         if latents:
             raise UserError(f"{_GREW} while it was made; {self._latents_advice()}.")
         if pixels:
-            raise UserError(f"{_GREW} as the model's VAE decoded it; {self._pixels_advice()}.")
+            raise UserError(f"{_GREW} as {self._vae} decoded it; {self._pixels_advice()}.")
 
     def _text_advice(self) -> str:
         if lora := _strongest(self.request, text_encoder=True):
@@ -80,7 +80,12 @@ class NumbersCheck:
             )
         if lora := _strongest(self.request):
             return f"the likely cause is LoRA '{lora.name}' at {lora.scale:g}; lower its scale"
-        return "the likely cause is a damaged VAE or too much guidance; lower the guidance, or choose another model"
+        instead = "choose another model" if self.request.vae is None else "leave out vae"
+        return f"the likely cause is a damaged VAE or too much guidance; lower the guidance, or {instead}"
+
+    @property
+    def _vae(self) -> str:
+        return "the model's VAE" if self.request.vae is None else f"the VAE '{self.request.vae}'"
 
     @property
     def _precision(self) -> str:

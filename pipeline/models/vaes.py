@@ -48,15 +48,15 @@ class Vaes:
         """
         if (files := self._files(family)) and name in files:
             return files[name]
-        there = ", ".join(files) or "none"
+        there = f"there is: {', '.join(files)}" if files else "there is none yet"
         base = next((other for other in FAMILIES if name in self._files(other)), None)
         if base is not None:
             raise InvalidRequest(
                 "vae",
                 f"VAE '{name:.60}' is for {FAMILIES[base].name} and {model} is {FAMILIES[family].name}; "
-                f"for that there is: {there}.",
+                f"for that {there}.",
             )
-        raise InvalidRequest("vae", f"There is no VAE '{name:.60}' for {model} here; there is: {there}.")
+        raise InvalidRequest("vae", f"There is no VAE '{name:.60}' for {model} here; {there}.")
 
     def _files(self, family: ModelFamily) -> dict[str, Path]:
         found = [] if self.folder is None else sorted((self.folder / family.value).glob("*.safetensors"))

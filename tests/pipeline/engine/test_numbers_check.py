@@ -67,6 +67,14 @@ def test_pixels_without_numbers_name_the_vae(begun: DenoisingState, hardware: Ha
     assert cause in sentence(begun, hardware)
 
 
+def test_a_vae_of_ones_own_is_named(begun: DenoisingState) -> None:
+    """The model is not at fault: leaving the VAE out helps."""
+    found = sentence(begun, _CPU, vae="soft")
+
+    assert "as the VAE 'soft' decoded it" in found
+    assert found.endswith("lower the guidance, or leave out vae.")
+
+
 def test_a_text_without_numbers_names_the_text_encoder(begun: DenoisingState) -> None:
     """And not the latents, which are what it made of them."""
     states = begun.conditioning.states * float("nan")

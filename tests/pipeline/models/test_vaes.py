@@ -24,6 +24,12 @@ def test_each_base_has_its_own(vaes: Vaes) -> None:
     assert Vaes().names(ModelFamily.SDXL) == ()
 
 
+def test_where_there_is_none_that_is_said() -> None:
+    """Rather than an empty list."""
+    with pytest.raises(InvalidRequest, match=r"^There is no VAE 'soft' for pocket here; there is none yet\.$"):
+        Vaes().file("soft", ModelFamily.SDXL, "pocket")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
