@@ -16,6 +16,7 @@ from bot.assembly.settings import Settings
 from bot.slack.transport import transport
 from handlers.worker.device import Device
 from pipeline.errors import UserError
+from pipeline.images.upscalers import Upscalers
 from pipeline.models.source import ModelSource
 from pipeline.requests.device_messages import Lost, Ready
 from storage.database import Database, migration_state
@@ -53,6 +54,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield _model(model)
     for device in open_devices(settings):
         yield await _device(device)
+    yield _upscaler(settings)
     async for finding in _discord(settings):
         yield finding
     async for finding in _slack(settings):
@@ -158,6 +160,12 @@ def _model(model: str) -> Finding:
         return Finding(name="model", verdict=Verdict.MISSING, words=model, advice=str(error))
     words = f"{facts.name} ({facts.family.value}, {facts.width}×{facts.height}) @ {facts.hash}"
     return Finding(name="model", verdict=Verdict.FOUND, words=words)
+
+
+def _upscaler(settings: Settings) -> Finding:
+    first, *others = Upscalers(folder=settings.upscalers).names()
+    words = f"{first}; members may also choose {', '.join(others)}"
+    return Finding(name="upscaler", verdict=Verdict.FOUND, words=words)
 
 
 async def _device(device: Device) -> Finding:

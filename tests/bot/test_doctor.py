@@ -20,6 +20,22 @@ async def test_a_database_that_is_not_there_yet_is_made_by_migrate(folder: str, 
     assert (finding.verdict, finding.advice) == (doctor.Verdict.MISSING, "run: limner migrate")
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ((), "waifu2x; members may also choose lanczos"),
+        (("sharp",), "sharp; members may also choose waifu2x, lanczos"),
+    ],
+)
+def test_the_upscaler_that_members_get_is_named(own: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    """And those that they may choose."""
+    for name in own:
+        (tmp_path / "upscalers").mkdir()
+        (tmp_path / "upscalers" / f"{name}.safetensors").touch()
+
+    assert doctor._upscaler(Settings(data=tmp_path)).words == words
+
+
 async def _findings(**changes: Any) -> list[doctor.Finding]:
     return [finding async for finding in doctor._port(Settings(_env_file=None, host="127.0.0.1", **changes))]
 
