@@ -193,11 +193,16 @@ def _facts(name: str, family: ModelFamily, files: list[Path], sampling: Sampling
     )
 
 
+_OWN_DEFAULTS: Final = ("steps", "guidance_scale", "scheduler", "spacing", "upscale_strength")
+
+
 def _with_own_defaults(facts: ModelFacts, path: Path) -> ModelFacts:
     """The facts with the defaults that a model states in its own `limner.json`, by their names here."""
     if not path.exists():
         return facts
     own = read_json(path)
+    if unknown := next((key for key in own if key not in _OWN_DEFAULTS), None):
+        raise UserError(f"{path} states '{unknown:.40}', which it cannot; it may state {', '.join(_OWN_DEFAULTS)}.")
     named = split_name(str(own.get("scheduler", facts.scheduler)))
     spacing = own.get("spacing") or (named and named[1]) or facts.spacing
     try:

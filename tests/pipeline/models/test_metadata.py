@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InvalidRequest
+from pipeline.errors import InvalidRequest, UserError
 from pipeline.families.family import ModelFamily
 from pipeline.models.source import ModelSource
 from pipeline.requests.image_request import Scheduler
@@ -47,3 +47,7 @@ def test_a_model_states_its_own_defaults(copy: Path) -> None:
 
     assert (named.scheduler, named.spacing) == (Scheduler.DPMPP_2M, Spacing.KARRAS)
     assert (spaced.scheduler, spaced.spacing) == (Scheduler.EULER, Spacing.TRAILING)
+
+    (copy / "limner.json").write_text(json.dumps({"steps": 6, "guidance": 1.5}))
+    with pytest.raises(UserError, match=r"states 'guidance', .* it may state steps, guidance_scale, "):
+        ModelSource.parse(str(copy)).facts()
