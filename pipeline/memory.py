@@ -20,6 +20,9 @@ _SIGNS: Final = (
     "cudaerrormemoryallocation",
     "paging file is too small",
 )
+_ENDS: Final = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
+"""Of oneDNN, which does not say why; what it cannot do at all fails earlier, at a "primitive descriptor"."""
+
 _NO_MEMORY: Final = frozenset({errno.ENOMEM, 1455})
 """Of Linux, and of Windows where it cannot map a file."""
 
@@ -46,8 +49,9 @@ def is_out_of_memory(error: BaseException) -> bool:
         return isinstance(error, OutOfMemory)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _NO_MEMORY):
         return True
-    text = f"{type(error).__name__} {error}".lower()
-    return type(error).__name__ == "OutOfMemoryError" or any(sign in text for sign in _SIGNS)
+    text = f"{type(error).__name__} {error}".lower().rstrip()
+    signs = any(sign in text for sign in _SIGNS) or text.endswith(_ENDS)
+    return type(error).__name__ == "OutOfMemoryError" or signs
 
 
 @contextmanager

@@ -89,6 +89,8 @@ def test_this_machine_has_memory() -> None:
         RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
         RuntimeError("unable to mmap 99 bytes from file <x>: Cannot allocate memory (12)"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not execute a primitive"),
     ],
 )
 def test_errors_of_every_library_are_recognised(error: Exception) -> None:
@@ -99,6 +101,13 @@ def test_errors_of_every_library_are_recognised(error: Exception) -> None:
         memory_in_words("LoRA 'x'", "use fewer"),
     ):
         raise error
+
+
+def test_what_cannot_be_computed_is_not_for_want_of_memory() -> None:
+    """A convolution that oneDNN does not know fails in almost the same words."""
+    unknown = "could not create a primitive descriptor for a convolution forward propagation primitive"
+
+    assert not is_out_of_memory(RuntimeError(unknown))
 
 
 def test_torch_on_this_cpu_says_what_is_recognised() -> None:
