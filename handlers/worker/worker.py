@@ -50,6 +50,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.25
 _RETRY_SECONDS: Final = 5.0
 _FAULT: Final = "The picture could not be made because of a fault on our side; try again later."
+_NO_MEMORY: Final = "There was not enough memory for the picture; ask for a smaller one, or try again later."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -262,7 +263,8 @@ class Worker:
                 if job.snapshot:
                     # What it went on from may be what is at fault.
                     await self.queue.resume(job.claim)
-                await self._settle(slots, job, Retry(after_seconds=_RETRY_SECONDS, why=_FAULT))
+                why = _NO_MEMORY if event.out_of_memory else _FAULT
+                await self._settle(slots, job, Retry(after_seconds=_RETRY_SECONDS, why=why))
             case Dropped():
                 await self._settle(slots, job, Cancelled())
             case Suspended():

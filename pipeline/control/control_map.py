@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from pipeline.errors import UserError
 from pipeline.images.input_image import read_image, resized
 from pipeline.images.png_text import write_png
+from pipeline.memory import is_out_of_memory
 from pipeline.requests.control import EMPTY_MAP, ControlUse
 from pipeline.requests.device_messages import DrawMap, Faulted, Refused, Rendered
 
@@ -94,5 +95,6 @@ def drawn(order: DrawMap) -> Rendered | Refused | Faulted:
         return Refused(ticket=order.ticket, sentence=str(error))
     except Exception as error:
         _log.exception("a map failed for %s", order.ticket)
-        return Faulted(ticket=order.ticket, why=f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
+        return Faulted(ticket=order.ticket, why=why, out_of_memory=is_out_of_memory(error))
     return Rendered(ticket=order.ticket, png=png, device_seconds=time.perf_counter() - start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import UserError
+from pipeline.memory import is_out_of_memory
 from pipeline.requests.device_messages import Dropped, Event, Faulted, Ready, Refused, Rendered, Stepped, Suspended
 
 _log = logging.getLogger(__name__)
@@ -127,4 +128,5 @@ def failure(ticket: str, error: Exception) -> Refused | Faulted:
     if isinstance(error, UserError):
         return Refused(ticket=ticket, sentence=str(error))
     _log.error("%s failed", ticket, exc_info=error)
-    return Faulted(ticket=ticket, why=f"{type(error).__name__}: {error}")
+    why = f"{type(error).__name__}: {error}"
+    return Faulted(ticket=ticket, why=why, out_of_memory=is_out_of_memory(error))

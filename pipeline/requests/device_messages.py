@@ -119,10 +119,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faulted:
-    """Something of ours went wrong; the same request may succeed later. `why` is for the log."""
+    """Something of ours went wrong, or there was not memory enough; the same request may succeed later.
+
+    `why` is for the log.
+    """
 
     ticket: str
     why: str
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

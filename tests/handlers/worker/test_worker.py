@@ -205,6 +205,29 @@ async def test_a_fault_of_ours_is_tried_again_after_a_pause(
     assert job.attempt == 2
 
 
+@pytest.mark.parametrize(
+    ("out_of_memory", "sentence"),
+    [(False, "because of a fault on our side; try again later."), (True, "not enough memory for the picture; ask for")],
+)
+async def test_the_last_fault_is_told(
+    context: AppContext, guild: Guild, clock: FakeClock, *, out_of_memory: bool, sentence: str
+) -> None:
+    """For what it was: a smaller image may have memory enough."""
+    job_id = await _enqueue(context, guild)
+    device = FakeDevice(eager=False)
+
+    async with _working(context, device):
+        for attempt in (1, 2, 3):
+            await _submitted(device, attempt)
+            ticket = device.submitted[-1].ticket
+            device.say(Faulted(ticket=ticket, why="a glitch", out_of_memory=out_of_memory))
+            await _until(context, guild, job_id, lambda job: job.state is not JobState.RUNNING)
+            clock.advance(60)
+        job = await _until(context, guild, job_id, lambda job: job.state is JobState.FAILED)
+
+    assert sentence in (job.error or "")
+
+
 async def test_a_soft_stop_gives_running_jobs_back_uncounted(context: AppContext, guild: Guild) -> None:
     """A restart is not the member's failure."""
     job_id = await _enqueue(context, guild)

@@ -45,10 +45,14 @@ def test_what_cannot_be_written_ends_its_ticket_with_the_reason() -> None:
     def faulty() -> Event:
         raise ValueError("a bug")
 
+    def large() -> Event:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
     outgoing = OutgoingEvents()
     outgoing.write("a", refused)
     outgoing.put(step("a", 2))
     outgoing.write("b", faulty)
+    outgoing.write("d", large)
     outgoing.put(step("c", 1))
 
     events = all_of(outgoing)
@@ -57,6 +61,7 @@ def test_what_cannot_be_written_ends_its_ticket_with_the_reason() -> None:
         [
             Refused(ticket="a", sentence="The image is too large."),
             Faulted(ticket="b", why="ValueError: a bug"),
+            Faulted(ticket="d", why="RuntimeError: DefaultCPUAllocator: can't allocate memory", out_of_memory=True),
             step("c", 1),
         ],
         key=repr,
