@@ -59,7 +59,19 @@ async def upscale(caller: Caller, options: UpscaleOptions, context: AppContext) 
         raise InvalidRequest("factor", f"{width}×{height} is too large; stay within {MAX_SIZE}×{MAX_SIZE}.")
     if (options.prompt or "").strip() or options.redraw is not None:
         return await _redrawn(image, (width, height), caller, options, context)
+    _check_undrawn(options)
     return await _enlarged(image, factor, options.upscaler, caller, context)
+
+
+def _check_undrawn(options: UpscaleOptions) -> None:
+    """Refuse what only counts where the model draws the image again."""
+    drawing = options.drawing
+    for_model = {
+        "negative": options.negative, "seed": drawing.seed, "steps": drawing.steps, "lora": drawing.lora,
+        "guidance": drawing.guidance, "model": drawing.model,
+    }  # fmt: skip
+    if said := next((name for name, value in for_model.items() if value is not None), None):
+        raise InvalidRequest(said, f"{said} is for drawing the picture again; add redraw or a prompt, or leave it out.")
 
 
 async def _redrawn(

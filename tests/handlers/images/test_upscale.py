@@ -31,6 +31,9 @@ async def test_with_words_it_is_drawn_again_in_its_new_size(
         ({"upscaler": "sharp"}, (40, 20), "There is no upscaler 'sharp' here; there is: waifu2x, lanczos."),
         ({"upscaler": "lanczos", "prompt": "fox"}, (40, 20), "leave it out, or prompt and redraw"),
         ({"redraw": 0.3}, (40, 20), "The prompt is empty"),
+        ({"prompt": "fox"}, (31, 90), "62×180 is too small to be drawn again; /upscale without a prompt"),
+        ({"steps": 5}, (40, 20), "steps is for drawing the picture again; add redraw or a prompt"),
+        ({"negative": "blurred"}, (40, 20), "negative is for drawing the picture again"),
         ({"factor": 4}, (1100, 20), "4400×80 is too large; stay within 4096×4096."),
     ],
 )
