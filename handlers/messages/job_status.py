@@ -3,7 +3,7 @@
 from typing import Final
 
 from handlers.messages.message import Bar, Button, Message, Mood, ShownImage, Verb
-from pipeline.images.png_text import read_texts
+from pipeline.images.png_text import read_size, read_texts
 from pipeline.requests.control import EMPTY_MAP
 from pipeline.requests.image_request import ImageRequest
 from storage.queue.estimates import QueuePosition
@@ -78,8 +78,8 @@ def seconds_words(seconds: float) -> str:
 
 def done(job: Job, request: ImageRequest, images: tuple[ShownImage, ...]) -> Message:
     """The images that a job made, and what can be done with them."""
-    size = f"{request.width}×{request.height}"
-    facts = (request.model, size, f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
+    width, height = _result_size(request, images)
+    facts = (request.model, f"{width}×{height}", f"seed {request.seed}", f"{job.device_seconds or 0:.1f} s")
     return Message(
         headline=request.prompt,
         mood=Mood.DONE,
@@ -110,11 +110,27 @@ def size_words(request: ImageRequest) -> tuple[str, ...]:
     )
 
 
+def _result_size(request: ImageRequest, images: tuple[ShownImage, ...]) -> tuple[int, int]:
+    """How large the images are: over an image they have its own size, which may not be what was drawn."""
+    return read_size(images[0].data) if images and request.start is not None else (request.width, request.height)
+
+
+def _result_words(request: ImageRequest, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
+    """A line for a result that is smaller than the image that was handed over."""
+    if request.start is None or request.start.original_size is None:
+        return ()
+    (width, height), (across, down) = _result_size(request, images), request.start.original_size
+    if not images or width * height >= across * down:
+        return ()
+    return (f"The result has {width}×{height} pixels, as many as are allowed here.",)
+
+
 def _notes(request: ImageRequest, images: tuple[ShownImage, ...]) -> tuple[str, ...]:
     """What was done otherwise than the member may think; the images say themselves which controls kept nothing."""
     empty = dict.fromkeys(read_texts(image.data).get(EMPTY_MAP) for image in images) if request.controls else {}
     return (
         *size_words(request),
+        *_result_words(request, images),
         *(f"Nothing was found to keep by the control {kinds}: its map is empty." for kinds in empty if kinds),
         *((_INVERTED,) if any(use.inverted for use in request.controls) else ()),
     )

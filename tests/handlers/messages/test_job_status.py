@@ -3,11 +3,12 @@
 import pytest
 from PIL import Image
 
-from handlers.messages.job_status import _notes, seconds_words
+from handlers.messages.job_status import _notes, _result_size, seconds_words
 from handlers.messages.message import ShownImage
 from pipeline.images.png_text import write_png
 from pipeline.requests.control import EMPTY_MAP, ControlKind, ControlUse
 from pipeline.requests.image_request import ImageRequest
+from pipeline.requests.start_image import StartImage
 
 EMPTY = "Nothing was found to keep by the control edge, qr: its map is empty."
 
@@ -46,3 +47,34 @@ def test_an_image_without_content_for_its_controls_says_so(texts: dict[str, str]
     shown = ShownImage(data=write_png(Image.new("RGB", (8, 8)), texts), file_name="fox.png", alt_text="fox")
 
     assert _notes(request, (shown, shown)) == lines
+
+
+@pytest.mark.parametrize(
+    ("handed", "result", "told"),
+    [
+        ((3000, 2000), (1254, 836), ("The result has 1254×836 pixels, as many as are allowed here.",)),
+        ((768, 768), (768, 768), ()),
+        ((40, 30), (144, 112), ()),
+    ],
+)
+def test_a_result_says_its_own_size(handed: tuple[int, int], result: tuple[int, int], told: tuple[str, ...]) -> None:
+    """And that it is smaller than what was handed over, beside the size in which it was drawn."""
+    request = ImageRequest(
+        prompt="fox", width=144, height=112, steps=4, guidance_scale=5.0, seed=1, model="pocket",
+        start=StartImage(image="k", original_size=handed),
+    )  # fmt: skip
+    shown = ShownImage(data=write_png(Image.new("RGB", result), {}), file_name="fox.png", alt_text="fox")
+
+    assert _notes(request, (shown,))[1:] == told
+    assert _result_size(request, (shown,)) == result
+
+
+def test_a_result_of_no_multiple_of_eight_says_its_own_size() -> None:
+    """Not the one in which it was drawn."""
+    request = ImageRequest(
+        prompt="fox", width=128, height=136, steps=4, guidance_scale=5.0, seed=1, model="pocket",
+        start=StartImage(image="k"),
+    )  # fmt: skip
+    shown = ShownImage(data=write_png(Image.new("RGB", (127, 129)), {}), file_name="fox.png", alt_text="fox")
+
+    assert (_result_size(request, (shown,)), _result_size(request, ())) == ((127, 129), (128, 136))
