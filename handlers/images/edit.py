@@ -65,7 +65,9 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     in_part = (options.mask, options.mask_of, options.outpaint, options.padding)
     most = allowed if in_part == (None,) * len(in_part) else KEPT_WHOLE
     image = await attached_image(options.image, "image", caller, context, most_pixels=most)
-    original = image.size
+    original, kept_of = image.size, options.control_image
+    if image.mask is not None and options.outpaint is None and (options.control or options.also):
+        kept_of = kept_of or options.image  # as it is seen, not as its file has it where it is transparent
     if options.mask is not None:
         mask = await attached_image(options.mask, "mask", caller, context, most_pixels=most, ground=Ground.BLACK)
         image = replace(image, mask=mask.key)
@@ -74,9 +76,8 @@ async def edit(caller: Caller, options: EditOptions, context: AppContext) -> Mes
     elif options.amount is not None:
         raise InvalidRequest("amount", "amount is for outpaint; say on which side more is to be drawn.")
     control = image.key
-    if options.control_image is not None:
-        drawing = options.control_image
-        control = (await attached_image(drawing, "control-image", caller, context, ground=Ground.CONTRAST)).key
+    if kept_of is not None:
+        control = (await attached_image(kept_of, "control-image", caller, context, ground=Ground.CONTRAST)).key
     request, facts = await one_request(
         options.drawing, caller, context, prompt=options.prompt, negative=options.negative, count=options.count
     )

@@ -121,6 +121,20 @@ async def test_a_mask_painted_on_nothing_is_what_is_seen(context: AppContext, gu
     assert mask.getbbox() == (10, 5, 11, 6)
 
 
+async def test_a_transparent_image_is_kept_as_it_is_seen(context: AppContext, guild: Guild, call: CallCommand) -> None:
+    """By its control: black strokes on nothing, which is black in the file."""
+    drawing = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    drawing.paste((0, 0, 0, 255), (30, 10, 34, 50))
+
+    message = await call("edit", prompt="fox", image=await attached(context, drawing), control="scribble")
+
+    request = await queued(context, guild, message)
+    kept = read_image(await context.blobs.get(request.controls[0].image)).rgb
+    assert (kept.getpixel((32, 30)), kept.getpixel((5, 5))) == ((0,) * 3, (255,) * 3)
+    assert request.start is not None
+    assert request.start.image != request.controls[0].image
+
+
 async def test_an_edit_may_keep_a_control_as_well(context: AppContext, guild: Guild, call: CallCommand) -> None:
     """Of the image itself or of another one; all of them are kept with the job."""
     image, other = await attached(context, photo()), await attached(context, photo((64, 64)))
