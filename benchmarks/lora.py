@@ -22,7 +22,7 @@ from safetensors.torch import save
 from benchmarks.engine import ATTENTION_AND_FEED_FORWARD, run_engine
 from benchmarks.lora_import import import_seconds
 from benchmarks.lora_layers import algorithm_bytes, layer_costs
-from benchmarks.measuring import HEADER, Cost, Row
+from benchmarks.measuring import COST_HEADER, HEADER, Cost, Row
 from pipeline.engine.engine import Engine
 from pipeline.families.family import ModelFamily
 from pipeline.lora.exporting.merge import merge
@@ -226,8 +226,8 @@ def main(wanted: Sequence[str]) -> None:
             "link": lambda: asyncio.run(link_to_image(library)),
             "rotation": lambda: rotation(library),
         }
-        print(HEADER, flush=True)
         for key in wanted or list(workloads):
+            print(f"\n{COST_HEADER if key == 'bytes' else HEADER}")
             for line in workloads[key]():
                 print(line, flush=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+COST_HEADER = "| what | value | unit |\n|---|---|---|"
 HEADER = "| workload | against | theirs | ours | unit | ratio | must | aim |\n|---|---|---|---|---|---|---|---|"
 
 
