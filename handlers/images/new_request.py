@@ -15,7 +15,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.families.freeu import USUAL_FREEU
 from pipeline.models.metadata import ModelFacts
 from pipeline.models.vaes import OWN
-from pipeline.requests.aspect_ratio import size_for
+from pipeline.requests.aspect_ratio import size_for, size_like
 from pipeline.requests.freeu import FreeU
 from pipeline.requests.image_request import ImageRequest, Variation
 from pipeline.requests.step_window import StepWindow
@@ -28,7 +28,8 @@ async def new_requests(
 ) -> list[ImageRequest]:
     """A request for each prompt that the one in `options` stands for; raises InvalidRequest."""
     usual = allowed_defaults(facts, caller.guild.settings)
-    request = await _based(_request(options, usual, context.new_seed()), options.base, caller, context)
+    made = _request(options, usual, context.new_seed(), caller.guild.settings.max_pixels)
+    request = await _based(made, options.base, caller, context)
     request = replace(request, vae=await asyncio.to_thread(_vae, options.vae, facts, caller, context))
     requests = await for_each_prompt(
         request, options.lora or "", facts.family, caller, context, triggers=options.triggers is not False
@@ -89,9 +90,11 @@ def _vae(named: str | None, facts: ModelFacts, caller: Caller, context: AppConte
     return usual if usual in context.vaes.names(facts.family) else None
 
 
-def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int) -> ImageRequest:
+def _request(options: ImagineOptions, facts: ModelFacts, new_seed: int, most_pixels: int) -> ImageRequest:
     window = options.guidance_window
     width, height = size_for(options.aspect or "1:1", facts.width)
+    if width * height > most_pixels:
+        width, height = size_like(width, height, facts.width, most_pixels)
     return ImageRequest(
         prompt=options.prompt.strip(),
         negative_prompt=(options.negative or "").strip(),

@@ -60,6 +60,20 @@ async def test_what_nobody_named_keeps_to_the_caps(call: CallCommand, context: A
     assert (request.steps, request.guidance_scale, request.scheduler) == (5, 2.0, Scheduler.LCM)
 
 
+@pytest.mark.parametrize(("aspect", "size"), [(None, (96, 96)), ("3:2", (112, 80))])
+async def test_a_size_that_nobody_named_keeps_to_the_cap(
+    call: CallCommand, context: AppContext, guild: Guild, aspect: str | None, size: tuple[int, int]
+) -> None:
+    """Below the model's own; the proportions stay."""
+    await call("settings", admin=True, max_size=96)
+
+    await call("imagine", prompt="fox", **({} if aspect is None else {"aspect": aspect}))
+
+    (job,) = await context.queue.guild_jobs(guild.id)
+    request = REQUEST.read(job.payload)
+    assert (request.width, request.height) == size
+
+
 @pytest.mark.parametrize("verb", [Verb.AGAIN, Verb.VARY_SUBTLE, Verb.VARY_STRONG, Verb.UPSCALE])
 async def test_buttons_keep_to_caps_that_came_later(
     call: CallCommand, context: AppContext, guild: Guild, verb: Verb
