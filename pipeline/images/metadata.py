@@ -148,13 +148,15 @@ def parse(text: str | None) -> ImageMetadata:
         UserError: there is none, it is damaged, or another version wrote it.
     """
     if text is None:
-        raise UserError("This picture carries no story of Limner's; chats often remove it, so send the original file.")
+        raise UserError(
+            "This picture does not say how Limner made it; chats often remove that, so send the original file."
+        )
     try:
         envelope = _METADATA.validate_json(text, strict=True)
     except ValidationError as error:
-        raise UserError("This picture's story is damaged; send the original file.") from error
+        raise UserError("What this picture says of how it was made is damaged; send the original file.") from error
     if envelope.format != FORMAT:
-        raise UserError("This picture was made by another version of Limner; its story cannot be read.")
+        raise UserError("This picture was made by another version of Limner; how cannot be read here.")
     return envelope.image
 
 

@@ -11,8 +11,8 @@ from pipeline.images.programs.json_programs import read_fooocus, read_invokeai, 
 from pipeline.images.programs.parameters import ProgramParameters
 
 _NOTHING: Final = (
-    "This picture carries no story of Limner's and no parameters of another program; "
-    "chats often remove them, so send the original file."
+    "This picture does not say how it was made, by Limner or another program; "
+    "chats often remove that, so send the original file."
 )
 
 

@@ -99,7 +99,7 @@ async def test_image_info_reads_what_the_file_says(world: World) -> None:
         ([], "holds no picture"),
         ([("notes.txt", b"words")], "holds no picture"),
         ([("fake.png", b"not a picture at all")], "not a PNG"),
-        ([("plain.png", b"")], "no story"),
+        ([("plain.png", b"")], "does not say how it was made"),
     ],
 )
 async def test_what_is_no_image_of_ours_is_said(world: World, files: list[tuple[str, bytes]], sentence: str) -> None:

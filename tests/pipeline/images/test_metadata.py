@@ -216,7 +216,7 @@ def test_metadata_obeys_the_limits_of_a_request() -> None:
 
 def test_an_image_without_metadata_says_so() -> None:
     """Chats remove text chunks."""
-    with pytest.raises(UserError, match="carries no story"):
+    with pytest.raises(UserError, match="does not say how"):
         read(PLAIN)
 
 
