@@ -35,7 +35,8 @@ def draw(model: TrainedModel, prompts: Sequence[str], seeds: Sequence[int], size
         _draw(model, prompts[at : at + _AT_ONCE], seeds[at : at + _AT_ONCE], size)
         for at in range(0, len(prompts), _AT_ONCE)
     ]
-    return torch.cat(drawn)
+    # In one layout, whatever the UNet's: where numbers lie decides how a loss over them is rounded.
+    return torch.cat(drawn).contiguous()
 
 
 def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> list[TrainingExample]:
@@ -65,7 +66,7 @@ def class_examples(model: TrainedModel, plan: TrainingConfig, cache: Path) -> li
             raise UserError(f"'{facts.name}' draws no picture of '{plan.class_prompt}'; ask an admin to pull it again.")
         cache.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
-            save_file({"latents": latents.contiguous().cpu()}, file)
+            save_file({"latents": latents.cpu()}, file)
     return [
         TrainingExample(mean=one[None], deviation=torch.zeros_like(one[None]), prompt=plan.class_prompt, size=size)
         for one in latents
