@@ -161,7 +161,7 @@ async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
     await database.close()
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 async def test_the_next_process_goes_on_where_the_one_before_ended(
     end: signal.Signals, pool: Pool, undisturbed: bytes
 ) -> None:

@@ -28,7 +28,13 @@ def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put_into_cache(cache, kind)
 
 
-@pytest.fixture(params=[at_terminal, in_slack, on_discord], ids=["terminal", "slack", "discord"])
+@pytest.fixture(
+    params=[
+        pytest.param(at_terminal, id="terminal"),
+        pytest.param(in_slack, id="slack", marks=pytest.mark.soak),
+        pytest.param(on_discord, id="discord"),
+    ]
+)
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, empty_sqlite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:

@@ -183,6 +183,7 @@ async def test_a_post_whose_answer_is_lost_comes_once(
         assert len(pixels.messages()) == 1
 
 
+@pytest.mark.soak
 async def test_killed_before_it_hears_of_its_post_it_posts_once(
     discord: FakeDiscord, pixels: Server, ada: Person, tmp_path: Path
 ) -> None:

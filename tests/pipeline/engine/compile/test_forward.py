@@ -93,7 +93,7 @@ def test_a_compiled_forward_is_the_eager_one(speck: Path, loras: Path, compiler:
 
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor's own imports
-@pytest.mark.parametrize("compiler", [as_drawn, inductor_in_child])
+@pytest.mark.parametrize("compiler", [as_drawn, pytest.param(inductor_in_child, marks=pytest.mark.soak)])
 def test_own_weights_run_in_one_compiled_graph(speck: Path, loras: Path, compiler: Compiler) -> None:
     """Beside rows with pages and with nothing; the graph knows of none of them."""
     bench = Bench(speck, loras, compiler)
