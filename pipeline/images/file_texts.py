@@ -5,6 +5,7 @@ EXIF lies in a PNG's eXIf, in a JPEG's APP1 segment and in a WebP's EXIF chunk (
 
 import struct
 import warnings
+from contextlib import suppress
 from typing import Final
 
 from PIL import Image
@@ -128,8 +129,6 @@ def _utf_16(body: bytes) -> str:
         return body.decode("utf-16", errors="replace").strip("\0 ")
     high, low = body[0::2].count(0), body[1::2].count(0)
     if not high and not low:
-        try:
+        with suppress(UnicodeDecodeError):
             return body.decode().strip("\0 ")
-        except UnicodeDecodeError:
-            pass
     return body.decode("utf-16-be" if high >= low else "utf-16-le", errors="replace").strip("\0 ")

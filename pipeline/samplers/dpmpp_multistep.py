@@ -15,18 +15,7 @@ def dpmpp_2m(path: Path) -> list[Call]:
     Returns:
         A call a step.
     """
-    calls: list[Call] = []
-    for step, (here, to) in enumerate(path.pairs):
-        length = to.log_snr - here.log_snr
-        share = -to.signal * expm1(-length)
-        slope = 0.0
-        if step and not path.ends_low(step):
-            ratio = (here.log_snr - path.levels[step - 1].log_snr) / length
-            heun = path.options.get("solver_type") == "heun"
-            slope = (to.signal * (expm1(-length) / length + 1) if heun else share / 2) / ratio
-        after = WeightedSum(latents=to.noise / here.noise, guess=share + slope, earlier=(-slope,))
-        calls.append(Call(step=step, level=here, after=after))
-    return calls
+    return _second_order(path, noisy=False)
 
 
 def dpmpp_2m_sde(path: Path) -> list[Call]:
@@ -38,19 +27,24 @@ def dpmpp_2m_sde(path: Path) -> list[Call]:
     Returns:
         A call a step.
     """
+    return _second_order(path, noisy=True)
+
+
+def _second_order(path: Path, *, noisy: bool) -> list[Call]:
     calls: list[Call] = []
     for step, (here, to) in enumerate(path.pairs):
         length = to.log_snr - here.log_snr
-        share = -to.signal * expm1(-2 * length)
+        taken = 2 * length if noisy else length
+        share = -to.signal * expm1(-taken)
         slope = 0.0
         if step and not path.ends_low(step):
             ratio = (here.log_snr - path.levels[step - 1].log_snr) / length
             heun = path.options.get("solver_type") == "heun"
-            slope = (to.signal * (expm1(-2 * length) / (2 * length) + 1) if heun else share / 2) / ratio
+            slope = (to.signal * (expm1(-taken) / taken + 1) if heun else share / 2) / ratio
         after = WeightedSum(
-            latents=to.noise / here.noise * exp(-length),
+            latents=to.noise / here.noise * (exp(-length) if noisy else 1.0),
             guess=share + slope,
-            noise=to.noise * sqrt(-expm1(-2 * length)),
+            noise=to.noise * sqrt(-expm1(-2 * length)) if noisy else 0.0,
             earlier=(-slope,),
         )
         calls.append(Call(step=step, level=here, after=after))

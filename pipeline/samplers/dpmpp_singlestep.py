@@ -1,9 +1,11 @@
 """DPM-Solver++ with two calls a step: Lu et al., 2022 (arXiv 2211.01095), with noise as k-diffusion adds it."""
 
+from dataclasses import replace
 from math import sqrt
 
 from pipeline.samplers.call import STAYS, Call, WeightedSum
 from pipeline.samplers.ddim import first_order
+from pipeline.samplers.noise_level import NoiseLevel
 from pipeline.samplers.path import Path
 
 
@@ -21,15 +23,10 @@ def dpmpp_2s_a(path: Path) -> list[Call]:
         if not to.noise:
             calls.append(Call(step=step, level=here, after=first_order(here, to)))
             continue
-        down, up = ancestral(here.sigma, to.sigma)
+        down, _ = ancestral(here.sigma, to.sigma)
         middle = path.table.of_sigma(sqrt(here.sigma * down))
-        after = WeightedSum(
-            base=to.signal / here.signal * down / here.sigma,
-            guess=to.signal * (1 - down / here.sigma),
-            noise=to.signal * up,
-        )
         calls.append(Call(step=step, level=here, after=first_order(here, middle), base=STAYS))
-        calls.append(Call(step=step, level=middle, after=after))
+        calls.append(Call(step=step, level=middle, after=_whole_step(here, to)))
     return calls
 
 
@@ -48,21 +45,21 @@ def dpmpp_sde(path: Path) -> list[Call]:
             calls.append(Call(step=step, level=here, after=first_order(here, to)))
             continue
         middle = path.table.of_sigma(sqrt(here.sigma * to.sigma))
-        half, half_up = ancestral(here.sigma, middle.sigma)
-        down, up = ancestral(here.sigma, to.sigma)
-        first = WeightedSum(
-            latents=middle.signal / here.signal * half / here.sigma,
-            guess=middle.signal * (1 - half / here.sigma),
-            noise=middle.signal * half_up,
-        )
-        second = WeightedSum(
-            base=to.signal / here.signal * down / here.sigma,
-            guess=to.signal * (1 - down / here.sigma),
-            noise=to.signal * up,
-        )
+        half = _whole_step(here, middle)
+        first = replace(half, latents=half.base, base=0.0)
         calls.append(Call(step=step, level=here, after=first, base=STAYS))
-        calls.append(Call(step=step, level=middle, after=second))
+        calls.append(Call(step=step, level=middle, after=_whole_step(here, to)))
     return calls
+
+
+def _whole_step(here: NoiseLevel, to: NoiseLevel) -> WeightedSum:
+    """From the latents that were kept, down by the guess and back up with noise."""
+    down, up = ancestral(here.sigma, to.sigma)
+    return WeightedSum(
+        base=to.signal / here.signal * down / here.sigma,
+        guess=to.signal * (1 - down / here.sigma),
+        noise=to.signal * up,
+    )
 
 
 def ancestral(sigma: float, after: float) -> tuple[float, float]:
