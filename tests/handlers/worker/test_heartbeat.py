@@ -88,6 +88,8 @@ async def test_a_disk_that_stays_full_is_logged_once(
 
     await eventually(beats_again)
     beating.cancel()
+    # Before the database is closed, which a beat under way would wait for without end.
+    await asyncio.gather(beating, return_exceptions=True)
 
     assert [record.getMessage() for record in caplog.records] == [
         "the heartbeat failed; the next one tries again: The disk that holds the database is full; free some space "
